@@ -1,0 +1,1 @@
+//! The language that all off-chain code of Paychan speaks.

@@ -1,0 +1,1 @@
+//! The daemon that protects the one who is paid.
