@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Every test of the project. Sets up what it needs, builds, runs; the last lines say what passed.
+#
+#   scripts/test.sh              everything, the demo included
+#   scripts/test.sh settle       only tests whose name contains "settle" (and no demo)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+case "${1:-}" in -h | --help)
+    sed -n '2,5s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac
+
+say "Set-up: toolchain and the contract's Wasm"
+scripts/setup.sh
+
+say "Building (the first time takes some minutes: the real Soroban host is among the dependencies)"
+# The whole-system tests start the real programs, so these are built first.
+cargo build --workspace --bins --locked
+
+say "Tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --workspace --locked "$@"
+else
+    echo "cargo-nextest is not installed: using cargo test, which runs the same tests, slower."
+    cargo test --workspace --locked --lib --bins --tests -- "$@"
+fi
+cargo test --workspace --locked --doc --quiet -- "$@"
+
+if [ $# -eq 0 ]; then
+    say "The demo, as a newcomer runs it"
+    scripts/demo.sh
+fi
+
+say "All tests passed"
