@@ -1,1 +1,3 @@
 //! The daemon that protects the one who is paid.
+
+pub mod clock;

@@ -1,0 +1,126 @@
+//! The seam to time: wall time for what people and networks say, boot time for what has passed.
+
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What the watcher may know of time. Decisions are made in ledgers; a clock only tells whether what is known of the
+/// chain is still fresh, and how long people have waited.
+pub trait Clock: Send + Sync + 'static {
+    /// Milliseconds since the Unix epoch by the machine's wall clock. May jump, either way.
+    fn wall_unix_ms(&self) -> u64;
+
+    /// Time since the machine booted, suspension included; never goes back.
+    ///
+    /// A process that was suspended (a laptop's lid, a paused virtual machine) must see that time has passed:
+    /// `CLOCK_MONOTONIC` stands still meanwhile, `CLOCK_BOOTTIME` does not.
+    fn boot(&self) -> Duration;
+}
+
+/// The machine's clocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn wall_unix_ms(&self) -> u64 {
+        // A clock before 1970 is a broken clock; zero makes everything look stale, which is the safe answer.
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            })
+    }
+
+    fn boot(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(
+            u64::try_from(now.tv_sec).unwrap_or(0),
+            u32::try_from(now.tv_nsec).unwrap_or(0),
+        )
+    }
+}
+
+/// A clock that moves only when told, for tests and the simulator.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<Hands>);
+
+#[derive(Debug)]
+struct Hands {
+    wall_unix_ms: u64,
+    boot: Duration,
+}
+
+impl ManualClock {
+    /// A clock showing this wall time, on a machine that booted an hour ago.
+    pub fn at_unix_ms(wall_unix_ms: u64) -> Self {
+        Self(Mutex::new(Hands {
+            wall_unix_ms,
+            boot: Duration::from_secs(3600),
+        }))
+    }
+
+    /// Lets time pass on both clocks.
+    pub fn advance(&self, by: Duration) {
+        let mut hands = self.hands();
+        let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        hands.wall_unix_ms = hands.wall_unix_ms.saturating_add(ms);
+        hands.boot = hands.boot.saturating_add(by);
+    }
+
+    /// Sets the wall clock alone, as an administrator or NTP would.
+    pub fn set_wall_unix_ms(&self, wall_unix_ms: u64) {
+        self.hands().wall_unix_ms = wall_unix_ms;
+    }
+
+    fn hands(&self) -> std::sync::MutexGuard<'_, Hands> {
+        // A test that panicked while holding the lock left two plain numbers: there is nothing half-written.
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Clock for ManualClock {
+    fn wall_unix_ms(&self) -> u64 {
+        self.hands().wall_unix_ms
+    }
+
+    fn boot(&self) -> Duration {
+        self.hands().boot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_boot_clock_never_goes_back_and_is_not_zero() {
+        let first = SystemClock.boot();
+        let second = SystemClock.boot();
+        assert!(first > Duration::ZERO);
+        assert!(second >= first);
+    }
+
+    #[test]
+    fn the_wall_clock_is_in_milliseconds_of_this_century() {
+        let year_2020 = 1_577_836_800_000;
+        let year_2100 = 4_102_444_800_000;
+        let now = SystemClock.wall_unix_ms();
+        assert!(
+            now > year_2020 && now < year_2100,
+            "{now} is no plausible time in milliseconds"
+        );
+    }
+
+    #[test]
+    fn a_manual_clock_moves_only_when_told() {
+        let clock = ManualClock::at_unix_ms(5_000);
+        let before = clock.boot();
+        clock.advance(Duration::from_millis(1_500));
+        assert_eq!(clock.wall_unix_ms(), 6_500);
+        assert_eq!(clock.boot() - before, Duration::from_millis(1_500));
+        clock.set_wall_unix_ms(1);
+        assert_eq!(clock.wall_unix_ms(), 1);
+        assert_eq!(clock.boot() - before, Duration::from_millis(1_500));
+    }
+}
