@@ -1,0 +1,137 @@
+//! When the view may be trusted with money.
+
+use std::time::Duration;
+
+use paychan_channel::Ledger;
+
+use super::SeenHead;
+use crate::chain::Head;
+
+/// How old what is known may be while commitments are still acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreshnessLimits {
+    /// F: how many ledgers a channel's gap-free view may lie behind the head. At most a third of the floor W.
+    pub behind_ledgers: u32,
+    /// How many ledgers may pass between two reads of a channel's entries: the interval S between sweeps and the time s
+    /// that one takes. An event that did not come proves nothing, so events alone do not keep a channel fresh.
+    pub unread_ledgers: u32,
+    /// How old the head may be by wall time, and how long it may stand still by the boot clock.
+    pub age: Duration,
+    /// How far the head may be dated ahead of wall time. Further ahead means that this machine's clock is slow, and
+    /// that the comparison of wall times proves nothing.
+    pub ahead: Duration,
+}
+
+/// Why the view is not fresh. Each rule closes a hole that the others leave open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotFresh {
+    /// No node ever answered.
+    #[error("no ledger was seen yet; the watcher has not reached a node of the network")]
+    NoHead,
+    /// The node answers with old ledgers.
+    #[error(
+        "the newest ledger known, {ledger}, closed {age_s} s ago by this machine's wall clock, the limit is {limit_s} s; \
+         the node lags, or the clock is fast"
+    )]
+    HeadOld {
+        /// The head.
+        ledger: Ledger,
+        /// Its age in seconds.
+        age_s: u64,
+        /// The limit in seconds.
+        limit_s: u64,
+    },
+    /// This machine's clock is behind the network's.
+    #[error(
+        "the newest ledger known, {ledger}, is dated {ahead_s} s ahead of this machine's wall clock, the limit is \
+         {limit_s} s; set the clock"
+    )]
+    HeadAhead {
+        /// The head.
+        ledger: Ledger,
+        /// How far ahead, in seconds.
+        ahead_s: u64,
+        /// The limit in seconds.
+        limit_s: u64,
+    },
+    /// The node repeats itself: a frozen node never ages by its own clock.
+    #[error(
+        "the newest ledger known, {ledger}, has not been followed by another for {still_s} s by the boot clock, the \
+         limit is {limit_s} s; the node is frozen or out of reach, or this machine was suspended"
+    )]
+    HeadStill {
+        /// The head.
+        ledger: Ledger,
+        /// How long it has stood still, in seconds.
+        still_s: u64,
+        /// The limit in seconds.
+        limit_s: u64,
+    },
+    /// The channel's entries were never read by this process.
+    #[error("the channel's ledger entries have not been read yet; the first sweep is still under way")]
+    Unread,
+    /// Something that happened to the channel may have been missed.
+    #[error(
+        "what happened to the channel is known without a gap up to ledger {gap_free_to} only, {behind} ledgers behind \
+         the head; the limit is {limit}"
+    )]
+    Behind {
+        /// Known without a gap up to here.
+        gap_free_to: Ledger,
+        /// Ledgers between that and the head.
+        behind: u32,
+        /// The limit F.
+        limit: u32,
+    },
+    /// The sweep is overdue.
+    #[error(
+        "the channel's ledger entries were last read at ledger {read_at}, {ago} ledgers ago; they are to be read every \
+         {limit}, for an event that did not come proves nothing"
+    )]
+    Unswept {
+        /// The last read.
+        read_at: Ledger,
+        /// Ledgers since.
+        ago: u32,
+        /// The limit.
+        limit: u32,
+    },
+}
+
+pub(super) fn chain(
+    seen: Option<&SeenHead>,
+    limits: &FreshnessLimits,
+    wall_unix_ms: u64,
+    boot: Duration,
+) -> Result<Head, NotFresh> {
+    let seen = seen.ok_or(NotFresh::NoHead)?;
+    let ledger = seen.head.ledger;
+    let closed = Duration::from_secs(seen.head.close_time);
+    let wall = Duration::from_millis(wall_unix_ms);
+
+    let age = wall.saturating_sub(closed);
+    if age > limits.age {
+        return Err(NotFresh::HeadOld { ledger, age_s: age.as_secs(), limit_s: limits.age.as_secs() });
+    }
+    let ahead = closed.saturating_sub(wall);
+    if ahead > limits.ahead {
+        return Err(NotFresh::HeadAhead { ledger, ahead_s: ahead.as_secs(), limit_s: limits.ahead.as_secs() });
+    }
+    let still = boot.saturating_sub(seen.advanced_at);
+    if still > limits.age {
+        return Err(NotFresh::HeadStill { ledger, still_s: still.as_secs(), limit_s: limits.age.as_secs() });
+    }
+    Ok(seen.head)
+}
+
+pub(super) fn channel(head: Ledger, read_at: Ledger, gap_free_to: Ledger, limits: &FreshnessLimits) -> Result<(), NotFresh> {
+    let behind = head.0.saturating_sub(gap_free_to.0);
+    if behind > limits.behind_ledgers {
+        return Err(NotFresh::Behind { gap_free_to, behind, limit: limits.behind_ledgers });
+    }
+    let ago = head.0.saturating_sub(read_at.0);
+    if ago > limits.unread_ledgers {
+        return Err(NotFresh::Unswept { read_at, ago, limit: limits.unread_ledgers });
+    }
+    Ok(())
+}
