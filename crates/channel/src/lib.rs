@@ -1,1 +1,45 @@
-//! The language that all off-chain code of Paychan speaks.
+//! The language that all off-chain code of Paychan speaks. Pure: no I/O, no clock, no async.
+//!
+//! - [`Amount`], [`Ledger`], [`Stroops`]: numbers that must not be confused with one another.
+//! - [`ContractId`], [`AccountId`], [`Address`], [`WasmHash`], [`NetworkId`]: who and what.
+//! - [`Commitment`]: "the recipient may have N in total", with its signature, made and checked as the chain does.
+//! - [`ChannelState`]: a channel as its ledger entries tell it, from three storage layouts.
+//! - [`keys`]: the ledger entries that a channel lives by.
+//! - [`events`]: what a channel contract says.
+//! - [`calls`]: the host functions that create and invoke it.
+//!
+//! Whatever comes from outside (bytes, strings, ledger entries) is answered with an error that has a kind; no input
+//! makes this crate panic.
+
+mod amount;
+pub mod calls;
+mod commitment;
+mod commitment_key;
+mod error;
+pub mod events;
+mod ids;
+pub mod keys;
+mod numbers;
+mod scval;
+mod state;
+mod state_decoding;
+mod text;
+mod token;
+
+pub use amount::Amount;
+pub use commitment::{Commitment, Signature};
+pub use commitment_key::{CommitmentKey, CommitmentSecret};
+pub use error::{
+    AddressError, AmountError, BadSignature, CommitmentError, EventError, HexError, IdError,
+    KeyError, NumberError, StateError, StateErrorKind, ValueError, WasmTooLarge,
+};
+pub use events::ChannelEvent;
+pub use ids::{AccountId, Address, ContractId, NetworkId, WasmHash};
+pub use keys::ChannelKeys;
+pub use numbers::{Ledger, Stroops};
+pub use state::{ChannelState, Layout, Life, Lives};
+pub use state_decoding::{ChannelEntries, InstanceFacts, decode_instance, decode_state};
+pub use token::{SAC_DECIMALS, SacAsset, TokenKind, sac_asset, token_kind};
+
+/// The XDR types of the network, in the one version that the whole workspace uses.
+pub use stellar_xdr as xdr;
