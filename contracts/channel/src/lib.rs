@@ -1,2 +1,349 @@
-//! x
+//! A one-way payment channel on Soroban: one contract instance is one channel.
+//!
+//! A **funder** (`from`) deposits tokens once and then signs, off chain, one **commitment** after another: "the
+//! **recipient** (`to`) may have N in total". The recipient keeps the highest and cashes it in whenever it likes. When
+//! the funder wants the rest back it announces so, and the recipient has `refund_waiting_period` ledgers to cash in.
+//! See the README beside this file for states, events, the bytes to sign and what each party risks.
+//!
+//! All amounts are base units of the token (for USDC and XLM 10,000,000 of them are 1), all durations are ledgers.
+//!
+//! # Rules
+//!
+//! - **`__constructor`** needs the funder's authorization always, also for an amount of 0: nobody opens a channel in
+//!   another's name. `refund_waiting_period` is at most [`MAX_REFUND_WAITING_PERIOD`].
+//! - **`top_up`** is possible until a close starts, and not after: the recipient would have no time to react.
+//! - **`settle`** needs no authorization. It can only pay the recipient, never less than before, and the funder's
+//!   signature already says how much; so whoever watches for a recipient needs none of its keys. The signature is
+//!   checked, then `amount − withdrawn` is paid; a difference of 0 or less pays nothing and succeeds.
+//! - **`close`** is the recipient's: a stranger with an old commitment must not end a channel early. It pays as `settle`
+//!   does, ends the channel and tries to send back what no commitment claimed. With `amount ≤ withdrawn` the signature
+//!   is not looked at: a recipient may end a channel that was never used.
+//! - **`close_start`** sets the deadline: this ledger plus the waiting period. Called again before the deadline, the wait
+//!   starts anew.
+//! - **`refund`** sends the whole balance to the funder from the deadline on, claimed or not, and ends the channel. It
+//!   may be called again for tokens that arrive later.
+//! - Settle and close work until the channel is final (after `close` or `refund`), after the deadline too.
+//! - A commitment is covered by what was deposited **or** by what is there: tokens sent straight to the channel's
+//!   address back commitments too. Recipients accept commitments up to balance + withdrawn; a contract that counted
+//!   deposits alone would let a funder rob them.
+//! - Constructor, `top_up`, `settle` and `close_start` extend the life of this instance to 60 days of 5-second ledgers
+//!   when below 30. `extend` extends instance and code to 60 days, for anyone.
+
 #![no_std]
+#![allow(
+    missing_docs,
+    reason = "soroban-sdk's macros generate public items without docs"
+)]
+
+mod commitment;
+mod error;
+pub mod event;
+mod state;
+mod storage;
+mod weak_key;
+
+pub use error::Error;
+pub use state::ChannelState;
+pub use storage::{LIFE, LIFE_THRESHOLD};
+
+use soroban_sdk::{Address, Bytes, BytesN, Env, contract, contractimpl, token::TokenClient};
+use storage::Terms;
+
+/// The longest `refund_waiting_period`, in ledgers: a year of 5-second ledgers. Above it a typing mistake would lock a
+/// deposit for good.
+pub const MAX_REFUND_WAITING_PERIOD: u32 = 6_307_200;
+const _: () = assert!(MAX_REFUND_WAITING_PERIOD == 365 * 24 * 3600 / 5);
+
+/// A one-way payment channel.
+#[contract]
+pub struct Channel;
+
+// The first line of each function's docs travels in the Wasm's spec, where stellar-cli shows it and every call pays for
+// its bytes: one line each, the rules are above.
+#[contractimpl]
+impl Channel {
+    /// Open a channel, deposit amount
+    pub fn __constructor(
+        env: Env,
+        token: Address,
+        from: Address,
+        commitment_key: BytesN<32>,
+        to: Address,
+        amount: i128,
+        refund_waiting_period: u32,
+    ) -> Result<(), Error> {
+        not_negative(amount)?;
+        if refund_waiting_period > MAX_REFUND_WAITING_PERIOD {
+            return Err(Error::RefundWaitingPeriodTooLong);
+        }
+        if weak_key::is_weak(&commitment_key) {
+            return Err(Error::WeakCommitmentKey);
+        }
+        from.require_auth();
+        let terms = Terms::new(from, to, token, refund_waiting_period);
+        storage::open(&env, &terms, &commitment_key, amount);
+        storage::extend_instance(&env);
+        take_deposit(&env, &terms, amount);
+        event::Open {
+            from: terms.from().clone(),
+            to: terms.to().clone(),
+            commitment_key,
+            token: terms.token().clone(),
+            amount,
+            refund_waiting_period,
+        }
+        .publish(&env);
+        Ok(())
+    }
+
+    /// Deposit more, by the funder
+    pub fn top_up(env: Env, amount: i128) -> Result<(), Error> {
+        not_negative(amount)?;
+        if storage::deadline(&env).is_some() {
+            return Err(Error::AlreadyClosed);
+        }
+        let terms = storage::terms(&env);
+        terms.from().require_auth();
+        let deposited = storage::deposited(&env)
+            .checked_add(amount)
+            .ok_or(Error::Overflow)?;
+        storage::set_deposited(&env, deposited);
+        storage::extend_instance(&env);
+        take_deposit(&env, &terms, amount);
+        Ok(())
+    }
+
+    /// Pay the recipient up to a signed total, by anyone
+    pub fn settle(env: Env, amount: i128, sig: BytesN<64>) -> Result<(), Error> {
+        not_negative(amount)?;
+        not_final(&env)?;
+        verify(&env, amount, &sig);
+        storage::extend_instance(&env);
+        let withdrawn = storage::withdrawn(&env);
+        if amount > withdrawn {
+            pay(&env, &storage::terms(&env), amount, withdrawn)?;
+        }
+        Ok(())
+    }
+
+    /// Settle and end the channel, by the recipient
+    pub fn close(env: Env, amount: i128, sig: BytesN<64>) -> Result<(), Error> {
+        not_negative(amount)?;
+        not_final(&env)?;
+        let terms = storage::terms(&env);
+        terms.to().require_auth();
+        let withdrawn = storage::withdrawn(&env);
+        if amount > withdrawn {
+            verify(&env, amount, &sig);
+            pay(&env, &terms, amount, withdrawn)?;
+        }
+
+        storage::set_final(&env);
+        let now = env.ledger().sequence();
+        if storage::deadline(&env).is_none_or(|deadline| now < deadline) {
+            storage::set_deadline(&env, now);
+            event::Close {
+                effective_at_ledger: now,
+            }
+            .publish(&env);
+        }
+
+        // What no commitment claimed, not the balance: with the balance, one unit sent here after simulation would need
+        // a ledger entry that the transaction's footprint lacks, and such a failure can't be caught.
+        let unclaimed = storage::deposited(&env).saturating_sub(amount.max(withdrawn));
+        let from = terms.from();
+        if unclaimed > 0
+            && TokenClient::new(&env, terms.token())
+                .try_transfer(&env.current_contract_address(), from, &unclaimed)
+                .is_ok()
+        {
+            event::Refund {
+                from: from.clone(),
+                amount: unclaimed,
+            }
+            .publish(&env);
+        }
+        Ok(())
+    }
+
+    /// Start the wait for a refund, by the funder
+    pub fn close_start(env: Env) -> Result<(), Error> {
+        let now = env.ledger().sequence();
+        if storage::deadline(&env).is_some_and(|deadline| now >= deadline) {
+            return Err(Error::AlreadyClosed);
+        }
+        let terms = storage::terms(&env);
+        terms.from().require_auth();
+        let deadline = now.saturating_add(terms.refund_waiting_period());
+        storage::set_deadline(&env, deadline);
+        storage::extend_instance(&env);
+        event::Close {
+            effective_at_ledger: deadline,
+        }
+        .publish(&env);
+        Ok(())
+    }
+
+    /// Take back the balance after the wait, by the funder
+    pub fn refund(env: Env) -> Result<(), Error> {
+        let deadline = storage::deadline(&env).ok_or(Error::NotClosed)?;
+        if env.ledger().sequence() < deadline {
+            return Err(Error::RefundWaitingPeriodNotElapsed);
+        }
+        let terms = storage::terms(&env);
+        let from = terms.from();
+        from.require_auth();
+        storage::set_final(&env);
+        let balance = balance(&env, &terms);
+        if balance > 0 {
+            TokenClient::new(&env, terms.token()).transfer(
+                &env.current_contract_address(),
+                from,
+                &balance,
+            );
+            event::Refund {
+                from: from.clone(),
+                amount: balance,
+            }
+            .publish(&env);
+        }
+        Ok(())
+    }
+
+    /// Extend instance and code to 60 days, by anyone
+    pub fn extend(env: Env) {
+        storage::extend_instance_and_code(&env);
+    }
+
+    /// Bytes to sign for a total
+    pub fn prepare_commitment(env: Env, amount: i128) -> Result<Bytes, Error> {
+        not_negative(amount)?;
+        Ok(commitment::to_bytes(&env, amount))
+    }
+
+    /// SEP-41 token paid in
+    pub fn token(env: Env) -> Address {
+        storage::terms(&env).token().clone()
+    }
+
+    /// Funder
+    pub fn from(env: Env) -> Address {
+        storage::terms(&env).from().clone()
+    }
+
+    /// Recipient
+    pub fn to(env: Env) -> Address {
+        storage::terms(&env).to().clone()
+    }
+
+    /// Ledgers from close_start to refund
+    pub fn refund_waiting_period(env: Env) -> u32 {
+        storage::terms(&env).refund_waiting_period()
+    }
+
+    /// Key that commitments are signed with
+    pub fn commitment_key(env: Env) -> BytesN<32> {
+        storage::commitment_key(&env)
+    }
+
+    /// Total deposited
+    pub fn deposited(env: Env) -> i128 {
+        storage::deposited(&env)
+    }
+
+    /// Total paid to the recipient
+    pub fn withdrawn(env: Env) -> i128 {
+        storage::withdrawn(&env)
+    }
+
+    /// Tokens held now
+    pub fn balance(env: Env) -> i128 {
+        balance(&env, &storage::terms(&env))
+    }
+
+    /// Ledger from which refund works
+    pub fn close_effective_at_ledger(env: Env) -> Option<u32> {
+        storage::deadline(&env)
+    }
+
+    /// All of the channel at once
+    pub fn state(env: Env) -> ChannelState {
+        let terms = storage::terms(&env);
+        ChannelState {
+            balance: balance(&env, &terms),
+            close_effective_at_ledger: storage::deadline(&env),
+            commitment_key: storage::commitment_key(&env),
+            deposited: storage::deposited(&env),
+            from: terms.from().clone(),
+            refund_waiting_period: terms.refund_waiting_period(),
+            refunded: storage::is_final(&env),
+            to: terms.to().clone(),
+            token: terms.token().clone(),
+            withdrawn: storage::withdrawn(&env),
+        }
+    }
+}
+
+fn not_negative(amount: i128) -> Result<(), Error> {
+    if amount < 0 {
+        Err(Error::NegativeAmount)
+    } else {
+        Ok(())
+    }
+}
+
+fn not_final(env: &Env) -> Result<(), Error> {
+    if storage::is_final(env) {
+        Err(Error::Refunded)
+    } else {
+        Ok(())
+    }
+}
+
+fn balance(env: &Env, terms: &Terms) -> i128 {
+    TokenClient::new(env, terms.token()).balance(&env.current_contract_address())
+}
+
+/// Moves a deposit of `amount` ≥ 0 that is already counted from the funder to the channel.
+fn take_deposit(env: &Env, terms: &Terms, amount: i128) {
+    if amount > 0 {
+        let from = terms.from();
+        TokenClient::new(env, terms.token()).transfer(
+            from,
+            &env.current_contract_address(),
+            &amount,
+        );
+        event::Deposit {
+            from: from.clone(),
+            amount,
+        }
+        .publish(env);
+    }
+}
+
+/// Ends the call unless `sig` is the commitment key's signature of `amount`: RFC 8032 and stricter, as the host has it.
+fn verify(env: &Env, amount: i128, sig: &BytesN<64>) {
+    env.crypto().ed25519_verify(
+        &storage::commitment_key(env),
+        &commitment::to_bytes(env, amount),
+        sig,
+    );
+}
+
+/// Pays the recipient `amount − withdrawn`, for a verified `amount` above `withdrawn`.
+fn pay(env: &Env, terms: &Terms, amount: i128, withdrawn: i128) -> Result<(), Error> {
+    let payout = amount.checked_sub(withdrawn).ok_or(Error::Overflow)?;
+    // The balance is read only when the deposits alone don't cover the commitment: the read is a call.
+    if amount > storage::deposited(env) && payout > balance(env, terms) {
+        return Err(Error::InsufficientDeposit);
+    }
+    storage::set_withdrawn(env, amount);
+    let to = terms.to();
+    TokenClient::new(env, terms.token()).transfer(&env.current_contract_address(), to, &payout);
+    event::Withdraw {
+        to: to.clone(),
+        amount: payout,
+    }
+    .publish(env);
+    Ok(())
+}
