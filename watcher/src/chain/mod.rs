@@ -15,6 +15,9 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, ContractId, Ledger, SacAsset, Signature, Stroops, WasmHash,
 };
 
+use crate::admission::{Payability, TokenFacts};
+use crate::view::{Head, LaneFacts, NetworkTerms};
+
 pub use error::{ChainError, ChainErrorKind};
 pub use rpc::RpcChain;
 
@@ -27,12 +30,12 @@ pub trait Chain: Send + Sync + 'static {
     /// The newest ledger that the endpoint knows, and when it closed.
     fn head(&self) -> Asking<'_, Head>;
 
-    /// The contracts that said `close` in the ledgers after `since`, oldest first, whoever they belong to.
+    /// The contracts that said `close` since a place, oldest first, whoever they belong to.
     ///
-    /// One page; ask again with its cursor until it is [complete](CloseHints::complete).
+    /// One page; ask again from [`next`](CloseHints::next) as long as there is one.
     /// Errors: [`Behind`](ChainErrorKind::Behind) when the start lies ahead of the node,
     /// [`Gone`](ChainErrorKind::Gone) when the node no longer holds it.
-    fn closes_since<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints>;
+    fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints>;
 
     /// The state of channels already known, in as many calls as it takes, in the order asked.
     fn read_channels<'a>(&'a self, channels: &'a [WatchedChannel]) -> Asking<'a, Vec<ChannelRead>>;
@@ -40,17 +43,23 @@ pub trait Chain: Send + Sync + 'static {
     /// The state of a channel of which nothing is known but its address.
     fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead>;
 
-    /// What the token is, and what its issuer may do to balances.
-    fn token<'a>(&'a self, token: &'a ContractId) -> Asking<'a, TokenFacts>;
+    /// What the issuer of a token may do; `asset` is the Stellar asset behind the token's contract, if any.
+    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenFacts>;
 
     /// Whether the recipient can be paid in the token now, and up to how much.
-    fn payable<'a>(&'a self, to: &'a Address, token: &'a ContractId, asset: &'a TokenFacts) -> Asking<'a, Payable>;
+    fn payability<'a>(
+        &'a self,
+        token: &'a ContractId,
+        asset: Option<&'a SacAsset>,
+        facts: &'a TokenFacts,
+        to: &'a Address,
+    ) -> Asking<'a, Payability>;
 
     /// The account that pays a lane's fees; `None` when it does not exist.
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>>;
 
     /// The network's own settings that the watcher's arithmetic rests on.
-    fn settings(&self) -> Asking<'_, NetworkSettings>;
+    fn settings(&self) -> Asking<'_, NetworkTerms>;
 
     /// What others bid lately to have their contract calls included.
     fn inclusion_fees(&self) -> Asking<'_, InclusionFees>;
@@ -65,17 +74,6 @@ pub trait Chain: Send + Sync + 'static {
     fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found>;
 }
 
-/// The newest ledger of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// Its sequence number.
-    pub ledger: Ledger,
-    /// When it closed, Unix seconds, as the network agreed on it.
-    pub close_time: u64,
-    /// The protocol version that it closed under.
-    pub protocol: u32,
-}
-
 /// Where to go on reading events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventsFrom {
@@ -88,15 +86,13 @@ pub enum EventsFrom {
 /// A page of `close` events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseHints {
-    /// The contracts that emitted one, with the ledger. Any contract may call an event `close`: a hint where to look,
-    /// not a fact about a channel.
+    /// The contracts that emitted one. Any contract may call an event `close`: a hint where to look, not a fact about a
+    /// channel.
     pub hints: Vec<CloseHint>,
-    /// Where the next page starts.
-    pub next: EventsFrom,
-    /// Whether the page reached the endpoint's newest ledger.
-    pub complete: bool,
-    /// The endpoint's newest ledger when it answered.
-    pub latest: Ledger,
+    /// Every event up to the end of this ledger was in this page or an earlier one.
+    pub scanned_to: Ledger,
+    /// Where the next page starts, when there is one.
+    pub next: Option<EventsFrom>,
 }
 
 /// A contract that emitted `close`.
@@ -106,6 +102,8 @@ pub struct CloseHint {
     pub contract: ContractId,
     /// In which ledger.
     pub ledger: Ledger,
+    /// The deadline that it names, if the event is one of a channel.
+    pub effective_at: Option<Ledger>,
 }
 
 /// What is needed to read a known channel's entries in one call.
@@ -150,63 +148,13 @@ impl ChannelRead {
     }
 }
 
-/// What a token is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenFacts {
-    /// The Stellar asset behind the contract, `None` for a token of its own code.
-    pub asset: Option<SacAsset>,
-    /// What the asset's issuer may do; `None` for the native asset and for tokens of their own code.
-    pub issuer: Option<IssuerFlags>,
-}
-
-/// The flags of an asset's issuing account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct IssuerFlags {
-    /// Holders need the issuer's authorization.
-    pub auth_required: bool,
-    /// The issuer can take an authorization back.
-    pub auth_revocable: bool,
-    /// The issuer can take tokens back from balances that are opened from now on.
-    pub clawback_enabled: bool,
-    /// The flags can't change any more.
-    pub immutable: bool,
-}
-
-/// Whether a recipient can be paid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Payable {
-    /// Yes, this many base units more.
-    Upto(Amount),
-    /// The account does not exist.
-    NoAccount,
-    /// The account has no trustline for the asset.
-    NoTrustline,
-    /// The trustline, or the contract's balance, is not authorized by the issuer.
-    NotAuthorized,
-}
-
 /// A lane's account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneAccount {
-    /// All it holds.
-    pub balance: Stroops,
-    /// What fees can be paid from: the balance without minimum balance and selling liabilities.
-    pub spendable: Stroops,
+    /// Its money.
+    pub facts: LaneFacts,
     /// The sequence number last used.
     pub sequence: i64,
-    /// The ledger of the answer.
-    pub at: Ledger,
-}
-
-/// Network settings, from the configuration entries of the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NetworkSettings {
-    /// The longest life that an entry can have, in ledgers (`STATE_ARCHIVAL`).
-    pub max_entry_ttl: u32,
-    /// The life of a new persistent entry, in ledgers (`STATE_ARCHIVAL`).
-    pub min_persistent_ttl: u32,
-    /// The time between ledgers that the network aims at, milliseconds (`SCP_TIMING`, CAP-70).
-    pub target_close_ms: u32,
 }
 
 /// Inclusion fees that were paid for contract calls in the last ledgers, per transaction.

@@ -1,0 +1,221 @@
+//! Reading channels' entries into the view: at sweeps, after hints, after settlements, and when somebody asks.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use paychan_channel::{ChannelState, ContractId, Ledger};
+use tracing::{error, info, warn};
+
+use crate::acceptance::Reread;
+use crate::chain::{Chain, ChainError, ChannelRead, WatchedChannel};
+use crate::clock::Clock;
+use crate::store::{Held, Store};
+use crate::view::View;
+
+/// Channels read in one go: three entries of their own and what they share stay below the 200 keys of one call
+/// (stellar-rpc, `methods/get_ledger_entries.go`), and what was read is known before the next call.
+const CHANNELS_AT_ONCE: usize = 50;
+
+/// Reads watched channels and writes what it saw to the view. Cheap to clone.
+#[derive(Clone)]
+pub struct ChannelReader {
+    chain: Arc<dyn Chain>,
+    store: Store,
+    view: Arc<View>,
+    clock: Arc<dyn Clock>,
+    /// The shortest time between two reads of one channel that somebody asked for.
+    reread_interval: Duration,
+    /// When each channel was last read because somebody asked, by the boot clock.
+    asked: Arc<Mutex<HashMap<ContractId, Duration>>>,
+}
+
+/// What came of reading channels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadSummary {
+    /// Channels whose state is in the view now.
+    pub read: usize,
+    /// Channels that were there and could not be understood, or were not there: each is an alarm.
+    pub unreadable: usize,
+    /// The lowest ledger that a state was read at.
+    pub lowest: Option<Ledger>,
+}
+
+impl ChannelReader {
+    /// A reader of this store's channels.
+    pub fn new(
+        chain: Arc<dyn Chain>,
+        store: Store,
+        view: Arc<View>,
+        clock: Arc<dyn Clock>,
+        reread_interval: Duration,
+    ) -> Self {
+        Self {
+            chain,
+            store,
+            view,
+            clock,
+            reread_interval,
+            asked: Arc::default(),
+        }
+    }
+
+    /// Reads these channels now, those of them that are watched.
+    ///
+    /// # Errors
+    /// The endpoint gave no usable answer; what was read before that is in the view.
+    pub async fn read(&self, channels: &[ContractId]) -> Result<ReadSummary, ChainError> {
+        let held: Vec<Held> = channels.iter().filter_map(|channel| self.store.held(channel)).collect();
+        self.read_held(&held).await
+    }
+
+    /// Reads all watched channels.
+    ///
+    /// # Errors
+    /// As [`ChannelReader::read`].
+    pub async fn read_all(&self) -> Result<ReadSummary, ChainError> {
+        self.read_held(&self.store.all_held()).await
+    }
+
+    /// Whether a channel may be read now because somebody asks; if so, it counts as read.
+    fn may_reread(&self, channel: &ContractId) -> bool {
+        let now = self.clock.boot();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, at| now.saturating_sub(*at) < self.reread_interval);
+        if asked.contains_key(channel) {
+            return false;
+        }
+        asked.insert(*channel, now);
+        true
+    }
+
+    async fn read_held(&self, held: &[Held]) -> Result<ReadSummary, ChainError> {
+        let mut summary = ReadSummary::default();
+        for some in held.chunks(CHANNELS_AT_ONCE) {
+            let watched: Vec<WatchedChannel> = some.iter().map(watched).collect();
+            let by_id: HashMap<ContractId, &Held> = some.iter().map(|held| (held.channel(), held)).collect();
+            let mut missing: HashSet<ContractId> = by_id.keys().copied().collect();
+            for read in self.chain.read_channels(&watched).await? {
+                let channel = read.channel();
+                let Some(held) = by_id.get(&channel).filter(|_| missing.remove(&channel)) else {
+                    continue;
+                };
+                self.take(held, read, &mut summary);
+            }
+            for channel in missing {
+                self.unreadable(&channel, "the endpoint's answer left it out".to_owned(), &mut summary);
+            }
+        }
+        Ok(summary)
+    }
+
+    fn take(&self, held: &Held, read: ChannelRead, summary: &mut ReadSummary) {
+        let channel = held.channel();
+        let state = match read {
+            ChannelRead::Read(state) => state,
+            ChannelRead::Missing { at, .. } => {
+                let why = format!("ledger {at} has no contract instance at its address");
+                return self.unreadable(&channel, why, summary);
+            }
+            ChannelRead::Undecodable { why, .. } => return self.unreadable(&channel, why, summary),
+        };
+        match same_channel(held, state) {
+            Ok(state) => {
+                summary.read += 1;
+                summary.lowest = Some(summary.lowest.map_or(state.read_at, |known| known.min(state.read_at)));
+                self.tell(held, &state);
+                self.view.saw_channel(state);
+            }
+            Err(why) => self.unreadable(&channel, why, summary),
+        }
+    }
+
+    /// Says what an operator must hear about, once: when it is first seen.
+    fn tell(&self, held: &Held, state: &ChannelState) {
+        let before = self.view.channel(&state.channel);
+        let unsettled = state.unsettled(held.highest_amount());
+        if let Some(deadline) = state.deadline()
+            && before.as_ref().is_none_or(|known| known.state.deadline() != Some(deadline))
+            && !state.is_final()
+        {
+            error!(
+                alarm = "close_seen", channel = %state.channel, %deadline, at = %state.read_at, %unsettled,
+                "a close has started: what is unsettled must be settled before the deadline"
+            );
+        }
+        let was_ended = before.as_ref().is_some_and(|known| known.ended);
+        if state.is_final() && !was_ended {
+            if unsettled.is_zero() {
+                info!(channel = %state.channel, at = %state.read_at, "the channel has ended, all was paid");
+            } else {
+                error!(
+                    alarm = "loss", channel = %state.channel, at = %state.read_at, %unsettled,
+                    "the channel has ended with commitments unpaid"
+                );
+            }
+        }
+        if state.withdrawn > held.highest_amount()
+            && before.is_some_and(|known| known.state.withdrawn <= held.highest_amount())
+        {
+            warn!(
+                channel = %state.channel, withdrawn = %state.withdrawn, highest = %held.highest_amount(),
+                "the chain has paid more than the highest commitment held here: somebody holds a higher one"
+            );
+        }
+    }
+
+    fn unreadable(&self, channel: &ContractId, why: String, summary: &mut ReadSummary) {
+        summary.unreadable += 1;
+        error!(
+            alarm = "chain_not_understood", %channel, why,
+            "a watched channel can't be read; it takes no commitments until it can"
+        );
+        self.view.saw_trouble(channel, Some(format!("can't be read: {why}")));
+    }
+}
+
+impl Reread for ChannelReader {
+    fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async move {
+            if self.may_reread(channel)
+                && let Err(error) = self.read(&[*channel]).await
+            {
+                warn!(%channel, %error, "a channel could not be read on request");
+            }
+        })
+    }
+}
+
+fn watched(held: &Held) -> WatchedChannel {
+    WatchedChannel {
+        channel: held.channel(),
+        wasm_hash: held.admission.wasm_hash,
+        token: held.admission.token,
+    }
+}
+
+/// Checks that what can't change has not changed: else it is not the channel that was admitted, whatever its address.
+fn same_channel(held: &Held, state: ChannelState) -> Result<ChannelState, String> {
+    let admitted = &held.admission;
+    let state = state.expect_layout(admitted.layout).map_err(|error| error.to_string())?;
+    let changed = if state.wasm_hash != admitted.wasm_hash {
+        Some(("code", admitted.wasm_hash.to_string(), state.wasm_hash.to_string()))
+    } else if state.to != admitted.to {
+        Some(("recipient", admitted.to.to_string(), state.to.to_string()))
+    } else if state.token != admitted.token {
+        Some(("token", admitted.token.to_string(), state.token.to_string()))
+    } else if state.commitment_key != admitted.commitment_key {
+        Some(("commitment key", hex::encode(admitted.commitment_key), hex::encode(state.commitment_key)))
+    } else if state.refund_waiting_period != admitted.refund_waiting_period {
+        let (then, now) = (admitted.refund_waiting_period, state.refund_waiting_period);
+        Some(("waiting period", then.to_string(), now.to_string()))
+    } else {
+        None
+    };
+    match changed {
+        Some((what, then, now)) => Err(format!("its {what} was {then} when it was admitted and is {now} now")),
+        None => Ok(state),
+    }
+}

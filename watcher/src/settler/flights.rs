@@ -1,0 +1,293 @@
+//! Transactions in flight: from the journal's record until their outcome is in the journal too.
+
+use std::sync::Arc;
+
+use paychan_channel::xdr::{Limits, ReadXdr, TransactionEnvelope, TransactionExt, TransactionV1Envelope};
+use paychan_channel::{AccountId, Ledger, Stroops};
+use tracing::{debug, error, info, warn};
+
+use super::step::{self, Flight, Next, Offered, Opening, Verdict};
+use crate::chain::{Chain, ChainError, Sent};
+use crate::follower::ChannelReader;
+use crate::store::{Outcome, SignedTransaction, Store, StoreError};
+use crate::view::View;
+
+/// A transaction in flight.
+pub(super) struct InFlight {
+    pub(super) signed: SignedTransaction,
+    envelope: TransactionEnvelope,
+    flight: Flight,
+    /// What of its fee is not the bid.
+    resource_fee: Stroops,
+}
+
+/// A journal holds an envelope that is none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the journal's signed transaction {hash} is no transaction envelope ({why}); a newer watcher may have written it, \
+     or the journal was changed"
+)]
+pub struct BadEnvelope {
+    hash: String,
+    why: String,
+}
+
+impl InFlight {
+    /// Just signed and recorded by this process, and not sent.
+    pub(super) fn new(signed: SignedTransaction, envelope: TransactionEnvelope) -> Self {
+        Self::with(signed, envelope, Offered::Never)
+    }
+
+    /// Found in the journal at start: nobody knows whether it was sent.
+    pub(super) fn recovered(signed: SignedTransaction) -> Result<Self, BadEnvelope> {
+        match TransactionEnvelope::from_xdr(&signed.envelope, Limits::len(signed.envelope.len())) {
+            Ok(envelope) => Ok(Self::with(signed, envelope, Offered::Maybe)),
+            Err(error) => Err(BadEnvelope {
+                hash: hex::encode(signed.hash),
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    fn with(signed: SignedTransaction, envelope: TransactionEnvelope, offered: Offered) -> Self {
+        let flight = Flight {
+            sequence: signed.sequence,
+            signed_at: signed.signed_at,
+            max_ledger: signed.max_ledger,
+            offered,
+            last_sent: None,
+        };
+        Self {
+            resource_fee: resource_fee(&envelope),
+            signed,
+            envelope,
+            flight,
+        }
+    }
+
+    /// What it bids for inclusion.
+    pub(super) fn bid(&self) -> Stroops {
+        self.bid_of(self.signed.fee)
+    }
+
+    /// The bid in a fee for the whole transaction.
+    pub(super) fn bid_of(&self, fee: Stroops) -> Stroops {
+        Stroops(fee.get().saturating_sub(self.resource_fee.get()).max(0))
+    }
+}
+
+fn resource_fee(envelope: &TransactionEnvelope) -> Stroops {
+    match envelope {
+        TransactionEnvelope::Tx(TransactionV1Envelope { tx, .. }) => match &tx.ext {
+            TransactionExt::V1(data) => Stroops(data.resource_fee),
+            TransactionExt::V0 => Stroops(0),
+        },
+        TransactionEnvelope::TxV0(_) | TransactionEnvelope::TxFeeBump(_) => Stroops(0),
+    }
+}
+
+/// How a transaction ended, after its outcome is in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Landed {
+    /// It did on chain what it was for.
+    Confirmed,
+    /// The chance passed; nothing is wrong with it but, perhaps, its bid.
+    Expired,
+    /// Refused before anybody held it, for a fee that was too low.
+    FeeTooLow {
+        /// The fee for the whole transaction that would have been enough.
+        needed: Stroops,
+    },
+    /// It did not work, and trying the same again at once won't.
+    Failed {
+        /// What was said.
+        why: String,
+        /// Whether it is in a ledger, its sequence number used.
+        included: bool,
+    },
+}
+
+/// Where a transaction is after a step.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// Still in flight. The next head is the next occasion.
+    Waits,
+    /// Decided, and the outcome is durable.
+    Landed(Landed),
+}
+
+/// What flights need of the world.
+pub(super) struct Tower {
+    pub(super) chain: Arc<dyn Chain>,
+    pub(super) store: Store,
+    pub(super) view: Arc<View>,
+    pub(super) reader: ChannelReader,
+}
+
+impl Tower {
+    /// Moves one transaction as far as the chain lets it go at this head.
+    ///
+    /// # Errors
+    /// The store failed: the process must end. Trouble with the chain is logged, and the transaction waits.
+    pub(super) async fn advance(&self, flying: &mut InFlight, head: Ledger) -> Result<Progress, StoreError> {
+        match self.steps(flying, head).await {
+            Ok(Next::Over(verdict)) => self.over(flying, verdict).await,
+            Ok(Next::Confirm { ledger, fee_charged }) => self.confirm(flying, ledger, fee_charged).await,
+            Ok(Next::Send | Next::Wait | Next::ReadAccount) => Ok(Progress::Waits),
+            Err(error) => {
+                let transaction = hex::encode(flying.signed.hash);
+                if error.kind.is_alarm() {
+                    error!(alarm = "chain_not_understood", transaction, %error, "a transaction's fate can't be told");
+                } else {
+                    warn!(transaction, %error, "the chain can't be asked about a transaction now; trying on");
+                }
+                Ok(Progress::Waits)
+            }
+        }
+    }
+
+    /// Steps until the network has to be waited for, or the transaction is decided.
+    async fn steps(&self, flying: &mut InFlight, head: Ledger) -> Result<Next, ChainError> {
+        let hash = flying.signed.hash;
+        let mut next = match step::at_new_head(&flying.flight) {
+            Opening::Send => Next::Send,
+            Opening::AskOutcome => step::after_found(&flying.flight, &self.chain.outcome(&hash).await?, head),
+        };
+        loop {
+            next = match next {
+                Next::Send => {
+                    let before = flying.flight;
+                    // From here on somebody may have it, whatever comes back or does not.
+                    flying.flight.offered = Offered::Maybe;
+                    flying.flight.last_sent = Some(head);
+                    let sent = self.chain.send(&flying.envelope).await?;
+                    debug!(transaction = hex::encode(hash), ?sent, %head, "sent");
+                    if sent == Sent::TryAgainLater {
+                        info!(transaction = hex::encode(hash), %head, "the network asks to try again later");
+                    }
+                    step::after_sent(&before, &sent)
+                }
+                Next::ReadAccount => {
+                    let lane = flying.signed.lane;
+                    let Some(account) = self.chain.lane_account(&lane).await? else {
+                        error!(alarm = "fees_low", account = %lane, "the fee account does not exist; create and fund it");
+                        return Ok(Next::Wait);
+                    };
+                    let found = self.chain.outcome(&hash).await?;
+                    step::after_account(&flying.flight, &account, &found)
+                }
+                settled => return Ok(settled),
+            };
+        }
+    }
+
+    /// It is included and succeeded, says its status. What counts is what the channel's entries say.
+    async fn confirm(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
+        let purpose = &flying.signed.purpose;
+        let transaction = hex::encode(flying.signed.hash);
+        let read = match self.reader.read(purpose.channels()).await {
+            Ok(read) => read,
+            Err(error) => {
+                warn!(transaction, %error, "included, but its channels can't be read yet; trying on");
+                return Ok(Progress::Waits);
+            }
+        };
+        let Some((channel, amount)) = purpose.pays() else {
+            info!(transaction, %ledger, fee = %fee_charged, channels = purpose.channels().len(), "lives extended");
+            return self.confirmed(flying, ledger, fee_charged).await;
+        };
+        // A channel that can't be read never gets newer: it must not hold the lane.
+        let known = self.view.channel(&channel).map(|known| known.state).filter(|_| read.unreadable == 0);
+        match known {
+            Some(state) if state.withdrawn >= amount => {
+                info!(
+                    %channel, %amount, withdrawn = %state.withdrawn, %ledger, fee = %fee_charged, transaction,
+                    "settlement confirmed"
+                );
+                self.confirmed(flying, ledger, fee_charged).await
+            }
+            // Read from a copy that is older than the settlement: it has no say.
+            Some(state) if state.read_at < ledger => Ok(Progress::Waits),
+            other => {
+                let withdrawn = other.map(|state| state.withdrawn.to_string());
+                let why = format!(
+                    "included as a success in ledger {ledger}, but the channel does not show it (withdrawn: {}, \
+                     expected: {amount})",
+                    withdrawn.as_deref().unwrap_or("unreadable")
+                );
+                error!(alarm = "settlement_failing", %channel, transaction, why, "a settlement is not to be seen on chain");
+                let outcome = Outcome::Failed {
+                    ledger,
+                    fee_charged,
+                    why: why.clone(),
+                };
+                self.store.record_outcome(flying.signed.hash, outcome).await?;
+                Ok(Progress::Landed(Landed::Failed { why, included: true }))
+            }
+        }
+    }
+
+    async fn confirmed(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
+        let outcome = Outcome::Confirmed { ledger, fee_charged };
+        self.store.record_outcome(flying.signed.hash, outcome).await?;
+        Ok(Progress::Landed(Landed::Confirmed))
+    }
+
+    async fn over(&self, flying: &InFlight, verdict: Verdict) -> Result<Progress, StoreError> {
+        let signed = &flying.signed;
+        let transaction = hex::encode(signed.hash);
+        let lane: AccountId = signed.lane;
+        let now = self.view.head().map_or(signed.signed_at, |head| head.ledger);
+        let (outcome, landed) = match verdict {
+            Verdict::Failed {
+                ledger,
+                fee_charged,
+                why,
+            } => {
+                error!(
+                    alarm = "settlement_failing", transaction, %ledger, fee = %fee_charged, why, purpose = ?signed.purpose,
+                    "a transaction failed on chain"
+                );
+                let outcome = Outcome::Failed {
+                    ledger,
+                    fee_charged,
+                    why: why.clone(),
+                };
+                (outcome, Landed::Failed { why, included: true })
+            }
+            Verdict::Expired { at } => {
+                warn!(transaction, %at, fee = %signed.fee, "not included within its bounds; it will be rebuilt");
+                (Outcome::Expired { at }, Landed::Expired)
+            }
+            Verdict::Unknowable { at } => {
+                let why = "the endpoint no longer holds the ledgers that could tell; the channel's state decides".to_owned();
+                warn!(transaction, %at, why, "the fate of an old transaction is not to be known");
+                (Outcome::Dropped { at, why }, Landed::Expired)
+            }
+            Verdict::Refused {
+                why,
+                needed_fee,
+                lane_is_short,
+            } => {
+                if lane_is_short {
+                    error!(
+                        alarm = "fees_low", account = %lane, needed = %signed.fee, transaction,
+                        "the fee account can't pay for a transaction; send it XLM"
+                    );
+                } else {
+                    warn!(transaction, why, "refused");
+                }
+                let landed = match needed_fee {
+                    Some(needed) => Landed::FeeTooLow { needed },
+                    None => Landed::Failed {
+                        why: why.clone(),
+                        included: false,
+                    },
+                };
+                (Outcome::Dropped { at: now, why }, landed)
+            }
+        };
+        self.store.record_outcome(signed.hash, outcome).await?;
+        Ok(Progress::Landed(landed))
+    }
+}

@@ -1,0 +1,459 @@
+//! From what is to be done to what is done: plan → signed → recorded → sent → confirmed.
+//!
+//! One lane, one transaction in flight. Whatever a step finds, the order is: what is in flight is driven to its end
+//! first, then the plan's next item is built. An item that can't be built is left alone for a while and the next one has
+//! its turn; it never keeps the lane.
+
+mod build;
+mod flights;
+mod patience;
+pub mod step;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
+use paychan_rpc::SecretKey;
+use tracing::{debug, error, info, warn};
+
+use crate::chain::{Call, Chain, ChainError, Prepared, Request};
+use crate::config::Config;
+use crate::follower::ChannelReader;
+use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Payout, Plan};
+use crate::store::{HeldCommitment, Purpose, SignedTransaction, Store, StoreError};
+use crate::view::View;
+
+use flights::{InFlight, Landed, Progress, Tower};
+use patience::{Patience, Target};
+use step::IN_FLIGHT_LEDGERS;
+
+pub use flights::BadEnvelope;
+
+/// What the settler is made of.
+pub struct SettlerParts {
+    /// The network.
+    pub chain: Arc<dyn Chain>,
+    /// What must not be lost.
+    pub store: Store,
+    /// What is known of the chain.
+    pub view: Arc<View>,
+    /// Reads channels after a settlement.
+    pub reader: ChannelReader,
+    /// The operator's settings.
+    pub config: Arc<Config>,
+    /// The lane's key: pays fees.
+    pub lane: SecretKey,
+    /// The keys of recipients: authorize closes, and settlements where the channel's code wants it.
+    pub recipients: HashMap<AccountId, SecretKey>,
+}
+
+/// Settles, closes and extends.
+pub struct Settler {
+    tower: Tower,
+    config: Arc<Config>,
+    network: NetworkId,
+    lane: SecretKey,
+    recipients: HashMap<AccountId, SecretKey>,
+    /// Of this lane at most one; of lanes that the configuration no longer names, what the journal still holds.
+    flights: Vec<InFlight>,
+    patience: Patience,
+    /// The inclusion fee to bid at least, per channel, after a bid that was too low.
+    asked: HashMap<ContractId, Stroops>,
+    /// Channels whose close failed: they are settled instead.
+    close_failed: HashSet<ContractId>,
+    /// The sequence number of the lane's last transaction that was decided: an account read from an older copy must not
+    /// take the lane back to it.
+    last_sequence: i64,
+    /// What others paid for inclusion, as last heard.
+    market: Stroops,
+}
+
+/// Why an item of the plan was not begun.
+enum NotBegun {
+    /// It is this item's own trouble.
+    Failed(String),
+    /// The chain can't be asked now: no item would fare better.
+    Chain(ChainError),
+    /// The store failed: the process must end.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotBegun {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Settler {
+    /// A settler that takes over what the journal has in flight: it is asked for before anything new is built.
+    ///
+    /// # Errors
+    /// The journal holds a signed transaction that is none.
+    pub fn new(parts: SettlerParts) -> Result<Self, BadEnvelope> {
+        let SettlerParts {
+            chain,
+            store,
+            view,
+            reader,
+            config,
+            lane,
+            recipients,
+        } = parts;
+        let flights = store
+            .in_flight()
+            .into_iter()
+            .map(InFlight::recovered)
+            .collect::<Result<Vec<_>, _>>()?;
+        for flying in &flights {
+            info!(
+                transaction = hex::encode(flying.signed.hash), purpose = ?flying.signed.purpose,
+                max_ledger = %flying.signed.max_ledger, "a transaction is in flight since before the start"
+            );
+        }
+        Ok(Self {
+            network: config.network_id(),
+            tower: Tower {
+                chain,
+                store,
+                view,
+                reader,
+            },
+            config,
+            lane,
+            recipients,
+            flights,
+            patience: Patience::default(),
+            asked: HashMap::new(),
+            close_failed: HashSet::new(),
+            last_sequence: 0,
+            market: BASE_FEE,
+        })
+    }
+
+    /// One round at the head that the view knows: what is in flight, then what is to be done next.
+    ///
+    /// # Errors
+    /// The store failed: the process must end.
+    pub async fn tick(&mut self) -> Result<(), StoreError> {
+        let Some(head) = self.tower.view.head().map(|head| head.ledger) else {
+            return Ok(());
+        };
+        self.drive(head).await?;
+        let lane = self.lane.account();
+        if self.flights.iter().any(|flying| flying.signed.lane == lane) {
+            return Ok(());
+        }
+        self.begin_next(head).await
+    }
+
+    /// How many transactions are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    async fn drive(&mut self, head: Ledger) -> Result<(), StoreError> {
+        let mut still = Vec::new();
+        for mut flying in std::mem::take(&mut self.flights) {
+            match self.tower.advance(&mut flying, head).await {
+                Ok(Progress::Waits) => still.push(flying),
+                Ok(Progress::Landed(landed)) => self.landed(&flying, landed, head),
+                Err(error) => return Err(error),
+            }
+        }
+        self.flights = still;
+        Ok(())
+    }
+
+    /// Draws the consequences for the next attempts.
+    fn landed(&mut self, flying: &InFlight, landed: Landed, head: Ledger) {
+        let signed = &flying.signed;
+        let included = matches!(landed, Landed::Confirmed | Landed::Failed { included: true, .. });
+        if signed.lane == self.lane.account() && included {
+            self.last_sequence = self.last_sequence.max(signed.sequence);
+        }
+        for channel in signed.purpose.channels() {
+            let target = match signed.purpose {
+                Purpose::Settle { .. } | Purpose::Close { .. } => Target::Pay(*channel),
+                Purpose::Extend { .. } | Purpose::Restore { .. } => Target::Extend(*channel),
+            };
+            match &landed {
+                Landed::Confirmed => {
+                    self.patience.went_well(target);
+                    self.asked.remove(channel);
+                    self.tower.view.saw_trouble(channel, None);
+                }
+                // Not taken at that price: the next bid is twice as high, as far as the policy's cap lets it.
+                Landed::Expired => {
+                    let bid = flying.bid();
+                    self.ask_at_least(*channel, Stroops(bid.get().saturating_mul(2)));
+                    let why = format!("not included before ledger {} with a bid of {bid} stroops", signed.max_ledger);
+                    self.tower.view.saw_trouble(channel, Some(why));
+                }
+                Landed::FeeTooLow { needed } => {
+                    // An amount that the transaction bid already can only mean the bid alone.
+                    let bid = if *needed > signed.fee { flying.bid_of(*needed) } else { *needed };
+                    self.ask_at_least(*channel, bid);
+                    let why = format!("the network asks for a bid of {bid} stroops");
+                    self.tower.view.saw_trouble(channel, Some(why));
+                }
+                Landed::Failed { why, .. } => {
+                    if matches!(signed.purpose, Purpose::Close { .. }) {
+                        self.close_failed.insert(*channel);
+                    }
+                    self.leave_alone(target, *channel, head, why.clone());
+                }
+            }
+        }
+    }
+
+    fn ask_at_least(&mut self, channel: ContractId, bid: Stroops) {
+        let asked = self.asked.entry(channel).or_insert(bid);
+        *asked = (*asked).max(bid);
+    }
+
+    fn leave_alone(&mut self, target: Target, channel: ContractId, head: Ledger, why: String) {
+        let deadline = self.tower.view.channel(&channel).and_then(|known| known.deadline);
+        let again_at = self.patience.failed(target, head, deadline);
+        let failures = self.patience.failures(target);
+        match (target, deadline) {
+            (Target::Pay(_), Some(deadline)) => error!(
+                alarm = "settlement_failing", %channel, %deadline, why, failures, %again_at,
+                "a channel that is closing can't be settled now"
+            ),
+            _ => warn!(%channel, ?target, why, failures, %again_at, "failed; left alone for a while"),
+        }
+        self.tower.view.saw_trouble(&channel, Some(why));
+    }
+
+    /// Builds, records and sends the first item of the plan that can be.
+    async fn begin_next(&mut self, head: Ledger) -> Result<(), StoreError> {
+        let Some(plan) = self.plan(head).await else {
+            return Ok(());
+        };
+        for payout in plan.payouts {
+            let target = Target::Pay(payout.channel);
+            if !self.patience.allows(target, head) {
+                continue;
+            }
+            match self.pay(&payout, head).await {
+                Ok(()) => return Ok(()),
+                Err(NotBegun::Failed(why)) => {
+                    if payout.close {
+                        self.close_failed.insert(payout.channel);
+                    }
+                    self.leave_alone(target, payout.channel, head, why);
+                }
+                Err(NotBegun::Chain(error)) => return Ok(stop_for_now(&error)),
+                Err(NotBegun::Store(error)) => return Err(error),
+            }
+        }
+        for extension in plan.extensions.into_iter().flat_map(|extension| self.split(extension)) {
+            if !extension.channels.iter().all(|channel| self.patience.allows(Target::Extend(*channel), head)) {
+                continue;
+            }
+            match self.extend(&extension, head).await {
+                Ok(()) => return Ok(()),
+                Err(NotBegun::Failed(why)) => {
+                    for channel in &extension.channels {
+                        self.leave_alone(Target::Extend(*channel), *channel, head, why.clone());
+                    }
+                }
+                Err(NotBegun::Chain(error)) => return Ok(stop_for_now(&error)),
+                Err(NotBegun::Store(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be done at this head, in the order of loss.
+    async fn plan(&mut self, head: Ledger) -> Option<Plan> {
+        let view = &self.tower.view;
+        let network = view.network()?;
+        match self.tower.chain.inclusion_fees().await {
+            Ok(fees) => self.market = fees.p95.max(BASE_FEE),
+            // The last price heard is the best guess; it must not keep anything from being settled.
+            Err(error) => warn!(%error, market = %self.market, "fees can't be asked for; bidding by the last that were"),
+        }
+        let resource_fee = view.fee_funds().and_then(|funds| funds.settle_resource_fee);
+        let limits = Limits::new(&self.config, &network, head, self.market, resource_fee);
+        let channels = view.channels();
+        let held: HashMap<ContractId, _> = self
+            .tower
+            .store
+            .all_held()
+            .into_iter()
+            .map(|held| (held.channel(), held))
+            .collect();
+        let known: Vec<Known<'_>> = channels
+            .iter()
+            .filter_map(|channel| {
+                let id = channel.state.channel;
+                Some(Known {
+                    channel,
+                    held: held.get(&id)?,
+                    token: self.config.token(&channel.state.token),
+                    can_close: channel.state.to.account().is_some_and(|to| self.recipients.contains_key(&to)),
+                    close_failed: self.close_failed.contains(&id),
+                    asked: self.asked.get(&id).copied(),
+                })
+            })
+            .collect();
+        let plan = policy::plan(&known, &limits);
+        for (channel, report) in &plan.reports {
+            debug!(%channel, %report, "nothing that can be done");
+        }
+        Some(plan)
+    }
+
+    /// Entries of channels whose extension failed before go alone, so that one bad entry does not keep the others.
+    fn split(&self, extension: Extension) -> Vec<Extension> {
+        let failed_before = |channel: &ContractId| self.patience.failures(Target::Extend(*channel)) > 0;
+        if extension.channels.len() < 2 || !extension.channels.iter().any(failed_before) {
+            return vec![extension];
+        }
+        let known: Vec<_> = extension
+            .channels
+            .iter()
+            .filter_map(|channel| Some((*channel, self.tower.view.channel(channel)?.state)))
+            .collect();
+        known
+            .into_iter()
+            .map(|(channel, state)| Extension {
+                keys: build::keys_of(&state)
+                    .into_iter()
+                    .filter(|key| extension.keys.contains(key))
+                    .collect(),
+                channels: vec![channel],
+                ..extension
+            })
+            .filter(|alone| !alone.keys.is_empty())
+            .collect()
+    }
+
+    async fn pay(&mut self, payout: &Payout, head: Ledger) -> Result<(), NotBegun> {
+        let channel = payout.channel;
+        let held = self
+            .tower
+            .store
+            .held(&channel)
+            .ok_or_else(|| NotBegun::Failed("it is not watched any more".to_owned()))?;
+        let to = held.admission.to.account();
+        let needs_recipient = self
+            .config
+            .code(&held.admission.wasm_hash)
+            .is_some_and(|code| code.settle_needs_recipient);
+        let (call, purpose) = if payout.close {
+            let to = to.ok_or_else(|| NotBegun::Failed("a contract can't be the source of a close".to_owned()))?;
+            // Durable before the close is signed: what is acknowledged after this would be lost with the channel.
+            let highest = self.tower.store.fence(channel).await?;
+            let HeldCommitment { amount, signature, .. } = highest.ok_or_else(nothing_held)?;
+            let call = Call::Close {
+                channel,
+                amount,
+                signature,
+                to,
+            };
+            (call, Purpose::Close { channel, amount })
+        } else {
+            let HeldCommitment { amount, signature, .. } = held.highest.ok_or_else(nothing_held)?;
+            let call = Call::Settle {
+                channel,
+                amount,
+                signature,
+                authorized_by: to.filter(|_| needs_recipient),
+            };
+            (call, Purpose::Settle { channel, amount })
+        };
+        self.begin(call, purpose, payout.bid, head).await
+    }
+
+    async fn extend(&mut self, extension: &Extension, head: Ledger) -> Result<(), NotBegun> {
+        let call = Call::Extend {
+            keys: extension.keys.clone(),
+            extend_to: extension.extend_to,
+        };
+        let purpose = Purpose::Extend {
+            channels: extension.channels.clone(),
+        };
+        let asked = extension.channels.iter().filter_map(|channel| self.asked.get(channel)).max();
+        let bid = extension.bid.max(asked.copied().unwrap_or(BASE_FEE)).min(self.config.fees.max_inclusion_fee);
+        self.begin(call, purpose, bid, head).await
+    }
+
+    /// Prepares, signs, records, and only then sends.
+    async fn begin(&mut self, call: Call, purpose: Purpose, bid: Stroops, head: Ledger) -> Result<(), NotBegun> {
+        let lane = self.lane.account();
+        let account = self.tower.chain.lane_account(&lane).await.map_err(NotBegun::Chain)?;
+        let Some(account) = account else {
+            error!(alarm = "fees_low", account = %lane, "the fee account does not exist; create and fund it");
+            return Err(NotBegun::Failed(format!("the fee account {lane} does not exist")));
+        };
+        self.tower.view.saw_lane(account.facts);
+        let authorized_by = match &call {
+            Call::Close { to, .. } => Some(*to),
+            Call::Settle { authorized_by, .. } => *authorized_by,
+            Call::Extend { .. } => None,
+        };
+        let authorizer = match authorized_by {
+            None => None,
+            Some(to) => Some(self.recipients.get(&to).ok_or_else(|| {
+                NotBegun::Failed(format!("the secret key of the recipient {to} is not configured, and it must sign"))
+            })?),
+        };
+        let request = Request {
+            source: lane,
+            sequence: account
+                .sequence
+                .max(self.last_sequence)
+                .checked_add(1)
+                .ok_or_else(|| NotBegun::Failed("the fee account has used up its sequence numbers".to_owned()))?,
+            max_ledger: head.saturating_add(IN_FLIGHT_LEDGERS),
+            inclusion_fee: bid,
+            call,
+        };
+        let (transaction, resource_fee) = match self.tower.chain.prepare(&request).await {
+            Ok(Prepared::Ready {
+                transaction,
+                resource_fee,
+            }) => (*transaction, resource_fee),
+            Ok(Prepared::Fails { why }) => return Err(NotBegun::Failed(format!("its simulation fails: {why}"))),
+            Err(error) if concerns_all(&error) => return Err(NotBegun::Chain(error)),
+            Err(error) => return Err(NotBegun::Failed(error.to_string())),
+        };
+        if matches!(purpose, Purpose::Settle { .. }) {
+            self.tower.view.saw_settle_resource_fee(resource_fee);
+        }
+        let signers: Vec<&SecretKey> = std::iter::once(&self.lane).chain(authorizer).collect();
+        let (signed, envelope) = build::sign(&request, transaction, purpose, head, &self.network, &signers)
+            .map_err(|error| NotBegun::Failed(error.to_string()))?;
+        info!(
+            transaction = hex::encode(signed.hash), purpose = ?signed.purpose, bid = %bid, fee = %signed.fee,
+            max_ledger = %signed.max_ledger, "signed"
+        );
+        self.tower.store.record_signed(signed.clone()).await?;
+        self.flights.push(InFlight::new(signed, envelope));
+        self.drive(head).await?;
+        Ok(())
+    }
+}
+
+fn nothing_held() -> NotBegun {
+    NotBegun::Failed("no commitment is held".to_owned())
+}
+
+/// Whether an error says nothing about the item that was tried: no other would fare better at this endpoint now.
+fn concerns_all(error: &ChainError) -> bool {
+    use crate::chain::ChainErrorKind as Kind;
+    match error.kind {
+        Kind::Behind | Kind::Gone | Kind::Busy { .. } | Kind::Transport | Kind::WrongNetwork => true,
+        Kind::Refused | Kind::Undecodable => false,
+    }
+}
+
+fn stop_for_now(error: &ChainError) {
+    if error.kind.is_alarm() {
+        error!(alarm = "chain_not_understood", %error, "nothing can be settled through this endpoint");
+    } else {
+        warn!(%error, "the chain can't be asked now; settling goes on when it can");
+    }
+}

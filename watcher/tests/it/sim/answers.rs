@@ -1,0 +1,363 @@
+//! The endpoint of the simulated network: what it answers, and when it does not.
+
+use paychan_channel::xdr::{
+    ExtendFootprintTtlOp, ExtensionPoint, HostFunction, InvokeHostFunctionOp, LedgerBounds, LedgerFootprint, Memo,
+    Operation, OperationBody, Preconditions, PreconditionsV2, SequenceNumber, SorobanResources, SorobanTransactionData,
+    SorobanTransactionDataExt, Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, VecM, WriteXdr,
+};
+use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, SacAsset, Stroops, calls};
+use paychan_watcher::admission::{IssuerFlags, Payability, TokenFacts};
+use paychan_watcher::chain::{
+    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
+    InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
+};
+use paychan_watcher::view::{Head, LaneFacts, NetworkTerms};
+
+use super::ledger::{self, World};
+use super::{FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
+
+fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
+    ChainError {
+        what: "the simulated endpoint",
+        kind,
+        message: message.to_owned(),
+    }
+}
+
+impl SimChain {
+    fn reached(&self) -> Result<(), ChainError> {
+        match self.world().faults.down {
+            true => Err(fails(ChainErrorKind::Transport, "connection refused")),
+            false => Ok(()),
+        }
+    }
+
+    fn read(&self, world: &World, channel: &ContractId) -> ChannelRead {
+        let seen = world.visible();
+        if world.faults.garbled.contains(channel) {
+            return ChannelRead::Undecodable {
+                channel: *channel,
+                why: "a newer protocol's entry".to_owned(),
+            };
+        }
+        match seen.channels.get(channel) {
+            Some(state) => ChannelRead::Read(state.clone()),
+            None => ChannelRead::Missing {
+                channel: *channel,
+                at: Ledger(seen.ledger),
+            },
+        }
+    }
+}
+
+impl Chain for SimChain {
+    fn head(&self) -> Asking<'_, Head> {
+        Box::pin(async move {
+            self.reached()?;
+            let world = self.world();
+            let seen = world.visible();
+            Ok(Head {
+                ledger: Ledger(seen.ledger),
+                closed_at_unix_ms: seen.closed_at_ms,
+            })
+        })
+    }
+
+    fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints> {
+        Box::pin(async move {
+            self.reached()?;
+            let world = self.world();
+            let EventsFrom::Ledger(first) = since else {
+                panic!("one page holds everything here");
+            };
+            let latest = world.visible().ledger;
+            if first.0 > latest {
+                return Err(fails(ChainErrorKind::Behind, "startLedger is ahead of the node"));
+            }
+            if first.0 < world.faults.oldest.unwrap_or(FIRST) {
+                return Err(fails(ChainErrorKind::Gone, "startLedger is before what the node holds"));
+            }
+            let hints = world
+                .history
+                .iter()
+                .filter(|closed| closed.ledger >= first.0 && closed.ledger <= latest && !world.faults.hides_events)
+                .flat_map(|closed| {
+                    closed.closes.iter().map(|(contract, deadline)| CloseHint {
+                        contract: *contract,
+                        ledger: Ledger(closed.ledger),
+                        effective_at: Some(*deadline),
+                    })
+                })
+                .collect();
+            Ok(CloseHints {
+                hints,
+                scanned_to: Ledger(latest),
+                next: None,
+            })
+        })
+    }
+
+    fn read_channels<'a>(&'a self, channels: &'a [WatchedChannel]) -> Asking<'a, Vec<ChannelRead>> {
+        Box::pin(async move {
+            self.reached()?;
+            let world = self.world();
+            Ok(channels.iter().map(|watched| self.read(&world, &watched.channel)).collect())
+        })
+    }
+
+    fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead> {
+        Box::pin(async move {
+            self.reached()?;
+            Ok(self.read(&self.world(), channel))
+        })
+    }
+
+    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenFacts> {
+        Box::pin(async move {
+            self.reached()?;
+            Ok(match asset {
+                None => TokenFacts::Opaque,
+                Some(SacAsset::Native) => TokenFacts::Native,
+                Some(SacAsset::Asset { issuer, .. }) => TokenFacts::Asset {
+                    issuer: *issuer,
+                    flags: Some(IssuerFlags {
+                        requires_authorization: false,
+                        may_revoke: false,
+                        may_claw_back: false,
+                    }),
+                },
+            })
+        })
+    }
+
+    fn payability<'a>(
+        &'a self,
+        _token: &'a ContractId,
+        _asset: Option<&'a SacAsset>,
+        _facts: &'a TokenFacts,
+        _to: &'a Address,
+    ) -> Asking<'a, Payability> {
+        Box::pin(async move {
+            self.reached()?;
+            Ok(Payability::Room(Amount::MAX))
+        })
+    }
+
+    fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
+        Box::pin(async move {
+            self.reached()?;
+            let world = self.world();
+            let seen = world.visible();
+            Ok((*account == world.lane).then_some(LaneAccount {
+                facts: LaneFacts {
+                    account: *account,
+                    balance: seen.lane_balance,
+                    spendable: seen.lane_balance,
+                    read_at: Ledger(seen.ledger),
+                },
+                sequence: seen.lane_sequence,
+            }))
+        })
+    }
+
+    fn settings(&self) -> Asking<'_, NetworkTerms> {
+        Box::pin(async move {
+            self.reached()?;
+            Ok(NetworkTerms {
+                target_close_ms: 5_000,
+                max_entry_ttl: MAX_ENTRY_TTL,
+            })
+        })
+    }
+
+    fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
+        Box::pin(async move {
+            self.reached()?;
+            Ok(InclusionFees {
+                p95: Stroops(100),
+                max: Stroops(100),
+            })
+        })
+    }
+
+    fn prepare<'a>(&'a self, request: &'a Request) -> Asking<'a, Prepared> {
+        Box::pin(async move {
+            self.reached()?;
+            let prepared = {
+                let world = self.world();
+                prepare(&world, request)
+            };
+            self.may_hang(Hang::Prepare).await;
+            Ok(prepared)
+        })
+    }
+
+    fn send<'a>(&'a self, envelope: &'a TransactionEnvelope) -> Asking<'a, Sent> {
+        Box::pin(async move {
+            self.reached()?;
+            self.may_hang(Hang::BeforeSend).await;
+            let sent = take(&mut self.world(), envelope);
+            self.may_hang(Hang::AfterSend).await;
+            sent
+        })
+    }
+
+    fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
+        Box::pin(async move {
+            self.reached()?;
+            let found = {
+                let world = self.world();
+                let latest = Ledger(world.visible().ledger);
+                match world.results.get(hash) {
+                    Some(found @ Found::Included { ledger, .. }) if *ledger <= latest => found.clone(),
+                    _ => Found::No {
+                        oldest: Ledger(world.faults.oldest.unwrap_or(FIRST)),
+                        latest,
+                    },
+                }
+            };
+            if matches!(found, Found::Included { .. }) {
+                self.may_hang(Hang::Outcome).await;
+            }
+            Ok(found)
+        })
+    }
+}
+
+fn prepare(world: &World, request: &Request) -> Prepared {
+    let (body, source) = match &request.call {
+        Call::Settle {
+            channel,
+            amount,
+            signature,
+            authorized_by,
+        } => match simulate(world, channel, *amount) {
+            Ok(()) => (invoke(calls::settle(channel, *amount, signature)), *authorized_by),
+            Err(why) => return Prepared::Fails { why },
+        },
+        Call::Close {
+            channel,
+            amount,
+            signature,
+            to,
+        } => match simulate(world, channel, *amount) {
+            Ok(()) => (invoke(calls::close(channel, *amount, signature)), Some(*to)),
+            Err(why) => return Prepared::Fails { why },
+        },
+        Call::Extend { extend_to, .. } => (
+            OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp {
+                ext: ExtensionPoint::V0,
+                extend_to: *extend_to,
+            }),
+            None,
+        ),
+    };
+    let read_only = match &request.call {
+        Call::Extend { keys, .. } => keys.clone().try_into().unwrap(),
+        _ => VecM::default(),
+    };
+    let transaction = Transaction {
+        source_account: request.source.to_muxed(),
+        fee: u32::try_from(request.inclusion_fee.get() + RESOURCE_FEE).unwrap(),
+        seq_num: SequenceNumber(request.sequence),
+        cond: Preconditions::V2(PreconditionsV2 {
+            time_bounds: None,
+            ledger_bounds: Some(LedgerBounds {
+                min_ledger: 0,
+                max_ledger: request.max_ledger.0,
+            }),
+            min_seq_num: None,
+            min_seq_age: 0.into(),
+            min_seq_ledger_gap: 0,
+            extra_signers: VecM::default(),
+        }),
+        memo: Memo::None,
+        operations: vec![Operation {
+            source_account: source.map(|account| account.to_muxed()),
+            body,
+        }]
+        .try_into()
+        .unwrap(),
+        ext: TransactionExt::V1(SorobanTransactionData {
+            ext: SorobanTransactionDataExt::V0,
+            resources: SorobanResources {
+                footprint: LedgerFootprint {
+                    read_only,
+                    read_write: VecM::default(),
+                },
+                instructions: 1,
+                disk_read_bytes: 0,
+                write_bytes: 0,
+            },
+            resource_fee: RESOURCE_FEE,
+        }),
+    };
+    Prepared::Ready {
+        transaction: Box::new(transaction),
+        resource_fee: Stroops(RESOURCE_FEE),
+    }
+}
+
+fn simulate(world: &World, channel: &ContractId, amount: Amount) -> Result<(), String> {
+    if world.faults.broken.contains(channel) {
+        return Err("HostError: Error(Contract, #10)".to_owned());
+    }
+    let mut state = world.visible().channels.get(channel).cloned().ok_or("no such contract")?;
+    ledger::pay(&mut state, amount.get())
+}
+
+fn invoke(host_function: HostFunction) -> OperationBody {
+    OperationBody::InvokeHostFunction(InvokeHostFunctionOp {
+        host_function,
+        auth: VecM::default(),
+    })
+}
+
+/// What the network's queue does with an envelope.
+fn take(world: &mut World, envelope: &TransactionEnvelope) -> Result<Sent, ChainError> {
+    let decoded = ledger::decode(envelope);
+    let TransactionEnvelope::Tx(TransactionV1Envelope { tx, .. }) = envelope else {
+        panic!("not a transaction of version 1");
+    };
+    assert!(envelope.to_xdr(paychan_channel::xdr::Limits::none()).is_ok());
+    let hash = tx.hash(SimChain::network().0).unwrap();
+    world.note_offer(hash, &decoded);
+    let now = world.ledger();
+    if world.faults.lose_sends > 0 {
+        world.faults.lose_sends -= 1;
+        return Err(fails(ChainErrorKind::Transport, "the connection was reset"));
+    }
+    if world.faults.try_again_later > 0 {
+        world.faults.try_again_later -= 1;
+        return Ok(Sent::TryAgainLater);
+    }
+    if world.queue.as_ref().is_some_and(|waiting| waiting.hash == hash) {
+        return Ok(Sent::Duplicate);
+    }
+    if world.queue.is_some() || world.banned.get(&hash).is_some_and(|until| now < *until) {
+        return Ok(Sent::TryAgainLater);
+    }
+    let refusal = if decoded.sequence != world.lane_sequence + 1 {
+        Some(Sent::BadSequence)
+    } else if decoded.max_ledger <= now + 1 {
+        Some(Sent::TooLate)
+    } else if decoded.fee > world.lane_balance {
+        Some(Sent::InsufficientBalance)
+    } else if decoded.inclusion < world.faults.entrance {
+        world.banned.insert(hash, now + 10);
+        let needed = Stroops(world.faults.entrance + RESOURCE_FEE);
+        Some(Sent::InsufficientFee { needed })
+    } else {
+        None
+    };
+    match refusal {
+        Some(refusal) => {
+            world.note_refusal(hash);
+            Ok(refusal)
+        }
+        None => {
+            world.enqueue(hash, decoded);
+            Ok(Sent::Pending)
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The ledger of the simulated network: what is included, and what it does.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use paychan_channel::xdr::{
+    HostFunction, Int128Parts, LedgerBounds, OperationBody, Preconditions, ScVal, SorobanTransactionData,
+    TransactionEnvelope, TransactionExt, LedgerKey,
+};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledger, Stroops, keys};
+use paychan_watcher::chain::Found;
+use paychan_watcher::clock::ManualClock;
+
+use super::{EPOCH_MS, FIRST, Faults, LEDGER, Snapshot};
+
+/// Ledgers that the network keeps a transaction waiting, and then refuses its hash.
+const QUEUE_AGE: u32 = 4;
+const BAN: u32 = 10;
+
+/// The network.
+pub struct World {
+    pub clock: Arc<ManualClock>,
+    pub faults: Faults,
+    pub lane: AccountId,
+    pub lane_sequence: i64,
+    pub lane_balance: i64,
+    pub channels: BTreeMap<ContractId, ChannelState>,
+    pub history: Vec<Snapshot>,
+    /// What broke the rule of one transaction in flight for each lane.
+    pub violations: Vec<String>,
+    /// Every hash that was ever offered, with its sequence number and `max_ledger`.
+    pub offered: BTreeMap<[u8; 32], Offer>,
+    pub results: HashMap<[u8; 32], Found>,
+    pub(super) queue: Option<Waiting>,
+    pub(super) banned: HashMap<[u8; 32], u32>,
+    closes: Vec<(ContractId, Ledger)>,
+}
+
+/// A transaction that was given to somebody.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    pub sequence: i64,
+    pub max_ledger: u32,
+    /// Refused the only time it was offered.
+    pub refused: bool,
+    pub times: u32,
+}
+
+pub(super) struct Waiting {
+    pub(super) hash: [u8; 32],
+    pub(super) transaction: Decoded,
+    waited: u32,
+}
+
+/// What the network reads from an envelope.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    pub source: [u8; 32],
+    pub operation_source: Option<[u8; 32]>,
+    pub sequence: i64,
+    pub max_ledger: u32,
+    pub fee: i64,
+    pub inclusion: i64,
+    pub signatures: usize,
+    pub act: Act,
+}
+
+/// What it does.
+#[derive(Debug, Clone)]
+pub enum Act {
+    Pay { channel: ContractId, amount: i128, ends: bool },
+    Extend { keys: Vec<LedgerKey>, extend_to: u32 },
+}
+
+impl World {
+    pub fn new(lane: AccountId) -> Self {
+        let mut world = Self {
+            clock: Arc::new(ManualClock::at_unix_ms(EPOCH_MS)),
+            faults: Faults::default(),
+            lane,
+            lane_sequence: 5_000,
+            lane_balance: 1_000_000_000,
+            channels: BTreeMap::new(),
+            history: Vec::new(),
+            violations: Vec::new(),
+            offered: BTreeMap::new(),
+            results: HashMap::new(),
+            queue: None,
+            banned: HashMap::new(),
+            closes: Vec::new(),
+        };
+        world.snapshot(FIRST);
+        world
+    }
+
+    /// The newest ledger of the network itself.
+    pub fn ledger(&self) -> u32 {
+        self.history.last().unwrap().ledger
+    }
+
+    pub fn withdrawn(&self, channel: ContractId) -> Amount {
+        self.channels[&channel].withdrawn
+    }
+
+    /// Puts a channel on the ledger; it can be read from the next ledger on.
+    pub fn open(&mut self, state: ChannelState) {
+        self.channels.insert(state.channel, state);
+    }
+
+    /// The funder announces a close in the next ledger.
+    pub fn close_start(&mut self, channel: ContractId) -> Ledger {
+        let next = self.ledger() + 1;
+        let state = self.channels.get_mut(&channel).unwrap();
+        let deadline = Ledger(next + state.refund_waiting_period);
+        state.close_effective_at = Some(deadline);
+        self.closes.push((channel, deadline));
+        deadline
+    }
+
+    /// The funder takes back what is left, if the deadline allows it.
+    pub fn refund(&mut self, channel: ContractId) {
+        let now = self.ledger();
+        let state = self.channels.get_mut(&channel).unwrap();
+        assert!(state.close_effective_at.is_some_and(|deadline| now >= deadline.0), "too early for a refund");
+        state.balance = Amount::ZERO;
+        state.refunded = true;
+    }
+
+    pub fn close_ledger(&mut self) {
+        let now = self.ledger() + 1;
+        self.clock.advance(LEDGER);
+        if let Some(mut waiting) = self.queue.take() {
+            let transaction = &waiting.transaction;
+            let fits = now < transaction.max_ledger && transaction.sequence == self.lane_sequence + 1;
+            if fits && transaction.inclusion >= self.faults.market {
+                self.include(waiting.hash, waiting.transaction, now);
+            } else if fits && waiting.waited < QUEUE_AGE {
+                waiting.waited += 1;
+                self.queue = Some(waiting);
+            } else {
+                self.banned.insert(waiting.hash, now + BAN);
+            }
+        }
+        self.snapshot(now);
+    }
+
+    fn include(&mut self, hash: [u8; 32], transaction: Decoded, now: u32) {
+        self.lane_sequence = transaction.sequence;
+        self.lane_balance -= transaction.fee;
+        let failed = self.execute(&transaction, now).err();
+        let found = Found::Included {
+            ledger: Ledger(now),
+            fee_charged: Stroops(transaction.fee),
+            failed,
+        };
+        self.results.insert(hash, found);
+    }
+
+    fn execute(&mut self, transaction: &Decoded, now: u32) -> Result<(), String> {
+        match &transaction.act {
+            Act::Pay { channel, amount, ends } => {
+                let state = self.channels.get_mut(channel).ok_or("no such channel")?;
+                if *ends {
+                    let Address::Account(to) = state.to else { return Err("not an account".to_owned()) };
+                    if transaction.operation_source != Some(to.0) || transaction.signatures != 2 {
+                        return Err("the recipient did not authorize".to_owned());
+                    }
+                }
+                pay(state, *amount)?;
+                if *ends {
+                    state.refunded = true;
+                    state.balance = Amount::ZERO;
+                }
+                Ok(())
+            }
+            Act::Extend { keys, extend_to } => {
+                let to = Ledger(now + extend_to);
+                for state in self.channels.values_mut() {
+                    let holder = Address::Contract(state.channel);
+                    for (key, life) in [
+                        (keys::instance(&state.channel), &mut state.lives.instance),
+                        (keys::code(&state.wasm_hash), &mut state.lives.code),
+                        (keys::token_balance(&state.token, &holder), &mut state.lives.token_balance),
+                        (keys::instance(&state.token), &mut state.lives.token_instance),
+                    ] {
+                        if keys.contains(&key) && life.is_some_and(|until| until < to) {
+                            *life = Some(to);
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn snapshot(&mut self, ledger: u32) {
+        for state in self.channels.values_mut() {
+            state.read_at = Ledger(ledger);
+        }
+        let since = u64::from(ledger - FIRST) * u64::try_from(LEDGER.as_millis()).unwrap();
+        self.history.push(Snapshot {
+            ledger,
+            closed_at_ms: EPOCH_MS + since,
+            channels: self.channels.clone(),
+            lane_sequence: self.lane_sequence,
+            lane_balance: Stroops(self.lane_balance),
+            closes: std::mem::take(&mut self.closes),
+        });
+    }
+
+    /// The newest ledger that the endpoint shows.
+    pub fn visible(&self) -> &Snapshot {
+        let top = self.faults.frozen_at.unwrap_or(self.ledger() - self.faults.lag.min(self.ledger() - FIRST));
+        &self.history[usize::try_from(top - FIRST).unwrap()]
+    }
+
+    /// Takes an offered transaction into the queue.
+    pub(super) fn enqueue(&mut self, hash: [u8; 32], transaction: Decoded) {
+        self.queue = Some(Waiting {
+            hash,
+            transaction,
+            waited: 0,
+        });
+    }
+
+    /// Writes down an offer, and whether another transaction of the lane could still be pending.
+    pub(super) fn note_offer(&mut self, hash: [u8; 32], transaction: &Decoded) {
+        let now = self.ledger();
+        for (other, offer) in &self.offered {
+            let open = *other != hash
+                && !offer.refused
+                && !self.results.contains_key(other)
+                && now + 1 < offer.max_ledger
+                && offer.sequence > self.lane_sequence;
+            if open {
+                self.violations.push(format!(
+                    "at ledger {now}: {} offered while {} may still be included before {}",
+                    hex::encode(hash),
+                    hex::encode(other),
+                    offer.max_ledger
+                ));
+            }
+        }
+        let offer = self.offered.entry(hash).or_insert(Offer {
+            sequence: transaction.sequence,
+            max_ledger: transaction.max_ledger,
+            refused: false,
+            times: 0,
+        });
+        offer.times += 1;
+        offer.refused = false;
+    }
+
+    /// The offer just written down was refused.
+    pub(super) fn note_refusal(&mut self, hash: [u8; 32]) {
+        if let Some(offer) = self.offered.get_mut(&hash) {
+            offer.refused = offer.times == 1;
+        }
+    }
+}
+
+pub fn pay(state: &mut ChannelState, amount: i128) -> Result<(), String> {
+    if state.refunded {
+        return Err("Refunded".to_owned());
+    }
+    let due = amount - state.withdrawn.get();
+    if due <= 0 {
+        return Ok(());
+    }
+    if due > state.balance.get() {
+        return Err("InsufficientDeposit".to_owned());
+    }
+    state.balance = Amount::new(state.balance.get() - due).unwrap();
+    state.withdrawn = Amount::new(amount).unwrap();
+    Ok(())
+}
+
+/// Reads an envelope as the network would.
+pub fn decode(envelope: &TransactionEnvelope) -> Decoded {
+    let TransactionEnvelope::Tx(v1) = envelope else {
+        panic!("not a transaction of version 1: {envelope:?}");
+    };
+    let transaction = &v1.tx;
+    let Preconditions::V2(conditions) = &transaction.cond else {
+        panic!("no ledger bounds: {:?}", transaction.cond);
+    };
+    let Some(LedgerBounds { max_ledger, .. }) = conditions.ledger_bounds else {
+        panic!("no ledger bounds: {conditions:?}");
+    };
+    let TransactionExt::V1(SorobanTransactionData { resource_fee, resources, .. }) = &transaction.ext else {
+        panic!("no resources");
+    };
+    let operation = &transaction.operations[0];
+    let act = match &operation.body {
+        OperationBody::InvokeHostFunction(invoke) => pays(&invoke.host_function),
+        OperationBody::ExtendFootprintTtl(extend) => Act::Extend {
+            keys: resources.footprint.read_only.to_vec(),
+            extend_to: extend.extend_to,
+        },
+        other => panic!("an operation that a watcher has no use for: {other:?}"),
+    };
+    Decoded {
+        source: muxed(&transaction.source_account),
+        operation_source: operation.source_account.as_ref().map(muxed),
+        sequence: transaction.seq_num.0,
+        max_ledger,
+        fee: i64::from(transaction.fee),
+        inclusion: i64::from(transaction.fee) - resource_fee,
+        signatures: v1.signatures.len(),
+        act,
+    }
+}
+
+fn pays(function: &HostFunction) -> Act {
+    let HostFunction::InvokeContract(call) = function else {
+        panic!("not a call: {function:?}");
+    };
+    let name = call.function_name.0.to_utf8_string_lossy();
+    let paychan_channel::xdr::ScAddress::Contract(contract) = &call.contract_address else {
+        panic!("not a contract: {:?}", call.contract_address);
+    };
+    let ScVal::I128(Int128Parts { hi, lo }) = &call.args[0] else {
+        panic!("no amount: {:?}", call.args);
+    };
+    Act::Pay {
+        channel: ContractId(contract.0.0),
+        amount: (i128::from(*hi) << 64) | i128::from(*lo),
+        ends: match name.as_str() {
+            "settle" => false,
+            "close" => true,
+            other => panic!("a call that a watcher has no use for: {other}"),
+        },
+    }
+}
+
+fn muxed(account: &paychan_channel::xdr::MuxedAccount) -> [u8; 32] {
+    match account {
+        paychan_channel::xdr::MuxedAccount::Ed25519(key) => key.0,
+        other => panic!("a muxed account: {other:?}"),
+    }
+}

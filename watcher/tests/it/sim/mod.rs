@@ -1,0 +1,179 @@
+//! A network in memory that behaves as the real one may: slowly, badly, or not at all.
+//!
+//! It keeps the whole history, so that an endpoint may answer from the past; it executes the very envelopes that it is
+//! given; and it watches the rule that a lane never has two transactions that could both be pending.
+
+mod answers;
+mod ledger;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use paychan_channel::{
+    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Layout, Ledger, Lives, NetworkId, SacAsset,
+    Stroops, TokenKind, WasmHash,
+};
+use paychan_watcher::clock::ManualClock;
+use tokio::sync::Notify;
+
+pub use ledger::World;
+
+pub const PASSPHRASE: &str = "Simulated Network ; November 2026";
+/// Where the history starts.
+pub const FIRST: u32 = 1_000;
+/// How long a ledger takes here.
+pub const LEDGER: Duration = Duration::from_secs(5);
+/// When the first ledger closed: a day in November 2026.
+pub const EPOCH_MS: u64 = 1_795_000_000_000;
+/// What the resources of any transaction cost here.
+pub const RESOURCE_FEE: i64 = 50_000;
+pub const MAX_ENTRY_TTL: u32 = 3_110_400;
+
+pub const TOKEN: ContractId = ContractId([7; 32]);
+pub const CODE: WasmHash = WasmHash([8; 32]);
+
+/// Places where the process can be stopped for good: the call never comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hang {
+    /// After a transaction was prepared: before it is signed and recorded.
+    Prepare,
+    /// After it is recorded, before the network has it.
+    BeforeSend,
+    /// After the network has it.
+    AfterSend,
+    /// When asked what became of it, after inclusion: before the outcome is recorded.
+    Outcome,
+}
+
+/// What goes wrong.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// The endpoint is out of reach.
+    pub down: bool,
+    /// The endpoint answers from this ledger for ever.
+    pub frozen_at: Option<u32>,
+    /// The endpoint answers from this many ledgers ago.
+    pub lag: u32,
+    /// The endpoint leaves out `close` events.
+    pub hides_events: bool,
+    /// The endpoint no longer holds ledgers before this one.
+    pub oldest: Option<u32>,
+    /// So many of the next sendings are lost on the way, with a transport error.
+    pub lose_sends: u32,
+    /// So many of the next sendings are answered with TRY_AGAIN_LATER.
+    pub try_again_later: u32,
+    /// Nothing below this inclusion fee is included.
+    pub market: i64,
+    /// Nothing below this inclusion fee is taken into the queue.
+    pub entrance: i64,
+    /// Settling these channels fails in simulation.
+    pub broken: HashSet<ContractId>,
+    /// These channels can't be decoded.
+    pub garbled: HashSet<ContractId>,
+    /// Where to stop the process, once.
+    pub hang: Option<Hang>,
+}
+
+/// A cheap handle to the one world.
+#[derive(Clone)]
+pub struct SimChain {
+    world: Arc<Mutex<World>>,
+    hung: Arc<Notify>,
+}
+
+impl SimChain {
+    /// A network with one fee account of 100 XLM.
+    pub fn new(lane: AccountId) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(World::new(lane))),
+            hung: Arc::new(Notify::new()),
+        }
+    }
+
+    pub fn network() -> NetworkId {
+        NetworkId::of(PASSPHRASE)
+    }
+
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    pub fn clock(&self) -> Arc<ManualClock> {
+        self.world().clock.clone()
+    }
+
+    /// Closes so many ledgers.
+    pub fn close(&self, ledgers: u32) {
+        for _ in 0..ledgers {
+            self.world().close_ledger();
+        }
+    }
+
+    /// Waits until a call hangs, as told by [`Faults::hang`].
+    pub async fn hung(&self) {
+        self.hung.notified().await;
+    }
+
+    /// Hangs here for good if told so.
+    async fn may_hang(&self, here: Hang) {
+        let hangs = {
+            let mut world = self.world();
+            let hangs = world.faults.hang == Some(here);
+            if hangs {
+                world.faults.hang = None;
+            }
+            hangs
+        };
+        if hangs {
+            self.hung.notify_one();
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// An open channel with this deposit, as our contract stores it.
+pub fn channel(number: u8, to: Address, key: &CommitmentKey, deposit: i128, waiting: u32) -> ChannelState {
+    let far = Ledger(FIRST + 2_000_000);
+    ChannelState {
+        channel: ContractId([number; 32]),
+        layout: Layout::Paychan,
+        wasm_hash: CODE,
+        token: TOKEN,
+        token_kind: TokenKind::Asset(SacAsset::Asset {
+            code: "USDC".to_owned(),
+            issuer: AccountId([3; 32]),
+        }),
+        from: Address::Account(AccountId([4; 32])),
+        to,
+        commitment_key: key.to_bytes(),
+        refund_waiting_period: waiting,
+        deposited: Some(Amount::new(deposit).unwrap()),
+        withdrawn: Amount::ZERO,
+        close_effective_at: None,
+        refunded: false,
+        balance: Amount::new(deposit).unwrap(),
+        balance_authorized: true,
+        balance_clawback: false,
+        lives: Lives {
+            instance: Some(far),
+            code: Some(far),
+            token_balance: Some(far),
+            token_instance: Some(far),
+            token_code: None,
+        },
+        read_at: Ledger(FIRST),
+    }
+}
+
+/// What a ledger looked like when it closed.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub ledger: u32,
+    pub closed_at_ms: u64,
+    pub channels: BTreeMap<ContractId, ChannelState>,
+    pub lane_sequence: i64,
+    pub lane_balance: Stroops,
+    /// The channels that said `close` in it, with the deadline.
+    pub closes: Vec<(ContractId, Ledger)>,
+}
