@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use paychan_channel::Ledger;
 
-use super::SeenHead;
-use crate::chain::Head;
+use super::{Head, SeenHead};
 
 /// How old what is known may be while commitments are still acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +105,7 @@ pub(super) fn chain(
 ) -> Result<Head, NotFresh> {
     let seen = seen.ok_or(NotFresh::NoHead)?;
     let ledger = seen.head.ledger;
-    let closed = Duration::from_secs(seen.head.close_time);
+    let closed = Duration::from_millis(seen.head.closed_at_unix_ms);
     let wall = Duration::from_millis(wall_unix_ms);
 
     let age = wall.saturating_sub(closed);

@@ -18,15 +18,45 @@ use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledg
 
 pub use fresh::{FreshnessLimits, NotFresh};
 
-use crate::chain::{Head, LaneAccount, NetworkSettings, Payable};
+use crate::admission::Payability;
+
+/// The newest ledger that a node told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Its sequence number.
+    pub ledger: Ledger,
+    /// When it closed, as its header says: milliseconds since the Unix epoch.
+    pub closed_at_unix_ms: u64,
+}
+
+/// What the network's own settings say, read from its ledger and never assumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NetworkTerms {
+    /// Milliseconds between two ledgers that the network aims at (`CONFIG_SETTING_SCP_TIMING`, CAP-70).
+    pub target_close_ms: u32,
+    /// The longest life that an entry may be given, in ledgers (`max_entry_ttl`; `extendTo` may be one less).
+    pub max_entry_ttl: u32,
+}
+
+/// A fee account: the source of one lane's transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneFacts {
+    /// The account.
+    pub account: AccountId,
+    /// All that it holds. Zero when the account does not exist.
+    pub balance: Stroops,
+    /// What it may spend on fees: the balance less the network's reserve and its selling liabilities.
+    pub spendable: Stroops,
+    /// The ledger at which this was true.
+    pub read_at: Ledger,
+}
 
 /// One channel as the view knows it: a copy, not a window.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelView {
     /// The entries of the newest ledger at which they were read.
     pub state: ChannelState,
-    /// The deadline, when a close was ever seen. Of the entries; until they were read, of the `close` event that came
-    /// first: its ledger and the waiting period.
+    /// The deadline, when a close was ever seen: of the entries, or of an event that came before them.
     pub deadline: Option<Ledger>,
     /// Whether any read ever showed the channel as final. It takes no commitment from then on.
     pub ended: bool,
@@ -69,10 +99,10 @@ pub struct View {
 struct Inner {
     head: Option<SeenHead>,
     events: Option<Span>,
-    network: Option<NetworkSettings>,
+    network: Option<NetworkTerms>,
     channels: HashMap<ContractId, Seen>,
-    lanes: BTreeMap<AccountId, Option<LaneAccount>>,
-    payable: HashMap<(ContractId, Address), Payable>,
+    lanes: BTreeMap<AccountId, LaneFacts>,
+    payability: HashMap<(ContractId, Address), Payability>,
     settle_resource_fee: Option<Stroops>,
     promised: usize,
     stopping: bool,
@@ -171,17 +201,13 @@ impl View {
         self.write().events = None;
     }
 
-    /// The channel said `close` in ledger `at`. Believed at once, with the deadline that `close_start` sets (`at` and the
-    /// waiting period); the entries say it exactly, once they are read at `at` or later.
+    /// A `close` event of ledger `at` set the channel's deadline. Believed at once; the entries are read afterwards.
     ///
     /// A channel of which no entries were read yet is not known here: nothing is remembered, its first read will show
     /// the close.
-    pub fn saw_close(&self, channel: &ContractId, at: Ledger) {
-        if let Some(seen) = self.write().channels.get_mut(channel)
-            && at > seen.state.read_at
-        {
-            let deadline = at.saturating_add(seen.state.refund_waiting_period);
-            seen.danger.saw_deadline(deadline, at);
+    pub fn saw_close(&self, channel: &ContractId, effective_at: Ledger, at: Ledger) {
+        if let Some(seen) = self.write().channels.get_mut(channel) {
+            seen.danger.saw_deadline(effective_at, at);
         }
     }
 
@@ -214,23 +240,22 @@ impl View {
     }
 
     /// The network's settings were read.
-    pub fn saw_settings(&self, settings: NetworkSettings) {
-        self.write().network = Some(settings);
+    pub fn saw_network(&self, terms: NetworkTerms) {
+        self.write().network = Some(terms);
     }
 
-    /// A fee account was read; `None` when it does not exist. An older read than the one known is ignored.
-    pub fn saw_lane(&self, account: AccountId, read: Option<LaneAccount>) {
+    /// A fee account was read. An older read than the one known is ignored.
+    pub fn saw_lane(&self, facts: LaneFacts) {
         let mut inner = self.write();
-        let known = inner.lanes.get(&account).copied().flatten();
-        let older = matches!((known, read), (Some(known), Some(read)) if read.at < known.at);
-        if !older {
-            inner.lanes.insert(account, read);
+        let known = inner.lanes.get(&facts.account);
+        if known.is_none_or(|known| facts.read_at >= known.read_at) {
+            inner.lanes.insert(facts.account, facts);
         }
     }
 
     /// Whether, and how much, a recipient can be paid in a token.
-    pub fn saw_payable(&self, token: &ContractId, to: &Address, payable: Payable) {
-        self.write().payable.insert((*token, *to), payable);
+    pub fn saw_payability(&self, token: &ContractId, to: &Address, payability: Payability) {
+        self.write().payability.insert((*token, *to), payability);
     }
 
     /// The resource fee that a settlement was last simulated at.
@@ -270,7 +295,7 @@ impl View {
     }
 
     /// The network's settings, once read.
-    pub fn settings(&self) -> Option<NetworkSettings> {
+    pub fn network(&self) -> Option<NetworkTerms> {
         self.read().network
     }
 
@@ -306,9 +331,9 @@ impl View {
         self.read().events.map(|span| (span.from, span.to))
     }
 
-    /// The fee accounts that were read; `None` for one that does not exist.
-    pub fn lanes(&self) -> Vec<(AccountId, Option<LaneAccount>)> {
-        self.read().lanes.iter().map(|(account, read)| (*account, *read)).collect()
+    /// The fee accounts that were read.
+    pub fn lanes(&self) -> Vec<LaneFacts> {
+        self.read().lanes.values().copied().collect()
     }
 
     /// The fee accounts against what was promised; `None` before any fee account was read.
@@ -317,8 +342,8 @@ impl View {
         if inner.lanes.is_empty() {
             return None;
         }
-        let existing = inner.lanes.values().flatten();
-        let spendable = existing.fold(Stroops(0), |sum, lane| sum.saturating_add(lane.spendable));
+        let lanes = inner.lanes.values();
+        let spendable = lanes.fold(Stroops(0), |sum, lane| sum.saturating_add(lane.spendable));
         Some(FeeFunds {
             spendable,
             settle_resource_fee: inner.settle_resource_fee,
@@ -327,8 +352,8 @@ impl View {
     }
 
     /// Whether a recipient can be paid in a token, if that was ever read.
-    pub fn payable(&self, token: &ContractId, to: &Address) -> Option<Payable> {
-        self.read().payable.get(&(*token, *to)).copied()
+    pub fn payability(&self, token: &ContractId, to: &Address) -> Option<Payability> {
+        self.read().payability.get(&(*token, *to)).copied()
     }
 
     /// Whether the daemon is stopping.

@@ -1,0 +1,24 @@
+//! The channels' commitment keys, decompressed once: a third of a signature check otherwise.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use paychan_channel::{CommitmentKey, ContractId};
+
+use crate::store::Admission;
+
+/// Keys by channel. Grows with the channels admitted, not with what is submitted.
+#[derive(Default)]
+pub(super) struct Keys(RwLock<HashMap<ContractId, CommitmentKey>>);
+
+impl Keys {
+    /// The channel's key; `None` when the stored bytes are no usable key.
+    pub(super) fn of(&self, admission: &Admission) -> Option<CommitmentKey> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&admission.channel).copied();
+        known.or_else(|| {
+            let key = CommitmentKey::from_bytes(admission.commitment_key).ok()?;
+            self.0.write().unwrap_or_else(PoisonError::into_inner).insert(admission.channel, key);
+            Some(key)
+        })
+    }
+}

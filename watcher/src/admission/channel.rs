@@ -1,0 +1,291 @@
+//! Which channels are admitted: one refusal for each rule.
+
+use paychan_channel::{
+    Address, Amount, ChannelState, CommitmentKey, ContractId, KeyError, Ledger, StateError, WasmHash,
+};
+
+use super::{Payability, TokenFacts};
+use crate::config::{Config, Token};
+use crate::floor::Floor;
+use crate::store::Admission;
+
+/// All that was read from the chain about a channel that asks to be watched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// Its entries.
+    pub state: ChannelState,
+    /// What its token's issuer may do.
+    pub token: TokenFacts,
+    /// Whether its recipient can be paid.
+    pub payability: Payability,
+}
+
+/// What the facts are held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The operator's lists.
+    pub config: &'a Config,
+    /// The floor for all watched channels **with this one**: q grows with each.
+    pub floor: &'a Floor,
+    /// The shortest waiting period among the channels watched already, in ledgers.
+    pub shortest_watched: Option<u32>,
+}
+
+/// The rule that a channel breaks. Nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its code is not one of the trusted.
+    #[error("the channel runs the code {found}, which is not in trusted_code; trusted are {}", list(trusted))]
+    ForeignCode {
+        /// What it runs.
+        found: WasmHash,
+        /// What the operator trusts.
+        trusted: Vec<WasmHash>,
+    },
+    /// Its storage is not what its code is said to write.
+    #[error("the channel's storage is not laid out as trusted_code says of its code: {0}; correct `layout` there")]
+    ForeignLayout(StateError),
+    /// It pays somebody else.
+    #[error("the channel pays {found}, who is not in recipients; this watcher watches for {}", list(watched))]
+    ForeignRecipient {
+        /// Whom it pays.
+        found: Address,
+        /// Whom the operator watches for.
+        watched: Vec<Address>,
+    },
+    /// Nobody here could settle it.
+    #[error(
+        "the channel's code lets nobody but the recipient settle, and {recipient} has no secret in recipients; give its \
+         secret key, or use a channel of code whose `settle` needs no authorization"
+    )]
+    RecipientKeyMissing {
+        /// The recipient.
+        recipient: Address,
+    },
+    /// It pays in a token that the operator did not list.
+    #[error("the channel pays in the token {found}, which is not in tokens; listed are {}", list(listed))]
+    UnlistedToken {
+        /// Its token.
+        found: ContractId,
+        /// What the operator listed.
+        listed: Vec<ContractId>,
+    },
+    /// The issuer could take the channel's balance back.
+    #[error(
+        "the issuer of {code} can claw the channel's balance back; set issuer_may_claw_back = true for the token to take \
+         that risk"
+    )]
+    IssuerMayClawBack {
+        /// The token's code in the configuration.
+        code: String,
+    },
+    /// The issuer could freeze the channel's balance.
+    #[error("the issuer of {code} can freeze the channel's balance; set issuer_may_revoke = true for the token to take that risk")]
+    IssuerMayRevoke {
+        /// The token's code in the configuration.
+        code: String,
+    },
+    /// What the token's owner can do can't be read.
+    #[error(
+        "{code} is a contract of its own, whose owner may be able to freeze or take balances; set issuer_may_claw_back \
+         and issuer_may_revoke = true for the token to take that risk"
+    )]
+    OpaqueToken {
+        /// The token's code in the configuration.
+        code: String,
+    },
+    /// The issuer has frozen the channel's balance already.
+    #[error("the issuer of {code} has frozen the channel's balance; nothing can be paid out of it")]
+    BalanceFrozen {
+        /// The token's code in the configuration.
+        code: String,
+    },
+    /// No signature under its key can be relied on.
+    #[error("the channel's commitment key cannot be used: {0}; open another channel with a generated key")]
+    WeakKey(KeyError),
+    /// A close has started.
+    #[error("the channel is closing, its deadline is ledger {deadline}; open a new one")]
+    Closing {
+        /// The ledger at which the funder can take the rest back.
+        deadline: Ledger,
+    },
+    /// It has ended.
+    #[error("the channel has ended; open a new one")]
+    Final,
+    /// An entry that it lives by is archived.
+    #[error("the channel's {} must be restored before it can be settled; restore it first (RestoreFootprint)", entries.join(" and "))]
+    Archived {
+        /// Which entries.
+        entries: Vec<&'static str>,
+    },
+    /// It holds too little.
+    #[error("the channel covers {coverage} base units in total, below the token's minimum_deposit of {minimum}; top it up")]
+    CoverageTooLow {
+        /// Balance and withdrawn.
+        coverage: Amount,
+        /// The token's minimum.
+        minimum: Amount,
+    },
+    /// The funder could take the deposit back sooner than a settlement is sure to happen.
+    #[error(
+        "the channel's refund_waiting_period is {found} ledgers, below the {minimum} that this watcher needs; open one \
+         with at least {minimum}"
+    )]
+    WaitingPeriodTooShort {
+        /// The channel's.
+        found: u32,
+        /// The larger of the configured minimum and the floor W.
+        minimum: u32,
+    },
+    /// With one channel more, those watched already would wait too long for their turn.
+    #[error(
+        "with one channel more, settling all at once takes so long that waiting periods of at least {floor} ledgers are \
+         needed, and a watched channel has {shortest}; let channels end first, or run another watcher"
+    )]
+    TooManyChannels {
+        /// W with this channel.
+        floor: u32,
+        /// The shortest waiting period watched.
+        shortest: u32,
+    },
+    /// A settlement would fail.
+    #[error("the recipient cannot be paid the channel's balance of {balance} base units: {payability}")]
+    RecipientUnpayable {
+        /// What the channel holds.
+        balance: Amount,
+        /// What is in the way.
+        payability: Payability,
+    },
+}
+
+impl Refused {
+    /// The stable name of the rule, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ForeignCode { .. } => "foreign_code",
+            Self::ForeignLayout(_) => "foreign_layout",
+            Self::ForeignRecipient { .. } => "foreign_recipient",
+            Self::RecipientKeyMissing { .. } => "recipient_key_missing",
+            Self::UnlistedToken { .. } => "unlisted_token",
+            Self::IssuerMayClawBack { .. } => "issuer_may_claw_back",
+            Self::IssuerMayRevoke { .. } => "issuer_may_revoke",
+            Self::OpaqueToken { .. } => "opaque_token",
+            Self::BalanceFrozen { .. } => "balance_frozen",
+            Self::WeakKey(_) => "weak_key",
+            Self::Closing { .. } => "closing",
+            Self::Final => "final",
+            Self::Archived { .. } => "archived",
+            Self::CoverageTooLow { .. } => "coverage_too_low",
+            Self::WaitingPeriodTooShort { .. } => "waiting_period_too_short",
+            Self::TooManyChannels { .. } => "too_many_channels",
+            Self::RecipientUnpayable { .. } => "recipient_unpayable",
+        }
+    }
+}
+
+/// Whether a channel is taken, by what was read of it: the record to keep, or the first rule that it breaks.
+///
+/// Ledgers and base units. Pure.
+pub fn admit(facts: Facts, rules: &Rules<'_>) -> Result<Admission, Refused> {
+    let Facts { state, token: issuer, payability } = facts;
+    let state = trusted_code(state, rules.config)?;
+    recipient(&state, rules.config)?;
+    let token = rules.config.token(&state.token).ok_or_else(|| Refused::UnlistedToken {
+        found: state.token,
+        listed: rules.config.tokens.iter().map(|token| token.contract).collect(),
+    })?;
+    token_risk(&state, token, &issuer)?;
+    CommitmentKey::from_bytes(state.commitment_key).map_err(Refused::WeakKey)?;
+    still_open(&state)?;
+    waiting_period(&state, rules)?;
+    let coverage = state.coverage();
+    if coverage < token.minimum_deposit {
+        return Err(Refused::CoverageTooLow { coverage, minimum: token.minimum_deposit });
+    }
+    if !payability.can_take(state.balance) {
+        return Err(Refused::RecipientUnpayable { balance: state.balance, payability });
+    }
+    Ok(Admission {
+        channel: state.channel,
+        token: state.token,
+        from: state.from,
+        to: state.to,
+        commitment_key: state.commitment_key,
+        refund_waiting_period: state.refund_waiting_period,
+        wasm_hash: state.wasm_hash,
+        layout: state.layout,
+        admitted_at: state.read_at,
+    })
+}
+
+fn trusted_code(state: ChannelState, config: &Config) -> Result<ChannelState, Refused> {
+    let code = config.code(&state.wasm_hash).ok_or_else(|| Refused::ForeignCode {
+        found: state.wasm_hash,
+        trusted: config.trusted_code.iter().map(|code| code.wasm_hash).collect(),
+    })?;
+    state.expect_layout(code.layout).map_err(Refused::ForeignLayout)
+}
+
+fn recipient(state: &ChannelState, config: &Config) -> Result<(), Refused> {
+    let recipient = config.recipient(&state.to).ok_or_else(|| Refused::ForeignRecipient {
+        found: state.to,
+        watched: config.recipients.iter().map(|recipient| recipient.address).collect(),
+    })?;
+    let needs_key = config.code(&state.wasm_hash).is_some_and(|code| code.settle_needs_recipient);
+    if needs_key && recipient.secret.is_none() {
+        return Err(Refused::RecipientKeyMissing { recipient: state.to });
+    }
+    Ok(())
+}
+
+fn token_risk(state: &ChannelState, token: &Token, issuer: &TokenFacts) -> Result<(), Refused> {
+    let code = || token.code.clone();
+    let (may_claw_back, may_revoke) = match issuer {
+        TokenFacts::Opaque if token.issuer_may_claw_back && token.issuer_may_revoke => (false, false),
+        TokenFacts::Opaque => return Err(Refused::OpaqueToken { code: code() }),
+        TokenFacts::Native | TokenFacts::Asset { flags: None, .. } => (false, false),
+        TokenFacts::Asset { flags: Some(flags), .. } => (flags.may_claw_back, flags.may_revoke),
+    };
+    // A balance keeps the mark that it was opened with, whatever the issuer's flags say now.
+    if (may_claw_back || state.balance_clawback) && !token.issuer_may_claw_back {
+        return Err(Refused::IssuerMayClawBack { code: code() });
+    }
+    if may_revoke && !token.issuer_may_revoke {
+        return Err(Refused::IssuerMayRevoke { code: code() });
+    }
+    if !state.balance_authorized {
+        return Err(Refused::BalanceFrozen { code: code() });
+    }
+    Ok(())
+}
+
+fn still_open(state: &ChannelState) -> Result<(), Refused> {
+    if state.is_final() {
+        return Err(Refused::Final);
+    }
+    if let Some(deadline) = state.deadline() {
+        return Err(Refused::Closing { deadline });
+    }
+    let entries: Vec<&'static str> = state.lives.archived(state.read_at).collect();
+    if !entries.is_empty() {
+        return Err(Refused::Archived { entries });
+    }
+    Ok(())
+}
+
+fn waiting_period(state: &ChannelState, rules: &Rules<'_>) -> Result<(), Refused> {
+    let floor = rules.floor.waiting_period;
+    if let Some(shortest) = rules.shortest_watched.filter(|shortest| *shortest < floor) {
+        return Err(Refused::TooManyChannels { floor, shortest });
+    }
+    let minimum = rules.config.minimum_refund_waiting_period.max(floor);
+    let found = state.refund_waiting_period;
+    if found < minimum {
+        return Err(Refused::WaitingPeriodTooShort { found, minimum });
+    }
+    Ok(())
+}
+
+fn list<T: ToString>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

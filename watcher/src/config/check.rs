@@ -1,0 +1,146 @@
+//! Settings that are each well-formed and still cannot be.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
+
+use paychan_channel::Address;
+
+use super::{Config, ConfigError, LifeLimits, Network, Token};
+
+/// The least that the network takes for inclusion, in stroops (the base fee of one operation).
+const BASE_FEE: i64 = 100;
+
+/// Decimals beyond which one whole token is no i128 any more.
+const MAX_DECIMALS: u32 = 38;
+
+pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
+    listen(config)?;
+    network(&config.network)?;
+    listed("recipients", config.recipients.iter().map(|recipient| recipient.address))?;
+    listed("trusted_code", config.trusted_code.iter().map(|code| code.wasm_hash))?;
+    listed("tokens", config.tokens.iter().map(|token| token.contract))?;
+    recipients(config)?;
+    if config.fees.max_inclusion_fee.get() < BASE_FEE {
+        return no(format!(
+            "fees.max_inclusion_fee is {} stroops; the network takes no transaction below {BASE_FEE}",
+            config.fees.max_inclusion_fee
+        ));
+    }
+    config.tokens.iter().try_for_each(|token| dust(config, token))?;
+    terms(config)?;
+    life(&config.life)
+}
+
+fn listen(config: &Config) -> Result<(), ConfigError> {
+    if config.listen.ip().is_loopback() || config.listen_beyond_loopback {
+        return Ok(());
+    }
+    no(format!(
+        "listen is {}, which others can reach, and the API speaks plain HTTP; use 127.0.0.1 or [::1], or put TLS in \
+         front and set listen_beyond_loopback = true",
+        config.listen
+    ))
+}
+
+fn network(network: &Network) -> Result<(), ConfigError> {
+    match (&network.name, &network.passphrase) {
+        (Some(_), Some(_)) => return no("network has both `name` and `passphrase`; give one".to_owned()),
+        (None, None) => {
+            return no("network has neither `name` (testnet, mainnet) nor `passphrase`; give one".to_owned());
+        }
+        (None, Some(passphrase)) if passphrase.trim().is_empty() => {
+            return no("network.passphrase is empty".to_owned());
+        }
+        _ => {}
+    }
+    if !["http://", "https://"].iter().any(|scheme| network.rpc_url.starts_with(scheme)) {
+        return no("network.rpc_url must start with http:// or https://".to_owned());
+    }
+    at_least_one("network.timeout_ms", network.timeout_ms)?;
+    at_least_one("network.poll_interval_ms", network.poll_interval_ms)
+}
+
+/// A list that may not be empty, nor name a thing twice.
+fn listed<T: Eq + Hash + Display>(key: &str, all: impl Iterator<Item = T>) -> Result<(), ConfigError> {
+    let mut seen = HashSet::new();
+    for item in all {
+        if seen.contains(&item) {
+            return no(format!("{key} names {item} twice; once is enough, and two could contradict each other"));
+        }
+        seen.insert(item);
+    }
+    if seen.is_empty() {
+        return no(format!("{key} is empty: no channel could ever be admitted; add a [[{key}]] table"));
+    }
+    Ok(())
+}
+
+fn recipients(config: &Config) -> Result<(), ConfigError> {
+    for recipient in &config.recipients {
+        if recipient.secret.is_some() && matches!(recipient.address, Address::Contract(_)) {
+            return no(format!(
+                "recipients: {} is a contract and has a secret; only an account (G...) has a secret key",
+                recipient.address
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn dust(config: &Config, token: &Token) -> Result<(), ConfigError> {
+    let Token { code, dust, .. } = token;
+    if token.decimals > MAX_DECIMALS {
+        return no(format!("tokens: {code} has {} decimals; at most {MAX_DECIMALS} fit an amount", token.decimals));
+    }
+    if token.minimum_deposit < *dust || token.minimum_deposit.is_zero() {
+        return no(format!(
+            "tokens: {code}'s minimum_deposit is {}; it must be above 0 and not below dust ({dust}): such a channel \
+             could never be worth settling",
+            token.minimum_deposit
+        ));
+    }
+    // What is not dust must be worth its settlement; else "never above the value at stake" and "everything above dust is
+    // settled" could not both hold.
+    let cost = config.fees.assumed_resource_fee.get().saturating_add(BASE_FEE);
+    let worth = token.value(*dust).get();
+    if worth < cost {
+        return no(format!(
+            "tokens: {code}'s dust of {dust} base units is worth {worth} stroops, less than the {cost} that a settlement \
+             costs at the least (fees.assumed_resource_fee and the base fee); raise dust, or correct stroops_per_unit"
+        ));
+    }
+    Ok(())
+}
+
+fn terms(config: &Config) -> Result<(), ConfigError> {
+    let reaction = &config.reaction;
+    at_least_one("reaction.sweep_interval_ledgers", reaction.sweep_interval_ledgers)?;
+    at_least_one("reaction.sweep_ledgers", reaction.sweep_ledgers)?;
+    at_least_one("reaction.attempts", reaction.attempts)?;
+    at_least_one("reaction.confirm_ledgers", reaction.confirm_ledgers)?;
+    at_least_one("fresh.ledgers", config.fresh.ledgers)?;
+    at_least_one("fresh.seconds", config.fresh.seconds)
+}
+
+fn life(life: &LifeLimits) -> Result<(), ConfigError> {
+    at_least_one("life.floor_ledgers", life.floor_ledgers)?;
+    if life.extend_to_ledgers <= life.floor_ledgers {
+        return no(format!(
+            "life.extend_to_ledgers is {}, not above life.floor_ledgers ({}): an entry would be due again at once",
+            life.extend_to_ledgers, life.floor_ledgers
+        ));
+    }
+    Ok(())
+}
+
+fn at_least_one(key: &str, value: u32) -> Result<(), ConfigError> {
+    if value == 0 {
+        return no(format!("{key} is 0; at least 1 is needed"));
+    }
+    Ok(())
+}
+
+fn no(message: String) -> Result<(), ConfigError> {
+    Err(ConfigError::contradiction(message))
+}

@@ -1,0 +1,377 @@
+//! The configuration file: TOML in, checked settings out.
+//!
+//! Nothing is guessed: an unknown key, a value of the wrong kind or settings that contradict each other are errors that
+//! name the line or the key, and say what was expected. Secrets are not in here, only where they lie: [`SecretSource`].
+
+mod check;
+mod error;
+mod secrets;
+mod text;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use paychan_channel::{Address, Amount, ContractId, Layout, NetworkId, Stroops, WasmHash};
+use serde::Deserialize;
+
+use crate::floor::{self, Floor, FloorError, Queue, Terms};
+use crate::view::FreshnessLimits;
+
+pub use error::{ConfigError, ConfigErrorKind};
+pub use secrets::{ApiToken, Secrets};
+
+/// Accounts that send side by side. One for now: [`Lane`] is one table.
+const LANES: u32 = 1;
+
+/// Channels that one transaction settles. One, for a transaction calls one contract and there is no batch contract yet.
+const CHANNELS_PER_TRANSACTION: u32 = 1;
+
+/// All settings. Parse with [`Config::load`] or [`Config::parse`]; what those return has passed every check that needs
+/// no network.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the journal and its index lie. One daemon at a time.
+    pub data_dir: PathBuf,
+    /// Where the HTTP API listens. Port 0 lets the system choose.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Allows `listen` to be another address than loopback. The API speaks plain HTTP: put TLS in front of it.
+    #[serde(default)]
+    pub listen_beyond_loopback: bool,
+    /// Where the API's bearer token lies.
+    pub token: SecretSource,
+    /// The shortest `refund_waiting_period` of a channel that is admitted, in ledgers. The default is a day of 5-second
+    /// ledgers: people sleep. Refused at start when the floor that the reaction terms give is higher.
+    #[serde(default = "default_minimum_refund_waiting_period")]
+    pub minimum_refund_waiting_period: u32,
+    /// The network, and how to reach it.
+    pub network: Network,
+    /// Whom to watch for.
+    pub recipients: Vec<Recipient>,
+    /// Which code channels may have.
+    pub trusted_code: Vec<TrustedCode>,
+    /// Which tokens channels may pay in.
+    pub tokens: Vec<Token>,
+    /// The account that pays fees.
+    pub lane: Lane,
+    /// What may be spent on fees.
+    #[serde(default)]
+    pub fees: Fees,
+    /// How long things take at worst: what the floor is derived from.
+    #[serde(default)]
+    pub reaction: Reaction,
+    /// How old what is known of the chain may be while money is taken.
+    #[serde(default)]
+    pub fresh: Fresh,
+    /// When the life of ledger entries is extended.
+    #[serde(default)]
+    pub life: LifeLimits,
+}
+
+/// The network, and how to reach it. Exactly one of `name` and `passphrase`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// `testnet` or `mainnet`.
+    pub name: Option<NetworkName>,
+    /// The passphrase of any other network.
+    pub passphrase: Option<String>,
+    /// A Stellar RPC endpoint, http or https.
+    pub rpc_url: String,
+    /// How long one request may take, in milliseconds.
+    #[serde(default = "default_timeout_ms")]
+    pub timeout_ms: u32,
+    /// How often the newest ledger is asked for, in milliseconds. In ledgers it is p of the reaction time.
+    #[serde(default = "default_poll_interval_ms")]
+    pub poll_interval_ms: u32,
+}
+
+/// The networks that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkName {
+    /// The public test network.
+    Testnet,
+    /// The public network.
+    Mainnet,
+}
+
+impl NetworkName {
+    /// Its passphrase (stellar-core and every SDK have these two built in).
+    pub fn passphrase(self) -> &'static str {
+        match self {
+            Self::Testnet => "Test SDF Network ; September 2015",
+            Self::Mainnet => "Public Global Stellar Network ; September 2015",
+        }
+    }
+}
+
+/// Where a secret lies. Never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// A file that only its owner may read: mode 0600 or 0400.
+    File(PathBuf),
+    /// A systemd credential (`LoadCredential=`): the file of that name in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+}
+
+/// Someone to watch for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipient {
+    /// Who is paid.
+    pub address: Address,
+    /// Where the account's secret key lies. Not needed to settle Paychan's own channels; needed to close any, and to
+    /// settle channels whose code wants the recipient's authorization.
+    pub secret: Option<SecretSource>,
+}
+
+/// Code that channels may have.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedCode {
+    /// SHA-256 of the Wasm.
+    pub wasm_hash: WasmHash,
+    /// How its channels lay out their storage.
+    pub layout: Layout,
+    /// Whether its `settle` needs the recipient's authorization.
+    pub settle_needs_recipient: bool,
+}
+
+/// A token that channels may pay in. Amounts are base units.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// Its contract: for a Stellar asset, the asset's contract.
+    pub contract: ContractId,
+    /// What people call it. For logs and tables only.
+    pub code: String,
+    /// How many decimals people write it with: 7 for every Stellar asset.
+    pub decimals: u32,
+    /// The least coverage of a channel that is admitted.
+    pub minimum_deposit: Amount,
+    /// Less than this unsettled is not worth a transaction: wait, and say so.
+    pub dust: Amount,
+    /// What one whole token is worth, in stroops. No bid for inclusion is above the value that it saves.
+    #[serde(deserialize_with = "text::stroops")]
+    pub stroops_per_unit: Stroops,
+    /// Whether to take the risk that the issuer takes a channel's balance back.
+    #[serde(default)]
+    pub issuer_may_claw_back: bool,
+    /// Whether to take the risk that the issuer freezes a channel's or the recipient's balance.
+    #[serde(default)]
+    pub issuer_may_revoke: bool,
+}
+
+/// The account whose sequence numbers and balance the watcher's transactions use.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lane {
+    /// Where its secret key lies.
+    pub secret: SecretSource,
+}
+
+/// What may be spent on fees, in stroops, per transaction.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fees {
+    /// The highest bid for inclusion, whatever is at stake.
+    #[serde(deserialize_with = "text::stroops")]
+    pub max_inclusion_fee: Stroops,
+    /// What a settlement's resources are taken to cost before the first one was simulated.
+    #[serde(deserialize_with = "text::stroops")]
+    pub assumed_resource_fee: Stroops,
+}
+
+impl Default for Fees {
+    fn default() -> Self {
+        Self { max_inclusion_fee: Stroops(10_000_000), assumed_resource_fee: Stroops(200_000) }
+    }
+}
+
+/// How long things take at worst, in ledgers. See [`crate::floor`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reaction {
+    /// S: between two sweeps of all channels' entries.
+    pub sweep_interval_ledgers: u32,
+    /// s: how long a sweep takes.
+    pub sweep_ledgers: u32,
+    /// g: how far a node may lag behind.
+    pub node_lag_ledgers: u32,
+    /// k: attempts at a settlement that are allowed for.
+    pub attempts: u32,
+    /// From sending a transaction until it is known to be included.
+    pub confirm_ledgers: u32,
+}
+
+impl Default for Reaction {
+    fn default() -> Self {
+        Self { sweep_interval_ledgers: 120, sweep_ledgers: 6, node_lag_ledgers: 12, attempts: 10, confirm_ledgers: 3 }
+    }
+}
+
+/// How old what is known may be while commitments are acknowledged.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fresh {
+    /// F: ledgers that a channel's gap-free view may lie behind the head.
+    pub ledgers: u32,
+    /// How old the head may be by wall time, and how long it may stand still, in seconds.
+    pub seconds: u32,
+    /// How far the head may be dated ahead of this machine's clock, in seconds. The default is what validators of the
+    /// network allow each other (stellar-core, `MAX_TIME_SLIP_SECONDS`).
+    pub seconds_ahead: u32,
+}
+
+impl Default for Fresh {
+    fn default() -> Self {
+        Self { ledgers: 12, seconds: 60, seconds_ahead: 60 }
+    }
+}
+
+/// When the life of ledger entries is extended, in ledgers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LifeLimits {
+    /// An entry with less life left than this is extended. The default is three days of 5-second ledgers: below the
+    /// seven days that a Stellar asset's contract gives its own instance, so that tokens in use are left to themselves.
+    pub floor_ledgers: u32,
+    /// To this much life from then on. The default is 30 days of 5-second ledgers.
+    pub extend_to_ledgers: u32,
+}
+
+impl Default for LifeLimits {
+    fn default() -> Self {
+        Self { floor_ledgers: 51_840, extend_to_ledgers: 518_400 }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 8790))
+}
+
+fn default_minimum_refund_waiting_period() -> u32 {
+    17_280
+}
+
+fn default_timeout_ms() -> u32 {
+    10_000
+}
+
+fn default_poll_interval_ms() -> u32 {
+    1_000
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Unreadable`], and those of [`Config::parse`], with the file's name.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError::new(ConfigErrorKind::Unreadable, format!("the file cannot be read: {error}")).in_file(path)
+        })?;
+        Self::parse(&text).map_err(|error| error.in_file(path))
+    }
+
+    /// Parses and checks a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Syntax`] for what is no TOML, an unknown key, a missing one or a value of the wrong kind, with
+    /// its line; [`ConfigErrorKind::Contradiction`] for settings that cannot be, with their keys.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::syntax(text, &error))?;
+        check::check(&config)?;
+        Ok(config)
+    }
+
+    /// The network's passphrase.
+    pub fn passphrase(&self) -> &str {
+        match (&self.network.name, &self.network.passphrase) {
+            (Some(name), _) => name.passphrase(),
+            // `check` refuses a file with neither.
+            (None, passphrase) => passphrase.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// The network's id.
+    pub fn network_id(&self) -> NetworkId {
+        NetworkId::of(self.passphrase())
+    }
+
+    /// The settings of a token, if it is listed.
+    pub fn token(&self, contract: &ContractId) -> Option<&Token> {
+        self.tokens.iter().find(|token| token.contract == *contract)
+    }
+
+    /// The recipient, if it is watched for.
+    pub fn recipient(&self, address: &Address) -> Option<&Recipient> {
+        self.recipients.iter().find(|recipient| recipient.address == *address)
+    }
+
+    /// The trusted code with this hash.
+    pub fn code(&self, hash: &WasmHash) -> Option<&TrustedCode> {
+        self.trusted_code.iter().find(|code| code.wasm_hash == *hash)
+    }
+
+    /// The floor for so many channels on a network with this target close time.
+    ///
+    /// `bounds` is b: ledgers from building a transaction until it can no longer be included, the settler's own constant.
+    pub fn floor(&self, target_close_ms: u32, bounds: u32, channels: u32) -> Result<Floor, FloorError> {
+        let Reaction { sweep_interval_ledgers, sweep_ledgers, node_lag_ledgers, attempts, confirm_ledgers } = self.reaction;
+        Floor::of(Terms {
+            sweep: sweep_ledgers,
+            poll: floor::poll_ledgers(self.network.poll_interval_ms, target_close_ms)?,
+            node_lag: node_lag_ledgers,
+            attempts,
+            bounds,
+            sweep_interval: sweep_interval_ledgers,
+            queue: Queue {
+                channels,
+                lanes: LANES,
+                channels_per_transaction: CHANNELS_PER_TRANSACTION,
+                confirm: confirm_ledgers,
+            },
+        })
+    }
+
+    /// What start-up asks of a floor: the configured minimum waiting period is not below W, and F is at most W/3.
+    pub fn check_floor(&self, floor: &Floor) -> Result<(), FloorError> {
+        floor.check_minimum(self.minimum_refund_waiting_period)?;
+        floor.check_freshness(self.fresh.ledgers)
+    }
+
+    /// How old the view may be.
+    pub fn freshness_limits(&self) -> FreshnessLimits {
+        FreshnessLimits {
+            behind_ledgers: self.fresh.ledgers,
+            // S + s + g: the part of S + T that passes before a close that no event told is seen.
+            unread_ledgers: self
+                .reaction
+                .sweep_interval_ledgers
+                .saturating_add(self.reaction.sweep_ledgers)
+                .saturating_add(self.reaction.node_lag_ledgers),
+            age: Duration::from_secs(self.fresh.seconds.into()),
+            ahead: Duration::from_secs(self.fresh.seconds_ahead.into()),
+        }
+    }
+}
+
+impl Token {
+    /// What so many base units are worth, in stroops, rounded down; at most what a fee can be.
+    pub fn value(&self, amount: Amount) -> Stroops {
+        let per_unit = i128::from(self.stroops_per_unit.get());
+        // One whole token in base units; `check` holds decimals to at most 38.
+        let unit = 10_i128.checked_pow(self.decimals).unwrap_or(i128::MAX);
+        let value = match amount.get().checked_mul(per_unit) {
+            Some(product) => product / unit,
+            // Too much to multiply first: lose the part below one whole token instead.
+            None => (amount.get() / unit).saturating_mul(per_unit),
+        };
+        Stroops(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}

@@ -1,0 +1,137 @@
+//! Secrets, read from where the configuration says they lie.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use paychan_channel::{AccountId, Address};
+use paychan_rpc::SecretKey;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::{Config, ConfigError, ConfigErrorKind, SecretSource};
+
+/// The shortest API token that is taken, in characters: 128 bits as hexadecimal digits.
+const SHORTEST_TOKEN: usize = 32;
+
+/// The longest secret that is read, in bytes. None of them comes near.
+const LONGEST_SECRET: u64 = 4_096;
+
+/// All secrets of the daemon. Zeroized when dropped; none has a `Debug` or `Display`.
+pub struct Secrets {
+    /// The API's bearer token.
+    pub token: ApiToken,
+    /// The lane's key: pays fees.
+    pub lane: SecretKey,
+    /// The recipients' keys that are configured: to close their channels.
+    pub recipients: HashMap<AccountId, SecretKey>,
+}
+
+impl Secrets {
+    /// Reads every secret that the configuration names.
+    ///
+    /// # Errors
+    /// [`ConfigErrorKind::Secret`]: a file that is missing, can be read by others, or holds something else than it should.
+    /// Names the key and the file, never the content.
+    pub fn read(config: &Config) -> Result<Self, ConfigError> {
+        let mut recipients = HashMap::new();
+        for recipient in &config.recipients {
+            let (Some(source), Address::Account(account)) = (&recipient.secret, recipient.address) else {
+                continue;
+            };
+            let what = format!("the secret of recipient {account}");
+            let key = key(&what, source)?;
+            if key.account() != account {
+                return Err(wrong(&what, source, &format!("is the key of another account, {}", key.account())));
+            }
+            recipients.insert(account, key);
+        }
+        Ok(Self { token: ApiToken::read(&config.token)?, lane: key("lane.secret", &config.lane.secret)?, recipients })
+    }
+}
+
+/// The API's bearer token. Compared in constant time.
+pub struct ApiToken(Zeroizing<String>);
+
+impl ApiToken {
+    /// Reads the token from where it lies.
+    ///
+    /// # Errors
+    /// As [`Secrets::read`]; also for a token shorter than 32 characters or with other characters than visible ASCII.
+    pub fn read(source: &SecretSource) -> Result<Self, ConfigError> {
+        let token = read("token", source)?;
+        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let expected = format!("must be {SHORTEST_TOKEN} or more visible ASCII characters, such as `openssl rand -hex 32` prints");
+            return Err(wrong("token", source, &expected));
+        }
+        Ok(Self(token))
+    }
+
+    /// A token from memory, for tests and for those who generate one.
+    pub fn new(token: Zeroizing<String>) -> Self {
+        Self(token)
+    }
+
+    /// Whether `presented` is the token. Takes the same time whatever it differs in.
+    pub fn is(&self, presented: &str) -> bool {
+        self.0.as_bytes().ct_eq(presented.as_bytes()).into()
+    }
+
+    /// The token, for the header of a request that this process makes.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+fn key(what: &str, source: &SecretSource) -> Result<SecretKey, ConfigError> {
+    read(what, source)?
+        .parse()
+        .map_err(|_| wrong(what, source, "is not a secret key: expected S... of 56 characters and nothing else"))
+}
+
+/// Reads a secret's text, without the white space around it.
+fn read(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigError> {
+    let (path, allowed) = match source {
+        // Nobody but the owner.
+        SecretSource::File(path) => (path.clone(), 0o700),
+        // systemd lets the service's user in with an access control list, whose mask shows as the group's bits.
+        SecretSource::Credential(name) => (credential(what, name)?, 0o770),
+    };
+    let failed = |error: std::io::Error| wrong(what, source, &format!("cannot be read: {error}"));
+    let mut file = File::open(&path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(wrong(what, source, "is not a file"));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & !allowed != 0 {
+        let why = format!("can be read by others (mode {mode:04o}): make it yours alone with `chmod 600 {}`", path.display());
+        return Err(wrong(what, source, &why));
+    }
+    // Room for all of it at once: a string that grows leaves copies of the secret behind.
+    let room = usize::try_from(metadata.len().min(LONGEST_SECRET)).unwrap_or_default();
+    let mut text = Zeroizing::new(String::with_capacity(room + 1));
+    file.by_ref().take(LONGEST_SECRET).read_to_string(&mut text).map_err(failed)?;
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+fn credential(what: &str, name: &str) -> Result<PathBuf, ConfigError> {
+    let no = |why: &str| ConfigError::new(ConfigErrorKind::Secret, format!("{what}: the credential {name:?} {why}"));
+    if name.is_empty() || name.contains('/') {
+        return Err(no("is not a name: expected the file name of a systemd credential"));
+    }
+    let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
+        no("cannot be found: CREDENTIALS_DIRECTORY is not set; start the watcher by systemd with LoadCredential=, or name a file")
+    })?;
+    Ok(Path::new(&directory).join(name))
+}
+
+fn wrong(what: &str, source: &SecretSource, why: &str) -> ConfigError {
+    let place = match source {
+        SecretSource::File(path) => format!("the file {}", path.display()),
+        SecretSource::Credential(name) => format!("the credential {name:?}"),
+    };
+    ConfigError::new(ConfigErrorKind::Secret, format!("{what}: {place} {why}"))
+}

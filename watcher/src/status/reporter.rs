@@ -1,0 +1,127 @@
+//! Reports of the running daemon.
+
+use std::sync::Arc;
+
+use paychan_channel::{ContractId, Stroops};
+
+use super::report::{ChannelReport, HeadReport, LaneReport, Report};
+use crate::admission::fees_needed;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::policy::{BASE_FEE, Limits};
+use crate::store::{Decided, Held, Store};
+use crate::view::View;
+
+/// Puts reports together from what the daemon's parts know. Asks nobody outside.
+pub struct Reporter {
+    config: Arc<Config>,
+    store: Store,
+    view: Arc<View>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Reporter {
+    /// A reporter over these parts.
+    pub fn new(config: Arc<Config>, store: Store, view: Arc<View>, clock: Arc<dyn Clock>) -> Self {
+        Self { config, store, view, clock }
+    }
+
+    /// Everything.
+    pub fn report(&self) -> Report {
+        Report {
+            running: true,
+            as_of_unix_ms: Some(self.clock.wall_unix_ms()),
+            network: self.config.passphrase().to_owned(),
+            head: self.view.head().map(|head| HeadReport {
+                ledger: head.ledger,
+                closed_at_unix_ms: head.closed_at_unix_ms,
+            }),
+            target_close_ms: self.view.network().map(|terms| terms.target_close_ms),
+            not_ready: self.not_ready(),
+            channels: self.channels(),
+            lanes: self.lanes(),
+        }
+    }
+
+    /// All channels, in the order of their addresses.
+    pub fn channels(&self) -> Vec<ChannelReport> {
+        let mut all = self.store.all_held();
+        all.sort_by_key(Held::channel);
+        let limits = self.limits();
+        all.iter().map(|held| self.of(held, limits.as_ref())).collect()
+    }
+
+    /// One channel; `None` when it is not watched.
+    pub fn channel(&self, channel: &ContractId) -> Option<ChannelReport> {
+        let held = self.store.held(channel)?;
+        Some(self.of(&held, self.limits().as_ref()))
+    }
+
+    /// Why no money is taken now, whatever the channel; empty when it is.
+    pub fn not_ready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.view.is_stopping() {
+            reasons.push("the watcher is shutting down".to_owned());
+        }
+        for channel in self.view.rolled_back_channels() {
+            reasons.push(format!(
+                "the store was rolled back: channel {channel} was paid more on chain than the store ever held"
+            ));
+        }
+        let limits = self.config.freshness_limits();
+        if let Err(stale) = self.view.chain_freshness(&limits, self.clock.wall_unix_ms(), self.clock.boot()) {
+            reasons.push(stale.to_string());
+        }
+        if self.view.network().is_none() {
+            reasons.push("the network's settings have not been read yet".to_owned());
+        }
+        match self.view.fee_funds() {
+            None => reasons.push("no fee account was read yet".to_owned()),
+            Some(funds) if funds.spendable < self.needed() => reasons.push(format!(
+                "the fee accounts can spend {} stroops, and what is promised may cost {}",
+                funds.spendable,
+                self.needed()
+            )),
+            Some(_) => {}
+        }
+        reasons
+    }
+
+    fn of(&self, held: &Held, limits: Option<&Limits>) -> ChannelReport {
+        let channel = held.channel();
+        let outcomes: Vec<Decided> = self.store.outcomes(&channel);
+        ChannelReport::of(&self.config, held, self.view.channel(&channel).as_ref(), limits, &outcomes)
+    }
+
+    /// The limits of now, but for what others bid: what to do next does not depend on it.
+    fn limits(&self) -> Option<Limits> {
+        let head = self.view.head()?.ledger;
+        let network = self.view.network()?;
+        let resource_fee = self.view.fee_funds().and_then(|funds| funds.settle_resource_fee);
+        Some(Limits::new(&self.config, &network, head, BASE_FEE, resource_fee))
+    }
+
+    /// What all promises may cost; one settlement at least, so that the first promise can be made.
+    fn needed(&self) -> Stroops {
+        let funds = self.view.fee_funds();
+        let promised = funds.map_or(1, |funds| funds.promised.max(1));
+        fees_needed(promised, funds.and_then(|funds| funds.settle_resource_fee), &self.config.fees)
+    }
+
+    fn lanes(&self) -> Vec<LaneReport> {
+        let lanes = self.view.lanes();
+        let all = lanes.iter().fold(Stroops(0), |sum, lane| sum.saturating_add(lane.spendable));
+        let short = Stroops(self.needed().get().saturating_sub(all.get()).max(0));
+        lanes
+            .iter()
+            .enumerate()
+            .map(|(at, lane)| LaneReport {
+                account: lane.account,
+                balance: lane.balance,
+                spendable: lane.spendable,
+                // One account is named to send to, for what all of them together lack.
+                send: if at == 0 { short } else { Stroops(0) },
+            })
+            .collect()
+    }
+}
