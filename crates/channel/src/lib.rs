@@ -15,6 +15,7 @@ mod amount;
 pub mod calls;
 mod commitment;
 mod commitment_key;
+mod contract_error;
 mod error;
 pub mod events;
 mod ids;
@@ -29,6 +30,7 @@ mod token;
 pub use amount::Amount;
 pub use commitment::{Commitment, Signature};
 pub use commitment_key::{CommitmentKey, CommitmentSecret};
+pub use contract_error::ContractError;
 pub use error::{
     AddressError, AmountError, BadSignature, CommitmentError, EventError, HexError, IdError,
     KeyError, NumberError, StateError, StateErrorKind, ValueError, WasmTooLarge,
@@ -39,6 +41,7 @@ pub use keys::ChannelKeys;
 pub use numbers::{Ledger, Stroops};
 pub use state::{ChannelState, Layout, Life, Lives};
 pub use state_decoding::{ChannelEntries, InstanceFacts, decode_instance, decode_state};
+pub use text::bytes_from_hex;
 pub use token::{SAC_DECIMALS, SacAsset, TokenKind, sac_asset, token_kind};
 
 /// The XDR types of the network, in the one version that the whole workspace uses.

@@ -34,10 +34,10 @@ use crate::HexError;
 /// Reads exactly `N` bytes from `2 N` hexadecimal digits. `bytes` is overwritten from its start.
 ///
 /// The caller owns the buffer so that a secret can be read into memory that is wiped.
-pub(crate) fn bytes_from_hex<const N: usize>(
-    text: &str,
-    bytes: &mut [u8; N],
-) -> Result<(), HexError> {
+///
+/// # Errors
+/// [`HexError`], which counts characters and never repeats them.
+pub fn bytes_from_hex<const N: usize>(text: &str, bytes: &mut [u8; N]) -> Result<(), HexError> {
     let expected = N * 2;
     hex::decode_to_slice(text, bytes).map_err(|error| match error {
         hex::FromHexError::InvalidHexCharacter { .. } if text.len() == expected => {

@@ -1,0 +1,191 @@
+//! Reading channels: all entries of one channel in one call, so that they are of one ledger.
+
+use std::collections::HashSet;
+
+use paychan_channel::{
+    ChannelEntries, ChannelKeys, ChannelState, ContractId, Lives, StateError, WasmHash,
+    decode_instance, decode_state, keys,
+};
+use stellar_xdr::LedgerKey;
+
+use crate::{Client, Entries, MAX_KEYS, RpcError};
+
+/// Why there is no state of a channel. Archived entries are no error: they come with their contents, and
+/// [`Lives`](paychan_channel::Lives) says which.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// No contract has this address on this network.
+    #[error("no contract has the address {0} on this network; check the address and the network")]
+    NotFound(ContractId),
+    /// There is a contract, but no channel that can be read.
+    #[error(transparent)]
+    NotAChannel(#[from] StateError),
+    /// The contract's code or token is not the one that it had before.
+    #[error("{channel} has changed its {what} since it was first read")]
+    Changed {
+        /// The channel.
+        channel: ContractId,
+        /// What changed.
+        what: &'static str,
+    },
+    /// No usable answer.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+}
+
+/// What does not change in a channel's life and names its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownChannel {
+    /// Its address.
+    pub channel: ContractId,
+    /// Its code.
+    pub wasm_hash: WasmHash,
+    /// Its token.
+    pub token: ContractId,
+    /// Its token's code, if it has some of its own.
+    pub token_code: Option<WasmHash>,
+}
+
+impl KnownChannel {
+    /// Of a channel that has been read.
+    #[must_use]
+    pub fn of(state: &ChannelState) -> KnownChannel {
+        KnownChannel {
+            channel: state.channel,
+            wasm_hash: state.wasm_hash,
+            token: state.token,
+            token_code: state.token_kind.code(),
+        }
+    }
+
+    fn keys(&self) -> ChannelKeys {
+        ChannelKeys::of(
+            &self.channel,
+            &self.wasm_hash,
+            &self.token,
+            self.token_code.as_ref(),
+        )
+    }
+}
+
+/// Reads a channel of which nothing is known but its address.
+///
+/// First its instance, to learn where its other entries are; then all of them in one call, which is what the state is
+/// made from. For a token with code of its own, that call is made again with the code's key.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn read_channel(
+    client: &Client,
+    channel: &ContractId,
+) -> Result<ChannelState, ReadError> {
+    let key = keys::instance(channel);
+    let first = client
+        .get_ledger_entries(std::slice::from_ref(&key))
+        .await?;
+    let instance = first.get(&key).ok_or(ReadError::NotFound(*channel))?;
+    let facts = decode_instance(channel, &instance.data)?;
+    let mut known = KnownChannel {
+        channel: *channel,
+        wasm_hash: facts.wasm_hash,
+        token: facts.token,
+        token_code: None,
+    };
+    let state = read_known(client, &known).await?;
+    if state.token_kind.code().is_none() {
+        return Ok(state);
+    }
+    known.token_code = state.token_kind.code();
+    read_known(client, &known).await
+}
+
+async fn read_known(client: &Client, known: &KnownChannel) -> Result<ChannelState, ReadError> {
+    let keys: Vec<LedgerKey> = known.keys().iter().cloned().collect();
+    let entries = client.get_ledger_entries(&keys).await?;
+    state_of(known, &entries)
+}
+
+/// Reads channels whose entries are known, as few calls as possible: each channel's entries in one call, shared entries
+/// (code, tokens) once a call. The answers are in the order of `channels`; each state names its own ledger.
+///
+/// # Errors
+/// [`RpcError`] when a call got no answer; what concerns one channel alone is that channel's answer.
+pub async fn read_channels(
+    client: &Client,
+    channels: &[KnownChannel],
+) -> Result<Vec<Result<ChannelState, ReadError>>, RpcError> {
+    let mut states = Vec::with_capacity(channels.len());
+    for batch in batches(channels) {
+        let keys: Vec<LedgerKey> = batch
+            .iter()
+            .flat_map(|known| known.keys().iter().cloned().collect::<Vec<_>>())
+            .collect();
+        let entries = client.get_ledger_entries(&keys).await?;
+        states.extend(batch.iter().map(|known| state_of(known, &entries)));
+    }
+    Ok(states)
+}
+
+/// Consecutive channels, as many as have at most [`MAX_KEYS`] different keys together.
+fn batches(channels: &[KnownChannel]) -> Vec<&[KnownChannel]> {
+    let mut batches = Vec::new();
+    let mut start = 0;
+    let mut seen: HashSet<LedgerKey> = HashSet::new();
+    for (index, known) in channels.iter().enumerate() {
+        let keys = known.keys();
+        let fresh = keys.iter().filter(|key| !seen.contains(key)).count();
+        if seen.len() + fresh > MAX_KEYS {
+            batches.extend(channels.get(start..index));
+            start = index;
+            seen.clear();
+        }
+        seen.extend(keys.iter().cloned());
+    }
+    batches.extend(channels.get(start..).filter(|rest| !rest.is_empty()));
+    batches
+}
+
+fn state_of(known: &KnownChannel, entries: &Entries) -> Result<ChannelState, ReadError> {
+    let channel = known.channel;
+    let keys = known.keys();
+    let instance = entries
+        .get(&keys.instance)
+        .ok_or(ReadError::NotFound(channel))?;
+    let live_until = |key: &LedgerKey| entries.get(key).and_then(|entry| entry.live_until);
+    let lives = Lives {
+        instance: live_until(&keys.instance),
+        code: live_until(&keys.code),
+        token_balance: live_until(&keys.token_balance),
+        token_instance: live_until(&keys.token_instance),
+        token_code: keys.token_code.as_ref().and_then(live_until),
+    };
+    let data = |key: &LedgerKey| entries.get(key).map(|entry| &entry.data);
+    let facts = decode_instance(&channel, &instance.data)?;
+    if facts.wasm_hash != known.wasm_hash {
+        return Err(ReadError::Changed {
+            channel,
+            what: "code",
+        });
+    }
+    if facts.token != known.token {
+        return Err(ReadError::Changed {
+            channel,
+            what: "token",
+        });
+    }
+    let state = decode_state(
+        &channel,
+        &ChannelEntries {
+            instance: &instance.data,
+            balance: data(&keys.token_balance),
+            token_instance: data(&keys.token_instance),
+            lives,
+            read_at: instance.read_at,
+        },
+    )?;
+    Ok(state)
+}
+
+#[cfg(test)]
+#[path = "channels_tests.rs"]
+mod tests;

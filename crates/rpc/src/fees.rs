@@ -1,0 +1,127 @@
+//! What inclusion costs now, and what the network charges for writing.
+
+use paychan_channel::{Ledger, Stroops};
+use serde::Deserialize;
+use stellar_xdr::{
+    ConfigSettingEntry, ConfigSettingId, LedgerEntryData, LedgerKey, LedgerKeyConfigSetting,
+};
+
+use crate::decoding::Number;
+use crate::history::NONE;
+use crate::{Client, RpcError};
+
+/// Inclusion fees that were paid lately, per operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeeDistribution {
+    /// The lowest.
+    pub min: Stroops,
+    /// The highest.
+    pub max: Stroops,
+    /// Half paid at most this.
+    pub p50: Stroops,
+    /// 90 of 100 paid at most this.
+    pub p90: Stroops,
+    /// 95 of 100 paid at most this.
+    pub p95: Stroops,
+    /// 99 of 100 paid at most this.
+    pub p99: Stroops,
+    /// Over how many ledgers.
+    pub ledgers: u32,
+}
+
+/// Answer of `getFeeStats`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeeStats {
+    /// For transactions that call contracts (also extend and restore).
+    pub soroban: FeeDistribution,
+    /// For all others.
+    pub classic: FeeDistribution,
+    /// The node's latest ledger.
+    pub latest: Ledger,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    soroban_inclusion_fee: RawDistribution,
+    inclusion_fee: RawDistribution,
+    latest_ledger: Number<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDistribution {
+    min: Number<i64>,
+    max: Number<i64>,
+    p50: Number<i64>,
+    p90: Number<i64>,
+    p95: Number<i64>,
+    p99: Number<i64>,
+    ledger_count: Number<u32>,
+}
+
+impl From<RawDistribution> for FeeDistribution {
+    fn from(raw: RawDistribution) -> FeeDistribution {
+        FeeDistribution {
+            min: Stroops(raw.min.0),
+            max: Stroops(raw.max.0),
+            p50: Stroops(raw.p50.0),
+            p90: Stroops(raw.p90.0),
+            p95: Stroops(raw.p95.0),
+            p99: Stroops(raw.p99.0),
+            ledgers: raw.ledger_count.0,
+        }
+    }
+}
+
+impl Client {
+    /// Asks what inclusion has cost in the last ledgers.
+    ///
+    /// # Errors
+    /// Any [`RpcError`].
+    pub async fn get_fee_stats(&self) -> Result<FeeStats, RpcError> {
+        let raw: Raw = self.call("getFeeStats", NONE).await?;
+        Ok(FeeStats {
+            soroban: raw.soroban_inclusion_fee.into(),
+            classic: raw.inclusion_fee.into(),
+            latest: Ledger(raw.latest_ledger.0),
+        })
+    }
+
+    /// Reads one of the network's settings from the ledger.
+    ///
+    /// # Errors
+    /// Any [`RpcError`]; a network without the setting is one.
+    pub async fn get_config_setting(
+        &self,
+        id: ConfigSettingId,
+    ) -> Result<ConfigSettingEntry, RpcError> {
+        let key = LedgerKey::ConfigSetting(LedgerKeyConfigSetting {
+            config_setting_id: id,
+        });
+        let entries = self.get_ledger_entries(std::slice::from_ref(&key)).await?;
+        match entries.get(&key).map(|entry| &entry.data) {
+            Some(LedgerEntryData::ConfigSetting(setting)) => Ok(setting.clone()),
+            _ => Err(self.bad(
+                "getLedgerEntries",
+                format!("the network has no setting {}", id.name()),
+            )),
+        }
+    }
+
+    /// Reads what the network charges for writing 1,024 bytes (`fee_write1_kb`; soroban-env-host, `fees.rs`).
+    ///
+    /// It changes only when the network votes on its settings, so it need not be asked for each transaction.
+    ///
+    /// # Errors
+    /// Any [`RpcError`].
+    pub async fn get_write_fee_per_kb(&self) -> Result<Stroops, RpcError> {
+        match self
+            .get_config_setting(ConfigSettingId::ContractLedgerCostExtV0)
+            .await?
+        {
+            ConfigSettingEntry::ContractLedgerCostExtV0(cost) => Ok(Stroops(cost.fee_write1_kb)),
+            _ => Err(self.bad("getLedgerEntries", "another setting than the one asked for")),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What the node says of itself: getHealth, getNetwork, getLatestLedger.
+
+use paychan_channel::Ledger;
+use serde::Deserialize;
+
+use crate::decoding::Number;
+use crate::{Client, RpcError};
+
+/// Answer of `getHealth`. An unhealthy node answers with [`ErrorKind::NodeBehind`](crate::ErrorKind::NodeBehind).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The latest ledger that the node holds.
+    pub latest: Ledger,
+    /// The oldest ledger that the node holds.
+    pub oldest: Ledger,
+}
+
+/// Answer of `getNetwork`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkInfo {
+    /// The network's passphrase.
+    pub passphrase: String,
+    /// The protocol that the network runs.
+    pub protocol_version: u32,
+    /// Where test money comes from, on a test network.
+    pub friendbot_url: Option<String>,
+}
+
+/// Answer of `getLatestLedger`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatestLedger {
+    /// Its number.
+    pub sequence: Ledger,
+    /// When it closed, in seconds since 1970 UTC, where the node says so (stellar-rpc from v24 on).
+    pub close_time: Option<u64>,
+    /// The protocol that it was closed under.
+    pub protocol_version: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawHealth {
+    latest_ledger: Number<u32>,
+    oldest_ledger: Number<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawNetwork {
+    passphrase: String,
+    protocol_version: Number<u32>,
+    #[serde(default)]
+    friendbot_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawLatest {
+    sequence: Number<u32>,
+    #[serde(default)]
+    close_time: Option<Number<u64>>,
+    protocol_version: Number<u32>,
+}
+
+/// `params` of a method that has none.
+pub(crate) const NONE: Option<()> = None;
+
+impl Client {
+    /// Asks whether the node follows the network.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NodeBehind`](crate::ErrorKind::NodeBehind) when it does not; any other [`RpcError`].
+    pub async fn get_health(&self) -> Result<Health, RpcError> {
+        let raw: RawHealth = self.call("getHealth", NONE).await?;
+        Ok(Health {
+            latest: Ledger(raw.latest_ledger.0),
+            oldest: Ledger(raw.oldest_ledger.0),
+        })
+    }
+
+    /// Asks which network the node serves. To make sure of it, use [`Client::check_network`].
+    ///
+    /// # Errors
+    /// Any [`RpcError`].
+    pub async fn get_network(&self) -> Result<NetworkInfo, RpcError> {
+        let raw: RawNetwork = self.call("getNetwork", NONE).await?;
+        Ok(NetworkInfo {
+            passphrase: raw.passphrase,
+            protocol_version: raw.protocol_version.0,
+            friendbot_url: raw.friendbot_url.filter(|url| !url.is_empty()),
+        })
+    }
+
+    /// Asks for the latest ledger.
+    ///
+    /// # Errors
+    /// Any [`RpcError`].
+    pub async fn get_latest_ledger(&self) -> Result<LatestLedger, RpcError> {
+        let raw: RawLatest = self.call("getLatestLedger", NONE).await?;
+        Ok(LatestLedger {
+            sequence: Ledger(raw.sequence.0),
+            close_time: raw.close_time.map(|time| time.0),
+            protocol_version: raw.protocol_version.0,
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! sendTransaction and getTransaction: handing a transaction over, and learning what became of it.
+
+use paychan_channel::{Ledger, Stroops};
+use serde::{Deserialize, Serialize};
+use stellar_xdr::{
+    DiagnosticEvent, Limits, ScVal, TransactionEnvelope, TransactionMeta, TransactionResult,
+    WriteXdr,
+};
+
+use crate::decoding::{Number, xdr};
+use crate::{Client, RpcError, TxHash};
+
+/// Answer of `sendTransaction`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendAnswer {
+    /// The transaction's hash, as the server computed it.
+    pub hash: TxHash,
+    /// The node's latest ledger.
+    pub latest_ledger: Ledger,
+    /// What the node did with it.
+    pub status: SendStatus,
+}
+
+/// What a node does with a transaction. None of these is final: only a ledger decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendStatus {
+    /// Taken into the queue.
+    Pending,
+    /// It is in the queue already.
+    Duplicate,
+    /// Not taken now: the source account has another one in the queue, or this one was dropped lately.
+    TryAgainLater,
+    /// Not taken, and why. The same node will not take it later.
+    Error {
+        /// The network's verdict. For `TxInsufficientFee`, `fee_charged` is the fee that would do.
+        result: Box<TransactionResult>,
+    },
+}
+
+/// Answer of `getTransaction`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransactionAnswer {
+    /// Not in any ledger from `oldest` to `latest`. Final only when `latest` has passed the transaction's bounds and
+    /// `oldest` is not after the ledger it was sent at.
+    NotFound {
+        /// The latest ledger that the node holds.
+        latest: Ledger,
+        /// The oldest ledger that the node holds.
+        oldest: Ledger,
+    },
+    /// In a ledger, and it worked.
+    Success(Included),
+    /// In a ledger, and it failed: the fee is paid, nothing else happened.
+    Failed(Included),
+}
+
+/// A transaction that is in a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Included {
+    /// The ledger.
+    pub ledger: Ledger,
+    /// The fee paid, after the refund of what was not used.
+    pub fee_charged: Stroops,
+    /// The network's verdict.
+    pub result: TransactionResult,
+    /// What the contract call returned. `None` also when the server sent no metadata that is understood here.
+    pub return_value: Option<ScVal>,
+    /// What the host noted, oldest first; empty unless the node keeps such notes.
+    pub diagnostics: Vec<DiagnosticEvent>,
+}
+
+#[derive(Serialize)]
+struct SendParams {
+    transaction: String,
+}
+
+#[derive(Serialize)]
+struct GetParams {
+    hash: TxHash,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSend {
+    status: String,
+    hash: TxHash,
+    latest_ledger: Number<u32>,
+    #[serde(default)]
+    error_result_xdr: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawGet {
+    status: String,
+    latest_ledger: Number<u32>,
+    #[serde(default)]
+    oldest_ledger: Option<Number<u32>>,
+    #[serde(default)]
+    ledger: Option<Number<u32>>,
+    #[serde(default)]
+    result_xdr: Option<String>,
+    #[serde(default)]
+    result_meta_xdr: Option<String>,
+    #[serde(default)]
+    diagnostic_events_xdr: Option<Vec<String>>,
+}
+
+impl Client {
+    /// Hands a signed transaction over. Handing over the same bytes again does no harm.
+    ///
+    /// # Errors
+    /// Any [`RpcError`]. After `Timeout` or `Transport` the transaction may have arrived all the same.
+    pub async fn send(&self, envelope: &TransactionEnvelope) -> Result<SendAnswer, RpcError> {
+        const METHOD: &str = "sendTransaction";
+        let transaction = envelope.to_xdr_base64(Limits::none()).map_err(|error| {
+            self.bad(METHOD, format!("the transaction has no encoding: {error}"))
+        })?;
+        let raw: RawSend = self.call(METHOD, Some(SendParams { transaction })).await?;
+        decode_send(raw).map_err(|what| self.bad(METHOD, what))
+    }
+
+    /// Asks what became of a transaction.
+    ///
+    /// # Errors
+    /// Any [`RpcError`].
+    pub async fn get_transaction(&self, hash: &TxHash) -> Result<TransactionAnswer, RpcError> {
+        const METHOD: &str = "getTransaction";
+        let raw: RawGet = self.call(METHOD, Some(GetParams { hash: *hash })).await?;
+        decode_get(raw).map_err(|what| self.bad(METHOD, what))
+    }
+}
+
+fn decode_send(raw: RawSend) -> Result<SendAnswer, String> {
+    let status = match raw.status.as_str() {
+        "PENDING" => SendStatus::Pending,
+        "DUPLICATE" => SendStatus::Duplicate,
+        "TRY_AGAIN_LATER" => SendStatus::TryAgainLater,
+        "ERROR" => {
+            let result = raw.error_result_xdr.ok_or("an error without a result")?;
+            SendStatus::Error {
+                result: Box::new(xdr("the result", &result)?),
+            }
+        }
+        other => return Err(format!("the status {other}")),
+    };
+    Ok(SendAnswer {
+        hash: raw.hash,
+        latest_ledger: Ledger(raw.latest_ledger.0),
+        status,
+    })
+}
+
+fn decode_get(raw: RawGet) -> Result<TransactionAnswer, String> {
+    match raw.status.as_str() {
+        "NOT_FOUND" => Ok(TransactionAnswer::NotFound {
+            latest: Ledger(raw.latest_ledger.0),
+            oldest: Ledger(raw.oldest_ledger.ok_or("no oldest ledger")?.0),
+        }),
+        "SUCCESS" => included(raw).map(TransactionAnswer::Success),
+        "FAILED" => included(raw).map(TransactionAnswer::Failed),
+        other => Err(format!("the status {other}")),
+    }
+}
+
+fn included(raw: RawGet) -> Result<Included, String> {
+    let ledger = Ledger(raw.ledger.ok_or("no ledger")?.0);
+    let result: TransactionResult = xdr("the result", &raw.result_xdr.ok_or("no result")?)?;
+    // The verdict is what counts. Metadata of a newer protocol must not hide it.
+    let meta = raw
+        .result_meta_xdr
+        .and_then(|meta| xdr("the metadata", &meta).ok());
+    let (return_value, mut diagnostics) = meta.map(from_meta).unwrap_or_default();
+    if let Some(events) = raw.diagnostic_events_xdr {
+        diagnostics = events
+            .iter()
+            .filter_map(|event| xdr("an event", event).ok())
+            .collect();
+    }
+    Ok(Included {
+        ledger,
+        fee_charged: Stroops(result.fee_charged),
+        result,
+        return_value,
+        diagnostics,
+    })
+}
+
+fn from_meta(meta: TransactionMeta) -> (Option<ScVal>, Vec<DiagnosticEvent>) {
+    match meta {
+        TransactionMeta::V3(meta) => match meta.soroban_meta {
+            Some(soroban) => (
+                Some(soroban.return_value),
+                soroban.diagnostic_events.into_vec(),
+            ),
+            None => (None, Vec::new()),
+        },
+        TransactionMeta::V4(meta) => {
+            let value = meta.soroban_meta.and_then(|soroban| soroban.return_value);
+            (value, meta.diagnostic_events.into_vec())
+        }
+        TransactionMeta::V0(_) | TransactionMeta::V1(_) | TransactionMeta::V2(_) => {
+            (None, Vec::new())
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! simulateTransaction: what a transaction would do, need and cost.
+
+use paychan_channel::{Ledger, Stroops};
+use serde::{Deserialize, Serialize};
+use stellar_xdr::{
+    DiagnosticEvent, Limits, ScVal, SorobanAuthorizationEntry, SorobanTransactionData,
+    TransactionEnvelope, WriteXdr,
+};
+
+use crate::decoding::{Number, xdr};
+use crate::error::tame;
+use crate::{Client, RpcError};
+
+const METHOD: &str = "simulateTransaction";
+
+/// Answer of `simulateTransaction`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Simulation {
+    /// The ledger that it was simulated on.
+    pub latest_ledger: Ledger,
+    /// What would happen.
+    pub outcome: Result<Simulated, SimulationFailure>,
+}
+
+/// A transaction that would succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Simulated {
+    /// Footprint, resources and resource fee, padded by the server (instructions by 4 %, the refundable fee by 15 %).
+    pub data: SorobanTransactionData,
+    /// Who must authorize what: unsigned when none was given.
+    pub auth: Vec<SorobanAuthorizationEntry>,
+    /// What the call returns. `None` for operations that call nothing.
+    pub return_value: Option<ScVal>,
+    /// A restore is needed first. From protocol 23 on, calls restore what they need themselves.
+    pub restore_first: bool,
+}
+
+impl Simulated {
+    /// The resource fee, in stroops.
+    #[must_use]
+    pub fn resource_fee(&self) -> Stroops {
+        Stroops(self.data.resource_fee)
+    }
+}
+
+/// A transaction that would fail. [`CallFailure`](crate::CallFailure) puts it in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimulationFailure {
+    /// The host's words.
+    pub error: String,
+    /// What the host noted on the way, oldest first.
+    pub events: Vec<DiagnosticEvent>,
+}
+
+#[derive(Serialize)]
+struct Params {
+    transaction: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Raw {
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    transaction_data: Option<String>,
+    #[serde(default)]
+    events: Option<Vec<String>>,
+    #[serde(default)]
+    results: Option<Vec<RawResult>>,
+    #[serde(default)]
+    restore_preamble: Option<serde::de::IgnoredAny>,
+    latest_ledger: Number<u32>,
+}
+
+#[derive(Deserialize)]
+struct RawResult {
+    #[serde(default)]
+    auth: Option<Vec<String>>,
+    #[serde(default)]
+    xdr: Option<String>,
+}
+
+impl Client {
+    /// Simulates a transaction of one operation. Signatures of the transaction are not looked at; signed authorization
+    /// entries are, and without any the server records which are needed.
+    ///
+    /// # Errors
+    /// Any [`RpcError`]. A call that would fail is an answer, not an error.
+    pub async fn simulate(&self, envelope: &TransactionEnvelope) -> Result<Simulation, RpcError> {
+        let transaction = envelope.to_xdr_base64(Limits::none()).map_err(|error| {
+            self.bad(METHOD, format!("the transaction has no encoding: {error}"))
+        })?;
+        let raw: Raw = self.call(METHOD, Some(Params { transaction })).await?;
+        decode(raw).map_err(|what| self.bad(METHOD, what))
+    }
+}
+
+fn decode(raw: Raw) -> Result<Simulation, String> {
+    let latest_ledger = Ledger(raw.latest_ledger.0);
+    if let Some(error) = raw.error.filter(|error| !error.is_empty()) {
+        // Notes that can't be read do not make the failure unreadable.
+        let events = raw.events.unwrap_or_default();
+        let events = events
+            .iter()
+            .filter_map(|event| xdr("an event", event).ok())
+            .collect();
+        let failure = SimulationFailure {
+            error: tame(&error),
+            events,
+        };
+        return Ok(Simulation {
+            latest_ledger,
+            outcome: Err(failure),
+        });
+    }
+    let data = raw
+        .transaction_data
+        .ok_or("it has neither an error nor transaction data")?;
+    let data = xdr("the transaction data", &data)?;
+    let mut auth = Vec::new();
+    let mut return_value = None;
+    if let Some(result) = raw.results.unwrap_or_default().first() {
+        for entry in result.auth.iter().flatten() {
+            auth.push(xdr("an authorization entry", entry)?);
+        }
+        return_value = result
+            .xdr
+            .as_ref()
+            .map(|value| xdr("the return value", value))
+            .transpose()?;
+    }
+    let restore_first = raw.restore_preamble.is_some();
+    Ok(Simulation {
+        latest_ledger,
+        outcome: Ok(Simulated {
+            data,
+            auth,
+            return_value,
+            restore_first,
+        }),
+    })
+}

@@ -1,0 +1,526 @@
+//! Submitting for a command line: simulate, assemble, sign, send, and wait until the network has decided.
+//!
+//! Nothing is written to disk. What keeps money safe is the order: another transaction is never sent before this one is
+//! in a ledger or can no longer get into one.
+
+use std::time::Duration;
+
+use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
+use stellar_xdr::{
+    HostFunction, LedgerBounds, Operation, ScVal, SorobanAuthorizationEntry,
+    SorobanTransactionData, TransactionEnvelope, TransactionResult, TransactionResultResult,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::auth::{needs_signature, sign_auth_entries};
+use crate::{
+    AccountError, AuthError, BuildError, CallFailure, Client, Draft, ExtraWrites, Included,
+    Parties, RpcError, SecretKey, SendStatus, Simulated, TransactionAnswer, TxHash, assemble,
+    operations, read_account, sign,
+};
+
+/// Ledgers after a transaction waits in a node's queue before it is dropped (stellar-core, `TransactionQueue`).
+const QUEUE_AGE_LIMIT: u32 = 4;
+/// Ledgers for which a node then refuses its hash (stellar-core, `HerderImpl.cpp`).
+const BAN_LEDGERS: u32 = 10;
+
+/// Ledgers in which a transaction may be included, counted from the one it was built at.
+///
+/// Long enough to be dropped, banned, and sent a second time in full; a person at a terminal would rather wait once
+/// than type the command again.
+pub const IN_FLIGHT_LEDGERS: u32 = QUEUE_AGE_LIMIT + BAN_LEDGERS + QUEUE_AGE_LIMIT + 2;
+const _: () = assert!(IN_FLIGHT_LEDGERS > QUEUE_AGE_LIMIT + BAN_LEDGERS);
+
+/// The lowest fee for inclusion, per operation (stellar-core, `baseFee` of every public network).
+const MIN_INCLUSION_FEE: Stroops = Stroops(100);
+
+/// How to submit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// The most that is bid for inclusion, per operation. The bid is what 95 of 100 paid lately.
+    pub max_inclusion_fee: Stroops,
+    /// How often the node is asked.
+    pub poll: Duration,
+    /// When to stop asking a node that does not get ahead. The transaction may then still be included.
+    pub give_up: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            max_inclusion_fee: Stroops(1_000_000),
+            poll: Duration::from_millis(500),
+            give_up: Duration::from_secs(300),
+        }
+    }
+}
+
+/// What to submit.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What is called.
+    pub function: HostFunction,
+    /// The account that authorizes by being the operation's source, when it is not the transaction's source.
+    pub operation_source: Option<AccountId>,
+    /// The channel called, so that its errors are put in words, and room is left for what may be written to it.
+    pub channel: Option<ContractId>,
+    /// Its token, so that its errors are put in words.
+    pub token: Option<ContractId>,
+}
+
+/// A transaction that worked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its hash.
+    pub hash: TxHash,
+    /// The ledger that it is in.
+    pub ledger: Ledger,
+    /// The fee paid, after refunds.
+    pub fee_charged: Stroops,
+    /// What the call returned.
+    pub return_value: Option<ScVal>,
+}
+
+/// Why a transaction did not work, or is not known to have worked.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// It would fail, so it was not sent. Nothing was paid.
+    #[error("not sent, because it would fail: {0}")]
+    WouldFail(CallFailure),
+    /// An archived entry must be restored by a transaction of its own. Nothing was sent.
+    #[error("not sent: an archived entry must be restored first")]
+    RestoreFirst,
+    /// A node refused it. Nothing was paid.
+    #[error("the network refused the transaction {hash}: {}", rejection(result))]
+    Rejected {
+        /// Its hash.
+        hash: TxHash,
+        /// The network's verdict.
+        result: Box<TransactionResult>,
+    },
+    /// It is in a ledger and failed: the fee is paid, nothing else happened.
+    #[error(
+        "the transaction {hash} failed in ledger {ledger} (fee {fee_charged} stroops): {}",
+        failure.as_ref().map_or_else(|| rejection(result), CallFailure::to_string)
+    )]
+    Failed {
+        /// Its hash.
+        hash: TxHash,
+        /// The ledger that it is in.
+        ledger: Ledger,
+        /// The fee paid.
+        fee_charged: Stroops,
+        /// The network's verdict.
+        result: Box<TransactionResult>,
+        /// Why, where the node keeps notes.
+        failure: Option<CallFailure>,
+    },
+    /// It was not included in time and never will be. Nothing was paid; it may be tried again.
+    #[error(
+        "the transaction {hash} was not included by ledger {bound} and never will be; try again, perhaps with a higher fee"
+    )]
+    Expired {
+        /// Its hash.
+        hash: TxHash,
+        /// The first ledger that it can't be in.
+        bound: Ledger,
+    },
+    /// It is not known what became of it: **don't send another before it is**.
+    #[error(
+        "it is not known whether the transaction {hash} was included ({why}); ask for that hash before doing anything \
+         else. It can't be included from ledger {bound} on"
+    )]
+    Undecided {
+        /// Its hash.
+        hash: TxHash,
+        /// The first ledger that it can't be in.
+        bound: Ledger,
+        /// Why not.
+        why: String,
+    },
+    /// Somebody who must authorize has not.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// It could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The source account could not be read.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// No usable answer; nothing was sent.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+}
+
+/// Signs and submits, and waits until the transaction is decided.
+#[derive(Clone, Copy)]
+pub struct Submitter<'a> {
+    /// Where to.
+    pub client: &'a Client,
+    /// Which network the signatures are for.
+    pub network: &'a NetworkId,
+    /// Who pays the fee.
+    pub source: &'a SecretKey,
+    /// Keys of the others who must authorize.
+    pub signers: &'a [&'a SecretKey],
+    /// How to.
+    pub patience: Patience,
+}
+
+/// A transaction that is signed and not yet sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The signed transaction.
+    pub envelope: TransactionEnvelope,
+    /// Its hash.
+    pub hash: TxHash,
+    /// The ledger that it was built at.
+    pub built_at: Ledger,
+    /// The first ledger that it can't be in.
+    pub bound: Ledger,
+    parties: Parties,
+}
+
+impl Submitter<'_> {
+    /// Calls a contract, creates one, or uploads code.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; after `Undecided` the transaction may still be included.
+    pub async fn call(&self, call: &Call) -> Result<Submitted, SubmitError> {
+        let prepared = self.prepare_call(call).await?;
+        self.send(&prepared).await
+    }
+
+    /// Submits classic operations: payments, trustlines, accounts.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; after `Undecided` the transaction may still be included.
+    pub async fn classic(&self, operations: Vec<Operation>) -> Result<Submitted, SubmitError> {
+        let fees = self.client.get_fee_stats().await?;
+        let count = i64::try_from(operations.len()).unwrap_or(i64::MAX);
+        let bid = self
+            .bid(fees.classic.p95)
+            .0
+            .checked_mul(count)
+            .ok_or(BuildError::FeeTooLarge)?;
+        let draft = self.draft(operations, Stroops(bid), None).await?;
+        let prepared = self.finish(&draft, draft.build()?, Parties::default())?;
+        self.send(&prepared).await
+    }
+
+    /// Extends or restores: [`operations::extend`] or [`operations::restore`] with its
+    /// [`operations::footprint`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]; after `Undecided` the transaction may still be included.
+    pub async fn footprint(
+        &self,
+        operation: Operation,
+        footprint: SorobanTransactionData,
+    ) -> Result<Submitted, SubmitError> {
+        let fees = self.client.get_fee_stats().await?;
+        let bid = self.bid(fees.soroban.p95);
+        let draft = self.draft(vec![operation], bid, Some(footprint)).await?;
+        let simulated = self.simulate(&draft, &Parties::default()).await?;
+        let transaction = assemble(&draft, &simulated, ExtraWrites::NONE)?;
+        let prepared = self.finish(&draft, transaction.into(), Parties::default())?;
+        self.send(&prepared).await
+    }
+
+    /// Simulates a call and gives what it returns. Nothing is sent, nothing is paid.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn ask(&self, call: &Call) -> Result<Option<ScVal>, SubmitError> {
+        let parties = Parties {
+            channel: call.channel,
+            token: call.token,
+        };
+        let operation = operations::invoke(call.operation_source, call.function.clone());
+        let draft = self.draft(vec![operation], MIN_INCLUSION_FEE, None).await?;
+        Ok(self.simulate(&draft, &parties).await?.return_value)
+    }
+
+    /// Simulates a call, assembles and signs it.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was sent.
+    pub async fn prepare_call(&self, call: &Call) -> Result<Prepared, SubmitError> {
+        let parties = Parties {
+            channel: call.channel,
+            token: call.token,
+        };
+        let fees = self.client.get_fee_stats().await?;
+        let extra = match call.channel {
+            Some(_) => ExtraWrites::for_channels(1, self.client.get_write_fee_per_kb().await?)?,
+            None => ExtraWrites::NONE,
+        };
+        let operation = operations::invoke(call.operation_source, call.function.clone());
+        let mut draft = self
+            .draft(vec![operation], self.bid(fees.soroban.p95), None)
+            .await?;
+        let mut simulated = self.simulate(&draft, &parties).await?;
+        if simulated.auth.iter().any(needs_signature) {
+            // Simulated again with the signatures, so that checking them is paid for as well.
+            let bound = bound_of(&draft);
+            let auth = sign_auth_entries(&simulated.auth, &self.keys(), self.network, bound)?;
+            set_auth(&mut draft, auth)?;
+            simulated = self.simulate(&draft, &parties).await?;
+        }
+        let transaction = assemble(&draft, &simulated, extra)?;
+        self.finish(&draft, transaction.into(), parties)
+    }
+
+    /// Sends a prepared transaction, again and again, until it is in a ledger or can no longer get into one.
+    ///
+    /// # Errors
+    /// [`SubmitError`].
+    pub async fn send(&self, prepared: &Prepared) -> Result<Submitted, SubmitError> {
+        let started = Instant::now();
+        // Whether a node may have it: from then on a refusal decides nothing, because the refusal of a second copy says
+        // nothing about the first.
+        let mut may_be_in_flight = false;
+        let mut sent_at: Option<Ledger> = None;
+        let mut trouble = "the node does not get ahead".to_owned();
+        loop {
+            match self.client.get_transaction(&prepared.hash).await {
+                Ok(TransactionAnswer::Success(included)) => {
+                    return Ok(submitted(prepared.hash, included));
+                }
+                Ok(TransactionAnswer::Failed(included)) => return Err(failed(prepared, included)),
+                Ok(TransactionAnswer::NotFound { latest, oldest }) => {
+                    if latest >= prepared.bound {
+                        return Err(self.out_of_bounds(prepared, oldest));
+                    }
+                    // The same bytes, once a ledger.
+                    if sent_at.is_none_or(|ledger| latest > ledger) {
+                        may_be_in_flight = self.hand_over(prepared, may_be_in_flight).await?;
+                        sent_at = Some(latest);
+                    }
+                }
+                Err(error) if error.is_passing() => trouble = error.to_string(),
+                Err(error) if may_be_in_flight => trouble = error.to_string(),
+                Err(error) => return Err(error.into()),
+            }
+            if started.elapsed() >= self.patience.give_up {
+                return Err(SubmitError::Undecided {
+                    hash: prepared.hash,
+                    bound: prepared.bound,
+                    why: trouble,
+                });
+            }
+            sleep(self.patience.poll).await;
+        }
+    }
+
+    /// Whether a node may have it now.
+    async fn hand_over(
+        &self,
+        prepared: &Prepared,
+        may_be_in_flight: bool,
+    ) -> Result<bool, SubmitError> {
+        match self.client.send(&prepared.envelope).await {
+            Ok(answer) => match answer.status {
+                SendStatus::Pending | SendStatus::Duplicate => Ok(true),
+                SendStatus::TryAgainLater => Ok(may_be_in_flight),
+                SendStatus::Error { .. } if may_be_in_flight => Ok(true),
+                SendStatus::Error { result } => Err(SubmitError::Rejected {
+                    hash: prepared.hash,
+                    result,
+                }),
+            },
+            Err(error) if error.is_passing() || may_be_in_flight => {
+                tracing::debug!(%error, hash = %prepared.hash, "handing a transaction over failed");
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn out_of_bounds(&self, prepared: &Prepared, oldest: Ledger) -> SubmitError {
+        let Prepared {
+            hash,
+            bound,
+            built_at,
+            ..
+        } = *prepared;
+        if oldest <= built_at {
+            return SubmitError::Expired { hash, bound };
+        }
+        let why = format!("the node holds no ledger before {oldest}");
+        SubmitError::Undecided { hash, bound, why }
+    }
+
+    fn bid(&self, usual: Stroops) -> Stroops {
+        usual
+            .max(MIN_INCLUSION_FEE)
+            .min(self.patience.max_inclusion_fee)
+    }
+
+    async fn draft(
+        &self,
+        operations: Vec<Operation>,
+        inclusion_fee: Stroops,
+        soroban: Option<SorobanTransactionData>,
+    ) -> Result<Draft, SubmitError> {
+        let source = read_account(self.client, &self.source.account()).await?;
+        Ok(Draft {
+            source: source.id,
+            sequence: source.sequence.saturating_add(1),
+            operations,
+            ledger_bounds: Some(LedgerBounds {
+                min_ledger: 0,
+                max_ledger: source.read_at.saturating_add(IN_FLIGHT_LEDGERS).0,
+            }),
+            time_bounds: None,
+            inclusion_fee,
+            soroban,
+        })
+    }
+
+    async fn simulate(&self, draft: &Draft, parties: &Parties) -> Result<Simulated, SubmitError> {
+        match self.client.simulate(&draft.build()?).await?.outcome {
+            Ok(simulated) if simulated.restore_first => Err(SubmitError::RestoreFirst),
+            Ok(simulated) => Ok(simulated),
+            Err(failure) => Err(SubmitError::WouldFail(CallFailure::of_simulation(
+                &failure, parties,
+            ))),
+        }
+    }
+
+    fn keys(&self) -> Vec<&SecretKey> {
+        std::iter::once(self.source)
+            .chain(self.signers.iter().copied())
+            .collect()
+    }
+
+    /// Signs as the source of the transaction and of its operations. Others have signed their authorization entries, and
+    /// the network refuses signatures that it does not need.
+    fn finish(
+        &self,
+        draft: &Draft,
+        mut envelope: TransactionEnvelope,
+        parties: Parties,
+    ) -> Result<Prepared, SubmitError> {
+        let sources: Vec<_> = draft
+            .operations
+            .iter()
+            .filter_map(|operation| operation.source_account.clone())
+            .collect();
+        let mut signing = vec![self.source];
+        for source in sources {
+            let key = self
+                .keys()
+                .into_iter()
+                .find(|key| key.account().to_muxed() == source);
+            signing.push(key.ok_or_else(|| AuthError::KeyMissing(account_of(&source)))?);
+        }
+        let hash = sign(&mut envelope, self.network, &signing)?;
+        let bound = bound_of(draft);
+        Ok(Prepared {
+            envelope,
+            hash,
+            built_at: bound.saturating_sub(IN_FLIGHT_LEDGERS),
+            bound,
+            parties,
+        })
+    }
+}
+
+fn account_of(source: &stellar_xdr::MuxedAccount) -> AccountId {
+    let stellar_xdr::AccountId(stellar_xdr::PublicKey::PublicKeyTypeEd25519(key)) =
+        source.clone().account_id();
+    AccountId(key.0)
+}
+
+fn bound_of(draft: &Draft) -> Ledger {
+    Ledger(
+        draft
+            .ledger_bounds
+            .as_ref()
+            .map_or(0, |bounds| bounds.max_ledger),
+    )
+}
+
+fn set_auth(draft: &mut Draft, auth: Vec<SorobanAuthorizationEntry>) -> Result<(), BuildError> {
+    let auth: stellar_xdr::VecM<_> = auth
+        .try_into()
+        .map_err(|_| BuildError::TooManyAuthorizations)?;
+    for operation in &mut draft.operations {
+        if let stellar_xdr::OperationBody::InvokeHostFunction(call) = &mut operation.body {
+            call.auth = auth.clone();
+        }
+    }
+    Ok(())
+}
+
+fn submitted(hash: TxHash, included: Included) -> Submitted {
+    Submitted {
+        hash,
+        ledger: included.ledger,
+        fee_charged: included.fee_charged,
+        return_value: included.return_value,
+    }
+}
+
+fn failed(prepared: &Prepared, included: Included) -> SubmitError {
+    SubmitError::Failed {
+        hash: prepared.hash,
+        ledger: included.ledger,
+        fee_charged: included.fee_charged,
+        failure: CallFailure::of_events(&included.diagnostics, &prepared.parties),
+        result: Box::new(included.result),
+    }
+}
+
+/// The network's verdict in words.
+fn rejection(result: &TransactionResult) -> String {
+    use TransactionResultResult as R;
+    match &result.result {
+        R::TxBadSeq => {
+            "its sequence number was used by another transaction of the same account; try again"
+                .to_owned()
+        }
+        R::TxInsufficientFee => {
+            format!(
+                "its fee is too low; {} stroops would do",
+                result.fee_charged
+            )
+        }
+        R::TxInsufficientBalance => {
+            "the source account has too little XLM for the fee and its reserve".to_owned()
+        }
+        R::TxNoAccount => "the source account does not exist".to_owned(),
+        R::TxBadAuth => {
+            "a signature is missing or wrong; check the secret key and the network".to_owned()
+        }
+        R::TxBadAuthExtra => "it has a signature that is not needed".to_owned(),
+        R::TxTooLate => "it came too late; try again".to_owned(),
+        R::TxTooEarly => "it came too early; try again".to_owned(),
+        R::TxSorobanInvalid => {
+            "its resources are more than the network allows, or do not fit its fee".to_owned()
+        }
+        R::TxFrozenKeyAccessed => {
+            "it touches an entry that the network has frozen (CAP-77)".to_owned()
+        }
+        other => format!("{} {}", other.name(), operation_results(other))
+            .trim()
+            .to_owned(),
+    }
+}
+
+/// The first operation that failed, as the network names its result.
+fn operation_results(result: &TransactionResultResult) -> String {
+    let TransactionResultResult::TxFailed(results) = result else {
+        return String::new();
+    };
+    results
+        .iter()
+        .map(|result| format!("{result:?}"))
+        .next()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+#[path = "submit_tests.rs"]
+mod tests;
