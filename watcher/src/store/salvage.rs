@@ -1,0 +1,302 @@
+//! Reading a damaged journal for all that can still be read.
+//!
+//! Every frame has its checksum and every commitment its signature, so what is readable after a damaged place is as true
+//! as what is before it. What may be wrong is only what is missing.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{Cursor, Read};
+
+use paychan_channel::{ContractId, NetworkId};
+
+use super::error::StoreError;
+use super::frame::{BadHeader, Next, SegmentReader, Tail, VERSION, find_frame, judge_tail};
+use super::index::Update;
+use super::journal::Journal;
+use super::record::Record;
+use super::replay::{Files, is_signed, open_segment, reading};
+use super::state::{Channel, State};
+
+/// A place where the journal could not be read, or where records are missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The segment's file name.
+    pub segment: String,
+    /// Bytes from the segment's start.
+    pub offset: u64,
+    /// Bytes that could not be read; zero when records are missing between two that can be.
+    pub bytes: u64,
+    /// The number of the last record before it.
+    pub after: u64,
+    /// The number of the first record after it; `None` when none could be read.
+    pub until: Option<u64>,
+    /// What is wrong there.
+    pub why: String,
+}
+
+/// What was read of a damaged journal.
+#[derive(Debug, Default)]
+pub(super) struct Salvaged {
+    pub(super) state: State,
+    pub(super) updates: Vec<Update>,
+    /// The number of the last record read.
+    pub(super) last: u64,
+    pub(super) records: u64,
+    pub(super) gaps: Vec<Gap>,
+    /// Records that were read and not taken, and why.
+    pub(super) refused: Vec<String>,
+    /// Channels of which a commitment was read after the last gap: their highest is certain.
+    pub(super) certain: HashSet<ContractId>,
+    /// How many of a channel's commitments are missing below one that was read. Harmless.
+    pub(super) superseded: BTreeMap<ContractId, u64>,
+}
+
+/// Reads all segments. Signatures are verified of the channels in `suspects`, and of all after the first gap.
+pub(super) fn salvage(
+    journal: &dyn Journal,
+    files: &Files,
+    network: &NetworkId,
+    suspects: &HashSet<ContractId>,
+) -> Result<Salvaged, StoreError> {
+    let mut found = Salvaged::default();
+    for (position, (first, name)) in files.segments.iter().enumerate() {
+        let is_last = position + 1 == files.segments.len();
+        let (header, reader) = open_segment(journal, name)?;
+        let reader = match header {
+            Ok(header) if header.network != *network => {
+                return Err(StoreError::WrongNetwork {
+                    segment: name.clone(),
+                    found: header.network,
+                    expected: *network,
+                });
+            }
+            Ok(_) => reader,
+            Err(BadHeader::Newer(version)) => {
+                return Err(StoreError::NewerVersion {
+                    segment: name.clone(),
+                    found: version,
+                    known: VERSION,
+                });
+            }
+            Err(BadHeader::Unreadable(why)) => {
+                let bytes = journal
+                    .read(name)
+                    .and_then(|mut input| {
+                        let mut bytes = Vec::new();
+                        input.read_to_end(&mut bytes).map(|_| bytes)
+                    })
+                    .map_err(|error| reading(name, &error))?;
+                let why = format!("the segment's header is unreadable ({why})");
+                match found.skip(name, 0, bytes, 0, why) {
+                    Some(rest) => rest,
+                    None => continue,
+                }
+            }
+        };
+        if found.records == 0 && found.gaps.is_empty() {
+            found.last = first.saturating_sub(1);
+        }
+        found.segment(name, is_last, reader, network, suspects)?;
+    }
+    Ok(found)
+}
+
+type Input = SegmentReader<Box<dyn Read>>;
+
+impl Salvaged {
+    fn segment(
+        &mut self,
+        name: &str,
+        is_last: bool,
+        mut reader: Input,
+        network: &NetworkId,
+        suspects: &HashSet<ContractId>,
+    ) -> Result<(), StoreError> {
+        loop {
+            match reader.next().map_err(|error| reading(name, &error))? {
+                Next::End { .. } => return Ok(()),
+                Next::Frame {
+                    sequence,
+                    record,
+                    offset,
+                } => {
+                    if sequence > self.last + 1 {
+                        let why = "records are missing".to_owned();
+                        self.gap(name, offset, 0, Some(sequence), why);
+                    }
+                    self.last = self.last.max(sequence);
+                    match Record::decode(&record) {
+                        Ok(record) => self.take(sequence, &record, network, suspects),
+                        Err(why) => {
+                            let why = format!("record {sequence} can't be understood: {why}");
+                            let bytes = record.len() as u64;
+                            self.gap(name, offset, bytes, Some(sequence + 1), why);
+                        }
+                    }
+                }
+                Next::Unreadable { offset, rest } => {
+                    let why = match judge_tail(&rest, offset, self.last) {
+                        // A write that a crash interrupted, never acknowledged.
+                        Tail::Torn if is_last => return Ok(()),
+                        Tail::Torn => "it is cut, and another segment follows".to_owned(),
+                        Tail::Damaged(why) => why,
+                    };
+                    match self.skip(name, offset, rest, 1, why) {
+                        Some(rest) => reader = rest,
+                        None => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes a gap from byte `offset` of the file on, and reads on from the next frame, if there is one at byte `from` of
+    /// `rest` or later.
+    fn skip(
+        &mut self,
+        name: &str,
+        offset: u64,
+        mut rest: Vec<u8>,
+        from: usize,
+        why: String,
+    ) -> Option<Input> {
+        match find_frame(&rest, from, self.last) {
+            None => {
+                self.gap(name, offset, rest.len() as u64, None, why);
+                None
+            }
+            Some((at, sequence)) => {
+                self.gap(name, offset, at as u64, Some(sequence), why);
+                // What is missing is noted: the frame that follows is not one more gap.
+                self.last = sequence - 1;
+                let rest = rest.split_off(at);
+                Some(SegmentReader::at(
+                    Box::new(Cursor::new(rest)),
+                    offset + at as u64,
+                ))
+            }
+        }
+    }
+
+    fn gap(&mut self, segment: &str, offset: u64, bytes: u64, until: Option<u64>, why: String) {
+        self.gaps.push(Gap {
+            segment: segment.to_owned(),
+            offset,
+            bytes,
+            after: self.last,
+            until,
+            why,
+        });
+        self.certain.clear();
+    }
+
+    fn take(
+        &mut self,
+        sequence: u64,
+        record: &Record,
+        network: &NetworkId,
+        suspects: &HashSet<ContractId>,
+    ) {
+        self.records += 1;
+        let after_gap = !self.gaps.is_empty();
+        let taken = match record {
+            Record::Accepted {
+                channel,
+                number,
+                commitment,
+            } => match self.state.channels.get_mut(channel) {
+                None => Err(format!("its channel {channel} was not admitted before it")),
+                Some(entry)
+                    if (after_gap || suspects.contains(channel))
+                        && !is_signed(network, &entry.held, commitment) =>
+                {
+                    Err(format!(
+                        "the commitment of channel {channel} for {} has a bad signature",
+                        commitment.amount
+                    ))
+                }
+                Some(entry) => {
+                    self.certain.insert(*channel);
+                    let missing = number.saturating_sub(entry.held.accepted.saturating_add(1));
+                    if missing > 0 {
+                        *self.superseded.entry(*channel).or_default() += missing;
+                    }
+                    if commitment.amount > entry.held.highest_amount() {
+                        entry.take((*number).max(entry.held.accepted), commitment);
+                    }
+                    Ok(())
+                }
+            },
+            Record::WholeChannel(whole) => {
+                self.merge(whole, network, after_gap, suspects);
+                Ok(())
+            }
+            Record::Decided { hash, .. } if !self.state.is_in_flight(hash) => {
+                Err("its transaction is not known".to_owned())
+            }
+            Record::Admitted(admission) if self.state.channels.contains_key(&admission.channel) => {
+                Ok(())
+            }
+            // What a checkpoint says again.
+            Record::Signed(transaction)
+                if self.state.is_in_flight(&transaction.hash)
+                    || self.is_decided(&transaction.hash) =>
+            {
+                Ok(())
+            }
+            Record::WholeDecided { decided, .. } if self.is_decided(&decided.hash) => Ok(()),
+            other => self.state.apply(other).map_err(|why| why.to_string()),
+        };
+        match taken {
+            Ok(()) => self.updates.push(Update::of(sequence, record)),
+            Err(why) => self.refused.push(format!("record {sequence}: {why}")),
+        }
+    }
+
+    fn is_decided(&self, hash: &[u8; 32]) -> bool {
+        self.state
+            .outcomes
+            .values()
+            .any(|kept| kept.iter().any(|decided| decided.hash == *hash))
+    }
+
+    /// Takes a checkpoint's word on a channel that may be known already. Nothing goes down, no fence is taken back.
+    fn merge(
+        &mut self,
+        whole: &Channel,
+        network: &NetworkId,
+        after_gap: bool,
+        suspects: &HashSet<ContractId>,
+    ) {
+        let id = whole.held.channel();
+        let mut whole = whole.clone();
+        if let Some(commitment) = &whole.held.highest
+            && (after_gap || suspects.contains(&id))
+            && !is_signed(network, &whole.held, commitment)
+        {
+            self.refused.push(format!(
+                "the checkpoint's commitment of channel {id} for {} has a bad signature",
+                commitment.amount
+            ));
+            whole.held.highest = None;
+        }
+        self.certain.insert(id);
+        let Some(known) = self.state.channels.get_mut(&id) else {
+            self.state.channels.insert(id, whole);
+            return;
+        };
+        known.held.fence = known.held.fence.or(whole.held.fence);
+        known.held.rollback_confirmed = known
+            .held
+            .rollback_confirmed
+            .max(whole.held.rollback_confirmed);
+        if whole.held.highest_amount() > known.held.highest_amount() {
+            known.held.accepted = whole.held.accepted.max(known.held.accepted);
+            known.held.highest = whole.held.highest;
+            known.held.unsettled_since_ms = known
+                .held
+                .unsettled_since_ms
+                .or(whole.held.unsettled_since_ms);
+            known.paying = known.paying.or(whole.paying);
+        }
+    }
+}

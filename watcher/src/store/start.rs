@@ -1,0 +1,429 @@
+//! Opening the store: the journal is read and judged, the index is brought up to it, and only then anything is written.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use paychan_channel::NetworkId;
+
+use super::StoreError;
+use super::error::DamageKind;
+use super::index::{Index, IndexError, Update};
+use super::journal::Journal;
+use super::log::Log;
+use super::replay::{Replayed, Survey, Torn, files, is_signed, replay, survey, verify_highest};
+use super::state::State;
+
+/// Updates gathered before they go to the index while the journal is read.
+const CATCH_UP_CHUNK: usize = 1_000;
+
+/// What a start found and did, for the log and the operator. As text: one sentence each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// Records read, from the last checkpoint on.
+    pub records: u64,
+    /// The number of the last record; zero in a new store.
+    pub last_record: u64,
+    /// Channels admitted.
+    pub channels: usize,
+    /// Signed transactions whose outcome is not known.
+    pub in_flight: usize,
+    /// What was cut off the journal's end: a write that a crash interrupted, never acknowledged.
+    pub torn: Option<Torn>,
+    /// Files removed that a crash had left: superseded and unfinished segments.
+    pub removed: usize,
+    /// How the index was brought up to the journal.
+    pub index: IndexStart,
+}
+
+/// How the index was brought up to the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IndexStart {
+    /// It was sound and lacked this many records.
+    CaughtUp {
+        /// Records applied.
+        records: u64,
+    },
+    /// It was built anew from the journal.
+    Built {
+        /// Why.
+        why: String,
+        /// Where the old one was put, if there was one. It may be deleted.
+        aside: Option<PathBuf>,
+    },
+}
+
+impl fmt::Display for Recovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the journal holds {} channels and {} transactions without an outcome, up to record {}; {} records were read.",
+            self.channels, self.in_flight, self.last_record, self.records
+        )?;
+        if let Some(torn) = &self.torn {
+            write!(
+                f,
+                " {} bytes at the end of segment {} were cut off at byte {}: a write that a crash interrupted and that \
+                 was never acknowledged.",
+                torn.bytes, torn.segment, torn.offset
+            )?;
+        }
+        if self.removed > 0 {
+            write!(
+                f,
+                " {} files that a crash had left were removed.",
+                self.removed
+            )?;
+        }
+        match &self.index {
+            IndexStart::CaughtUp { records: 0 } => write!(f, " The index was up to date."),
+            IndexStart::CaughtUp { records } => {
+                write!(f, " The index was brought up by {records} records.")
+            }
+            IndexStart::Built { why, aside: None } => {
+                write!(f, " The index was built from the journal: {why}.")
+            }
+            IndexStart::Built {
+                why,
+                aside: Some(aside),
+            } => write!(
+                f,
+                " The index was built anew from the journal: {why}. The old one is in {} and may be deleted.",
+                aside.display()
+            ),
+        }
+    }
+}
+
+/// A journal that was read and an index that agrees with it.
+pub(super) struct Started {
+    pub(super) log: Log,
+    pub(super) index: Index,
+    pub(super) state: State,
+    pub(super) recovered: Recovered,
+}
+
+/// The mark that the last process found its index failing.
+pub(super) fn suspect_mark(dir: &Path) -> PathBuf {
+    dir.join("index-suspect")
+}
+
+/// The index's directory.
+pub(super) fn index_dir(dir: &Path) -> PathBuf {
+    dir.join("db")
+}
+
+pub(super) fn start(
+    dir: &Path,
+    journal: Box<dyn Journal>,
+    network: &NetworkId,
+    remembered: u64,
+) -> Result<Started, StoreError> {
+    let found = files(journal.as_ref())?;
+    let survey = survey(journal.as_ref(), &found, Some(network))?;
+    let Read {
+        replayed,
+        index,
+        index_start,
+        records,
+    } = read(dir, journal.as_ref(), &survey, network, remembered)?;
+    let recovered = Recovered {
+        records,
+        last_record: replayed.last,
+        channels: replayed.state.channels.len(),
+        in_flight: replayed.state.in_flight.len(),
+        torn: replayed.torn.clone(),
+        removed: survey.superseded.len() + found.unfinished.len(),
+        index: index_start,
+    };
+    let log = Log::resume(journal, *network, &replayed, &survey, &found.unfinished)?;
+    Ok(Started {
+        log,
+        index,
+        state: replayed.state,
+        recovered,
+    })
+}
+
+/// Whether a start would take this journal. Nothing in the journal is changed.
+pub(super) fn is_sound(
+    dir: &Path,
+    journal: &dyn Journal,
+    network: &NetworkId,
+    remembered: u64,
+) -> Result<(), StoreError> {
+    let survey = survey(journal, &files(journal)?, Some(network))?;
+    read(dir, journal, &survey, network, remembered).map(drop)
+}
+
+struct Read {
+    replayed: Replayed,
+    index: Index,
+    index_start: IndexStart,
+    records: u64,
+}
+
+/// Reads the journal into memory and what the index lacks into the index. Writes nothing to the journal.
+fn read(
+    dir: &Path,
+    journal: &dyn Journal,
+    survey: &Survey,
+    network: &NetworkId,
+    remembered: u64,
+) -> Result<Read, StoreError> {
+    let first = survey
+        .segments
+        .first()
+        .map_or(1, |segment| segment.header.first);
+    let unfit = match open_index(dir, first, remembered)? {
+        Ok((index, applied)) => {
+            let mut feed = Feed::new(&index, applied);
+            let replayed = replay(journal, &survey.segments, |sequence, record| {
+                feed.take(Update::of(sequence, record));
+                Ok(())
+            })?;
+            let (fed, records, added) = feed.finish();
+            verify_end(&replayed, network)?;
+            let unfit = match fed {
+                Err(error) => Some(error.to_string()),
+                Ok(()) => disagreement(&index, applied, &replayed, network)?,
+            };
+            match unfit {
+                None => {
+                    let index_start = if applied == 0 {
+                        IndexStart::Built {
+                            why: "there was none".to_owned(),
+                            aside: None,
+                        }
+                    } else {
+                        IndexStart::CaughtUp { records: added }
+                    };
+                    return Ok(Read {
+                        replayed,
+                        index,
+                        index_start,
+                        records,
+                    });
+                }
+                Some(why) => why,
+            }
+        }
+        Err(why) => why,
+    };
+    let aside = move_aside(dir)?;
+    let index = Index::open(&index_dir(dir), remembered)?;
+    let mut feed = Feed::new(&index, 0);
+    let replayed = replay(journal, &survey.segments, |sequence, record| {
+        feed.take(Update::of(sequence, record));
+        Ok(())
+    })?;
+    let (fed, records, _) = feed.finish();
+    fed?;
+    verify_end(&replayed, network)?;
+    if let Some(still) = disagreement(&index, 0, &replayed, network)? {
+        return Err(StoreError::Index {
+            doing: "building it anew",
+            message: still,
+        });
+    }
+    Ok(Read {
+        replayed,
+        index,
+        index_start: IndexStart::Built { why: unfit, aside },
+        records,
+    })
+}
+
+/// Gives records to the index in chunks, and remembers the first failure: the journal is read to its end all the same.
+struct Feed<'a> {
+    index: &'a Index,
+    applied: u64,
+    waiting: Vec<Update>,
+    seen: u64,
+    added: u64,
+    ended: Result<(), IndexError>,
+}
+
+impl<'a> Feed<'a> {
+    fn new(index: &'a Index, applied: u64) -> Self {
+        Feed {
+            index,
+            applied,
+            waiting: Vec::new(),
+            seen: 0,
+            added: 0,
+            ended: Ok(()),
+        }
+    }
+
+    fn take(&mut self, update: Update) {
+        self.seen += 1;
+        if update.sequence() <= self.applied {
+            return;
+        }
+        self.added += 1;
+        self.waiting.push(update);
+        if self.waiting.len() >= CATCH_UP_CHUNK {
+            self.pass_on();
+        }
+    }
+
+    fn pass_on(&mut self) {
+        if self.ended.is_ok() {
+            self.ended = self.index.apply(&self.waiting);
+        }
+        self.waiting.clear();
+    }
+
+    /// How it went, the records seen, and those of them that were new to the index.
+    fn finish(mut self) -> (Result<(), IndexError>, u64, u64) {
+        self.pass_on();
+        (self.ended, self.seen, self.added)
+    }
+}
+
+/// Opens the index and says how far it is, or why it has to be built anew.
+fn open_index(
+    dir: &Path,
+    first: u64,
+    remembered: u64,
+) -> Result<Result<(Index, u64), String>, StoreError> {
+    let path = index_dir(dir);
+    if suspect_mark(dir).exists() {
+        return Ok(Err(
+            "the process before this one found it failing".to_owned()
+        ));
+    }
+    if let Some(name) = torn_snapshot(&path)? {
+        return Ok(Err(format!(
+            "a crash left the unfinished snapshot {name} in it"
+        )));
+    }
+    let opened = Index::open(&path, remembered)
+        .and_then(|index| index.applied().map(|applied| (index, applied)));
+    Ok(match opened {
+        Err(error) => Err(error.to_string()),
+        Ok((_, applied)) if applied > 0 && applied.saturating_add(1) < first => Err(format!(
+            "it is at record {applied}, and the journal begins with record {first}"
+        )),
+        Ok(opened) => Ok(opened),
+    })
+}
+
+/// The name of a snapshot that sled was writing when it was killed: with one of those it may not open.
+fn torn_snapshot(path: &Path) -> Result<Option<String>, StoreError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("listing the index in", path, &error)),
+        Ok(entries) => entries,
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| StoreError::io("listing the index in", path, &error))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".generating") {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// Puts the index where it is not looked at, in the place of one that was put there before.
+pub(super) fn move_aside(dir: &Path) -> Result<Option<PathBuf>, StoreError> {
+    let path = index_dir(dir);
+    let aside = dir.join("db.aside");
+    if path.exists() {
+        if aside.exists() {
+            fs::remove_dir_all(&aside)
+                .map_err(|error| StoreError::io("removing the old index", &aside, &error))?;
+        }
+        fs::rename(&path, &aside)
+            .map_err(|error| StoreError::io("moving aside the index", &path, &error))?;
+    }
+    match fs::remove_file(suspect_mark(dir)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io(
+            "removing the mark",
+            &suspect_mark(dir),
+            &error,
+        )),
+        _ => Ok(aside.exists().then_some(aside)),
+    }
+}
+
+fn verify_end(replayed: &Replayed, network: &NetworkId) -> Result<(), StoreError> {
+    let (segment, offset) = end_of(replayed);
+    verify_highest(&replayed.state, network, &segment, offset)
+}
+
+fn end_of(replayed: &Replayed) -> (String, u64) {
+    replayed.end.as_ref().map_or_else(
+        || ("(none)".to_owned(), 0),
+        |(segment, offset)| (segment.name.clone(), *offset),
+    )
+}
+
+/// Compares the index with the journal. `applied` is how far the index was before it was brought up.
+///
+/// An index that proves that the journal lost something is the journal's damage; any other difference (`Some`) is the
+/// index's.
+fn disagreement(
+    index: &Index,
+    applied: u64,
+    replayed: &Replayed,
+    network: &NetworkId,
+) -> Result<Option<String>, StoreError> {
+    let (segment, offset) = end_of(replayed);
+    if applied > replayed.last {
+        return Err(StoreError::damaged(
+            &segment,
+            offset,
+            DamageKind::BehindIndex {
+                journal: replayed.last,
+                index: applied,
+            },
+        ));
+    }
+    let seen = match index.highest() {
+        Ok(seen) => seen,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let mut agreeing = 0;
+    for (id, commitment) in &seen {
+        let Some(channel) = replayed.state.channels.get(id) else {
+            return Ok(Some(format!(
+                "it holds channel {id}, which the journal does not"
+            )));
+        };
+        let held = &channel.held;
+        if held.highest.as_ref() == Some(commitment) {
+            agreeing += 1;
+            continue;
+        }
+        if commitment.amount > held.highest_amount() && is_signed(network, held, commitment) {
+            return Err(StoreError::damaged(
+                &segment,
+                offset,
+                DamageKind::BelowIndex {
+                    channel: *id,
+                    journal: held.highest_amount(),
+                    index: commitment.amount,
+                },
+            ));
+        }
+        return Ok(Some(format!(
+            "it holds another highest commitment of channel {id}"
+        )));
+    }
+    let expected = replayed
+        .state
+        .channels
+        .values()
+        .filter(|channel| channel.held.highest.is_some())
+        .count();
+    if agreeing != expected {
+        return Ok(Some(format!(
+            "it holds the highest commitments of {agreeing} channels, and the journal of {expected}"
+        )));
+    }
+    Ok(None)
+}
