@@ -1,0 +1,161 @@
+//! `paychan close`: the recipient's end of a channel.
+
+use std::fmt;
+
+use clap::Args;
+use paychan_channel::{Amount, ChannelState, ContractId, Layout, Signature, calls};
+use serde::Serialize;
+
+use crate::authorization::Meaning;
+use crate::commitment::{CommitmentArgs, Given};
+use crate::error::{Failure, Kind, bail};
+use crate::output::{Output, table};
+use crate::secret::only_one_stdin;
+use crate::session::{Receipt, Session, call_to};
+use crate::signers::TransactArgs;
+use crate::token::Token;
+
+/// Pay out and end the channel, by its recipient
+///
+/// Pays the commitment, sends the rest back to the funder and ends the channel for good: no later commitment is paid.
+/// So give the highest one. (A watcher that holds the channel does this itself, fenced against commitments that arrive
+/// meanwhile.)
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  paychan close --commitment newest.json --network testnet --secret-file recipient.key
+  paychan close CCHANNEL... --amount 70000000 --signature 5be1... --network testnet --secret-file recipient.key
+  paychan close CCHANNEL... --without-commitment --network testnet --secret-file recipient.key")]
+pub(crate) struct Close {
+    #[command(flatten)]
+    commitment: CommitmentArgs,
+
+    /// End the channel with what was paid so far: every unsettled commitment is given up
+    #[arg(long, conflicts_with_all = ["commitment", "amount", "signature"], help_heading = "Commitment")]
+    without_commitment: bool,
+
+    #[command(flatten)]
+    transact: TransactArgs,
+}
+
+#[derive(Serialize)]
+struct Closed {
+    channel: ContractId,
+    /// What this transaction paid the recipient.
+    paid: Amount,
+    /// What went back to the funder.
+    returned: Amount,
+    withdrawn: Amount,
+    /// What stayed: tokens sent past `top_up`, or a return that failed. The funder gets it with `refund`.
+    balance: Amount,
+    transaction: Receipt,
+    #[serde(skip)]
+    token: Token,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rows = vec![
+            ("channel", format!("{}, closed for good", self.channel)),
+            ("paid now", self.token.show(self.paid)),
+            (
+                "withdrawn",
+                format!("{} in total", self.token.show(self.withdrawn)),
+            ),
+            (
+                "returned",
+                format!("{} to the funder", self.token.show(self.returned)),
+            ),
+        ];
+        if !self.balance.is_zero() {
+            rows.push((
+                "left",
+                format!(
+                    "{}; the funder gets it with paychan refund",
+                    self.token.show(self.balance)
+                ),
+            ));
+        }
+        rows.push(("close", self.transaction.to_string()));
+        table(f, rows)
+    }
+}
+
+impl Close {
+    pub(crate) async fn run(&self, output: Output) -> Result<(), Failure> {
+        only_one_stdin(&[
+            ("--secret-file", self.transact.reads_stdin()),
+            ("--commitment", self.commitment.reads_stdin()),
+        ])?;
+        let (channel, given) = if self.without_commitment {
+            self.commitment.read()?
+        } else {
+            let (channel, given) = self.commitment.read_signed().map_err(|failure| Failure {
+                message: format!(
+                    "{}. To end a channel without one, giving up what is unsettled: --without-commitment",
+                    failure.message
+                ),
+                ..failure
+            })?;
+            (channel, Some(given))
+        };
+        let secret = self.transact.account_secret()?;
+        let session = Session::connect(&self.transact, output).await?;
+        let before = session.channel(&channel).await?;
+        session.must_be("recipient", &before.to, &secret)?;
+        if before.is_final() {
+            bail!(
+                Kind::Refused,
+                "the channel {channel} is closed for good already"
+            );
+        }
+        let (amount, signature) = what_to_close_with(&session, &before, given.as_ref())?;
+        let token = Token::of_channel(&session, &before).await?;
+        output.progress(format_args!(
+            "closing: {} in total to the recipient, the rest back to the funder ...",
+            token.show(amount.max(before.withdrawn))
+        ));
+        let call = calls::close(&channel, amount, &signature);
+        let receipt = session
+            .transact(
+                &secret,
+                &call_to(&before, call.clone()),
+                &Meaning::of(&call, &[]),
+            )
+            .await?;
+        let after = session.channel_after(&channel, &receipt).await?;
+        let paid = after.withdrawn.saturating_sub(before.withdrawn);
+        output.result(&Closed {
+            channel,
+            paid,
+            returned: before
+                .balance
+                .saturating_sub(paid)
+                .saturating_sub(after.balance),
+            withdrawn: after.withdrawn,
+            balance: after.balance,
+            transaction: receipt,
+            token,
+        })
+    }
+}
+
+fn what_to_close_with(
+    session: &Session,
+    before: &ChannelState,
+    given: Option<&Given>,
+) -> Result<(Amount, Signature), Failure> {
+    match given {
+        Some(given) => {
+            given.check(&session.network, before)?;
+            given.check_coverage(before)?;
+            Ok((given.amount, given.signature))
+        }
+        // Up to what is withdrawn, our contract does not look at the signature.
+        None if before.layout == Layout::Paychan => Ok((before.withdrawn, Signature([0; 64]))),
+        None => bail!(
+            Kind::Refused,
+            "the contract of {} wants a signed commitment for every close; --without-commitment works with Paychan's own only",
+            before.channel
+        ),
+    }
+}

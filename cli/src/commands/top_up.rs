@@ -1,0 +1,123 @@
+//! `paychan top-up`: more deposit.
+
+use std::fmt;
+
+use clap::Args;
+use paychan_channel::{Address, Amount, ContractId, Layout, calls};
+use serde::Serialize;
+
+use crate::amounts;
+use crate::authorization::Meaning;
+use crate::error::{Failure, Kind, bail};
+use crate::funding::funder_can_pay;
+use crate::output::{Output, table};
+use crate::session::{Receipt, Session, call_to};
+use crate::signers::TransactArgs;
+use crate::token::Token;
+
+/// Deposit more into an open channel, by its funder
+///
+/// Adds to what is there: run twice, it deposits twice. The result tells the total deposited.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  paychan top-up CCHANNEL... --amount 12.5 --network testnet --secret-file funder.key
+  paychan top-up CCHANNEL... --amount 125000000 --base-units --network testnet --secret-file funder.key --json")]
+pub(crate) struct TopUp {
+    /// The channel's address (C...)
+    #[arg(value_name = "CHANNEL")]
+    channel: ContractId,
+
+    /// How much to add, in the token's own words, such as 12.5
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
+    amount: String,
+
+    /// The amount is given in base units
+    #[arg(long)]
+    base_units: bool,
+
+    #[command(flatten)]
+    transact: TransactArgs,
+}
+
+#[derive(Serialize)]
+struct ToppedUp {
+    channel: ContractId,
+    /// Added by this transaction.
+    amount: Amount,
+    /// Total over the channel's life; null where the contract keeps no record of it.
+    deposited: Option<Amount>,
+    coverage: Amount,
+    transaction: Receipt,
+    #[serde(skip)]
+    token: Token,
+}
+
+impl fmt::Display for ToppedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rows = vec![
+            ("channel", self.channel.to_string()),
+            ("added", self.token.show(self.amount)),
+        ];
+        rows.extend(
+            self.deposited
+                .map(|deposited| ("deposited", self.token.show(deposited))),
+        );
+        rows.push(("coverage", self.token.show(self.coverage)));
+        rows.push(("top-up", self.transaction.to_string()));
+        table(f, rows)
+    }
+}
+
+impl TopUp {
+    pub(crate) async fn run(&self, output: Output) -> Result<(), Failure> {
+        let secret = self.transact.account_secret()?;
+        let session = Session::connect(&self.transact, output).await?;
+        let before = session.channel(&self.channel).await?;
+        session.must_be("funder", &before.from, &secret)?;
+        // The reference's contract takes deposits at any time.
+        if before.layout != Layout::Reference && before.deadline().is_some() {
+            bail!(
+                Kind::Refused,
+                "a close of {} has started (deadline: ledger {}); a closing channel takes no more deposits. Open a new one",
+                self.channel,
+                before.deadline().unwrap_or_default()
+            );
+        }
+        if before.is_final() {
+            bail!(
+                Kind::Refused,
+                "the channel {} is closed for good; open a new one",
+                self.channel
+            );
+        }
+        let token = Token::of_channel(&session, &before).await?;
+        let amount = amounts::parse("--amount", &self.amount, self.base_units, &token)?;
+        funder_can_pay(&session, secret.account(), &token, amount).await?;
+
+        output.progress(format_args!("depositing {} ...", token.show(amount)));
+        let call = calls::top_up(&self.channel, amount);
+        let deposit = calls::token_transfer(
+            &before.token,
+            &before.from,
+            &Address::Contract(self.channel),
+            amount,
+        );
+        let receipt = session
+            .transact(
+                &secret,
+                &call_to(&before, call.clone()),
+                &Meaning::of(&call, &[deposit]),
+            )
+            .await
+            .map_err(|failure| failure.with("coverage_before", before.coverage().to_string()))?;
+        let after = session.channel_after(&self.channel, &receipt).await?;
+        output.result(&ToppedUp {
+            channel: self.channel,
+            amount,
+            deposited: after.deposited,
+            coverage: after.coverage(),
+            transaction: receipt,
+            token,
+        })
+    }
+}

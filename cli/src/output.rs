@@ -1,0 +1,92 @@
+//! Results go to standard output, everything else to standard error.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
+
+use serde::Serialize;
+
+use crate::error::{Failure, Kind};
+
+/// Where a command's words go. Under `--json` standard output carries exactly one JSON document: the result, or
+/// `{"error": {...}}`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// What is being done at the moment: one line on standard error.
+    pub(crate) fn progress(self, line: impl Display) {
+        // Nobody reads it any more: no reason to stop half-way through a payment.
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    /// Something the person should know and the command does not stop for.
+    pub(crate) fn warn(self, line: impl Display) {
+        self.progress(format_args!("warning: {line}"));
+    }
+
+    /// The result: `Display` for a person, `Serialize` for a script.
+    pub(crate) fn result<T: Serialize + Display>(self, result: &T) -> Result<(), Failure> {
+        let text = if self.json {
+            serde_json::to_string(result).map_err(|e| {
+                Failure::new(
+                    Kind::Output,
+                    format!("the result can't be written as JSON: {e}"),
+                )
+            })?
+        } else {
+            result.to_string()
+        };
+        self.print(&text)
+    }
+
+    /// A failure: JSON on standard output, or `error: ...` on standard error.
+    pub(crate) fn failure(self, failure: &Failure) {
+        if self.json {
+            let _ = self.print(&failure.to_json().to_string());
+        } else {
+            self.progress(format_args!("error: {failure}"));
+        }
+    }
+
+    fn print(self, text: &str) -> Result<(), Failure> {
+        let mut out = std::io::stdout().lock();
+        match writeln!(out, "{text}").and_then(|()| out.flush()) {
+            // The reader (`| head`) has seen enough.
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+            Err(e) => Err(Failure::new(
+                Kind::Output,
+                format!(
+                    "standard output can't be written: {e}. What the command did on chain is done"
+                ),
+            )),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// Two columns, the first as wide as its longest word: how results are shown to a person.
+pub(crate) fn table<'a>(
+    f: &mut std::fmt::Formatter<'_>,
+    rows: impl IntoIterator<Item = (&'a str, String)>,
+) -> std::fmt::Result {
+    let rows: Vec<_> = rows.into_iter().collect();
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut lines = rows.iter().peekable();
+    while let Some((name, value)) = lines.next() {
+        write!(f, "{name:width$}  {value}")?;
+        if lines.peek().is_some() {
+            writeln!(f)?;
+        }
+    }
+    Ok(())
+}
