@@ -1,0 +1,343 @@
+//! Closing a ledger: which of the waiting transactions are in it, in what order, what they did, what they paid.
+
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+use stellar_xdr::{
+    Hash, LedgerEntryChanges, Limits, TransactionEvent, TransactionEventStage, TransactionMetaV4,
+    TransactionResultPair, WriteXdr,
+};
+
+use crate::{
+    apply::{self, Applied, Environment},
+    ledger::{
+        accounts::{add_balance, find_account},
+        cursor::{Cursor, MAX_TRANSACTION},
+        entries::Entries,
+        header::{ClosedHeader, Closing, transaction_set},
+        history::{ClosedLedger, ClosedTransaction, InclusionFee, LedgerTime, StoredEvent},
+    },
+    modules,
+    node::Node,
+    operations::asset_events,
+    settings,
+    transaction::{
+        envelope::Submitted,
+        fees,
+        validate::{Moment, check},
+    },
+};
+
+/// Ledgers between two clean-ups of temporary entries that nobody can see any more.
+const CLEANUP_PERIOD: u32 = settings::STATE_SIZE_SAMPLE_PERIOD;
+
+/// A transaction whose fee was charged.
+struct Charged {
+    tx: Submitted,
+    fee: i64,
+    changes: LedgerEntryChanges,
+}
+
+impl Node {
+    /// Closes the next ledger with all that waits.
+    pub(crate) fn close(&mut self) -> LedgerTime {
+        self.close_after(1)
+    }
+
+    /// Jumps `ledgers` ahead: all but the last are passed over as if they had closed empty, the last one closes with
+    /// what waits and is still valid then.
+    pub(crate) fn jump(&mut self, ledgers: u32) -> LedgerTime {
+        match ledgers {
+            0 => self.history.newest(),
+            steps => self.close_after(steps),
+        }
+    }
+
+    fn close_after(&mut self, steps: u32) -> LedgerTime {
+        let previous = self.history.latest().header.clone();
+        let before = previous.header.ledger_seq;
+        let Some(ledger) = before
+            .checked_add(steps)
+            .filter(|ledger| i32::try_from(*ledger).is_ok())
+        else {
+            tracing::error!(
+                ledger = before,
+                steps,
+                "no such ledger: ledgers are numbered up to 2^31"
+            );
+            return self.history.newest();
+        };
+        let close_time = self.next_close_time(steps);
+        Rc::make_mut(&mut self.entries).begin_ledger(ledger);
+
+        let (classic, soroban) = self.choose(ledger, close_time);
+        let envelopes = |txs: &[Submitted]| txs.iter().map(Submitted::envelope).collect();
+        let set = transaction_set(previous.hash, envelopes(&classic), envelopes(&soroban));
+        let closed = self.run(
+            classic.into_iter().chain(soroban).collect(),
+            &previous,
+            ledger,
+            close_time,
+        );
+
+        let entries = Rc::make_mut(&mut self.entries);
+        if ledger / CLEANUP_PERIOD != before / CLEANUP_PERIOD {
+            entries.drop_expired_temporaries();
+        }
+        let live_state_size = self.sample_state_size(before, ledger);
+        let results: Vec<_> = closed
+            .iter()
+            .map(|tx| TransactionResultPair {
+                transaction_hash: Hash(tx.hash),
+                result: tx.result.clone(),
+            })
+            .collect();
+        let header = previous.next(&Closing {
+            ledger,
+            close_time,
+            fee_pool: self.fee_pool,
+            transactions: &set,
+            results: &results,
+            state: state_hash(&previous, &closed),
+        });
+        let events = events(ledger, &closed);
+        self.history.push(ClosedLedger {
+            header,
+            transaction_set: set,
+            transactions: closed,
+            events,
+            live_state_size,
+        });
+        self.friendbot.answer(&self.history);
+        LedgerTime {
+            sequence: ledger,
+            close_time,
+        }
+    }
+
+    /// The transactions of the ledger: the friendbot's and those that wait, as far as they are valid now. Those that
+    /// aren't are dropped, as the network's nodes drop them. Classic ones come before Soroban ones.
+    fn choose(&mut self, ledger: u32, close_time: u64) -> (Vec<Submitted>, Vec<Submitted>) {
+        let moment = Moment {
+            ledger,
+            close_time,
+            margin: 0,
+            applying: false,
+        };
+        let mut candidates: Vec<Submitted> = self
+            .friendbot
+            .transaction(&self.entries)
+            .into_iter()
+            .collect();
+        candidates.extend(self.queue.drain());
+        let mut valid = Vec::new();
+        for tx in candidates {
+            match check(&tx, &self.entries, &self.config, moment) {
+                Ok(()) => valid.push(tx),
+                Err(invalid) => {
+                    tracing::info!(hash = %hex::encode(tx.hash()), result = ?invalid.result.result, "dropped");
+                    self.queue.ban(&tx, ledger);
+                }
+            }
+        }
+        valid.into_iter().partition(|tx| !tx.is_soroban())
+    }
+
+    /// Charges all fees, then applies in order, then gives back what Soroban transactions did not use.
+    fn run(
+        &mut self,
+        txs: Vec<Submitted>,
+        previous: &ClosedHeader,
+        ledger: u32,
+        close_time: u64,
+    ) -> Vec<ClosedTransaction> {
+        let info = self.ledger_info(ledger, close_time);
+        let environment = Environment {
+            network_id: self.network_id,
+            config: &self.config,
+            modules: &self.modules,
+            info,
+            seed: seed(previous, ledger),
+        };
+        let entries = Rc::make_mut(&mut self.entries);
+        let charged: Vec<_> = txs
+            .into_iter()
+            .map(|tx| charge(entries, &mut self.fee_pool, tx))
+            .collect();
+        let applied: Vec<_> = charged
+            .iter()
+            .zip(0..)
+            .map(|(charged, index)| {
+                apply::apply(entries, &charged.tx, &environment, index, charged.fee)
+            })
+            .collect();
+        for code in applied.iter().flat_map(|applied| &applied.code) {
+            if let Err(error) = modules::add(&self.modules, &self.config, code) {
+                tracing::error!(hash = %hex::encode(code.hash.0), %error, "uploaded code does not parse again");
+            }
+        }
+        charged
+            .into_iter()
+            .zip(applied)
+            .map(|(charged, applied)| {
+                settle(
+                    entries,
+                    &mut self.fee_pool,
+                    self.network_id,
+                    charged,
+                    applied,
+                )
+            })
+            .collect()
+    }
+}
+
+fn charge(entries: &mut Entries, fee_pool: &mut i64, tx: Submitted) -> Charged {
+    let mark = entries.mark();
+    let mut fee = fees::charged_at_inclusion(&tx);
+    if let Some(mut account) = find_account(entries, &tx.source()).cloned() {
+        // Below the reserve if need be: validation saw enough, but another transaction may have spent it since.
+        fee = fee.min(account.balance);
+        account.balance -= fee;
+        *fee_pool += fee;
+        entries.put_classic(account);
+    }
+    Charged {
+        tx,
+        fee,
+        changes: entries.changes_since(mark),
+    }
+}
+
+/// Gives the refund back and completes what is told of the transaction.
+fn settle(
+    entries: &mut Entries,
+    fee_pool: &mut i64,
+    network_id: [u8; 32],
+    charged: Charged,
+    applied: Applied,
+) -> ClosedTransaction {
+    let Charged {
+        tx,
+        fee,
+        changes: fee_changes,
+    } = charged;
+    let Applied {
+        mut result,
+        mut meta,
+        refund,
+        successful,
+        code: _,
+    } = applied;
+    let mark = entries.mark();
+    let source = tx.source();
+    let refunded = find_account(entries, &source)
+        .cloned()
+        .is_some_and(|mut account| {
+            let fits = refund > 0 && add_balance(&mut account, refund);
+            if fits {
+                entries.put_classic(account);
+            }
+            fits
+        });
+    let mut events = vec![TransactionEvent {
+        stage: TransactionEventStage::BeforeAllTxs,
+        event: asset_events::fee(network_id, &source, fee),
+    }];
+    if refunded {
+        *fee_pool -= refund;
+        result.fee_charged -= refund;
+        events.push(TransactionEvent {
+            stage: TransactionEventStage::AfterAllTxs,
+            event: asset_events::fee(network_id, &source, -refund),
+        });
+    }
+    meta.events = events.try_into().expect("two events");
+    let inclusion = fees::inclusion_fee_per_operation(&tx);
+    ClosedTransaction {
+        hash: tx.hash(),
+        envelope: tx.envelope(),
+        result,
+        meta,
+        fee_changes,
+        refund_changes: entries.changes_since(mark),
+        successful,
+        inclusion_fee: if tx.is_soroban() {
+            InclusionFee::Soroban(inclusion)
+        } else {
+            InclusionFee::Classic(inclusion)
+        },
+    }
+}
+
+/// A ledger's events in the order of their cursors: fees, then each transaction's operations, then refunds.
+fn events(ledger: u32, closed: &[ClosedTransaction]) -> Vec<StoredEvent> {
+    let mut events = Vec::new();
+    let (mut fee_index, mut refund_index) = (0, 0);
+    for (tx, transaction) in closed.iter().zip(1..) {
+        let store = |cursor, event| StoredEvent {
+            cursor,
+            event,
+            transaction: tx.hash,
+            in_successful_call: tx.successful,
+        };
+        let TransactionMetaV4 {
+            operations,
+            events: fee_events,
+            ..
+        } = &tx.meta;
+        for fee in fee_events.iter() {
+            let (transaction, index) = match fee.stage {
+                TransactionEventStage::AfterAllTxs => (MAX_TRANSACTION, &mut refund_index),
+                _ => (0, &mut fee_index),
+            };
+            let cursor = Cursor {
+                ledger,
+                transaction,
+                operation: 0,
+                event: *index,
+            };
+            *index += 1;
+            events.push(store(cursor, fee.event.clone()));
+        }
+        for (meta, operation) in operations.iter().zip(0..) {
+            for (emitted, event) in meta.events.iter().zip(0..) {
+                events.push(store(
+                    Cursor {
+                        ledger,
+                        transaction,
+                        operation,
+                        event,
+                    },
+                    emitted.clone(),
+                ));
+            }
+        }
+    }
+    events.sort_by_key(|stored| stored.cursor);
+    events
+}
+
+fn seed(previous: &ClosedHeader, ledger: u32) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(previous.hash);
+    hash.update(ledger.to_be_bytes());
+    hash.finalize().into()
+}
+
+/// A hash that depends on every change since the first ledger.
+fn state_hash(previous: &ClosedHeader, closed: &[ClosedTransaction]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(previous.header.bucket_list_hash.0);
+    for tx in closed {
+        let parts = [
+            tx.fee_changes.to_xdr(Limits::none()),
+            tx.meta.to_xdr(Limits::none()),
+            tx.refund_changes.to_xdr(Limits::none()),
+        ];
+        for bytes in parts.into_iter().flatten() {
+            hash.update(bytes);
+        }
+    }
+    hash.finalize().into()
+}

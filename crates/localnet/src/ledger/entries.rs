@@ -1,0 +1,425 @@
+//! All ledger entries in memory, with their lives and an undo log.
+//!
+//! A change is made in place and remembered; whoever fails rolls back to the mark it took before. What happened since a
+//! mark is also what transaction meta tells clients.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use sha2::{Digest, Sha256};
+use soroban_env_host::{
+    HostError,
+    ledger_info::get_key_durability,
+    storage::{EntryWithLiveUntil, SnapshotSource},
+};
+use stellar_xdr::{
+    AccountEntry, ConfigSettingEntry, ContractDataDurability, Hash, LedgerEntry, LedgerEntryChange,
+    LedgerEntryChanges, LedgerEntryData, LedgerEntryExt, LedgerKey, Limits, TrustLineEntry,
+    TtlEntry, WriteXdr,
+};
+
+/// An entry and, for contract data and code, the last ledger at which it is live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) entry: Rc<LedgerEntry>,
+    pub(crate) live_until: Option<u32>,
+}
+
+/// What a transaction finds under a key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found<'a> {
+    /// Nothing: never created, removed, or a temporary entry past its life.
+    Missing,
+    /// An entry that can be used.
+    Live(&'a Stored),
+    /// A persistent entry past its life: it must be restored first.
+    Archived(&'a Stored),
+}
+
+/// An entry that is no contract's: it has no life.
+pub(crate) trait ClassicEntry {
+    fn into_data(self) -> LedgerEntryData;
+}
+
+impl ClassicEntry for AccountEntry {
+    fn into_data(self) -> LedgerEntryData {
+        LedgerEntryData::Account(self)
+    }
+}
+
+impl ClassicEntry for TrustLineEntry {
+    fn into_data(self) -> LedgerEntryData {
+        LedgerEntryData::Trustline(self)
+    }
+}
+
+impl ClassicEntry for ConfigSettingEntry {
+    fn into_data(self) -> LedgerEntryData {
+        LedgerEntryData::ConfigSetting(self)
+    }
+}
+
+/// A point that changes can be rolled back to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark(usize);
+
+/// One step of the undo log: what stood under the key before.
+#[derive(Clone, Debug)]
+struct Undo {
+    key: LedgerKey,
+    before: Option<Stored>,
+}
+
+/// The ledger's entries.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entries {
+    map: BTreeMap<LedgerKey, Stored>,
+    undo: Vec<Undo>,
+    /// The ledger that changes are made in: `lastModifiedLedgerSeq` of what is written.
+    ledger: u32,
+}
+
+impl Entries {
+    /// The ledger whose closing changes the entries now; before the first change, the one that closed last.
+    pub(crate) fn ledger(&self) -> u32 {
+        self.ledger
+    }
+
+    /// Moves to another ledger and forgets the undo log: what closed ledgers did can't be undone.
+    pub(crate) fn begin_ledger(&mut self, ledger: u32) {
+        self.ledger = ledger;
+        self.undo.clear();
+    }
+
+    /// Whatever is stored under the key, dead or alive.
+    #[cfg(test)]
+    pub(crate) fn stored(&self, key: &LedgerKey) -> Option<&Stored> {
+        self.map.get(key)
+    }
+
+    /// The entry as a transaction in `ledger` sees it. Live while `ledger <= live_until`.
+    pub(crate) fn find(&self, key: &LedgerKey, ledger: u32) -> Found<'_> {
+        let Some(stored) = self.map.get(key) else {
+            return Found::Missing;
+        };
+        if stored.live_until.is_none_or(|last| ledger <= last) {
+            return Found::Live(stored);
+        }
+        match get_key_durability(key) {
+            Some(ContractDataDurability::Persistent) => Found::Archived(stored),
+            _ => Found::Missing,
+        }
+    }
+
+    /// The data of a classic entry, which has no life.
+    pub(crate) fn data(&self, key: &LedgerKey) -> Option<&LedgerEntryData> {
+        self.map.get(key).map(|stored| &stored.entry.data)
+    }
+
+    /// Writes an entry, stamped with the current ledger. `live_until` is for contract data and code, and only for them.
+    pub(crate) fn put(
+        &mut self,
+        data: LedgerEntryData,
+        ext: LedgerEntryExt,
+        live_until: Option<u32>,
+    ) {
+        let key = data.to_key();
+        let entry = Rc::new(LedgerEntry {
+            last_modified_ledger_seq: self.ledger,
+            data,
+            ext,
+        });
+        self.replace(key, Some(Stored { entry, live_until }));
+    }
+
+    /// Writes an entry that has no life.
+    pub(crate) fn put_classic(&mut self, entry: impl ClassicEntry) {
+        self.put(entry.into_data(), LedgerEntryExt::V0, None);
+    }
+
+    /// Changes how long an entry lives; the entry itself is not modified. Nothing happens when there is no entry.
+    pub(crate) fn set_live_until(&mut self, key: &LedgerKey, live_until: u32) {
+        if let Some(stored) = self.map.get(key) {
+            let entry = Rc::clone(&stored.entry);
+            self.replace(
+                key.clone(),
+                Some(Stored {
+                    entry,
+                    live_until: Some(live_until),
+                }),
+            );
+        }
+    }
+
+    /// Removes an entry and its life; `false` when there was none.
+    pub(crate) fn remove(&mut self, key: &LedgerKey) -> bool {
+        let there = self.map.contains_key(key);
+        if there {
+            self.replace(key.clone(), None);
+        }
+        there
+    }
+
+    fn replace(&mut self, key: LedgerKey, after: Option<Stored>) {
+        let before = match after {
+            Some(stored) => self.map.insert(key.clone(), stored),
+            None => self.map.remove(&key),
+        };
+        self.undo.push(Undo { key, before });
+    }
+
+    /// The point to come back to with [`Entries::roll_back`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.undo.len())
+    }
+
+    /// Undoes everything done since the mark.
+    pub(crate) fn roll_back(&mut self, mark: Mark) {
+        while self.undo.len() > mark.0 {
+            let Some(Undo { key, before }) = self.undo.pop() else {
+                return;
+            };
+            match before {
+                Some(stored) => self.map.insert(key, stored),
+                None => self.map.remove(&key),
+            };
+        }
+    }
+
+    /// What changed since the mark, in the form of transaction meta. Entries whose life ended and that came back are
+    /// told as restored.
+    pub(crate) fn changes_since(&self, mark: Mark) -> LedgerEntryChanges {
+        let mut first: BTreeMap<&LedgerKey, Option<&Stored>> = BTreeMap::new();
+        for step in self.undo.iter().skip(mark.0) {
+            first.entry(&step.key).or_insert(step.before.as_ref());
+        }
+        let mut changes = Vec::new();
+        for (key, before) in first {
+            self.describe(key, before, self.map.get(key), &mut changes);
+        }
+        LedgerEntryChanges(changes.try_into().expect("fewer changes than 2^32"))
+    }
+
+    fn describe(
+        &self,
+        key: &LedgerKey,
+        before: Option<&Stored>,
+        after: Option<&Stored>,
+        changes: &mut Vec<LedgerEntryChange>,
+    ) {
+        match (before, after) {
+            (None, None) => {}
+            (None, Some(new)) => {
+                changes.push(LedgerEntryChange::Created(entry(new)));
+                changes.extend(
+                    self.ttl(key, new.live_until)
+                        .map(LedgerEntryChange::Created),
+                );
+            }
+            (Some(old), None) => {
+                changes.push(LedgerEntryChange::State(entry(old)));
+                changes.push(LedgerEntryChange::Removed(key.clone()));
+                if let Some(ttl) = self.ttl(key, old.live_until) {
+                    let ttl_key = ttl.to_key();
+                    changes.push(LedgerEntryChange::State(ttl));
+                    changes.push(LedgerEntryChange::Removed(ttl_key));
+                }
+            }
+            (Some(old), Some(new)) => {
+                if old.entry != new.entry {
+                    changes.push(LedgerEntryChange::State(entry(old)));
+                    changes.push(LedgerEntryChange::Updated(entry(new)));
+                }
+                if old.live_until == new.live_until {
+                    return;
+                }
+                let restored = old.live_until.is_some_and(|last| last < self.ledger);
+                if restored {
+                    if old.entry == new.entry {
+                        changes.push(LedgerEntryChange::Restored(entry(new)));
+                    }
+                    changes.extend(
+                        self.ttl(key, new.live_until)
+                            .map(LedgerEntryChange::Restored),
+                    );
+                } else {
+                    changes.extend(self.ttl(key, old.live_until).map(LedgerEntryChange::State));
+                    changes.extend(
+                        self.ttl(key, new.live_until)
+                            .map(LedgerEntryChange::Updated),
+                    );
+                }
+            }
+        }
+    }
+
+    /// The TTL entry that the network keeps beside a contract entry. Here it lives inside [`Stored`] and appears only
+    /// in meta.
+    fn ttl(&self, key: &LedgerKey, live_until: Option<u32>) -> Option<LedgerEntry> {
+        Some(LedgerEntry {
+            last_modified_ledger_seq: self.ledger,
+            data: LedgerEntryData::Ttl(TtlEntry {
+                key_hash: Hash(hash_of(key)),
+                live_until_ledger_seq: live_until?,
+            }),
+            ext: LedgerEntryExt::V0,
+        })
+    }
+
+    /// Drops temporary entries whose life is over: nobody can see them any more.
+    pub(crate) fn drop_expired_temporaries(&mut self) {
+        let ledger = self.ledger;
+        self.map.retain(|key, stored| {
+            stored.live_until.is_none_or(|last| ledger <= last)
+                || get_key_durability(key) == Some(ContractDataDurability::Persistent)
+        });
+    }
+
+    /// Every live contract entry, for the size of the live state.
+    pub(crate) fn live_contract_entries(&self) -> impl Iterator<Item = &LedgerEntry> {
+        let ledger = self.ledger;
+        self.map
+            .values()
+            .filter(move |stored| stored.live_until.is_some_and(|last| ledger <= last))
+            .map(|stored| stored.entry.as_ref())
+    }
+}
+
+fn entry(stored: &Stored) -> LedgerEntry {
+    stored.entry.as_ref().clone()
+}
+
+/// SHA-256 of a key's XDR: the name of its TTL entry.
+pub(crate) fn hash_of(key: &LedgerKey) -> [u8; 32] {
+    Sha256::digest(key.to_xdr(Limits::none()).expect("a key in memory encodes")).into()
+}
+
+impl SnapshotSource for Entries {
+    /// Archived entries come with their old life, as the simulation expects; it treats dead temporaries as missing.
+    fn get(&self, key: &Rc<LedgerKey>) -> Result<Option<EntryWithLiveUntil>, HostError> {
+        Ok(self
+            .map
+            .get(key.as_ref())
+            .map(|stored| (Rc::clone(&stored.entry), stored.live_until)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use stellar_xdr::{ContractDataEntry, ContractId, ExtensionPoint, ScAddress, ScVal};
+
+    use super::*;
+
+    fn data(n: u32, durability: ContractDataDurability) -> LedgerEntryData {
+        LedgerEntryData::ContractData(ContractDataEntry {
+            ext: ExtensionPoint::V0,
+            contract: ScAddress::Contract(ContractId(Hash([1; 32]))),
+            key: ScVal::U32(0),
+            durability,
+            val: ScVal::U32(n),
+        })
+    }
+
+    fn put(
+        entries: &mut Entries,
+        n: u32,
+        durability: ContractDataDurability,
+        live_until: u32,
+    ) -> LedgerKey {
+        let entry = data(n, durability);
+        let key = entry.to_key();
+        entries.put(entry, LedgerEntryExt::V0, Some(live_until));
+        key
+    }
+
+    #[test]
+    fn a_persistent_entry_is_live_through_its_last_ledger_and_archived_after() {
+        let mut entries = Entries::default();
+        let key = put(&mut entries, 1, ContractDataDurability::Persistent, 10);
+        assert!(matches!(entries.find(&key, 10), Found::Live(_)));
+        assert!(matches!(entries.find(&key, 11), Found::Archived(_)));
+    }
+
+    #[test]
+    fn a_temporary_entry_vanishes_after_its_last_ledger() {
+        let mut entries = Entries::default();
+        let key = put(&mut entries, 1, ContractDataDurability::Temporary, 10);
+        assert!(matches!(entries.find(&key, 10), Found::Live(_)));
+        assert_eq!(entries.find(&key, 11), Found::Missing);
+        entries.begin_ledger(11);
+        entries.drop_expired_temporaries();
+        assert_eq!(entries.stored(&key), None);
+    }
+
+    #[test]
+    fn rolling_back_restores_values_lives_and_absences() {
+        let mut entries = Entries::default();
+        let key = put(&mut entries, 1, ContractDataDurability::Persistent, 10);
+        let before = entries.stored(&key).unwrap().clone();
+        let mark = entries.mark();
+        put(&mut entries, 2, ContractDataDurability::Persistent, 20);
+        entries.set_live_until(&key, 30);
+        entries.remove(&key);
+        let other = put(&mut entries, 3, ContractDataDurability::Temporary, 20);
+        entries.roll_back(mark);
+        assert_eq!(entries.stored(&key), Some(&before));
+        assert_eq!(entries.stored(&other), None);
+        assert!(entries.changes_since(mark).is_empty());
+    }
+
+    #[test]
+    fn changes_tell_only_the_first_and_the_last_state() {
+        let mut entries = Entries::default();
+        entries.begin_ledger(5);
+        put(&mut entries, 1, ContractDataDurability::Persistent, 10);
+        entries.begin_ledger(6);
+        let mark = entries.mark();
+        put(&mut entries, 2, ContractDataDurability::Persistent, 10);
+        put(&mut entries, 3, ContractDataDurability::Persistent, 12);
+        let changes = entries.changes_since(mark);
+        let [
+            LedgerEntryChange::State(old),
+            LedgerEntryChange::Updated(new),
+            ttl @ ..,
+        ] = changes.as_slice()
+        else {
+            panic!("unexpected {changes:?}")
+        };
+        assert_eq!(
+            (&old.data, old.last_modified_ledger_seq),
+            (&data(1, ContractDataDurability::Persistent), 5)
+        );
+        assert_eq!(
+            (&new.data, new.last_modified_ledger_seq),
+            (&data(3, ContractDataDurability::Persistent), 6)
+        );
+        assert!(
+            matches!(
+                ttl,
+                [LedgerEntryChange::State(_), LedgerEntryChange::Updated(_)]
+            ),
+            "{ttl:?}"
+        );
+    }
+
+    #[test]
+    fn a_life_that_starts_again_is_told_as_restored() {
+        let mut entries = Entries::default();
+        let key = put(&mut entries, 1, ContractDataDurability::Persistent, 10);
+        entries.begin_ledger(20);
+        let mark = entries.mark();
+        entries.set_live_until(&key, 40);
+        let changes = entries.changes_since(mark);
+        assert!(
+            matches!(
+                changes.as_slice(),
+                [
+                    LedgerEntryChange::Restored(_),
+                    LedgerEntryChange::Restored(_)
+                ]
+            ),
+            "{changes:?}"
+        );
+    }
+}

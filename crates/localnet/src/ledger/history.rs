@@ -1,0 +1,189 @@
+//! What closed ledgers left behind: transactions, events, close times. Kept as long as the public server keeps it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use stellar_xdr::{
+    ContractEvent, ExtensionPoint, GeneralizedTransactionSet, Hash, LedgerCloseMeta,
+    LedgerCloseMetaExt, LedgerCloseMetaV2, LedgerEntryChanges, LedgerHeaderHistoryEntry,
+    LedgerHeaderHistoryEntryExt, TransactionEnvelope, TransactionMeta, TransactionMetaV4,
+    TransactionResult, TransactionResultMetaV1, TransactionResultPair, VecM,
+};
+
+use super::{cursor::Cursor, header::ClosedHeader};
+
+/// Ledgers that are kept: a week of 5-second ledgers (stellar-rpc, `history-retention-window`).
+pub(crate) const RETENTION: u32 = 120_960;
+
+/// A transaction in a closed ledger.
+#[derive(Clone, Debug)]
+pub(crate) struct ClosedTransaction {
+    pub(crate) hash: [u8; 32],
+    pub(crate) envelope: TransactionEnvelope,
+    pub(crate) result: TransactionResult,
+    pub(crate) meta: TransactionMetaV4,
+    pub(crate) fee_changes: LedgerEntryChanges,
+    pub(crate) refund_changes: LedgerEntryChanges,
+    pub(crate) successful: bool,
+    /// Stroops per operation that were paid for inclusion, and whether in the Soroban phase.
+    pub(crate) inclusion_fee: InclusionFee,
+}
+
+/// What a transaction paid to be included, in stroops per operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InclusionFee {
+    Classic(u64),
+    Soroban(u64),
+}
+
+/// An event as getEvents serves it.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredEvent {
+    pub(crate) cursor: Cursor,
+    pub(crate) event: ContractEvent,
+    pub(crate) transaction: [u8; 32],
+    pub(crate) in_successful_call: bool,
+}
+
+/// A closed ledger.
+#[derive(Clone, Debug)]
+pub(crate) struct ClosedLedger {
+    pub(crate) header: ClosedHeader,
+    pub(crate) transaction_set: GeneralizedTransactionSet,
+    pub(crate) transactions: Vec<ClosedTransaction>,
+    /// In the order of their cursors.
+    pub(crate) events: Vec<StoredEvent>,
+    /// Bytes of live contract entries.
+    pub(crate) live_state_size: u64,
+}
+
+impl ClosedLedger {
+    /// The ledger as the network publishes it (`metadataXdr`).
+    pub(crate) fn meta(&self) -> LedgerCloseMeta {
+        let processing: Vec<_> = self
+            .transactions
+            .iter()
+            .map(|tx| TransactionResultMetaV1 {
+                ext: ExtensionPoint::V0,
+                result: TransactionResultPair {
+                    transaction_hash: Hash(tx.hash),
+                    result: tx.result.clone(),
+                },
+                fee_processing: tx.fee_changes.clone(),
+                tx_apply_processing: TransactionMeta::V4(tx.meta.clone()),
+                post_tx_apply_fee_processing: tx.refund_changes.clone(),
+            })
+            .collect();
+        LedgerCloseMeta::V2(LedgerCloseMetaV2 {
+            ext: LedgerCloseMetaExt::V0,
+            ledger_header: LedgerHeaderHistoryEntry {
+                hash: Hash(self.header.hash),
+                header: self.header.header.clone(),
+                ext: LedgerHeaderHistoryEntryExt::V0,
+            },
+            tx_set: self.transaction_set.clone(),
+            tx_processing: processing.try_into().expect("fewer transactions than 2^32"),
+            upgrades_processing: VecM::default(),
+            scp_info: VecM::default(),
+            total_byte_size_of_live_soroban_state: self.live_state_size,
+            evicted_keys: VecM::default(),
+        })
+    }
+}
+
+/// A ledger's number and when it closed, in Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LedgerTime {
+    pub(crate) sequence: u32,
+    pub(crate) close_time: u64,
+}
+
+/// The ledgers that are still known.
+#[derive(Debug)]
+pub(crate) struct History {
+    ledgers: BTreeMap<u32, ClosedLedger>,
+    by_hash: HashMap<[u8; 32], (u32, usize)>,
+    latest: u32,
+    first: u32,
+}
+
+impl History {
+    /// Starts with the first ledger.
+    pub(crate) fn new(genesis: ClosedLedger) -> Self {
+        let sequence = genesis.header.header.ledger_seq;
+        Self {
+            ledgers: BTreeMap::from([(sequence, genesis)]),
+            by_hash: HashMap::new(),
+            latest: sequence,
+            first: sequence,
+        }
+    }
+
+    /// Adds a ledger and forgets those past retention. Ledgers in between were jumped over and are empty.
+    pub(crate) fn push(&mut self, ledger: ClosedLedger) {
+        let sequence = ledger.header.header.ledger_seq;
+        for (index, tx) in ledger.transactions.iter().enumerate() {
+            self.by_hash.insert(tx.hash, (sequence, index));
+        }
+        self.latest = sequence;
+        self.ledgers.insert(sequence, ledger);
+        self.first = self.first.max(sequence.saturating_sub(RETENTION - 1));
+        while let Some(oldest) = self
+            .ledgers
+            .first_entry()
+            .filter(|oldest| *oldest.key() < self.first)
+        {
+            for tx in &oldest.remove().transactions {
+                self.by_hash.remove(&tx.hash);
+            }
+        }
+    }
+
+    /// The last closed ledger.
+    pub(crate) fn latest(&self) -> &ClosedLedger {
+        self.ledgers
+            .get(&self.latest)
+            .expect("the last ledger is never forgotten")
+    }
+
+    /// The last ledger's number and time.
+    pub(crate) fn newest(&self) -> LedgerTime {
+        LedgerTime {
+            sequence: self.latest,
+            close_time: self.latest().header.close_time(),
+        }
+    }
+
+    /// The oldest ledger that is still known. One that was jumped over has the time of the next that closed.
+    pub(crate) fn oldest(&self) -> LedgerTime {
+        let close_time = self
+            .ledgers
+            .range(self.first..)
+            .next()
+            .map_or(0, |(_, ledger)| ledger.header.close_time());
+        LedgerTime {
+            sequence: self.first,
+            close_time,
+        }
+    }
+
+    /// A transaction, the ledger it is in, and its place there (from 1).
+    pub(crate) fn transaction(
+        &self,
+        hash: &[u8; 32],
+    ) -> Option<(&ClosedTransaction, &ClosedLedger, usize)> {
+        let (sequence, index) = self.by_hash.get(hash)?;
+        let ledger = self.ledgers.get(sequence)?;
+        Some((ledger.transactions.get(*index)?, ledger, index + 1))
+    }
+
+    /// Ledgers from `start`, up to but without `end`.
+    pub(crate) fn range(
+        &self,
+        start: u32,
+        end: u32,
+    ) -> impl DoubleEndedIterator<Item = &ClosedLedger> {
+        self.ledgers
+            .range(start..end.max(start))
+            .map(|(_, ledger)| ledger)
+    }
+}

@@ -1,0 +1,123 @@
+//! `paychan-localnet`: a Stellar network in one process, for development.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use paychan_localnet::{Localnet, Options, STANDALONE_PASSPHRASE};
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A Stellar network in one process, for development: JSON-RPC, friendbot and a control endpoint on loopback.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Milliseconds between two ledgers.
+    #[arg(long, default_value_t = 1_000, value_name = "MS")]
+    ledger_ms: u32,
+    /// Close ledgers only when told to by the control endpoint (and for friendbot).
+    #[arg(long)]
+    manual: bool,
+    /// The network's passphrase.
+    #[arg(long, default_value = STANDALONE_PASSPHRASE)]
+    passphrase: String,
+    /// Loopback port of the JSON-RPC; 0 for any free one.
+    #[arg(long, default_value_t = 8_000, value_name = "PORT")]
+    rpc_port: u16,
+    /// Loopback port of the control endpoint; 0 for any free one.
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    control_port: u16,
+    /// Ledgers that an entry lives for at most.
+    #[arg(long, default_value_t = Options::default().max_entry_ttl, value_name = "LEDGERS")]
+    max_entry_ttl: u32,
+    /// Ledgers that a new or restored persistent entry lives for at least.
+    #[arg(long, default_value_t = Options::default().min_persistent_ttl, value_name = "LEDGERS")]
+    min_persistent_ttl: u32,
+    /// Ledgers that a new temporary entry lives for at least.
+    #[arg(long, default_value_t = Options::default().min_temporary_ttl, value_name = "LEDGERS")]
+    min_temporary_ttl: u32,
+    /// Print one line of JSON with the URLs when ready, instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    fn options(&self) -> Options {
+        Options {
+            passphrase: self.passphrase.clone(),
+            ledger_ms: self.ledger_ms,
+            manual: self.manual,
+            rpc_port: self.rpc_port,
+            control_port: self.control_port,
+            max_entry_ttl: self.max_entry_ttl,
+            min_temporary_ttl: self.min_temporary_ttl,
+            min_persistent_ttl: self.min_persistent_ttl,
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let arguments = Arguments::parse();
+    // Before the network is announced, so that a signal right after finds somebody.
+    let signals =
+        signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?)));
+    let (mut interrupt, mut terminate) = match signals {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("can't wait for signals: {error}")),
+    };
+    let net = match Localnet::start(arguments.options()) {
+        Ok(net) => net,
+        Err(error) => return fail(&error.to_string()),
+    };
+    announce(&arguments, &net);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    net.stop();
+    ExitCode::SUCCESS
+}
+
+fn fail(error: &str) -> ExitCode {
+    eprintln!("paychan-localnet: {error}");
+    ExitCode::FAILURE
+}
+
+fn announce(arguments: &Arguments, net: &Localnet) {
+    if arguments.json {
+        let line = json!({
+            "rpc_url": net.rpc_url(),
+            "friendbot_url": net.friendbot_url(),
+            "control_url": net.control_url(),
+            "passphrase": net.passphrase(),
+            "ledger_ms": arguments.ledger_ms,
+            "manual": arguments.manual,
+            "pid": std::process::id(),
+        });
+        println!("{line}");
+        return;
+    }
+    let closing = if arguments.manual {
+        "only when told".to_owned()
+    } else {
+        format!("every {} ms", arguments.ledger_ms)
+    };
+    println!(
+        "paychan-localnet: a Stellar network in this process, for development only: its coins are worth nothing, it"
+    );
+    println!("listens on loopback alone, and all of it is gone when it ends.");
+    println!("  JSON-RPC    {}", net.rpc_url());
+    println!("  friendbot   {}?addr=G...", net.friendbot_url());
+    println!(
+        "  control     {} (POST /close, POST /jump {{\"ledgers\": N}}, GET /status)",
+        net.control_url()
+    );
+    println!("  passphrase  {}", net.passphrase());
+    println!("  ledgers     close {closing}");
+}

@@ -1,0 +1,182 @@
+//! The network's one node: the ledger, the transactions that wait, and the closing of ledgers. Lives on one thread,
+//! because the host does; see [`crate::thread`].
+
+use std::{
+    rc::Rc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use soroban_env_host::{LedgerInfo, ModuleCache};
+use soroban_simulation::NetworkConfig;
+use stellar_xdr::ConfigSettingEntry;
+
+use crate::{
+    friendbot::Friendbot,
+    ledger::{
+        entries::Entries,
+        genesis,
+        header::{ClosedHeader, transaction_set},
+        history::{ClosedLedger, History},
+    },
+    modules,
+    operations::soroban::{size, size_for_rent},
+    options::Options,
+    queue::{Answer, Queue},
+    settings,
+    transaction::{envelope::Submitted, validate::Moment},
+};
+
+/// The state of the network.
+pub(crate) struct Node {
+    pub(crate) options: Options,
+    pub(crate) network_id: [u8; 32],
+    /// Shared with a simulation while it runs, and with nobody else.
+    pub(crate) entries: Rc<Entries>,
+    /// The settings in the entries, decoded.
+    pub(crate) config: NetworkConfig,
+    pub(crate) modules: ModuleCache,
+    pub(crate) history: History,
+    pub(crate) queue: Queue,
+    pub(crate) friendbot: Friendbot,
+    /// Where getNetwork says that coins come from.
+    pub(crate) friendbot_url: String,
+    /// Stroops that fees left in the pool.
+    pub(crate) fee_pool: i64,
+    /// Samples of the live state's size, oldest first.
+    state_sizes: Vec<u64>,
+    /// Seconds that this network's clock runs before the machine's: ledgers that were jumped over took time.
+    clock_ahead: u64,
+}
+
+/// The settings make no network. The built-in figures do; this is what a mistake in them would look like.
+#[derive(Debug, thiserror::Error)]
+#[error("the network's settings are not usable by the Soroban host: {0}")]
+pub(crate) struct BadSettings(String);
+
+impl Node {
+    /// The first ledger.
+    ///
+    /// # Errors
+    /// See [`BadSettings`].
+    pub(crate) fn new(options: Options, friendbot_url: String) -> Result<Self, BadSettings> {
+        let entries = genesis::entries(&options);
+        let config = load(&entries)?;
+        let modules =
+            modules::new_cache(&config).map_err(|error| BadSettings(error.to_string()))?;
+        let network_id = genesis::network_id(&options.passphrase);
+        let genesis = ClosedLedger {
+            header: ClosedHeader::genesis(wall_clock()),
+            transaction_set: transaction_set([0; 32], Vec::new(), Vec::new()),
+            transactions: Vec::new(),
+            events: Vec::new(),
+            live_state_size: 0,
+        };
+        Ok(Self {
+            network_id,
+            entries: Rc::new(entries),
+            config,
+            modules,
+            history: History::new(genesis),
+            queue: Queue::default(),
+            friendbot: Friendbot::new(network_id),
+            friendbot_url,
+            fee_pool: 0,
+            state_sizes: vec![0; settings::STATE_SIZE_SAMPLES as usize],
+            clock_ahead: 0,
+            options,
+        })
+    }
+
+    /// This network's time, in Unix seconds.
+    pub(crate) fn now(&self) -> u64 {
+        wall_clock().saturating_add(self.clock_ahead)
+    }
+
+    /// What contracts see of a ledger.
+    pub(crate) fn ledger_info(&self, ledger: u32, close_time: u64) -> LedgerInfo {
+        let mut info = LedgerInfo {
+            protocol_version: settings::PROTOCOL,
+            sequence_number: ledger,
+            timestamp: close_time,
+            network_id: self.network_id,
+            base_reserve: settings::BASE_RESERVE,
+            ..LedgerInfo::default()
+        };
+        self.config.fill_config_fields_in_ledger_info(&mut info);
+        info
+    }
+
+    /// Submits a transaction for the next ledger.
+    pub(crate) fn submit(&mut self, tx: Submitted) -> Answer {
+        let latest = self.history.newest();
+        // As far ahead as the transaction may have to wait: two intervals, and what has passed since the last close.
+        let interval = u64::from(self.options.close_interval_ms()) / 1_000;
+        let margin = (2 * interval).saturating_add(self.now().saturating_sub(latest.close_time));
+        let moment = Moment {
+            ledger: latest.sequence.saturating_add(1),
+            close_time: latest.close_time,
+            margin,
+            applying: false,
+        };
+        self.queue.submit(tx, &self.entries, &self.config, moment)
+    }
+
+    /// When the ledger that is `steps` ahead closes. Never before the last one; ledgers that close faster than once a
+    /// second share a second (on the network they may not, but there they don't close that fast).
+    pub(crate) fn next_close_time(&mut self, steps: u32) -> u64 {
+        let last = self.history.newest().close_time;
+        let skipped = u64::from(steps.saturating_sub(1))
+            * u64::from(self.options.close_interval_ms())
+            / 1_000;
+        let close_time = self.now().max(last).saturating_add(skipped);
+        self.clock_ahead = self
+            .clock_ahead
+            .max(close_time.saturating_sub(wall_clock()));
+        close_time
+    }
+
+    /// Samples the live state's size where a period ended between the two ledgers, and lets the price of rent follow.
+    /// Answers the size, in bytes.
+    pub(crate) fn sample_state_size(&mut self, from: u32, to: u32) -> u64 {
+        let total = self
+            .entries
+            .live_contract_entries()
+            .map(|entry| u64::from(size_for_rent(&self.config, entry, size(entry)).unwrap_or(0)))
+            .sum();
+        let periods =
+            to / settings::STATE_SIZE_SAMPLE_PERIOD - from / settings::STATE_SIZE_SAMPLE_PERIOD;
+        if periods == 0 {
+            return total;
+        }
+        for _ in 0..periods.min(settings::STATE_SIZE_SAMPLES) {
+            self.state_sizes.remove(0);
+            self.state_sizes.push(total);
+        }
+        let window = self
+            .state_sizes
+            .clone()
+            .try_into()
+            .expect("a window of 30 is below the XDR limit");
+        let entries = Rc::make_mut(&mut self.entries);
+        genesis::put_setting(
+            entries,
+            ConfigSettingEntry::LiveSorobanStateSizeWindow(window),
+        );
+        match load(entries) {
+            Ok(config) => self.config = config,
+            Err(error) => tracing::error!(%error, "kept the settings of before"),
+        }
+        total
+    }
+}
+
+fn load(entries: &Entries) -> Result<NetworkConfig, BadSettings> {
+    NetworkConfig::load_from_snapshot(entries).map_err(|error| BadSettings(error.to_string()))
+}
+
+/// The machine's clock, in Unix seconds.
+fn wall_clock() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,127 @@
+//! What operations check and do. One module for each kind; this one chooses between them.
+
+pub(crate) mod asset_events;
+mod create_account;
+mod footprint;
+mod invoke;
+mod issuer;
+mod payment;
+mod set_options;
+pub(crate) mod soroban;
+mod trust;
+
+use soroban_simulation::NetworkConfig;
+use stellar_xdr::{
+    AccountId, ContractEvent, DiagnosticEvent, MuxedAccount, Operation, OperationBody,
+    OperationResult, OperationResultTr,
+};
+
+use crate::{
+    ledger::{accounts::unmuxed, entries::Entries},
+    transaction::{envelope::Submitted, signatures::Threshold},
+};
+
+/// What a classic operation works with.
+pub(crate) struct Classic<'a> {
+    pub(crate) entries: &'a mut Entries,
+    pub(crate) tx: &'a Submitted,
+    pub(crate) source: &'a MuxedAccount,
+    pub(crate) network_id: [u8; 32],
+    /// Events that the operation emits (CAP-67).
+    pub(crate) events: &'a mut Vec<ContractEvent>,
+}
+
+impl Classic<'_> {
+    fn source_id(&self) -> AccountId {
+        unmuxed(self.source)
+    }
+}
+
+/// The threshold that an operation's source account must reach.
+pub(crate) fn threshold(operation: &Operation) -> Threshold {
+    match &operation.body {
+        OperationBody::SetOptions(options) => set_options::threshold(options),
+        OperationBody::SetTrustLineFlags(_)
+        | OperationBody::ExtendFootprintTtl(_)
+        | OperationBody::RestoreFootprint(_) => Threshold::Low,
+        _ => Threshold::Medium,
+    }
+}
+
+/// Checks what can be checked without the ledger's state.
+///
+/// # Errors
+/// The operation's result.
+pub(crate) fn check(
+    tx: &Submitted,
+    operation: &Operation,
+    source: &AccountId,
+    config: &NetworkConfig,
+    diagnostics: &mut Vec<DiagnosticEvent>,
+) -> Result<(), OperationResult> {
+    use OperationResultTr as Tr;
+    match &operation.body {
+        OperationBody::CreateAccount(op) => {
+            create_account::check(op, source).map_err(Tr::CreateAccount)
+        }
+        OperationBody::Payment(op) => payment::check(op).map_err(Tr::Payment),
+        OperationBody::ChangeTrust(op) => trust::check(op, source).map_err(Tr::ChangeTrust),
+        OperationBody::SetOptions(op) => set_options::check(op, source).map_err(Tr::SetOptions),
+        OperationBody::SetTrustLineFlags(op) => {
+            issuer::check_flags(op, source).map_err(Tr::SetTrustLineFlags)
+        }
+        OperationBody::Clawback(op) => issuer::check_clawback(op, source).map_err(Tr::Clawback),
+        OperationBody::InvokeHostFunction(op) => {
+            invoke::check(op, diagnostics).map_err(Tr::InvokeHostFunction)
+        }
+        OperationBody::ExtendFootprintTtl(op) => {
+            footprint::check_extend(op, tx, config.max_entry_ttl).map_err(Tr::ExtendFootprintTtl)
+        }
+        OperationBody::RestoreFootprint(_) => {
+            footprint::check_restore(tx).map_err(Tr::RestoreFootprint)
+        }
+        _ => return Err(OperationResult::OpNotSupported),
+    }
+    .map_err(OperationResult::OpInner)
+}
+
+/// Does a classic operation. On failure the caller rolls back what it changed.
+pub(crate) fn apply_classic(operation: &Operation, classic: &mut Classic<'_>) -> OperationResult {
+    use OperationResultTr as Tr;
+    let inner = match &operation.body {
+        OperationBody::CreateAccount(op) => Tr::CreateAccount(create_account::apply(op, classic)),
+        OperationBody::Payment(op) => Tr::Payment(payment::apply(op, classic)),
+        OperationBody::ChangeTrust(op) => match trust::apply(op, classic) {
+            Ok(code) => Tr::ChangeTrust(code),
+            Err(refusal) => return refusal,
+        },
+        OperationBody::SetOptions(op) => match set_options::apply(op, classic) {
+            Ok(code) => Tr::SetOptions(code),
+            Err(refusal) => return refusal,
+        },
+        OperationBody::SetTrustLineFlags(op) => {
+            Tr::SetTrustLineFlags(issuer::apply_flags(op, classic))
+        }
+        OperationBody::Clawback(op) => Tr::Clawback(issuer::apply_clawback(op, classic)),
+        _ => return OperationResult::OpNotSupported,
+    };
+    OperationResult::OpInner(inner)
+}
+
+/// Does a transaction's Soroban operation. On failure the caller rolls back what it changed.
+pub(crate) fn apply_soroban(
+    operation: &Operation,
+    soroban: &mut soroban::Soroban<'_>,
+) -> soroban::Done {
+    use OperationResultTr as Tr;
+    match &operation.body {
+        OperationBody::InvokeHostFunction(op) => invoke::apply(operation, op, soroban),
+        OperationBody::ExtendFootprintTtl(op) => {
+            soroban::Done::of(Tr::ExtendFootprintTtl(footprint::extend(op, soroban)))
+        }
+        OperationBody::RestoreFootprint(_) => {
+            soroban::Done::of(Tr::RestoreFootprint(footprint::restore(soroban)))
+        }
+        _ => soroban::Done::unsupported(),
+    }
+}

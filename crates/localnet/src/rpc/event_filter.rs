@@ -1,0 +1,310 @@
+//! Which events a getEvents request asks for.
+
+use serde::Deserialize;
+use stellar_xdr::{ContractEvent, ContractEventBody, ContractEventType, ScVal};
+
+use super::decode;
+
+const MAX_FILTERS: usize = 5;
+const MAX_CONTRACT_IDS: usize = 5;
+const MAX_TOPIC_FILTERS: usize = 5;
+const MAX_SEGMENTS: usize = 4;
+
+/// A filter as it is sent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SentFilter {
+    #[serde(default, rename = "type")]
+    kinds: String,
+    #[serde(default)]
+    contract_ids: Vec<String>,
+    #[serde(default)]
+    topics: Vec<Vec<String>>,
+}
+
+/// A filter that was understood. Each part that is empty lets everything through.
+#[derive(Debug)]
+pub(super) struct Filter {
+    kinds: Vec<ContractEventType>,
+    contracts: Vec<[u8; 32]>,
+    topics: Vec<TopicFilter>,
+}
+
+#[derive(Debug)]
+struct TopicFilter {
+    segments: Vec<Segment>,
+    /// Ended in `**`: more topics may follow.
+    open: bool,
+}
+
+#[derive(Debug)]
+enum Segment {
+    Any,
+    Is(ScVal),
+}
+
+/// Reads the filters of a request.
+///
+/// # Errors
+/// What is wrong, with filters and their parts counted from 1.
+pub(super) fn read(sent: &[SentFilter]) -> Result<Vec<Filter>, String> {
+    if sent.len() > MAX_FILTERS {
+        return Err(format!("maximum {MAX_FILTERS} filters per request"));
+    }
+    sent.iter()
+        .zip(1..)
+        .map(|(filter, place)| {
+            read_one(filter).map_err(|error| format!("filter {place} invalid: {error}"))
+        })
+        .collect()
+}
+
+fn read_one(sent: &SentFilter) -> Result<Filter, String> {
+    let kinds = sent
+        .kinds
+        .split(',')
+        .filter(|kind| !(kind.is_empty() && sent.kinds.is_empty()))
+        .map(|kind| match kind {
+            "system" => Ok(ContractEventType::System),
+            "contract" => Ok(ContractEventType::Contract),
+            _ => Err(
+                "filter type invalid: if set, type must be either 'system' or 'contract'"
+                    .to_owned(),
+            ),
+        })
+        .collect::<Result<_, _>>()?;
+    if sent.contract_ids.len() > MAX_CONTRACT_IDS {
+        return Err(format!(
+            "maximum {MAX_CONTRACT_IDS} contract IDs per filter"
+        ));
+    }
+    if sent.topics.len() > MAX_TOPIC_FILTERS {
+        return Err(format!("maximum {MAX_TOPIC_FILTERS} topics per filter"));
+    }
+    let contracts = sent
+        .contract_ids
+        .iter()
+        .zip(1..)
+        .map(|(id, place)| match id.parse::<stellar_strkey::Contract>() {
+            Ok(contract) => Ok(contract.0),
+            Err(_) => Err(format!("contract ID {place} invalid")),
+        })
+        .collect::<Result<_, _>>()?;
+    let topics = sent
+        .topics
+        .iter()
+        .zip(1..)
+        .map(|(topic, place)| {
+            read_topic(topic).map_err(|error| format!("topic {place} invalid: {error}"))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Filter {
+        kinds,
+        contracts,
+        topics,
+    })
+}
+
+fn read_topic(sent: &[String]) -> Result<TopicFilter, String> {
+    let (segments, open) = match sent {
+        [] => return Err("topic must have at least 1 segment".to_owned()),
+        [segments @ .., last] if last == "**" => (segments, true),
+        segments => (segments, false),
+    };
+    if let Some(at) = segments.iter().position(|segment| segment == "**") {
+        return Err(format!(
+            "segment {} invalid: wildcard '**' is only allowed as the last segment",
+            at + 1
+        ));
+    }
+    if segments.len() > MAX_SEGMENTS {
+        return Err(format!(
+            "topic cannot have more than {MAX_SEGMENTS} segments"
+        ));
+    }
+    let segments = segments
+        .iter()
+        .zip(1..)
+        .map(|(segment, place)| match segment.as_str() {
+            "*" => Ok(Segment::Any),
+            base64 => decode(base64).map(Segment::Is).ok_or_else(|| {
+                format!("segment {place} invalid: neither '*' nor an ScVal in base64")
+            }),
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(TopicFilter { segments, open })
+}
+
+/// Is the event asked for by any of the filters? No filters ask for everything.
+pub(super) fn matches(filters: &[Filter], event: &ContractEvent) -> bool {
+    filters.is_empty() || filters.iter().any(|filter| filter.matches(event))
+}
+
+impl Filter {
+    fn matches(&self, event: &ContractEvent) -> bool {
+        let contract = event.contract_id.as_ref().map(|id| id.0.0);
+        let ContractEventBody::V0(body) = &event.body;
+        (self.kinds.is_empty() || self.kinds.contains(&event.type_))
+            && (self.contracts.is_empty()
+                || contract.is_some_and(|id| self.contracts.contains(&id)))
+            && (self.topics.is_empty()
+                || self.topics.iter().any(|topic| topic.matches(&body.topics)))
+    }
+}
+
+impl TopicFilter {
+    fn matches(&self, topics: &[ScVal]) -> bool {
+        let right_number = if self.open {
+            topics.len() >= self.segments.len()
+        } else {
+            topics.len() == self.segments.len()
+        };
+        right_number
+            && self
+                .segments
+                .iter()
+                .zip(topics)
+                .all(|(segment, topic)| match segment {
+                    Segment::Any => true,
+                    Segment::Is(value) => value == topic,
+                })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use stellar_xdr::{
+        ContractEventV0, ContractId, ExtensionPoint, Hash, Limits, ScSymbol, WriteXdr,
+    };
+
+    use super::*;
+
+    fn symbol(name: &str) -> ScVal {
+        ScVal::Symbol(ScSymbol(name.try_into().unwrap()))
+    }
+
+    fn base64(value: &ScVal) -> String {
+        value.to_xdr_base64(Limits::none()).unwrap()
+    }
+
+    fn event(topics: &[&str]) -> ContractEvent {
+        let topics: Vec<_> = topics.iter().map(|name| symbol(name)).collect();
+        ContractEvent {
+            ext: ExtensionPoint::V0,
+            contract_id: Some(ContractId(Hash([3; 32]))),
+            type_: ContractEventType::Contract,
+            body: ContractEventBody::V0(ContractEventV0 {
+                topics: topics.try_into().unwrap(),
+                data: ScVal::Void,
+            }),
+        }
+    }
+
+    fn topic(segments: &[&str]) -> Vec<Filter> {
+        let topics = vec![segments.iter().map(|text| (*text).to_owned()).collect()];
+        read(&[SentFilter {
+            topics,
+            ..SentFilter::default()
+        }])
+        .unwrap()
+    }
+
+    #[test]
+    fn topics_match_exactly_by_wildcard_and_with_an_open_end() {
+        let close = base64(&symbol("close"));
+        let cases: [(&[&str], &[&str], bool); 7] = [
+            (&[&close], &["close"], true),
+            (&[&close], &["close", "x"], false),
+            (&[&close, "**"], &["close", "x"], true),
+            (&[&close, "**"], &["close"], true),
+            (&["*", &close], &["x", "close"], true),
+            (&["*", &close], &["close", "x"], false),
+            (&["**"], &[], true),
+        ];
+        for (filter, topics, expected) in cases {
+            assert_eq!(
+                matches(&topic(filter), &event(topics)),
+                expected,
+                "{filter:?} on {topics:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn contracts_and_kinds_narrow_and_several_filters_widen() {
+        let here = stellar_strkey::Contract([3; 32]).to_string().to_string();
+        let elsewhere = stellar_strkey::Contract([4; 32]).to_string().to_string();
+        let by_contract = |id: &str| SentFilter {
+            contract_ids: vec![id.to_owned()],
+            ..SentFilter::default()
+        };
+        let by_kind = |kinds: &str| SentFilter {
+            kinds: kinds.to_owned(),
+            ..SentFilter::default()
+        };
+        let event = event(&["x"]);
+        assert!(matches(&read(&[by_contract(&here)]).unwrap(), &event));
+        assert!(!matches(&read(&[by_contract(&elsewhere)]).unwrap(), &event));
+        assert!(matches(
+            &read(&[by_contract(&elsewhere), by_kind("contract")]).unwrap(),
+            &event
+        ));
+        assert!(!matches(&read(&[by_kind("system")]).unwrap(), &event));
+        assert!(matches(
+            &read(&[by_kind("system,contract")]).unwrap(),
+            &event
+        ));
+        assert!(matches(&[], &event));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_place() {
+        let filter = |topics: Vec<Vec<&str>>| SentFilter {
+            topics: topics
+                .into_iter()
+                .map(|t| t.into_iter().map(str::to_owned).collect())
+                .collect(),
+            ..SentFilter::default()
+        };
+        let cases = [
+            (
+                vec![filter(vec![vec![]])],
+                "filter 1 invalid: topic 1 invalid: topic must have at least 1 segment",
+            ),
+            (
+                vec![filter(vec![vec!["*"], vec!["**", "*"]])],
+                "filter 1 invalid: topic 2 invalid: segment 1 invalid: wildcard '**' is only allowed as the last segment",
+            ),
+            (
+                vec![filter(vec![vec!["*"; 5]])],
+                "filter 1 invalid: topic 1 invalid: topic cannot have more than 4 segments",
+            ),
+            (
+                vec![
+                    SentFilter::default(),
+                    SentFilter {
+                        kinds: "diagnostic".to_owned(),
+                        ..SentFilter::default()
+                    },
+                ],
+                "filter 2 invalid: filter type invalid: if set, type must be either 'system' or 'contract'",
+            ),
+            (
+                vec![SentFilter {
+                    contract_ids: vec!["C".to_owned()],
+                    ..SentFilter::default()
+                }],
+                "filter 1 invalid: contract ID 1 invalid",
+            ),
+            (
+                (0..6).map(|_| SentFilter::default()).collect(),
+                "maximum 5 filters per request",
+            ),
+        ];
+        for (sent, expected) in cases {
+            assert_eq!(read(&sent).unwrap_err(), expected);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! simulateTransaction. What is wrong with the transaction is told in the answer's `error`, not as a JSON-RPC error.
+
+use serde::{Deserialize, Serialize};
+use soroban_simulation::simulation::LedgerEntryDiff;
+use stellar_xdr::{Memo, Operation, OperationBody, TransactionEnvelope};
+
+use super::{check_format, decode, encode, encode_all, error::RpcError};
+use crate::{
+    ledger::accounts::unmuxed,
+    node::Node,
+    simulate::{self, AuthMode, Simulation, Snapshot},
+    transaction::envelope::Submitted,
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    #[serde(default)]
+    transaction: String,
+    resource_config: Option<ResourceConfig>,
+    #[serde(default)]
+    auth_mode: String,
+    #[serde(default)]
+    use_upgraded_auth: bool,
+    xdr_format: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceConfig {
+    #[serde(default)]
+    instruction_leeway: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Answer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_data: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    events: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_resource_fee: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    results: Vec<CallResult>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore_preamble: Option<RestorePreamble>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    state_changes: Vec<StateChange>,
+    latest_ledger: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct CallResult {
+    auth: Vec<String>,
+    xdr: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RestorePreamble {
+    transaction_data: String,
+    min_resource_fee: String,
+}
+
+#[derive(Debug, Serialize)]
+struct StateChange {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    key: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+pub(super) fn simulate(node: &Node, request: Request) -> Result<Answer, RpcError> {
+    let refused = |error: &str| Answer {
+        error: Some(error.to_owned()),
+        ..Answer::default()
+    };
+    if let Err(error) = check_format(request.xdr_format.as_deref()) {
+        return Ok(refused(&error.message));
+    }
+    let Some(envelope) = decode::<TransactionEnvelope>(&request.transaction) else {
+        return Ok(refused("Could not unmarshal transaction"));
+    };
+    let tx = match Submitted::new(envelope, node.network_id) {
+        Ok(tx) => tx,
+        Err(not_implemented) => return Ok(refused(&not_implemented.to_string())),
+    };
+    let [operation] = tx.operations() else {
+        return Ok(refused("Transaction contains more than one operation"));
+    };
+    if tx.tx().memo != Memo::None {
+        return Ok(refused(
+            "Transaction contains a memo. Soroban transactions do not support memos.",
+        ));
+    }
+    let auth = match auth_mode(&request, operation) {
+        Ok(auth) => auth,
+        Err(error) => return Ok(refused(&error)),
+    };
+    match run(node, &tx, operation, auth, request.resource_config) {
+        Ok(simulation) => answer(simulation, node.history.newest().sequence),
+        Err(error) => Ok(refused(error)),
+    }
+}
+
+/// By default: what is signed is enforced; without any, what is needed is recorded.
+fn auth_mode(request: &Request, operation: &Operation) -> Result<AuthMode, String> {
+    let record = |allow_nonroot| AuthMode::Record {
+        allow_nonroot,
+        address_v2: request.use_upgraded_auth,
+    };
+    let mode = request.auth_mode.as_str();
+    if !matches!(mode, "" | "enforce" | "record" | "record_allow_nonroot") {
+        return Err(
+            "optional 'authMode' must be one of enforce,record,record_allow_nonroot when included"
+                .to_owned(),
+        );
+    }
+    match &operation.body {
+        OperationBody::InvokeHostFunction(op) => match (mode, op.auth.is_empty()) {
+            ("", true) | ("record", true) => Ok(record(false)),
+            ("record_allow_nonroot", true) => Ok(record(true)),
+            ("" | "enforce", _) => Ok(AuthMode::Enforce),
+            (mode, _) => Err(format!(
+                "cannot set authMode to '{mode}' with an auth footprint"
+            )),
+        },
+        OperationBody::ExtendFootprintTtl(_) | OperationBody::RestoreFootprint(_)
+            if mode.is_empty() =>
+        {
+            Ok(AuthMode::Enforce)
+        }
+        OperationBody::ExtendFootprintTtl(_) | OperationBody::RestoreFootprint(_) => {
+            Err("cannot set authMode with non-InvokeHostFunction operations".to_owned())
+        }
+        other => Err(format!(
+            "transaction contains unsupported operation type: OperationType{}",
+            other.name()
+        )),
+    }
+}
+
+fn run(
+    node: &Node,
+    tx: &Submitted,
+    operation: &Operation,
+    auth: AuthMode,
+    resources: Option<ResourceConfig>,
+) -> Result<Simulation, &'static str> {
+    let latest = node.history.latest();
+    let info = node.ledger_info(latest.header.header.ledger_seq, latest.header.close_time());
+    let snapshot = Snapshot {
+        entries: std::rc::Rc::clone(&node.entries),
+        config: &node.config,
+        info,
+    };
+    let footprint = tx.soroban_data().map(|data| &data.resources.footprint).ok_or(
+        "To perform a SimulateTransaction for ExtendFootprintTtl or RestoreFootprint operations, \
+         SorobanTransactionData must be provided",
+    );
+    match &operation.body {
+        OperationBody::InvokeHostFunction(op) => {
+            let source = unmuxed(tx.operation_source(operation));
+            let leeway = resources.map_or(0, |resources| resources.instruction_leeway);
+            let leeway = u32::try_from(leeway)
+                .map_err(|_| "instructionLeeway is above 4294967295 instructions")?;
+            Ok(simulate::invoke(
+                &snapshot,
+                op.clone(),
+                &source,
+                auth,
+                leeway,
+                latest.header.hash,
+            ))
+        }
+        OperationBody::ExtendFootprintTtl(op) => {
+            Ok(simulate::extend(&snapshot, op, &footprint?.read_only))
+        }
+        _ => Ok(simulate::restore(&snapshot, &footprint?.read_write)),
+    }
+}
+
+fn answer(simulation: Simulation, latest_ledger: u32) -> Result<Answer, RpcError> {
+    let Simulation {
+        error,
+        data,
+        result,
+        auth,
+        events,
+        changes,
+        restore,
+    } = simulation;
+    let results = match result {
+        Some(value) => vec![CallResult {
+            auth: encode_all(&auth)?,
+            xdr: encode(&value)?,
+        }],
+        None => Vec::new(),
+    };
+    let restore_preamble = match restore {
+        Some(data) => Some(RestorePreamble {
+            transaction_data: encode(&data)?,
+            min_resource_fee: data.resource_fee.to_string(),
+        }),
+        None => None,
+    };
+    Ok(Answer {
+        error,
+        transaction_data: data.as_ref().map(encode).transpose()?,
+        events: encode_all(&events)?,
+        min_resource_fee: data.map(|data| data.resource_fee.to_string()),
+        results,
+        restore_preamble,
+        state_changes: changes
+            .iter()
+            .map(state_change)
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect(),
+        latest_ledger,
+    })
+}
+
+/// `None` when there was nothing before and is nothing after.
+fn state_change(diff: &LedgerEntryDiff) -> Result<Option<StateChange>, RpcError> {
+    let (kind, key) = match (&diff.state_before, &diff.state_after) {
+        (Some(before), Some(_)) => ("updated", before.to_key()),
+        (Some(before), None) => ("deleted", before.to_key()),
+        (None, Some(after)) => ("created", after.to_key()),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(StateChange {
+        kind,
+        key: encode(&key)?,
+        before: diff.state_before.as_ref().map(encode).transpose()?,
+        after: diff.state_after.as_ref().map(encode).transpose()?,
+    }))
+}

@@ -1,0 +1,9 @@
+//! Transactions as they are submitted: what they say, and whether the network takes them.
+
+pub(crate) mod diagnostics;
+pub(crate) mod envelope;
+pub(crate) mod fees;
+pub(crate) mod results;
+pub(crate) mod signatures;
+pub(crate) mod soroban_limits;
+pub(crate) mod validate;

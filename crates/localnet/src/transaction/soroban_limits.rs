@@ -1,0 +1,214 @@
+//! What a Soroban transaction may declare: resources within the network's limits per transaction, a footprint of keys
+//! that contracts can touch, a resource fee that covers the declared resources.
+
+use std::collections::BTreeSet;
+
+use soroban_env_host::fees::FeeConfiguration;
+use stellar_xdr::{
+    Asset, DiagnosticEvent, LedgerKey, Limits, Memo, MuxedAccount, OperationBody, ScErrorCode,
+    SorobanTransactionData, TrustLineAsset, WriteXdr,
+};
+
+use super::{
+    diagnostics::{Part, error, exceeded},
+    envelope::Submitted,
+    fees,
+};
+use crate::{ledger::accounts, settings};
+
+/// Checks everything that doesn't depend on the ledger's state.
+///
+/// # Errors
+/// The diagnostic event that says what was asked for and what is allowed.
+pub(crate) fn check(tx: &Submitted, prices: &FeeConfiguration) -> Result<(), DiagnosticEvent> {
+    let Some(data) = tx.soroban_data() else {
+        return Err(error(
+            Part::Value,
+            ScErrorCode::MissingValue,
+            "transaction has no Soroban data",
+            &[],
+        ));
+    };
+    check_memo(tx)?;
+    check_resources(tx, data)?;
+    check_keys(data)?;
+    check_size(tx)?;
+    check_fee(tx, data, prices)?;
+    check_duplicates(data)
+}
+
+/// CAP-67: who is paid by an invocation is said in its arguments, not by memo or muxed source.
+fn check_memo(tx: &Submitted) -> Result<(), DiagnosticEvent> {
+    let Some(operation) = tx.operations().first() else {
+        return Ok(());
+    };
+    if !matches!(operation.body, OperationBody::InvokeHostFunction(_)) {
+        return Ok(());
+    }
+    let muxed = |account: &MuxedAccount| matches!(account, MuxedAccount::MuxedEd25519(_));
+    let with_muxed =
+        muxed(&tx.tx().source_account) || operation.source_account.as_ref().is_some_and(muxed);
+    if with_muxed || tx.tx().memo != Memo::None {
+        let reason = "Soroban transactions are not allowed to use memo or muxed source account";
+        return Err(error(Part::Value, ScErrorCode::InvalidInput, reason, &[]));
+    }
+    Ok(())
+}
+
+fn check_resources(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), DiagnosticEvent> {
+    let resources = &data.resources;
+    let footprint = &resources.footprint;
+    let writes = footprint.read_write.len() as u64;
+    let keys = writes + footprint.read_only.len() as u64;
+    let max_instructions = u64::try_from(settings::TX_MAX_INSTRUCTIONS).unwrap_or(0);
+    let limits = [
+        (
+            Part::Budget,
+            "transaction instructions resources exceed network config limit",
+            u64::from(resources.instructions),
+            max_instructions,
+        ),
+        (
+            Part::Storage,
+            "transaction byte-read resources exceed network config limit",
+            u64::from(resources.disk_read_bytes),
+            u64::from(settings::TX_MAX_DISK_READ_BYTES),
+        ),
+        (
+            Part::Storage,
+            "transaction byte-write resources exceed network config limit",
+            u64::from(resources.write_bytes),
+            u64::from(settings::TX_MAX_WRITE_BYTES),
+        ),
+        (
+            Part::Storage,
+            "the number of entries in transaction footprint exceeds the network config limit",
+            keys,
+            u64::from(settings::TX_MAX_FOOTPRINT_ENTRIES),
+        ),
+        (
+            Part::Storage,
+            "transaction entry-disk-read resources exceed network config limit",
+            u64::from(fees::disk_read_entries(tx, data)),
+            u64::from(settings::TX_MAX_DISK_READ_ENTRIES),
+        ),
+        (
+            Part::Storage,
+            "transaction entry-write resources exceed network config limit",
+            writes,
+            u64::from(settings::TX_MAX_WRITE_ENTRIES),
+        ),
+    ];
+    for (part, reason, asked, allowed) in limits {
+        if asked > allowed {
+            return Err(exceeded(part, reason, asked, allowed));
+        }
+    }
+    Ok(())
+}
+
+fn check_keys(data: &SorobanTransactionData) -> Result<(), DiagnosticEvent> {
+    let footprint = &data.resources.footprint;
+    for key in footprint
+        .read_only
+        .iter()
+        .chain(footprint.read_write.iter())
+    {
+        match key {
+            LedgerKey::Account(_) | LedgerKey::ContractData(_) | LedgerKey::ContractCode(_) => {}
+            LedgerKey::Trustline(line) if can_be_held(&line.account_id, &line.asset) => {}
+            LedgerKey::Trustline(_) => {
+                let reason = "transaction footprint contains invalid trustline asset";
+                return Err(error(Part::Storage, ScErrorCode::InvalidInput, reason, &[]));
+            }
+            _ => {
+                let reason = "transaction footprint contains unsupported ledger key type";
+                return Err(error(
+                    Part::Storage,
+                    ScErrorCode::UnexpectedType,
+                    reason,
+                    &[],
+                ));
+            }
+        }
+        let size = key
+            .to_xdr(Limits::none())
+            .map_or(u64::MAX, |bytes| bytes.len() as u64);
+        let allowed = u64::from(settings::MAX_DATA_KEY_SIZE);
+        if size > allowed {
+            let reason = "transaction footprint key exceeds network config limit";
+            return Err(exceeded(Part::Storage, reason, size, allowed));
+        }
+    }
+    Ok(())
+}
+
+fn can_be_held(holder: &stellar_xdr::AccountId, asset: &TrustLineAsset) -> bool {
+    let asset = match asset {
+        TrustLineAsset::CreditAlphanum4(a) => Asset::CreditAlphanum4(a.clone()),
+        TrustLineAsset::CreditAlphanum12(a) => Asset::CreditAlphanum12(a.clone()),
+        TrustLineAsset::Native => return false,
+        TrustLineAsset::PoolShare(_) => return true,
+    };
+    accounts::is_valid_asset(&asset) && accounts::issuer(&asset) != Some(holder)
+}
+
+fn check_size(tx: &Submitted) -> Result<(), DiagnosticEvent> {
+    if tx.size() > settings::TX_MAX_SIZE {
+        let reason = "total transaction size exceeds network config limit";
+        return Err(exceeded(
+            Part::Budget,
+            reason,
+            u64::from(tx.size()),
+            u64::from(settings::TX_MAX_SIZE),
+        ));
+    }
+    Ok(())
+}
+
+fn check_fee(
+    tx: &Submitted,
+    data: &SorobanTransactionData,
+    prices: &FeeConfiguration,
+) -> Result<(), DiagnosticEvent> {
+    let stroops = |fee: i64| u64::try_from(fee).unwrap_or(0);
+    if data.resource_fee > tx.full_fee() {
+        let reason =
+            "transaction `sorobanData.resourceFee` is higher than the full transaction fee";
+        return Err(exceeded(
+            Part::Value,
+            reason,
+            stroops(data.resource_fee),
+            stroops(tx.full_fee()),
+        ));
+    }
+    let (fixed, refundable) = fees::resource_fees(tx, data, 0, prices);
+    let due = fixed.saturating_add(refundable);
+    if data.resource_fee < due {
+        let reason =
+            "transaction `sorobanData.resourceFee` is lower than the actual Soroban resource fee";
+        return Err(exceeded(
+            Part::Value,
+            reason,
+            stroops(data.resource_fee),
+            stroops(due),
+        ));
+    }
+    Ok(())
+}
+
+fn check_duplicates(data: &SorobanTransactionData) -> Result<(), DiagnosticEvent> {
+    let footprint = &data.resources.footprint;
+    let mut seen = BTreeSet::new();
+    if footprint
+        .read_only
+        .iter()
+        .chain(footprint.read_write.iter())
+        .all(|key| seen.insert(key))
+    {
+        return Ok(());
+    }
+    let reason = "Found duplicate key in the Soroban footprint; every key across read-only and read-write footprints has \
+                  to be unique.";
+    Err(error(Part::Storage, ScErrorCode::InvalidInput, reason, &[]))
+}

@@ -1,0 +1,214 @@
+//! Whether the network takes a transaction: when it is submitted, when a ledger is put together, when it is applied.
+//!
+//! The order of checks is the network's, because the first that fails names the result.
+
+use soroban_simulation::NetworkConfig;
+use stellar_xdr::{
+    AccountEntry, DiagnosticEvent, OperationResult, TransactionResult, TransactionResultResult,
+};
+
+use super::{
+    envelope::{Submitted, is_soroban},
+    fees, results,
+    signatures::{SignatureChecker, Threshold},
+    soroban_limits,
+};
+use crate::{
+    ledger::{
+        accounts::{
+            available_balance, find_account, last_sequence_use, starting_sequence, unmuxed,
+        },
+        entries::Entries,
+    },
+    operations,
+};
+
+/// The moment a transaction is judged for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// The ledger it would be applied in.
+    pub(crate) ledger: u32,
+    /// Close time to compare bounds with, in Unix seconds.
+    pub(crate) close_time: u64,
+    /// Seconds after it that the transaction must still be valid at: submission asks for some, so that nothing is
+    /// accepted that expires before it is applied.
+    pub(crate) margin: u64,
+    /// The fee was already charged, and operations are about to run.
+    pub(crate) applying: bool,
+}
+
+/// Why a transaction is not taken.
+#[derive(Debug)]
+pub(crate) struct Invalid {
+    pub(crate) result: TransactionResult,
+    pub(crate) diagnostics: Vec<DiagnosticEvent>,
+    /// The sequence number is used up all the same, when this happens while applying.
+    pub(crate) uses_sequence: bool,
+}
+
+/// Checks a transaction against the entries.
+///
+/// # Errors
+/// The result that the network would give.
+pub(crate) fn check(
+    tx: &Submitted,
+    entries: &Entries,
+    config: &NetworkConfig,
+    moment: Moment,
+) -> Result<(), Invalid> {
+    let invalid = |result, uses_sequence| Invalid {
+        result: results::transaction(fees::required_fee(tx), result),
+        diagnostics: Vec::new(),
+        uses_sequence,
+    };
+    check_form(tx).map_err(|result| invalid(result, false))?;
+    if tx.is_soroban() {
+        soroban_limits::check(tx, &config.fee_configuration).map_err(|event| Invalid {
+            diagnostics: vec![event],
+            ..invalid(TransactionResultResult::TxSorobanInvalid, false)
+        })?;
+    }
+    check_bounds(tx, moment).map_err(|result| invalid(result, false))?;
+    if tx.inclusion_fee() < fees::minimum_inclusion_fee(tx) {
+        return Err(invalid(TransactionResultResult::TxInsufficientFee, false));
+    }
+    let source = find_account(entries, &tx.source())
+        .ok_or_else(|| invalid(TransactionResultResult::TxNoAccount, false))?;
+    if is_bad_sequence(tx, source.seq_num.0, moment.ledger) {
+        return Err(invalid(TransactionResultResult::TxBadSeq, false));
+    }
+    if is_too_soon_after_last(tx, source, moment) {
+        return Err(invalid(TransactionResultResult::TxBadMinSeqAgeOrGap, true));
+    }
+
+    let mut signatures = SignatureChecker::new(tx.hash(), tx.signatures());
+    let extra = tx
+        .conditions()
+        .map_or(&[][..], |conditions| conditions.extra_signers.as_slice());
+    if !signatures.account_signed(source, Threshold::Low.of(source))
+        || !signatures.extra_signed(extra)
+    {
+        return Err(invalid(TransactionResultResult::TxBadAuth, true));
+    }
+    let due = if moment.applying { 0 } else { tx.full_fee() };
+    if available_balance(source) < due {
+        return Err(invalid(
+            TransactionResultResult::TxInsufficientBalance,
+            true,
+        ));
+    }
+    let mut diagnostics = Vec::new();
+    check_operations(tx, entries, config, &mut signatures, &mut diagnostics).map_err(|result| {
+        Invalid {
+            diagnostics,
+            ..invalid(result, true)
+        }
+    })?;
+    if !signatures.all_used() {
+        return Err(invalid(TransactionResultResult::TxBadAuthExtra, true));
+    }
+    Ok(())
+}
+
+/// Operations there are, and Soroban ones alone.
+fn check_form(tx: &Submitted) -> Result<(), TransactionResultResult> {
+    let operations = tx.operations();
+    if let Some(conditions) = tx.conditions()
+        && let [first, second] = conditions.extra_signers.as_slice()
+        && first == second
+    {
+        return Err(TransactionResultResult::TxMalformed);
+    }
+    if operations.is_empty() {
+        return Err(TransactionResultResult::TxMissingOperation);
+    }
+    let soroban = operations
+        .iter()
+        .filter(|operation| is_soroban(operation))
+        .count();
+    let mixed = soroban > 0 && operations.len() > 1;
+    let data_without_use = soroban == 0 && tx.soroban_data().is_some();
+    if mixed || data_without_use {
+        return Err(TransactionResultResult::TxMalformed);
+    }
+    Ok(())
+}
+
+/// Time bounds are inclusive; of ledger bounds the lower is inclusive, the upper exclusive, 0 means none (CAP-21).
+fn check_bounds(tx: &Submitted, moment: Moment) -> Result<(), TransactionResultResult> {
+    let time = tx.time_bounds();
+    let ledgers = tx.ledger_bounds();
+    if time.is_some_and(|bounds| bounds.min_time.0 > moment.close_time)
+        || ledgers.is_some_and(|bounds| bounds.min_ledger > moment.ledger)
+    {
+        return Err(TransactionResultResult::TxTooEarly);
+    }
+    let latest = moment.close_time.saturating_add(moment.margin);
+    if time.is_some_and(|bounds| bounds.max_time.0 != 0 && bounds.max_time.0 < latest)
+        || ledgers
+            .is_some_and(|bounds| bounds.max_ledger != 0 && bounds.max_ledger <= moment.ledger)
+    {
+        return Err(TransactionResultResult::TxTooLate);
+    }
+    Ok(())
+}
+
+/// The next number after the account's, or, where the transaction says so, any above a least one (CAP-21). The first
+/// number of the current ledger's range is never used, so that it can't clash with accounts created in this ledger.
+fn is_bad_sequence(tx: &Submitted, used: i64, ledger: u32) -> bool {
+    let sequence = tx.tx().seq_num.0;
+    if sequence == starting_sequence(ledger) {
+        return true;
+    }
+    match tx
+        .conditions()
+        .and_then(|conditions| conditions.min_seq_num.as_ref())
+    {
+        Some(least) => used < least.0 || used >= sequence,
+        None => used.checked_add(1) != Some(sequence),
+    }
+}
+
+fn is_too_soon_after_last(tx: &Submitted, source: &AccountEntry, moment: Moment) -> bool {
+    let Some(conditions) = tx.conditions() else {
+        return false;
+    };
+    let (last_ledger, last_time) = last_sequence_use(source);
+    moment
+        .close_time
+        .checked_sub(conditions.min_seq_age.0)
+        .is_none_or(|time| time < last_time)
+        || moment
+            .ledger
+            .checked_sub(conditions.min_seq_ledger_gap)
+            .is_none_or(|ledger| ledger < last_ledger)
+}
+
+fn check_operations(
+    tx: &Submitted,
+    entries: &Entries,
+    config: &NetworkConfig,
+    signatures: &mut SignatureChecker<'_>,
+    diagnostics: &mut Vec<DiagnosticEvent>,
+) -> Result<(), TransactionResultResult> {
+    let mut codes: Vec<OperationResult> = tx.operations().iter().map(results::untouched).collect();
+    for (operation, code) in tx.operations().iter().zip(&mut codes) {
+        let source = unmuxed(tx.operation_source(operation));
+        let refusal = match find_account(entries, &source) {
+            Some(account) => {
+                let needed = operations::threshold(operation).of(account);
+                (!signatures.account_signed(account, needed)).then_some(OperationResult::OpBadAuth)
+            }
+            // An operation before this one may create the account; its key must have signed.
+            None if operation.source_account.is_none() => Some(OperationResult::OpNoAccount),
+            None => (!signatures.key_signed(&source)).then_some(OperationResult::OpBadAuth),
+        };
+        if let Some(refusal) =
+            refusal.or_else(|| operations::check(tx, operation, &source, config, diagnostics).err())
+        {
+            *code = refusal;
+            return Err(results::failed(codes));
+        }
+    }
+    Ok(())
+}

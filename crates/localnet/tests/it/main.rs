@@ -1,0 +1,1 @@
+//! What a local network does, as its clients see it.
