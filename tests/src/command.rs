@@ -1,0 +1,55 @@
+//! The command line, run as a person runs it.
+
+use std::ffi::OsStr;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::network::Network;
+use crate::programs::program;
+
+/// What one run of `paychan` left behind.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {}\n{}", self.stdout, self.stderr))
+    }
+
+    /// The JSON of a run that must have worked.
+    pub fn ok(self) -> Value {
+        assert_eq!(
+            self.code, 0,
+            "paychan failed: {}\n{}",
+            self.stdout, self.stderr
+        );
+        self.json()
+    }
+}
+
+/// Runs `paychan --json` against a network.
+pub async fn paychan<A: AsRef<OsStr>>(network: &Network, args: impl IntoIterator<Item = A>) -> Ran {
+    let output = Command::new(program("paychan"))
+        .args(args)
+        .arg("--json")
+        .env("PAYCHAN_RPC_URL", &network.rpc_url)
+        .env("PAYCHAN_PASSPHRASE", &network.passphrase)
+        .output()
+        .await
+        .expect("paychan starts");
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

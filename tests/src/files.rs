@@ -1,0 +1,18 @@
+//! Files as the programs expect them.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Writes a secret to a file that only its owner may read.
+pub fn write_secret(path: &Path, secret: &str) {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .expect("the file can be created");
+    writeln!(file, "{secret}").expect("the file can be written");
+}

@@ -1,0 +1,263 @@
+//! A local network as a separate process, with people and a token on it.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use paychan_channel::xdr::Asset;
+use paychan_channel::{AccountId, Address, Amount, ContractId, NetworkId, SacAsset, calls, keys};
+use paychan_rpc::submit::{Call, Patience, Submitter};
+use paychan_rpc::{Client, Options, SecretKey, operations};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::files::write_secret;
+use crate::programs::program;
+
+/// How the network runs.
+#[derive(Debug, Clone, Copy)]
+pub struct NetworkOptions {
+    /// Milliseconds between ledgers.
+    pub ledger_ms: u32,
+    /// The longest life of an entry, in ledgers.
+    pub max_entry_ttl: u32,
+    /// The life of a new persistent entry, in ledgers.
+    pub min_persistent_ttl: u32,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        // Lives as on the public networks: entries that a test does not look at don't expire under it.
+        Self {
+            ledger_ms: 50,
+            max_entry_ttl: 3_110_400,
+            min_persistent_ttl: 120_960,
+        }
+    }
+}
+
+/// `paychan-localnet`, running. Killed when dropped.
+#[derive(Debug)]
+pub struct Network {
+    _process: Child,
+    /// Where the JSON-RPC is.
+    pub rpc_url: String,
+    /// Where the control endpoint is.
+    pub control_url: String,
+    /// The network's passphrase.
+    pub passphrase: String,
+    /// A client of it.
+    pub client: Client,
+    http: reqwest::Client,
+}
+
+impl Network {
+    /// Starts one and waits until it answers.
+    pub async fn start(options: NetworkOptions) -> Self {
+        let mut process = Command::new(program("paychan-localnet"))
+            .arg("--json")
+            .args(["--rpc-port", "0", "--control-port", "0"])
+            .args(["--ledger-ms", &options.ledger_ms.to_string()])
+            .args(["--max-entry-ttl", &options.max_entry_ttl.to_string()])
+            .args([
+                "--min-persistent-ttl",
+                &options.min_persistent_ttl.to_string(),
+            ])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("paychan-localnet starts");
+        let stdout = process.stdout.take().expect("its output is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        let line = lines
+            .next_line()
+            .await
+            .expect("its output can be read")
+            .expect("it prints where it listens");
+        let start: Value = serde_json::from_str(&line).expect("the line is JSON");
+        let field = |name: &str| {
+            start[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {name} in {line}"))
+                .to_owned()
+        };
+        let rpc_url = field("rpc_url");
+        Self {
+            client: Client::new(
+                &rpc_url,
+                Options {
+                    timeout: Duration::from_secs(20),
+                    ..Options::default()
+                },
+            )
+            .expect("a loopback URL"),
+            rpc_url,
+            control_url: field("control_url"),
+            passphrase: field("passphrase"),
+            _process: process,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// The network's id.
+    pub fn id(&self) -> NetworkId {
+        NetworkId::of(&self.passphrase)
+    }
+
+    /// The newest ledger.
+    pub async fn ledger(&self) -> u32 {
+        self.client
+            .get_latest_ledger()
+            .await
+            .expect("the local network answers")
+            .sequence
+            .0
+    }
+
+    /// Jumps ahead: `ledgers` pass at once.
+    pub async fn jump(&self, ledgers: u32) {
+        let url = format!("{}/jump", self.control_url);
+        let answer = self
+            .http
+            .post(url)
+            .json(&serde_json::json!({ "ledgers": ledgers }))
+            .send()
+            .await
+            .expect("the control endpoint answers");
+        assert!(
+            answer.status().is_success(),
+            "jump: {}",
+            answer.text().await.unwrap_or_default()
+        );
+    }
+
+    /// A new account with 10,000 XLM from the friendbot, its secret in `folder/<name>.key`.
+    pub async fn account(&self, folder: &Path, name: &str) -> Person {
+        let secret = SecretKey::generate().expect("the system has randomness");
+        let id = secret.account();
+        let answer = self
+            .http
+            .get(format!("{}/friendbot?addr={id}", self.rpc_url))
+            .send()
+            .await
+            .expect("the friendbot answers");
+        assert!(
+            answer.status().is_success(),
+            "friendbot: {}",
+            answer.text().await.unwrap_or_default()
+        );
+        let file = folder.join(format!("{name}.key"));
+        write_secret(&file, &secret.to_strkey());
+        Person { secret, id, file }
+    }
+
+    /// Submits as `source`.
+    pub fn submitter<'a>(&'a self, source: &'a SecretKey, network: &'a NetworkId) -> Submitter<'a> {
+        Submitter {
+            client: &self.client,
+            network,
+            source,
+            signers: &[],
+            patience: Patience {
+                poll: Duration::from_millis(20),
+                ..Patience::default()
+            },
+        }
+    }
+
+    /// Issues a test USDC: an issuer, a trustline for each of `holders`, and the asset's contract.
+    pub async fn issue_usdc(&self, folder: &Path, holders: &[&Person]) -> TestToken {
+        let issuer = self.account(folder, "issuer").await;
+        let sac = SacAsset::Asset {
+            code: "USDC".to_owned(),
+            issuer: issuer.id,
+        };
+        let asset = sac.to_xdr().expect("USDC is a code of 4 characters");
+        let network = self.id();
+        for holder in holders {
+            self.submitter(&holder.secret, &network)
+                .classic(vec![operations::change_trust(
+                    None,
+                    asset.clone(),
+                    i64::MAX,
+                )])
+                .await
+                .expect("a trustline");
+        }
+        self.submitter(&issuer.secret, &network)
+            .call(&Call {
+                function: calls::create_asset_contract(&asset),
+                operation_source: None,
+                channel: None,
+                token: None,
+            })
+            .await
+            .expect("the asset's contract");
+        let contract = calls::token_contract_id(&network, &asset);
+        TestToken {
+            issuer,
+            asset,
+            contract,
+        }
+    }
+
+    /// Pays `amount` base units of the token out of nothing: the issuer's payment.
+    pub async fn mint(&self, token: &TestToken, to: &Person, amount: i64) {
+        let network = self.id();
+        self.submitter(&token.issuer.secret, &network)
+            .classic(vec![operations::payment(
+                None,
+                &to.id,
+                token.asset.clone(),
+                amount,
+            )])
+            .await
+            .expect("the issuer pays");
+    }
+
+    /// What an account has of the token, base units.
+    pub async fn balance(&self, token: &TestToken, who: &AccountId) -> Amount {
+        let key = keys::trustline(who, &token.asset).expect("not the native asset");
+        let entries = self
+            .client
+            .get_ledger_entries(std::slice::from_ref(&key))
+            .await
+            .expect("the local network answers");
+        let Some(entry) = entries.get(&key) else {
+            return Amount::ZERO;
+        };
+        let paychan_channel::xdr::LedgerEntryData::Trustline(line) = &entry.data else {
+            panic!("a trustline's key leads to {:?}", entry.data);
+        };
+        Amount::new(i128::from(line.balance)).expect("balances are not negative")
+    }
+}
+
+/// Someone with an account.
+pub struct Person {
+    /// The account's secret key.
+    pub secret: SecretKey,
+    /// The account.
+    pub id: AccountId,
+    /// The file that holds the secret, for programs.
+    pub file: std::path::PathBuf,
+}
+
+impl Person {
+    /// As an address.
+    pub fn address(&self) -> Address {
+        Address::Account(self.id)
+    }
+}
+
+/// A test asset and its contract.
+pub struct TestToken {
+    /// Who issues it.
+    pub issuer: Person,
+    /// The asset.
+    pub asset: Asset,
+    /// The asset's contract.
+    pub contract: ContractId,
+}

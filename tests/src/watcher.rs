@@ -1,0 +1,346 @@
+//! `paychan-watcher` as a separate process, and its HTTP API.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use paychan_channel::{Amount, Commitment, CommitmentSecret, ContractId, NetworkId, WasmHash};
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::files::write_secret;
+use crate::network::{Network, Person, TestToken};
+use crate::programs::{contract_wasm, program};
+
+/// How long anything on a local network may take before a test gives up. Generous: machines that run tests are busy.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A watcher's folder, configuration and, while it runs, process. Killed when dropped.
+pub struct Watcher {
+    /// Its configuration file.
+    pub config: PathBuf,
+    /// What it logs.
+    pub log: PathBuf,
+    /// Where its API is.
+    pub url: String,
+    token: String,
+    http: reqwest::Client,
+    process: Option<Child>,
+}
+
+/// What a watcher is configured with.
+pub struct WatcherOptions<'a> {
+    /// The network it watches.
+    pub network: &'a Network,
+    /// Another RPC URL than the network's.
+    pub rpc_url: Option<String>,
+    /// Whom it watches for.
+    pub recipient: &'a Person,
+    /// Whether it holds the recipient's key, and so closes.
+    pub may_close: bool,
+    /// Its fee account.
+    pub lane: &'a Person,
+    /// The token it takes.
+    pub token: &'a TestToken,
+    /// The shortest waiting period it takes, in ledgers.
+    pub minimum_refund_waiting_period: u32,
+    /// The life below which it extends, in ledgers.
+    pub life_floor: u32,
+    /// The life it extends to, in ledgers.
+    pub life_extend_to: u32,
+}
+
+impl<'a> WatcherOptions<'a> {
+    /// Usual values: terms for a network of short ledgers.
+    pub fn new(
+        network: &'a Network,
+        recipient: &'a Person,
+        lane: &'a Person,
+        token: &'a TestToken,
+    ) -> Self {
+        Self {
+            network,
+            rpc_url: None,
+            recipient,
+            may_close: false,
+            lane,
+            token,
+            minimum_refund_waiting_period: 200,
+            life_floor: 600,
+            life_extend_to: 2_000,
+        }
+    }
+}
+
+impl Watcher {
+    /// Writes a configuration into `folder`. Nothing runs yet.
+    pub fn configure(folder: &Path, options: &WatcherOptions<'_>) -> Self {
+        let port = free_port();
+        let token = "a-token-for-tests-0123456789abcdef".to_owned();
+        let token_file = folder.join("token");
+        write_secret(&token_file, &token);
+        let wasm = std::fs::read(contract_wasm()).expect("the Wasm can be read");
+        let recipient_secret = match options.may_close {
+            true => format!("secret = {{ file = {:?} }}\n", options.recipient.file),
+            false => String::new(),
+        };
+        let WatcherOptions {
+            network,
+            recipient,
+            lane,
+            token: asset,
+            ..
+        } = options;
+        let config = folder.join("watcher.toml");
+        let text = format!(
+            r#"data_dir = {data_dir:?}
+listen = "127.0.0.1:{port}"
+token = {{ file = {token_file:?} }}
+minimum_refund_waiting_period = {minimum}
+
+[network]
+passphrase = {passphrase:?}
+rpc_url = {rpc_url:?}
+poll_interval_ms = 50
+timeout_ms = 5000
+
+[[recipients]]
+address = "{recipient}"
+{recipient_secret}
+[[trusted_code]]
+wasm_hash = "{hash}"
+layout = "paychan"
+settle_needs_recipient = false
+
+[[tokens]]
+contract = "{contract}"
+code = "USDC"
+decimals = 7
+minimum_deposit = "10000"
+dust = "100"
+stroops_per_unit = "50000000"
+
+[lane]
+secret = {{ file = {lane_file:?} }}
+
+[reaction]
+sweep_interval_ledgers = 20
+sweep_ledgers = 2
+node_lag_ledgers = 2
+attempts = 3
+confirm_ledgers = 2
+
+[fresh]
+ledgers = 10
+seconds = 30
+
+[life]
+floor_ledgers = {floor}
+extend_to_ledgers = {extend_to}
+"#,
+            data_dir = folder.join("data"),
+            minimum = options.minimum_refund_waiting_period,
+            passphrase = network.passphrase,
+            rpc_url = options.rpc_url.as_ref().unwrap_or(&network.rpc_url),
+            recipient = recipient.id,
+            hash = WasmHash::of(&wasm),
+            contract = asset.contract,
+            lane_file = lane.file,
+            floor = options.life_floor,
+            extend_to = options.life_extend_to,
+        );
+        std::fs::write(&config, text).expect("the configuration can be written");
+        Self {
+            config,
+            log: folder.join("watcher.log"),
+            url: format!("http://127.0.0.1:{port}"),
+            token,
+            http: reqwest::Client::new(),
+            process: None,
+        }
+    }
+
+    /// Starts the program; does not wait.
+    pub fn spawn(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("the log can be opened");
+        let process = Command::new(program("paychan-watcher"))
+            .arg("run")
+            .arg("--config")
+            .arg(&self.config)
+            .stdout(log.try_clone().expect("the log's handle can be copied"))
+            .stderr(log)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("paychan-watcher starts");
+        self.process = Some(process);
+    }
+
+    /// Starts the program and waits until it may take money.
+    pub async fn start(&mut self) {
+        self.spawn();
+        self.until("ready", async |watcher: &Self| {
+            let answer = watcher
+                .http
+                .get(format!("{}/readyz", watcher.url))
+                .send()
+                .await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+    }
+
+    /// Kills it as a power cut would, without waiting for its end: no handler runs.
+    pub fn kill_now(&self) {
+        let process = self.process.as_ref().and_then(Child::id).expect("it runs");
+        let status = std::process::Command::new("kill")
+            .args(["-KILL", &process.to_string()])
+            .status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "kill -KILL {process}"
+        );
+    }
+
+    /// Kills it as a power cut would, and waits until it is gone.
+    pub async fn sigkill(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.kill().await.expect("it can be killed");
+    }
+
+    /// Waits for the program to end by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it runs");
+        tokio::time::timeout(PATIENCE, process.wait())
+            .await
+            .unwrap_or_else(|_| panic!("it still runs; it logged:\n{}", self.logged()))
+            .expect("its end can be waited for")
+    }
+
+    /// What it logged so far.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Runs `paychan-watcher status` with this configuration: exit code, output.
+    pub async fn status(&self, args: &[&str]) -> (i32, String) {
+        let output = Command::new(program("paychan-watcher"))
+            .arg("status")
+            .arg("--config")
+            .arg(&self.config)
+            .args(args)
+            .output()
+            .await
+            .expect("paychan-watcher starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap_or(-1), text)
+    }
+
+    /// Asks it to watch a channel: HTTP status and body.
+    pub async fn admit(&self, channel: &ContractId) -> (u16, Value) {
+        self.post(
+            "/v1/channels",
+            &json!({ "channel": channel.to_string() }).to_string(),
+        )
+        .await
+    }
+
+    /// What it knows of a channel: HTTP status and body.
+    pub async fn channel(&self, channel: &ContractId) -> (u16, Value) {
+        let request = self
+            .http
+            .get(format!("{}/v1/channels/{channel}", self.url))
+            .bearer_auth(&self.token);
+        body_of(request.send().await.expect("the watcher answers")).await
+    }
+
+    /// Offers a commitment: HTTP status and body, or the error of a request that got no answer.
+    pub async fn offer(
+        &self,
+        channel: &ContractId,
+        amount: &str,
+        signature: &str,
+        request_id: &str,
+    ) -> Result<(u16, Value), reqwest::Error> {
+        let body = json!({ "amount": amount, "signature": signature, "request_id": request_id });
+        let request = self
+            .http
+            .post(format!("{}/v1/channels/{channel}/commitments", self.url))
+            .bearer_auth(&self.token)
+            .json(&body);
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.json().await?))
+    }
+
+    /// Posts a body as it is: HTTP status and body.
+    pub async fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(&self.token)
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        body_of(request.send().await.expect("the watcher answers")).await
+    }
+
+    /// Waits until `reached`, or fails with what the watcher logged.
+    pub async fn until(&self, what: &str, reached: impl AsyncFn(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !reached(self).await {
+            assert!(
+                Instant::now() < deadline,
+                "not {what} in time; the watcher logged:\n{}",
+                self.logged()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn body_of(answer: reqwest::Response) -> (u16, Value) {
+    let status = answer.status().as_u16();
+    let text = answer.text().await.expect("the answer has a body");
+    let body =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}"));
+    (status, body)
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
+}
+
+/// Someone who pays through a channel.
+pub struct Payer {
+    /// Signs.
+    pub secret: CommitmentSecret,
+    /// The network.
+    pub network: NetworkId,
+    /// The channel.
+    pub channel: ContractId,
+}
+
+impl Payer {
+    /// The signature over a total, as the API takes it.
+    pub fn sign(&self, amount: i128) -> String {
+        let amount = Amount::new(amount).expect("not negative");
+        let commitment = Commitment {
+            network: self.network,
+            channel: self.channel,
+            amount,
+        };
+        commitment.sign(&self.secret).to_string()
+    }
+}
