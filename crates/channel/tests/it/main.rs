@@ -3,3 +3,5 @@
     clippy::unwrap_used,
     reason = "a test that fails should stop where it fails"
 )]
+
+mod strict_verification;
