@@ -30,10 +30,6 @@
 //!   when below 30. `extend` extends instance and code to 60 days, for anyone.
 
 #![no_std]
-#![allow(
-    missing_docs,
-    reason = "soroban-sdk's macros generate public items without docs"
-)]
 
 mod commitment;
 mod error;

@@ -1,4 +1,4 @@
-//! All of a channel in one answer.
+//! All of a channel in one answer. Comments on the fields, not docs: docs travel in the Wasm's spec.
 
 use soroban_sdk::{Address, BytesN, contracttype};
 
@@ -6,24 +6,24 @@ use soroban_sdk::{Address, BytesN, contracttype};
 #[contracttype]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ChannelState {
-    /// The channel's token balance, in base units.
+    // The channel's token balance, in base units.
     pub balance: i128,
-    /// The deadline: the ledger from which `refund` is possible; none while no close has started.
+    // The deadline: the ledger from which `refund` is possible; none while no close has started.
     pub close_effective_at_ledger: Option<u32>,
-    /// The ed25519 key that commitments are signed with.
+    // The ed25519 key that commitments are signed with.
     pub commitment_key: BytesN<32>,
-    /// Base units put in through the constructor and `top_up`.
+    // Base units put in through the constructor and `top_up`.
     pub deposited: i128,
-    /// The funder.
+    // The funder.
     pub from: Address,
-    /// Ledgers between `close_start` and the deadline.
+    // Ledgers between `close_start` and the deadline.
     pub refund_waiting_period: u32,
-    /// Whether a close or a refund has ended the channel.
+    // Whether a close or a refund has ended the channel.
     pub refunded: bool,
-    /// The recipient.
+    // The recipient.
     pub to: Address,
-    /// The SEP-41 token that the channel pays in.
+    // The SEP-41 token that the channel pays in.
     pub token: Address,
-    /// Base units paid to the recipient over the channel's life.
+    // Base units paid to the recipient over the channel's life.
     pub withdrawn: i128,
 }

@@ -1,1 +1,39 @@
-//! Tests of the contract.
+//! Every behaviour of the contract, one file each, and each test twice: against the native registration (which a
+//! debugger can step through) and against the Wasm that scripts/build-contracts.sh built (which is what gets deployed).
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
+
+/// Declares, for a function `name(code: Code)`, the tests `name::native` and `name::wasm`.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn native() {
+                super::$name(crate::world::Code::Native);
+            }
+
+            #[test]
+            fn wasm() {
+                super::$name(crate::world::Code::Wasm);
+            }
+        }
+    )+};
+}
+
+mod world;
+
+mod clawback;
+mod close;
+mod close_start;
+mod commitment;
+mod direct_transfers;
+mod errors;
+mod events;
+mod extend;
+mod open;
+mod refund;
+mod settle;
+mod storage;
+mod token_failures;
+mod top_up;
+mod wasm;
+mod weak_keys;

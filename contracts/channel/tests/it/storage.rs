@@ -1,0 +1,93 @@
+//! The instance's storage as clients read it raw from the ledger: keys, types, and what is there when.
+
+use soroban_sdk::Address;
+use soroban_sdk::xdr::{Int128Parts, ScSymbol, ScVal, ScVec};
+
+use crate::world::{Code, START, World};
+
+on_both!(
+    an_open_channel_has_four_entries,
+    a_settle_changes_withdrawn_and_nothing_else,
+    a_close_start_adds_the_deadline,
+    a_close_adds_deadline_and_finality,
+);
+
+fn vector<const N: usize>(values: [ScVal; N]) -> ScVal {
+    ScVal::Vec(Some(ScVec(values.to_vec().try_into().unwrap())))
+}
+
+fn address(address: &Address) -> ScVal {
+    ScVal::Address(address.clone().into())
+}
+
+fn small(amount: u64) -> ScVal {
+    ScVal::I128(Int128Parts { hi: 0, lo: amount })
+}
+
+/// The whole storage, sorted by name.
+fn stored(world: &World) -> Vec<(String, ScVal)> {
+    let mut entries = world
+        .instance_storage()
+        .into_iter()
+        .map(|(key, val)| {
+            let ScVal::Vec(Some(ScVec(key))) = key else {
+                panic!("a key that is no vector: {key:?}")
+            };
+            let [ScVal::Symbol(ScSymbol(name))] = key.as_slice() else {
+                panic!("not one symbol: {key:?}")
+            };
+            (name.to_utf8_string().unwrap(), val)
+        })
+        .collect::<Vec<_>>();
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    entries
+}
+
+fn open_entries(world: &World, withdrawn: u64) -> Vec<(String, ScVal)> {
+    let key = world.key.verifying_key().to_bytes().to_vec();
+    let terms = [
+        address(&world.funder),
+        address(&world.recipient),
+        address(&world.token.address),
+        ScVal::U32(100),
+    ];
+    [
+        ("CommitmentKey", ScVal::Bytes(key.try_into().unwrap())),
+        ("DepositedAmount", small(1_000)),
+        ("Terms", vector(terms)),
+        ("WithdrawnAmount", small(withdrawn)),
+    ]
+    .map(|(name, val)| (name.to_owned(), val))
+    .to_vec()
+}
+
+fn an_open_channel_has_four_entries(code: Code) {
+    let world = World::open(code, 1_000);
+    assert_eq!(stored(&world), open_entries(&world, 0));
+}
+
+fn a_settle_changes_withdrawn_and_nothing_else(code: Code) {
+    let world = World::open(code, 1_000);
+    world.settle(300).unwrap();
+    assert_eq!(stored(&world), open_entries(&world, 300));
+}
+
+fn a_close_start_adds_the_deadline(code: Code) {
+    let world = World::open(code, 1_000);
+    world.close_start().unwrap();
+    let mut expected = open_entries(&world, 0);
+    expected.insert(
+        0,
+        ("CloseEffectiveAtLedger".to_owned(), ScVal::U32(START + 100)),
+    );
+    assert_eq!(stored(&world), expected);
+}
+
+fn a_close_adds_deadline_and_finality(code: Code) {
+    let world = World::open(code, 1_000);
+    world.close(300).unwrap();
+    let mut expected = open_entries(&world, 300);
+    expected.insert(0, ("CloseEffectiveAtLedger".to_owned(), ScVal::U32(START)));
+    expected.insert(3, ("Refunded".to_owned(), ScVal::Bool(true)));
+    assert_eq!(stored(&world), expected);
+}
