@@ -57,6 +57,15 @@ pub(crate) struct ClosedLedger {
 }
 
 impl ClosedLedger {
+    /// The header with its hash, as history archives keep it.
+    pub(crate) fn header_entry(&self) -> LedgerHeaderHistoryEntry {
+        LedgerHeaderHistoryEntry {
+            hash: Hash(self.header.hash),
+            header: self.header.header.clone(),
+            ext: LedgerHeaderHistoryEntryExt::V0,
+        }
+    }
+
     /// The ledger as the network publishes it (`metadataXdr`).
     pub(crate) fn meta(&self) -> LedgerCloseMeta {
         let processing: Vec<_> = self
@@ -75,11 +84,7 @@ impl ClosedLedger {
             .collect();
         LedgerCloseMeta::V2(LedgerCloseMetaV2 {
             ext: LedgerCloseMetaExt::V0,
-            ledger_header: LedgerHeaderHistoryEntry {
-                hash: Hash(self.header.hash),
-                header: self.header.header.clone(),
-                ext: LedgerHeaderHistoryEntryExt::V0,
-            },
+            ledger_header: self.header_entry(),
             tx_set: self.transaction_set.clone(),
             tx_processing: processing.try_into().expect("fewer transactions than 2^32"),
             upgrades_processing: VecM::default(),

@@ -180,7 +180,7 @@ pub(super) fn ledgers(node: &Node, request: Request) -> Result<Ledgers, RpcError
                 hash: hex::encode(ledger.header.hash),
                 sequence: ledger.header.header.ledger_seq,
                 ledger_close_time: ledger.header.close_time().to_string(),
-                header_xdr: encode(&ledger.header.header)?,
+                header_xdr: encode(&ledger.header_entry())?,
                 metadata_xdr: encode(&ledger.meta())?,
             })
         })
