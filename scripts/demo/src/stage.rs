@@ -1,6 +1,6 @@
 //! The stage: a network, its people, a token, and how the command line is called.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use paychan_channel::{Amount, CommitmentSecret, ContractId, SAC_DECIMALS};
 use paychan_rpc::read_account;
@@ -88,11 +88,6 @@ impl Stage {
             lane,
             usdc,
         }
-    }
-
-    /// Where everything is written.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Leaves the folder behind.
