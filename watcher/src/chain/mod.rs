@@ -12,7 +12,8 @@ use std::pin::Pin;
 
 use paychan_channel::xdr::{LedgerKey, Transaction, TransactionEnvelope};
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, ContractId, Ledger, SacAsset, Signature, Stroops, WasmHash,
+    AccountId, Address, Amount, ChannelState, ContractId, Ledger, SacAsset, Signature, Stroops,
+    WasmHash,
 };
 
 use crate::admission::{Payability, TokenFacts};
@@ -115,6 +116,8 @@ pub struct WatchedChannel {
     pub wasm_hash: WasmHash,
     /// Its token's contract.
     pub token: ContractId,
+    /// The token's code, where it is known to have some of its own.
+    pub token_code: Option<WasmHash>,
 }
 
 /// What reading one channel gave. One unreadable channel must not hide the others.

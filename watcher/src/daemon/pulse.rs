@@ -8,17 +8,19 @@ use std::time::Duration;
 /// An endpoint that does not answer is no reason to be restarted: the loop that waits for it, with its time-outs, still
 /// goes round. A loop that hangs is.
 #[derive(Debug, Default)]
-pub struct Pulse(AtomicU64);
+pub(super) struct Pulse(AtomicU64);
 
 impl Pulse {
     /// The loop went round.
-    pub fn beat(&self, boot: Duration) {
-        self.0
-            .store(u64::try_from(boot.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    pub(super) fn beat(&self, boot: Duration) {
+        self.0.store(
+            u64::try_from(boot.as_millis()).unwrap_or(u64::MAX),
+            Ordering::Relaxed,
+        );
     }
 
     /// How long ago that was.
-    pub fn silence(&self, boot: Duration) -> Duration {
+    pub(super) fn silence(&self, boot: Duration) -> Duration {
         boot.saturating_sub(Duration::from_millis(self.0.load(Ordering::Relaxed)))
     }
 }
@@ -31,7 +33,10 @@ mod tests {
     fn silence_grows_until_the_next_beat() {
         let pulse = Pulse::default();
         pulse.beat(Duration::from_secs(10));
-        assert_eq!(pulse.silence(Duration::from_secs(13)), Duration::from_secs(3));
+        assert_eq!(
+            pulse.silence(Duration::from_secs(13)),
+            Duration::from_secs(3)
+        );
         pulse.beat(Duration::from_secs(13));
         assert_eq!(pulse.silence(Duration::from_secs(13)), Duration::ZERO);
     }

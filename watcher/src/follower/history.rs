@@ -40,7 +40,11 @@ pub fn judge(
         return Judgement::Current;
     }
     let age = Duration::from_millis(wall_unix_ms.saturating_sub(head.closed_at_unix_ms));
-    if age <= recent { Judgement::Restarted } else { Judgement::Behind }
+    if age <= recent {
+        Judgement::Restarted
+    } else {
+        Judgement::Behind
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +70,10 @@ mod tests {
 
     #[test]
     fn a_first_head_without_a_journal_is_believed() {
-        assert_eq!(judge(&head(5, 1), None, None, 9_000_000, RECENT), Judgement::Current);
+        assert_eq!(
+            judge(&head(5, 1), None, None, 9_000_000, RECENT),
+            Judgement::Current
+        );
     }
 
     #[test]
@@ -77,20 +84,37 @@ mod tests {
 
     #[test]
     fn a_lower_ledger_that_closed_earlier_is_a_lagging_node() {
-        assert_eq!(beside(&head(500, 1_000), &head(499, 995)), Judgement::Behind);
-        assert_eq!(beside(&head(500, 1_000), &head(499, 1_000)), Judgement::Behind, "two ledgers in one second");
+        assert_eq!(
+            beside(&head(500, 1_000), &head(499, 995)),
+            Judgement::Behind
+        );
+        assert_eq!(
+            beside(&head(500, 1_000), &head(499, 1_000)),
+            Judgement::Behind,
+            "two ledgers in one second"
+        );
         assert_eq!(beside(&head(500, 1_000), &head(3, 15)), Judgement::Behind);
     }
 
     #[test]
     fn a_lower_ledger_that_closed_later_is_another_history() {
-        assert_eq!(beside(&head(500, 1_000), &head(3, 1_001)), Judgement::Restarted);
+        assert_eq!(
+            beside(&head(500, 1_000), &head(3, 1_001)),
+            Judgement::Restarted
+        );
     }
 
     #[test]
-    fn at_start_a_recent_ledger_below_the_journals_is_another_history_and_an_old_one_a_lagging_node() {
-        assert_eq!(after_start(500, &head(3, 9_950), 10_000), Judgement::Restarted);
+    fn at_start_a_recent_ledger_below_the_journals_is_another_history_and_an_old_one_a_lagging_node()
+     {
+        assert_eq!(
+            after_start(500, &head(3, 9_950), 10_000),
+            Judgement::Restarted
+        );
         assert_eq!(after_start(500, &head(3, 9_000), 10_000), Judgement::Behind);
-        assert_eq!(after_start(500, &head(500, 9_000), 10_000), Judgement::Current);
+        assert_eq!(
+            after_start(500, &head(500, 9_000), 10_000),
+            Judgement::Current
+        );
     }
 }

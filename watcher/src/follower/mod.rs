@@ -3,6 +3,7 @@
 //!
 //! Outside of sweeps, what a tick asks does not grow with the number of channels.
 
+mod deadlines;
 mod history;
 mod reading;
 
@@ -18,6 +19,7 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::view::{Head, LaneFacts, View};
 
+use deadlines::Deadlines;
 pub use history::{Judgement, judge};
 pub use reading::{ChannelReader, ReadSummary};
 
@@ -32,8 +34,6 @@ pub struct FollowerSettings {
     pub sweep_interval: u32,
     /// How old a head may be, and still be called the network's newest.
     pub recent: Duration,
-    /// The shortest time between two reads of one channel that somebody asked for.
-    pub reread_interval: Duration,
     /// The accounts that pay fees.
     pub lanes: Vec<AccountId>,
 }
@@ -54,6 +54,9 @@ pub struct Follower {
     swept_at: Option<Ledger>,
     /// Channels that an event named and that could not be read yet.
     hinted: BTreeSet<ContractId>,
+    /// A sweep was made since the network's settings and the recipients were last read.
+    facts_due: bool,
+    deadlines: Deadlines,
     /// What is wrong with the endpoint, so that it is said once and not at every tick.
     complaint: Option<&'static str>,
 }
@@ -77,7 +80,9 @@ pub enum NotFollowed {
     #[error(transparent)]
     Chain(#[from] ChainError),
     /// The endpoint is at an older ledger than is known already.
-    #[error("the endpoint is at ledger {at}, and ledger {known} was seen already; waiting for it to catch up")]
+    #[error(
+        "the endpoint is at ledger {at}, and ledger {known} was seen already; waiting for it to catch up"
+    )]
     Behind {
         /// Its newest ledger.
         at: Ledger,
@@ -119,13 +124,7 @@ impl Follower {
         settings: FollowerSettings,
     ) -> Self {
         let journal = highest_ledger(&store);
-        let reader = ChannelReader::new(
-            chain.clone(),
-            store.clone(),
-            view.clone(),
-            clock.clone(),
-            settings.reread_interval,
-        );
+        let reader = ChannelReader::new(chain.clone(), store.clone(), view.clone());
         Self {
             chain,
             store,
@@ -137,6 +136,8 @@ impl Follower {
             events_to: None,
             swept_at: None,
             hinted: BTreeSet::new(),
+            facts_due: true,
+            deadlines: Deadlines::default(),
             complaint: None,
         }
     }
@@ -171,22 +172,44 @@ impl Follower {
         if swept {
             self.sweep(head.ledger).await?;
         }
+        self.count_promises();
+        if moved {
+            self.deadlines.tell(&self.store, &self.view, head.ledger);
+        }
         events?;
         if moved || swept {
             self.read_lanes().await?;
         }
-        self.count_promises();
+        if self.facts_due {
+            self.read_facts().await?;
+            self.facts_due = false;
+        }
         Ok(Followed { head, moved, swept })
     }
 
     fn check_history(&self, head: &Head) -> Result<(), NotFollowed> {
         let newest = self.view.head();
-        let known = newest.map(|newest| newest.ledger).or(self.journal).unwrap_or(head.ledger);
+        let known = newest
+            .map(|newest| newest.ledger)
+            .or(self.journal)
+            .unwrap_or(head.ledger);
         let wall = self.clock.wall_unix_ms();
-        match judge(head, newest.as_ref(), self.journal, wall, self.settings.recent) {
+        match judge(
+            head,
+            newest.as_ref(),
+            self.journal,
+            wall,
+            self.settings.recent,
+        ) {
             Judgement::Current => Ok(()),
-            Judgement::Behind => Err(NotFollowed::Behind { at: head.ledger, known }),
-            Judgement::Restarted => Err(NotFollowed::Restarted { at: head.ledger, known }),
+            Judgement::Behind => Err(NotFollowed::Behind {
+                at: head.ledger,
+                known,
+            }),
+            Judgement::Restarted => Err(NotFollowed::Restarted {
+                at: head.ledger,
+                known,
+            }),
         }
     }
 
@@ -250,7 +273,10 @@ impl Follower {
                 None => return Ok(()),
             }
         }
-        warn!(pages = PAGES_A_TICK, "more `close` events than one tick reads; the rest comes with the next");
+        warn!(
+            pages = PAGES_A_TICK,
+            "more `close` events than one tick reads; the rest comes with the next"
+        );
         Ok(())
     }
 
@@ -272,11 +298,17 @@ impl Follower {
 
     async fn sweep(&mut self, head: Ledger) -> Result<(), ChainError> {
         let summary = self.reader.read_all().await?;
-        self.view.saw_network(self.chain.settings().await?);
-        self.read_payability().await?;
-        self.swept_at = Some(head);
+        // A sweep is as old as the oldest state that it read: an endpoint that lags is asked again so much sooner.
+        self.swept_at = Some(summary.lowest.map_or(head, |lowest| lowest.min(head)));
+        self.facts_due = true;
         debug!(channels = summary.read, unreadable = summary.unreadable, at = %head, "swept");
         Ok(())
+    }
+
+    /// What changes seldom, and what no channel's freshness hangs on.
+    async fn read_facts(&self) -> Result<(), ChainError> {
+        self.view.saw_network(self.chain.settings().await?);
+        self.read_payability().await
     }
 
     /// Whether the recipients can be paid what they are owed: asked once for each token and recipient.
@@ -290,7 +322,9 @@ impl Follower {
             let unsettled = known.state.unsettled(held.highest_amount());
             let sum = owed.entry((known.state.token, known.state.to)).or_default();
             *sum = sum.saturating_add(unsettled);
-            tokens.entry(known.state.token).or_insert(known.state.token_kind);
+            tokens
+                .entry(known.state.token)
+                .or_insert(known.state.token_kind);
         }
         let mut facts = HashMap::new();
         for (token, kind) in &tokens {
@@ -300,7 +334,10 @@ impl Follower {
             let (Some(kind), Some(facts)) = (tokens.get(&token), facts.get(&token)) else {
                 continue;
             };
-            let payability = self.chain.payability(&token, kind.asset(), facts, &to).await?;
+            let payability = self
+                .chain
+                .payability(&token, kind.asset(), facts, &to)
+                .await?;
             if !payability.can_take(owed) {
                 error!(
                     alarm = "recipient_cannot_be_paid", recipient = %to, %token, %owed,
@@ -363,10 +400,14 @@ impl Follower {
             Err(NotFollowed::Restarted { .. }) => Some("the network's history has started anew"),
         };
         match (outcome, now == self.complaint) {
-            (Err(error), _) if error.is_alarm() => error!(alarm = "chain_not_understood", %error, "following fails"),
+            (Err(error), _) if error.is_alarm() => {
+                error!(alarm = "chain_not_understood", %error, "following fails")
+            }
             (Err(error), false) => warn!(%error, "the chain can't be followed now; trying on"),
             (Err(error), true) => debug!(%error, "the chain still can't be followed"),
-            (Ok(followed), false) => info!(head = %followed.head.ledger, "the chain is followed again"),
+            (Ok(followed), false) => {
+                info!(head = %followed.head.ledger, "the chain is followed again")
+            }
             (Ok(_), true) => {}
         }
         self.complaint = now;
@@ -375,7 +416,10 @@ impl Follower {
 
 /// The highest ledger that the journal speaks of, if it speaks of any.
 fn highest_ledger(store: &Store) -> Option<Ledger> {
-    let admitted = store.all_held().into_iter().map(|held| held.admission.admitted_at);
+    let admitted = store
+        .all_held()
+        .into_iter()
+        .map(|held| held.admission.admitted_at);
     let signed = store.in_flight().into_iter().map(|signed| signed.signed_at);
     admitted.chain(signed).max()
 }

@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use paychan_channel::{ChannelState, ContractId, Ledger};
 use tracing::{error, info, warn};
 
 use crate::acceptance::Reread;
+use crate::admission::rolled_back;
 use crate::chain::{Chain, ChainError, ChannelRead, WatchedChannel};
-use crate::clock::Clock;
 use crate::store::{Held, Store};
 use crate::view::View;
 
@@ -25,11 +24,11 @@ pub struct ChannelReader {
     chain: Arc<dyn Chain>,
     store: Store,
     view: Arc<View>,
-    clock: Arc<dyn Clock>,
-    /// The shortest time between two reads of one channel that somebody asked for.
-    reread_interval: Duration,
-    /// When each channel was last read because somebody asked, by the boot clock.
-    asked: Arc<Mutex<HashMap<ContractId, Duration>>>,
+    /// The head at which a channel was last read because somebody asked.
+    asked: Arc<Mutex<HashMap<ContractId, Ledger>>>,
+    /// Channels that the store held at start and that were not read since: the first read tells whether the store was
+    /// rolled back.
+    unproven: Arc<Mutex<HashSet<ContractId>>>,
 }
 
 /// What came of reading channels.
@@ -45,20 +44,14 @@ pub struct ReadSummary {
 
 impl ChannelReader {
     /// A reader of this store's channels.
-    pub fn new(
-        chain: Arc<dyn Chain>,
-        store: Store,
-        view: Arc<View>,
-        clock: Arc<dyn Clock>,
-        reread_interval: Duration,
-    ) -> Self {
+    pub fn new(chain: Arc<dyn Chain>, store: Store, view: Arc<View>) -> Self {
+        let unproven = store.all_held().iter().map(Held::channel).collect();
         Self {
             chain,
             store,
             view,
-            clock,
-            reread_interval,
             asked: Arc::default(),
+            unproven: Arc::new(Mutex::new(unproven)),
         }
     }
 
@@ -67,7 +60,10 @@ impl ChannelReader {
     /// # Errors
     /// The endpoint gave no usable answer; what was read before that is in the view.
     pub async fn read(&self, channels: &[ContractId]) -> Result<ReadSummary, ChainError> {
-        let held: Vec<Held> = channels.iter().filter_map(|channel| self.store.held(channel)).collect();
+        let held: Vec<Held> = channels
+            .iter()
+            .filter_map(|channel| self.store.held(channel))
+            .collect();
         self.read_held(&held).await
     }
 
@@ -79,23 +75,23 @@ impl ChannelReader {
         self.read_held(&self.store.all_held()).await
     }
 
-    /// Whether a channel may be read now because somebody asks; if so, it counts as read.
+    /// Whether a channel may be read now because somebody asks: once a ledger, for nothing new is to be seen within one,
+    /// and a submitter must not be able to spend the endpoint's patience. If so, it counts as read.
     fn may_reread(&self, channel: &ContractId) -> bool {
-        let now = self.clock.boot();
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, at| now.saturating_sub(*at) < self.reread_interval);
-        if asked.contains_key(channel) {
+        let Some(head) = self.view.head().map(|head| head.ledger) else {
             return false;
-        }
-        asked.insert(*channel, now);
-        true
+        };
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, at| *at >= head);
+        asked.insert(*channel, head).is_none()
     }
 
     async fn read_held(&self, held: &[Held]) -> Result<ReadSummary, ChainError> {
         let mut summary = ReadSummary::default();
         for some in held.chunks(CHANNELS_AT_ONCE) {
-            let watched: Vec<WatchedChannel> = some.iter().map(watched).collect();
-            let by_id: HashMap<ContractId, &Held> = some.iter().map(|held| (held.channel(), held)).collect();
+            let watched: Vec<WatchedChannel> = some.iter().map(|held| self.watched(held)).collect();
+            let by_id: HashMap<ContractId, &Held> =
+                some.iter().map(|held| (held.channel(), held)).collect();
             let mut missing: HashSet<ContractId> = by_id.keys().copied().collect();
             for read in self.chain.read_channels(&watched).await? {
                 let channel = read.channel();
@@ -105,10 +101,24 @@ impl ChannelReader {
                 self.take(held, read, &mut summary);
             }
             for channel in missing {
-                self.unreadable(&channel, "the endpoint's answer left it out".to_owned(), &mut summary);
+                self.unreadable(
+                    &channel,
+                    "the endpoint's answer left it out".to_owned(),
+                    &mut summary,
+                );
             }
         }
         Ok(summary)
+    }
+
+    fn watched(&self, held: &Held) -> WatchedChannel {
+        let known = self.view.channel(&held.channel());
+        WatchedChannel {
+            channel: held.channel(),
+            wasm_hash: held.admission.wasm_hash,
+            token: held.admission.token,
+            token_code: known.and_then(|known| known.state.token_kind.code()),
+        }
     }
 
     fn take(&self, held: &Held, read: ChannelRead, summary: &mut ReadSummary) {
@@ -124,7 +134,12 @@ impl ChannelReader {
         match same_channel(held, state) {
             Ok(state) => {
                 summary.read += 1;
-                summary.lowest = Some(summary.lowest.map_or(state.read_at, |known| known.min(state.read_at)));
+                summary.lowest = Some(
+                    summary
+                        .lowest
+                        .map_or(state.read_at, |known| known.min(state.read_at)),
+                );
+                self.prove(held, &state);
                 self.tell(held, &state);
                 self.view.saw_channel(state);
             }
@@ -132,12 +147,36 @@ impl ChannelReader {
         }
     }
 
+    /// At the first read since the start: whether the chain has paid more than the store ever held. Told to the view
+    /// before the channel's state is, so that nothing is acknowledged in between.
+    fn prove(&self, held: &Held, state: &ChannelState) {
+        let channel = state.channel;
+        let first = self
+            .unproven
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&channel);
+        if !first || !rolled_back(held, state.withdrawn) {
+            return;
+        }
+        error!(
+            alarm = "store_rolled_back", %channel, withdrawn = %state.withdrawn, highest = %held.highest_amount(),
+            "the chain has paid more than the highest commitment held: the store is an old copy. Nothing is acknowledged \
+             until `paychan-watcher confirm-rollback` was run; settling goes on"
+        );
+        let mut channels = self.view.rolled_back_channels();
+        channels.push(channel);
+        self.view.rolled_back(channels);
+    }
+
     /// Says what an operator must hear about, once: when it is first seen.
     fn tell(&self, held: &Held, state: &ChannelState) {
         let before = self.view.channel(&state.channel);
         let unsettled = state.unsettled(held.highest_amount());
         if let Some(deadline) = state.deadline()
-            && before.as_ref().is_none_or(|known| known.state.deadline() != Some(deadline))
+            && before
+                .as_ref()
+                .is_none_or(|known| known.state.deadline() != Some(deadline))
             && !state.is_final()
         {
             error!(
@@ -172,12 +211,16 @@ impl ChannelReader {
             alarm = "chain_not_understood", %channel, why,
             "a watched channel can't be read; it takes no commitments until it can"
         );
-        self.view.saw_trouble(channel, Some(format!("can't be read: {why}")));
+        self.view
+            .saw_trouble(channel, Some(format!("can't be read: {why}")));
     }
 }
 
 impl Reread for ChannelReader {
-    fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    fn reread<'a>(
+        &'a self,
+        channel: &'a ContractId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
             if self.may_reread(channel)
                 && let Err(error) = self.read(&[*channel]).await
@@ -188,26 +231,28 @@ impl Reread for ChannelReader {
     }
 }
 
-fn watched(held: &Held) -> WatchedChannel {
-    WatchedChannel {
-        channel: held.channel(),
-        wasm_hash: held.admission.wasm_hash,
-        token: held.admission.token,
-    }
-}
-
 /// Checks that what can't change has not changed: else it is not the channel that was admitted, whatever its address.
 fn same_channel(held: &Held, state: ChannelState) -> Result<ChannelState, String> {
     let admitted = &held.admission;
-    let state = state.expect_layout(admitted.layout).map_err(|error| error.to_string())?;
+    let state = state
+        .expect_layout(admitted.layout)
+        .map_err(|error| error.to_string())?;
     let changed = if state.wasm_hash != admitted.wasm_hash {
-        Some(("code", admitted.wasm_hash.to_string(), state.wasm_hash.to_string()))
+        Some((
+            "code",
+            admitted.wasm_hash.to_string(),
+            state.wasm_hash.to_string(),
+        ))
     } else if state.to != admitted.to {
         Some(("recipient", admitted.to.to_string(), state.to.to_string()))
     } else if state.token != admitted.token {
         Some(("token", admitted.token.to_string(), state.token.to_string()))
     } else if state.commitment_key != admitted.commitment_key {
-        Some(("commitment key", hex::encode(admitted.commitment_key), hex::encode(state.commitment_key)))
+        Some((
+            "commitment key",
+            hex::encode(admitted.commitment_key),
+            hex::encode(state.commitment_key),
+        ))
     } else if state.refund_waiting_period != admitted.refund_waiting_period {
         let (then, now) = (admitted.refund_waiting_period, state.refund_waiting_period);
         Some(("waiting period", then.to_string(), now.to_string()))
@@ -215,7 +260,9 @@ fn same_channel(held: &Held, state: ChannelState) -> Result<ChannelState, String
         None
     };
     match changed {
-        Some((what, then, now)) => Err(format!("its {what} was {then} when it was admitted and is {now} now")),
+        Some((what, then, now)) => Err(format!(
+            "its {what} was {then} when it was admitted and is {now} now"
+        )),
         None => Ok(state),
     }
 }

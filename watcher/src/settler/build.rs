@@ -10,6 +10,42 @@ use crate::store::{Purpose, SignedTransaction};
 /// The entries that settling a channel touches.
 pub(super) fn keys_of(state: &ChannelState) -> Vec<LedgerKey> {
     let token_code = state.token_kind.code();
-    let keys = ChannelKeys::of(&state.channel, &state.wasm_hash, &state.token, token_code.as_ref());
+    let keys = ChannelKeys::of(
+        &state.channel,
+        &state.wasm_hash,
+        &state.token,
+        token_code.as_ref(),
+    );
     keys.iter().cloned().collect()
+}
+
+/// Signs a prepared transaction and puts together what the journal keeps of it.
+///
+/// # Errors
+/// The transaction has no encoding, or too many must sign.
+pub(super) fn sign(
+    request: &Request,
+    transaction: Transaction,
+    purpose: Purpose,
+    head: Ledger,
+    network: &NetworkId,
+    signers: &[&SecretKey],
+) -> Result<(SignedTransaction, TransactionEnvelope), paychan_rpc::BuildError> {
+    let fee = Stroops(i64::from(transaction.fee));
+    let mut envelope = TransactionEnvelope::from(transaction);
+    let hash = paychan_rpc::sign(&mut envelope, network, signers)?;
+    let bytes = envelope
+        .to_xdr(Limits::none())
+        .map_err(|_| paychan_rpc::BuildError::NoEncoding)?;
+    let signed = SignedTransaction {
+        hash: hash.0,
+        lane: request.source,
+        purpose,
+        envelope: bytes,
+        sequence: request.sequence,
+        signed_at: head,
+        max_ledger: request.max_ledger,
+        fee,
+    };
+    Ok((signed, envelope))
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use paychan_channel::xdr::{Limits, ReadXdr, TransactionEnvelope, TransactionExt, TransactionV1Envelope};
+use paychan_channel::xdr::{
+    Limits, ReadXdr, TransactionEnvelope, TransactionExt, TransactionV1Envelope,
+};
 use paychan_channel::{AccountId, Ledger, Stroops};
 use tracing::{debug, error, info, warn};
 
@@ -129,10 +131,17 @@ impl Tower {
     ///
     /// # Errors
     /// The store failed: the process must end. Trouble with the chain is logged, and the transaction waits.
-    pub(super) async fn advance(&self, flying: &mut InFlight, head: Ledger) -> Result<Progress, StoreError> {
+    pub(super) async fn advance(
+        &self,
+        flying: &mut InFlight,
+        head: Ledger,
+    ) -> Result<Progress, StoreError> {
         match self.steps(flying, head).await {
             Ok(Next::Over(verdict)) => self.over(flying, verdict).await,
-            Ok(Next::Confirm { ledger, fee_charged }) => self.confirm(flying, ledger, fee_charged).await,
+            Ok(Next::Confirm {
+                ledger,
+                fee_charged,
+            }) => self.confirm(flying, ledger, fee_charged).await,
             Ok(Next::Send | Next::Wait | Next::ReadAccount) => Ok(Progress::Waits),
             Err(error) => {
                 let transaction = hex::encode(flying.signed.hash);
@@ -151,7 +160,9 @@ impl Tower {
         let hash = flying.signed.hash;
         let mut next = match step::at_new_head(&flying.flight) {
             Opening::Send => Next::Send,
-            Opening::AskOutcome => step::after_found(&flying.flight, &self.chain.outcome(&hash).await?, head),
+            Opening::AskOutcome => {
+                step::after_found(&flying.flight, &self.chain.outcome(&hash).await?, head)
+            }
         };
         loop {
             next = match next {
@@ -182,7 +193,12 @@ impl Tower {
     }
 
     /// It is included and succeeded, says its status. What counts is what the channel's entries say.
-    async fn confirm(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
+    async fn confirm(
+        &self,
+        flying: &InFlight,
+        ledger: Ledger,
+        fee_charged: Stroops,
+    ) -> Result<Progress, StoreError> {
         let purpose = &flying.signed.purpose;
         let transaction = hex::encode(flying.signed.hash);
         let read = match self.reader.read(purpose.channels()).await {
@@ -197,7 +213,11 @@ impl Tower {
             return self.confirmed(flying, ledger, fee_charged).await;
         };
         // A channel that can't be read never gets newer: it must not hold the lane.
-        let known = self.view.channel(&channel).map(|known| known.state).filter(|_| read.unreadable == 0);
+        let known = self
+            .view
+            .channel(&channel)
+            .map(|known| known.state)
+            .filter(|_| read.unreadable == 0);
         match known {
             Some(state) if state.withdrawn >= amount => {
                 info!(
@@ -221,15 +241,30 @@ impl Tower {
                     fee_charged,
                     why: why.clone(),
                 };
-                self.store.record_outcome(flying.signed.hash, outcome).await?;
-                Ok(Progress::Landed(Landed::Failed { why, included: true }))
+                self.store
+                    .record_outcome(flying.signed.hash, outcome)
+                    .await?;
+                Ok(Progress::Landed(Landed::Failed {
+                    why,
+                    included: true,
+                }))
             }
         }
     }
 
-    async fn confirmed(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
-        let outcome = Outcome::Confirmed { ledger, fee_charged };
-        self.store.record_outcome(flying.signed.hash, outcome).await?;
+    async fn confirmed(
+        &self,
+        flying: &InFlight,
+        ledger: Ledger,
+        fee_charged: Stroops,
+    ) -> Result<Progress, StoreError> {
+        let outcome = Outcome::Confirmed {
+            ledger,
+            fee_charged,
+        };
+        self.store
+            .record_outcome(flying.signed.hash, outcome)
+            .await?;
         Ok(Progress::Landed(Landed::Confirmed))
     }
 
@@ -237,7 +272,10 @@ impl Tower {
         let signed = &flying.signed;
         let transaction = hex::encode(signed.hash);
         let lane: AccountId = signed.lane;
-        let now = self.view.head().map_or(signed.signed_at, |head| head.ledger);
+        let now = self
+            .view
+            .head()
+            .map_or(signed.signed_at, |head| head.ledger);
         let (outcome, landed) = match verdict {
             Verdict::Failed {
                 ledger,
@@ -253,7 +291,13 @@ impl Tower {
                     fee_charged,
                     why: why.clone(),
                 };
-                (outcome, Landed::Failed { why, included: true })
+                (
+                    outcome,
+                    Landed::Failed {
+                        why,
+                        included: true,
+                    },
+                )
             }
             Verdict::Expired { at } => {
                 warn!(transaction, %at, fee = %signed.fee, "not included within its bounds; it will be rebuilt");

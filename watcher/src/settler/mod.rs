@@ -20,7 +20,7 @@ use crate::chain::{Call, Chain, ChainError, Prepared, Request};
 use crate::config::Config;
 use crate::follower::ChannelReader;
 use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Payout, Plan};
-use crate::store::{HeldCommitment, Purpose, SignedTransaction, Store, StoreError};
+use crate::store::{HeldCommitment, Purpose, Store, StoreError};
 use crate::view::View;
 
 use flights::{InFlight, Landed, Progress, Tower};
@@ -138,12 +138,26 @@ impl Settler {
         let Some(head) = self.tower.view.head().map(|head| head.ledger) else {
             return Ok(());
         };
+        match self.round(head).await {
+            Err(error @ StoreError::Busy { .. }) => {
+                warn!(%error, "the store is busy; settling goes on at the next ledger");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn round(&mut self, head: Ledger) -> Result<(), StoreError> {
         self.drive(head).await?;
-        let lane = self.lane.account();
-        if self.flights.iter().any(|flying| flying.signed.lane == lane) {
+        if self.lane_is_busy() {
             return Ok(());
         }
         self.begin_next(head).await
+    }
+
+    fn lane_is_busy(&self) -> bool {
+        let lane = self.lane.account();
+        self.flights.iter().any(|flying| flying.signed.lane == lane)
     }
 
     /// How many transactions are in flight.
@@ -153,21 +167,29 @@ impl Settler {
 
     async fn drive(&mut self, head: Ledger) -> Result<(), StoreError> {
         let mut still = Vec::new();
+        let mut outcome = Ok(());
         for mut flying in std::mem::take(&mut self.flights) {
             match self.tower.advance(&mut flying, head).await {
-                Ok(Progress::Waits) => still.push(flying),
                 Ok(Progress::Landed(landed)) => self.landed(&flying, landed, head),
-                Err(error) => return Err(error),
+                Ok(Progress::Waits) => still.push(flying),
+                // The outcome is not written down: it stays in flight, and is asked for again.
+                Err(error) => {
+                    still.push(flying);
+                    outcome = Err(error);
+                }
             }
         }
         self.flights = still;
-        Ok(())
+        outcome
     }
 
     /// Draws the consequences for the next attempts.
     fn landed(&mut self, flying: &InFlight, landed: Landed, head: Ledger) {
         let signed = &flying.signed;
-        let included = matches!(landed, Landed::Confirmed | Landed::Failed { included: true, .. });
+        let included = matches!(
+            landed,
+            Landed::Confirmed | Landed::Failed { included: true, .. }
+        );
         if signed.lane == self.lane.account() && included {
             self.last_sequence = self.last_sequence.max(signed.sequence);
         }
@@ -186,12 +208,19 @@ impl Settler {
                 Landed::Expired => {
                     let bid = flying.bid();
                     self.ask_at_least(*channel, Stroops(bid.get().saturating_mul(2)));
-                    let why = format!("not included before ledger {} with a bid of {bid} stroops", signed.max_ledger);
+                    let why = format!(
+                        "not included before ledger {} with a bid of {bid} stroops",
+                        signed.max_ledger
+                    );
                     self.tower.view.saw_trouble(channel, Some(why));
                 }
                 Landed::FeeTooLow { needed } => {
                     // An amount that the transaction bid already can only mean the bid alone.
-                    let bid = if *needed > signed.fee { flying.bid_of(*needed) } else { *needed };
+                    let bid = if *needed > signed.fee {
+                        flying.bid_of(*needed)
+                    } else {
+                        *needed
+                    };
                     self.ask_at_least(*channel, bid);
                     let why = format!("the network asks for a bid of {bid} stroops");
                     self.tower.view.saw_trouble(channel, Some(why));
@@ -212,7 +241,11 @@ impl Settler {
     }
 
     fn leave_alone(&mut self, target: Target, channel: ContractId, head: Ledger, why: String) {
-        let deadline = self.tower.view.channel(&channel).and_then(|known| known.deadline);
+        let deadline = self
+            .tower
+            .view
+            .channel(&channel)
+            .and_then(|known| known.deadline);
         let again_at = self.patience.failed(target, head, deadline);
         let failures = self.patience.failures(target);
         match (target, deadline) {
@@ -220,7 +253,9 @@ impl Settler {
                 alarm = "settlement_failing", %channel, %deadline, why, failures, %again_at,
                 "a channel that is closing can't be settled now"
             ),
-            _ => warn!(%channel, ?target, why, failures, %again_at, "failed; left alone for a while"),
+            _ => {
+                warn!(%channel, ?target, why, failures, %again_at, "failed; left alone for a while")
+            }
         }
         self.tower.view.saw_trouble(&channel, Some(why));
     }
@@ -247,8 +282,17 @@ impl Settler {
                 Err(NotBegun::Store(error)) => return Err(error),
             }
         }
-        for extension in plan.extensions.into_iter().flat_map(|extension| self.split(extension)) {
-            if !extension.channels.iter().all(|channel| self.patience.allows(Target::Extend(*channel), head)) {
+        let extensions: Vec<Extension> = plan
+            .extensions
+            .into_iter()
+            .flat_map(|joint| self.split(joint))
+            .collect();
+        for extension in extensions {
+            if !extension
+                .channels
+                .iter()
+                .all(|channel| self.patience.allows(Target::Extend(*channel), head))
+            {
                 continue;
             }
             match self.extend(&extension, head).await {
@@ -265,17 +309,27 @@ impl Settler {
         Ok(())
     }
 
-    /// What is to be done at this head, in the order of loss.
+    /// What is to be done at this head, in the order of loss. Prices are asked for only when there is something to buy.
     async fn plan(&mut self, head: Ledger) -> Option<Plan> {
-        let view = &self.tower.view;
-        let network = view.network()?;
+        let plan = self.plan_at(head, self.market)?;
+        if plan.payouts.is_empty() && plan.extensions.is_empty() {
+            return Some(plan);
+        }
         match self.tower.chain.inclusion_fees().await {
             Ok(fees) => self.market = fees.p95.max(BASE_FEE),
-            // The last price heard is the best guess; it must not keep anything from being settled.
-            Err(error) => warn!(%error, market = %self.market, "fees can't be asked for; bidding by the last that were"),
+            // The last price heard is the best guess; not knowing it must not keep anything from being settled.
+            Err(error) => {
+                warn!(%error, market = %self.market, "fees can't be asked for; bidding by the last that were")
+            }
         }
+        self.plan_at(head, self.market)
+    }
+
+    fn plan_at(&self, head: Ledger, market: Stroops) -> Option<Plan> {
+        let view = &self.tower.view;
+        let network = view.network()?;
         let resource_fee = view.fee_funds().and_then(|funds| funds.settle_resource_fee);
-        let limits = Limits::new(&self.config, &network, head, self.market, resource_fee);
+        let limits = Limits::new(&self.config, &network, head, market, resource_fee);
         let channels = view.channels();
         let held: HashMap<ContractId, _> = self
             .tower
@@ -292,7 +346,11 @@ impl Settler {
                     channel,
                     held: held.get(&id)?,
                     token: self.config.token(&channel.state.token),
-                    can_close: channel.state.to.account().is_some_and(|to| self.recipients.contains_key(&to)),
+                    can_close: channel
+                        .state
+                        .to
+                        .account()
+                        .is_some_and(|to| self.recipients.contains_key(&to)),
                     close_failed: self.close_failed.contains(&id),
                     asked: self.asked.get(&id).copied(),
                 })
@@ -307,7 +365,8 @@ impl Settler {
 
     /// Entries of channels whose extension failed before go alone, so that one bad entry does not keep the others.
     fn split(&self, extension: Extension) -> Vec<Extension> {
-        let failed_before = |channel: &ContractId| self.patience.failures(Target::Extend(*channel)) > 0;
+        let failed_before =
+            |channel: &ContractId| self.patience.failures(Target::Extend(*channel)) > 0;
         if extension.channels.len() < 2 || !extension.channels.iter().any(failed_before) {
             return vec![extension];
         }
@@ -343,10 +402,14 @@ impl Settler {
             .code(&held.admission.wasm_hash)
             .is_some_and(|code| code.settle_needs_recipient);
         let (call, purpose) = if payout.close {
-            let to = to.ok_or_else(|| NotBegun::Failed("a contract can't be the source of a close".to_owned()))?;
+            let to = to.ok_or_else(|| {
+                NotBegun::Failed("a contract can't be the source of a close".to_owned())
+            })?;
             // Durable before the close is signed: what is acknowledged after this would be lost with the channel.
             let highest = self.tower.store.fence(channel).await?;
-            let HeldCommitment { amount, signature, .. } = highest.ok_or_else(nothing_held)?;
+            let HeldCommitment {
+                amount, signature, ..
+            } = highest.ok_or_else(nothing_held)?;
             let call = Call::Close {
                 channel,
                 amount,
@@ -355,7 +418,9 @@ impl Settler {
             };
             (call, Purpose::Close { channel, amount })
         } else {
-            let HeldCommitment { amount, signature, .. } = held.highest.ok_or_else(nothing_held)?;
+            let HeldCommitment {
+                amount, signature, ..
+            } = held.highest.ok_or_else(nothing_held)?;
             let call = Call::Settle {
                 channel,
                 amount,
@@ -375,18 +440,38 @@ impl Settler {
         let purpose = Purpose::Extend {
             channels: extension.channels.clone(),
         };
-        let asked = extension.channels.iter().filter_map(|channel| self.asked.get(channel)).max();
-        let bid = extension.bid.max(asked.copied().unwrap_or(BASE_FEE)).min(self.config.fees.max_inclusion_fee);
+        let asked = extension
+            .channels
+            .iter()
+            .filter_map(|channel| self.asked.get(channel))
+            .max();
+        let bid = extension
+            .bid
+            .max(asked.copied().unwrap_or(BASE_FEE))
+            .min(self.config.fees.max_inclusion_fee);
         self.begin(call, purpose, bid, head).await
     }
 
     /// Prepares, signs, records, and only then sends.
-    async fn begin(&mut self, call: Call, purpose: Purpose, bid: Stroops, head: Ledger) -> Result<(), NotBegun> {
+    async fn begin(
+        &mut self,
+        call: Call,
+        purpose: Purpose,
+        bid: Stroops,
+        head: Ledger,
+    ) -> Result<(), NotBegun> {
         let lane = self.lane.account();
-        let account = self.tower.chain.lane_account(&lane).await.map_err(NotBegun::Chain)?;
+        let account = self
+            .tower
+            .chain
+            .lane_account(&lane)
+            .await
+            .map_err(NotBegun::Chain)?;
         let Some(account) = account else {
             error!(alarm = "fees_low", account = %lane, "the fee account does not exist; create and fund it");
-            return Err(NotBegun::Failed(format!("the fee account {lane} does not exist")));
+            return Err(NotBegun::Failed(format!(
+                "the fee account {lane} does not exist"
+            )));
         };
         self.tower.view.saw_lane(account.facts);
         let authorized_by = match &call {
@@ -397,7 +482,9 @@ impl Settler {
         let authorizer = match authorized_by {
             None => None,
             Some(to) => Some(self.recipients.get(&to).ok_or_else(|| {
-                NotBegun::Failed(format!("the secret key of the recipient {to} is not configured, and it must sign"))
+                NotBegun::Failed(format!(
+                    "the secret key of the recipient {to} is not configured, and it must sign"
+                ))
             })?),
         };
         let request = Request {
@@ -406,7 +493,9 @@ impl Settler {
                 .sequence
                 .max(self.last_sequence)
                 .checked_add(1)
-                .ok_or_else(|| NotBegun::Failed("the fee account has used up its sequence numbers".to_owned()))?,
+                .ok_or_else(|| {
+                    NotBegun::Failed("the fee account has used up its sequence numbers".to_owned())
+                })?,
             max_ledger: head.saturating_add(IN_FLIGHT_LEDGERS),
             inclusion_fee: bid,
             call,
@@ -416,7 +505,9 @@ impl Settler {
                 transaction,
                 resource_fee,
             }) => (*transaction, resource_fee),
-            Ok(Prepared::Fails { why }) => return Err(NotBegun::Failed(format!("its simulation fails: {why}"))),
+            Ok(Prepared::Fails { why }) => {
+                return Err(NotBegun::Failed(format!("its simulation fails: {why}")));
+            }
             Err(error) if concerns_all(&error) => return Err(NotBegun::Chain(error)),
             Err(error) => return Err(NotBegun::Failed(error.to_string())),
         };
@@ -424,8 +515,15 @@ impl Settler {
             self.tower.view.saw_settle_resource_fee(resource_fee);
         }
         let signers: Vec<&SecretKey> = std::iter::once(&self.lane).chain(authorizer).collect();
-        let (signed, envelope) = build::sign(&request, transaction, purpose, head, &self.network, &signers)
-            .map_err(|error| NotBegun::Failed(error.to_string()))?;
+        let (signed, envelope) = build::sign(
+            &request,
+            transaction,
+            purpose,
+            head,
+            &self.network,
+            &signers,
+        )
+        .map_err(|error| NotBegun::Failed(error.to_string()))?;
         info!(
             transaction = hex::encode(signed.hash), purpose = ?signed.purpose, bid = %bid, fee = %signed.fee,
             max_ledger = %signed.max_ledger, "signed"
@@ -445,7 +543,9 @@ fn nothing_held() -> NotBegun {
 fn concerns_all(error: &ChainError) -> bool {
     use crate::chain::ChainErrorKind as Kind;
     match error.kind {
-        Kind::Behind | Kind::Gone | Kind::Busy { .. } | Kind::Transport | Kind::WrongNetwork => true,
+        Kind::Behind | Kind::Gone | Kind::Busy { .. } | Kind::Transport | Kind::WrongNetwork => {
+            true
+        }
         Kind::Refused | Kind::Undecodable => false,
     }
 }

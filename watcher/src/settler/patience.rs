@@ -16,7 +16,7 @@ const SHARE_OF_TIME_LEFT: u32 = 8;
 
 /// What can fail by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Target {
+pub(super) enum Target {
     /// Paying out a channel.
     Pay(ContractId),
     /// Lengthening the lives of a channel's entries.
@@ -25,7 +25,7 @@ pub enum Target {
 
 /// What failed lately, and when it may be tried again.
 #[derive(Debug, Default)]
-pub struct Patience(HashMap<Target, Trouble>);
+pub(super) struct Patience(HashMap<Target, Trouble>);
 
 #[derive(Debug, Clone, Copy)]
 struct Trouble {
@@ -35,18 +35,25 @@ struct Trouble {
 
 impl Patience {
     /// Whether it may be tried at this head.
-    pub fn allows(&self, target: Target, head: Ledger) -> bool {
-        self.0.get(&target).is_none_or(|trouble| head >= trouble.not_before)
+    pub(super) fn allows(&self, target: Target, head: Ledger) -> bool {
+        self.0
+            .get(&target)
+            .is_none_or(|trouble| head >= trouble.not_before)
     }
 
     /// How often it failed since it last went well.
-    pub fn failures(&self, target: Target) -> u32 {
+    pub(super) fn failures(&self, target: Target) -> u32 {
         self.0.get(&target).map_or(0, |trouble| trouble.failures)
     }
 
     /// It failed at this head; `deadline` is the ledger by which it must be done, if there is one. Answers the ledger
     /// at which it may be tried again.
-    pub fn failed(&mut self, target: Target, head: Ledger, deadline: Option<Ledger>) -> Ledger {
+    pub(super) fn failed(
+        &mut self,
+        target: Target,
+        head: Ledger,
+        deadline: Option<Ledger>,
+    ) -> Ledger {
         let trouble = self.0.entry(target).or_insert(Trouble {
             failures: 0,
             not_before: head,
@@ -57,13 +64,15 @@ impl Patience {
     }
 
     /// It went well.
-    pub fn went_well(&mut self, target: Target) {
+    pub(super) fn went_well(&mut self, target: Target) {
         self.0.remove(&target);
     }
 }
 
 fn wait(failures: u32, head: Ledger, deadline: Option<Ledger>) -> u32 {
-    let doubling = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(LONGEST_WAIT);
+    let doubling = 1u32
+        .checked_shl(failures.saturating_sub(1))
+        .unwrap_or(LONGEST_WAIT);
     let longest = match deadline {
         // Past the deadline settling works until the refund does: try at every ledger.
         Some(deadline) => (deadline.since(head) / SHARE_OF_TIME_LEFT).clamp(1, LONGEST_WAIT),
@@ -113,7 +122,10 @@ mod tests {
     fn past_the_deadline_every_ledger_is_tried() {
         let mut patience = Patience::default();
         for head in 200..240 {
-            assert_eq!(patience.failed(TARGET, Ledger(head), Some(Ledger(150))), Ledger(head + 1));
+            assert_eq!(
+                patience.failed(TARGET, Ledger(head), Some(Ledger(150))),
+                Ledger(head + 1)
+            );
         }
     }
 

@@ -161,15 +161,16 @@ fn is_final(flight: &Flight, oldest: Ledger, latest: Ledger) -> bool {
 
 /// After the transaction was given to the network.
 pub fn after_sent(flight: &Flight, sent: &Sent) -> Next {
-    let refused = |why: String, needed_fee: Option<Stroops>, lane_is_short: bool| match flight.offered {
-        Offered::Never => Next::Over(Verdict::Refused {
-            why,
-            needed_fee,
-            lane_is_short,
-        }),
-        // Some queue may hold it from an earlier sending: only its bounds end it.
-        Offered::Maybe => Next::Wait,
-    };
+    let refused =
+        |why: String, needed_fee: Option<Stroops>, lane_is_short: bool| match flight.offered {
+            Offered::Never => Next::Over(Verdict::Refused {
+                why,
+                needed_fee,
+                lane_is_short,
+            }),
+            // Some queue may hold it from an earlier sending: only its bounds end it.
+            Offered::Maybe => Next::Wait,
+        };
     match sent {
         // TRY_AGAIN_LATER: the account has a transaction waiting (this one, perhaps) or the hash is banned for a while.
         Sent::Pending | Sent::Duplicate | Sent::TryAgainLater => Next::Wait,
@@ -181,8 +182,16 @@ pub fn after_sent(flight: &Flight, sent: &Sent) -> Next {
         // It may be this transaction itself that used the sequence number: the account and the hash tell.
         Sent::BadSequence => Next::ReadAccount,
         // Its bounds have passed; whether a ledger holds it is asked for at the next head.
-        Sent::TooLate => refused("its ledger bounds have passed already".to_owned(), None, false),
-        Sent::InsufficientBalance => refused("the lane's account can't pay the fee".to_owned(), None, true),
+        Sent::TooLate => refused(
+            "its ledger bounds have passed already".to_owned(),
+            None,
+            false,
+        ),
+        Sent::InsufficientBalance => refused(
+            "the lane's account can't pay the fee".to_owned(),
+            None,
+            true,
+        ),
         Sent::Refused { code } => refused(format!("refused with {code}"), None, false),
     }
 }
@@ -207,7 +216,9 @@ pub fn after_account(flight: &Flight, account: &LaneAccount, found: &Found) -> N
     }
     if latest >= flight.max_ledger && account.facts.read_at >= flight.max_ledger {
         // Past its bounds with its sequence number unused: it never was included.
-        return Next::Over(Verdict::Expired { at: account.facts.read_at });
+        return Next::Over(Verdict::Expired {
+            at: account.facts.read_at,
+        });
     }
     match flight.offered {
         // The account is further back than thought; built on a wrong number, and nobody holds it.

@@ -1,0 +1,441 @@
+//! The network through one Stellar RPC endpoint.
+
+mod answers;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use paychan_channel::events::ChannelEvent;
+use paychan_channel::xdr::{
+    ConfigSettingEntry, ConfigSettingId, LedgerBounds, LedgerEntryData, LedgerKey, ScSymbol, ScVal,
+    StringM, TransactionEnvelope,
+};
+use paychan_channel::{
+    AccountId, Address, ChannelState, ContractId, SacAsset, Stroops, calls, events,
+};
+use paychan_rpc::{
+    CallFailure, Client, Draft, EventFilter, EventsRequest, ExtraWrites, KnownChannel, Options,
+    Parties, ReadError, RpcError, Segment, TxHash, auth, operations,
+};
+
+use super::{
+    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints,
+    EventsFrom, Found, InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
+};
+use crate::admission::{self, FactsError, Payability, TokenFacts};
+use crate::view::{Head, NetworkTerms};
+
+/// Events asked for in one page: the server's most (stellar-rpc, `methods/get_events.go`).
+const EVENTS_A_PAGE: u32 = 10_000;
+
+/// One endpoint, trusted: what it says of the chain is believed.
+pub struct RpcChain {
+    client: Client,
+    /// What writing 1,024 bytes costs. Changes only when the network votes on its settings; read with them.
+    write_fee: Mutex<Option<Stroops>>,
+}
+
+impl RpcChain {
+    /// The endpoint at `url`, each request within `timeout`. Opens no connection yet.
+    ///
+    /// # Errors
+    /// [`ChainErrorKind::Refused`] when the URL is none; [`ChainErrorKind::Transport`] when TLS can't be set up.
+    pub fn new(url: &str, timeout: Duration) -> Result<Self, ChainError> {
+        let options = Options {
+            timeout,
+            ..Options::default()
+        };
+        Ok(Self {
+            client: Client::new(url, options)?,
+            write_fee: Mutex::new(None),
+        })
+    }
+
+    /// Scheme, host and port of the endpoint: what may be shown.
+    pub fn endpoint(&self) -> String {
+        self.client.endpoint()
+    }
+
+    /// Makes sure that the endpoint serves the network with this passphrase.
+    ///
+    /// # Errors
+    /// [`ChainErrorKind::WrongNetwork`] names both; any other when it can't be asked.
+    pub async fn check_network(&self, passphrase: &str) -> Result<(), ChainError> {
+        self.client.check_network(passphrase).await?;
+        Ok(())
+    }
+
+    async fn write_fee(&self) -> Result<Stroops, ChainError> {
+        let known = *self
+            .write_fee
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match known {
+            Some(fee) => Ok(fee),
+            None => self.read_write_fee().await,
+        }
+    }
+
+    async fn read_write_fee(&self) -> Result<Stroops, ChainError> {
+        let fee = self.client.get_write_fee_per_kb().await?;
+        *self
+            .write_fee
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(fee);
+        Ok(fee)
+    }
+
+    /// A channel that is not there: at which ledger.
+    async fn missing(&self, channel: ContractId) -> Result<ChannelRead, ChainError> {
+        let at = self.client.get_latest_ledger().await?.sequence;
+        Ok(ChannelRead::Missing { channel, at })
+    }
+
+    async fn told(
+        &self,
+        channel: ContractId,
+        read: Result<ChannelState, ReadError>,
+    ) -> Result<ChannelRead, ChainError> {
+        match read {
+            Ok(state) => Ok(ChannelRead::Read(state)),
+            Err(ReadError::NotFound(_)) => self.missing(channel).await,
+            Err(ReadError::Rpc(error)) => Err(error.into()),
+            Err(error @ (ReadError::NotAChannel(_) | ReadError::Changed { .. })) => {
+                Ok(ChannelRead::Undecodable {
+                    channel,
+                    why: error.to_string(),
+                })
+            }
+        }
+    }
+
+    async fn read_known(
+        &self,
+        channels: &[WatchedChannel],
+    ) -> Result<Vec<ChannelRead>, ChainError> {
+        let known: Vec<KnownChannel> = channels.iter().map(known).collect();
+        let states = paychan_rpc::read_channels(&self.client, &known).await?;
+        let mut reads = Vec::with_capacity(states.len());
+        for (watched, state) in known.iter().zip(states) {
+            let state = match state {
+                // Its token turns out to have code of its own: that is one more entry to ask for.
+                Ok(state) if state.token_kind.code() != watched.token_code => {
+                    let again = [KnownChannel::of(&state)];
+                    let mut states = paychan_rpc::read_channels(&self.client, &again).await?;
+                    states.pop().unwrap_or(Ok(state))
+                }
+                other => other,
+            };
+            reads.push(self.told(watched.channel, state).await?);
+        }
+        Ok(reads)
+    }
+
+    async fn entries(
+        &self,
+        keys: &[LedgerKey],
+    ) -> Result<Vec<Option<LedgerEntryData>>, ChainError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entries = self.client.get_ledger_entries(keys).await?;
+        Ok(keys
+            .iter()
+            .map(|key| entries.get(key).map(|entry| entry.data.clone()))
+            .collect())
+    }
+
+    async fn page(&self, since: &EventsFrom) -> Result<CloseHints, ChainError> {
+        let request = EventsRequest {
+            from: match since {
+                EventsFrom::Ledger(ledger) => paychan_rpc::EventsFrom::Ledger(*ledger),
+                EventsFrom::Cursor(cursor) => paychan_rpc::EventsFrom::Cursor(cursor.clone()),
+            },
+            filters: vec![EventFilter {
+                contracts: Vec::new(),
+                topics: vec![vec![Segment::Is(close_topic()), Segment::Rest]],
+            }],
+            limit: Some(EVENTS_A_PAGE),
+        };
+        let page = self.client.get_events(&request).await?;
+        let reached = page.cursor_ledger();
+        let full = page.events.len() >= usize::try_from(EVENTS_A_PAGE).unwrap_or(usize::MAX);
+        let scanned_to =
+            answers::scanned_to(&page.events, full, reached, page.latest).ok_or_else(|| {
+                ChainError {
+                    what: "getEvents",
+                    kind: ChainErrorKind::Undecodable,
+                    message: format!("the cursor {:?} names no ledger", page.cursor),
+                }
+            })?;
+        let hints = page.events.iter().filter_map(|event| {
+            let effective_at = match events::decode(&event.topics, &event.data) {
+                Ok(Some(ChannelEvent::Close { effective_at })) => Some(effective_at),
+                // Some other contract's event, or a channel's that is not understood: reading the entries tells.
+                _ => None,
+            };
+            Some(CloseHint {
+                contract: event.contract?,
+                ledger: event.ledger,
+                effective_at,
+            })
+        });
+        Ok(CloseHints {
+            hints: hints.collect(),
+            scanned_to,
+            next: (full || scanned_to < page.latest).then_some(EventsFrom::Cursor(page.cursor)),
+        })
+    }
+
+    async fn build(&self, request: &Request) -> Result<Prepared, ChainError> {
+        let (operation, soroban, extra, channel) = match &request.call {
+            Call::Settle {
+                channel,
+                amount,
+                signature,
+                authorized_by,
+            } => {
+                let call = calls::settle(channel, *amount, signature);
+                let extra =
+                    ExtraWrites::for_channels(1, self.write_fee().await?).map_err(unbuildable)?;
+                (
+                    operations::invoke(*authorized_by, call),
+                    None,
+                    extra,
+                    Some(*channel),
+                )
+            }
+            Call::Close {
+                channel,
+                amount,
+                signature,
+                to,
+            } => {
+                let call = calls::close(channel, *amount, signature);
+                let extra =
+                    ExtraWrites::for_channels(1, self.write_fee().await?).map_err(unbuildable)?;
+                (
+                    operations::invoke(Some(*to), call),
+                    None,
+                    extra,
+                    Some(*channel),
+                )
+            }
+            Call::Extend { keys, extend_to } => {
+                let footprint =
+                    operations::footprint(keys.clone(), Vec::new()).map_err(unbuildable)?;
+                (
+                    operations::extend(*extend_to),
+                    Some(footprint),
+                    ExtraWrites::NONE,
+                    None,
+                )
+            }
+        };
+        let draft = Draft {
+            source: request.source,
+            sequence: request.sequence,
+            operations: vec![operation],
+            ledger_bounds: Some(LedgerBounds {
+                min_ledger: 0,
+                max_ledger: request.max_ledger.get(),
+            }),
+            time_bounds: None,
+            inclusion_fee: request.inclusion_fee,
+            soroban,
+        };
+        let envelope = draft.build().map_err(unbuildable)?;
+        let simulation = self.client.simulate(&envelope).await?;
+        let simulated = match simulation.outcome {
+            Ok(simulated) => simulated,
+            Err(failure) => {
+                let parties = Parties {
+                    channel,
+                    token: None,
+                };
+                let why = CallFailure::of_simulation(&failure, &parties).to_string();
+                return Ok(Prepared::Fails { why });
+            }
+        };
+        if simulated
+            .auth
+            .iter()
+            .any(|entry| auth::needs_signature(entry))
+        {
+            let why =
+                "it needs the authorization of somebody whose key is not used here".to_owned();
+            return Ok(Prepared::Fails { why });
+        }
+        let transaction = paychan_rpc::assemble(&draft, &simulated, extra).map_err(unbuildable)?;
+        let resource_fee = simulated.resource_fee().saturating_add(extra.fee());
+        Ok(Prepared::Ready {
+            transaction: Box::new(transaction),
+            resource_fee,
+        })
+    }
+}
+
+impl Chain for RpcChain {
+    fn head(&self) -> Asking<'_, Head> {
+        Box::pin(async move {
+            let latest = self.client.get_latest_ledger().await?;
+            answers::head(&latest).ok_or_else(|| ChainError {
+                what: "getLatestLedger",
+                kind: ChainErrorKind::Undecodable,
+                message: format!(
+                    "{} does not say when ledger {} closed, so its age can't be judged; use an endpoint that runs \
+                     stellar-rpc v24 or newer",
+                    self.endpoint(),
+                    latest.sequence
+                ),
+            })
+        })
+    }
+
+    fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints> {
+        Box::pin(self.page(since))
+    }
+
+    fn read_channels<'a>(&'a self, channels: &'a [WatchedChannel]) -> Asking<'a, Vec<ChannelRead>> {
+        Box::pin(self.read_known(channels))
+    }
+
+    fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead> {
+        Box::pin(async move {
+            let read = paychan_rpc::read_channel(&self.client, channel).await;
+            self.told(*channel, read).await
+        })
+    }
+
+    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenFacts> {
+        Box::pin(async move {
+            let key = asset.and_then(admission::issuer_key);
+            let issuer = self.entries(key.as_slice()).await?.pop().flatten();
+            admission::token_facts(asset, issuer.as_ref()).map_err(not_understood)
+        })
+    }
+
+    fn payability<'a>(
+        &'a self,
+        token: &'a ContractId,
+        asset: Option<&'a SacAsset>,
+        facts: &'a TokenFacts,
+        to: &'a Address,
+    ) -> Asking<'a, Payability> {
+        Box::pin(async move {
+            let keys = admission::payability_keys(token, asset, to);
+            let entries = self.entries(&keys).await?;
+            admission::payability(asset, facts, to, &entries).map_err(not_understood)
+        })
+    }
+
+    fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
+        Box::pin(async move {
+            match paychan_rpc::read_account(&self.client, account).await {
+                Ok(account) => Ok(Some(answers::lane_account(&account))),
+                Err(paychan_rpc::AccountError::NotFound(_)) => Ok(None),
+                Err(paychan_rpc::AccountError::Rpc(error)) => Err(error.into()),
+            }
+        })
+    }
+
+    fn settings(&self) -> Asking<'_, NetworkTerms> {
+        Box::pin(async move {
+            let archival = self
+                .client
+                .get_config_setting(ConfigSettingId::StateArchival)
+                .await?;
+            let timing = self
+                .client
+                .get_config_setting(ConfigSettingId::ScpTiming)
+                .await?;
+            self.read_write_fee().await?;
+            match (archival, timing) {
+                (
+                    ConfigSettingEntry::StateArchival(archival),
+                    ConfigSettingEntry::ScpTiming(timing),
+                ) => Ok(NetworkTerms {
+                    target_close_ms: timing.ledger_target_close_time_milliseconds,
+                    max_entry_ttl: archival.max_entry_ttl,
+                }),
+                _ => Err(ChainError {
+                    what: "getLedgerEntries",
+                    kind: ChainErrorKind::Undecodable,
+                    message: format!(
+                        "{} gave other network settings than were asked for",
+                        self.endpoint()
+                    ),
+                }),
+            }
+        })
+    }
+
+    fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
+        Box::pin(async move {
+            let stats = self.client.get_fee_stats().await?;
+            Ok(InclusionFees {
+                p95: stats.soroban.p95,
+                max: stats.soroban.max,
+            })
+        })
+    }
+
+    fn prepare<'a>(&'a self, request: &'a Request) -> Asking<'a, Prepared> {
+        Box::pin(self.build(request))
+    }
+
+    fn send<'a>(&'a self, envelope: &'a TransactionEnvelope) -> Asking<'a, Sent> {
+        Box::pin(async move { Ok(answers::sent(self.client.send(envelope).await?.status)) })
+    }
+
+    fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
+        Box::pin(async move {
+            Ok(answers::found(
+                self.client.get_transaction(&TxHash(*hash)).await?,
+            ))
+        })
+    }
+}
+
+fn known(watched: &WatchedChannel) -> KnownChannel {
+    KnownChannel {
+        channel: watched.channel,
+        wasm_hash: watched.wasm_hash,
+        token: watched.token,
+        token_code: watched.token_code,
+    }
+}
+
+/// `close`, the first topic of the event that a close_start and a close emit.
+fn close_topic() -> ScVal {
+    let name: StringM<32> = "close".try_into().expect("5 characters fit a symbol's 32");
+    ScVal::Symbol(ScSymbol(name))
+}
+
+fn not_understood(error: FactsError) -> ChainError {
+    ChainError {
+        what: "getLedgerEntries",
+        kind: ChainErrorKind::Undecodable,
+        message: error.to_string(),
+    }
+}
+
+fn unbuildable(error: paychan_rpc::BuildError) -> ChainError {
+    ChainError {
+        what: "building a transaction",
+        kind: ChainErrorKind::Refused,
+        message: error.to_string(),
+    }
+}
+
+impl From<RpcError> for ChainError {
+    fn from(error: RpcError) -> Self {
+        Self {
+            what: error.method,
+            kind: answers::kind(&error.kind),
+            message: format!("{}: {}", error.endpoint, error.kind),
+        }
+    }
+}

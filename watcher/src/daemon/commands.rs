@@ -1,0 +1,151 @@
+//! What a person runs beside the daemon: check, status, repair, confirm-rollback.
+
+use std::time::Duration;
+
+use paychan_channel::ContractId;
+use serde::Serialize;
+
+use super::RunError;
+use crate::admission::rolled_back;
+use crate::chain::{Chain, ChannelRead, RpcChain, WatchedChannel};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Secrets};
+use crate::floor::Floor;
+use crate::settler::step::IN_FLIGHT_LEDGERS;
+use crate::status;
+use crate::store::{self, Options, Store, StoreError};
+
+/// The status, as a table or as JSON, from the daemon or, while it is down, from its journal.
+///
+/// # Errors
+/// Neither can be asked.
+pub async fn status(config: &Config, json: bool) -> Result<String, RunError> {
+    let report = status::get(config).await?;
+    if json {
+        return to_json(&report);
+    }
+    Ok(status::render(&report, SystemClock.wall_unix_ms()))
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, RunError> {
+    serde_json::to_string_pretty(value)
+        .map_err(|error| RunError::Other(format!("no JSON can be made of it: {error}")))
+}
+
+/// Checks configuration, secrets, endpoint and terms, and answers with the floor's table. Changes nothing.
+///
+/// # Errors
+/// Whatever a start would stumble on.
+pub async fn check(config: &Config) -> Result<String, RunError> {
+    let secrets = Secrets::read(config)?;
+    let channels = match store::read_only(&config.data_dir) {
+        Ok(journal) => journal.channels.len(),
+        // No store yet: the first start makes one.
+        Err(StoreError::Io {
+            kind: std::io::ErrorKind::NotFound,
+            ..
+        }) => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let chain = endpoint(config).await?;
+    let terms = chain.settings().await?;
+    let channels = u32::try_from(channels).unwrap_or(u32::MAX);
+    let floor: Floor = config.floor(terms.target_close_ms, IN_FLIGHT_LEDGERS, channels)?;
+    config.check_floor(&floor)?;
+    let lane = secrets.lane.account();
+    let funds = match chain.lane_account(&lane).await? {
+        Some(account) => format!("can spend {} stroops", account.facts.spendable),
+        None => "does not exist yet: create it with some XLM before the start".to_owned(),
+    };
+    Ok(format!(
+        "{floor}\n\nminimum_refund_waiting_period is {}: fine.\nThe endpoint {} serves the configured network. It is the \
+         only one: what it says is believed.\nThe fee account {lane} {funds}.",
+        config.minimum_refund_waiting_period,
+        chain.endpoint(),
+    ))
+}
+
+/// Repairs a damaged store, and says what was kept and what is lost.
+///
+/// # Errors
+/// The store is held, of another network or of a newer version; or the disk failed.
+pub fn repair(config: &Config) -> Result<String, RunError> {
+    let report = store::repair(&config.data_dir, &config.network_id(), &Options::default())?;
+    Ok(report.to_string())
+}
+
+/// Writes down that the operator knows of every channel on which the chain has paid more than the store ever held, so
+/// that commitments are taken again. The daemon must be down.
+///
+/// # Errors
+/// The store or the chain can't be read; a channel that can't be read is named and nothing is written for it.
+pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
+    let chain = endpoint(config).await?;
+    let (store, _) = Store::open(&config.data_dir, &config.network_id(), Options::default())?;
+    let confirmed = confirm_all(&chain, &store).await;
+    store.shutdown().await?;
+    let (confirmed, unreadable) = confirmed?;
+    let mut said = match confirmed.is_empty() {
+        true => "On no channel has the chain paid more than the store holds. Nothing was written."
+            .to_owned(),
+        false => format!(
+            "Confirmed for {}. Commitments between what the store holds and what was paid were acknowledged and \
+             forgotten; no money is lost by that, for they were paid out. Commitments above what was paid may be \
+             forgotten too: ask your front end's records.",
+            list(&confirmed)
+        ),
+    };
+    if !unreadable.is_empty() {
+        said.push_str(&format!(
+            "\nCould not be read, and was left as it is: {}.",
+            list(&unreadable)
+        ));
+    }
+    Ok(said)
+}
+
+type Channels = Vec<ContractId>;
+
+async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Channels), RunError> {
+    let held = store.all_held();
+    let watched: Vec<WatchedChannel> = held
+        .iter()
+        .map(|held| WatchedChannel {
+            channel: held.channel(),
+            wasm_hash: held.admission.wasm_hash,
+            token: held.admission.token,
+            token_code: None,
+        })
+        .collect();
+    let (mut confirmed, mut unreadable) = (Vec::new(), Vec::new());
+    for read in chain.read_channels(&watched).await? {
+        let ChannelRead::Read(state) = read else {
+            unreadable.push(read.channel());
+            continue;
+        };
+        let held = held.iter().find(|held| held.channel() == state.channel);
+        if held.is_some_and(|held| rolled_back(held, state.withdrawn)) {
+            store
+                .confirm_rollback(state.channel, state.withdrawn)
+                .await?;
+            confirmed.push(state.channel);
+        }
+    }
+    Ok((confirmed, unreadable))
+}
+
+fn list(channels: &[ContractId]) -> String {
+    channels
+        .iter()
+        .map(ContractId::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The configured endpoint, of the configured network.
+async fn endpoint(config: &Config) -> Result<RpcChain, RunError> {
+    let timeout = Duration::from_millis(config.network.timeout_ms.into());
+    let chain = RpcChain::new(&config.network.rpc_url, timeout)?;
+    chain.check_network(config.passphrase()).await?;
+    Ok(chain)
+}

@@ -1,0 +1,222 @@
+//! The daemon: puts the parts together, starts them in the right order, and ends them in order.
+//!
+//! Start: secrets → store, verified → API listens (and answers 503: nothing is known yet) → endpoint checked → the
+//! network's settings, the floor → all channels read → ready. What was in flight is asked for before anything new is
+//! built. An endpoint that is down delays all of this and ends nothing.
+//!
+//! End: commitments are refused, what waits is written, the disk is synced.
+
+pub mod commands;
+mod error;
+mod exit;
+pub mod hardening;
+pub mod logging;
+mod pulse;
+mod service;
+mod work;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::acceptance::{Acceptance, ViewGate};
+use crate::admission::Intake;
+use crate::api::{self, Api};
+use crate::chain::RpcChain;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Secrets};
+use crate::follower::{Follower, FollowerSettings};
+use crate::settler::step::IN_FLIGHT_LEDGERS;
+use crate::settler::{Settler, SettlerParts};
+use crate::status::Reporter;
+use crate::store::{Options, Store};
+use crate::view::View;
+
+pub use error::RunError;
+pub use exit::{EXIT_CODES, Exit};
+use pulse::Pulse;
+use work::Work;
+
+/// How long the parts may take to end after they were told to. Longer than one request to the endpoint; whoever is not
+/// done by then is cut off, which loses nothing: it is what a crash does.
+const LAST_WORDS: Duration = Duration::from_secs(15);
+
+/// Runs the daemon until `shutdown` completes or something fails that only a new start can mend.
+///
+/// # Errors
+/// [`RunError`], with its exit code. All that was acknowledged is on disk whatever it says.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    let config = Arc::new(config);
+    let secrets = Secrets::read(&config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let chain = Arc::new(RpcChain::new(
+        &config.network.rpc_url,
+        Duration::from_millis(config.network.timeout_ms.into()),
+    )?);
+    let store = open_store(&config).await?;
+
+    let view = Arc::new(View::new());
+    let gate = Arc::new(ViewGate::new(view.clone(), clock.clone(), config.clone()));
+    if store.set_gate(gate.clone()).is_err() {
+        return Err(RunError::Other(
+            "the store had a gate before it was given one".to_owned(),
+        ));
+    }
+    let lane = secrets.lane.account();
+    let follower = Follower::new(
+        chain.clone(),
+        store.clone(),
+        view.clone(),
+        clock.clone(),
+        FollowerSettings {
+            sweep_interval: config.reaction.sweep_interval_ledgers,
+            recent: Duration::from_secs(config.fresh.seconds.into()),
+            lanes: vec![lane],
+        },
+    );
+    let reader = follower.reader();
+    let settler = Settler::new(SettlerParts {
+        chain: chain.clone(),
+        store: store.clone(),
+        view: view.clone(),
+        reader: reader.clone(),
+        config: config.clone(),
+        lane: secrets.lane,
+        recipients: secrets.recipients,
+    })?;
+    let api = Arc::new(Api {
+        token: secrets.token,
+        intake: Intake::new(
+            config.clone(),
+            chain.clone(),
+            store.clone(),
+            view.clone(),
+            IN_FLIGHT_LEDGERS,
+        ),
+        acceptance: Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(reader)),
+        reporter: Reporter::new(config.clone(), store.clone(), view.clone(), clock.clone()),
+    });
+
+    let listener = listen(&config).await?;
+    let (stop, stopped) = watch::channel(false);
+    let (follows, settles) = (Arc::new(Pulse::default()), Arc::new(Pulse::default()));
+    follows.beat(clock.boot());
+    settles.beat(clock.boot());
+    let work = Work {
+        config: config.clone(),
+        chain,
+        store: store.clone(),
+        view: view.clone(),
+        clock: clock.clone(),
+        follower,
+        settler,
+        follows: follows.clone(),
+        settles: settles.clone(),
+        stopped: stopped.clone(),
+    };
+
+    let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
+    parts.spawn(serve(listener, api, stopped.clone()));
+    parts.spawn(work.run(lane));
+    parts.spawn(service::watchdog(
+        vec![follows, settles],
+        store.clone(),
+        clock,
+        stopped,
+    ));
+
+    let ended = tokio::select! {
+        () = shutdown => {
+            info!("asked to stop: no more commitments are taken");
+            Ok(())
+        }
+        failed = store.failed() => Err(RunError::Store(failed)),
+        Some(part) = parts.join_next() => Err(how_it_ended(part)),
+    };
+    if let Err(error) = &ended {
+        error!(alarm = "stopped", %error, "the watcher can't go on");
+    }
+    service::stopping();
+    view.stop();
+    stop.send_replace(true);
+    let quiet = async { while parts.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_WORDS, quiet).await.is_err() {
+        warn!("some parts did not end in time and are cut off; nothing is lost by that");
+        parts.shutdown().await;
+    }
+    let closed = store.shutdown().await;
+    ended?;
+    closed?;
+    info!("stopped; all that was acknowledged is on disk");
+    Ok(())
+}
+
+async fn open_store(config: &Config) -> Result<Store, RunError> {
+    let (dir, network) = (config.data_dir.clone(), config.network_id());
+    // Reads the journal and verifies signatures: seconds of work, and systemd is told to be patient.
+    service::starting("reading the journal", Duration::from_secs(600));
+    let opened =
+        tokio::task::spawn_blocking(move || Store::open(&dir, &network, Options::default())).await;
+    let (store, recovered) = opened.map_err(|error| RunError::Part {
+        part: "reading the journal",
+        why: error.to_string(),
+    })??;
+    info!(
+        channels = recovered.channels,
+        in_flight = recovered.in_flight,
+        last_record = recovered.last_record,
+        "{recovered}"
+    );
+    Ok(store)
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, RunError> {
+    let failed = |error: std::io::Error| RunError::Listen {
+        listen: config.listen.to_string(),
+        why: error.to_string(),
+    };
+    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+    let at = listener.local_addr().map_err(failed)?;
+    info!(listen = %at, "the API listens; it takes money once the chain is known");
+    Ok(listener)
+}
+
+async fn serve(
+    listener: TcpListener,
+    api: Arc<Api>,
+    stopped: watch::Receiver<bool>,
+) -> Result<(), RunError> {
+    axum::serve(listener, api::router(api))
+        .with_graceful_shutdown(until(stopped))
+        .await
+        .map_err(|error| RunError::Part {
+            part: "the API",
+            why: error.to_string(),
+        })
+}
+
+/// Completes when the daemon is told to stop.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the daemon is gone: that is stopped too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// No part ends by itself while the daemon runs.
+fn how_it_ended(part: Result<Result<(), RunError>, tokio::task::JoinError>) -> RunError {
+    match part {
+        Ok(Ok(())) => RunError::Part {
+            part: "a part of the daemon",
+            why: "it returned".to_owned(),
+        },
+        Ok(Err(error)) => error,
+        Err(error) => RunError::Part {
+            part: "a part of the daemon",
+            why: error.to_string(),
+        },
+    }
+}

@@ -1,0 +1,82 @@
+//! Says when a deadline comes near with something unsettled: at a third of the wait, at a tenth, and when it has passed.
+
+use std::collections::HashMap;
+
+use paychan_channel::{ContractId, Ledger};
+use tracing::error;
+
+use crate::store::Store;
+use crate::view::View;
+
+/// How near a deadline is, beside the whole wait. T is at most a third of it ([`crate::floor`]): what is not settled by
+/// then is later than planned for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Near {
+    Third,
+    Tenth,
+    Passed,
+}
+
+impl Near {
+    fn of(left: u32, wait: u32) -> Option<Self> {
+        match left {
+            0 => Some(Self::Passed),
+            left if left <= wait / 10 => Some(Self::Tenth),
+            left if left <= wait / 3 => Some(Self::Third),
+            _ => None,
+        }
+    }
+}
+
+/// What was said already.
+#[derive(Debug, Default)]
+pub(super) struct Deadlines(HashMap<ContractId, Near>);
+
+impl Deadlines {
+    /// Raises an alarm for each channel whose deadline has come nearer than was said before.
+    pub(super) fn tell(&mut self, store: &Store, view: &View, head: Ledger) {
+        for known in view.channels() {
+            let (channel, Some(deadline)) = (known.state.channel, known.deadline) else {
+                continue;
+            };
+            let unsettled = match store.held(&channel) {
+                Some(held) if !known.ended => known.state.unsettled(held.highest_amount()),
+                _ => continue,
+            };
+            let left = deadline.since(head);
+            let near =
+                Near::of(left, known.state.refund_waiting_period).filter(|_| !unsettled.is_zero());
+            if near > self.0.get(&channel).copied() {
+                error!(
+                    alarm = "deadline_near", %channel, %deadline, left, %unsettled, trouble = known.trouble,
+                    "unsettled while the deadline comes near"
+                );
+            }
+            match near {
+                Some(near) => self.0.insert(channel, near),
+                None => self.0.remove(&channel),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_near_at_a_third_at_a_tenth_and_when_it_has_passed() {
+        assert_eq!(Near::of(301, 900), None);
+        assert_eq!(Near::of(300, 900), Some(Near::Third));
+        assert_eq!(Near::of(91, 900), Some(Near::Third));
+        assert_eq!(Near::of(90, 900), Some(Near::Tenth));
+        assert_eq!(Near::of(1, 900), Some(Near::Tenth));
+        assert_eq!(Near::of(0, 900), Some(Near::Passed));
+    }
+
+    #[test]
+    fn each_step_is_nearer_than_the_one_before_and_none_is_the_farthest() {
+        assert!(None < Some(Near::Third));
+        assert!(Near::Third < Near::Tenth && Near::Tenth < Near::Passed);
+    }
+}
