@@ -82,8 +82,8 @@ try_rustup() {
         fi
         say "rustup target add $target"
         local log=$build/rustup.log
-        if ! timeout 300 rustup target add "$target" >"$log" 2>&1 || ! has_target rustc; then
-            why_not_rustup="rustup target add $target: $(grep -v '^$' "$log" | tail -n 1)"
+        if ! RUSTUP_MAX_RETRIES=1 timeout 300 rustup target add "$target" >"$log" 2>&1 || ! has_target rustc; then
+            why_not_rustup="rustup target add $target: $(grep -m 1 '^error' "$log" || echo "no answer in 5 minutes")"
             return 1
         fi
     fi
