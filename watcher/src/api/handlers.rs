@@ -29,14 +29,19 @@ pub(super) struct Channels {
     channels: Vec<ChannelReport>,
 }
 
-pub(super) async fn admit(State(api): State<Arc<Api>>, body: Body) -> Result<(StatusCode, Json<ChannelReport>), Problem> {
+pub(super) async fn admit(
+    State(api): State<Arc<Api>>,
+    body: Body,
+) -> Result<(StatusCode, Json<ChannelReport>), Problem> {
     let channel = bodies::channel(body)?;
     api.intake.take(channel).await?;
     Ok((StatusCode::CREATED, Json(report(&api, &channel)?)))
 }
 
 pub(super) async fn channels(State(api): State<Arc<Api>>) -> Json<Channels> {
-    Json(Channels { channels: api.reporter.channels() })
+    Json(Channels {
+        channels: api.reporter.channels(),
+    })
 }
 
 pub(super) async fn channel(
@@ -53,8 +58,20 @@ pub(super) async fn offer(
 ) -> Result<Json<Acknowledgement>, Problem> {
     let channel = bodies::channel_id(&channel)?;
     let offered = bodies::commitment(body)?;
-    let taken = api.acceptance.offer(channel, offered.amount, offered.signature, offered.request_id).await?;
-    Ok(Json(Acknowledgement { highest: taken.highest, unsettled: taken.unsettled, coverage: taken.coverage }))
+    let taken = api
+        .acceptance
+        .offer(
+            channel,
+            offered.amount,
+            offered.signature,
+            offered.request_id,
+        )
+        .await?;
+    Ok(Json(Acknowledgement {
+        highest: taken.highest,
+        unsettled: taken.unsettled,
+        coverage: taken.coverage,
+    }))
 }
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Report> {
@@ -67,12 +84,23 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
 
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     let reasons = api.reporter.not_ready();
-    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+    let status = if reasons.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(json!({ "ready": reasons.is_empty(), "reasons": reasons })),
+    )
+        .into_response()
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> Problem {
-    let detail = format!("there is no {}; see `paychan-watcher --help` for the calls under /v1", uri.path());
+    let detail = format!(
+        "there is nothing at {}; the calls are under /v1/channels",
+        uri.path()
+    );
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
 }
 
@@ -82,7 +110,9 @@ pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
 }
 
 fn report(api: &Api, channel: &ContractId) -> Result<ChannelReport, Problem> {
-    api.reporter
-        .channel(channel)
-        .ok_or_else(|| Problem::unknown_channel(format!("the channel {channel} is not admitted; admit it first")))
+    api.reporter.channel(channel).ok_or_else(|| {
+        Problem::unknown_channel(format!(
+            "the channel {channel} is not admitted; admit it first"
+        ))
+    })
 }

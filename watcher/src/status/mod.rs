@@ -62,24 +62,35 @@ pub async fn get(config: &Config) -> Result<Report, StatusError> {
 async fn from_daemon(config: &Config) -> Result<Option<Report>, StatusError> {
     let token = ApiToken::read(&config.token)?;
     let listen = config.listen.to_string();
-    let not_it = |why: String| StatusError::NotTheDaemon { listen: listen.clone(), why };
+    let not_it = |why: String| StatusError::NotTheDaemon {
+        listen: listen.clone(),
+        why,
+    };
     // Straight to this machine's own address, whatever proxy the environment names.
     let client = reqwest::Client::builder()
         .timeout(PATIENCE)
         .no_proxy()
         .build()
         .map_err(|error| not_it(error.to_string()))?;
-    let asked = client.get(format!("http://{listen}/v1/status")).bearer_auth(token.expose()).send().await;
+    let asked = client
+        .get(format!("http://{listen}/v1/status"))
+        .bearer_auth(token.expose())
+        .send()
+        .await;
     let answer = match asked {
         Ok(answer) => answer,
         Err(error) if error.is_connect() => return Ok(None),
         Err(error) => return Err(not_it(error.without_url().to_string())),
     };
     match answer.status() {
-        StatusCode::OK => {
-            answer.json().await.map(Some).map_err(|error| not_it(format!("its answer is not a status: {error}")))
-        }
-        StatusCode::UNAUTHORIZED => Err(not_it("it does not take this configuration's token".to_owned())),
+        StatusCode::OK => answer
+            .json()
+            .await
+            .map(Some)
+            .map_err(|error| not_it(format!("its answer is not a status: {error}"))),
+        StatusCode::UNAUTHORIZED => Err(not_it(
+            "it does not take this configuration's token".to_owned(),
+        )),
         other => Err(not_it(format!("it answers with {other}"))),
     }
 }

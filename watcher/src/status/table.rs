@@ -32,25 +32,49 @@ fn write(out: &mut String, report: &Report, now: u64) -> std::fmt::Result {
 fn heading(out: &mut String, report: &Report, now: u64) -> std::fmt::Result {
     let ago = |then: u64| format!("{} s ago", now.saturating_sub(then) / 1_000);
     if report.running {
-        let ready = if report.not_ready.is_empty() { "takes commitments" } else { "takes NO commitments" };
+        let ready = if report.not_ready.is_empty() {
+            "takes commitments"
+        } else {
+            "takes NO commitments"
+        };
         writeln!(out, "daemon   UP, {ready}")?;
         for reason in &report.not_ready {
             writeln!(out, "         because {reason}")?;
         }
     } else {
-        writeln!(out, "daemon   DOWN: nothing is watched and nothing will be settled until it is started")?;
-        let age = report.as_of_unix_ms.map_or("it is empty".to_owned(), |then| format!("last written {}", ago(then)));
+        writeln!(
+            out,
+            "daemon   DOWN: nothing is watched and nothing will be settled until it is started"
+        )?;
+        let age = report
+            .as_of_unix_ms
+            .map_or("which holds no commitment".to_owned(), |then| {
+                format!("last written {}", ago(then))
+            });
         writeln!(out, "         what follows is from its journal, {age}")?;
     }
     writeln!(out, "network  {}", report.network)?;
     if let Some(head) = report.head {
-        writeln!(out, "ledger   {}, closed {}", head.ledger, ago(head.closed_at_unix_ms))?;
+        writeln!(
+            out,
+            "ledger   {}, closed {}",
+            head.ledger,
+            ago(head.closed_at_unix_ms)
+        )?;
     }
     Ok(())
 }
 
 fn channels(out: &mut String, report: &Report) -> std::fmt::Result {
-    let header = ["CHANNEL", "STATUS", "HIGHEST", "UNSETTLED", "COVERAGE", "DEADLINE"].map(str::to_owned);
+    let header = [
+        "CHANNEL",
+        "STATUS",
+        "HIGHEST",
+        "UNSETTLED",
+        "COVERAGE",
+        "DEADLINE",
+    ]
+    .map(str::to_owned);
     let rows: Vec<[String; 6]> = report
         .channels
         .iter()
@@ -66,7 +90,11 @@ fn channels(out: &mut String, report: &Report) -> std::fmt::Result {
         })
         .collect();
     let widths: [usize; 6] = std::array::from_fn(|column| {
-        std::iter::once(&header).chain(&rows).map(|row| row[column].chars().count()).max().unwrap_or_default()
+        std::iter::once(&header)
+            .chain(&rows)
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
     });
     line(out, &header, &widths)?;
     for (row, channel) in rows.iter().zip(&report.channels) {
@@ -81,7 +109,15 @@ fn channels(out: &mut String, report: &Report) -> std::fmt::Result {
         if let Some(outcome) = &channel.last_outcome {
             writeln!(out, "    last   {outcome}")?;
         }
-        writeln!(out, "    next   {}", if report.running { &channel.next_action } else { "nothing while the daemon is down" })?;
+        writeln!(
+            out,
+            "    next   {}",
+            if report.running {
+                &channel.next_action
+            } else {
+                "nothing while the daemon is down"
+            }
+        )?;
     }
     Ok(())
 }
@@ -103,7 +139,11 @@ fn status(channel: &ChannelReport) -> String {
         ChannelStatus::Final => "final",
         ChannelStatus::Unread => "unread",
     };
-    if channel.fenced { format!("{status}, fenced") } else { status.to_owned() }
+    if channel.fenced {
+        format!("{status}, fenced")
+    } else {
+        status.to_owned()
+    }
 }
 
 fn amount(channel: &ChannelReport, amount: Option<Amount>) -> String {
@@ -121,7 +161,9 @@ fn deadline(channel: &ChannelReport, target_close_ms: Option<u32>) -> String {
         (None, _) => "-".to_owned(),
         (Some(deadline), None) => format!("ledger {deadline}"),
         (Some(deadline), Some(0)) => format!("ledger {deadline}, PASSED"),
-        (Some(deadline), Some(left)) => format!("ledger {deadline}, {}", ledgers(left, target_close_ms)),
+        (Some(deadline), Some(left)) => {
+            format!("ledger {deadline}, {}", ledgers(left, target_close_ms))
+        }
     }
 }
 
@@ -161,10 +203,24 @@ fn lanes(out: &mut String, report: &Report) -> std::fmt::Result {
         let amount = Amount::new(stroops.get().into()).unwrap_or(Amount::ZERO);
         format!("{} XLM", amount.to_decimal(Stroops::DECIMALS))
     };
-    writeln!(out, "{:<56}  {:>20}  {:>20}  SEND", "FEE ACCOUNT", "BALANCE", "SPENDABLE")?;
+    writeln!(
+        out,
+        "{:<56}  {:>20}  {:>20}  SEND",
+        "FEE ACCOUNT", "BALANCE", "SPENDABLE"
+    )?;
     for lane in &report.lanes {
-        let send = if lane.send > Stroops(0) { xlm(lane.send) } else { "nothing".to_owned() };
-        writeln!(out, "{:<56}  {:>20}  {:>20}  {send}", lane.account, xlm(lane.balance), xlm(lane.spendable))?;
+        let send = if lane.send > Stroops(0) {
+            xlm(lane.send)
+        } else {
+            "nothing".to_owned()
+        };
+        writeln!(
+            out,
+            "{:<56}  {:>20}  {:>20}  {send}",
+            lane.account,
+            xlm(lane.balance),
+            xlm(lane.spendable)
+        )?;
     }
     Ok(())
 }

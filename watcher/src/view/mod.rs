@@ -9,6 +9,8 @@
 //!   never goes away either.
 
 mod fresh;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -128,6 +130,8 @@ struct Seen {
     state: ChannelState,
     danger: Danger,
     trouble: Option<String>,
+    /// The last read found something that is not understood.
+    unreadable: bool,
 }
 
 /// What is never un-seen.
@@ -172,7 +176,10 @@ impl View {
         let mut inner = self.write();
         let moved = inner.head.is_none_or(|seen| head.ledger > seen.head.ledger);
         if moved {
-            inner.head = Some(SeenHead { head, advanced_at: boot });
+            inner.head = Some(SeenHead {
+                head,
+                advanced_at: boot,
+            });
         }
         moved
     }
@@ -187,10 +194,14 @@ impl View {
         }
         let mut inner = self.write();
         inner.events = Some(match inner.events {
-            Some(known) if from.0 <= known.to.0.saturating_add(1) && to >= known.from => Span {
-                from: known.from.min(from),
-                to: known.to.max(to),
-            },
+            Some(known)
+                if from <= known.to.saturating_add(1) && to.saturating_add(1) >= known.from =>
+            {
+                Span {
+                    from: known.from.min(from),
+                    to: known.to.max(to),
+                }
+            }
             _ => Span { from, to },
         });
     }
@@ -220,10 +231,23 @@ impl View {
         match inner.channels.get_mut(&state.channel) {
             Some(seen) => seen.merge(state),
             None => {
-                let mut seen = Seen { state: state.clone(), danger: Danger::default(), trouble: None };
+                let mut seen = Seen {
+                    state: state.clone(),
+                    danger: Danger::default(),
+                    trouble: None,
+                    unreadable: false,
+                };
                 seen.note_danger(&state);
                 inner.channels.insert(state.channel, seen);
             }
+        }
+    }
+
+    /// The channel's entries were read and not understood, or were not there. What was known before stands, for settling;
+    /// money is not taken on it until a read succeeds.
+    pub fn saw_unreadable(&self, channel: &ContractId) {
+        if let Some(seen) = self.write().channels.get_mut(channel) {
+            seen.unreadable = true;
         }
     }
 
@@ -308,7 +332,11 @@ impl View {
     /// All channels whose entries were read, in the order of their ids.
     pub fn channels(&self) -> Vec<ChannelView> {
         let inner = self.read();
-        let mut all: Vec<ChannelView> = inner.channels.values().map(|seen| inner.copy(seen)).collect();
+        let mut all: Vec<ChannelView> = inner
+            .channels
+            .values()
+            .map(|seen| inner.copy(seen))
+            .collect();
         all.sort_by_key(|known| known.state.channel);
         all
     }
@@ -367,7 +395,12 @@ impl View {
     }
 
     /// Whether the head is recent: what `readyz` asks. `wall_unix_ms` and `boot` are now.
-    pub fn chain_freshness(&self, limits: &FreshnessLimits, wall_unix_ms: u64, boot: Duration) -> Result<Head, NotFresh> {
+    pub fn chain_freshness(
+        &self,
+        limits: &FreshnessLimits,
+        wall_unix_ms: u64,
+        boot: Duration,
+    ) -> Result<Head, NotFresh> {
         fresh::chain(self.read().head.as_ref(), limits, wall_unix_ms, boot)
     }
 
@@ -382,7 +415,15 @@ impl View {
         let inner = self.read();
         let head = fresh::chain(inner.head.as_ref(), limits, wall_unix_ms, boot)?;
         let seen = inner.channels.get(channel).ok_or(NotFresh::Unread)?;
-        fresh::channel(head.ledger, seen.state.read_at, inner.gap_free_to(seen), limits)
+        if seen.unreadable {
+            return Err(NotFresh::Unreadable);
+        }
+        fresh::channel(
+            head.ledger,
+            seen.state.read_at,
+            inner.gap_free_to(seen),
+            limits,
+        )
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
@@ -420,6 +461,7 @@ impl Seen {
     fn merge(&mut self, read: ChannelState) {
         self.note_danger(&read);
         let newer = read.read_at > self.state.read_at;
+        self.unreadable &= read.read_at < self.state.read_at;
         let lower = read.read_at == self.state.read_at && read.coverage() <= self.state.coverage();
         if newer || lower {
             self.state = read;

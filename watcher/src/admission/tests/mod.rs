@@ -1,0 +1,5 @@
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
+
+mod channels;
+mod commitments;
+mod facts;

@@ -1,0 +1,499 @@
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
+
+use paychan_channel::{
+    ChannelState, ContractId, Layout, Ledger, Lives, SacAsset, TokenKind, WasmHash, keys,
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::Config;
+use crate::fixtures::{
+    CHANNEL, CODE, HEAD, NETWORK_TERMS, TOKEN, channel_view, config, held, state, units,
+};
+
+fn limits() -> Limits {
+    Limits {
+        head: HEAD,
+        market: Stroops(200),
+        max_inclusion_fee: Stroops(1_000_000),
+        resource_fee: Stroops(50_000),
+        life_floor: 1_000,
+        extend_to: 50_000,
+    }
+}
+
+/// A channel that is closing, with `left` ledgers to its deadline.
+fn closing(left: u32) -> ChannelState {
+    ChannelState {
+        close_effective_at: Some(Ledger(HEAD.0 + left)),
+        ..state()
+    }
+}
+
+struct Case {
+    config: Config,
+    view: ChannelView,
+    held: Held,
+    can_close: bool,
+    close_failed: bool,
+}
+
+impl Case {
+    fn of(state: ChannelState, highest: u64) -> Self {
+        Self {
+            config: config(),
+            view: channel_view(state),
+            held: held(highest),
+            can_close: false,
+            close_failed: false,
+        }
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known {
+            channel: &self.view,
+            held: &self.held,
+            token: self.config.token(&TOKEN),
+            can_close: self.can_close,
+            close_failed: self.close_failed,
+            asked: None,
+        }
+    }
+
+    fn decide(&self) -> Action {
+        decide(&self.known(), &limits())
+    }
+}
+
+#[test]
+fn an_open_channel_with_long_lived_entries_waits() {
+    assert_eq!(Case::of(state(), 500_000_000).decide(), Action::Wait);
+}
+
+#[test]
+fn a_closing_channel_is_settled_without_the_recipients_key_and_closed_with_it() {
+    let mut case = Case::of(closing(17_280), 500_000_000);
+    assert_eq!(
+        case.decide(),
+        Action::Settle {
+            amount: units(500_000_000),
+            bid: Stroops(200)
+        }
+    );
+    case.can_close = true;
+    assert_eq!(
+        case.decide(),
+        Action::Close {
+            amount: units(500_000_000),
+            bid: Stroops(200)
+        }
+    );
+    case.close_failed = true;
+    assert_eq!(
+        case.decide(),
+        Action::Settle {
+            amount: units(500_000_000),
+            bid: Stroops(200)
+        }
+    );
+}
+
+#[test]
+fn a_close_that_only_an_event_told_of_is_acted_on() {
+    let mut case = Case::of(state(), 500_000_000);
+    case.view.deadline = Some(Ledger(HEAD.0 + 10));
+    assert!(matches!(case.decide(), Action::Settle { .. }));
+}
+
+#[test]
+fn settling_goes_on_after_the_deadline_until_the_refund() {
+    let mut passed = closing(0);
+    passed.close_effective_at = Some(Ledger(HEAD.0 - 500));
+    assert!(matches!(
+        Case::of(passed.clone(), 500_000_000).decide(),
+        Action::Settle { .. }
+    ));
+    passed.refunded = true;
+    passed.balance = Amount::ZERO;
+    assert_eq!(
+        Case::of(passed, 500_000_000).decide(),
+        Action::Report(Report::Lost {
+            unsettled: units(500_000_000)
+        })
+    );
+}
+
+#[test]
+fn a_closing_channel_with_nothing_unsettled_waits() {
+    let paid = ChannelState {
+        withdrawn: units(500_000_000),
+        ..closing(100)
+    };
+    assert_eq!(Case::of(paid.clone(), 500_000_000).decide(), Action::Wait);
+    assert_eq!(
+        Case::of(paid, 400_000_000).decide(),
+        Action::Wait,
+        "somebody settled a higher one"
+    );
+}
+
+#[test]
+fn dust_is_reported_and_not_settled_and_the_limit_itself_is_settled() {
+    assert_eq!(
+        Case::of(closing(100), 99_999).decide(),
+        Action::Report(Report::Dust {
+            unsettled: units(99_999),
+            dust: units(100_000)
+        })
+    );
+    assert!(matches!(
+        Case::of(closing(100), 100_000).decide(),
+        Action::Settle { .. }
+    ));
+}
+
+#[test]
+fn a_promise_in_a_token_that_is_no_longer_listed_is_kept_to_the_last_unit() {
+    let case = Case::of(closing(0), 1);
+    let unlisted = Known {
+        token: None,
+        ..case.known()
+    };
+    assert_eq!(
+        decide(&unlisted, &limits()),
+        Action::Settle {
+            amount: units(1),
+            bid: Stroops(1_000_000)
+        }
+    );
+}
+
+/// The entries of [`state`]: their keys, and how to say until when each lives.
+fn entries_of_state() -> [(LedgerKey, fn(&mut ChannelState, Option<Ledger>)); 4] {
+    let holder = paychan_channel::Address::Contract(CHANNEL);
+    [
+        (keys::instance(&CHANNEL), |state, until| {
+            state.lives.instance = until
+        }),
+        (keys::code(&CODE), |state, until| state.lives.code = until),
+        (keys::token_balance(&TOKEN, &holder), |state, until| {
+            state.lives.token_balance = until
+        }),
+        (keys::instance(&TOKEN), |state, until| {
+            state.lives.token_instance = until
+        }),
+    ]
+}
+
+#[test]
+fn each_entry_below_the_floor_is_extended_and_only_that() {
+    for (key, set) in entries_of_state() {
+        let mut short = state();
+        set(&mut short, Some(Ledger(HEAD.0 + 999)));
+        assert_eq!(
+            Case::of(short.clone(), 0).decide(),
+            Action::Extend { keys: vec![key] }
+        );
+        set(&mut short, Some(Ledger(HEAD.0 + 1_000)));
+        assert_eq!(Case::of(short, 0).decide(), Action::Wait);
+    }
+}
+
+#[test]
+fn a_tokens_own_code_is_kept_alive_too() {
+    let hash = WasmHash([9; 32]);
+    let mut short = state();
+    short.token_kind = TokenKind::Wasm(hash);
+    short.lives.token_code = Some(Ledger(HEAD.0 + 1));
+    assert_eq!(
+        Case::of(short, 0).decide(),
+        Action::Extend {
+            keys: vec![keys::code(&hash)]
+        }
+    );
+}
+
+#[test]
+fn an_archived_entry_cannot_be_extended_and_is_reported() {
+    for until in [0, HEAD.0 - 1] {
+        let mut archived = state();
+        archived.lives.token_balance = Some(Ledger(until));
+        assert_eq!(
+            Case::of(archived.clone(), 0).decide(),
+            Action::Report(Report::Archived {
+                entries: vec!["token balance"]
+            })
+        );
+        archived.lives.code = Some(Ledger(HEAD.0 + 5));
+        let others = Action::Extend {
+            keys: vec![keys::code(&CODE)],
+        };
+        assert_eq!(
+            Case::of(archived, 0).decide(),
+            others,
+            "the others are extended first"
+        );
+    }
+}
+
+#[test]
+fn an_entry_that_does_not_exist_needs_nothing() {
+    let mut empty = state();
+    empty.lives.token_balance = None;
+    assert_eq!(Case::of(empty, 0).decide(), Action::Wait);
+}
+
+#[test]
+fn the_networks_longest_life_bounds_what_is_extended_to_and_when() {
+    let network = NetworkTerms {
+        max_entry_ttl: 1_001,
+        ..NETWORK_TERMS
+    };
+    let limits = Limits::new(&config(), &network, HEAD, BASE_FEE, None);
+    assert_eq!(limits.extend_to, 1_000);
+    assert_eq!(
+        limits.life_floor, 500,
+        "an entry just extended is not due again"
+    );
+    let limits = Limits::new(&config(), &NETWORK_TERMS, HEAD, BASE_FEE, Some(Stroops(77)));
+    assert_eq!((limits.extend_to, limits.life_floor), (518_400, 51_840));
+    assert_eq!(limits.resource_fee, Stroops(77));
+}
+
+#[test]
+fn the_cap_is_what_the_saved_value_leaves_after_the_resources() {
+    let cap_of = |value| cap(value, &limits());
+    assert_eq!(cap_of(Some(Stroops(60_000))), Stroops(10_000));
+    assert_eq!(
+        cap_of(Some(Stroops(10))),
+        BASE_FEE,
+        "never below what the network takes at all"
+    );
+    assert_eq!(cap_of(Some(Stroops(i64::MAX))), Stroops(1_000_000));
+    assert_eq!(cap_of(None), Stroops(1_000_000));
+}
+
+#[test]
+fn the_bid_starts_at_the_market_and_is_at_the_cap_for_the_last_third() {
+    let cap = Stroops(1_000_000);
+    let bid_at = |left| bid(left, 900, Stroops(200), None, cap);
+    assert_eq!(bid_at(900), Stroops(200));
+    assert_eq!(
+        bid_at(1_000),
+        Stroops(200),
+        "announced again: no more than the start"
+    );
+    assert_eq!(
+        bid_at(600),
+        Stroops(200 + 999_800 / 4),
+        "half of the rise: a quarter of the way"
+    );
+    assert!(bid_at(301) < cap);
+    for left in [300, 100, 1, 0] {
+        assert_eq!(bid_at(left), cap);
+    }
+    assert_eq!(
+        bid(0, 0, Stroops(200), None, cap),
+        cap,
+        "a window of nothing is the end of it"
+    );
+}
+
+#[test]
+fn a_fee_that_the_network_asked_for_is_met_at_once_within_the_cap() {
+    let asked = |asked| bid(900, 900, Stroops(200), Some(Stroops(asked)), Stroops(5_000));
+    assert_eq!(asked(3_000), Stroops(3_000));
+    assert_eq!(asked(9_000), Stroops(5_000));
+    assert_eq!(asked(1), Stroops(200));
+}
+
+#[test]
+fn a_plan_pays_out_by_deadline_then_by_value() {
+    let channel = |id: u8, left, highest| {
+        let mut case = Case::of(
+            ChannelState {
+                channel: ContractId([id; 32]),
+                ..closing(left)
+            },
+            highest,
+        );
+        case.held.admission.channel = ContractId([id; 32]);
+        case
+    };
+    let cases = [
+        channel(1, 50, 200_000),
+        channel(2, 10, 200_000),
+        channel(3, 50, 900_000_000),
+        channel(4, 10, 1),
+    ];
+    let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
+    let plan = plan(&known, &limits());
+    let order: Vec<u8> = plan
+        .payouts
+        .iter()
+        .map(|payout| payout.channel.0[0])
+        .collect();
+    assert_eq!(order, [2, 3, 1]);
+    assert_eq!(plan.reports.len(), 1);
+    assert_eq!(plan.reports[0].0, ContractId([4; 32]), "dust");
+    assert!(plan.extensions.is_empty());
+}
+
+#[test]
+fn shared_entries_are_extended_once_and_many_channels_go_together() {
+    let near = Some(Ledger(HEAD.0 + 10));
+    let cases: Vec<Case> = (11..=70u8)
+        .map(|id| {
+            let mut short = ChannelState {
+                channel: ContractId([id; 32]),
+                ..state()
+            };
+            short.lives = Lives {
+                instance: near,
+                code: near,
+                token_balance: near,
+                token_instance: near,
+                token_code: None,
+            };
+            Case::of(short, 0)
+        })
+        .collect();
+    let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
+    let extensions = plan(&known, &limits()).extensions;
+    let keys: Vec<&LedgerKey> = extensions
+        .iter()
+        .flat_map(|extension| &extension.keys)
+        .collect();
+    let unique: std::collections::BTreeSet<_> = keys.iter().collect();
+    assert_eq!(
+        keys.len(),
+        60 + 60 + 2,
+        "instances and balances of each, code and token once"
+    );
+    assert_eq!(unique.len(), keys.len());
+    assert_eq!(extensions.len(), 2);
+    for extension in &extensions {
+        assert!(extension.keys.len() <= ENTRIES_PER_EXTENSION);
+        assert_eq!((extension.extend_to, extension.bid), (50_000, Stroops(200)));
+        assert!(!extension.channels.is_empty());
+    }
+}
+
+#[test]
+fn a_close_failed_when_an_outcome_says_so() {
+    let decided = |purpose, outcome| Decided {
+        hash: [0; 32],
+        lane: crate::fixtures::LANE,
+        purpose,
+        outcome,
+        decided_at_ms: 0,
+    };
+    let close = || Purpose::Close {
+        channel: CHANNEL,
+        amount: units(5),
+    };
+    let failed = || Outcome::Failed {
+        ledger: HEAD,
+        fee_charged: Stroops(1),
+        why: "x".to_owned(),
+    };
+    assert!(close_failed(&[decided(close(), failed())]));
+    assert!(!close_failed(&[decided(
+        close(),
+        Outcome::Expired { at: HEAD }
+    )]));
+    assert!(!close_failed(&[decided(
+        Purpose::Settle {
+            channel: CHANNEL,
+            amount: units(5)
+        },
+        failed()
+    )]));
+    assert!(!close_failed(&[]));
+}
+
+fn any_state() -> impl Strategy<Value = ChannelState> {
+    let until = || prop::option::of(prop_oneof![Just(0), 999_000u32..1_002_000, Just(2_000_000)]);
+    let chain = (
+        prop::option::of(990_000u32..1_020_000),
+        0u64..2_000_000,
+        0u64..2_000_000,
+        any::<bool>(),
+        1u32..30_000,
+    );
+    (chain, until(), until(), until(), any::<bool>()).prop_map(
+        |(chain, instance, code, balance_until, asset)| {
+            let (deadline, withdrawn, balance, refunded, window) = chain;
+            ChannelState {
+                layout: Layout::Paychan,
+                token_kind: if asset {
+                    TokenKind::Asset(SacAsset::Native)
+                } else {
+                    TokenKind::Unknown
+                },
+                close_effective_at: deadline.map(Ledger),
+                withdrawn: units(withdrawn),
+                balance: units(balance),
+                refunded,
+                refund_waiting_period: window,
+                lives: Lives {
+                    instance: instance.map(Ledger),
+                    code: code.map(Ledger),
+                    token_balance: balance_until.map(Ledger),
+                    ..state().lives
+                },
+                ..state()
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_closing_with_more_than_dust_unsettled_never_waits(
+        state in any_state(), highest in 0u64..2_000_000, can_close in any::<bool>(), close_failed in any::<bool>(),
+    ) {
+        let mut case = Case::of(state, highest);
+        (case.can_close, case.close_failed) = (can_close, close_failed);
+        let unsettled = case.view.state.unsettled(units(highest));
+        let must_pay = !case.view.state.is_final() && case.view.is_closing() && unsettled >= units(100_000);
+        match case.decide() {
+            Action::Settle { amount, bid } | Action::Close { amount, bid } => {
+                prop_assert!(must_pay);
+                prop_assert_eq!(amount, units(highest), "the highest, whole");
+                let value = config().token(&TOKEN).unwrap().value(unsettled);
+                prop_assert!(bid <= cap(Some(value), &limits()));
+                prop_assert!(bid >= BASE_FEE);
+            }
+            _ => prop_assert!(!must_pay),
+        }
+    }
+
+    #[test]
+    fn an_extension_names_only_live_entries_below_the_floor(state in any_state()) {
+        let case = Case::of(ChannelState { close_effective_at: None, refunded: false, ..state }, 0);
+        if let Action::Extend { keys } = case.decide() {
+            prop_assert!(!keys.is_empty());
+            for (_, life, key) in entries(&case.view) {
+                let due = matches!(life, Life::LiveUntil(until)
+                    if until >= HEAD && until.since(HEAD) < limits().life_floor);
+                prop_assert_eq!(keys.contains(&key), due);
+            }
+        }
+    }
+
+    #[test]
+    fn a_bid_never_falls_as_the_deadline_nears_and_is_never_above_the_cap(
+        window in 0u32..7_000_000, market in 0i64..i64::MAX, asked in prop::option::of(0i64..i64::MAX),
+        cap in BASE_FEE.get()..i64::MAX, a in any::<u32>(), b in any::<u32>(),
+    ) {
+        let at = |left| bid(left, window, Stroops(market), asked.map(Stroops), Stroops(cap));
+        let (near, far) = (at(a.min(b)), at(a.max(b)));
+        prop_assert!(near >= far);
+        for bid in [near, far] {
+            prop_assert!(bid.get() <= cap && bid >= BASE_FEE);
+        }
+        prop_assert_eq!(at(window / 3), Stroops(cap));
+        prop_assert_eq!(at(0), Stroops(cap));
+    }
+}
