@@ -251,7 +251,7 @@ mod tests {
     fn a_cursor_tells_its_ledger() {
         assert_eq!(
             cursor_ledger("0000005519426093056-0000000001"),
-            Some(Ledger(1_285_093))
+            Some(Ledger(1_285))
         );
         assert_eq!(cursor_ledger("nothing"), None);
     }

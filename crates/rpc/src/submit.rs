@@ -520,7 +520,3 @@ fn operation_results(result: &TransactionResultResult) -> String {
         .next()
         .unwrap_or_default()
 }
-
-#[cfg(test)]
-#[path = "submit_tests.rs"]
-mod tests;

@@ -3,3 +3,9 @@
     clippy::unwrap_used,
     reason = "a test that fails should stop where it fails"
 )]
+
+mod answers;
+mod failing;
+mod reading_channels;
+mod server;
+mod submitting;
