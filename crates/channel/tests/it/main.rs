@@ -4,4 +4,5 @@
     reason = "a test that fails should stop where it fails"
 )]
 
+mod agrees_with_contract;
 mod strict_verification;
