@@ -9,7 +9,9 @@ use std::{
     rc::Rc,
 };
 
-use soroban_env_host::{LedgerInfo, e2e_invoke::RecordingInvocationAuthMode};
+use soroban_env_host::{
+    HostError, LedgerInfo, e2e_invoke::RecordingInvocationAuthMode, events::HostEvent,
+};
 use soroban_simulation::{
     AutoRestoringSnapshotSource, NetworkConfig,
     simulation::{
@@ -109,7 +111,7 @@ pub(crate) fn invoke(
             .invoke_result
             .as_ref()
             .err()
-            .map(|error| format!("{error:?}"));
+            .map(|error| why(error, &simulated.diagnostic_events));
         Ok(Simulation {
             error,
             data: simulated.transaction_data,
@@ -170,6 +172,22 @@ pub(crate) fn restore(snapshot: &Snapshot<'_>, keys: &[LedgerKey]) -> Simulation
 
 fn restoring(snapshot: &Snapshot<'_>) -> Result<AutoRestoringSnapshotSource<Entries>, String> {
     AutoRestoringSnapshotSource::new(Rc::clone(&snapshot.entries), &snapshot.info).map_err(text)
+}
+
+/// The host's error and what led to it, newest first, in the public server's form.
+fn why(error: &HostError, events: &[DiagnosticEvent]) -> String {
+    let mut text = format!(
+        "HostError: {:?}\n\nEvent log (newest first):\n",
+        error.error
+    );
+    for (place, diagnostic) in events.iter().rev().enumerate() {
+        let event = HostEvent {
+            event: diagnostic.event.clone(),
+            failed_call: false,
+        };
+        text.push_str(&format!("   {place}: {event}\n"));
+    }
+    text
 }
 
 /// An error with all that is known of it, which is the public server's form.
