@@ -7,3 +7,4 @@ pub mod files;
 pub mod network;
 pub mod programs;
 pub mod watcher;
+pub mod world;

@@ -7,6 +7,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use paychan_channel::{Amount, Commitment, CommitmentSecret, ContractId, NetworkId, WasmHash};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
@@ -119,8 +120,8 @@ settle_needs_recipient = false
 contract = "{contract}"
 code = "USDC"
 decimals = 7
-minimum_deposit = "10000"
-dust = "100"
+minimum_deposit = "1000000"
+dust = "50000"
 stroops_per_unit = "50000000"
 
 [lane]
@@ -186,27 +187,32 @@ extend_to_ledgers = {extend_to}
     /// Starts the program and waits until it may take money.
     pub async fn start(&mut self) {
         self.spawn();
-        self.until("ready", async |watcher: &Self| {
-            let answer = watcher
-                .http
-                .get(format!("{}/readyz", watcher.url))
-                .send()
-                .await;
-            answer.is_ok_and(|answer| answer.status().is_success())
-        })
-        .await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.http.get(format!("{}/readyz", self.url)).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let process = self.process.as_mut().expect("it was spawned");
+            let ended = process.try_wait().expect("its end can be asked for");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "not ready ({}); the watcher logged:\n{}",
+                ended.map_or("in time".to_owned(), |status| status.to_string()),
+                self.logged()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Kills it as a power cut would, without waiting for its end: no handler runs.
     pub fn kill_now(&self) {
         let process = self.process.as_ref().and_then(Child::id).expect("it runs");
-        let status = std::process::Command::new("kill")
-            .args(["-KILL", &process.to_string()])
-            .status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "kill -KILL {process}"
-        );
+        let process = i32::try_from(process)
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process has a number above 0");
+        kill_process(process, Signal::KILL).expect("it can be killed");
     }
 
     /// Kills it as a power cut would, and waits until it is gone.

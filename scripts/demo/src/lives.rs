@@ -1,46 +1,69 @@
-//! Channel 2: the network forgets what nobody pays for; the watcher sees to it in time.
+//! Channel 2: the network archives what nobody pays for; the watcher sees to it in time.
 
-use paychan_channel::{Amount, Ledger, Lives};
-use paychan_tests::watcher::PATIENCE;
+use paychan_channel::{Amount, ChannelState, Ledger, Lives};
+use paychan_tests::watcher::{PATIENCE, Payer, Watcher};
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::payments::{Account, read};
+use crate::account::{Account, Before, funder_runs};
 use crate::stage::{LIFE_FLOOR, Stage, usdc};
 use crate::tell::{Teller, table};
 
 /// Ledgers left to the first entry that would be archived, after the jump.
 const LEFT_AFTER_JUMP: u32 = 300;
+/// Base units: 1.25 USDC.
+const TOTAL: i128 = 12_500_000;
 
 pub(crate) async fn play(tell: &Teller, stage: &Stage) -> Account {
-    let lane_before = stage.xlm(&stage.lane).await;
-    let recipient_before = stage.usdc(&stage.recipient).await;
+    let before = Before::read(stage).await;
 
-    tell.step("A second channel, paid through once and then left alone");
-    let (payer, mut funder_fees) = stage.open(tell, "channel-2", "2").await;
+    tell.step("A second channel: one payment, then nobody touches it for a long time");
+    let (payer, funder_fees) = stage.open(tell, "2").await;
     let mut watcher = stage.watcher();
     watcher.start().await;
     let (status, body) = watcher.admit(&payer.channel).await;
     assert_eq!(status, 201, "the watcher refused the channel: {body}");
-    let total = 12_500_000;
     let (status, body) = watcher
         .offer(
             &payer.channel,
-            &total.to_string(),
-            &payer.sign(total),
+            &TOTAL.to_string(),
+            &payer.sign(TOTAL),
             "the-only-one",
         )
         .await
         .expect("the watcher answers");
     assert_eq!(status, 200, "the payment was refused: {body}");
-    let acknowledged = Amount::new(total).expect("not negative");
+    let acknowledged = Amount::new(TOTAL).expect("not negative");
     tell.say(&format!("acknowledged: {} USDC", usdc(acknowledged)));
 
-    tell.step("Months pass in a moment: all four ledger entries that the channel lives by near the end of their life");
-    let before = read(stage, &payer).await;
+    tell.step("All four ledger entries that the channel lives by near the end of their life");
+    near_the_end(tell, stage, &payer, &watcher).await;
+
+    tell.step("Here too the agent runs, and the watcher settles");
+    let account = funder_runs(
+        tell,
+        stage,
+        "channel 2",
+        &payer,
+        acknowledged,
+        before,
+        funder_fees,
+    )
+    .await;
+
+    tell.step("What the operator sees");
+    let (_, shown) = watcher.status(&[]).await;
+    tell.say("$ paychan-watcher status --config watcher.toml\n");
+    tell.say(&shown);
+    watcher.sigkill().await;
+    account
+}
+
+async fn near_the_end(tell: &Teller, stage: &Stage, payer: &Payer, watcher: &Watcher) {
+    let network = &stage.world.network;
+    let before = stage.world.read(&payer.channel).await;
     let first_end = before.lives.earliest().expect("live entries");
-    let now = stage.network.ledger().await;
-    stage
-        .network
+    let now = network.ledger().await;
+    network
         .jump(
             first_end
                 .0
@@ -48,33 +71,17 @@ pub(crate) async fn play(tell: &Teller, stage: &Stage) -> Account {
                 .saturating_sub(LEFT_AFTER_JUMP),
         )
         .await;
-    let jumped_to = stage.network.ledger().await;
-    let give_up = Instant::now() + PATIENCE;
-    let after = loop {
-        let state = read(stage, &payer).await;
-        let extended = pairs(&before.lives, &state.lives)
-            .iter()
-            .all(|(_, before, after)| after > before);
-        if extended {
-            break state;
-        }
-        assert!(
-            Instant::now() < give_up,
-            "the watcher did not extend all four; it logged:\n{}",
-            watcher.logged()
-        );
-        sleep(Duration::from_millis(50)).await;
-    };
-    tell.say(&format!(
-        "it is ledger {jumped_to}; the watcher extends what has fewer than {LIFE_FLOOR} ledgers left"
-    ));
+    let jumped_to = network.ledger().await;
+    let after = extended(stage, payer, watcher, &before.lives).await;
+    tell.say(&format!("it is ledger {jumped_to}; the watcher extends what has fewer than {LIFE_FLOOR} ledgers left\n"));
     let rows: Vec<Vec<String>> = pairs(&before.lives, &after.lives)
         .into_iter()
         .map(|(name, before, after)| {
+            let left = before.0.saturating_sub(jumped_to);
             vec![
                 format!("    {name}"),
                 before.to_string(),
-                before.0.saturating_sub(jumped_to).to_string(),
+                left.to_string(),
                 after.to_string(),
             ]
         })
@@ -88,52 +95,31 @@ pub(crate) async fn play(tell: &Teller, stage: &Stage) -> Account {
         ],
         &rows,
     );
+}
 
-    // The account is settled as in channel 1: the funder leaves, the watcher settles.
-    funder_fees += stage.as_funder(tell, "close-start", &payer.channel).await;
-    let deadline = read(stage, &payer)
-        .await
-        .deadline()
-        .expect("the close was announced");
-    let settled_at = loop {
-        let state = read(stage, &payer).await;
-        if state.withdrawn >= acknowledged || state.read_at >= deadline {
-            break state.read_at;
+/// Waits until all entries live longer than they did.
+async fn extended(stage: &Stage, payer: &Payer, watcher: &Watcher, before: &Lives) -> ChannelState {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let state = stage.world.read(&payer.channel).await;
+        if pairs(before, &state.lives)
+            .iter()
+            .all(|(_, before, after)| after > before)
+        {
+            return state;
         }
-        sleep(Duration::from_millis(30)).await;
-    };
-    let now = stage.network.ledger().await;
-    stage.network.jump(deadline.0.saturating_sub(now)).await;
-    let funder_before = stage.usdc(&stage.funder).await;
-    funder_fees += stage.as_funder(tell, "refund", &payer.channel).await;
-    let (_, status) = watcher.status(&[]).await;
-    tell.say("\n$ paychan-watcher status");
-    tell.say(&status);
-    watcher.sigkill().await;
-
-    Account {
-        name: "channel 2",
-        deposited: before.deposited.expect("our contract counts deposits"),
-        acknowledged,
-        paid: stage
-            .usdc(&stage.recipient)
-            .await
-            .saturating_sub(recipient_before),
-        refunded: stage
-            .usdc(&stage.funder)
-            .await
-            .saturating_sub(funder_before),
-        ledgers_to_spare: Some(deadline.0.saturating_sub(settled_at.0)),
-        funder_fees,
-        watcher_fees: lane_before - stage.xlm(&stage.lane).await,
+        assert!(
+            Instant::now() < give_up,
+            "not all four were extended; the watcher logged:\n{}",
+            watcher.logged()
+        );
+        sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// The four entries by name, with the last ledger of their lives before and after.
+/// The entries by name, with the last ledger of their lives before and after.
 fn pairs(before: &Lives, after: &Lives) -> Vec<(&'static str, Ledger, Ledger)> {
-    before
-        .existing()
-        .zip(after.existing())
-        .map(|((name, before), (_, after))| (name, before, after))
+    let both = before.existing().zip(after.existing());
+    both.map(|((name, before), (_, after))| (name, before, after))
         .collect()
 }

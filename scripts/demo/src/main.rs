@@ -2,6 +2,7 @@
 //!
 //! Exits with 1 if an acknowledged commitment was not paid, or if any step does not go as told.
 
+mod account;
 mod lives;
 mod payments;
 mod stage;
@@ -22,48 +23,43 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let tell = Teller::new(9);
+    let tell = Teller::new(8);
     println!(
-        "Paychan: an agent pays an API 1,000 times, the API's watcher crashes, the agent runs."
+        "Paychan: an agent pays an API 1,000 times, the API's watcher crashes, the agent runs. Who gets the money?"
     );
     println!(
-        "Who gets the money? All of it real: Soroban host, contract, signatures, processes. No internet."
+        "Contract, host, signatures, processes and crashes are real; the network is on this machine."
     );
 
-    let stage = Stage::set(&tell, keep).await;
+    let mut stage = Stage::set(&tell).await;
     let first = payments::play(&tell, &stage).await;
     let second = lives::play(&tell, &stage).await;
 
-    println!("\nWhat happened to the money (USDC; fees in XLM)\n");
-    table(
-        &["", "channel 1", "channel 2"],
-        &first
-            .rows()
-            .into_iter()
-            .zip(second.rows())
-            .map(|((name, first), (_, second))| vec![name.to_owned(), first, second])
-            .collect::<Vec<_>>(),
-    );
-    println!();
-    let seconds = tell.elapsed().as_secs();
-    let mut wrong = first.wrong();
-    wrong.extend(second.wrong());
-    if wrong.is_empty() {
-        println!("Every acknowledged payment reached the recipient. ({seconds} s)");
-    } else {
-        for what in &wrong {
-            println!("WRONG: {what}");
-        }
-    }
+    println!("\nWhat became of the money (USDC)\n");
+    let rows: Vec<Vec<String>> = first
+        .rows()
+        .into_iter()
+        .zip(second.rows())
+        .map(|((name, first), (_, second))| vec![name.to_owned(), first, second])
+        .collect();
+    table(&["", first.name, second.name], &rows);
     if keep {
         println!(
-            "Logs, keys and stores are left in {}",
-            stage.keep().display()
+            "\nLogs, keys and stores are in {}",
+            stage.world.keep().display()
         );
     }
-    if wrong.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
+    let mut wrong = first.wrong();
+    wrong.extend(second.wrong());
+    for what in &wrong {
+        println!("\nWRONG: {what}");
     }
+    if !wrong.is_empty() {
+        return ExitCode::from(1);
+    }
+    println!(
+        "\nEvery acknowledged payment reached the recipient. ({} s)",
+        tell.elapsed().as_secs()
+    );
+    ExitCode::SUCCESS
 }

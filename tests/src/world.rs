@@ -1,0 +1,150 @@
+//! A network with people and a token on it, and channels opened and used through the command line.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use paychan_channel::{Amount, ChannelState, CommitmentSecret, ContractId};
+use paychan_rpc::{read_account, read_channel};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::command::paychan;
+use crate::files::write_secret;
+use crate::network::{Network, NetworkOptions, Person, TestToken};
+use crate::programs::contract_wasm;
+use crate::watcher::{Payer, Watcher, WatcherOptions};
+
+/// Everything that a channel needs around it.
+pub struct World {
+    folder: TempDir,
+    /// The network.
+    pub network: Network,
+    /// Who pays: has 1,000 USDC.
+    pub funder: Person,
+    /// Who is paid: has none.
+    pub recipient: Person,
+    /// The account that pays a watcher's fees.
+    pub lane: Person,
+    /// The token.
+    pub usdc: TestToken,
+}
+
+impl World {
+    /// Starts a network and brings everyone on.
+    pub async fn new(options: NetworkOptions) -> Self {
+        let folder = TempDir::with_prefix("paychan-").expect("a temporary folder");
+        let path = folder.path();
+        let network = Network::start(options).await;
+        let funder = network.account(path, "funder").await;
+        let recipient = network.account(path, "recipient").await;
+        let lane = network.account(path, "lane").await;
+        let usdc = network.issue_usdc(path, &[&funder, &recipient]).await;
+        network.mint(&usdc, &funder, 10_000_000_000).await;
+        Self {
+            folder,
+            network,
+            funder,
+            recipient,
+            lane,
+            usdc,
+        }
+    }
+
+    /// Where everything is written. Removed when dropped.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Leaves the folder behind when dropped, and says where it is.
+    pub fn keep(&mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        self.folder.path().to_owned()
+    }
+
+    /// Usual values for a watcher of the recipient.
+    pub fn watcher_options(&self) -> WatcherOptions<'_> {
+        WatcherOptions::new(&self.network, &self.recipient, &self.lane, &self.usdc)
+    }
+
+    /// A watcher for the recipient with usual values, not yet running.
+    pub fn watcher(&self) -> Watcher {
+        Watcher::configure(self.path(), &self.watcher_options())
+    }
+
+    /// Opens a channel from the funder with `paychan open`; `deposit` in whole USDC.
+    pub async fn open(&self, deposit: &str, to: &Person, waiting_period: u32) -> Payer {
+        let secret = CommitmentSecret::generate().expect("the system has randomness");
+        let seed = self.path().join(format!("{}.seed", secret.public()));
+        write_secret(&seed, &secret.seed_hex());
+        let wasm = contract_wasm();
+        let token = self.usdc.contract.to_string();
+        let to = to.id.to_string();
+        let waiting_period = waiting_period.to_string();
+        let args: [(&str, &OsStr); 7] = [
+            ("--wasm", wasm.as_os_str()),
+            ("--secret-file", self.funder.file.as_os_str()),
+            ("--commitment-secret-file", seed.as_os_str()),
+            ("--token", token.as_ref()),
+            ("--to", to.as_ref()),
+            ("--deposit", deposit.as_ref()),
+            ("--refund-waiting-period", waiting_period.as_ref()),
+        ];
+        let args = args
+            .into_iter()
+            .flat_map(|(name, value)| [OsStr::new(name), value]);
+        let opened = paychan(
+            &self.network,
+            std::iter::once(OsStr::new("open")).chain(args),
+        )
+        .await
+        .ok();
+        let channel = text(&opened, "channel")
+            .parse()
+            .expect("a channel's address");
+        Payer {
+            secret,
+            network: self.network.id(),
+            channel,
+        }
+    }
+
+    /// Calls a channel as the funder, with `paychan NAME CHANNEL`.
+    pub async fn as_funder(&self, name: &str, channel: &ContractId) -> Value {
+        let channel = channel.to_string();
+        let args: [&OsStr; 4] = [
+            name.as_ref(),
+            channel.as_ref(),
+            "--secret-file".as_ref(),
+            self.funder.file.as_os_str(),
+        ];
+        paychan(&self.network, args).await.ok()
+    }
+
+    /// The channel as it is on chain now.
+    pub async fn read(&self, channel: &ContractId) -> ChannelState {
+        read_channel(&self.network.client, channel)
+            .await
+            .expect("the channel can be read")
+    }
+
+    /// An account's XLM, in stroops.
+    pub async fn xlm(&self, who: &Person) -> i64 {
+        read_account(&self.network.client, &who.id)
+            .await
+            .expect("the account exists")
+            .balance
+            .0
+    }
+
+    /// An account's USDC, in base units.
+    pub async fn usdc(&self, who: &Person) -> Amount {
+        self.network.balance(&self.usdc, &who.id).await
+    }
+}
+
+/// A text field of a JSON object.
+pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text {name} in {value}"))
+}
