@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +16,7 @@ use super::{Api, Problem, bodies};
 use crate::status::{ChannelReport, Report};
 
 type Body = Result<Bytes, BytesRejection>;
+type Channel = Result<Path<String>, PathRejection>;
 
 #[derive(Serialize)]
 pub(super) struct Acknowledgement {
@@ -46,17 +47,17 @@ pub(super) async fn channels(State(api): State<Arc<Api>>) -> Json<Channels> {
 
 pub(super) async fn channel(
     State(api): State<Arc<Api>>,
-    Path(channel): Path<String>,
+    channel: Channel,
 ) -> Result<Json<ChannelReport>, Problem> {
-    report(&api, &bodies::channel_id(&channel)?).map(Json)
+    report(&api, &named(channel)?).map(Json)
 }
 
 pub(super) async fn offer(
     State(api): State<Arc<Api>>,
-    Path(channel): Path<String>,
+    channel: Channel,
     body: Body,
 ) -> Result<Json<Acknowledgement>, Problem> {
-    let channel = bodies::channel_id(&channel)?;
+    let channel = named(channel)?;
     let offered = bodies::commitment(body)?;
     let taken = api
         .acceptance
@@ -107,6 +108,13 @@ pub(super) async fn no_such_path(uri: Uri) -> Problem {
 pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
     let detail = format!("{} does not take {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+/// The channel that the path names.
+fn named(channel: Channel) -> Result<ContractId, Problem> {
+    let Path(channel) = channel
+        .map_err(|rejection| Problem::malformed(format!("path: {}", rejection.body_text())))?;
+    bodies::channel_id(&channel)
 }
 
 fn report(api: &Api, channel: &ContractId) -> Result<ChannelReport, Problem> {

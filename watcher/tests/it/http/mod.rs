@@ -1,0 +1,270 @@
+//! The HTTP API, called as a front end calls it, over the real store, follower and gate; only the network is simulated.
+
+mod channels;
+mod commitments;
+mod edge;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{Method, Request, StatusCode};
+use paychan_channel::{
+    AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId,
+};
+use paychan_watcher::acceptance::{Acceptance, ViewGate};
+use paychan_watcher::admission::Intake;
+use paychan_watcher::api::{Api, router};
+use paychan_watcher::clock::Clock;
+use paychan_watcher::config::{ApiToken, Config};
+use paychan_watcher::follower::{Follower, FollowerSettings};
+use paychan_watcher::status::Reporter;
+use paychan_watcher::store::{Held, Options, Store};
+use paychan_watcher::view::View;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+use zeroize::Zeroizing;
+
+use crate::sim::{CODE, PASSPHRASE, SimChain, TOKEN, channel};
+
+const API_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+const LANE: AccountId = AccountId([9; 32]);
+const RECIPIENT: Address = Address::Account(AccountId([5; 32]));
+const CHANNEL: ContractId = ContractId([1; 32]);
+const SEED: &str = "2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a";
+/// What the channel of the tests holds, base units: 100 tokens.
+const DEPOSIT: i128 = 1_000_000_000;
+const WAITING: u32 = 17_280;
+
+/// A watcher with its API, on a network with one channel that could be admitted.
+struct House {
+    api: Router,
+    chain: SimChain,
+    store: Store,
+    view: Arc<View>,
+    follower: Follower,
+    _dir: TempDir,
+}
+
+/// What the API answered.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    content_type: String,
+    body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    fn is(&self, status: u16, kind: &str) -> &Self {
+        assert_eq!(
+            (self.status.as_u16(), self.body["kind"].as_str()),
+            (status, Some(kind)),
+            "{self:?}"
+        );
+        assert_eq!(self.content_type, "application/problem+json");
+        assert_eq!(self.body["status"], status);
+        assert!(
+            self.body["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.len() > 20),
+            "{self:?}"
+        );
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, part: &str) -> &Self {
+        let detail = self.body["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(part), "{detail:?} should contain {part:?}");
+        self
+    }
+
+    #[track_caller]
+    fn ok(&self, status: u16) -> &Value {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        &self.body
+    }
+}
+
+fn config_text() -> String {
+    format!(
+        r#"
+data_dir = "/nowhere"
+token = {{ file = "/nowhere/token" }}
+[network]
+passphrase = "{PASSPHRASE}"
+rpc_url = "http://127.0.0.1:1"
+[[recipients]]
+address = "{RECIPIENT}"
+[[trusted_code]]
+wasm_hash = "{CODE}"
+layout = "paychan"
+settle_needs_recipient = false
+[[tokens]]
+contract = "{TOKEN}"
+code = "USDC"
+decimals = 7
+minimum_deposit = "10000000"
+dust = "100000"
+stroops_per_unit = "40000000"
+[lane]
+secret = {{ file = "/nowhere/lane" }}
+"#
+    )
+}
+
+fn secret() -> CommitmentSecret {
+    CommitmentSecret::from_seed_hex(SEED).unwrap()
+}
+
+/// The channel that the tests admit.
+fn good_channel() -> ChannelState {
+    channel(1, RECIPIENT, &secret().public(), DEPOSIT, WAITING)
+}
+
+impl House {
+    /// A house whose follower has seen the chain. The channel is on it and not admitted.
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Arc::new(Config::parse(&config_text()).unwrap());
+        let chain = SimChain::new(LANE);
+        let clock: Arc<dyn Clock> = chain.clock();
+        let options = Options {
+            clock: clock.clone(),
+            ..Options::default()
+        };
+        let (store, _) = Store::open(dir.path(), &config.network_id(), options).unwrap();
+        let view = Arc::new(View::new());
+        let gate = Arc::new(ViewGate::new(view.clone(), clock.clone(), config.clone()));
+        assert!(store.set_gate(gate.clone()).is_ok());
+        let follower = Follower::new(
+            Arc::new(chain.clone()),
+            store.clone(),
+            view.clone(),
+            clock.clone(),
+            FollowerSettings {
+                sweep_interval: config.reaction.sweep_interval_ledgers,
+                recent: std::time::Duration::from_secs(60),
+                lanes: vec![LANE],
+            },
+        );
+        let api = router(Arc::new(Api {
+            token: ApiToken::new(Zeroizing::new(API_TOKEN.to_owned())),
+            intake: Intake::new(
+                config.clone(),
+                Arc::new(chain.clone()),
+                store.clone(),
+                view.clone(),
+                5,
+            ),
+            acceptance: Acceptance::new(
+                config.network_id(),
+                store.clone(),
+                gate,
+                Arc::new(follower.reader()),
+            ),
+            reporter: Reporter::new(config, store.clone(), view.clone(), clock),
+        }));
+        let mut house = Self {
+            api,
+            chain,
+            store,
+            view,
+            follower,
+            _dir: dir,
+        };
+        house.chain.world().open(good_channel());
+        house.next_ledger().await;
+        house
+    }
+
+    /// A house with the channel admitted.
+    async fn with_channel() -> Self {
+        let house = Self::new().await;
+        house.admit(CHANNEL).await.ok(201);
+        house
+    }
+
+    /// Closes a ledger, and the follower sees it.
+    async fn next_ledger(&mut self) {
+        self.chain.close(1);
+        self.follower.tick().await.unwrap();
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.api.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let content_type = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .map(|value| value.to_str().unwrap().to_owned());
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        Answer {
+            status,
+            content_type: content_type.unwrap_or_default(),
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(AUTHORIZATION, format!("Bearer {API_TOKEN}"))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.into())
+            .unwrap();
+        self.send(request).await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, Body::empty()).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::POST, path, body.to_string()).await
+    }
+
+    async fn admit(&self, channel: ContractId) -> Answer {
+        self.post("/v1/channels", &json!({ "channel": channel.to_string() }))
+            .await
+    }
+
+    async fn offer(&self, body: &Value) -> Answer {
+        self.post(&format!("/v1/channels/{CHANNEL}/commitments"), body)
+            .await
+    }
+
+    /// Offers a rightly signed commitment.
+    async fn pay(&self, amount: i128, request_id: &str) -> Answer {
+        self.offer(&signed(amount, request_id)).await
+    }
+
+    fn held(&self) -> Held {
+        self.store.held(&CHANNEL).unwrap()
+    }
+}
+
+fn signature(
+    network: NetworkId,
+    channel: ContractId,
+    amount: i128,
+    secret: &CommitmentSecret,
+) -> String {
+    Commitment {
+        network,
+        channel,
+        amount: Amount::new(amount).unwrap(),
+    }
+    .sign(secret)
+    .to_string()
+}
+
+/// A commitment as a front end sends it.
+fn signed(amount: i128, request_id: &str) -> Value {
+    let signature = signature(SimChain::network(), CHANNEL, amount, &secret());
+    json!({ "amount": amount.to_string(), "signature": signature, "request_id": request_id })
+}
