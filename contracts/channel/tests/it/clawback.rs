@@ -25,6 +25,11 @@ fn a_commitment_that_the_balance_no_longer_covers_can_not_be_settled(code: Code)
     let world = clawed_back(code);
     assert_eq!(world.settle(401), Err(Refusal::Host));
     assert_eq!(world.close(401), Err(Refusal::Host));
+    assert_eq!(
+        world.settle(1_000),
+        Err(Refusal::Host),
+        "the deposit covers it, the balance doesn't: the token says so"
+    );
     assert_eq!(world.holdings(), (FUNDS - 1_000, 0, 400));
     assert_eq!(world.channel.withdrawn(), 0);
     assert!(!world.channel.state().refunded);
