@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use paychan_channel::{ChannelState, ContractId, Ledger};
 use tracing::{error, info, warn};
@@ -29,6 +29,8 @@ pub struct ChannelReader {
     /// Channels that the store held at start and that were not read since: the first read tells whether the store was
     /// rolled back.
     unproven: Arc<Mutex<HashSet<ContractId>>>,
+    /// Channels that could not be read the last time.
+    unreadable: Arc<Mutex<HashSet<ContractId>>>,
 }
 
 /// What came of reading channels.
@@ -52,6 +54,7 @@ impl ChannelReader {
             view,
             asked: Arc::default(),
             unproven: Arc::new(Mutex::new(unproven)),
+            unreadable: Arc::default(),
         }
     }
 
@@ -81,7 +84,7 @@ impl ChannelReader {
         let Some(head) = self.view.head().map(|head| head.ledger) else {
             return false;
         };
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&self.asked);
         asked.retain(|_, at| *at >= head);
         asked.insert(*channel, head).is_none()
     }
@@ -139,6 +142,10 @@ impl ChannelReader {
                         .lowest
                         .map_or(state.read_at, |known| known.min(state.read_at)),
                 );
+                if lock(&self.unreadable).remove(&channel) {
+                    info!(%channel, at = %state.read_at, "the channel can be read again");
+                    self.view.saw_trouble(&channel, None);
+                }
                 self.prove(held, &state);
                 self.tell(held, &state);
                 self.view.saw_channel(state);
@@ -151,11 +158,7 @@ impl ChannelReader {
     /// before the channel's state is, so that nothing is acknowledged in between.
     fn prove(&self, held: &Held, state: &ChannelState) {
         let channel = state.channel;
-        let first = self
-            .unproven
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&channel);
+        let first = lock(&self.unproven).remove(&channel);
         if !first || !rolled_back(held, state.withdrawn) {
             return;
         }
@@ -211,6 +214,8 @@ impl ChannelReader {
             alarm = "chain_not_understood", %channel, why,
             "a watched channel can't be read; it takes no commitments until it can"
         );
+        lock(&self.unreadable).insert(*channel);
+        self.view.saw_unreadable(channel);
         self.view
             .saw_trouble(channel, Some(format!("can't be read: {why}")));
     }
@@ -229,6 +234,11 @@ impl Reread for ChannelReader {
             }
         })
     }
+}
+
+/// Each change under these locks is one call: whoever panicked left nothing half-changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Checks that what can't change has not changed: else it is not the channel that was admitted, whatever its address.

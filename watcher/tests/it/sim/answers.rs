@@ -1,15 +1,16 @@
 //! The endpoint of the simulated network: what it answers, and when it does not.
 
 use paychan_channel::xdr::{
-    ExtendFootprintTtlOp, ExtensionPoint, HostFunction, InvokeHostFunctionOp, LedgerBounds, LedgerFootprint, Memo,
-    Operation, OperationBody, Preconditions, PreconditionsV2, SequenceNumber, SorobanResources, SorobanTransactionData,
-    SorobanTransactionDataExt, Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, VecM, WriteXdr,
+    ExtendFootprintTtlOp, ExtensionPoint, HostFunction, InvokeHostFunctionOp, LedgerBounds,
+    LedgerFootprint, Memo, Operation, OperationBody, Preconditions, PreconditionsV2,
+    SequenceNumber, SorobanResources, SorobanTransactionData, SorobanTransactionDataExt,
+    Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, VecM, WriteXdr,
 };
 use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, SacAsset, Stroops, calls};
 use paychan_watcher::admission::{IssuerFlags, Payability, TokenFacts};
 use paychan_watcher::chain::{
-    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
-    InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
+    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints,
+    EventsFrom, Found, InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
 };
 use paychan_watcher::view::{Head, LaneFacts, NetworkTerms};
 
@@ -72,15 +73,25 @@ impl Chain for SimChain {
             };
             let latest = world.visible().ledger;
             if first.0 > latest {
-                return Err(fails(ChainErrorKind::Behind, "startLedger is ahead of the node"));
+                return Err(fails(
+                    ChainErrorKind::Behind,
+                    "startLedger is ahead of the node",
+                ));
             }
             if first.0 < world.faults.oldest.unwrap_or(FIRST) {
-                return Err(fails(ChainErrorKind::Gone, "startLedger is before what the node holds"));
+                return Err(fails(
+                    ChainErrorKind::Gone,
+                    "startLedger is before what the node holds",
+                ));
             }
             let hints = world
                 .history
                 .iter()
-                .filter(|closed| closed.ledger >= first.0 && closed.ledger <= latest && !world.faults.hides_events)
+                .filter(|closed| {
+                    closed.ledger >= first.0
+                        && closed.ledger <= latest
+                        && !world.faults.hides_events
+                })
                 .flat_map(|closed| {
                     closed.closes.iter().map(|(contract, deadline)| CloseHint {
                         contract: *contract,
@@ -101,7 +112,10 @@ impl Chain for SimChain {
         Box::pin(async move {
             self.reached()?;
             let world = self.world();
-            Ok(channels.iter().map(|watched| self.read(&world, &watched.channel)).collect())
+            Ok(channels
+                .iter()
+                .map(|watched| self.read(&world, &watched.channel))
+                .collect())
         })
     }
 
@@ -209,7 +223,9 @@ impl Chain for SimChain {
                 let world = self.world();
                 let latest = Ledger(world.visible().ledger);
                 match world.results.get(hash) {
-                    Some(found @ Found::Included { ledger, .. }) if *ledger <= latest => found.clone(),
+                    Some(found @ Found::Included { ledger, .. }) if *ledger <= latest => {
+                        found.clone()
+                    }
                     _ => Found::No {
                         oldest: Ledger(world.faults.oldest.unwrap_or(FIRST)),
                         latest,
@@ -232,7 +248,10 @@ fn prepare(world: &World, request: &Request) -> Prepared {
             signature,
             authorized_by,
         } => match simulate(world, channel, *amount) {
-            Ok(()) => (invoke(calls::settle(channel, *amount, signature)), *authorized_by),
+            Ok(()) => (
+                invoke(calls::settle(channel, *amount, signature)),
+                *authorized_by,
+            ),
             Err(why) => return Prepared::Fails { why },
         },
         Call::Close {
@@ -302,7 +321,12 @@ fn simulate(world: &World, channel: &ContractId, amount: Amount) -> Result<(), S
     if world.faults.broken.contains(channel) {
         return Err("HostError: Error(Contract, #10)".to_owned());
     }
-    let mut state = world.visible().channels.get(channel).cloned().ok_or("no such contract")?;
+    let mut state = world
+        .visible()
+        .channels
+        .get(channel)
+        .cloned()
+        .ok_or("no such contract")?;
     ledger::pay(&mut state, amount.get())
 }
 
@@ -316,10 +340,15 @@ fn invoke(host_function: HostFunction) -> OperationBody {
 /// What the network's queue does with an envelope.
 fn take(world: &mut World, envelope: &TransactionEnvelope) -> Result<Sent, ChainError> {
     let decoded = ledger::decode(envelope);
+    assert_eq!(decoded.source, world.lane.0, "only the lane pays fees");
     let TransactionEnvelope::Tx(TransactionV1Envelope { tx, .. }) = envelope else {
         panic!("not a transaction of version 1");
     };
-    assert!(envelope.to_xdr(paychan_channel::xdr::Limits::none()).is_ok());
+    assert!(
+        envelope
+            .to_xdr(paychan_channel::xdr::Limits::none())
+            .is_ok()
+    );
     let hash = tx.hash(SimChain::network().0).unwrap();
     world.note_offer(hash, &decoded);
     let now = world.ledger();
@@ -331,7 +360,11 @@ fn take(world: &mut World, envelope: &TransactionEnvelope) -> Result<Sent, Chain
         world.faults.try_again_later -= 1;
         return Ok(Sent::TryAgainLater);
     }
-    if world.queue.as_ref().is_some_and(|waiting| waiting.hash == hash) {
+    if world
+        .queue
+        .as_ref()
+        .is_some_and(|waiting| waiting.hash == hash)
+    {
         return Ok(Sent::Duplicate);
     }
     if world.queue.is_some() || world.banned.get(&hash).is_some_and(|until| now < *until) {

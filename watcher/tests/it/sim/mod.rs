@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Layout, Ledger, Lives, NetworkId, SacAsset,
-    Stroops, TokenKind, WasmHash,
+    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Layout, Ledger, Lives,
+    NetworkId, SacAsset, Stroops, TokenKind, WasmHash,
 };
 use paychan_watcher::clock::ManualClock;
 use tokio::sync::Notify;
 
-pub use ledger::World;
+pub use ledger::{World, pay};
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";
 /// Where the history starts.
@@ -133,7 +133,13 @@ impl SimChain {
 }
 
 /// An open channel with this deposit, as our contract stores it.
-pub fn channel(number: u8, to: Address, key: &CommitmentKey, deposit: i128, waiting: u32) -> ChannelState {
+pub fn channel(
+    number: u8,
+    to: Address,
+    key: &CommitmentKey,
+    deposit: i128,
+    waiting: u32,
+) -> ChannelState {
     let far = Ledger(FIRST + 2_000_000);
     ChannelState {
         channel: ContractId([number; 32]),

@@ -1,0 +1,138 @@
+//! Generated weeks of bad weather: whatever breaks and however often the process dies, what was acknowledged is paid at
+//! the deadline, and no lane ever has two transactions that could both be pending.
+
+use paychan_channel::Ledger;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::house::{House, WAITING, amount, id};
+use crate::sim::Hang;
+
+/// What goes wrong at one ledger.
+#[derive(Debug, Clone)]
+enum Weather {
+    Fair,
+    LoseSends(u32),
+    TryAgainLater(u32),
+    Lag(u32),
+    Down,
+    HideEvents,
+    Market(i64),
+    Entrance(i64),
+    Crash(Hang),
+    Kill,
+}
+
+fn weather() -> impl Strategy<Value = Weather> {
+    prop_oneof![
+        6 => Just(Weather::Fair),
+        1 => (1u32..4).prop_map(Weather::LoseSends),
+        1 => (1u32..4).prop_map(Weather::TryAgainLater),
+        1 => (1u32..4).prop_map(Weather::Lag),
+        1 => Just(Weather::Down),
+        1 => Just(Weather::HideEvents),
+        1 => (0i64..200_000).prop_map(Weather::Market),
+        1 => (0i64..100_000).prop_map(Weather::Entrance),
+        1 => prop_oneof![
+            Just(Hang::Prepare), Just(Hang::BeforeSend), Just(Hang::AfterSend), Just(Hang::Outcome)
+        ].prop_map(Weather::Crash),
+        1 => Just(Weather::Kill),
+    ]
+}
+
+/// Two thirds of the wait may be as bad as they like; in the last third the endpoint answers and a bid at the cap is
+/// taken (invariant 4 of the design).
+const STORMY: usize = (WAITING - WAITING / 3) as usize;
+
+async fn weather_the_storm(
+    days: Vec<Weather>,
+    holds_recipient_key: bool,
+) -> Result<(), TestCaseError> {
+    let house = House::new(2, holds_recipient_key);
+    let mut watcher = house.watching(2).await;
+    let mut acknowledged = [0i128; 2];
+    for (number, owed) in [(1u8, 400_000_000i128), (2, 900_000_000)] {
+        watcher.offer(number, owed).await.unwrap();
+        acknowledged[usize::from(number - 1)] = owed;
+    }
+    house.sim.world().close_start(id(1));
+    let deadline: Ledger = house.sim.world().close_start(id(2));
+    for day in days {
+        {
+            let mut world = house.sim.world();
+            let faults = &mut world.faults;
+            (faults.down, faults.hides_events, faults.lag, faults.hang) = (false, false, 0, None);
+            match &day {
+                Weather::Fair | Weather::Kill => {}
+                Weather::LoseSends(n) => faults.lose_sends = *n,
+                Weather::TryAgainLater(n) => faults.try_again_later = *n,
+                Weather::Lag(ledgers) => faults.lag = *ledgers,
+                Weather::Down => faults.down = true,
+                Weather::HideEvents => faults.hides_events = true,
+                Weather::Market(price) => faults.market = *price,
+                Weather::Entrance(price) => faults.entrance = *price,
+                Weather::Crash(hang) => faults.hang = Some(*hang),
+            }
+        }
+        let hung = house.ledger_with_hang(&mut watcher).await;
+        // Whatever is acknowledged in between is owed too.
+        for number in [1u8, 2] {
+            let owed = &mut acknowledged[usize::from(number - 1)];
+            if watcher.offer(number, *owed + 1_000).await.is_ok() {
+                *owed += 1_000;
+            }
+        }
+        if hung || matches!(day, Weather::Kill) {
+            drop(watcher);
+            house.sim.world().faults.hang = None;
+            watcher = house.start().await;
+        }
+    }
+    {
+        let mut world = house.sim.world();
+        world.faults = Default::default();
+    }
+    while house.now() < Ledger(deadline.0 - 1) {
+        house.ledger(&mut watcher).await;
+    }
+    for number in [1u8, 2] {
+        let withdrawn = house.sim.world().withdrawn(id(number));
+        let owed = amount(acknowledged[usize::from(number - 1)]);
+        prop_assert!(
+            withdrawn >= owed,
+            "channel {number}: {withdrawn} of {owed} paid at {deadline}"
+        );
+        let held = watcher.store.held(&id(number)).unwrap().highest_amount();
+        prop_assert_eq!(held, owed, "what was acknowledged is held");
+    }
+    let world = house.sim.world();
+    prop_assert!(
+        world.violations.is_empty(),
+        "{}",
+        world.violations.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+fn what_was_acknowledged_is_paid_at_the_deadline_whatever_the_weather() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut runner = TestRunner::new(Config {
+        cases: 24,
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let storms = (
+        proptest::collection::vec(weather(), STORMY..=STORMY),
+        any::<bool>(),
+    );
+    runner
+        .run(&storms, |(days, holds_recipient_key)| {
+            runtime.block_on(weather_the_storm(days, holds_recipient_key))
+        })
+        .unwrap();
+}
