@@ -67,6 +67,7 @@ pub(crate) struct NetworkArgs {
     #[arg(
         long,
         env = "PAYCHAN_RPC_URL",
+        hide_env_values = true,
         value_name = "URL",
         help_heading = "Network"
     )]

@@ -27,6 +27,14 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often to ask a node behind a load balancer for a ledger that another one has announced.
 const CATCH_UP_TRIES: u32 = 40;
 
+/// The most that a call costs unless the person allows more: opening on testnet took 516,444 stroops (most of it rent for
+/// the network's least life of an entry, which is 17 times as long on the public network); all other calls less.
+const USUAL_CALL_FEE: Stroops = Stroops(20_000_000);
+
+/// The same for an upload: 12,274 bytes took 7,414,934 stroops on testnet, nearly all of it rent.
+const USUAL_UPLOAD_FEE: Stroops = Stroops(200_000_000);
+const _: () = assert!(USUAL_CALL_FEE.0 > 516_444 * 17 && USUAL_UPLOAD_FEE.0 > 7_414_934 * 17);
+
 /// Nobody's account, the source of simulated questions: simulation looks at no signature and no sequence.
 const NOBODY: AccountId = AccountId([0; 32]);
 
@@ -35,7 +43,8 @@ pub(crate) struct Session {
     client: Client,
     pub(crate) network: NetworkId,
     pub(crate) output: Output,
-    max_fee: Stroops,
+    /// What the person allows; `None` leaves it to the purpose.
+    max_fee: Option<Stroops>,
 }
 
 /// A transaction that worked.
@@ -62,12 +71,12 @@ impl Session {
     /// For commands that send transactions.
     pub(crate) async fn connect(args: &TransactArgs, output: Output) -> Result<Self, Failure> {
         Ok(Self {
-            max_fee: Stroops(args.max_fee),
+            max_fee: args.max_fee.map(Stroops),
             ..Self::connect_to_read(&args.network, output).await?
         })
     }
 
-    /// For commands that only look: no fee is allowed.
+    /// For commands that only look.
     pub(crate) async fn connect_to_read(
         args: &NetworkArgs,
         output: Output,
@@ -86,7 +95,7 @@ impl Session {
             client,
             network,
             output,
-            max_fee: Stroops(0),
+            max_fee: None,
         })
     }
 
@@ -209,6 +218,10 @@ impl Session {
         call: &Call,
         meaning: &Meaning,
     ) -> Result<Receipt, Failure> {
+        let max_fee = self.max_fee.unwrap_or(match call.function {
+            HostFunction::UploadContractWasm(_) => USUAL_UPLOAD_FEE,
+            _ => USUAL_CALL_FEE,
+        });
         let submitter = Submitter {
             client: &self.client,
             network: &self.network,
@@ -216,13 +229,13 @@ impl Session {
             // No other key signs anything.
             signers: &[],
             patience: Patience {
-                max_inclusion_fee: Patience::default().max_inclusion_fee.min(self.max_fee),
+                max_inclusion_fee: Patience::default().max_inclusion_fee.min(max_fee),
                 poll: POLL,
                 ..Patience::default()
             },
         };
         let prepared = submitter.prepare_call(call).await.map_err(submit_failure)?;
-        self.approve(&prepared, call, meaning)?;
+        approve(&prepared, call, meaning, max_fee)?;
         self.output.progress(format_args!(
             "sending transaction {}, waiting for ledger {} to close (until {} at most) ...",
             prepared.hash,
@@ -245,46 +258,50 @@ impl Session {
         ));
         Ok(receipt)
     }
+}
 
-    /// The last look at what is signed and not yet sent: the call that was meant, its authorizations, its fee.
-    fn approve(&self, prepared: &Prepared, call: &Call, meaning: &Meaning) -> Result<(), Failure> {
-        let TransactionEnvelope::Tx(envelope) = &prepared.envelope else {
-            bail!(
-                Kind::Authorization,
-                "the transaction has an unexpected form; nothing was sent"
-            );
-        };
-        let [operation] = envelope.tx.operations.as_slice() else {
-            bail!(
-                Kind::Authorization,
-                "the transaction has more than one operation; nothing was sent"
-            );
-        };
-        match &operation.body {
-            OperationBody::InvokeHostFunction(invoke) if invoke.host_function == call.function => {
-                check(&invoke.auth, meaning)?
-            }
-            _ => bail!(
-                Kind::Authorization,
-                "the transaction is not the one that was meant; nothing was sent"
-            ),
+/// The last look at what is signed and not yet sent: the call that was meant, its authorizations, its fee.
+fn approve(
+    prepared: &Prepared,
+    call: &Call,
+    meaning: &Meaning,
+    max_fee: Stroops,
+) -> Result<(), Failure> {
+    let TransactionEnvelope::Tx(envelope) = &prepared.envelope else {
+        bail!(
+            Kind::Authorization,
+            "the transaction has an unexpected form; nothing was sent"
+        );
+    };
+    let [operation] = envelope.tx.operations.as_slice() else {
+        bail!(
+            Kind::Authorization,
+            "the transaction has more than one operation; nothing was sent"
+        );
+    };
+    match &operation.body {
+        OperationBody::InvokeHostFunction(invoke) if invoke.host_function == call.function => {
+            check(&invoke.auth, meaning)?
         }
-        let fee = Stroops(i64::from(envelope.tx.fee));
-        if fee > self.max_fee {
-            return Err(Failure::new(
-                Kind::FeeTooHigh,
-                format!(
-                    "this may cost up to {fee} stroops ({} XLM), more than --max-fee {} allows; nothing was sent. Allow more, or \
-                     wait for quieter times",
-                    xlm(fee),
-                    self.max_fee
-                ),
-            )
-            .with("fee", fee.to_string())
-            .with("max_fee", self.max_fee.to_string()));
-        }
-        Ok(())
+        _ => bail!(
+            Kind::Authorization,
+            "the transaction is not the one that was meant; nothing was sent"
+        ),
     }
+    let fee = Stroops(i64::from(envelope.tx.fee));
+    if fee > max_fee {
+        return Err(Failure::new(
+            Kind::FeeTooHigh,
+            format!(
+                "this may cost up to {fee} stroops ({} XLM), more than --max-fee {max_fee} allows; nothing was sent. Allow \
+                 more, or wait for quieter times",
+                xlm(fee),
+            ),
+        )
+        .with("fee", fee.to_string())
+        .with("max_fee", max_fee.to_string()));
+    }
+    Ok(())
 }
 
 /// A call of a channel that was read.

@@ -18,9 +18,15 @@ pub(crate) struct TransactArgs {
     secret_file: Option<PathBuf>,
 
     /// The most that one transaction may cost, in stroops (10000000 are 1 XLM); more is refused before sending
-    #[arg(long, value_name = "STROOPS", default_value_t = 100_000_000, env = "PAYCHAN_MAX_FEE",
-          value_parser = clap::value_parser!(i64).range(1..), help_heading = "Network")]
-    pub(crate) max_fee: i64,
+    /// [default: 20000000, and 200000000 to upload code]
+    #[arg(
+        long,
+        value_name = "STROOPS",
+        env = "PAYCHAN_MAX_FEE",
+        value_parser = clap::value_parser!(i64).range(1..),
+        help_heading = "Network"
+    )]
+    pub(crate) max_fee: Option<i64>,
 
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
