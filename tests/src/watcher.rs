@@ -36,6 +36,10 @@ pub struct Watcher {
 pub struct WatcherOptions<'a> {
     /// The network it watches.
     pub network: &'a Network,
+    /// Another passphrase than the network's.
+    pub passphrase: Option<String>,
+    /// Other code than the built contract's to trust.
+    pub trusted_code: Option<WasmHash>,
     /// Another RPC URL than the network's.
     pub rpc_url: Option<String>,
     /// Whom it watches for.
@@ -64,6 +68,8 @@ impl<'a> WatcherOptions<'a> {
     ) -> Self {
         Self {
             network,
+            passphrase: None,
+            trusted_code: None,
             rpc_url: None,
             recipient,
             may_close: false,
@@ -137,6 +143,8 @@ confirm_ledgers = 2
 [fresh]
 ledgers = 10
 seconds = 30
+# The local network's clock runs ahead when it jumps over ledgers.
+seconds_ahead = 864000
 
 [life]
 floor_ledgers = {floor}
@@ -144,10 +152,10 @@ extend_to_ledgers = {extend_to}
 "#,
             data_dir = folder.join("data"),
             minimum = options.minimum_refund_waiting_period,
-            passphrase = network.passphrase,
+            passphrase = options.passphrase.as_ref().unwrap_or(&network.passphrase),
             rpc_url = options.rpc_url.as_ref().unwrap_or(&network.rpc_url),
             recipient = recipient.id,
-            hash = WasmHash::of(&wasm),
+            hash = options.trusted_code.unwrap_or_else(|| WasmHash::of(&wasm)),
             contract = asset.contract,
             lane_file = lane.file,
             floor = options.life_floor,
@@ -205,14 +213,23 @@ extend_to_ledgers = {extend_to}
         }
     }
 
+    /// Asks it to stop.
+    pub fn sigterm(&self) {
+        self.signal(Signal::TERM);
+    }
+
     /// Kills it as a power cut would, without waiting for its end: no handler runs.
     pub fn kill_now(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().and_then(Child::id).expect("it runs");
         let process = i32::try_from(process)
             .ok()
             .and_then(Pid::from_raw)
             .expect("a process has a number above 0");
-        kill_process(process, Signal::KILL).expect("it can be killed");
+        kill_process(process, signal).expect("it can be told");
     }
 
     /// Kills it as a power cut would, and waits until it is gone.
@@ -237,8 +254,17 @@ extend_to_ledgers = {extend_to}
 
     /// Runs `paychan-watcher status` with this configuration: exit code, output.
     pub async fn status(&self, args: &[&str]) -> (i32, String) {
+        self.command("status", args).await
+    }
+
+    /// Runs another of its commands with this configuration: exit code, output.
+    pub async fn run_command(&self, name: &str) -> (i32, String) {
+        self.command(name, &[]).await
+    }
+
+    async fn command(&self, name: &str, args: &[&str]) -> (i32, String) {
         let output = Command::new(program("paychan-watcher"))
-            .arg("status")
+            .arg(name)
             .arg("--config")
             .arg(&self.config)
             .args(args)
@@ -248,6 +274,12 @@ extend_to_ledgers = {extend_to}
         let text = String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr);
         (output.status.code().unwrap_or(-1), text)
+    }
+
+    /// The HTTP status of `/healthz`, if anybody answers.
+    pub async fn healthz(&self) -> Option<u16> {
+        let answer = self.http.get(format!("{}/healthz", self.url)).send().await;
+        Some(answer.ok()?.status().as_u16())
     }
 
     /// Asks it to watch a channel: HTTP status and body.

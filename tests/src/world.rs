@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use paychan_channel::{Amount, ChannelState, CommitmentSecret, ContractId};
+use paychan_channel::{Amount, ChannelState, CommitmentSecret, ContractId, calls};
+use paychan_rpc::submit::Call;
 use paychan_rpc::{read_account, read_channel};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -118,6 +119,37 @@ impl World {
             self.funder.file.as_os_str(),
         ];
         paychan(&self.network, args).await.ok()
+    }
+
+    /// Deposits more, with `paychan top-up`; `deposit` in whole USDC.
+    pub async fn top_up(&self, channel: &ContractId, deposit: &str) -> Value {
+        let channel = channel.to_string();
+        let args: [&OsStr; 6] = [
+            "top-up".as_ref(),
+            channel.as_ref(),
+            "--amount".as_ref(),
+            deposit.as_ref(),
+            "--secret-file".as_ref(),
+            self.funder.file.as_os_str(),
+        ];
+        paychan(&self.network, args).await.ok()
+    }
+
+    /// Executes a commitment on chain as somebody whom nobody asked: the fee account's owner.
+    pub async fn settle_as_stranger(&self, payer: &Payer, amount: i128) {
+        let signature = payer.sign(amount).parse().expect("128 hex digits");
+        let amount = Amount::new(amount).expect("not negative");
+        let network = self.network.id();
+        self.network
+            .submitter(&self.lane.secret, &network)
+            .call(&Call {
+                function: calls::settle(&payer.channel, amount, &signature),
+                operation_source: None,
+                channel: Some(payer.channel),
+                token: Some(self.usdc.contract),
+            })
+            .await
+            .expect("anybody may settle");
     }
 
     /// The channel as it is on chain now.

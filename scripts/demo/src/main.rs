@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let tell = Teller::new(8);
+    let tell = Teller::new(9);
     println!(
         "Paychan: an agent pays an API 1,000 times, the API's watcher crashes, the agent runs. Who gets the money?"
     );
