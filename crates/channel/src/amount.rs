@@ -86,10 +86,10 @@ impl Amount {
             None => (text, None),
         };
         check_digits(whole)?;
-        if let Some(fraction) = fraction {
-            if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-                return Err(AmountError::NotANumber);
-            }
+        if let Some(fraction) = fraction
+            && (fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()))
+        {
+            return Err(AmountError::NotANumber);
         }
         let fraction = fraction.unwrap_or_default();
         let allowed = usize::try_from(decimals).unwrap_or(usize::MAX);

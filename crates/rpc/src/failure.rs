@@ -165,16 +165,16 @@ fn of_error(
 
 fn of_number(code: u32, contract: Option<ContractId>, parties: &Parties) -> CallFailure {
     let is = |party: Option<ContractId>| contract.is_some() && contract == party;
-    if is(parties.token) {
-        if let (Some(token), Some(error)) = (contract, SacError::from_code(code)) {
-            return CallFailure::Token { token, error };
-        }
+    if is(parties.token)
+        && let (Some(token), Some(error)) = (contract, SacError::from_code(code))
+    {
+        return CallFailure::Token { token, error };
     }
     // A constructor that fails is not yet known by its address to the caller: then the number is taken for the channel's.
-    if is(parties.channel) || (contract.is_none() && parties.channel.is_some()) {
-        if let Some(error) = ContractError::from_code(code) {
-            return CallFailure::Channel(error);
-        }
+    if (is(parties.channel) || (contract.is_none() && parties.channel.is_some()))
+        && let Some(error) = ContractError::from_code(code)
+    {
+        return CallFailure::Channel(error);
     }
     CallFailure::Number { contract, code }
 }

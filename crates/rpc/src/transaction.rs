@@ -206,14 +206,14 @@ pub fn assemble(
         .ok_or(BuildError::FeeTooLarge)?;
     let mut operations = draft.operations.clone();
     for operation in &mut operations {
-        if let OperationBody::InvokeHostFunction(call) = &mut operation.body {
-            if call.auth.is_empty() {
-                call.auth = simulated
-                    .auth
-                    .clone()
-                    .try_into()
-                    .map_err(|_| BuildError::TooManyAuthorizations)?;
-            }
+        if let OperationBody::InvokeHostFunction(call) = &mut operation.body
+            && call.auth.is_empty()
+        {
+            call.auth = simulated
+                .auth
+                .clone()
+                .try_into()
+                .map_err(|_| BuildError::TooManyAuthorizations)?;
         }
     }
     draft.transaction(operations, Some(data))
