@@ -37,6 +37,22 @@ impl Classic<'_> {
     }
 }
 
+/// What has no code of its own in an operation's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unusual {
+    NoAccount,
+    TooManySubentries,
+}
+
+impl Unusual {
+    fn result(self) -> OperationResult {
+        match self {
+            Self::NoAccount => OperationResult::OpNoAccount,
+            Self::TooManySubentries => OperationResult::OpTooManySubentries,
+        }
+    }
+}
+
 /// The threshold that an operation's source account must reach.
 pub(crate) fn threshold(operation: &Operation) -> Threshold {
     match &operation.body {
@@ -50,17 +66,16 @@ pub(crate) fn threshold(operation: &Operation) -> Threshold {
 
 /// Checks what can be checked without the ledger's state.
 ///
-/// # Errors
-/// The operation's result.
+/// Answers the result of an operation that can't be right.
 pub(crate) fn check(
     tx: &Submitted,
     operation: &Operation,
     source: &AccountId,
     config: &NetworkConfig,
     diagnostics: &mut Vec<DiagnosticEvent>,
-) -> Result<(), OperationResult> {
+) -> Option<OperationResult> {
     use OperationResultTr as Tr;
-    match &operation.body {
+    let checked = match &operation.body {
         OperationBody::CreateAccount(op) => {
             create_account::check(op, source).map_err(Tr::CreateAccount)
         }
@@ -80,9 +95,9 @@ pub(crate) fn check(
         OperationBody::RestoreFootprint(_) => {
             footprint::check_restore(tx).map_err(Tr::RestoreFootprint)
         }
-        _ => return Err(OperationResult::OpNotSupported),
-    }
-    .map_err(OperationResult::OpInner)
+        _ => return Some(OperationResult::OpNotSupported),
+    };
+    checked.err().map(OperationResult::OpInner)
 }
 
 /// Does a classic operation. On failure the caller rolls back what it changed.
@@ -93,11 +108,11 @@ pub(crate) fn apply_classic(operation: &Operation, classic: &mut Classic<'_>) ->
         OperationBody::Payment(op) => Tr::Payment(payment::apply(op, classic)),
         OperationBody::ChangeTrust(op) => match trust::apply(op, classic) {
             Ok(code) => Tr::ChangeTrust(code),
-            Err(refusal) => return refusal,
+            Err(unusual) => return unusual.result(),
         },
         OperationBody::SetOptions(op) => match set_options::apply(op, classic) {
             Ok(code) => Tr::SetOptions(code),
-            Err(refusal) => return refusal,
+            Err(unusual) => return unusual.result(),
         },
         OperationBody::SetTrustLineFlags(op) => {
             Tr::SetTrustLineFlags(issuer::apply_flags(op, classic))

@@ -72,9 +72,12 @@ impl Queue {
                 return refuse(TransactionResultResult::TxBadSeq, Vec::new());
             }
             if tx.is_soroban()
-                && let Err(event) = soroban_limits::check(&tx, &config.fee_configuration)
+                && let Err(reason) = soroban_limits::check(&tx, &config.fee_configuration)
             {
-                return refuse(TransactionResultResult::TxSorobanInvalid, vec![event]);
+                return refuse(
+                    TransactionResultResult::TxSorobanInvalid,
+                    vec![reason.event()],
+                );
             }
             return Answer::TryAgainLater;
         }

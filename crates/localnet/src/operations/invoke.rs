@@ -42,13 +42,13 @@ pub(super) fn check(
         {
             let reason = "uploaded Wasm size exceeds network config maximum contract size";
             let allowed = u64::from(settings::MAX_CONTRACT_SIZE);
-            diagnostics.push(exceeded(Part::Budget, reason, wasm.len() as u64, allowed));
+            diagnostics.push(exceeded(Part::Budget, reason, wasm.len() as u64, allowed).event());
             Err(InvokeHostFunctionResult::Malformed)
         }
         HostFunction::CreateContract(create) => match &create.contract_id_preimage {
             ContractIdPreimage::Asset(asset) if !is_valid_asset(asset) => {
                 let reason = "invalid asset to create contract from";
-                diagnostics.push(error(Part::Value, ScErrorCode::InvalidInput, reason, &[]));
+                diagnostics.push(error(Part::Value, ScErrorCode::InvalidInput, reason).event());
                 Err(InvokeHostFunctionResult::Malformed)
             }
             _ => Ok(()),
@@ -112,12 +112,9 @@ fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Vec<HostInput>, InvokeHos
             Found::Live(stored) => Some(stored.clone()),
             Found::Archived(_) => {
                 let reason = "trying to access an archived contract entry";
-                soroban.diagnostics.push(error(
-                    Part::Value,
-                    ScErrorCode::InvalidInput,
-                    reason,
-                    &[],
-                ));
+                soroban
+                    .diagnostics
+                    .push(error(Part::Value, ScErrorCode::InvalidInput, reason).event());
                 return Err(InvokeHostFunctionResult::EntryArchived);
             }
         };
@@ -222,7 +219,7 @@ fn why_failed(budget: &Budget, soroban: &mut Soroban<'_>) -> InvokeHostFunctionR
         let reason = "operation instructions exceeds amount specified";
         soroban
             .diagnostics
-            .push(exceeded(Part::Budget, reason, used, declared));
+            .push(exceeded(Part::Budget, reason, used, declared).event());
         return InvokeHostFunctionResult::ResourceLimitExceeded;
     }
     let memory = budget.get_mem_bytes_consumed().unwrap_or(0);
@@ -231,7 +228,7 @@ fn why_failed(budget: &Budget, soroban: &mut Soroban<'_>) -> InvokeHostFunctionR
         let reason = "operation memory usage exceeds network config limit";
         soroban
             .diagnostics
-            .push(exceeded(Part::Budget, reason, memory, allowed));
+            .push(exceeded(Part::Budget, reason, memory, allowed).event());
         return InvokeHostFunctionResult::ResourceLimitExceeded;
     }
     InvokeHostFunctionResult::Trapped

@@ -2,11 +2,10 @@
 
 use stellar_xdr::{
     AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, AccountFlags, AccountId,
-    OperationResult, SetOptionsOp, SetOptionsResult, Signer, SignerKey, SponsorshipDescriptor,
-    Uint256,
+    SetOptionsOp, SetOptionsResult, Signer, SignerKey, SponsorshipDescriptor, Uint256,
 };
 
-use super::Classic;
+use super::{Classic, Unusual};
 use crate::{
     ledger::accounts::{
         NoSubentry, add_subentry, find_account, has_flag, public_key, remove_subentry,
@@ -73,11 +72,11 @@ pub(super) fn check(op: &SetOptionsOp, source: &AccountId) -> Result<(), SetOpti
 pub(super) fn apply(
     op: &SetOptionsOp,
     classic: &mut Classic<'_>,
-) -> Result<SetOptionsResult, OperationResult> {
+) -> Result<SetOptionsResult, Unusual> {
     let source = classic.source_id();
     let mut account = find_account(classic.entries, &source)
         .cloned()
-        .ok_or(OperationResult::OpNoAccount)?;
+        .ok_or(Unusual::NoAccount)?;
     if let Some(destination) = &op.inflation_dest {
         if find_account(classic.entries, destination).is_none() {
             return Ok(SetOptionsResult::InvalidInflation);
@@ -105,7 +104,7 @@ pub(super) fn apply(
         match change_signer(&mut account, signer) {
             Ok(()) => {}
             Err(Refusal::Options(code)) => return Ok(code),
-            Err(Refusal::TooManySubentries) => return Err(OperationResult::OpTooManySubentries),
+            Err(Refusal::TooManySubentries) => return Err(Unusual::TooManySubentries),
         }
     }
     classic.entries.put_classic(account);

@@ -116,7 +116,7 @@ impl Soroban<'_> {
                 stroops(rent),
                 stroops(self.refundable.at_most),
             );
-            self.diagnostics.push(event);
+            self.diagnostics.push(event.event());
             return Err(Insufficient);
         }
         let (_, events) = fees::resource_fees(
@@ -129,12 +129,8 @@ impl Soroban<'_> {
         if events > left {
             let reason = "refundable resource fee was not sufficient to cover the events fee after paying for ledger \
                           storage rent: {} > {}";
-            self.diagnostics.push(exceeded(
-                Part::Budget,
-                reason,
-                stroops(events),
-                stroops(left),
-            ));
+            self.diagnostics
+                .push(exceeded(Part::Budget, reason, stroops(events), stroops(left)).event());
             return Err(Insufficient);
         }
         self.refundable.rent = rent;
@@ -165,12 +161,8 @@ impl Soroban<'_> {
             _ => return true,
         };
         if size > allowed {
-            self.diagnostics.push(exceeded(
-                Part::Budget,
-                reason,
-                u64::from(size),
-                u64::from(allowed),
-            ));
+            self.diagnostics
+                .push(exceeded(Part::Budget, reason, u64::from(size), u64::from(allowed)).event());
         }
         size <= allowed
     }
@@ -178,12 +170,8 @@ impl Soroban<'_> {
     /// Were more bytes used than declared? Says so in a diagnostic event.
     pub(crate) fn exceeds(&mut self, what: &'static str, used: u32, declared: u32) -> bool {
         if used > declared {
-            self.diagnostics.push(exceeded(
-                Part::Budget,
-                what,
-                u64::from(used),
-                u64::from(declared),
-            ));
+            self.diagnostics
+                .push(exceeded(Part::Budget, what, u64::from(used), u64::from(declared)).event());
         }
         used > declared
     }

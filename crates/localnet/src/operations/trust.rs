@@ -2,10 +2,10 @@
 
 use stellar_xdr::{
     AccountFlags, AccountId, Asset, ChangeTrustAsset, ChangeTrustOp, ChangeTrustResult,
-    OperationResult, TrustLineEntry, TrustLineEntryExt, TrustLineFlags,
+    TrustLineEntry, TrustLineEntryExt, TrustLineFlags,
 };
 
-use super::Classic;
+use super::{Classic, Unusual};
 use crate::ledger::accounts::{
     NoSubentry, add_subentry, find_account, find_trustline, has_flag, is_valid_asset, issuer,
     line_liabilities, remove_subentry, trustline_asset, trustline_key,
@@ -34,7 +34,7 @@ fn credit_asset(op: &ChangeTrustOp) -> Option<Asset> {
 pub(super) fn apply(
     op: &ChangeTrustOp,
     classic: &mut Classic<'_>,
-) -> Result<ChangeTrustResult, OperationResult> {
+) -> Result<ChangeTrustResult, Unusual> {
     let Some(asset) = credit_asset(op) else {
         return Ok(ChangeTrustResult::Malformed);
     };
@@ -76,7 +76,7 @@ fn open(
     op: &ChangeTrustOp,
     classic: &mut Classic<'_>,
     asset: &Asset,
-) -> Result<ChangeTrustResult, OperationResult> {
+) -> Result<ChangeTrustResult, Unusual> {
     if op.limit == 0 {
         return Ok(ChangeTrustResult::InvalidLimit);
     }
@@ -94,11 +94,11 @@ fn open(
     let source = classic.source_id();
     let mut account = find_account(classic.entries, &source)
         .cloned()
-        .ok_or(OperationResult::OpNoAccount)?;
+        .ok_or(Unusual::NoAccount)?;
     match add_subentry(&mut account) {
         Ok(()) => {}
         Err(NoSubentry::LowReserve) => return Ok(ChangeTrustResult::LowReserve),
-        Err(NoSubentry::TooMany) => return Err(OperationResult::OpTooManySubentries),
+        Err(NoSubentry::TooMany) => return Err(Unusual::TooManySubentries),
     }
     classic.entries.put_classic(account);
     classic.entries.put_classic(TrustLineEntry {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use soroban_env_host::fees::FeeConfiguration;
 use stellar_xdr::{
-    Asset, DiagnosticEvent, LedgerKey, Limits, Memo, MuxedAccount, OperationBody, ScErrorCode,
+    Asset, LedgerKey, Limits, Memo, MuxedAccount, OperationBody, ScErrorCode,
     SorobanTransactionData, TrustLineAsset, WriteXdr,
 };
 
 use super::{
-    diagnostics::{Part, error, exceeded},
+    diagnostics::{Part, Reason, error, exceeded},
     envelope::Submitted,
     fees,
 };
@@ -19,14 +19,13 @@ use crate::{ledger::accounts, settings};
 /// Checks everything that doesn't depend on the ledger's state.
 ///
 /// # Errors
-/// The diagnostic event that says what was asked for and what is allowed.
-pub(crate) fn check(tx: &Submitted, prices: &FeeConfiguration) -> Result<(), DiagnosticEvent> {
+/// What was asked for and what is allowed.
+pub(crate) fn check(tx: &Submitted, prices: &FeeConfiguration) -> Result<(), Reason> {
     let Some(data) = tx.soroban_data() else {
         return Err(error(
             Part::Value,
             ScErrorCode::MissingValue,
             "transaction has no Soroban data",
-            &[],
         ));
     };
     check_memo(tx)?;
@@ -38,7 +37,7 @@ pub(crate) fn check(tx: &Submitted, prices: &FeeConfiguration) -> Result<(), Dia
 }
 
 /// CAP-67: who is paid by an invocation is said in its arguments, not by memo or muxed source.
-fn check_memo(tx: &Submitted) -> Result<(), DiagnosticEvent> {
+fn check_memo(tx: &Submitted) -> Result<(), Reason> {
     let Some(operation) = tx.operations().first() else {
         return Ok(());
     };
@@ -50,12 +49,12 @@ fn check_memo(tx: &Submitted) -> Result<(), DiagnosticEvent> {
         muxed(&tx.tx().source_account) || operation.source_account.as_ref().is_some_and(muxed);
     if with_muxed || tx.tx().memo != Memo::None {
         let reason = "Soroban transactions are not allowed to use memo or muxed source account";
-        return Err(error(Part::Value, ScErrorCode::InvalidInput, reason, &[]));
+        return Err(error(Part::Value, ScErrorCode::InvalidInput, reason));
     }
     Ok(())
 }
 
-fn check_resources(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), DiagnosticEvent> {
+fn check_resources(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), Reason> {
     let resources = &data.resources;
     let footprint = &resources.footprint;
     let writes = footprint.read_write.len() as u64;
@@ -107,7 +106,7 @@ fn check_resources(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), 
     Ok(())
 }
 
-fn check_keys(data: &SorobanTransactionData) -> Result<(), DiagnosticEvent> {
+fn check_keys(data: &SorobanTransactionData) -> Result<(), Reason> {
     let footprint = &data.resources.footprint;
     for key in footprint
         .read_only
@@ -119,16 +118,11 @@ fn check_keys(data: &SorobanTransactionData) -> Result<(), DiagnosticEvent> {
             LedgerKey::Trustline(line) if can_be_held(&line.account_id, &line.asset) => {}
             LedgerKey::Trustline(_) => {
                 let reason = "transaction footprint contains invalid trustline asset";
-                return Err(error(Part::Storage, ScErrorCode::InvalidInput, reason, &[]));
+                return Err(error(Part::Storage, ScErrorCode::InvalidInput, reason));
             }
             _ => {
                 let reason = "transaction footprint contains unsupported ledger key type";
-                return Err(error(
-                    Part::Storage,
-                    ScErrorCode::UnexpectedType,
-                    reason,
-                    &[],
-                ));
+                return Err(error(Part::Storage, ScErrorCode::UnexpectedType, reason));
             }
         }
         let size = key
@@ -153,7 +147,7 @@ fn can_be_held(holder: &stellar_xdr::AccountId, asset: &TrustLineAsset) -> bool 
     accounts::is_valid_asset(&asset) && accounts::issuer(&asset) != Some(holder)
 }
 
-fn check_size(tx: &Submitted) -> Result<(), DiagnosticEvent> {
+fn check_size(tx: &Submitted) -> Result<(), Reason> {
     if tx.size() > settings::TX_MAX_SIZE {
         let reason = "total transaction size exceeds network config limit";
         return Err(exceeded(
@@ -170,7 +164,7 @@ fn check_fee(
     tx: &Submitted,
     data: &SorobanTransactionData,
     prices: &FeeConfiguration,
-) -> Result<(), DiagnosticEvent> {
+) -> Result<(), Reason> {
     let stroops = |fee: i64| u64::try_from(fee).unwrap_or(0);
     if data.resource_fee > tx.full_fee() {
         let reason =
@@ -197,7 +191,7 @@ fn check_fee(
     Ok(())
 }
 
-fn check_duplicates(data: &SorobanTransactionData) -> Result<(), DiagnosticEvent> {
+fn check_duplicates(data: &SorobanTransactionData) -> Result<(), Reason> {
     let footprint = &data.resources.footprint;
     let mut seen = BTreeSet::new();
     if footprint
@@ -210,5 +204,5 @@ fn check_duplicates(data: &SorobanTransactionData) -> Result<(), DiagnosticEvent
     }
     let reason = "Found duplicate key in the Soroban footprint; every key across read-only and read-write footprints has \
                   to be unique.";
-    Err(error(Part::Storage, ScErrorCode::InvalidInput, reason, &[]))
+    Err(error(Part::Storage, ScErrorCode::InvalidInput, reason))
 }

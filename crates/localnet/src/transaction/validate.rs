@@ -63,8 +63,8 @@ pub(crate) fn check(
     };
     check_form(tx).map_err(|result| invalid(result, false))?;
     if tx.is_soroban() {
-        soroban_limits::check(tx, &config.fee_configuration).map_err(|event| Invalid {
-            diagnostics: vec![event],
+        soroban_limits::check(tx, &config.fee_configuration).map_err(|reason| Invalid {
+            diagnostics: vec![reason.event()],
             ..invalid(TransactionResultResult::TxSorobanInvalid, false)
         })?;
     }
@@ -204,7 +204,7 @@ fn check_operations(
             None => (!signatures.key_signed(&source)).then_some(OperationResult::OpBadAuth),
         };
         if let Some(refusal) =
-            refusal.or_else(|| operations::check(tx, operation, &source, config, diagnostics).err())
+            refusal.or_else(|| operations::check(tx, operation, &source, config, diagnostics))
         {
             *code = refusal;
             return Err(results::failed(codes));
