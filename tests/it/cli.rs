@@ -19,7 +19,7 @@ const WAITING_PERIOD: &str = "20000";
 
 /// A network with a token, a funder who holds 1,000 of it, a recipient, and somebody with nothing but XLM.
 pub(crate) struct Scene {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) network: Network,
     pub(crate) usdc: TestToken,
     pub(crate) funder: Person,
@@ -58,7 +58,7 @@ impl Scene {
         path_text(&self.folder.path().join("agent.seed"))
     }
 
-    async fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         paychan(&self.network, args.iter().map(OsStr::new)).await
     }
 
@@ -97,7 +97,7 @@ impl Scene {
     }
 
     /// Signs a commitment into a file.
-    async fn sign(&self, channel: &str, amount: &str) -> String {
+    pub(crate) async fn sign(&self, channel: &str, amount: &str) -> String {
         let seed = self.seed();
         let signed = self
             .run(&["sign", channel, "--amount", amount, "--secret-file", &seed])
@@ -108,7 +108,7 @@ impl Scene {
         path_text(&path)
     }
 
-    async fn inspect(&self, channel: &str) -> Value {
+    pub(crate) async fn inspect(&self, channel: &str) -> Value {
         self.run(&["inspect", channel]).await.ok()
     }
 

@@ -6,4 +6,5 @@ mod bad_channels;
 mod bad_surroundings;
 mod cli;
 mod cli_endpoint;
+mod cli_submit;
 mod whole_path;

@@ -1,0 +1,150 @@
+//! `paychan submit` against a real watcher: what it takes, and how each refusal reaches a script.
+
+use std::time::Duration;
+
+use paychan_tests::command::Ran;
+use paychan_tests::files::write_secret;
+use paychan_tests::watcher::{PATIENCE, Watcher, WatcherOptions};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::cli::{Scene, assert_refused};
+
+/// A watcher that watches for the scene's recipient; the stranger's account pays its fees.
+async fn watcher(scene: &Scene) -> Watcher {
+    let options = WatcherOptions::new(
+        &scene.network,
+        &scene.recipient,
+        &scene.stranger,
+        &scene.usdc,
+    );
+    let mut watcher = Watcher::configure(scene.folder.path(), &options);
+    watcher.start().await;
+    watcher
+}
+
+async fn submit(scene: &Scene, watcher: &Watcher, args: &[&str]) -> Ran {
+    let token = scene.folder.path().join("token");
+    let usual = [
+        "submit",
+        "--watcher",
+        &watcher.url,
+        "--token-file",
+        token.to_str().unwrap(),
+    ];
+    scene.run(&[&usual, args].concat()).await
+}
+
+fn assert_watcher_refused(ran: &Ran, watcher_kind: &str, said: &str) {
+    assert_refused(ran, 1, "watcher_refused", said);
+    assert_eq!(
+        ran.json()["error"]["watcher_kind"],
+        watcher_kind,
+        "{}",
+        ran.stdout
+    );
+}
+
+#[tokio::test]
+async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
+    let scene = Scene::new().await;
+    let channel = scene.channel().await;
+    let watcher = watcher(&scene).await;
+    let commitment = scene.sign(&channel, "7000000").await;
+    let first_try = ["--commitment", &commitment, "--request-id", "order-1"];
+
+    let unknown = submit(&scene, &watcher, &first_try).await;
+    assert_watcher_refused(&unknown, "unknown_channel", "does not know this channel");
+    assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
+
+    let taken = submit(&scene, &watcher, &first_try).await.ok();
+    for (name, expected) in [
+        ("highest", "7000000"),
+        ("unsettled", "7000000"),
+        ("coverage", "125000000"),
+    ] {
+        assert_eq!(taken[name], expected, "{name}");
+    }
+    let again = submit(&scene, &watcher, &first_try).await.ok();
+    assert_eq!(again, taken);
+
+    let other_id = submit(&scene, &watcher, &["--commitment", &commitment]).await;
+    assert_watcher_refused(&other_id, "already_held", "one commitment buys once");
+    let lower = scene.sign(&channel, "6999999").await;
+    let lower = submit(&scene, &watcher, &["--commitment", &lower]).await;
+    assert_watcher_refused(&lower, "not_higher", "highest known commitment, 7000000");
+    assert_eq!(lower.json()["error"]["highest"], "7000000");
+    let higher = scene.sign(&channel, "8000000").await;
+    let reused = submit(
+        &scene,
+        &watcher,
+        &["--commitment", &higher, "--request-id", "order-1"],
+    )
+    .await;
+    assert_watcher_refused(&reused, "request_id_reused", "its own --request-id");
+}
+
+#[tokio::test]
+async fn what_the_watcher_refuses_is_explained_with_what_to_do() {
+    let scene = Scene::new().await;
+    let channel = scene.channel().await;
+    let watcher = watcher(&scene).await;
+    assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
+
+    let beyond = scene.sign(&channel, "125000001").await;
+    let beyond = submit(&scene, &watcher, &["--commitment", &beyond]).await;
+    assert_watcher_refused(&beyond, "exceeds_coverage", "paychan top-up");
+    let forged = [
+        channel.as_str(),
+        "--amount",
+        "7",
+        "--signature",
+        &"00".repeat(64),
+    ];
+    let forged = submit(&scene, &watcher, &forged).await;
+    assert_watcher_refused(&forged, "bad_signature", "the seed that signed");
+
+    let wrong_token = scene.folder.path().join("wrong-token");
+    write_secret(&wrong_token, "not-the-token");
+    let commitment = scene.sign(&channel, "7").await;
+    let wrong_token = [
+        "--commitment",
+        &commitment,
+        "--token-file",
+        wrong_token.to_str().unwrap(),
+    ];
+    let args = [&["submit", "--watcher", &watcher.url], &wrong_token[..]].concat();
+    assert_watcher_refused(&scene.run(&args).await, "unauthorized", "bearer token");
+}
+
+#[tokio::test]
+async fn a_closing_channel_takes_no_more_and_the_payer_is_told_so() {
+    let scene = Scene::new().await;
+    let channel = scene.channel().await;
+    let watcher = watcher(&scene).await;
+    assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
+    scene
+        .run_as(&scene.funder, &["close-start", &channel])
+        .await
+        .ok();
+
+    // The watcher learns of it within a few ledgers; until then it takes what is still covered.
+    let deadline = Instant::now() + PATIENCE;
+    let mut amount = 1_000_000;
+    let refused = loop {
+        amount += 1;
+        let commitment = scene.sign(&channel, &amount.to_string()).await;
+        let ran = submit(&scene, &watcher, &["--commitment", &commitment]).await;
+        if ran.code != 0 {
+            break ran;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "the watcher never saw the close: {}",
+            watcher.logged()
+        );
+        sleep(Duration::from_millis(20)).await;
+    };
+    assert_watcher_refused(&refused, "closing", "Open a new channel");
+    assert_ne!(scene.inspect(&channel).await["deadline"], json!(null));
+}
