@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use paychan_channel::{ContractId, Ledger};
+use paychan_channel::{ChannelState, ContractId, Ledger};
 use tokio::sync::Mutex;
 
 use super::{Facts, Refused, Rules, admit};
@@ -133,8 +133,23 @@ impl Intake {
         }
         self.view
             .saw_payability(&state.token, &state.to, payability);
-        self.view.saw_channel(state);
+        self.view.saw_channel(self.newer(state).await);
         Ok(())
+    }
+
+    /// The follower passes over a `close` of a channel that is not in the store yet. If it got further than the channel
+    /// was read, the channel is read again, now that its events are looked for; when that fails, the next sweep does it.
+    async fn newer(&self, state: ChannelState) -> ChannelState {
+        let read_at = state.read_at;
+        if self.view.events_span().is_none_or(|(_, to)| to <= read_at) {
+            return state;
+        }
+        match self.chain.first_read(&state.channel).await {
+            Ok(ChannelRead::Read(again)) if again.read_at > read_at => {
+                again.expect_layout(state.layout).unwrap_or(state)
+            }
+            _ => state,
+        }
     }
 
     async fn read(&self, channel: ContractId) -> Result<Facts, IntakeError> {

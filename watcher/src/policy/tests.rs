@@ -168,8 +168,10 @@ fn a_promise_in_a_token_that_is_no_longer_listed_is_kept_to_the_last_unit() {
     );
 }
 
+type SetLife = fn(&mut ChannelState, Option<Ledger>);
+
 /// The entries of [`state`]: their keys, and how to say until when each lives.
-fn entries_of_state() -> [(LedgerKey, fn(&mut ChannelState, Option<Ledger>)); 4] {
+fn entries_of_state() -> [(LedgerKey, SetLife); 4] {
     let holder = paychan_channel::Address::Contract(CHANNEL);
     [
         (keys::instance(&CHANNEL), |state, until| {

@@ -60,7 +60,8 @@ pub async fn get(config: &Config) -> Result<Report, StatusError> {
 
 /// Asks the daemon; `None` when nothing listens.
 async fn from_daemon(config: &Config) -> Result<Option<Report>, StatusError> {
-    let token = ApiToken::read(&config.token)?;
+    // A token that cannot be read matters only if somebody listens who wants it.
+    let token = ApiToken::read(&config.token);
     let listen = config.listen.to_string();
     let not_it = |why: String| StatusError::NotTheDaemon {
         listen: listen.clone(),
@@ -72,11 +73,11 @@ async fn from_daemon(config: &Config) -> Result<Option<Report>, StatusError> {
         .no_proxy()
         .build()
         .map_err(|error| not_it(error.to_string()))?;
-    let asked = client
-        .get(format!("http://{listen}/v1/status"))
-        .bearer_auth(token.expose())
-        .send()
-        .await;
+    let mut question = client.get(format!("http://{listen}/v1/status"));
+    if let Ok(token) = &token {
+        question = question.bearer_auth(token.expose());
+    }
+    let asked = question.send().await;
     let answer = match asked {
         Ok(answer) => answer,
         Err(error) if error.is_connect() => return Ok(None),
@@ -88,9 +89,12 @@ async fn from_daemon(config: &Config) -> Result<Option<Report>, StatusError> {
             .await
             .map(Some)
             .map_err(|error| not_it(format!("its answer is not a status: {error}"))),
-        StatusCode::UNAUTHORIZED => Err(not_it(
-            "it does not take this configuration's token".to_owned(),
-        )),
+        StatusCode::UNAUTHORIZED => {
+            token?;
+            Err(not_it(
+                "it does not take this configuration's token".to_owned(),
+            ))
+        }
         other => Err(not_it(format!("it answers with {other}"))),
     }
 }

@@ -278,4 +278,9 @@ async fn status_asks_the_journal_when_nothing_listens_and_says_when_something_el
     other.abort();
     assert!(other.await.is_err_and(|ended| ended.is_cancelled()));
     assert!(!get(&config).await.unwrap().running);
+    std::fs::remove_file(&token).unwrap();
+    assert!(
+        !get(&config).await.unwrap().running,
+        "a daemon that is down asks for no token"
+    );
 }

@@ -128,6 +128,8 @@ struct Span {
 #[derive(Debug)]
 struct Seen {
     state: ChannelState,
+    /// Events up to this ledger were read before the channel was known here, so nobody looked among them for its own.
+    unmatched_to: Ledger,
     danger: Danger,
     trouble: Option<String>,
     /// The last read found something that is not understood.
@@ -224,15 +226,20 @@ impl View {
 
     /// The channel's entries were read, all at `state.read_at`.
     ///
+    /// For a channel that is new here, the events read so far tell nothing: only a read at the last of their ledgers or
+    /// later makes its view gap-free beyond the read itself.
+    ///
     /// An older read than the one known changes no number, but a close or an end that it shows is believed. Of two
     /// reads at the same ledger the one with the lower coverage stays.
     pub fn saw_channel(&self, state: ChannelState) {
         let mut inner = self.write();
+        let unmatched_to = inner.events.map_or(Ledger(0), |span| span.to);
         match inner.channels.get_mut(&state.channel) {
             Some(seen) => seen.merge(state),
             None => {
                 let mut seen = Seen {
                     state: state.clone(),
+                    unmatched_to,
                     danger: Danger::default(),
                     trouble: None,
                     unreadable: false,
@@ -441,7 +448,11 @@ impl Inner {
         let read_at = seen.state.read_at;
         match self.events {
             // Events from the ledger after the read on: what happened since would have been told.
-            Some(span) if span.from.0 <= read_at.0.saturating_add(1) => read_at.max(span.to),
+            Some(span)
+                if span.from <= read_at.saturating_add(1) && seen.unmatched_to <= read_at =>
+            {
+                read_at.max(span.to)
+            }
             _ => read_at,
         }
     }

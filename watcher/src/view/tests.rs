@@ -156,6 +156,29 @@ fn events_alone_do_not_keep_a_channel_fresh_when_the_sweep_is_overdue() {
 }
 
 #[test]
+fn events_that_were_read_before_a_channel_was_known_say_nothing_about_it() {
+    let view = View::new();
+    view.saw_head(head_at(HEAD.0 + 20), BOOT);
+    view.saw_events(Ledger(HEAD.0), Ledger(HEAD.0 + 20));
+    view.saw_channel(state());
+    assert_eq!(
+        view.channel(&CHANNEL).unwrap().gap_free_to,
+        HEAD,
+        "its close may be among them"
+    );
+    view.saw_events(Ledger(HEAD.0 + 21), Ledger(HEAD.0 + 25));
+    assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, HEAD);
+    view.saw_channel(ChannelState {
+        read_at: Ledger(HEAD.0 + 20),
+        ..state()
+    });
+    assert_eq!(
+        view.channel(&CHANNEL).unwrap().gap_free_to,
+        Ledger(HEAD.0 + 25)
+    );
+}
+
+#[test]
 fn ledgers_of_events_join_only_without_a_gap() {
     let view = View::new();
     view.saw_events(Ledger(10), Ledger(20));

@@ -238,6 +238,29 @@ async fn a_network_that_cannot_be_reached_admits_nothing() {
 }
 
 #[tokio::test]
+async fn a_channel_that_was_read_behind_the_followers_back_takes_commitments_and_its_close_is_seen()
+{
+    let mut house = House::new().await;
+    house.chain.close(3);
+    house.follower.tick().await.unwrap();
+    // Admission reads from two ledgers ago: a close in between would have been passed over by the follower.
+    house.chain.world().faults.lag = 2;
+    house.admit(CHANNEL).await.ok(201);
+    let known = house.view.channel(&CHANNEL).unwrap();
+    assert_eq!(
+        known.gap_free_to, known.state.read_at,
+        "nothing is inferred from events that nobody matched"
+    );
+    house.chain.world().faults.lag = 0;
+    house.chain.close(12);
+    house.follower.tick().await.unwrap();
+    house.pay(100, "one").await.is(503, "not_fresh");
+    house.chain.close(120);
+    house.follower.tick().await.unwrap();
+    house.pay(100, "one").await.ok(200);
+}
+
+#[tokio::test]
 async fn a_stopping_watcher_admits_nothing() {
     let house = House::new().await;
     house.view.stop();

@@ -291,6 +291,36 @@ async fn a_fee_account_that_cannot_pay_for_the_settlement_takes_no_money() {
 }
 
 #[tokio::test]
+async fn a_promise_counts_at_once_against_the_fees_of_the_next_channels_first() {
+    let mut house = House::with_channel().await;
+    let other = ContractId([2; 32]);
+    let twin = paychan_channel::ChannelState {
+        channel: other,
+        ..super::good_channel()
+    };
+    house.chain.world().open(twin);
+    // One settlement may cost 10,200,000 stroops.
+    house.chain.world().lane_balance = 10_200_000;
+    house.next_ledger().await;
+    house.admit(other).await.ok(201);
+    house.pay(200, "one").await.ok(200);
+    let body = json!({
+        "amount": "200",
+        "signature": signature(SimChain::network(), other, 200, &secret()),
+        "request_id": "one",
+    });
+    let path = format!("/v1/channels/{other}/commitments");
+    house
+        .post(&path, &body)
+        .await
+        .is(503, "fees_low")
+        .says("2 promised settlements");
+    house.chain.world().lane_balance = 20_400_000;
+    house.next_ledger().await;
+    house.post(&path, &body).await.ok(200);
+}
+
+#[tokio::test]
 async fn a_stopping_watcher_takes_no_money() {
     let house = House::with_channel().await;
     house.view.stop();
