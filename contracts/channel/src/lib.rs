@@ -192,11 +192,7 @@ impl Channel {
         storage::set_final(&env);
         let balance = balance(&env, &terms);
         if balance > 0 {
-            TokenClient::new(&env, terms.token()).transfer(
-                &env.current_contract_address(),
-                from,
-                &balance,
-            );
+            transfer(&env, &terms, &env.current_contract_address(), from, balance);
             event::Refund {
                 from: from.clone(),
                 amount: balance,
@@ -300,15 +296,15 @@ fn balance(env: &Env, terms: &Terms) -> i128 {
     TokenClient::new(env, terms.token()).balance(&env.current_contract_address())
 }
 
+fn transfer(env: &Env, terms: &Terms, from: &Address, to: &Address, amount: i128) {
+    TokenClient::new(env, terms.token()).transfer(from, to, &amount);
+}
+
 /// Moves a deposit of `amount` ≥ 0 that is already counted from the funder to the channel.
 fn take_deposit(env: &Env, terms: &Terms, amount: i128) {
     if amount > 0 {
         let from = terms.from();
-        TokenClient::new(env, terms.token()).transfer(
-            from,
-            &env.current_contract_address(),
-            &amount,
-        );
+        transfer(env, terms, from, &env.current_contract_address(), amount);
         event::Deposit {
             from: from.clone(),
             amount,
@@ -335,7 +331,7 @@ fn pay(env: &Env, terms: &Terms, amount: i128, withdrawn: i128) -> Result<(), Er
     }
     storage::set_withdrawn(env, amount);
     let to = terms.to();
-    TokenClient::new(env, terms.token()).transfer(&env.current_contract_address(), to, &payout);
+    transfer(env, terms, &env.current_contract_address(), to, payout);
     event::Withdraw {
         to: to.clone(),
         amount: payout,

@@ -11,7 +11,7 @@ pub const LIFE: u32 = 1_036_800;
 const _: () = assert!(LIFE == 2 * LIFE_THRESHOLD && LIFE == 60 * 24 * 3600 / 5);
 
 #[contracttype(export = false)]
-enum Key {
+enum Entry {
     /// [`Terms`]: always there, never changes.
     Terms,
     /// `BytesN<32>`: always there, never changes.
@@ -60,64 +60,64 @@ impl Terms {
     }
 }
 
-fn find<T: TryFromVal<Env, Val>>(env: &Env, key: Key) -> Option<T> {
+fn find<T: TryFromVal<Env, Val>>(env: &Env, key: Entry) -> Option<T> {
     env.storage().instance().get(&key)
 }
 
-fn put(env: &Env, key: Key, value: &impl IntoVal<Env, Val>) {
+fn put(env: &Env, key: Entry, value: &impl IntoVal<Env, Val>) {
     env.storage().instance().set(&key, value);
 }
 
 /// Writes all that is never absent. Only the constructor calls this.
 pub(crate) fn open(env: &Env, terms: &Terms, commitment_key: &BytesN<32>, deposited: i128) {
-    put(env, Key::Terms, terms);
-    put(env, Key::CommitmentKey, commitment_key);
-    put(env, Key::DepositedAmount, &deposited);
-    put(env, Key::WithdrawnAmount, &0i128);
+    put(env, Entry::Terms, terms);
+    put(env, Entry::CommitmentKey, commitment_key);
+    put(env, Entry::DepositedAmount, &deposited);
+    put(env, Entry::WithdrawnAmount, &0i128);
 }
 
 pub(crate) fn terms(env: &Env) -> Terms {
-    find(env, Key::Terms).expect("written at open")
+    find(env, Entry::Terms).expect("written at open")
 }
 
 pub(crate) fn commitment_key(env: &Env) -> BytesN<32> {
-    find(env, Key::CommitmentKey).expect("written at open")
+    find(env, Entry::CommitmentKey).expect("written at open")
 }
 
 /// Base units that the funder has put in through the constructor and `top_up`.
 pub(crate) fn deposited(env: &Env) -> i128 {
-    find(env, Key::DepositedAmount).expect("written at open")
+    find(env, Entry::DepositedAmount).expect("written at open")
 }
 
 pub(crate) fn set_deposited(env: &Env, amount: i128) {
-    put(env, Key::DepositedAmount, &amount);
+    put(env, Entry::DepositedAmount, &amount);
 }
 
 /// Base units that the recipient has been paid over the channel's life.
 pub(crate) fn withdrawn(env: &Env) -> i128 {
-    find(env, Key::WithdrawnAmount).expect("written at open")
+    find(env, Entry::WithdrawnAmount).expect("written at open")
 }
 
 pub(crate) fn set_withdrawn(env: &Env, amount: i128) {
-    put(env, Key::WithdrawnAmount, &amount);
+    put(env, Entry::WithdrawnAmount, &amount);
 }
 
 /// The deadline: the ledger from which `refund` is possible. `None` while no close has started.
 pub(crate) fn deadline(env: &Env) -> Option<u32> {
-    find(env, Key::CloseEffectiveAtLedger)
+    find(env, Entry::CloseEffectiveAtLedger)
 }
 
 pub(crate) fn set_deadline(env: &Env, ledger: u32) {
-    put(env, Key::CloseEffectiveAtLedger, &ledger);
+    put(env, Entry::CloseEffectiveAtLedger, &ledger);
 }
 
 /// Whether a close or a refund has ended the channel.
 pub(crate) fn is_final(env: &Env) -> bool {
-    find(env, Key::Refunded).unwrap_or(false)
+    find(env, Entry::Refunded).unwrap_or(false)
 }
 
 pub(crate) fn set_final(env: &Env) {
-    put(env, Key::Refunded, &true);
+    put(env, Entry::Refunded, &true);
 }
 
 /// Extends the instance's life to [`LIFE`] when below [`LIFE_THRESHOLD`], and never the code's: all channels share the

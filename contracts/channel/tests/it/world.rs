@@ -174,14 +174,12 @@ impl World {
             .into_iter()
             .find_map(|event| {
                 let xdr::ContractEventBody::V0(body) = event.event.body;
-                match (body.topics.as_slice(), event.event.contract_id) {
-                    ([_, ScVal::Error(error)], Some(id))
-                        if own == ScVal::Address(xdr::ScAddress::Contract(id.clone())) =>
+                let contract = event.event.contract_id?;
+                match body.topics.as_slice() {
+                    [_, ScVal::Error(xdr::ScError::Contract(code))]
+                        if own == ScVal::Address(xdr::ScAddress::Contract(contract)) =>
                     {
-                        match error {
-                            xdr::ScError::Contract(code) => Some(*code),
-                            _ => None,
-                        }
+                        Some(*code)
                     }
                     _ => None,
                 }
