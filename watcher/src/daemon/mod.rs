@@ -75,6 +75,8 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         clock.clone(),
         FollowerSettings {
             sweep_interval: config.reaction.sweep_interval_ledgers,
+            // Half of what is still fresh: read before it is stale, and not at every ledger.
+            reread_behind: config.fresh.ledgers.div_ceil(2),
             recent: Duration::from_secs(config.fresh.seconds.into()),
             lanes: vec![lane],
         },

@@ -122,12 +122,13 @@ impl Starting<'_> {
         let floor = self
             .config
             .floor(terms.target_close_ms, IN_FLIGHT_LEDGERS, channels)?;
+        info!("{floor}");
         info!(
             reaction = floor.reaction,
             floor = floor.waiting_period,
             minimum = self.config.minimum_refund_waiting_period,
             target_close_ms = terms.target_close_ms,
-            "{floor}"
+            "the shortest waiting period that is safe, in ledgers, and the shortest that is admitted"
         );
         self.config.check_floor(&floor)?;
         for held in held

@@ -7,7 +7,7 @@ mod deadlines;
 mod history;
 mod reading;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ const PAGES_A_TICK: usize = 20;
 pub struct FollowerSettings {
     /// S: ledgers between two sweeps.
     pub sweep_interval: u32,
+    /// A channel that is known without a gap only up to so many ledgers behind the head is read by itself.
+    pub reread_behind: u32,
     /// How old a head may be, and still be called the network's newest.
     pub recent: Duration,
     /// The accounts that pay fees.
@@ -52,8 +54,8 @@ pub struct Follower {
     events_to: Option<Ledger>,
     /// When the last complete sweep began.
     swept_at: Option<Ledger>,
-    /// Channels that an event named and that could not be read yet.
-    hinted: BTreeSet<ContractId>,
+    /// Channels that an event of this ledger named, and whose entries were not read at that ledger yet.
+    hinted: BTreeMap<ContractId, Ledger>,
     /// A sweep was made since the network's settings and the recipients were last read.
     facts_due: bool,
     deadlines: Deadlines,
@@ -135,7 +137,7 @@ impl Follower {
             journal,
             events_to: None,
             swept_at: None,
-            hinted: BTreeSet::new(),
+            hinted: BTreeMap::new(),
             facts_due: true,
             deadlines: Deadlines::default(),
             complaint: None,
@@ -177,6 +179,9 @@ impl Follower {
             self.deadlines.tell(&self.store, &self.view, head.ledger);
         }
         events?;
+        if moved {
+            self.catch_up(head.ledger).await?;
+        }
         if moved || swept {
             self.read_lanes().await?;
         }
@@ -260,7 +265,8 @@ impl Follower {
                 if let Some(deadline) = hint.effective_at {
                     self.view.saw_close(&hint.contract, deadline, hint.ledger);
                 }
-                self.hinted.insert(hint.contract);
+                let at = self.hinted.entry(hint.contract).or_insert(hint.ledger);
+                *at = (*at).max(hint.ledger);
             }
             // Only when the channels that were named have been read is nothing of these ledgers unknown.
             self.read_hinted().await?;
@@ -286,14 +292,35 @@ impl Follower {
         self.events_to = None;
     }
 
+    /// Reads the channels that events named. A copy of the entries that is older than the event does not tell what the
+    /// event was about: such a channel is read again.
+    ///
+    /// # Errors
+    /// Also [`ChainErrorKind::Behind`] when a copy was too old.
     async fn read_hinted(&mut self) -> Result<(), ChainError> {
         if self.hinted.is_empty() {
             return Ok(());
         }
-        let hinted: Vec<ContractId> = self.hinted.iter().copied().collect();
-        self.reader.read(&hinted).await?;
-        self.hinted.clear();
-        Ok(())
+        let hinted: Vec<ContractId> = self.hinted.keys().copied().collect();
+        let read = self.reader.read(&hinted).await?;
+        let view = &self.view;
+        self.hinted.retain(|channel, at| {
+            // One that can't be read is marked so, and takes no money: there is nothing to wait for.
+            !read.unreadable.contains(channel)
+                && view
+                    .channel(channel)
+                    .is_some_and(|known| known.state.read_at < *at)
+        });
+        match self.hinted.values().max() {
+            None => Ok(()),
+            Some(at) => Err(ChainError {
+                what: "reading channels that are closing",
+                kind: ChainErrorKind::Behind,
+                message: format!(
+                    "the endpoint told of an event in ledger {at} and gave older entries"
+                ),
+            }),
+        }
     }
 
     async fn sweep(&mut self, head: Ledger) -> Result<(), ChainError> {
@@ -301,7 +328,27 @@ impl Follower {
         // A sweep is as old as the oldest state that it read: an endpoint that lags is asked again so much sooner.
         self.swept_at = Some(summary.lowest.map_or(head, |lowest| lowest.min(head)));
         self.facts_due = true;
-        debug!(channels = summary.read, unreadable = summary.unreadable, at = %head, "swept");
+        debug!(channels = summary.read, unreadable = summary.unreadable.len(), at = %head, "swept");
+        Ok(())
+    }
+
+    /// Reads channels whose last read was of a copy older than the events that are known: nothing vouches for what
+    /// happened to them in between. None, but after an endpoint gave old copies.
+    async fn catch_up(&self, head: Ledger) -> Result<(), ChainError> {
+        let behind: Vec<ContractId> = self
+            .view
+            .channels()
+            .iter()
+            .filter(|known| head.since(known.gap_free_to) >= self.settings.reread_behind)
+            .map(|known| known.state.channel)
+            .collect();
+        if !behind.is_empty() {
+            debug!(
+                channels = behind.len(),
+                "read by themselves: their last read was of an old copy"
+            );
+            self.reader.read(&behind).await?;
+        }
         Ok(())
     }
 

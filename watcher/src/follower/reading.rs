@@ -34,12 +34,12 @@ pub struct ChannelReader {
 }
 
 /// What came of reading channels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadSummary {
     /// Channels whose state is in the view now.
     pub read: usize,
     /// Channels that were there and could not be understood, or were not there: each is an alarm.
-    pub unreadable: usize,
+    pub unreadable: Vec<ContractId>,
     /// The lowest ledger that a state was read at.
     pub lowest: Option<Ledger>,
 }
@@ -209,7 +209,7 @@ impl ChannelReader {
     }
 
     fn unreadable(&self, channel: &ContractId, why: String, summary: &mut ReadSummary) {
-        summary.unreadable += 1;
+        summary.unreadable.push(*channel);
         error!(
             alarm = "chain_not_understood", %channel, why,
             "a watched channel can't be read; it takes no commitments until it can"

@@ -1,5 +1,6 @@
 //! Transactions in flight: from the journal's record until their outcome is in the journal too.
 
+use std::fmt;
 use std::sync::Arc;
 
 use paychan_channel::xdr::{
@@ -11,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use super::step::{self, Flight, Next, Offered, Opening, Verdict};
 use crate::chain::{Chain, ChainError, Sent};
 use crate::follower::ChannelReader;
-use crate::store::{Outcome, SignedTransaction, Store, StoreError};
+use crate::store::{Outcome, Purpose, SignedTransaction, Store, StoreError};
 use crate::view::View;
 
 /// A transaction in flight.
@@ -100,6 +101,8 @@ pub(super) enum Landed {
         /// The fee for the whole transaction that would have been enough.
         needed: Stroops,
     },
+    /// The fee account could not pay for it: no other would fare better.
+    LaneIsShort,
     /// It did not work, and trying the same again at once won't.
     Failed {
         /// What was said.
@@ -209,6 +212,14 @@ impl Tower {
             }
         };
         let Some((channel, amount)) = purpose.pays() else {
+            let seen = purpose.channels().iter().all(|channel| {
+                let known = self.view.channel(channel);
+                read.unreadable.contains(channel)
+                    || known.is_none_or(|known| known.state.read_at >= ledger)
+            });
+            if !seen {
+                return Ok(Progress::Waits);
+            }
             info!(transaction, %ledger, fee = %fee_charged, channels = purpose.channels().len(), "lives extended");
             return self.confirmed(flying, ledger, fee_charged).await;
         };
@@ -217,7 +228,7 @@ impl Tower {
             .view
             .channel(&channel)
             .map(|known| known.state)
-            .filter(|_| read.unreadable == 0);
+            .filter(|_| read.unreadable.is_empty());
         match known {
             Some(state) if state.withdrawn >= amount => {
                 info!(
@@ -283,7 +294,7 @@ impl Tower {
                 why,
             } => {
                 error!(
-                    alarm = "settlement_failing", transaction, %ledger, fee = %fee_charged, why, purpose = ?signed.purpose,
+                    alarm = "settlement_failing", transaction, %ledger, fee = %fee_charged, why, purpose = %Words(&signed.purpose),
                     "a transaction failed on chain"
                 );
                 let outcome = Outcome::Failed {
@@ -323,6 +334,7 @@ impl Tower {
                 }
                 let landed = match needed_fee {
                     Some(needed) => Landed::FeeTooLow { needed },
+                    None if lane_is_short => Landed::LaneIsShort,
                     None => Landed::Failed {
                         why: why.clone(),
                         included: false,
@@ -333,5 +345,23 @@ impl Tower {
         };
         self.store.record_outcome(signed.hash, outcome).await?;
         Ok(Progress::Landed(landed))
+    }
+}
+
+/// A purpose in words, for logs.
+pub(super) struct Words<'a>(pub(super) &'a Purpose);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Purpose::Settle { channel, amount } => write!(f, "settle {channel} at {amount}"),
+            Purpose::Close { channel, amount } => write!(f, "close {channel} at {amount}"),
+            Purpose::Extend { channels } => {
+                write!(f, "extend the lives of {} channels", channels.len())
+            }
+            Purpose::Restore { channels } => {
+                write!(f, "restore entries of {} channels", channels.len())
+            }
+        }
     }
 }

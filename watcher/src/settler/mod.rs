@@ -4,6 +4,7 @@
 //! first, then the plan's next item is built. An item that can't be built is left alone for a while and the next one has
 //! its turn; it never keeps the lane.
 
+mod begin;
 mod build;
 mod flights;
 mod patience;
@@ -16,16 +17,16 @@ use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
 use paychan_rpc::SecretKey;
 use tracing::{debug, error, info, warn};
 
-use crate::chain::{Call, Chain, ChainError, Prepared, Request};
+use crate::chain::{Chain, ChainError};
 use crate::config::Config;
 use crate::follower::ChannelReader;
-use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Payout, Plan};
-use crate::store::{HeldCommitment, Purpose, Store, StoreError};
+use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Plan};
+use crate::store::{Purpose, Store, StoreError};
 use crate::view::View;
 
-use flights::{InFlight, Landed, Progress, Tower};
+use begin::NotBegun;
+use flights::{InFlight, Landed, Progress, Tower, Words};
 use patience::{Patience, Target};
-use step::IN_FLIGHT_LEDGERS;
 
 pub use flights::BadEnvelope;
 
@@ -68,22 +69,6 @@ pub struct Settler {
     market: Stroops,
 }
 
-/// Why an item of the plan was not begun.
-enum NotBegun {
-    /// It is this item's own trouble.
-    Failed(String),
-    /// The chain can't be asked now: no item would fare better.
-    Chain(ChainError),
-    /// The store failed: the process must end.
-    Store(StoreError),
-}
-
-impl From<StoreError> for NotBegun {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
 impl Settler {
     /// A settler that takes over what the journal has in flight: it is asked for before anything new is built.
     ///
@@ -106,7 +91,7 @@ impl Settler {
             .collect::<Result<Vec<_>, _>>()?;
         for flying in &flights {
             info!(
-                transaction = hex::encode(flying.signed.hash), purpose = ?flying.signed.purpose,
+                transaction = hex::encode(flying.signed.hash), purpose = %Words(&flying.signed.purpose),
                 max_ledger = %flying.signed.max_ledger, "a transaction is in flight since before the start"
             );
         }
@@ -225,6 +210,10 @@ impl Settler {
                     let why = format!("the network asks for a bid of {bid} stroops");
                     self.tower.view.saw_trouble(channel, Some(why));
                 }
+                Landed::LaneIsShort => {
+                    let why = "the fee account can't pay for it; send it XLM".to_owned();
+                    self.leave_alone(target, *channel, head, why);
+                }
                 Landed::Failed { why, .. } => {
                     if matches!(signed.purpose, Purpose::Close { .. }) {
                         self.close_failed.insert(*channel);
@@ -272,12 +261,15 @@ impl Settler {
             }
             match self.pay(&payout, head).await {
                 Ok(()) => return Ok(()),
-                Err(NotBegun::Failed(why)) => {
+                Err(NotBegun::Failed(why)) => self.leave_alone(target, payout.channel, head, why),
+                Err(NotBegun::Refused(why)) => {
+                    // A funder can make a close fail, and never a settlement: that is tried next.
                     if payout.close {
                         self.close_failed.insert(payout.channel);
                     }
                     self.leave_alone(target, payout.channel, head, why);
                 }
+                Err(NotBegun::NoLane) => return Ok(()),
                 Err(NotBegun::Chain(error)) => return Ok(stop_for_now(&error)),
                 Err(NotBegun::Store(error)) => return Err(error),
             }
@@ -297,7 +289,8 @@ impl Settler {
             }
             match self.extend(&extension, head).await {
                 Ok(()) => return Ok(()),
-                Err(NotBegun::Failed(why)) => {
+                Err(NotBegun::NoLane) => return Ok(()),
+                Err(NotBegun::Failed(why) | NotBegun::Refused(why)) => {
                     for channel in &extension.channels {
                         self.leave_alone(Target::Extend(*channel), *channel, head, why.clone());
                     }
@@ -387,166 +380,6 @@ impl Settler {
             })
             .filter(|alone| !alone.keys.is_empty())
             .collect()
-    }
-
-    async fn pay(&mut self, payout: &Payout, head: Ledger) -> Result<(), NotBegun> {
-        let channel = payout.channel;
-        let held = self
-            .tower
-            .store
-            .held(&channel)
-            .ok_or_else(|| NotBegun::Failed("it is not watched any more".to_owned()))?;
-        let to = held.admission.to.account();
-        let needs_recipient = self
-            .config
-            .code(&held.admission.wasm_hash)
-            .is_some_and(|code| code.settle_needs_recipient);
-        let (call, purpose) = if payout.close {
-            let to = to.ok_or_else(|| {
-                NotBegun::Failed("a contract can't be the source of a close".to_owned())
-            })?;
-            // Durable before the close is signed: what is acknowledged after this would be lost with the channel.
-            let highest = self.tower.store.fence(channel).await?;
-            let HeldCommitment {
-                amount, signature, ..
-            } = highest.ok_or_else(nothing_held)?;
-            let call = Call::Close {
-                channel,
-                amount,
-                signature,
-                to,
-            };
-            (call, Purpose::Close { channel, amount })
-        } else {
-            let HeldCommitment {
-                amount, signature, ..
-            } = held.highest.ok_or_else(nothing_held)?;
-            let call = Call::Settle {
-                channel,
-                amount,
-                signature,
-                authorized_by: to.filter(|_| needs_recipient),
-            };
-            (call, Purpose::Settle { channel, amount })
-        };
-        self.begin(call, purpose, payout.bid, head).await
-    }
-
-    async fn extend(&mut self, extension: &Extension, head: Ledger) -> Result<(), NotBegun> {
-        let call = Call::Extend {
-            keys: extension.keys.clone(),
-            extend_to: extension.extend_to,
-        };
-        let purpose = Purpose::Extend {
-            channels: extension.channels.clone(),
-        };
-        let asked = extension
-            .channels
-            .iter()
-            .filter_map(|channel| self.asked.get(channel))
-            .max();
-        let bid = extension
-            .bid
-            .max(asked.copied().unwrap_or(BASE_FEE))
-            .min(self.config.fees.max_inclusion_fee);
-        self.begin(call, purpose, bid, head).await
-    }
-
-    /// Prepares, signs, records, and only then sends.
-    async fn begin(
-        &mut self,
-        call: Call,
-        purpose: Purpose,
-        bid: Stroops,
-        head: Ledger,
-    ) -> Result<(), NotBegun> {
-        let lane = self.lane.account();
-        let account = self
-            .tower
-            .chain
-            .lane_account(&lane)
-            .await
-            .map_err(NotBegun::Chain)?;
-        let Some(account) = account else {
-            error!(alarm = "fees_low", account = %lane, "the fee account does not exist; create and fund it");
-            return Err(NotBegun::Failed(format!(
-                "the fee account {lane} does not exist"
-            )));
-        };
-        self.tower.view.saw_lane(account.facts);
-        let authorized_by = match &call {
-            Call::Close { to, .. } => Some(*to),
-            Call::Settle { authorized_by, .. } => *authorized_by,
-            Call::Extend { .. } => None,
-        };
-        let authorizer = match authorized_by {
-            None => None,
-            Some(to) => Some(self.recipients.get(&to).ok_or_else(|| {
-                NotBegun::Failed(format!(
-                    "the secret key of the recipient {to} is not configured, and it must sign"
-                ))
-            })?),
-        };
-        let request = Request {
-            source: lane,
-            sequence: account
-                .sequence
-                .max(self.last_sequence)
-                .checked_add(1)
-                .ok_or_else(|| {
-                    NotBegun::Failed("the fee account has used up its sequence numbers".to_owned())
-                })?,
-            max_ledger: head.saturating_add(IN_FLIGHT_LEDGERS),
-            inclusion_fee: bid,
-            call,
-        };
-        let (transaction, resource_fee) = match self.tower.chain.prepare(&request).await {
-            Ok(Prepared::Ready {
-                transaction,
-                resource_fee,
-            }) => (*transaction, resource_fee),
-            Ok(Prepared::Fails { why }) => {
-                return Err(NotBegun::Failed(format!("its simulation fails: {why}")));
-            }
-            Err(error) if concerns_all(&error) => return Err(NotBegun::Chain(error)),
-            Err(error) => return Err(NotBegun::Failed(error.to_string())),
-        };
-        if matches!(purpose, Purpose::Settle { .. }) {
-            self.tower.view.saw_settle_resource_fee(resource_fee);
-        }
-        let signers: Vec<&SecretKey> = std::iter::once(&self.lane).chain(authorizer).collect();
-        let (signed, envelope) = build::sign(
-            &request,
-            transaction,
-            purpose,
-            head,
-            &self.network,
-            &signers,
-        )
-        .map_err(|error| NotBegun::Failed(error.to_string()))?;
-        info!(
-            transaction = hex::encode(signed.hash), purpose = ?signed.purpose, bid = %bid, fee = %signed.fee,
-            max_ledger = %signed.max_ledger, "signed"
-        );
-        self.tower.store.record_signed(signed.clone()).await?;
-        self.flights.push(InFlight::new(signed, envelope));
-        self.drive(head).await?;
-        Ok(())
-    }
-}
-
-fn nothing_held() -> NotBegun {
-    NotBegun::Failed("no commitment is held".to_owned())
-}
-
-/// Whether an error says nothing about the item that was tried: no other would fare better at this endpoint now.
-fn concerns_all(error: &ChainError) -> bool {
-    use crate::chain::ChainErrorKind as Kind;
-    match error.kind {
-        Kind::Behind | Kind::Gone | Kind::Busy { .. } | Kind::Transport | Kind::WrongNetwork => {
-            true
-        }
-        Kind::Refused | Kind::Undecodable => false,
     }
 }
 

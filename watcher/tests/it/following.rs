@@ -349,3 +349,50 @@ async fn paid_by_somebody_else_while_the_watcher_runs_is_no_rollback() {
     watcher.offer(1, 4_000_000).await.unwrap_err();
     watcher.offer(1, 6_000_000).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_first_read_of_an_old_copy_is_read_again_before_the_next_sweep() {
+    let house = House::new(1, false);
+    drop(house.watching(1).await);
+    house.sim.close(5);
+    house.sim.world().faults.old_entries = 2;
+    let mut watcher = house.start().await;
+    watcher.follow().await.unwrap();
+    house.sim.world().faults.old_entries = 0;
+    let mut ledgers = 0;
+    while watcher.view.channel(&id(1)).unwrap().gap_free_to < house.now() {
+        house.ledger(&mut watcher).await;
+        ledgers += 1;
+        assert!(
+            ledgers <= 6,
+            "still nothing vouches for the ledgers since the old copy"
+        );
+    }
+    watcher.offer(1, 1_000_000).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_newer_than_the_endpoints_entries_is_waited_for() {
+    let house = House::new(1, false);
+    let mut watcher = house.watching(1).await;
+    house.ledger(&mut watcher).await;
+    house.sim.world().faults.old_entries = 2;
+    let deadline = house.sim.world().close_start(id(1));
+    house.sim.close(1);
+    let waits = watcher.follow().await.unwrap_err();
+    let NotFollowed::Chain(error) = &waits else {
+        panic!("{waits:?}")
+    };
+    assert_eq!(error.kind, ChainErrorKind::Behind);
+    assert_eq!(
+        watcher.view.channel(&id(1)).unwrap().deadline,
+        Some(deadline),
+        "the event is believed at once"
+    );
+    house.sim.world().faults.old_entries = 0;
+    watcher.follow().await.unwrap();
+    assert_eq!(
+        watcher.view.channel(&id(1)).unwrap().state.deadline(),
+        Some(deadline)
+    );
+}

@@ -106,6 +106,7 @@ impl House {
             clock.clone(),
             FollowerSettings {
                 sweep_interval: SWEEP_INTERVAL,
+                reread_behind: 3,
                 recent: Duration::from_secs(60),
                 lanes: vec![lane().account()],
             },

@@ -15,6 +15,7 @@ enum Weather {
     LoseSends(u32),
     TryAgainLater(u32),
     Lag(u32),
+    OldEntries(u32),
     Down,
     HideEvents,
     Market(i64),
@@ -29,6 +30,7 @@ fn weather() -> impl Strategy<Value = Weather> {
         1 => (1u32..4).prop_map(Weather::LoseSends),
         1 => (1u32..4).prop_map(Weather::TryAgainLater),
         1 => (1u32..4).prop_map(Weather::Lag),
+        1 => (1u32..4).prop_map(Weather::OldEntries),
         1 => Just(Weather::Down),
         1 => Just(Weather::HideEvents),
         1 => (0i64..200_000).prop_map(Weather::Market),
@@ -61,12 +63,14 @@ async fn weather_the_storm(
         {
             let mut world = house.sim.world();
             let faults = &mut world.faults;
-            (faults.down, faults.hides_events, faults.lag, faults.hang) = (false, false, 0, None);
+            (faults.down, faults.hides_events, faults.hang) = (false, false, None);
+            (faults.lag, faults.old_entries) = (0, 0);
             match &day {
                 Weather::Fair | Weather::Kill => {}
                 Weather::LoseSends(n) => faults.lose_sends = *n,
                 Weather::TryAgainLater(n) => faults.try_again_later = *n,
                 Weather::Lag(ledgers) => faults.lag = *ledgers,
+                Weather::OldEntries(ledgers) => faults.old_entries = *ledgers,
                 Weather::Down => faults.down = true,
                 Weather::HideEvents => faults.hides_events = true,
                 Weather::Market(price) => faults.market = *price,

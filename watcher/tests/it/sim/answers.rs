@@ -34,7 +34,7 @@ impl SimChain {
     }
 
     fn read(&self, world: &World, channel: &ContractId) -> ChannelRead {
-        let seen = world.visible();
+        let seen = world.entries();
         if world.faults.garbled.contains(channel) {
             return ChannelRead::Undecodable {
                 channel: *channel,
@@ -161,7 +161,7 @@ impl Chain for SimChain {
         Box::pin(async move {
             self.reached()?;
             let world = self.world();
-            let seen = world.visible();
+            let seen = world.entries();
             Ok((*account == world.lane).then_some(LaneAccount {
                 facts: LaneFacts {
                     account: *account,
@@ -322,7 +322,7 @@ fn simulate(world: &World, channel: &ContractId, amount: Amount) -> Result<(), S
         return Err("HostError: Error(Contract, #10)".to_owned());
     }
     let mut state = world
-        .visible()
+        .entries()
         .channels
         .get(channel)
         .cloned()

@@ -244,6 +244,12 @@ impl World {
         &self.history[usize::try_from(top - FIRST).unwrap()]
     }
 
+    /// The ledger whose entries the endpoint answers with.
+    pub fn entries(&self) -> &Snapshot {
+        let at = (self.visible().ledger - FIRST).saturating_sub(self.faults.old_entries);
+        &self.history[usize::try_from(at).unwrap()]
+    }
+
     /// Takes an offered transaction into the queue.
     pub(super) fn enqueue(&mut self, hash: [u8; 32], transaction: Decoded) {
         self.queue = Some(Waiting {

@@ -55,6 +55,8 @@ pub struct Faults {
     pub frozen_at: Option<u32>,
     /// The endpoint answers from this many ledgers ago.
     pub lag: u32,
+    /// Its copy of the entries is this many ledgers older than its head.
+    pub old_entries: u32,
     /// The endpoint leaves out `close` events.
     pub hides_events: bool,
     /// The endpoint no longer holds ledgers before this one.

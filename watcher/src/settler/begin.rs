@@ -1,0 +1,200 @@
+//! Beginning an item of the plan: prepare, sign, record, and only then send.
+
+use paychan_channel::{Ledger, Stroops};
+use paychan_rpc::SecretKey;
+use tracing::{error, info};
+
+use super::Settler;
+use super::build;
+use super::flights::{InFlight, Words};
+use super::step::IN_FLIGHT_LEDGERS;
+use crate::chain::{Call, ChainError, ChainErrorKind, Prepared, Request};
+use crate::policy::{BASE_FEE, Extension, Payout};
+use crate::store::{HeldCommitment, Purpose, StoreError};
+
+/// Why an item of the plan was not begun.
+pub(super) enum NotBegun {
+    /// It is this item's own trouble.
+    Failed(String),
+    /// Its simulation fails, it is said how.
+    Refused(String),
+    /// The fee account can't pay for anything; it was said.
+    NoLane,
+    /// The chain can't be asked now: no item would fare better.
+    Chain(ChainError),
+    /// The store failed: the process must end.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotBegun {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Settler {
+    /// Settles or closes a channel: up to its transaction being sent.
+    pub(super) async fn pay(&mut self, payout: &Payout, head: Ledger) -> Result<(), NotBegun> {
+        let channel = payout.channel;
+        let held = self
+            .tower
+            .store
+            .held(&channel)
+            .ok_or_else(|| NotBegun::Failed("it is not watched any more".to_owned()))?;
+        let to = held.admission.to.account();
+        let needs_recipient = self
+            .config
+            .code(&held.admission.wasm_hash)
+            .is_some_and(|code| code.settle_needs_recipient);
+        let (call, purpose) = if payout.close {
+            let to = to.ok_or_else(|| {
+                NotBegun::Failed("a contract can't be the source of a close".to_owned())
+            })?;
+            // Durable before the close is signed: what is acknowledged after this would be lost with the channel.
+            let highest = self.tower.store.fence(channel).await?;
+            let HeldCommitment {
+                amount, signature, ..
+            } = highest.ok_or_else(nothing_held)?;
+            let call = Call::Close {
+                channel,
+                amount,
+                signature,
+                to,
+            };
+            (call, Purpose::Close { channel, amount })
+        } else {
+            let HeldCommitment {
+                amount, signature, ..
+            } = held.highest.ok_or_else(nothing_held)?;
+            let call = Call::Settle {
+                channel,
+                amount,
+                signature,
+                authorized_by: to.filter(|_| needs_recipient),
+            };
+            (call, Purpose::Settle { channel, amount })
+        };
+        self.begin(call, purpose, payout.bid, head).await
+    }
+
+    /// Lengthens the lives of entries: up to the transaction being sent.
+    pub(super) async fn extend(
+        &mut self,
+        extension: &Extension,
+        head: Ledger,
+    ) -> Result<(), NotBegun> {
+        let call = Call::Extend {
+            keys: extension.keys.clone(),
+            extend_to: extension.extend_to,
+        };
+        let purpose = Purpose::Extend {
+            channels: extension.channels.clone(),
+        };
+        let asked = extension
+            .channels
+            .iter()
+            .filter_map(|channel| self.asked.get(channel))
+            .max();
+        let bid = extension
+            .bid
+            .max(asked.copied().unwrap_or(BASE_FEE))
+            .min(self.config.fees.max_inclusion_fee);
+        self.begin(call, purpose, bid, head).await
+    }
+
+    /// Prepares, signs, records, and only then sends.
+    async fn begin(
+        &mut self,
+        call: Call,
+        purpose: Purpose,
+        bid: Stroops,
+        head: Ledger,
+    ) -> Result<(), NotBegun> {
+        let lane = self.lane.account();
+        let account = self
+            .tower
+            .chain
+            .lane_account(&lane)
+            .await
+            .map_err(NotBegun::Chain)?;
+        let Some(account) = account else {
+            error!(alarm = "fees_low", account = %lane, "the fee account does not exist; create and fund it");
+            return Err(NotBegun::NoLane);
+        };
+        self.tower.view.saw_lane(account.facts);
+        let authorized_by = match &call {
+            Call::Close { to, .. } => Some(*to),
+            Call::Settle { authorized_by, .. } => *authorized_by,
+            Call::Extend { .. } => None,
+        };
+        let authorizer = match authorized_by {
+            None => None,
+            Some(to) => Some(self.recipients.get(&to).ok_or_else(|| {
+                NotBegun::Failed(format!(
+                    "the secret key of the recipient {to} is not configured, and it must sign"
+                ))
+            })?),
+        };
+        let request = Request {
+            source: lane,
+            sequence: account
+                .sequence
+                .max(self.last_sequence)
+                .checked_add(1)
+                .ok_or_else(|| {
+                    NotBegun::Failed("the fee account has used up its sequence numbers".to_owned())
+                })?,
+            max_ledger: head.saturating_add(IN_FLIGHT_LEDGERS),
+            inclusion_fee: bid,
+            call,
+        };
+        let (transaction, resource_fee) = match self.tower.chain.prepare(&request).await {
+            Ok(Prepared::Ready {
+                transaction,
+                resource_fee,
+            }) => (*transaction, resource_fee),
+            Ok(Prepared::Fails { why }) => {
+                return Err(NotBegun::Refused(format!("its simulation fails: {why}")));
+            }
+            Err(error) if concerns_all(&error) => return Err(NotBegun::Chain(error)),
+            Err(error) => return Err(NotBegun::Failed(error.to_string())),
+        };
+        if matches!(purpose, Purpose::Settle { .. }) {
+            self.tower.view.saw_settle_resource_fee(resource_fee);
+        }
+        let signers: Vec<&SecretKey> = std::iter::once(&self.lane).chain(authorizer).collect();
+        let (signed, envelope) = build::sign(
+            &request,
+            transaction,
+            purpose,
+            head,
+            &self.network,
+            &signers,
+        )
+        .map_err(|error| NotBegun::Failed(error.to_string()))?;
+        info!(
+            transaction = hex::encode(signed.hash), purpose = %Words(&signed.purpose), bid = %bid, fee = %signed.fee,
+            max_ledger = %signed.max_ledger, "signed"
+        );
+        self.tower.store.record_signed(signed.clone()).await?;
+        self.flights.push(InFlight::new(signed, envelope));
+        self.drive(head).await?;
+        Ok(())
+    }
+}
+
+fn nothing_held() -> NotBegun {
+    NotBegun::Failed("no commitment is held".to_owned())
+}
+
+/// Whether an error says nothing about the item that was tried: no other would fare better at this endpoint now.
+fn concerns_all(error: &ChainError) -> bool {
+    match error.kind {
+        ChainErrorKind::Behind
+        | ChainErrorKind::Gone
+        | ChainErrorKind::Busy { .. }
+        | ChainErrorKind::Transport
+        | ChainErrorKind::WrongNetwork => true,
+        ChainErrorKind::Refused | ChainErrorKind::Undecodable => false,
+    }
+}
