@@ -147,6 +147,7 @@ impl House {
             clock.clone(),
             FollowerSettings {
                 sweep_interval: config.reaction.sweep_interval_ledgers,
+                reread_behind: config.fresh.ledgers / 2,
                 recent: std::time::Duration::from_secs(60),
                 lanes: vec![LANE],
             },
