@@ -212,7 +212,7 @@ fn apply_operations(
             all.metas.push(OperationMetaV2 {
                 ext: ExtensionPoint::V0,
                 changes: entries.changes_since(mark),
-                events: events.try_into().unwrap_or_default(),
+                events: events.try_into().expect("fewer events than 2^32"),
             });
         } else {
             entries.roll_back(mark);
@@ -266,6 +266,6 @@ fn meta(
         tx_changes_after: LedgerEntryChanges(VecM::default()),
         soroban_meta,
         events: VecM::default(),
-        diagnostic_events: diagnostics.try_into().unwrap_or_default(),
+        diagnostic_events: diagnostics.try_into().expect("fewer events than 2^32"),
     }
 }

@@ -41,19 +41,23 @@ struct Charged {
 impl Node {
     /// Closes the next ledger with all that waits.
     pub(crate) fn close(&mut self) -> LedgerTime {
-        self.close_after(1)
+        self.close_after(1, 0)
     }
 
     /// Jumps `ledgers` ahead: all but the last are passed over as if they had closed empty, the last one closes with
-    /// what waits and is still valid then.
-    pub(crate) fn jump(&mut self, ledgers: u32) -> LedgerTime {
+    /// what waits and is still valid then. The clock advances by `seconds`; if not given, by the time that the ledgers
+    /// passed over stand for.
+    pub(crate) fn jump(&mut self, ledgers: u32, seconds: Option<u64>) -> LedgerTime {
+        let interval = u64::from(self.options.close_interval_ms());
+        let passed_over = u64::from(ledgers.saturating_sub(1));
+        let seconds = seconds.unwrap_or(passed_over.saturating_mul(interval) / 1_000);
         match ledgers {
             0 => self.history.newest(),
-            steps => self.close_after(steps),
+            steps => self.close_after(steps, seconds),
         }
     }
 
-    fn close_after(&mut self, steps: u32) -> LedgerTime {
+    fn close_after(&mut self, steps: u32, seconds: u64) -> LedgerTime {
         let previous = self.history.latest().header.clone();
         let before = previous.header.ledger_seq;
         let Some(ledger) = before
@@ -67,7 +71,7 @@ impl Node {
             );
             return self.history.newest();
         };
-        let close_time = self.next_close_time(steps);
+        let close_time = self.next_close_time(seconds);
         Rc::make_mut(&mut self.entries).begin_ledger(ledger);
 
         let (classic, soroban) = self.choose(ledger, close_time);

@@ -72,6 +72,7 @@ fn one() -> u32 {
 #[serde(deny_unknown_fields)]
 struct Jump {
     ledgers: u32,
+    seconds: Option<u64>,
 }
 
 /// `POST /close`, `POST /close?count=3`: closes that many ledgers, each with what waits.
@@ -90,12 +91,13 @@ async fn close(State(node): State<Handle>, Query(Close { count }): Query<Close>)
     .await
 }
 
-/// `POST /jump {"ledgers": 1000}`: see `Localnet::jump`.
+/// `POST /jump {"ledgers": 1000}`, `POST /jump {"ledgers": 1000, "seconds": 0}`: see `Localnet::jump` and
+/// `Localnet::jump_within`.
 async fn jump(State(node): State<Handle>, body: String) -> Response {
     match serde_json::from_str::<Jump>(&body) {
-        Ok(Jump { ledgers }) if ledgers > 0 => {
+        Ok(Jump { ledgers, seconds }) if ledgers > 0 => {
             answer(node, move |node| {
-                node.jump(ledgers);
+                node.jump(ledgers, seconds);
                 Status::of(node)
             })
             .await

@@ -44,8 +44,8 @@ pub(crate) struct Friendbot {
     key: SigningKey,
     network_id: [u8; 32],
     waiting: Vec<(AccountId, oneshot::Sender<Funding>)>,
-    /// The transaction of the ledger that closes now, and for whom it is.
-    sent: Option<([u8; 32], Vec<AccountId>)>,
+    /// The transaction of the ledger that closes now (none if it could not be made), and for whom it is.
+    sent: Option<(Option<[u8; 32]>, Vec<AccountId>)>,
 }
 
 impl Friendbot {
@@ -81,16 +81,24 @@ impl Friendbot {
 
     /// The transaction for those who wait, up to a hundred accounts; the rest wait for the ledger after.
     pub(crate) fn transaction(&mut self, entries: &Entries) -> Option<Submitted> {
-        self.sent = None;
         let mut accounts: Vec<AccountId> = Vec::new();
-        for (account, _) in &self.waiting {
-            if accounts.len() < MAX_OPERATIONS
-                && !accounts.contains(account)
-                && find_account(entries, account).is_none()
-            {
+        for (account, sender) in std::mem::take(&mut self.waiting) {
+            if find_account(entries, &account).is_some() {
+                // Somebody else created it while it waited.
+                let _ = sender.send(Funding::Exists);
+                continue;
+            }
+            if accounts.len() < MAX_OPERATIONS && !accounts.contains(&account) {
                 accounts.push(account.clone());
             }
+            self.waiting.push((account, sender));
         }
+        let tx = self.build(entries, &accounts);
+        self.sent = Some((tx.as_ref().map(Submitted::hash), accounts));
+        tx
+    }
+
+    fn build(&self, entries: &Entries, accounts: &[AccountId]) -> Option<Submitted> {
         if accounts.is_empty() {
             return None;
         }
@@ -116,9 +124,7 @@ impl Friendbot {
             operations: operations.try_into().ok()?,
             ext: TransactionExt::V0,
         };
-        let tx = self.sign(tx)?;
-        self.sent = Some((tx.hash(), accounts));
-        Some(tx)
+        self.sign(tx)
     }
 
     fn sign(&self, tx: Transaction) -> Option<Submitted> {
@@ -139,16 +145,12 @@ impl Friendbot {
         .ok()
     }
 
-    /// Tells those whose transaction is in the ledger that just closed.
+    /// Tells those whose transaction was for the ledger that just closed.
     pub(crate) fn answer(&mut self, history: &History) {
         let Some((hash, accounts)) = self.sent.take() else {
-            // Nobody's transaction: who still waits has an account by now.
-            for (_, sender) in self.waiting.drain(..) {
-                let _ = sender.send(Funding::Exists);
-            }
             return;
         };
-        let closed = history.transaction(&hash);
+        let closed = hash.and_then(|hash| history.transaction(&hash));
         let (served, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|(account, _)| accounts.contains(account));

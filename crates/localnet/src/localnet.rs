@@ -131,7 +131,17 @@ impl Localnet {
     /// The network has stopped.
     pub fn jump(&self, ledgers: u32) -> Result<u32, Stopped> {
         self.node()?
-            .call_blocking(move |node| node.jump(ledgers).sequence)
+            .call_blocking(move |node| node.jump(ledgers, None).sequence)
+    }
+
+    /// Jumps like [`Localnet::jump`], but the clock advances by this many seconds. With 0, clients that compare close
+    /// times with their own clock notice nothing.
+    ///
+    /// # Errors
+    /// The network has stopped.
+    pub fn jump_within(&self, ledgers: u32, seconds: u64) -> Result<u32, Stopped> {
+        self.node()?
+            .call_blocking(move |node| node.jump(ledgers, Some(seconds)).sequence)
     }
 
     /// Where the network stands.

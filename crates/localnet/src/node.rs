@@ -121,13 +121,11 @@ impl Node {
         self.queue.submit(tx, &self.entries, &self.config, moment)
     }
 
-    /// When the ledger that is `steps` ahead closes. Never before the last one; ledgers that close faster than once a
-    /// second share a second (on the network they may not, but there they don't close that fast).
-    pub(crate) fn next_close_time(&mut self, steps: u32) -> u64 {
+    /// When the next ledger closes, `skipped` seconds further on than the clock says. Never before the last one;
+    /// ledgers that close faster than once a second share a second (on the network they may not, but there they don't
+    /// close that fast).
+    pub(crate) fn next_close_time(&mut self, skipped: u64) -> u64 {
         let last = self.history.newest().close_time;
-        let skipped = u64::from(steps.saturating_sub(1))
-            * u64::from(self.options.close_interval_ms())
-            / 1_000;
         let close_time = self.now().max(last).saturating_add(skipped);
         self.clock_ahead = self
             .clock_ahead

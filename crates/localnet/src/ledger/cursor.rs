@@ -74,7 +74,36 @@ impl fmt::Display for Cursor {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn every_position_survives_its_text_form_and_texts_sort_as_positions(
+            a in position(), b in position(),
+        ) {
+            prop_assert_eq!(Cursor::parse(&a.to_string()), Some(a));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+        }
+
+        #[test]
+        fn no_text_makes_parsing_panic(text in ".*") {
+            let _ = Cursor::parse(&text);
+        }
+    }
+
+    prop_compose! {
+        // Ledgers are numbered up to 2^31.
+        fn position()(
+            ledger in 0..1_u32 << 31,
+            transaction in 0..=MAX_TRANSACTION,
+            operation in 0..=MAX_OPERATION,
+            event: u32,
+        ) -> Cursor {
+            Cursor { ledger, transaction, operation, event }
+        }
+    }
 
     #[test]
     fn the_text_form_is_the_public_servers() {

@@ -307,6 +307,7 @@ impl SnapshotSource for Entries {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use proptest::prelude::*;
     use stellar_xdr::{ContractDataEntry, ContractId, ExtensionPoint, ScAddress, ScVal};
 
     use super::*;
@@ -366,6 +367,36 @@ mod tests {
         assert_eq!(entries.stored(&key), Some(&before));
         assert_eq!(entries.stored(&other), None);
         assert!(entries.changes_since(mark).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_changes_can_be_undone(steps in prop::collection::vec((0..4_u8, 0..3_u32, 1..50_u32), 0..40)) {
+            let mut entries = Entries::default();
+            let put = |entries: &mut Entries, key: u32, n: u32| {
+                let mut entry = data(n, ContractDataDurability::Persistent);
+                if let LedgerEntryData::ContractData(data) = &mut entry {
+                    data.key = ScVal::U32(key);
+                }
+                let key = entry.to_key();
+                entries.put(entry, LedgerEntryExt::V0, Some(n));
+                key
+            };
+            let first = put(&mut entries, 0, 7);
+            let before = entries.map.clone();
+            let mark = entries.mark();
+            for (kind, key, n) in steps {
+                let key = put(&mut entries, key, n);
+                match kind {
+                    0 => { entries.remove(&key); }
+                    1 => entries.set_live_until(&key, n + 1),
+                    2 => { entries.remove(&first); }
+                    _ => {}
+                }
+            }
+            entries.roll_back(mark);
+            prop_assert_eq!(&entries.map, &before);
+        }
     }
 
     #[test]

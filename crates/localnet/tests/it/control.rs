@@ -69,6 +69,22 @@ async fn a_jump_advances_sequence_and_time() {
 }
 
 #[tokio::test]
+async fn a_jump_can_leave_the_clock_alone() {
+    let net = Net::with(Options {
+        ledger_ms: 5_000,
+        ..Options::default()
+    });
+    let before = net.localnet.status().unwrap();
+    let (_, after) = control(&net, "/jump", r#"{"ledgers": 17280, "seconds": 0}"#).await;
+    assert_eq!(after["ledger"], before.ledger + 17_280);
+    let ledger = net.localnet.jump_within(100, 0).unwrap();
+    let later = net.localnet.status().unwrap();
+    assert_eq!(later.ledger, ledger);
+    let passed = later.close_time - before.close_time;
+    assert!(passed <= 100, "{passed} seconds are the test's own");
+}
+
+#[tokio::test]
 async fn wrong_control_requests_are_refused() {
     let net = Net::start();
     for (path, body) in [
