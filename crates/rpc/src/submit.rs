@@ -8,16 +8,20 @@ use std::time::Duration;
 use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
 use stellar_xdr::{
     HostFunction, LedgerBounds, Operation, ScVal, SorobanAuthorizationEntry,
-    SorobanTransactionData, TransactionEnvelope, TransactionResult, TransactionResultResult,
+    SorobanTransactionData, TransactionEnvelope,
 };
 use tokio::time::{Instant, sleep};
 
-use crate::auth::{needs_signature, sign_auth_entries};
+use crate::auth::{check_meant, needs_signature, sign_auth_entries};
 use crate::{
-    AccountError, AuthError, BuildError, CallFailure, Client, Draft, ExtraWrites, Included,
-    Parties, RpcError, SecretKey, SendStatus, Simulated, TransactionAnswer, TxHash, assemble,
-    operations, read_account, sign,
+    AuthError, BuildError, CallFailure, Client, Draft, ExtraWrites, Parties, SecretKey, SendStatus,
+    Simulated, TransactionAnswer, TxHash, assemble, operations, read_account, sign,
 };
+
+mod outcome;
+
+pub use outcome::{SubmitError, Submitted};
+use outcome::{failed, submitted};
 
 /// Ledgers after a transaction waits in a node's queue before it is dropped (stellar-core, `TransactionQueue`).
 const QUEUE_AGE_LIMIT: u32 = 4;
@@ -66,90 +70,6 @@ pub struct Call {
     pub channel: Option<ContractId>,
     /// Its token, so that its errors are put in words.
     pub token: Option<ContractId>,
-}
-
-/// A transaction that worked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Submitted {
-    /// Its hash.
-    pub hash: TxHash,
-    /// The ledger that it is in.
-    pub ledger: Ledger,
-    /// The fee paid, after refunds.
-    pub fee_charged: Stroops,
-    /// What the call returned.
-    pub return_value: Option<ScVal>,
-}
-
-/// Why a transaction did not work, or is not known to have worked.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// It would fail, so it was not sent. Nothing was paid.
-    #[error("not sent, because it would fail: {0}")]
-    WouldFail(CallFailure),
-    /// An archived entry must be restored by a transaction of its own. Nothing was sent.
-    #[error("not sent: an archived entry must be restored first")]
-    RestoreFirst,
-    /// A node refused it. Nothing was paid.
-    #[error("the network refused the transaction {hash}: {}", rejection(result))]
-    Rejected {
-        /// Its hash.
-        hash: TxHash,
-        /// The network's verdict.
-        result: Box<TransactionResult>,
-    },
-    /// It is in a ledger and failed: the fee is paid, nothing else happened.
-    #[error(
-        "the transaction {hash} failed in ledger {ledger} (fee {fee_charged} stroops): {}",
-        failure.as_ref().map_or_else(|| rejection(result), CallFailure::to_string)
-    )]
-    Failed {
-        /// Its hash.
-        hash: TxHash,
-        /// The ledger that it is in.
-        ledger: Ledger,
-        /// The fee paid.
-        fee_charged: Stroops,
-        /// The network's verdict.
-        result: Box<TransactionResult>,
-        /// Why, where the node keeps notes.
-        failure: Option<CallFailure>,
-    },
-    /// It was not included in time and never will be. Nothing was paid; it may be tried again.
-    #[error(
-        "the transaction {hash} was not included by ledger {bound} and never will be; try again, perhaps with a higher fee"
-    )]
-    Expired {
-        /// Its hash.
-        hash: TxHash,
-        /// The first ledger that it can't be in.
-        bound: Ledger,
-    },
-    /// It is not known what became of it: **don't send another before it is**.
-    #[error(
-        "it is not known whether the transaction {hash} was included ({why}); ask for that hash before doing anything \
-         else. It can't be included from ledger {bound} on"
-    )]
-    Undecided {
-        /// Its hash.
-        hash: TxHash,
-        /// The first ledger that it can't be in.
-        bound: Ledger,
-        /// Why not.
-        why: String,
-    },
-    /// Somebody who must authorize has not.
-    #[error(transparent)]
-    Auth(#[from] AuthError),
-    /// It could not be built.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// The source account could not be read.
-    #[error(transparent)]
-    Account(#[from] AccountError),
-    /// No usable answer; nothing was sent.
-    #[error(transparent)]
-    Rpc(#[from] RpcError),
 }
 
 /// Signs and submits, and waits until the transaction is decided.
@@ -263,7 +183,13 @@ impl Submitter<'_> {
         if simulated.auth.iter().any(needs_signature) {
             // Simulated again with the signatures, so that checking them is paid for as well.
             let bound = bound_of(&draft);
-            let auth = sign_auth_entries(&simulated.auth, &self.keys(), self.network, bound)?;
+            let sources: Vec<_> = call
+                .operation_source
+                .into_iter()
+                .chain([self.source.account()])
+                .collect();
+            check_meant(&simulated.auth, &call.function, &sources)?;
+            let auth = sign_auth_entries(&simulated.auth, self.signers, self.network, bound)?;
             set_auth(&mut draft, auth)?;
             simulated = self.simulate(&draft, &parties).await?;
         }
@@ -452,71 +378,4 @@ fn set_auth(draft: &mut Draft, auth: Vec<SorobanAuthorizationEntry>) -> Result<(
         }
     }
     Ok(())
-}
-
-fn submitted(hash: TxHash, included: Included) -> Submitted {
-    Submitted {
-        hash,
-        ledger: included.ledger,
-        fee_charged: included.fee_charged,
-        return_value: included.return_value,
-    }
-}
-
-fn failed(prepared: &Prepared, included: Included) -> SubmitError {
-    SubmitError::Failed {
-        hash: prepared.hash,
-        ledger: included.ledger,
-        fee_charged: included.fee_charged,
-        failure: CallFailure::of_events(&included.diagnostics, &prepared.parties),
-        result: Box::new(included.result),
-    }
-}
-
-/// The network's verdict in words.
-fn rejection(result: &TransactionResult) -> String {
-    use TransactionResultResult as R;
-    match &result.result {
-        R::TxBadSeq => {
-            "its sequence number was used by another transaction of the same account; try again"
-                .to_owned()
-        }
-        R::TxInsufficientFee => {
-            format!(
-                "its fee is too low; {} stroops would do",
-                result.fee_charged
-            )
-        }
-        R::TxInsufficientBalance => {
-            "the source account has too little XLM for the fee and its reserve".to_owned()
-        }
-        R::TxNoAccount => "the source account does not exist".to_owned(),
-        R::TxBadAuth => {
-            "a signature is missing or wrong; check the secret key and the network".to_owned()
-        }
-        R::TxBadAuthExtra => "it has a signature that is not needed".to_owned(),
-        R::TxTooLate => "it came too late; try again".to_owned(),
-        R::TxTooEarly => "it came too early; try again".to_owned(),
-        R::TxSorobanInvalid => {
-            "its resources are more than the network allows, or do not fit its fee".to_owned()
-        }
-        R::TxFrozenKeyAccessed => {
-            "it touches an entry that the network has frozen (CAP-77)".to_owned()
-        }
-        other => format!("{} {}", other.name(), operation_results(other))
-            .trim()
-            .to_owned(),
-    }
-}
-
-/// The first operation that failed, as the network names its result.
-fn operation_results(result: &TransactionResultResult) -> String {
-    let TransactionResultResult::TxFailed(results) = result else {
-        return String::new();
-    };
-    results
-        .iter()
-        .map(|result| format!("{result:?}"))
-        .next()
-        .unwrap_or_default()
 }

@@ -422,16 +422,14 @@ async fn a_missing_key_is_named_and_nothing_is_sent() {
     assert!(transactions_sent(&server).is_empty());
 }
 
-#[tokio::test]
-async fn another_accounts_authorization_is_signed_and_simulated_again() {
-    let server = server().await;
-    let funder = SecretKey::from_seed(&[3; 32]);
-    let xdr::HostFunction::InvokeContract(invocation) = call().function else {
+/// A simulation that asks `who` to authorize `function` by an entry of its own.
+fn asking_for(who: &SecretKey, function: xdr::HostFunction) -> Value {
+    let xdr::HostFunction::InvokeContract(invocation) = function else {
         panic!("not a call")
     };
     let entry = xdr::SorobanAuthorizationEntry {
         credentials: xdr::SorobanCredentials::Address(xdr::SorobanAddressCredentials {
-            address: funder.account().to_sc(),
+            address: who.account().to_sc(),
             nonce: 9,
             signature_expiration_ledger: 0,
             signature: ScVal::Void,
@@ -443,6 +441,14 @@ async fn another_accounts_authorization_is_signed_and_simulated_again() {
     };
     let mut recorded = simulated();
     recorded["results"][0]["auth"] = json!([base64(&entry)]);
+    recorded
+}
+
+#[tokio::test]
+async fn another_accounts_authorization_is_signed_and_simulated_again() {
+    let server = server().await;
+    let funder = SecretKey::from_seed(&[3; 32]);
+    let recorded = asking_for(&funder, call().function);
     server.results("simulateTransaction", [recorded, simulated()]);
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), success()]);
@@ -475,4 +481,39 @@ async fn a_source_that_does_not_exist_is_named() {
     assert!(
         matches!(outcome, Err(SubmitError::Account(AccountError::NotFound(id))) if id == account)
     );
+}
+
+#[tokio::test]
+async fn nothing_is_signed_for_an_endpoint_that_asks_for_another_call() {
+    let server = server().await;
+    let funder = SecretKey::from_seed(&[3; 32]);
+    let theft = calls::token_transfer(
+        &CHANNEL,
+        &funder.account().into(),
+        &CHANNEL.into(),
+        Amount::MAX,
+    );
+    for (asked, meant) in [
+        (&funder, theft.clone()),
+        (&source(), theft),
+        (&source(), call().function),
+    ] {
+        server.results("simulateTransaction", [asking_for(asked, meant)]);
+        server.results(
+            "getLedgerEntries",
+            [entries(&[write_fee()]), entries(&[account()])],
+        );
+        let before = server.asked("simulateTransaction").len();
+        let outcome = submit(&server.client(), &call(), &[&funder], PATIENCE).await;
+        let address = asked.account().into();
+        assert!(
+            matches!(outcome, Err(SubmitError::Auth(AuthError::NotMeant(named))) if named == address)
+        );
+        assert_eq!(
+            server.asked("simulateTransaction").len(),
+            before + 1,
+            "no signed entry went out"
+        );
+    }
+    assert!(transactions_sent(&server).is_empty());
 }

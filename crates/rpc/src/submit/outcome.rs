@@ -1,0 +1,160 @@
+//! What became of a transaction, in types and in words.
+
+use paychan_channel::{Ledger, Stroops};
+use stellar_xdr::{ScVal, TransactionResult, TransactionResultResult};
+
+use super::Prepared;
+use crate::{AccountError, AuthError, BuildError, CallFailure, Included, RpcError, TxHash};
+
+/// A transaction that worked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its hash.
+    pub hash: TxHash,
+    /// The ledger that it is in.
+    pub ledger: Ledger,
+    /// The fee paid, after refunds.
+    pub fee_charged: Stroops,
+    /// What the call returned.
+    pub return_value: Option<ScVal>,
+}
+
+/// Why a transaction did not work, or is not known to have worked.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// It would fail, so it was not sent. Nothing was paid.
+    #[error("not sent, because it would fail: {0}")]
+    WouldFail(CallFailure),
+    /// An archived entry must be restored by a transaction of its own. Nothing was sent.
+    #[error(
+        "not sent: an archived entry must be restored by a RestoreFootprint transaction first, then the call repeated"
+    )]
+    RestoreFirst,
+    /// A node refused it. Nothing was paid.
+    #[error("the network refused the transaction {hash}: {}", rejection(result))]
+    Rejected {
+        /// Its hash.
+        hash: TxHash,
+        /// The network's verdict.
+        result: Box<TransactionResult>,
+    },
+    /// It is in a ledger and failed: the fee is paid, nothing else happened.
+    #[error(
+        "the transaction {hash} failed in ledger {ledger} (fee {fee_charged} stroops): {}",
+        failure.as_ref().map_or_else(|| rejection(result), CallFailure::to_string)
+    )]
+    Failed {
+        /// Its hash.
+        hash: TxHash,
+        /// The ledger that it is in.
+        ledger: Ledger,
+        /// The fee paid.
+        fee_charged: Stroops,
+        /// The network's verdict.
+        result: Box<TransactionResult>,
+        /// Why, where the node keeps notes.
+        failure: Option<CallFailure>,
+    },
+    /// It was not included in time and never will be. Nothing was paid; it may be tried again.
+    #[error(
+        "the transaction {hash} was not included by ledger {bound} and never will be; try again, perhaps with a higher fee"
+    )]
+    Expired {
+        /// Its hash.
+        hash: TxHash,
+        /// The first ledger that it can't be in.
+        bound: Ledger,
+    },
+    /// It is not known what became of it: **don't send another before it is**.
+    #[error(
+        "it is not known whether the transaction {hash} was included ({why}); ask for that hash before doing anything \
+         else. It can't be included from ledger {bound} on"
+    )]
+    Undecided {
+        /// Its hash.
+        hash: TxHash,
+        /// The first ledger that it can't be in.
+        bound: Ledger,
+        /// Why not.
+        why: String,
+    },
+    /// Somebody who must authorize has not.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// It could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The source account could not be read.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// No usable answer; nothing was sent.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+}
+
+pub(super) fn submitted(hash: TxHash, included: Included) -> Submitted {
+    Submitted {
+        hash,
+        ledger: included.ledger,
+        fee_charged: included.fee_charged,
+        return_value: included.return_value,
+    }
+}
+
+pub(super) fn failed(prepared: &Prepared, included: Included) -> SubmitError {
+    SubmitError::Failed {
+        hash: prepared.hash,
+        ledger: included.ledger,
+        fee_charged: included.fee_charged,
+        failure: CallFailure::of_events(&included.diagnostics, &prepared.parties),
+        result: Box::new(included.result),
+    }
+}
+
+/// The network's verdict in words.
+fn rejection(result: &TransactionResult) -> String {
+    use TransactionResultResult as R;
+    match &result.result {
+        R::TxBadSeq => {
+            "its sequence number was used by another transaction of the same account; try again"
+                .to_owned()
+        }
+        R::TxInsufficientFee => {
+            format!(
+                "its fee is too low; {} stroops would do",
+                result.fee_charged
+            )
+        }
+        R::TxInsufficientBalance => {
+            "the source account has too little XLM for the fee and its reserve".to_owned()
+        }
+        R::TxNoAccount => "the source account does not exist".to_owned(),
+        R::TxBadAuth => {
+            "a signature is missing or wrong; check the secret key and the network".to_owned()
+        }
+        R::TxBadAuthExtra => "it has a signature that is not needed".to_owned(),
+        R::TxTooLate => "it came too late; try again".to_owned(),
+        R::TxTooEarly => "it came too early; try again".to_owned(),
+        R::TxSorobanInvalid => {
+            "its resources are more than the network allows, or do not fit its fee".to_owned()
+        }
+        R::TxFrozenKeyAccessed => {
+            "it touches an entry that the network has frozen (CAP-77)".to_owned()
+        }
+        other => format!("{} {}", other.name(), operation_results(other))
+            .trim()
+            .to_owned(),
+    }
+}
+
+/// The first operation that failed, as the network names its result.
+fn operation_results(result: &TransactionResultResult) -> String {
+    let TransactionResultResult::TxFailed(results) = result else {
+        return String::new();
+    };
+    results
+        .iter()
+        .map(|result| format!("{result:?}"))
+        .next()
+        .unwrap_or_default()
+}
