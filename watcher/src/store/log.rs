@@ -61,10 +61,12 @@ impl Log {
             checkpoint_bytes: replayed.checkpoint_bytes,
             waiting: Vec::new(),
         };
+        // Before a new segment, which may take the name of one of them.
+        log.remove(unfinished)?;
         if resumed.is_none() {
             log.rotate()?;
         }
-        log.remove(unfinished)?;
+        // After the names that supersede them are durable.
         log.remove(&survey.superseded)?;
         Ok(log)
     }

@@ -51,6 +51,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
 
 use paychan_channel::{Amount, ContractId, NetworkId, Signature};
 use tokio::sync::{oneshot, watch};
@@ -175,12 +176,31 @@ enum Ending {
     Failed(StoreError),
 }
 
-/// The store, open. Cheap to clone. Its committer ends after [`Store::shutdown`], or with the last clone.
+/// The store, open. Cheap to clone. Its committer ends after [`Store::shutdown`], or with the last clone: dropping that
+/// one waits until what was asked is served and the disk is let go of.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    // Dropped before `thread`, which waits for the committer to see that no caller is left.
     requests: SyncSender<Request>,
     ending: watch::Receiver<Ending>,
+    #[expect(dead_code, reason = "its last drop is what it is for")]
+    thread: Arc<CommitterThread>,
+}
+
+/// Waits for the committer when the last store is dropped.
+struct CommitterThread(Option<JoinHandle<()>>);
+
+impl Drop for CommitterThread {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take()
+            // A gate that holds a store would be dropped by the committer itself.
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // It says by itself how it ended.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl fmt::Debug for Store {
@@ -253,7 +273,7 @@ impl Store {
             suspect_index: start::suspect_mark(dir),
             lock,
         };
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || {
                 let run = AssertUnwindSafe(|| committer.run(&waiting));
@@ -272,6 +292,7 @@ impl Store {
             shared,
             requests,
             ending,
+            thread: Arc::new(CommitterThread(Some(thread))),
         };
         Ok((store, recovered))
     }

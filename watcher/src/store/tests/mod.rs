@@ -1,1 +1,48 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
+//! What only the inside can test: bytes, frames, and journals that no store would write.
+
+mod crafted;
+mod frames;
+mod records;
+
+use paychan_channel::{
+    AccountId, Address, Amount, Commitment, CommitmentSecret, ContractId, Layout, Ledger,
+    NetworkId, WasmHash,
+};
+
+use super::{Admission, HeldCommitment, RequestId};
+
+pub(super) const NETWORK: NetworkId = NetworkId([77; 32]);
+
+pub(super) fn secret() -> CommitmentSecret {
+    CommitmentSecret::from_seed_hex(&"07".repeat(32)).unwrap()
+}
+
+pub(super) fn admission(channel: ContractId) -> Admission {
+    Admission {
+        channel,
+        token: ContractId([2; 32]),
+        from: Address::Account(AccountId([3; 32])),
+        to: Address::Contract(ContractId([4; 32])),
+        commitment_key: secret().public().to_bytes(),
+        refund_waiting_period: 17_280,
+        wasm_hash: WasmHash([5; 32]),
+        layout: Layout::Fork,
+        admitted_at: Ledger(9),
+    }
+}
+
+pub(super) fn commitment(channel: ContractId, units: i128) -> HeldCommitment {
+    let amount = Amount::new(units).unwrap();
+    let signed = Commitment {
+        network: NETWORK,
+        channel,
+        amount,
+    };
+    HeldCommitment {
+        amount,
+        signature: signed.sign(&secret()),
+        request_id: RequestId::new(&format!("r{units}")).unwrap(),
+        accepted_at_ms: 1_795_000_000_000,
+    }
+}

@@ -1,0 +1,10 @@
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that fails here says where, and nobody links to tests")]
+//! The watcher's behaviour, from outside.
+
+mod following;
+mod house;
+mod http;
+mod settling;
+mod sim;
+mod store;
+mod storms;
