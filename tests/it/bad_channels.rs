@@ -32,11 +32,12 @@ async fn what_is_no_channel_or_not_a_good_one_is_refused_by_its_rule() {
     let token = refused(&watcher, &world.usdc.contract).await;
     assert!(!text(&token, "kind").is_empty(), "{token}");
 
-    let elsewhere = world.open("5", &world.funder, WAITING_PERIOD).await;
+    world.network.trust(&world.usdc, &stranger).await;
+    let elsewhere = world.open("5", &stranger, WAITING_PERIOD).await;
     let foreign = refused(&watcher, &elsewhere.channel).await;
     assert_eq!(text(&foreign, "kind"), "foreign_recipient");
     assert!(
-        text(&foreign, "detail").contains(&world.funder.id.to_string()),
+        text(&foreign, "detail").contains(&stranger.id.to_string()),
         "{foreign}"
     );
 

@@ -176,16 +176,6 @@ impl Network {
         };
         let asset = sac.to_xdr().expect("USDC is a code of 4 characters");
         let network = self.id();
-        for holder in holders {
-            self.submitter(&holder.secret, &network)
-                .classic(vec![operations::change_trust(
-                    None,
-                    asset.clone(),
-                    i64::MAX,
-                )])
-                .await
-                .expect("a trustline");
-        }
         self.submitter(&issuer.secret, &network)
             .call(&Call {
                 function: calls::create_asset_contract(&asset),
@@ -196,11 +186,28 @@ impl Network {
             .await
             .expect("the asset's contract");
         let contract = calls::token_contract_id(&network, &asset);
-        TestToken {
+        let token = TestToken {
             issuer,
             asset,
             contract,
+        };
+        for holder in holders {
+            self.trust(&token, holder).await;
         }
+        token
+    }
+
+    /// Gives somebody a trustline to the token.
+    pub async fn trust(&self, token: &TestToken, holder: &Person) {
+        let network = self.id();
+        self.submitter(&holder.secret, &network)
+            .classic(vec![operations::change_trust(
+                None,
+                token.asset.clone(),
+                i64::MAX,
+            )])
+            .await
+            .expect("a trustline");
     }
 
     /// Pays `amount` base units of the token out of nothing: the issuer's payment.
