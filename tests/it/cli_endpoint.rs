@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use paychan_channel::xdr::{
-    HostFunction, Limits, ReadXdr, ScVal, SorobanAddressCredentials, SorobanAuthorizationEntry,
-    SorobanAuthorizedFunction, SorobanAuthorizedInvocation, SorobanCredentials,
-    SorobanTransactionData, WriteXdr,
+    HostFunction, Limits, Operation, OperationBody, ReadXdr, ScVal, SorobanAddressCredentials,
+    SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation,
+    SorobanCredentials, SorobanTransactionData, TransactionEnvelope, WriteXdr,
 };
 use paychan_channel::{Amount, calls};
 use serde_json::{Value, json};
@@ -74,6 +74,21 @@ impl Liar {
     }
 }
 
+/// What a request carries of authorizations: whoever sees a signed one can use it.
+fn authorizations(request: &Value) -> usize {
+    let text = request["params"]["transaction"].as_str().unwrap();
+    let TransactionEnvelope::Tx(envelope) =
+        TransactionEnvelope::from_xdr_base64(text, Limits::none()).unwrap()
+    else {
+        panic!("a plain transaction was built")
+    };
+    let count = |operation: &Operation| match &operation.body {
+        OperationBody::InvokeHostFunction(call) => call.auth.len(),
+        _ => 0,
+    };
+    envelope.tx.operations.iter().map(count).sum()
+}
+
 async fn read_request(stream: &mut BufReader<TcpStream>) -> Value {
     let mut length = 0;
     loop {
@@ -135,6 +150,17 @@ async fn top_up_is_refused(
         "the lie was never told"
     );
     assert_eq!(liar.times_asked("sendTransaction"), 0);
+    let asked = liar.asked.lock().unwrap().clone();
+    for request in asked
+        .iter()
+        .filter(|request| request["method"] == "simulateTransaction")
+    {
+        assert_eq!(
+            authorizations(request),
+            0,
+            "an authorization was given away: {request}"
+        );
+    }
     assert_eq!(scene.usdc_of(&scene.funder).await, before);
 }
 
@@ -175,7 +201,7 @@ async fn a_call_that_is_hidden_below_the_one_meant_is_not_authorised() {
 }
 
 #[tokio::test]
-async fn an_authorization_that_could_be_used_apart_from_the_transaction_stops_the_command() {
+async fn an_authorization_that_could_be_used_apart_from_the_transaction_is_not_given() {
     let scene = Scene::new().await;
     let stolen = SorobanAuthorizationEntry {
         credentials: SorobanCredentials::Address(SorobanAddressCredentials {
