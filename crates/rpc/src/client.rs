@@ -1,5 +1,6 @@
 //! One endpoint: HTTP, time limits, and the difference between the ways in which it can fail.
 
+use std::fmt;
 use std::time::Duration;
 
 use paychan_channel::{Ledger, NetworkId};
@@ -30,11 +31,21 @@ impl Default for Options {
 }
 
 /// A Stellar RPC endpoint. Cheap to clone; clones share connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: Url,
     options: Options,
+}
+
+/// Without the URL's path and query, which may hold a provider's API key.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("endpoint", &self.endpoint())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Serialize)]

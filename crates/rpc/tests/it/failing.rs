@@ -210,7 +210,7 @@ async fn no_error_shows_the_path_or_the_key_in_the_url() {
     server.on("getLatestLedger", [Reply::Silence]);
     let client = server.impatient_client();
     let error = client.get_latest_ledger().await.unwrap_err();
-    let shown = format!("{error} {error:?}");
+    let shown = format!("{error} {error:?} {client:?}");
     assert!(
         !shown.contains("hidden") && !shown.contains("secret-path"),
         "{shown}"
