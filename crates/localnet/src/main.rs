@@ -1,6 +1,6 @@
 //! `paychan-localnet`: a Stellar network in one process, for development.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use paychan_localnet::{Localnet, Options, STANDALONE_PASSPHRASE};
@@ -89,8 +89,9 @@ fn fail(error: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Says what runs and where. Whoever started the network may not read it; that is no reason to end.
 fn announce(arguments: &Arguments, net: &Localnet) {
-    if arguments.json {
+    let text = if arguments.json {
         let line = json!({
             "rpc_url": net.rpc_url(),
             "friendbot_url": net.friendbot_url(),
@@ -100,24 +101,29 @@ fn announce(arguments: &Arguments, net: &Localnet) {
             "manual": arguments.manual,
             "pid": std::process::id(),
         });
-        println!("{line}");
-        return;
-    }
-    let closing = if arguments.manual {
-        "only when told".to_owned()
+        format!("{line}\n")
     } else {
-        format!("every {} ms", arguments.ledger_ms)
+        let closing = if arguments.manual {
+            "only when told".to_owned()
+        } else {
+            format!("every {} ms", arguments.ledger_ms)
+        };
+        format!(
+            "paychan-localnet: a Stellar network in this process, for development only: its coins are worth nothing, \
+             it\nlistens on loopback alone, and all of it is gone when it ends.\n\
+             \x20 JSON-RPC    {}\n\
+             \x20 friendbot   {}?addr=G...\n\
+             \x20 control     {} (POST /close, POST /jump {{\"ledgers\": N}}, GET /status)\n\
+             \x20 passphrase  {}\n\
+             \x20 ledgers     close {closing}\n",
+            net.rpc_url(),
+            net.friendbot_url(),
+            net.control_url(),
+            net.passphrase(),
+        )
     };
-    println!(
-        "paychan-localnet: a Stellar network in this process, for development only: its coins are worth nothing, it"
-    );
-    println!("listens on loopback alone, and all of it is gone when it ends.");
-    println!("  JSON-RPC    {}", net.rpc_url());
-    println!("  friendbot   {}?addr=G...", net.friendbot_url());
-    println!(
-        "  control     {} (POST /close, POST /jump {{\"ledgers\": N}}, GET /status)",
-        net.control_url()
-    );
-    println!("  passphrase  {}", net.passphrase());
-    println!("  ledgers     close {closing}");
+    let mut out = std::io::stdout();
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        tracing::warn!(%error, "nobody reads where the network is");
+    }
 }

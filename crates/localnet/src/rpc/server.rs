@@ -213,8 +213,10 @@ async fn friendbot(State(node): State<Handle>, Query(query): Query<FriendbotQuer
             .into_response()
         }
         Funding::Exists => {
-            let detail =
-                format!("account already funded: {text} exists (createAccountAlreadyExist)");
+            // stellar-cli knows the first words, the JavaScript SDK the last one: both take it for success.
+            let detail = format!(
+                "account already funded to starting balance: {text} exists (createAccountAlreadyExist)"
+            );
             problem(StatusCode::BAD_REQUEST, &detail)
         }
         Funding::Dropped => problem(
