@@ -36,7 +36,8 @@ pub(crate) fn check(tx: &Submitted, prices: &FeeConfiguration) -> Result<(), Rea
     check_duplicates(data)
 }
 
-/// CAP-67: who is paid by an invocation is said in its arguments, not by memo or muxed source.
+/// Who is paid by an invocation is said in its arguments, not by memo or muxed source (CAP-67; a rule of validity since
+/// protocol 25).
 fn check_memo(tx: &Submitted) -> Result<(), Reason> {
     let Some(operation) = tx.operations().first() else {
         return Ok(());
