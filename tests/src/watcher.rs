@@ -143,8 +143,6 @@ confirm_ledgers = 2
 [fresh]
 ledgers = 10
 seconds = 30
-# The local network's clock runs ahead when it jumps over ledgers.
-seconds_ahead = 864000
 
 [life]
 floor_ledgers = {floor}
