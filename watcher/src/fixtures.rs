@@ -168,6 +168,7 @@ pub(crate) fn view() -> View {
     );
     view.saw_channel(state());
     view.saw_lane(lane(1_000_000_000));
+    view.saw_promises(0);
     view.saw_payability(&TOKEN, &RECIPIENT, Payability::Room(Amount::MAX));
     view
 }

@@ -119,7 +119,7 @@ pub fn rolled_back(held: &Held, withdrawn: Amount) -> bool {
 fn fees_funded(held: &Held, channel: &ChannelView, now: &Moment<'_>) -> Result<(), Refusal> {
     let Some(funds) = now.funds else {
         return Err(Refusal::FeesLow {
-            why: "no fee account was read yet".to_owned(),
+            why: "the first sweep has not counted yet what is promised".to_owned(),
         });
     };
     let promised_here = held.highest_amount() > channel.state.withdrawn;

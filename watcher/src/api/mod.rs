@@ -10,8 +10,18 @@
 //! | `GET /healthz` | 200: the process answers |
 //! | `GET /readyz` | 200: it may take money; 503 with the reasons why not |
 //!
-//! Everything under `/v1` wants the bearer token. Errors are `application/problem+json` with a stable `kind`: see
-//! [`Problem`].
+//! Everything under `/v1` wants the bearer token. Errors are `application/problem+json` with a stable `kind`:
+//!
+//! | status | kinds |
+//! | --- | --- |
+//! | 400 | `malformed`: JSON, a field, an address, an amount, a signature or an id is not what it should be |
+//! | 401 | `unauthorized` |
+//! | 404 | `unknown_channel`, `no_such_path` |
+//! | 405, 413 | `method_not_allowed`, `too_large` |
+//! | 409 | `not_higher`, `already_held` (both with `highest`), `request_id_reused` |
+//! | 410 | `closing`, `final` |
+//! | 422 | commitments: `bad_signature`, `exceeds_coverage` (with `coverage`); channels: `not_on_chain`, `not_a_channel` and those of [`Refused::kind`](crate::admission::Refused::kind) |
+//! | 503 | `not_fresh`, `fees_low`, `stopping`, `rolled_back`, `busy`; channels also `chain_unreachable`, `wrong_network` |
 
 mod bodies;
 mod handlers;

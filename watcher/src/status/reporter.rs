@@ -89,7 +89,7 @@ impl Reporter {
             reasons.push("the network's settings have not been read yet".to_owned());
         }
         match self.view.fee_funds() {
-            None => reasons.push("no fee account was read yet".to_owned()),
+            None => reasons.push("the first sweep has not counted yet what is promised".to_owned()),
             Some(funds) if funds.spendable < self.needed() => reasons.push(format!(
                 "the fee accounts can spend {} stroops, and what is promised may cost {}",
                 funds.spendable,

@@ -106,7 +106,7 @@ struct Inner {
     lanes: BTreeMap<AccountId, LaneFacts>,
     payability: HashMap<(ContractId, Address), Payability>,
     settle_resource_fee: Option<Stroops>,
-    promised: usize,
+    promised: Option<usize>,
     stopping: bool,
     rolled_back: Vec<ContractId>,
 }
@@ -296,14 +296,17 @@ impl View {
 
     /// How many channels hold a commitment above what was withdrawn. Counted anew by the follower at each tick; in
     /// between, [`View::promise_one_more`] keeps it right.
+    ///
+    /// Until it was counted once, no commitment is taken: so not before the first sweep has read every channel, and has
+    /// found out whether the store was rolled back on one of them.
     pub fn saw_promises(&self, channels: usize) {
-        self.write().promised = channels;
+        self.write().promised = Some(channels);
     }
 
     /// A channel that owed nothing now holds a commitment above what was withdrawn.
     pub fn promise_one_more(&self) {
         let mut inner = self.write();
-        inner.promised = inner.promised.saturating_add(1);
+        inner.promised = inner.promised.map(|promised| promised.saturating_add(1));
     }
 
     /// From now on no commitment and no channel is taken: the daemon is stopping.
@@ -371,18 +374,16 @@ impl View {
         self.read().lanes.values().copied().collect()
     }
 
-    /// The fee accounts against what was promised; `None` before any fee account was read.
+    /// The fee accounts against what was promised; `None` before any fee account was read or the promises were counted.
     pub fn fee_funds(&self) -> Option<FeeFunds> {
         let inner = self.read();
-        if inner.lanes.is_empty() {
-            return None;
-        }
+        let promised = inner.promised.filter(|_| !inner.lanes.is_empty())?;
         let lanes = inner.lanes.values();
         let spendable = lanes.fold(Stroops(0), |sum, lane| sum.saturating_add(lane.spendable));
         Some(FeeFunds {
             spendable,
             settle_resource_fee: inner.settle_resource_fee,
-            promised: inner.promised,
+            promised,
         })
     }
 

@@ -302,6 +302,11 @@ fn fee_funds_are_the_sum_of_the_lanes_and_an_older_read_of_one_is_ignored() {
     let view = View::new();
     assert_eq!(view.fee_funds(), None);
     view.saw_lane(lane(500));
+    view.promise_one_more();
+    assert_eq!(view.fee_funds(), None, "the promises were not counted yet");
+    view.saw_promises(3);
+    view.promise_one_more();
+    assert_eq!(view.fee_funds().unwrap().promised, 4);
     view.saw_lane(LaneFacts {
         read_at: Ledger(HEAD.0 - 1),
         ..lane(9_000)

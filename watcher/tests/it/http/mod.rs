@@ -148,6 +148,7 @@ impl House {
             FollowerSettings {
                 sweep_interval: config.reaction.sweep_interval_ledgers,
                 reread_behind: config.fresh.ledgers / 2,
+                fees: config.fees.clone(),
                 recent: std::time::Duration::from_secs(60),
                 lanes: vec![LANE],
             },
