@@ -12,6 +12,7 @@ mod fixtures;
 pub mod floor;
 pub mod follower;
 pub mod policy;
+mod reminder;
 pub mod settler;
 pub mod status;
 pub mod store;

@@ -122,6 +122,10 @@ pub struct WatchedChannel {
 
 /// What reading one channel gave. One unreadable channel must not hide the others.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are states, which a box would only move"
+)]
 pub enum ChannelRead {
     /// Its state.
     Read(ChannelState),

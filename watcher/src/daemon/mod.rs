@@ -79,6 +79,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             reread_behind: config.fresh.ledgers.div_ceil(2),
             recent: Duration::from_secs(config.fresh.seconds.into()),
             lanes: vec![lane],
+            fees: config.fees.clone(),
         },
     );
     let reader = follower.reader();
@@ -87,6 +88,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         store: store.clone(),
         view: view.clone(),
         reader: reader.clone(),
+        clock: clock.clone(),
         config: config.clone(),
         lane: secrets.lane,
         recipients: secrets.recipients,

@@ -4,20 +4,23 @@
 //! Outside of sweeps, what a tick asks does not grow with the number of channels.
 
 mod deadlines;
+mod facts;
 mod history;
 mod reading;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paychan_channel::{AccountId, Address, ContractId, Ledger, Stroops};
+use paychan_channel::{AccountId, ContractId, Ledger};
 use tracing::{debug, error, info, warn};
 
 use crate::chain::{Chain, ChainError, ChainErrorKind, EventsFrom};
 use crate::clock::Clock;
-use crate::store::Store;
-use crate::view::{Head, LaneFacts, View};
+use crate::config::Fees;
+use crate::reminder::Reminder;
+use crate::store::{Outcome, Store};
+use crate::view::{Head, View};
 
 use deadlines::Deadlines;
 pub use history::{Judgement, judge};
@@ -38,6 +41,8 @@ pub struct FollowerSettings {
     pub recent: Duration,
     /// The accounts that pay fees.
     pub lanes: Vec<AccountId>,
+    /// What may be spent on fees: tells when the accounts hold too little.
+    pub fees: Fees,
 }
 
 /// Follows the ledger and writes the view.
@@ -59,8 +64,10 @@ pub struct Follower {
     /// A sweep was made since the network's settings and the recipients were last read.
     facts_due: bool,
     deadlines: Deadlines,
+    fees_low: Reminder,
     /// What is wrong with the endpoint, so that it is said once and not at every tick.
     complaint: Option<&'static str>,
+    alarm: Reminder,
 }
 
 /// What one tick came to.
@@ -140,7 +147,9 @@ impl Follower {
             hinted: BTreeMap::new(),
             facts_due: true,
             deadlines: Deadlines::default(),
+            fees_low: Reminder::default(),
             complaint: None,
+            alarm: Reminder::default(),
         }
     }
 
@@ -352,84 +361,6 @@ impl Follower {
         Ok(())
     }
 
-    /// What changes seldom, and what no channel's freshness hangs on.
-    async fn read_facts(&self) -> Result<(), ChainError> {
-        self.view.saw_network(self.chain.settings().await?);
-        self.read_payability().await
-    }
-
-    /// Whether the recipients can be paid what they are owed: asked once for each token and recipient.
-    async fn read_payability(&self) -> Result<(), ChainError> {
-        let mut owed: HashMap<(ContractId, Address), paychan_channel::Amount> = HashMap::new();
-        let mut tokens = HashMap::new();
-        for known in self.view.channels() {
-            let Some(held) = self.store.held(&known.state.channel) else {
-                continue;
-            };
-            let unsettled = known.state.unsettled(held.highest_amount());
-            let sum = owed.entry((known.state.token, known.state.to)).or_default();
-            *sum = sum.saturating_add(unsettled);
-            tokens
-                .entry(known.state.token)
-                .or_insert(known.state.token_kind);
-        }
-        let mut facts = HashMap::new();
-        for (token, kind) in &tokens {
-            facts.insert(*token, self.chain.token_facts(kind.asset()).await?);
-        }
-        for ((token, to), owed) in owed {
-            let (Some(kind), Some(facts)) = (tokens.get(&token), facts.get(&token)) else {
-                continue;
-            };
-            let payability = self
-                .chain
-                .payability(&token, kind.asset(), facts, &to)
-                .await?;
-            if !payability.can_take(owed) {
-                error!(
-                    alarm = "recipient_cannot_be_paid", recipient = %to, %token, %owed,
-                    "a settlement would fail: {payability}"
-                );
-            }
-            self.view.saw_payability(&token, &to, payability);
-        }
-        Ok(())
-    }
-
-    async fn read_lanes(&self) -> Result<(), ChainError> {
-        for lane in &self.settings.lanes {
-            let facts = match self.chain.lane_account(lane).await? {
-                Some(account) => account.facts,
-                None => {
-                    error!(alarm = "fees_low", account = %lane, "a fee account does not exist; create and fund it");
-                    let read_at = self.view.head().map_or(Ledger(0), |head| head.ledger);
-                    LaneFacts {
-                        account: *lane,
-                        balance: Stroops(0),
-                        spendable: Stroops(0),
-                        read_at,
-                    }
-                }
-            };
-            self.view.saw_lane(facts);
-        }
-        Ok(())
-    }
-
-    fn count_promises(&self) {
-        let promised = self
-            .view
-            .channels()
-            .iter()
-            .filter(|known| {
-                self.store
-                    .held(&known.state.channel)
-                    .is_some_and(|held| !known.state.unsettled(held.highest_amount()).is_zero())
-            })
-            .count();
-        self.view.saw_promises(promised);
-    }
-
     /// Says that following fails, or works again, when that changes.
     fn say(&mut self, outcome: &Result<Followed, NotFollowed>) {
         let now = match outcome {
@@ -447,8 +378,13 @@ impl Follower {
             Err(NotFollowed::Restarted { .. }) => Some("the network's history has started anew"),
         };
         match (outcome, now == self.complaint) {
-            (Err(error), _) if error.is_alarm() => {
-                error!(alarm = "chain_not_understood", %error, "following fails")
+            (Err(error), same) if error.is_alarm() => {
+                if !same {
+                    self.alarm.is_over();
+                }
+                if self.alarm.is_due(self.clock.boot()) {
+                    error!(alarm = "chain_not_understood", %error, "following fails");
+                }
             }
             (Err(error), false) => warn!(%error, "the chain can't be followed now; trying on"),
             (Err(error), true) => debug!(%error, "the chain still can't be followed"),
@@ -463,10 +399,15 @@ impl Follower {
 
 /// The highest ledger that the journal speaks of, if it speaks of any.
 fn highest_ledger(store: &Store) -> Option<Ledger> {
-    let admitted = store
-        .all_held()
-        .into_iter()
-        .map(|held| held.admission.admitted_at);
+    let held = store.all_held();
+    let decided = held
+        .iter()
+        .flat_map(|held| store.outcomes(&held.channel(), 1));
+    let decided = decided.map(|decided| match decided.outcome {
+        Outcome::Confirmed { ledger, .. } | Outcome::Failed { ledger, .. } => ledger,
+        Outcome::Expired { at } | Outcome::Dropped { at, .. } => at,
+    });
+    let admitted = held.iter().map(|held| held.admission.admitted_at);
     let signed = store.in_flight().into_iter().map(|signed| signed.signed_at);
-    admitted.chain(signed).max()
+    admitted.chain(signed).chain(decided).max()
 }

@@ -2,7 +2,7 @@
 
 use paychan_channel::{Ledger, Stroops};
 use paychan_rpc::SecretKey;
-use tracing::{error, info};
+use tracing::{info, warn};
 
 use super::Settler;
 use super::build;
@@ -118,7 +118,7 @@ impl Settler {
             .await
             .map_err(NotBegun::Chain)?;
         let Some(account) = account else {
-            error!(alarm = "fees_low", account = %lane, "the fee account does not exist; create and fund it");
+            warn!(account = %lane, "the fee account does not exist, so nothing can be settled; create and fund it");
             return Err(NotBegun::NoLane);
         };
         self.tower.view.saw_lane(account.facts);

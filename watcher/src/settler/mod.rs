@@ -6,6 +6,7 @@
 
 mod begin;
 mod build;
+mod capacity;
 mod flights;
 mod patience;
 pub mod step;
@@ -18,9 +19,11 @@ use paychan_rpc::SecretKey;
 use tracing::{debug, error, info, warn};
 
 use crate::chain::{Chain, ChainError};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::follower::ChannelReader;
 use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Plan};
+use crate::reminder::Reminder;
 use crate::store::{Purpose, Store, StoreError};
 use crate::view::View;
 
@@ -40,6 +43,8 @@ pub struct SettlerParts {
     pub view: Arc<View>,
     /// Reads channels after a settlement.
     pub reader: ChannelReader,
+    /// Tells when to remind the operator.
+    pub clock: Arc<dyn Clock>,
     /// The operator's settings.
     pub config: Arc<Config>,
     /// The lane's key: pays fees.
@@ -67,6 +72,9 @@ pub struct Settler {
     last_sequence: i64,
     /// What others paid for inclusion, as last heard.
     market: Stroops,
+    clock: Arc<dyn Clock>,
+    /// Not all will be settled in time.
+    late: Reminder,
 }
 
 impl Settler {
@@ -80,6 +88,7 @@ impl Settler {
             store,
             view,
             reader,
+            clock,
             config,
             lane,
             recipients,
@@ -112,6 +121,8 @@ impl Settler {
             close_failed: HashSet::new(),
             last_sequence: 0,
             market: BASE_FEE,
+            clock,
+            late: Reminder::default(),
         })
     }
 
@@ -254,6 +265,7 @@ impl Settler {
         let Some(plan) = self.plan(head).await else {
             return Ok(());
         };
+        self.tell_if_late(&plan, head);
         for payout in plan.payouts {
             let target = Target::Pay(payout.channel);
             if !self.patience.allows(target, head) {
@@ -270,7 +282,10 @@ impl Settler {
                     self.leave_alone(target, payout.channel, head, why);
                 }
                 Err(NotBegun::NoLane) => return Ok(()),
-                Err(NotBegun::Chain(error)) => return Ok(stop_for_now(&error)),
+                Err(NotBegun::Chain(error)) => {
+                    stop_for_now(&error);
+                    return Ok(());
+                }
                 Err(NotBegun::Store(error)) => return Err(error),
             }
         }
@@ -295,11 +310,27 @@ impl Settler {
                         self.leave_alone(Target::Extend(*channel), *channel, head, why.clone());
                     }
                 }
-                Err(NotBegun::Chain(error)) => return Ok(stop_for_now(&error)),
+                Err(NotBegun::Chain(error)) => {
+                    stop_for_now(&error);
+                    return Ok(());
+                }
                 Err(NotBegun::Store(error)) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Says early when arithmetic says that not all will be settled in time.
+    fn tell_if_late(&mut self, plan: &Plan, head: Ledger) {
+        let confirm = self.config.reaction.confirm_ledgers;
+        match capacity::first_late(&plan.payouts, head, confirm) {
+            None => self.late.is_over(),
+            Some((channel, done)) if self.late.is_due(self.clock.boot()) => error!(
+                alarm = "too_many_closing", %channel, confirmed_at = %done, waiting = plan.payouts.len(),
+                "more channels are closing than one fee account can settle before their deadlines"
+            ),
+            Some(_) => {}
+        }
     }
 
     /// What is to be done at this head, in the order of loss. Prices are asked for only when there is something to buy.

@@ -109,6 +109,7 @@ impl House {
                 reread_behind: 3,
                 recent: Duration::from_secs(60),
                 lanes: vec![lane().account()],
+                fees: self.config.fees.clone(),
             },
         );
         let reader = follower.reader();
@@ -121,6 +122,7 @@ impl House {
             store: store.clone(),
             view: view.clone(),
             reader: reader.clone(),
+            clock: clock.clone(),
             config: self.config.clone(),
             lane: lane(),
             recipients,

@@ -4,7 +4,7 @@ mod answers;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use paychan_channel::events::ChannelEvent;
@@ -16,8 +16,8 @@ use paychan_channel::{
     AccountId, Address, ChannelState, ContractId, SacAsset, Stroops, calls, events,
 };
 use paychan_rpc::{
-    CallFailure, Client, Draft, EventFilter, EventsRequest, ExtraWrites, KnownChannel, Options,
-    Parties, ReadError, RpcError, Segment, TxHash, auth, operations,
+    CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, KnownChannel,
+    Options, Parties, ReadError, RpcError, Segment, TxHash, auth, operations,
 };
 
 use super::{
@@ -35,6 +35,8 @@ pub struct RpcChain {
     client: Client,
     /// What writing 1,024 bytes costs. Changes only when the network votes on its settings; read with them.
     write_fee: Mutex<Option<Stroops>>,
+    /// The newest ledger that was read whole.
+    head: Mutex<Option<Head>>,
 }
 
 impl RpcChain {
@@ -50,6 +52,7 @@ impl RpcChain {
         Ok(Self {
             client: Client::new(url, options)?,
             write_fee: Mutex::new(None),
+            head: Mutex::new(None),
         })
     }
 
@@ -67,11 +70,40 @@ impl RpcChain {
         Ok(())
     }
 
+    /// `getLatestLedger` answers with the whole ledger, megabytes on a busy network: it is asked for a ledger once.
+    /// Whether there is a new one, `getHealth` tells in a line. A node that calls itself unhealthy is asked all the same:
+    /// its ledger is old, and that is judged by its close time.
+    async fn newest(&self) -> Result<Head, ChainError> {
+        let known = *lock(&self.head);
+        if let Some(known) = known {
+            match self.client.get_health().await {
+                Ok(health) if health.latest == known.ledger => return Ok(known),
+                Ok(_) => {}
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        ErrorKind::NodeBehind { .. } | ErrorKind::Refused { .. }
+                    ) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let latest = self.client.get_latest_ledger().await?;
+        let head = answers::head(&latest).ok_or_else(|| ChainError {
+            what: "getLatestLedger",
+            kind: ChainErrorKind::Undecodable,
+            message: format!(
+                "{} does not say when ledger {} closed, so its age can't be judged; use an endpoint that runs stellar-rpc \
+                 v24 or newer",
+                self.endpoint(),
+                latest.sequence
+            ),
+        })?;
+        *lock(&self.head) = Some(head);
+        Ok(head)
+    }
+
     async fn write_fee(&self) -> Result<Stroops, ChainError> {
-        let known = *self
-            .write_fee
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let known = *lock(&self.write_fee);
         match known {
             Some(fee) => Ok(fee),
             None => self.read_write_fee().await,
@@ -80,10 +112,7 @@ impl RpcChain {
 
     async fn read_write_fee(&self) -> Result<Stroops, ChainError> {
         let fee = self.client.get_write_fee_per_kb().await?;
-        *self
-            .write_fee
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(fee);
+        *lock(&self.write_fee) = Some(fee);
         Ok(fee)
     }
 
@@ -259,11 +288,7 @@ impl RpcChain {
                 return Ok(Prepared::Fails { why });
             }
         };
-        if simulated
-            .auth
-            .iter()
-            .any(|entry| auth::needs_signature(entry))
-        {
+        if simulated.auth.iter().any(auth::needs_signature) {
             let why =
                 "it needs the authorization of somebody whose key is not used here".to_owned();
             return Ok(Prepared::Fails { why });
@@ -279,19 +304,7 @@ impl RpcChain {
 
 impl Chain for RpcChain {
     fn head(&self) -> Asking<'_, Head> {
-        Box::pin(async move {
-            let latest = self.client.get_latest_ledger().await?;
-            answers::head(&latest).ok_or_else(|| ChainError {
-                what: "getLatestLedger",
-                kind: ChainErrorKind::Undecodable,
-                message: format!(
-                    "{} does not say when ledger {} closed, so its age can't be judged; use an endpoint that runs \
-                     stellar-rpc v24 or newer",
-                    self.endpoint(),
-                    latest.sequence
-                ),
-            })
-        })
+        Box::pin(self.newest())
     }
 
     fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints> {
@@ -397,6 +410,11 @@ impl Chain for RpcChain {
             ))
         })
     }
+}
+
+/// What is under these locks is one value, replaced whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn known(watched: &WatchedChannel) -> KnownChannel {
