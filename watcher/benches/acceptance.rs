@@ -278,6 +278,7 @@ fn view(funders: &[Funder]) -> View {
         spendable: Stroops(i64::MAX / 2),
         read_at: HEAD,
     });
+    view.saw_promises(0);
     view.saw_payability(&TOKEN, &RECIPIENT, Payability::Room(Amount::MAX));
     for funder in funders {
         view.saw_channel(funder.state.clone());

@@ -40,8 +40,9 @@ pub struct Repaired {
     /// Commitments that were missing in the journal and were found, rightly signed, in the index: channel, the highest
     /// that the journal had, the one found. Base units.
     pub from_index: Vec<(ContractId, Amount, Amount)>,
-    /// Channels of which the index has a commitment and the journal no admission: to be admitted again.
-    pub not_admitted: Vec<ContractId>,
+    /// Channels of which a commitment is known and the admission is lost: the channel, and the highest of them. To be
+    /// admitted and submitted again.
+    pub not_admitted: Vec<(ContractId, HeldCommitment)>,
     /// Commitments that are missing below a higher one of the same channel that was kept: channel, how many. No money
     /// hangs on them.
     pub superseded: Vec<(ContractId, u64)>,
@@ -103,8 +104,13 @@ impl fmt::Display for Repaired {
                 "Missing but harmless: {count} commitments of channel {channel}, below a higher one that was kept."
             )?;
         }
-        for channel in &self.not_admitted {
-            writeln!(f, "Admit again: channel {channel}; its admission is lost.")?;
+        for (channel, commitment) in &self.not_admitted {
+            writeln!(
+                f,
+                "Admit again: channel {channel}, its admission is lost; then submit again its commitment for {}, \
+                 signature {}, request id {}.",
+                commitment.amount, commitment.signature, commitment.request_id
+            )?;
         }
         if self.gaps.is_empty() && self.uncertain.is_empty() {
             return write!(f, "Nothing that was acknowledged is known to be lost.");
@@ -170,6 +176,20 @@ pub fn repair(
     }
 
     let witness = ask_old_index(dir, remembered, &mut salvaged, network)?;
+    if witness.applied > salvaged.last {
+        salvaged.gaps.push(Gap {
+            segment: found
+                .segments
+                .values()
+                .next_back()
+                .map_or_else(|| "(none)".to_owned(), Clone::clone),
+            offset: 0,
+            bytes: 0,
+            after: salvaged.last,
+            until: Some(witness.applied.saturating_add(1)),
+            why: "it ends before what the index has seen".to_owned(),
+        });
+    }
     let mut uncertain: Vec<_> = salvaged
         .state
         .channels
@@ -210,7 +230,7 @@ pub fn repair(
         kept: salvaged.records - salvaged.refused.len() as u64,
         refused: salvaged.refused,
         from_index: witness.found,
-        not_admitted: witness.not_admitted,
+        not_admitted: salvaged.orphans.into_iter().collect(),
         superseded: salvaged.superseded.into_iter().collect(),
         uncertain,
     })))
@@ -239,7 +259,6 @@ struct Witness {
     /// The last record that it had seen; zero when it can't be read.
     applied: u64,
     found: Vec<(ContractId, Amount, Amount)>,
-    not_admitted: Vec<ContractId>,
 }
 
 /// Puts the index aside and takes from it the commitments that the journal lacks. Each proves itself by its signature.
@@ -264,7 +283,12 @@ fn ask_old_index(
     witness.applied = applied;
     for (id, commitment) in seen {
         match salvaged.state.channels.get_mut(&id) {
-            None => witness.not_admitted.push(id),
+            None => {
+                let known = salvaged.orphans.get(&id).map(|orphan| orphan.amount);
+                if known.is_none_or(|known| known < commitment.amount) {
+                    salvaged.orphans.insert(id, commitment);
+                }
+            }
             Some(channel)
                 if commitment.amount > channel.held.highest_amount()
                     && is_signed(network, &channel.held, &commitment) =>

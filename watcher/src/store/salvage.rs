@@ -8,8 +8,11 @@ use std::io::{Cursor, Read};
 
 use paychan_channel::{ContractId, NetworkId};
 
+use super::HeldCommitment;
 use super::error::StoreError;
-use super::frame::{BadHeader, Next, SegmentReader, Tail, VERSION, find_frame, judge_tail};
+use super::frame::{
+    BadHeader, Next, SegmentKind, SegmentReader, Tail, VERSION, find_frame, judge_tail,
+};
 use super::index::Update;
 use super::journal::Journal;
 use super::record::Record;
@@ -44,47 +47,76 @@ pub(super) struct Salvaged {
     pub(super) gaps: Vec<Gap>,
     /// Records that were read and not taken, and why.
     pub(super) refused: Vec<String>,
+    /// The highest commitment read of each channel whose admission was not read. Its signature can't be verified.
+    pub(super) orphans: BTreeMap<ContractId, HeldCommitment>,
     /// Channels of which a commitment was read after the last gap: their highest is certain.
     pub(super) certain: HashSet<ContractId>,
     /// How many of a channel's commitments are missing below one that was read. Harmless.
     pub(super) superseded: BTreeMap<ContractId, u64>,
 }
 
-/// Reads all segments. Signatures are verified of the channels in `suspects`, and of all after the first gap.
+/// Reads the journal from its last checkpoint on, or all of it when that checkpoint itself is damaged. Signatures are
+/// verified of the channels in `suspects`, and of all after the first gap.
 pub(super) fn salvage(
     journal: &dyn Journal,
     files: &Files,
     network: &NetworkId,
     suspects: &HashSet<ContractId>,
 ) -> Result<Salvaged, StoreError> {
+    let mut checkpoint = None;
+    for (first, name) in files.segments.iter().rev() {
+        let (header, _) = open_segment(journal, name)?;
+        if header.is_ok_and(|header| header.kind == SegmentKind::Checkpoint) {
+            checkpoint = Some((*first, name));
+            break;
+        }
+    }
+    let all = || files.segments.iter().collect::<Vec<_>>();
+    let Some((first, name)) = checkpoint else {
+        return salvage_from(journal, &all(), network, suspects);
+    };
+    let recent: Vec<_> = files.segments.range(first..).collect();
+    let found = salvage_from(journal, &recent, network, suspects)?;
+    if found.gaps.iter().any(|gap| gap.segment == *name) {
+        return salvage_from(journal, &all(), network, suspects);
+    }
+    Ok(found)
+}
+
+fn salvage_from(
+    journal: &dyn Journal,
+    segments: &[(&u64, &String)],
+    network: &NetworkId,
+    suspects: &HashSet<ContractId>,
+) -> Result<Salvaged, StoreError> {
     let mut found = Salvaged::default();
-    for (position, (first, name)) in files.segments.iter().enumerate() {
-        let is_last = position + 1 == files.segments.len();
+    for (position, (first, name)) in segments.iter().enumerate() {
+        let is_last = position + 1 == segments.len();
         let (header, reader) = open_segment(journal, name)?;
         let reader = match header {
             Ok(header) if header.network != *network => {
                 return Err(StoreError::WrongNetwork {
-                    segment: name.clone(),
+                    segment: (*name).clone(),
                     found: header.network,
                     expected: *network,
                 });
             }
-            Ok(_) => reader,
+            Ok(header) => {
+                // What a checkpoint supersedes is not missing.
+                if position == 0 && header.kind == SegmentKind::Checkpoint {
+                    found.last = first.saturating_sub(1);
+                }
+                reader
+            }
             Err(BadHeader::Newer(version)) => {
                 return Err(StoreError::NewerVersion {
-                    segment: name.clone(),
+                    segment: (*name).clone(),
                     found: version,
                     known: VERSION,
                 });
             }
             Err(BadHeader::Unreadable(why)) => {
-                let bytes = journal
-                    .read(name)
-                    .and_then(|mut input| {
-                        let mut bytes = Vec::new();
-                        input.read_to_end(&mut bytes).map(|_| bytes)
-                    })
-                    .map_err(|error| reading(name, &error))?;
+                let bytes = whole(journal, name)?;
                 let why = format!("the segment's header is unreadable ({why})");
                 match found.skip(name, 0, bytes, 0, why) {
                     Some(rest) => rest,
@@ -92,12 +124,18 @@ pub(super) fn salvage(
                 }
             }
         };
-        if found.records == 0 && found.gaps.is_empty() {
-            found.last = first.saturating_sub(1);
-        }
         found.segment(name, is_last, reader, network, suspects)?;
     }
     Ok(found)
+}
+
+fn whole(journal: &dyn Journal, name: &str) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    journal
+        .read(name)
+        .and_then(|mut input| input.read_to_end(&mut bytes))
+        .map_err(|error| reading(name, &error))?;
+    Ok(bytes)
 }
 
 type Input = SegmentReader<Box<dyn Read>>;
@@ -204,7 +242,16 @@ impl Salvaged {
                 number,
                 commitment,
             } => match self.state.channels.get_mut(channel) {
-                None => Err(format!("its channel {channel} was not admitted before it")),
+                None => {
+                    let orphan = self
+                        .orphans
+                        .entry(*channel)
+                        .or_insert_with(|| commitment.clone());
+                    if commitment.amount > orphan.amount {
+                        orphan.clone_from(commitment);
+                    }
+                    Err(format!("its channel {channel} was not admitted before it"))
+                }
                 Some(entry)
                     if (after_gap || suspects.contains(channel))
                         && !is_signed(network, &entry.held, commitment) =>

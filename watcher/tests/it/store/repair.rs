@@ -149,9 +149,33 @@ async fn a_journal_that_ends_before_the_index_is_completed_from_it() {
             (two().channel, amount(50), amount(60))
         ]
     );
+    let gap = &report.gaps[0];
+    assert_eq!((gap.after, gap.until), (4, Some(8)));
+    assert_eq!(report.uncertain, []);
     let store = open(dir.path(), Options::default());
     assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
     store.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_that_is_gone_gives_a_list_of_what_the_index_knows() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    fs::remove_file(&segments(dir.path())[0]).unwrap();
+    refused(dir.path());
+    let report = repaired(dir.path());
+    let lost: Vec<_> = report
+        .not_admitted
+        .iter()
+        .map(|(channel, commitment)| (*channel, commitment.amount))
+        .collect();
+    assert_eq!(
+        lost,
+        [(one().channel, amount(7)), (two().channel, amount(60))]
+    );
+    assert_eq!(report.gaps[0].until, Some(8));
+    let store = open(dir.path(), Options::default());
+    assert_eq!(store.all_held(), []);
 }
 
 #[tokio::test]
@@ -161,13 +185,16 @@ async fn a_lost_admission_is_asked_for_again() {
     flip(dir.path(), starts[1] + 60);
     refused(dir.path());
     let report = repaired(dir.path());
-    assert_eq!(report.not_admitted, [two().channel]);
+    let (channel, commitment) = &report.not_admitted[0];
+    assert_eq!((*channel, commitment.amount), (two().channel, amount(60)));
+    assert_eq!(commitment.signature, two().sign(60));
+    assert_eq!(report.not_admitted.len(), 1);
     assert_eq!(report.refused.len(), 2, "{:?}", report.refused);
     let store = open(dir.path(), Options::default());
     assert_eq!(highest(&store, &one()), 7);
     assert_eq!(store.held(&two().channel), None);
     store.admit(two().admission()).await.unwrap();
-    accept(&store, &two(), 61, "r61").await;
+    accept(&store, &two(), 60, commitment.request_id.as_str()).await;
 }
 
 #[tokio::test]
