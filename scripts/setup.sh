@@ -9,6 +9,10 @@ need() { # need COMMAND WHY HOW
     printf 'paychan: %s is missing (%s).\n  To install it: %s\n' "$1" "$2" "$3" >&2
     exit 1
 }
+[ "$(uname -s)" = Linux ] || {
+    echo "paychan: this is $(uname -s); the scripts are made for Linux (the watcher runs under systemd)" >&2
+    exit 1
+}
 need cargo "Rust builds everything here" "https://rustup.rs"
 need cc "some Rust crates compile C" "apt-get install gcc   (or your system's C compiler)"
 

@@ -16,7 +16,8 @@ pub(crate) struct Account {
     acknowledged: Amount,
     paid: Amount,
     refunded: Amount,
-    ledgers_to_spare: u32,
+    /// `None` when nothing was settled before the deadline.
+    ledgers_to_spare: Option<u32>,
     funder_fees: Fee,
     watcher_fees: Fee,
 }
@@ -55,11 +56,14 @@ pub(crate) async fn funder_runs(
     tell.say(&format!(
         "from ledger {deadline} on the agent can take back everything that was not cashed in"
     ));
-    let settled_at = settled(stage, payer, acknowledged, deadline).await;
-    let ledgers_to_spare = deadline.0.saturating_sub(settled_at.0);
-    tell.say(&format!(
-        "the watcher saw it and settled by ledger {settled_at}, {ledgers_to_spare} ledgers to spare"
-    ));
+    let ledgers_to_spare = settled(stage, payer, acknowledged)
+        .await
+        .map(|at| deadline.0.saturating_sub(at.0))
+        .filter(|spare| *spare > 0);
+    tell.say(&match ledgers_to_spare {
+        Some(spare) => format!("the watcher saw it and settled, {spare} ledgers to spare"),
+        None => "the watcher did NOT settle before the deadline".to_owned(),
+    });
 
     tell.say("time passes, the deadline comes");
     let now = world.network.ledger().await;
@@ -91,11 +95,17 @@ pub(crate) async fn funder_runs(
 }
 
 /// Waits for the settlement, at most until the deadline: the ledger at which it was seen.
-async fn settled(stage: &Stage, payer: &Payer, acknowledged: Amount, deadline: Ledger) -> Ledger {
+async fn settled(stage: &Stage, payer: &Payer, acknowledged: Amount) -> Option<Ledger> {
     loop {
         let state = stage.world.read(&payer.channel).await;
-        if state.withdrawn >= acknowledged || state.read_at >= deadline {
-            return state.read_at;
+        if state.withdrawn >= acknowledged {
+            return Some(state.read_at);
+        }
+        if state
+            .deadline()
+            .is_some_and(|deadline| state.read_at >= deadline)
+        {
+            return None;
         }
         sleep(Duration::from_millis(30)).await;
     }
@@ -111,7 +121,8 @@ impl Account {
             ("refunded to the funder", usdc(self.refunded)),
             (
                 "ledgers to spare before the deadline",
-                self.ledgers_to_spare.to_string(),
+                self.ledgers_to_spare
+                    .map_or("NONE".to_owned(), |spare| spare.to_string()),
             ),
             ("fees of the funder (XLM)", xlm(self.funder_fees)),
             ("fees of the watcher (XLM)", xlm(self.watcher_fees)),
@@ -121,6 +132,9 @@ impl Account {
     /// What is not as it must be.
     pub(crate) fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
+        if self.ledgers_to_spare.is_none() {
+            wrong.push(format!("{}: not settled before the deadline", self.name));
+        }
         if self.paid < self.acknowledged {
             wrong.push(format!(
                 "{}: {} was acknowledged and only {} was paid",
