@@ -86,10 +86,19 @@ impl Queue {
                 self.pending.push((source, tx));
                 Answer::Pending
             }
-            Err(invalid) => Answer::Error {
-                result: Box::new(invalid.result),
-                diagnostics: invalid.diagnostics,
-            },
+            Err(invalid) => {
+                // As stellar-core does: the same bytes would be too cheap again.
+                if matches!(
+                    invalid.result.result,
+                    TransactionResultResult::TxInsufficientFee
+                ) {
+                    self.ban(&tx, moment.ledger);
+                }
+                Answer::Error {
+                    result: Box::new(invalid.result),
+                    diagnostics: invalid.diagnostics,
+                }
+            }
         }
     }
 

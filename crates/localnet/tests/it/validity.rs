@@ -96,11 +96,16 @@ async fn too_low_a_fee_is_answered_with_the_fee_that_is_due() {
         )
         .await;
     tx.fee = 199;
-    let result = net.refused(&net.sign(&tx, &[&a])).await;
+    let cheap = net.sign(&tx, &[&a]);
+    let result = net.refused(&cheap).await;
     assert_eq!(
         (result.result, result.fee_charged),
         (TransactionResultResult::TxInsufficientFee, 200)
     );
+    // The same bytes are not looked at again; others of the same account are.
+    assert_eq!(net.send(&cheap).await["status"], "TRY_AGAIN_LATER");
+    tx.fee = 200;
+    net.include(&net.sign(&tx, &[&a])).await.succeeded();
 }
 
 #[tokio::test]
