@@ -269,7 +269,7 @@ pub fn open_channel(number: u8) -> ChannelState {
     sim::channel(number, to, &funder(number).public(), DEPOSIT, WAITING)
 }
 
-fn config_text(dir: &Path) -> String {
+pub fn config_text(dir: &Path) -> String {
     let data: PathBuf = dir.join("data");
     let to: AccountId = recipient().account();
     format!(

@@ -4,6 +4,7 @@
 mod following;
 mod house;
 mod http;
+mod process;
 mod settling;
 mod sim;
 mod store;

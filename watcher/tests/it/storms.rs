@@ -1,11 +1,13 @@
 //! Generated weeks of bad weather: whatever breaks and however often the process dies, what was acknowledged is paid at
 //! the deadline, and no lane ever has two transactions that could both be pending.
 
-use paychan_channel::Ledger;
+use paychan_channel::xdr::TransactionEnvelope;
+use paychan_channel::{Ledger, Stroops, keys};
+use paychan_watcher::chain::{Call, Chain, Prepared, Request};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::house::{House, WAITING, amount, id};
+use crate::house::{House, WAITING, amount, id, lane};
 use crate::sim::Hang;
 
 /// What goes wrong at one ledger.
@@ -125,7 +127,7 @@ fn what_was_acknowledged_is_paid_at_the_deadline_whatever_the_weather() {
         .build()
         .unwrap();
     let mut runner = TestRunner::new(Config {
-        cases: 24,
+        cases: 48,
         max_shrink_iters: 200,
         failure_persistence: None,
         ..Config::default()
@@ -139,4 +141,32 @@ fn what_was_acknowledged_is_paid_at_the_deadline_whatever_the_weather() {
             runtime.block_on(weather_the_storm(days, holds_recipient_key))
         })
         .unwrap();
+}
+
+/// The check that the storms rely on can fail.
+#[tokio::test]
+async fn the_simulated_network_notices_two_transactions_that_could_both_be_pending() {
+    let house = House::new(1, false);
+    let mut envelopes = Vec::new();
+    for fee in [100, 200] {
+        let request = Request {
+            source: lane().account(),
+            sequence: house.sim.world().lane_sequence + 1,
+            max_ledger: Ledger(house.now().0 + 5),
+            inclusion_fee: Stroops(fee),
+            call: Call::Extend {
+                keys: vec![keys::instance(&id(1))],
+                extend_to: 100,
+            },
+        };
+        let Prepared::Ready { transaction, .. } = house.sim.prepare(&request).await.unwrap() else {
+            panic!("an extension can't fail here");
+        };
+        envelopes.push(TransactionEnvelope::from(*transaction));
+    }
+    house.sim.send(&envelopes[0]).await.unwrap();
+    house.sim.send(&envelopes[0]).await.unwrap();
+    house.assert_one_in_flight();
+    house.sim.send(&envelopes[1]).await.unwrap();
+    assert_eq!(house.sim.world().violations.len(), 1);
 }

@@ -1,0 +1,301 @@
+//! The program itself: what it answers, what it says with its exit code, how it starts without a network and how it ends.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::house;
+
+/// Generous: a busy machine is no failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a configuration whose endpoint nobody serves.
+struct Folder {
+    dir: tempfile::TempDir,
+    listen: String,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let listen = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .to_string();
+        let folder = Self { dir, listen };
+        secret(
+            &folder.path("token"),
+            "a-token-for-tests-0123456789abcdef",
+            0o600,
+        );
+        secret(&folder.path("lane"), &house::lane().to_strkey(), 0o600);
+        folder.configure("");
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn configure(&self, more: &str) {
+        let text = house::config_text(self.dir.path())
+            .replace("/nowhere/token", self.path("token").to_str().unwrap())
+            .replace("/nowhere/lane", self.path("lane").to_str().unwrap());
+        let text = format!("listen = \"{}\"\n{text}{more}", self.listen);
+        fs::write(self.path("watcher.toml"), text).unwrap();
+    }
+
+    fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paychan-watcher"));
+        command
+            .arg(subcommand)
+            .arg("--config")
+            .arg(self.path("watcher.toml"));
+        command.env_remove("RUST_LOG").stdin(Stdio::null());
+        command
+    }
+
+    fn once(&self, subcommand: &str) -> Output {
+        self.command(subcommand).output().unwrap()
+    }
+
+    fn run(&self) -> Running {
+        let log = File::create(self.path("log")).unwrap();
+        let child = self
+            .command("run")
+            .stdout(log)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let running = Running(child);
+        eventually("the API answers", || {
+            self.get("/healthz").is_some_and(|status| status == 200)
+        });
+        running
+    }
+
+    /// The status of a GET, once something listens.
+    fn get(&self, path: &str) -> Option<u16> {
+        let url = format!("http://{}{path}", self.listen);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let asked = runtime.block_on(async {
+            reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .unwrap()
+                .get(url)
+                .send()
+                .await
+        });
+        asked.ok().map(|answer| answer.status().as_u16())
+    }
+}
+
+/// Killed when dropped.
+struct Running(Child);
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it still runs");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn secret(path: &Path, text: &str, mode: u32) {
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(mode)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn eventually(what: &str, happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn without_a_network_it_is_alive_and_not_ready_and_stops_cleanly() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = Folder::new();
+        let mut running = folder.run();
+        assert_eq!(folder.get("/readyz"), Some(503));
+        running.signal(signal);
+        assert_eq!(running.exit_code(), Some(0));
+        let log = fs::read_to_string(folder.path("log")).unwrap();
+        assert!(log.contains("no connection"), "{log}");
+        assert!(
+            log.contains("all that was acknowledged is on disk"),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn systemd_hears_that_it_starts_and_stops_and_never_that_it_is_ready_without_a_network() {
+    let folder = Folder::new();
+    let socket = UnixDatagram::bind(folder.path("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut child = folder.command("run");
+    child
+        .env("NOTIFY_SOCKET", folder.path("notify"))
+        .env("WATCHDOG_USEC", "200000");
+    let mut running = Running(
+        child
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap(),
+    );
+    let mut heard = String::new();
+    let mut hear_until = |word: &str| {
+        let mut buffer = [0; 4_096];
+        while !heard.contains(word) {
+            let length = socket
+                .recv(&mut buffer)
+                .unwrap_or_else(|_| panic!("never heard {word:?}, only:\n{heard}"));
+            heard.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+        }
+        heard.clone()
+    };
+    hear_until("EXTEND_TIMEOUT_USEC=");
+    hear_until("WATCHDOG=1");
+    hear_until("asking for");
+    running.signal(Signal::TERM);
+    let all = hear_until("STOPPING=1");
+    assert!(!all.contains("READY=1"), "{all}");
+    assert_eq!(running.exit_code(), Some(0));
+}
+
+#[test]
+fn a_second_process_on_the_same_store_is_told_so_and_the_first_goes_on() {
+    let folder = Folder::new();
+    let mut first = folder.run();
+    let second = folder.once("run");
+    assert_eq!(second.status.code(), Some(3), "{}", said(&second));
+    assert!(
+        said(&second).contains("held by another process"),
+        "{}",
+        said(&second)
+    );
+    assert_eq!(folder.get("/healthz"), Some(200));
+    first.signal(Signal::TERM);
+    assert_eq!(first.exit_code(), Some(0));
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let folder = Folder::new();
+    let taken = TcpListener::bind(&folder.listen).unwrap();
+    let output = folder.once("run");
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(
+        said.contains(&taken.local_addr().unwrap().to_string()),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_wrong_configuration_is_exit_code_2_and_names_what_is_wrong() {
+    let folder = Folder::new();
+    folder.configure("\n[nonsense]\n");
+    for subcommand in ["run", "status", "check", "repair", "confirm-rollback"] {
+        let output = folder.once(subcommand);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{subcommand}: {}",
+            said(&output)
+        );
+        assert!(
+            said(&output).contains("nonsense"),
+            "{subcommand}: {}",
+            said(&output)
+        );
+    }
+    assert!(!folder.path("data").exists(), "nothing was made of it");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_without_being_shown() {
+    let folder = Folder::new();
+    fs::remove_file(folder.path("lane")).unwrap();
+    let key = house::lane().to_strkey();
+    secret(&folder.path("lane"), &key, 0o644);
+    let output = folder.once("run");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("chmod 600"), "{}", said(&output));
+    assert!(
+        !said(&output).contains(key.as_str())
+            && !String::from_utf8_lossy(&output.stdout).contains(key.as_str())
+    );
+}
+
+#[test]
+fn the_status_of_a_watcher_that_is_down_comes_from_its_journal() {
+    let folder = Folder::new();
+    let mut running = folder.run();
+    running.signal(Signal::TERM);
+    assert_eq!(running.exit_code(), Some(0));
+    let output = folder.command("status").arg("--json").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["running"], serde_json::Value::Bool(false));
+}
+
+#[test]
+fn help_tells_the_exit_codes() {
+    let output = Command::new(env!("CARGO_BIN_EXE_paychan-watcher"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        help.contains("Exit codes:") && help.contains("confirm-rollback"),
+        "{help}"
+    );
+    let wrong = Command::new(env!("CARGO_BIN_EXE_paychan-watcher"))
+        .arg("runn")
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}
