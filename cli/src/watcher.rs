@@ -224,6 +224,7 @@ fn refused(
         "exceeds_coverage" => format!("{offered} is more than the channel can pay; top it up (paychan top-up) or sign less"),
         "not_fresh" => "the watcher does not see the chain at the moment; try again".to_owned(),
         "fees_low" => "the watcher's fee account runs low; its operator must fund it. Try again later".to_owned(),
+        "unpayable" => "a payment could not reach the recipient now; the recipient has to see to its trustline or issuer".to_owned(),
         "stopping" => "the watcher is stopping; try again when it is back".to_owned(),
         _ if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
             "the watcher does not know this bearer token; check --token-file".to_owned()

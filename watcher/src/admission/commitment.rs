@@ -95,12 +95,7 @@ fn store_is_whole(held: &Held, now: &Moment<'_>) -> Result<(), Refusal> {
                 withdrawn: channel.state.withdrawn,
             })
         }
-        _ => Err(Refusal::Stopping {
-            why: format!(
-                "the store was rolled back: on channel {first} the chain has paid more than the store ever held; its \
-                 operator has to confirm that first"
-            ),
-        }),
+        _ => Err(Refusal::RolledBackElsewhere { channel: *first }),
     }
 }
 
@@ -164,5 +159,5 @@ fn payable(
         }
         _ => return Ok(()),
     };
-    Err(Refusal::Stopping { why })
+    Err(Refusal::Unpayable { why })
 }

@@ -100,7 +100,12 @@ impl Intake {
         let state = facts.state.clone();
         let payability = facts.payability;
 
-        let watched = self.store.all_held();
+        // A channel that has ended needs no turn any more.
+        let mut watched = self.store.all_held();
+        watched.retain(|held| {
+            let known = self.view.channel(&held.channel());
+            known.is_none_or(|known| !known.ended)
+        });
         let settings = self.view.network().ok_or(IntakeError::SettingsUnread)?;
         let channels = u32::try_from(watched.len())
             .unwrap_or(u32::MAX)

@@ -35,7 +35,14 @@ pub(super) async fn admit(
     body: Body,
 ) -> Result<(StatusCode, Json<ChannelReport>), Problem> {
     let channel = bodies::channel(body)?;
-    api.intake.take(channel).await?;
+    // On a task of its own: a front end that hangs up must not leave a channel half admitted.
+    let taking = Arc::clone(&api);
+    tokio::spawn(async move { taking.intake.take(channel).await })
+        .await
+        .map_err(|error| {
+            let detail = format!("admission broke off ({error}); ask again");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        })??;
     Ok((StatusCode::CREATED, Json(report(&api, &channel)?)))
 }
 

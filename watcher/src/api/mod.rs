@@ -21,7 +21,7 @@
 //! | 409 | `not_higher`, `already_held` (both with `highest`), `request_id_reused` |
 //! | 410 | `closing`, `final` |
 //! | 422 | commitments: `bad_signature`, `exceeds_coverage` (with `coverage`); channels: `not_on_chain`, `not_a_channel` and those of [`Refused::kind`](crate::admission::Refused::kind) |
-//! | 503 | `not_fresh`, `fees_low`, `stopping`, `rolled_back`, `busy`; channels also `chain_unreachable`, `wrong_network` |
+//! | 503 | `not_fresh`, `fees_low`, `stopping`, `rolled_back`, `unpayable`, `busy`; channels also `chain_unreachable`, `wrong_network` |
 
 mod bodies;
 mod handlers;

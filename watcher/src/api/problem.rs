@@ -127,6 +127,8 @@ impl From<Refusal> for Problem {
             Refusal::RolledBack { highest, withdrawn } => Self::unavailable("rolled_back", detail)
                 .amount("highest", highest)
                 .amount("withdrawn", withdrawn),
+            Refusal::RolledBackElsewhere { .. } => Self::unavailable("rolled_back", detail),
+            Refusal::Unpayable { .. } => Self::unavailable("unpayable", detail),
             Refusal::Closing { deadline } => Self::new(StatusCode::GONE, "closing", detail)
                 .with("deadline", deadline.map(|ledger| ledger.get())),
             Refusal::Final => Self::new(StatusCode::GONE, "final", detail),

@@ -11,6 +11,11 @@ use super::{Config, ConfigError, LifeLimits, Network, Token};
 /// The least that the network takes for inclusion, in stroops (the base fee of one operation).
 const BASE_FEE: i64 = 100;
 
+/// A transaction names its fee, bid and resources together, in 32 bits; above this a bid would leave its resources no room,
+/// and the transaction could not be built just when it is needed most. 400 XLM.
+const MAX_INCLUSION_FEE: i64 = 4_000_000_000;
+const _: () = assert!(MAX_INCLUSION_FEE < u32::MAX as i64);
+
 /// Decimals beyond which one whole token is no i128 any more.
 const MAX_DECIMALS: u32 = 38;
 
@@ -30,6 +35,12 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     if config.fees.max_inclusion_fee.get() < BASE_FEE {
         return no(format!(
             "fees.max_inclusion_fee is {} stroops; the network takes no transaction below {BASE_FEE}",
+            config.fees.max_inclusion_fee
+        ));
+    }
+    if config.fees.max_inclusion_fee.get() > MAX_INCLUSION_FEE {
+        return no(format!(
+            "fees.max_inclusion_fee is {} stroops; at most {MAX_INCLUSION_FEE} fit a transaction",
             config.fees.max_inclusion_fee
         ));
     }

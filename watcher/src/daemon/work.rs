@@ -14,6 +14,7 @@ use super::{service, until};
 use crate::chain::{Asking, Chain, ChainErrorKind, RpcChain};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::floor::FloorError;
 use crate::follower::Follower;
 use crate::settler::Settler;
 use crate::settler::step::IN_FLIGHT_LEDGERS;
@@ -130,7 +131,16 @@ impl Starting<'_> {
             target_close_ms = terms.target_close_ms,
             "the shortest waiting period that is safe, in ledgers, and the shortest that is admitted"
         );
-        self.config.check_floor(&floor)?;
+        match self.config.check_floor(&floor) {
+            Ok(()) => {}
+            // What was promised is settled all the same, however many channels there are by now; admission takes no
+            // more of them.
+            Err(error @ FloorError::MinimumTooLow { .. }) if !held.is_empty() => error!(
+                alarm = "waiting_period_too_short", %error,
+                "with the channels watched already, the configured minimum is too short"
+            ),
+            Err(error) => return Err(error.into()),
+        }
         for held in held
             .iter()
             .filter(|held| held.admission.refund_waiting_period < floor.waiting_period)

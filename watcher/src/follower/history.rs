@@ -21,7 +21,8 @@ pub enum Judgement {
 ///
 /// Within one history a later ledger never closes at an earlier time. So a lower ledger that closed later is of another
 /// history. The journal knows no close times: against it, a lower ledger that closed `recent` or less before wall time
-/// is the front of another history, and an older one is a node that has not caught up.
+/// is the front of another history, and an older one is a node that has not caught up. Neither is one that is below by
+/// no more ledgers than `recent` has seconds: nodes lag a little, and no network closes a ledger each second.
 pub fn judge(
     head: &Head,
     newest: Option<&Head>,
@@ -40,7 +41,8 @@ pub fn judge(
         return Judgement::Current;
     }
     let age = Duration::from_millis(wall_unix_ms.saturating_sub(head.closed_at_unix_ms));
-    if age <= recent {
+    let below = journal.map_or(0, |known| known.since(head.ledger));
+    if age <= recent && u64::from(below) > recent.as_secs() {
         Judgement::Restarted
     } else {
         Judgement::Behind
@@ -112,6 +114,11 @@ mod tests {
             Judgement::Restarted
         );
         assert_eq!(after_start(500, &head(3, 9_000), 10_000), Judgement::Behind);
+        assert_eq!(
+            after_start(500, &head(498, 9_992), 10_000),
+            Judgement::Behind,
+            "a restart within seconds, beside a node that lags by two ledgers"
+        );
         assert_eq!(
             after_start(500, &head(500, 9_000), 10_000),
             Judgement::Current

@@ -180,14 +180,16 @@ impl Follower {
             false => Ok(()),
         };
         let swept = self.sweep_is_due(head.ledger);
-        if swept {
-            self.sweep(head.ledger).await?;
-        }
+        let sweep = match swept {
+            true => self.sweep(head.ledger).await,
+            false => Ok(()),
+        };
         self.count_promises();
         if moved {
             self.deadlines.tell(&self.store, &self.view, head.ledger);
         }
         events?;
+        sweep?;
         if moved {
             self.catch_up(head.ledger).await?;
         }

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use crate::acceptance::Reread;
 use crate::admission::rolled_back;
-use crate::chain::{Chain, ChainError, ChannelRead, WatchedChannel};
+use crate::chain::{Chain, ChainError, ChainErrorKind, ChannelRead, WatchedChannel};
 use crate::store::{Held, Store};
 use crate::view::View;
 
@@ -91,27 +91,61 @@ impl ChannelReader {
 
     async fn read_held(&self, held: &[Held]) -> Result<ReadSummary, ChainError> {
         let mut summary = ReadSummary::default();
+        let mut failed = None;
         for some in held.chunks(CHANNELS_AT_ONCE) {
-            let watched: Vec<WatchedChannel> = some.iter().map(|held| self.watched(held)).collect();
-            let by_id: HashMap<ContractId, &Held> =
-                some.iter().map(|held| (held.channel(), held)).collect();
-            let mut missing: HashSet<ContractId> = by_id.keys().copied().collect();
-            for read in self.chain.read_channels(&watched).await? {
-                let channel = read.channel();
-                let Some(held) = by_id.get(&channel).filter(|_| missing.remove(&channel)) else {
-                    continue;
-                };
-                self.take(held, read, &mut summary);
-            }
-            for channel in missing {
-                self.unreadable(
-                    &channel,
-                    "the endpoint's answer left it out".to_owned(),
-                    &mut summary,
-                );
-            }
+            // One call that fails must not hide the channels after it; one answer that can't be decoded must not hide
+            // the channels beside it.
+            let outcome = match self.read_some(some, &mut summary).await {
+                Err(error) if error.kind == ChainErrorKind::Undecodable && some.len() > 1 => {
+                    self.read_one_by_one(some, &mut summary).await
+                }
+                other => other,
+            };
+            failed = failed.or(outcome.err());
         }
-        Ok(summary)
+        match failed {
+            None => Ok(summary),
+            Some(error) => Err(error),
+        }
+    }
+
+    async fn read_one_by_one(
+        &self,
+        held: &[Held],
+        summary: &mut ReadSummary,
+    ) -> Result<(), ChainError> {
+        let mut failed = None;
+        for one in held.chunks(1) {
+            let outcome = self.read_some(one, summary).await;
+            failed = failed.or(outcome.err());
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Reads so many channels as one call takes.
+    async fn read_some(&self, some: &[Held], summary: &mut ReadSummary) -> Result<(), ChainError> {
+        let watched: Vec<WatchedChannel> = some.iter().map(|held| self.watched(held)).collect();
+        let by_id: HashMap<ContractId, &Held> =
+            some.iter().map(|held| (held.channel(), held)).collect();
+        let mut missing: HashSet<ContractId> = by_id.keys().copied().collect();
+        for read in self.chain.read_channels(&watched).await? {
+            let channel = read.channel();
+            let Some(held) = by_id.get(&channel).filter(|_| missing.remove(&channel)) else {
+                continue;
+            };
+            self.take(held, read, summary);
+        }
+        for channel in missing {
+            self.unreadable(
+                &channel,
+                "the endpoint's answer left it out".to_owned(),
+                summary,
+            );
+        }
+        for held in some {
+            self.remember_paid_elsewhere(held).await;
+        }
+        Ok(())
     }
 
     fn watched(&self, held: &Held) -> WatchedChannel {
@@ -170,6 +204,28 @@ impl ChannelReader {
         let mut channels = self.view.rolled_back_channels();
         channels.push(channel);
         self.view.rolled_back(channels);
+    }
+
+    /// Somebody else's commitment was settled while this watcher ran: that is no sign of a store that was rolled back, and
+    /// must not look like one at the next start. What happens while the watcher is down it can't tell apart.
+    async fn remember_paid_elsewhere(&self, held: &Held) {
+        let channel = held.channel();
+        let Some(known) = self.view.channel(&channel) else {
+            return;
+        };
+        let Some(held) = self.store.held(&channel) else {
+            return;
+        };
+        let withdrawn = known.state.withdrawn;
+        if !rolled_back(&held, withdrawn)
+            || self.view.rolled_back_channels().contains(&channel)
+            || lock(&self.unproven).contains(&channel)
+        {
+            return;
+        }
+        if let Err(error) = self.store.confirm_rollback(channel, withdrawn).await {
+            warn!(%channel, %error, "what somebody else settled could not be written down");
+        }
     }
 
     /// Says what an operator must hear about, once: when it is first seen.

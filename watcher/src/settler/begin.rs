@@ -1,6 +1,6 @@
 //! Beginning an item of the plan: prepare, sign, record, and only then send.
 
-use paychan_channel::{Ledger, Stroops};
+use paychan_channel::{Layout, Ledger, Stroops};
 use paychan_rpc::SecretKey;
 use tracing::{info, warn};
 
@@ -22,6 +22,8 @@ pub(super) enum NotBegun {
     NoLane,
     /// The chain can't be asked now: no item would fare better.
     Chain(ChainError),
+    /// The chain was asked about this item and did not answer: another may fare better, once.
+    Unanswered(ChainError),
     /// The store failed: the process must end.
     Store(StoreError),
 }
@@ -42,10 +44,13 @@ impl Settler {
             .held(&channel)
             .ok_or_else(|| NotBegun::Failed("it is not watched any more".to_owned()))?;
         let to = held.admission.to.account();
+        // For code that the operator took off the list since: of the known layouts only ours settles for anybody.
         let needs_recipient = self
             .config
             .code(&held.admission.wasm_hash)
-            .is_some_and(|code| code.settle_needs_recipient);
+            .map_or(held.admission.layout != Layout::Paychan, |code| {
+                code.settle_needs_recipient
+            });
         let (call, purpose) = if payout.close {
             let to = to.ok_or_else(|| {
                 NotBegun::Failed("a contract can't be the source of a close".to_owned())
@@ -102,6 +107,22 @@ impl Settler {
         self.begin(call, purpose, bid, head).await
     }
 
+    fn lag(&self) -> u32 {
+        let view = &self.tower.view;
+        let (Some(head), Some(network)) = (view.head(), view.network()) else {
+            return 0;
+        };
+        let age = self
+            .clock
+            .wall_unix_ms()
+            .saturating_sub(head.closed_at_unix_ms);
+        lag(
+            age,
+            network.target_close_ms,
+            self.config.reaction.node_lag_ledgers,
+        )
+    }
+
     /// Prepares, signs, records, and only then sends.
     async fn begin(
         &mut self,
@@ -144,7 +165,11 @@ impl Settler {
                 .ok_or_else(|| {
                     NotBegun::Failed("the fee account has used up its sequence numbers".to_owned())
                 })?,
-            max_ledger: head.saturating_add(IN_FLIGHT_LEDGERS),
+            // From the newest ledger that anybody told: the round may have begun some ledgers ago.
+            max_ledger: head
+                .max(account.facts.read_at)
+                .saturating_add(IN_FLIGHT_LEDGERS)
+                .saturating_add(self.lag()),
             inclusion_fee: bid,
             call,
         };
@@ -156,7 +181,7 @@ impl Settler {
             Ok(Prepared::Fails { why }) => {
                 return Err(NotBegun::Refused(format!("its simulation fails: {why}")));
             }
-            Err(error) if concerns_all(&error) => return Err(NotBegun::Chain(error)),
+            Err(error) if concerns_all(&error) => return Err(NotBegun::Unanswered(error)),
             Err(error) => return Err(NotBegun::Failed(error.to_string())),
         };
         if matches!(purpose, Purpose::Settle { .. }) {
@@ -183,6 +208,13 @@ impl Settler {
     }
 }
 
+/// How far the node lags behind the network, in ledgers, by the age of its newest; at most what the waiting-period floor
+/// allows for. A transaction's bounds are counted from the node's ledger, and others have to include it.
+fn lag(age_ms: u64, target_close_ms: u32, most: u32) -> u32 {
+    let ledgers = age_ms / u64::from(target_close_ms.max(1));
+    u32::try_from(ledgers).unwrap_or(u32::MAX).min(most)
+}
+
 fn nothing_held() -> NotBegun {
     NotBegun::Failed("no commitment is held".to_owned())
 }
@@ -196,5 +228,19 @@ fn concerns_all(error: &ChainError) -> bool {
         | ChainErrorKind::Transport
         | ChainErrorKind::WrongNetwork => true,
         ChainErrorKind::Refused | ChainErrorKind::Undecodable => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lag;
+
+    #[test]
+    fn the_lag_is_the_age_of_the_newest_ledger_in_ledgers_and_bounded() {
+        assert_eq!(lag(4_999, 5_000, 12), 0);
+        assert_eq!(lag(5_000, 5_000, 12), 1);
+        assert_eq!(lag(59_000, 5_000, 12), 11);
+        assert_eq!(lag(u64::MAX, 5_000, 12), 12);
+        assert_eq!(lag(10, 0, 12), 10);
     }
 }

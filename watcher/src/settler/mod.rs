@@ -22,9 +22,9 @@ use crate::chain::{Chain, ChainError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::follower::ChannelReader;
-use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Plan};
+use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Payout, Plan};
 use crate::reminder::Reminder;
-use crate::store::{Purpose, Store, StoreError};
+use crate::store::{Held, Purpose, Store, StoreError};
 use crate::view::View;
 
 use begin::NotBegun;
@@ -32,6 +32,10 @@ use flights::{InFlight, Landed, Progress, Tower, Words};
 use patience::{Patience, Target};
 
 pub use flights::BadEnvelope;
+
+/// Items in one round whose question the endpoint may leave unanswered before the round ends: one may be too much for
+/// it, two in a row are the endpoint's own trouble.
+const UNANSWERED_IN_A_ROUND: u32 = 2;
 
 /// What the settler is made of.
 pub struct SettlerParts {
@@ -67,6 +71,8 @@ pub struct Settler {
     asked: HashMap<ContractId, Stroops>,
     /// Channels whose close failed: they are settled instead.
     close_failed: HashSet<ContractId>,
+    /// Channels whose bid could not be as high as asked, because more is not at stake: the others come first.
+    capped: HashSet<ContractId>,
     /// The sequence number of the lane's last transaction that was decided: an account read from an older copy must not
     /// take the lane back to it.
     last_sequence: i64,
@@ -104,6 +110,12 @@ impl Settler {
                 max_ledger = %flying.signed.max_ledger, "a transaction is in flight since before the start"
             );
         }
+        let close_failed = store
+            .all_held()
+            .iter()
+            .map(Held::channel)
+            .filter(|channel| policy::close_failed(&store.outcomes(channel, usize::MAX)))
+            .collect();
         Ok(Self {
             network: config.network_id(),
             tower: Tower {
@@ -118,7 +130,8 @@ impl Settler {
             flights,
             patience: Patience::default(),
             asked: HashMap::new(),
-            close_failed: HashSet::new(),
+            close_failed,
+            capped: HashSet::new(),
             last_sequence: 0,
             market: BASE_FEE,
             clock,
@@ -197,12 +210,14 @@ impl Settler {
             match &landed {
                 Landed::Confirmed => {
                     self.patience.went_well(target);
+                    self.capped.remove(channel);
                     self.asked.remove(channel);
                     self.tower.view.saw_trouble(channel, None);
                 }
                 // Not taken at that price: the next bid is twice as high, as far as the policy's cap lets it.
                 Landed::Expired => {
                     let bid = flying.bid();
+                    self.give_way_if_capped(*channel, bid);
                     self.ask_at_least(*channel, Stroops(bid.get().saturating_mul(2)));
                     let why = format!(
                         "not included before ledger {} with a bid of {bid} stroops",
@@ -217,6 +232,7 @@ impl Settler {
                     } else {
                         *needed
                     };
+                    self.give_way_if_capped(*channel, flying.bid());
                     self.ask_at_least(*channel, bid);
                     let why = format!("the network asks for a bid of {bid} stroops");
                     self.tower.view.saw_trouble(channel, Some(why));
@@ -232,6 +248,13 @@ impl Settler {
                     self.leave_alone(target, *channel, head, why.clone());
                 }
             }
+        }
+    }
+
+    /// A channel that bid less than was asked of it has bid all that it is worth, or all that the operator allows.
+    fn give_way_if_capped(&mut self, channel: ContractId, bid: Stroops) {
+        if self.asked.get(&channel).is_some_and(|asked| bid < *asked) {
+            self.capped.insert(channel);
         }
     }
 
@@ -266,13 +289,35 @@ impl Settler {
             return Ok(());
         };
         self.tell_if_late(&plan, head);
-        for payout in plan.payouts {
+        // What can't bid as much as is asked comes last: it would take the lane from what can, again and again.
+        let (capped, payouts): (Vec<Payout>, Vec<Payout>) = plan
+            .payouts
+            .into_iter()
+            .partition(|payout| self.capped.contains(&payout.channel));
+        let done = self.begin_payout(payouts, head).await?
+            || self.begin_extension(plan.extensions, head).await?;
+        if !done {
+            self.begin_payout(capped, head).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the round is over: one is on its way, or none could be.
+    async fn begin_payout(
+        &mut self,
+        payouts: Vec<Payout>,
+        head: Ledger,
+    ) -> Result<bool, StoreError> {
+        let mut unanswered = 0;
+        for payout in payouts {
             let target = Target::Pay(payout.channel);
             if !self.patience.allows(target, head) {
                 continue;
             }
             match self.pay(&payout, head).await {
-                Ok(()) => return Ok(()),
+                Ok(()) if self.lane_is_busy() => return Ok(true),
+                // It was refused at once: the lane is free for the next.
+                Ok(()) => {}
                 Err(NotBegun::Failed(why)) => self.leave_alone(target, payout.channel, head, why),
                 Err(NotBegun::Refused(why)) => {
                     // A funder can make a close fail, and never a settlement: that is tried next.
@@ -281,16 +326,32 @@ impl Settler {
                     }
                     self.leave_alone(target, payout.channel, head, why);
                 }
-                Err(NotBegun::NoLane) => return Ok(()),
+                Err(NotBegun::Unanswered(error)) => {
+                    self.leave_alone(target, payout.channel, head, error.to_string());
+                    unanswered += 1;
+                    if unanswered >= UNANSWERED_IN_A_ROUND {
+                        stop_for_now(&error);
+                        return Ok(true);
+                    }
+                }
+                Err(NotBegun::NoLane) => return Ok(true),
                 Err(NotBegun::Chain(error)) => {
                     stop_for_now(&error);
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(NotBegun::Store(error)) => return Err(error),
             }
         }
-        let extensions: Vec<Extension> = plan
-            .extensions
+        Ok(false)
+    }
+
+    /// As [`Settler::begin_payout`].
+    async fn begin_extension(
+        &mut self,
+        extensions: Vec<Extension>,
+        head: Ledger,
+    ) -> Result<bool, StoreError> {
+        let extensions: Vec<Extension> = extensions
             .into_iter()
             .flat_map(|joint| self.split(joint))
             .collect();
@@ -303,21 +364,22 @@ impl Settler {
                 continue;
             }
             match self.extend(&extension, head).await {
-                Ok(()) => return Ok(()),
-                Err(NotBegun::NoLane) => return Ok(()),
+                Ok(()) if self.lane_is_busy() => return Ok(true),
+                Ok(()) => {}
+                Err(NotBegun::NoLane) => return Ok(true),
                 Err(NotBegun::Failed(why) | NotBegun::Refused(why)) => {
                     for channel in &extension.channels {
                         self.leave_alone(Target::Extend(*channel), *channel, head, why.clone());
                     }
                 }
-                Err(NotBegun::Chain(error)) => {
+                Err(NotBegun::Chain(error) | NotBegun::Unanswered(error)) => {
                     stop_for_now(&error);
-                    return Ok(());
+                    return Ok(true);
                 }
                 Err(NotBegun::Store(error)) => return Err(error),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Says early when arithmetic says that not all will be settled in time.

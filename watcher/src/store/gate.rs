@@ -1,6 +1,6 @@
 //! The last question before a new commitment is written.
 
-use paychan_channel::{Amount, Ledger};
+use paychan_channel::{Amount, ContractId, Ledger};
 
 use super::Held;
 
@@ -71,6 +71,21 @@ pub enum Refusal {
         highest: Amount,
         /// What the chain has paid.
         withdrawn: Amount,
+    },
+    /// On another channel the chain has paid more than this store ever held.
+    #[error(
+        "the store was rolled back: on channel {channel} the chain has paid more than the store ever held; its operator \
+         has to confirm that first"
+    )]
+    RolledBackElsewhere {
+        /// The first such channel.
+        channel: ContractId,
+    },
+    /// A settlement could not reach the recipient now: its trustline, or the issuer, stands in the way.
+    #[error("the recipient can't be paid now: {why}; try again later")]
+    Unpayable {
+        /// What stands in the way.
+        why: String,
     },
     /// The watcher is shutting down, or takes no commitments for now.
     #[error("the watcher takes no commitments now: {why}; try again later")]

@@ -72,13 +72,22 @@ pub struct Watcher {
 impl House {
     /// A network with open channels `1..=channels`, and a watcher's empty disk.
     pub fn new(channels: u8, holds_recipient_key: bool) -> Self {
+        Self::configured(channels, holds_recipient_key, |text| text)
+    }
+
+    /// As [`House::new`], with a change to the configuration's text.
+    pub fn configured(
+        channels: u8,
+        holds_recipient_key: bool,
+        change: impl Fn(String) -> String,
+    ) -> Self {
         let sim = SimChain::new(lane().account());
         for number in 1..=channels {
             sim.world().open(open_channel(number));
         }
         sim.close(1);
         let dir = tempfile::tempdir().unwrap();
-        let config = Arc::new(Config::parse(&config_text(dir.path())).unwrap());
+        let config = Arc::new(Config::parse(&change(config_text(dir.path()))).unwrap());
         Self {
             sim,
             dir,

@@ -5,10 +5,12 @@ use paychan_watcher::acceptance::OfferError;
 use paychan_watcher::chain::Found;
 use paychan_watcher::store::{AcceptError, Outcome, Refusal};
 
-use crate::house::{House, MAX_FEE, WAITING, amount, id};
+use crate::house::{House, MAX_FEE, WAITING, amount, id, recipient};
 use crate::sim::Hang;
 
 const OWED: i128 = 600_000_000;
+/// Just above dust: worth 440,000 stroops.
+const CHEAP: i128 = 110_000;
 
 /// A watcher that acknowledged [`OWED`] on channel 1, and whose funder has just announced a close.
 async fn closing(holds_recipient_key: bool) -> (House, crate::house::Watcher, Ledger) {
@@ -387,5 +389,91 @@ async fn a_channel_refunded_with_commitments_unpaid_is_a_loss_that_is_not_tried_
         "nothing can be paid any more"
     );
     assert_eq!(house.sim.world().withdrawn(id(1)), amount(0));
+    house.assert_one_in_flight();
+}
+
+#[tokio::test]
+async fn a_close_that_the_funder_makes_fail_is_replaced_by_a_settlement_of_the_fenced_commitment() {
+    let needs = |text: String| {
+        let text = text.replace(
+            "settle_needs_recipient = false",
+            "settle_needs_recipient = true",
+        );
+        let address = format!("address = \"{}\"", recipient().account());
+        text.replace(
+            &address,
+            &format!("{address}\nsecret = {{ file = \"/nowhere/recipient\" }}"),
+        )
+    };
+    let house = House::configured(1, true, needs);
+    house.sim.world().faults.settle_needs_recipient = true;
+    house.sim.world().faults.close_fails = true;
+    let mut watcher = house.watching(1).await;
+    watcher.offer(1, OWED).await.unwrap();
+    let deadline = house.sim.world().close_start(id(1));
+    assert!(
+        house
+            .settled_by(&mut watcher, 1, amount(OWED), deadline)
+            .await
+            .is_some()
+    );
+    assert!(
+        watcher.store.held(&id(1)).unwrap().fence.is_some(),
+        "the close was tried first"
+    );
+    assert!(
+        !house.sim.world().channels[&id(1)].refunded,
+        "settled, not closed"
+    );
+    house.assert_one_in_flight();
+}
+
+#[tokio::test]
+async fn many_channels_that_close_at_once_are_settled_one_after_the_other() {
+    let house = House::new(6, false);
+    let mut watcher = house.watching(6).await;
+    for number in 1..=6 {
+        watcher.offer(number, OWED).await.unwrap();
+    }
+    for number in (1..=6).rev() {
+        house.sim.world().close_start(id(number));
+    }
+    let start = house.now();
+    while house.now() < Ledger(start.0 + WAITING) {
+        house.ledger(&mut watcher).await;
+    }
+    for number in 1..=6 {
+        assert_eq!(
+            house.sim.world().withdrawn(id(number)),
+            amount(OWED),
+            "channel {number}"
+        );
+    }
+    assert_eq!(house.sim.world().offered.len(), 6);
+    house.assert_one_in_flight();
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_worth_the_price_does_not_keep_the_lane_from_one_that_is() {
+    let house = House::new(2, false);
+    let mut watcher = house.watching(2).await;
+    // Worth little more than its resources; and its deadline comes first.
+    watcher.offer(1, CHEAP).await.unwrap();
+    watcher.offer(2, OWED).await.unwrap();
+    house.sim.world().close_start(id(1));
+    house.ledger(&mut watcher).await;
+    let deadline = house.sim.world().close_start(id(2));
+    house.sim.world().faults.market = MAX_FEE / 2;
+    assert!(
+        house
+            .settled_by(&mut watcher, 2, amount(OWED), deadline)
+            .await
+            .is_some()
+    );
+    assert_eq!(
+        house.sim.world().withdrawn(id(1)),
+        amount(0),
+        "the price is above all that channel 1 is worth"
+    );
     house.assert_one_in_flight();
 }

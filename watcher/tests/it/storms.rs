@@ -81,11 +81,11 @@ async fn weather_the_storm(
             }
         }
         let hung = house.ledger_with_hang(&mut watcher).await;
-        // Whatever is acknowledged in between is owed too.
+        // Whatever is acknowledged in between is owed too: more than dust each time, so that it must be paid.
         for number in [1u8, 2] {
             let owed = &mut acknowledged[usize::from(number - 1)];
-            if watcher.offer(number, *owed + 1_000).await.is_ok() {
-                *owed += 1_000;
+            if watcher.offer(number, *owed + 200_000).await.is_ok() {
+                *owed += 200_000;
             }
         }
         if hung || matches!(day, Weather::Kill) {
@@ -148,10 +148,11 @@ fn what_was_acknowledged_is_paid_at_the_deadline_whatever_the_weather() {
 async fn the_simulated_network_notices_two_transactions_that_could_both_be_pending() {
     let house = House::new(1, false);
     let mut envelopes = Vec::new();
+    let sequence = house.sim.world().lane_sequence + 1;
     for fee in [100, 200] {
         let request = Request {
             source: lane().account(),
-            sequence: house.sim.world().lane_sequence + 1,
+            sequence,
             max_ledger: Ledger(house.now().0 + 5),
             inclusion_fee: Stroops(fee),
             call: Call::Extend {

@@ -154,10 +154,12 @@ fn a_store_that_was_rolled_back_on_one_channel_takes_nothing_on_any() {
         rolled_back: &[ContractId([9; 32])],
         ..moment(&view, &fees)
     };
-    assert!(matches!(
+    assert_eq!(
         check(&held(100), units(600), &another),
-        Err(Refusal::Stopping { .. })
-    ));
+        Err(Refusal::RolledBackElsewhere {
+            channel: ContractId([9; 32])
+        })
+    );
 }
 
 #[test]
@@ -218,7 +220,7 @@ fn what_the_recipient_cannot_be_paid_is_not_promised() {
     };
     assert!(matches!(
         check(&held(0), units(1), &with(Payability::TrustlineMissing)),
-        Err(Refusal::Stopping { .. })
+        Err(Refusal::Unpayable { .. })
     ));
     assert_eq!(
         check(&held(0), units(50), &with(Payability::Room(units(50)))),

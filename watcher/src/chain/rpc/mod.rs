@@ -288,6 +288,14 @@ impl RpcChain {
                 return Ok(Prepared::Fails { why });
             }
         };
+        if simulated.restore_first {
+            // Only a server without automatic restoration (before protocol 23) answers so; sent all the same, the call
+            // would fail and cost its fee.
+            let why =
+                "an entry that it needs is archived; restore it first (stellar contract restore)"
+                    .to_owned();
+            return Ok(Prepared::Fails { why });
+        }
         if simulated.auth.iter().any(auth::needs_signature) {
             let why =
                 "it needs the authorization of somebody whose key is not used here".to_owned();

@@ -241,6 +241,11 @@ impl Chain for SimChain {
 }
 
 fn prepare(world: &World, request: &Request) -> Prepared {
+    if world.faults.close_fails && matches!(request.call, Call::Close { .. }) {
+        return Prepared::Fails {
+            why: "HostError: Error(Contract, #13)".to_owned(),
+        };
+    }
     let (body, source) = match &request.call {
         Call::Settle {
             channel,

@@ -71,6 +71,10 @@ pub struct Faults {
     pub entrance: i64,
     /// Settling these channels fails in simulation.
     pub broken: HashSet<ContractId>,
+    /// Closing any channel fails in simulation: its funder refuses to take the rest back.
+    pub close_fails: bool,
+    /// The channels' code wants the recipient's authorization to settle.
+    pub settle_needs_recipient: bool,
     /// These channels can't be decoded.
     pub garbled: HashSet<ContractId>,
     /// Where to stop the process, once.
