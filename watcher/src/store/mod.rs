@@ -430,7 +430,7 @@ impl Store {
         // May wait for room in the queue, so not on the caller's thread. When it can't be sent, or the runtime is going
         // down, the committer ends by itself: it did already, or does with the last clone.
         let requests = self.requests.clone();
-        let _ = tokio::task::spawn_blocking(move || requests.send(Request::Stop)).await;
+        let _ = tokio::task::spawn_blocking(move || requests.send(Request::Stop).is_ok()).await;
         match self.ended().await {
             Ending::Failed(error) => Err(error),
             Ending::Running | Ending::Stopped => Ok(()),
