@@ -1,9 +1,9 @@
 //! The sum of all records, as records.
 
-use super::StoreError;
 use super::index::Index;
 use super::record::Record;
 use super::state::State;
+use super::{Held, StoreError};
 
 /// All that a checkpoint has to hold, between its start and its end.
 ///
@@ -16,7 +16,8 @@ pub(super) fn records<'a>(
 ) -> impl Iterator<Item = Result<Record, StoreError>> + 'a {
     let channels = state.channels.values().flat_map(move |channel| {
         let id = channel.held.channel();
-        let forgotten = channel.held.accepted.saturating_sub(remembered.max(1));
+        let forgotten = forgotten(&channel.held, remembered);
+        let accepted = channel.held.accepted;
         let whole = std::iter::once(Ok(Record::WholeChannel(Box::new(channel.clone()))));
         let (requests, error) = match index.requests(id) {
             Ok(requests) => (requests, None),
@@ -24,13 +25,14 @@ pub(super) fn records<'a>(
         };
         let requests = requests
             .into_iter()
-            .filter(move |request| request.number > forgotten)
+            // The highest one's is in the channel's own record, with its signature.
+            .filter(move |request| request.number > forgotten && request.number < accepted)
             .map(move |request| {
                 Ok(Record::Remembered {
                     channel: id,
                     number: request.number,
                     amount: request.amount,
-                    request_id: request.request_id,
+                    digest: request.digest,
                 })
             });
         whole.chain(requests).chain(error)
@@ -48,4 +50,9 @@ pub(super) fn records<'a>(
         .iter()
         .map(|transaction| Ok(Record::Signed(transaction.clone())));
     channels.chain(outcomes).chain(in_flight)
+}
+
+/// The number of the last commitment of a channel whose request id is no longer remembered; zero when all are.
+pub(super) fn forgotten(held: &Held, remembered: u64) -> u64 {
+    held.accepted.saturating_sub(remembered.max(1))
 }

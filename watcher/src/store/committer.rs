@@ -14,7 +14,7 @@ use paychan_channel::{Amount, ContractId};
 use tokio::sync::oneshot;
 
 use super::checkpoint;
-use super::index::{Index, Update};
+use super::index::{Digest, Index, IndexError, Updates};
 use super::lock::Lock;
 use super::log::Log;
 use super::record::Record;
@@ -22,7 +22,7 @@ use super::rules::{Verdict, judge};
 use super::state::State;
 use super::{
     AcceptError, Accepted, Admission, AdmitAnswer, Fence, HeldCommitment, Offer, Options, Outcome,
-    Refusal, RequestId, Shared, SignedTransaction, StoreError,
+    Refusal, Shared, SignedTransaction, StoreError,
 };
 
 /// The most requests in one batch: bounds how long the first one waits for the last one's check, and the bytes of one
@@ -47,13 +47,11 @@ type Answer = Box<dyn FnOnce()>;
 
 pub(super) struct Committer {
     pub(super) log: Log,
-    pub(super) index: Index,
+    pub(super) index: WatchedIndex,
     /// With all that was added to the log, durable or not: an error ends everything, so nothing is ever undone.
     pub(super) state: State,
     pub(super) shared: Arc<Shared>,
     pub(super) options: Options,
-    /// Made when the index fails, so that the next start builds it anew.
-    pub(super) suspect_index: PathBuf,
     pub(super) lock: Lock,
 }
 
@@ -61,11 +59,13 @@ pub(super) struct Committer {
 #[derive(Default)]
 struct Batch {
     answers: Vec<Answer>,
-    updates: Vec<Update>,
+    updates: Updates,
+    /// The number of its first record.
+    first: u64,
     channels: HashSet<ContractId>,
     transactions: bool,
     /// Request ids accepted in this batch, which the index does not know yet.
-    requests: HashMap<(ContractId, RequestId), Amount>,
+    requests: HashMap<(ContractId, Digest), Amount>,
 }
 
 impl Committer {
@@ -97,7 +97,7 @@ impl Committer {
             }
             self.keep_short()?;
         }
-        self.indexed(|index| index.flush())
+        self.index.ask(|index| index.flush())
     }
 
     fn take(&mut self, request: Request, batch: &mut Batch) -> Result<(), StoreError> {
@@ -152,10 +152,17 @@ impl Committer {
         let Some(entry) = self.state.channels.get(&channel) else {
             return Err(AcceptError::UnknownChannel(channel));
         };
-        let key = (channel, offer.request_id.clone());
+        let key = (channel, Digest::of(&offer.request_id));
         let remembered = match batch.requests.get(&key) {
             Some(amount) => Some(*amount),
-            None => self.indexed(|index| index.request(channel, &offer.request_id))?,
+            None => {
+                let forgotten =
+                    checkpoint::forgotten(&entry.held, self.options.remembered_requests);
+                self.index
+                    .ask(|index| index.request(channel, key.1))?
+                    .filter(|request| request.number > forgotten)
+                    .map(|request| request.amount)
+            }
         };
         match judge(&entry.held, remembered, offer)? {
             Verdict::Replay(accepted) => return Ok(accepted),
@@ -284,17 +291,21 @@ impl Committer {
             // written.
             StoreError::Failed(format!("a record contradicts the state: {why}").into())
         })?;
-        batch.updates.push(Update::of(sequence, &record));
+        if batch.updates.records() == 0 {
+            batch.first = sequence;
+        }
+        batch.updates.add(sequence, &record);
         Ok(())
     }
 
     /// Makes a batch durable, then visible, then answers.
-    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
-        if !batch.updates.is_empty() {
-            self.log.commit()?;
-            self.indexed(|index| index.apply(&batch.updates))?;
+    fn commit(&mut self, mut batch: Batch) -> Result<(), StoreError> {
+        if batch.updates.records() > 0 {
+            let frames = self.log.commit()?;
+            batch.updates.add_frames(batch.first, frames);
+            self.index.ask(|index| index.apply(&batch.updates))?;
             let counters = &self.shared.counters;
-            let records = batch.updates.len() as u64;
+            let records = batch.updates.records();
             counters.syncs.fetch_add(1, Relaxed);
             counters.records.fetch_add(records, Relaxed);
             counters.largest_batch.fetch_max(records, Relaxed);
@@ -338,22 +349,44 @@ impl Committer {
             return self.log.rotate();
         }
         let remembered = self.options.remembered_requests;
-        self.log
-            .checkpoint(checkpoint::records(&self.state, &self.index, remembered))?;
-        let last = self.log.last();
-        self.indexed(|index| index.apply(&[Update::nothing(last)]))?;
-        self.indexed(|index| index.flush())
+        let before = self.log.last() + 1;
+        let mut updates = Updates::default();
+        let records = checkpoint::records(&self.state, &self.index.index, remembered);
+        self.log.checkpoint(records.inspect(|record| {
+            // The requests are there already.
+            if let Ok(whole @ Record::WholeChannel(_)) = record {
+                updates.add(before, whole);
+            }
+        }))?;
+        updates.seen_up_to(self.log.last());
+        self.index.ask(|index| {
+            index.apply(&updates)?;
+            index.forget_frames(before)?;
+            for channel in self.state.channels.values() {
+                let forgotten = checkpoint::forgotten(&channel.held, remembered);
+                index.forget_requests(channel.held.channel(), forgotten)?;
+            }
+            index.flush()
+        })
     }
+}
 
-    /// Asks the index. When it fails, the next start must not trust it: a mark says so.
-    fn indexed<T>(
-        &self,
-        ask: impl FnOnce(&Index) -> Result<T, super::index::IndexError>,
+/// The index, and what to leave behind when it fails.
+pub(super) struct WatchedIndex {
+    pub(super) index: Index,
+    /// A file that tells the next start not to trust the index.
+    pub(super) suspect_mark: PathBuf,
+}
+
+impl WatchedIndex {
+    fn ask<T>(
+        &mut self,
+        question: impl FnOnce(&mut Index) -> Result<T, IndexError>,
     ) -> Result<T, StoreError> {
-        ask(&self.index).map_err(|error| {
-            if let Err(mark) = std::fs::File::create(&self.suspect_index) {
+        question(&mut self.index).map_err(|error| {
+            if let Err(mark) = std::fs::File::create(&self.suspect_mark) {
                 tracing::error!(
-                    path = %self.suspect_index.display(),
+                    path = %self.suspect_mark.display(),
                     error = %mark,
                     "could not mark the index as suspect; delete it before the next start"
                 );

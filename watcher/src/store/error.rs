@@ -177,18 +177,6 @@ pub enum DamageKind {
         /// The last record that the index has seen.
         index: u64,
     },
-    /// The index holds a higher commitment, rightly signed, than the journal.
-    #[error(
-        "the index holds a signed commitment of channel {channel} for {index}, and the journal's highest is {journal}"
-    )]
-    BelowIndex {
-        /// The channel.
-        channel: ContractId,
-        /// The journal's highest amount.
-        journal: Amount,
-        /// The index's.
-        index: Amount,
-    },
 }
 
 impl StoreError {

@@ -9,23 +9,36 @@
 //! | key | value |
 //! | --- | --- |
 //! | `a` | number u64 of the last record applied |
-//! | `c` channel | the highest commitment, as [`super::record`] writes it |
-//! | `i` channel, request id | amount i128, number u64 of the commitment |
-//! | `n` channel, number u64 | the request id |
+//! | `k` channel | the channel's number here, u32 |
+//! | `r` channel's number u32, request's digest | number of the commitment (6 bytes), amount i128 |
+//! | `c` channel | the channel as the last checkpoint had it: the record |
+//! | `j` number u64 of its first record, piece u32 | frames as in the journal, those since the last checkpoint |
+//!
+//! `a`, `k` and `r` are what the store asks; `c` and `j` are what a repair asks when the journal is damaged.
+//!
+//! The committer waits for all of this, so it is made cheap. sled copies a whole leaf for each insertion: keys and
+//! values of at most 22 bytes lie in the leaf itself and are copied as one block, longer ones are counted references.
+//! Nothing is removed when it is forgotten: whether a request is still remembered is told by its number, and what is
+//! not is swept out after a checkpoint.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use paychan_channel::{Amount, ContractId};
+use sha2::{Digest as _, Sha256};
 
 use super::bytes::{DecodeError, Reader, Writer};
-use super::record::{Record, commitment, commitment_fields};
-use super::{HeldCommitment, RequestId, StoreError};
+use super::frame::frame_at;
+use super::record::Record;
+use super::{RequestId, StoreError};
 
 /// Bytes of pages that sled keeps in memory. Its own default is a gigabyte.
 const CACHE_BYTES: u64 = 64 << 20;
-/// The most updates in one of sled's batches: it is held in memory and in one of sled's segments (512 KiB).
-const LARGEST_BATCH: usize = 512;
+/// Removals in one of sled's batches.
+const SWEEP: usize = 1_000;
+/// Bytes of one `j` value: well below sled's segments (512 KiB), beyond which it makes a file of each.
+const PIECE: usize = 64 << 10;
 
 /// What sled said, or what is wrong with what it gave.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -53,103 +66,113 @@ impl From<IndexError> for StoreError {
     }
 }
 
-/// What one record changes here.
-#[derive(Debug, Clone)]
-pub(super) struct Update {
-    sequence: u64,
-    change: Change,
+/// Stands for a request id: the first half of its SHA-256. Two ids of one channel with the same digest would take 2^64
+/// attempts to find, and gain a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Digest(pub(super) [u8; 16]);
+
+impl Digest {
+    pub(super) fn of(request_id: &RequestId) -> Self {
+        let whole: [u8; 32] = Sha256::digest(request_id.as_str()).into();
+        let (half, _) = whole.split_first_chunk().expect("32 bytes begin with 16");
+        Digest(*half)
+    }
 }
 
-#[derive(Debug, Clone)]
-enum Change {
-    Accepted {
-        channel: ContractId,
-        number: u64,
-        commitment: HeldCommitment,
-    },
-    Highest {
-        channel: ContractId,
-        commitment: HeldCommitment,
-    },
-    Remembered {
-        channel: ContractId,
-        number: u64,
-        amount: Amount,
-        request_id: RequestId,
-    },
-    Nothing,
+/// What is known of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) digest: Digest,
+    /// Which of the channel's commitments it is, counted from one.
+    pub(super) number: u64,
+    pub(super) amount: Amount,
 }
 
-impl Update {
-    /// All up to this record was applied, and nothing of it concerns the index.
-    pub(super) fn nothing(sequence: u64) -> Self {
-        Update {
-            sequence,
-            change: Change::Nothing,
-        }
-    }
+/// What records change here, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Updates {
+    channels: Vec<ContractId>,
+    requests: Vec<(ContractId, Request)>,
+    wholes: Vec<(ContractId, Vec<u8>)>,
+    /// The number of the first record in `frames`, and the frames.
+    frames: Option<(u64, Vec<u8>)>,
+    last: u64,
+    records: u64,
+}
 
-    /// The record's number.
-    pub(super) fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    pub(super) fn of(sequence: u64, record: &Record) -> Self {
-        let change = match record {
+impl Updates {
+    /// What one record changes.
+    pub(super) fn add(&mut self, sequence: u64, record: &Record) {
+        let mut request = |channel, digest, number, amount| {
+            let request = Request {
+                digest,
+                number,
+                amount,
+            };
+            self.requests.push((channel, request));
+        };
+        match record {
+            Record::Admitted(admission) => self.channels.push(admission.channel),
             Record::Accepted {
                 channel,
                 number,
                 commitment,
-            } => Change::Accepted {
-                channel: *channel,
-                number: *number,
-                commitment: commitment.clone(),
-            },
-            Record::WholeChannel(whole) => match &whole.held.highest {
-                Some(commitment) => Change::Highest {
-                    channel: whole.held.channel(),
-                    commitment: commitment.clone(),
-                },
-                None => Change::Nothing,
-            },
+            } => {
+                let digest = Digest::of(&commitment.request_id);
+                request(*channel, digest, *number, commitment.amount);
+            }
             Record::Remembered {
                 channel,
                 number,
                 amount,
-                request_id,
-            } => Change::Remembered {
-                channel: *channel,
-                number: *number,
-                amount: *amount,
-                request_id: request_id.clone(),
-            },
-            _ => Change::Nothing,
-        };
-        Update { sequence, change }
+                digest,
+            } => request(*channel, *digest, *number, *amount),
+            Record::WholeChannel(whole) => {
+                let id = whole.held.channel();
+                if let Some(highest) = &whole.held.highest {
+                    let digest = Digest::of(&highest.request_id);
+                    request(id, digest, whole.held.accepted, highest.amount);
+                }
+                self.channels.push(id);
+                self.wholes.push((id, record.encode()));
+            }
+            _ => {}
+        }
+        self.last = sequence;
+        self.records += 1;
     }
-}
 
-/// A request that is remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Remembered {
-    pub(super) number: u64,
-    pub(super) amount: Amount,
-    pub(super) request_id: RequestId,
+    /// The frames of these records, of which the first has this number.
+    pub(super) fn add_frames(&mut self, first: u64, frames: &[u8]) {
+        let (_, all) = self.frames.get_or_insert_with(|| (first, Vec::new()));
+        all.extend_from_slice(frames);
+    }
+
+    /// All up to this record was seen, and what concerns the index is here.
+    pub(super) fn seen_up_to(&mut self, last: u64) {
+        self.last = last;
+        self.records = self.records.max(1);
+    }
+
+    /// How many records.
+    pub(super) fn records(&self) -> u64 {
+        self.records
+    }
 }
 
 /// The index, open.
 #[derive(Debug)]
 pub(super) struct Index {
     db: sled::Db,
-    /// How many requests of a channel are remembered, at least one: the highest commitment's.
-    remembered: u64,
+    /// The channels' numbers here: the `k` keys.
+    numbers: HashMap<ContractId, u32>,
 }
 
 impl Index {
     /// Opens or makes it, and reads all of it once: what sled can't read is better known now than when money comes.
     ///
     /// sled 0.34 answers some damage with a panic; that is caught here.
-    pub(super) fn open(dir: &Path, remembered: u64) -> Result<Self, IndexError> {
+    pub(super) fn open(dir: &Path) -> Result<Self, IndexError> {
         let doing = "opening it";
         let open = || {
             let db = sled::Config::new()
@@ -167,10 +190,13 @@ impl Index {
         let db = catch_unwind(AssertUnwindSafe(open))
             .map_err(|panic| IndexError::new(doing, panic_message(panic.as_ref())))?
             .map_err(|error| IndexError::new(doing, error))?;
-        Ok(Index {
-            db,
-            remembered: remembered.max(1),
-        })
+        let mut numbers = HashMap::new();
+        for entry in db.scan_prefix(b"k") {
+            let (key, value) = entry.map_err(|error| IndexError::new(doing, error))?;
+            let channel = decoded(doing, &key[1..], |r| r.channel())?;
+            numbers.insert(channel, decoded(doing, &value, |r| r.u32())?);
+        }
+        Ok(Index { db, numbers })
     }
 
     /// The number of the last record that was applied; zero in a new index.
@@ -182,135 +208,173 @@ impl Index {
             .map_err(|error| IndexError::new(doing, error))?
         {
             None => Ok(0),
-            Some(value) => decoded(doing, &value, Reader::u64),
+            Some(value) => decoded(doing, &value, |r| r.u64()),
         }
     }
 
-    /// The amount that was accepted under a request id, if it is remembered. Base units.
+    /// What is known of a request, remembered or not yet swept out.
     pub(super) fn request(
         &self,
         channel: ContractId,
-        request_id: &RequestId,
-    ) -> Result<Option<Amount>, IndexError> {
+        digest: Digest,
+    ) -> Result<Option<Request>, IndexError> {
         let doing = "looking up a request id";
+        let Some(number) = self.numbers.get(&channel) else {
+            return Ok(None);
+        };
         self.db
-            .get(request_key(channel, request_id))
+            .get(request_key(*number, digest))
             .map_err(|error| IndexError::new(doing, error))?
-            .map(|value| decoded(doing, &value, request).map(|(amount, _)| amount))
+            .map(|value| request(doing, digest, &value))
             .transpose()
     }
 
-    /// The remembered requests of a channel, oldest first.
-    pub(super) fn requests(&self, channel: ContractId) -> Result<Vec<Remembered>, IndexError> {
+    /// All that is known of a channel's requests, in no order.
+    pub(super) fn requests(&self, channel: ContractId) -> Result<Vec<Request>, IndexError> {
         let doing = "reading the request ids";
-        let mut found = Vec::new();
-        let prefix = Writer::new(b'n').channel(channel).finish();
-        for entry in self.db.scan_prefix(&prefix) {
-            let (key, id) = entry.map_err(|error| IndexError::new(doing, error))?;
-            let number = decoded(doing, &key[prefix.len()..], Reader::u64)?;
-            let text = std::str::from_utf8(&id).map_err(|error| IndexError::new(doing, error))?;
-            let request_id = RequestId::new(text).map_err(|error| IndexError::new(doing, error))?;
-            let Some(amount) = self.request(channel, &request_id)? else {
-                return Err(IndexError::new(doing, "a request id has lost its amount"));
-            };
-            found.push(Remembered {
-                number,
-                amount,
-                request_id,
-            });
-        }
-        Ok(found)
-    }
-
-    /// The highest commitment of every channel, as seen here.
-    pub(super) fn highest(&self) -> Result<Vec<(ContractId, HeldCommitment)>, IndexError> {
-        let doing = "reading the highest commitments";
+        let Some(number) = self.numbers.get(&channel) else {
+            return Ok(Vec::new());
+        };
+        let prefix = [b"r".as_slice(), &number.to_be_bytes()].concat();
         self.db
-            .scan_prefix(b"c")
+            .scan_prefix(&prefix)
             .map(|entry| {
                 let (key, value) = entry.map_err(|error| IndexError::new(doing, error))?;
-                Ok((
-                    decoded(doing, &key[1..], Reader::channel)?,
-                    decoded(doing, &value, commitment)?,
-                ))
+                let digest = decoded(doing, &key[prefix.len()..], |r| r.array())?;
+                request(doing, Digest(digest), &value)
             })
             .collect()
     }
 
-    /// Takes in what synced records change, in their order, together with the number of the last one: at any moment the
-    /// index is what it was after some record.
-    pub(super) fn apply(&self, updates: &[Update]) -> Result<(), IndexError> {
+    /// The number and amount of the highest commitment of every channel that has one, as seen here.
+    pub(super) fn highest(&self) -> Result<HashMap<ContractId, (u64, Amount)>, IndexError> {
+        let mut highest = HashMap::new();
+        for channel in self.numbers.keys() {
+            let last = self.requests(*channel)?;
+            if let Some(last) = last.iter().max_by_key(|request| request.number) {
+                highest.insert(*channel, (last.number, last.amount));
+            }
+        }
+        Ok(highest)
+    }
+
+    /// Takes in what synced records change, together with the number of the last one: at any moment the index is what it
+    /// was after some record.
+    pub(super) fn apply(&mut self, updates: &Updates) -> Result<(), IndexError> {
         let doing = "applying records";
-        // Forgetting looks up what was inserted by an earlier batch, so one batch must not insert and forget one id.
-        let size = usize::try_from(self.remembered)
-            .unwrap_or(usize::MAX)
-            .min(LARGEST_BATCH);
-        for chunk in updates.chunks(size) {
-            let mut batch = sled::Batch::default();
-            for update in chunk {
-                self.change(&update.change, &mut batch)?;
-            }
-            if let Some(last) = chunk.last() {
-                batch.insert(b"a", &last.sequence.to_be_bytes());
-            }
-            self.db
-                .apply_batch(batch)
-                .map_err(|error| IndexError::new(doing, error))?;
+        if updates.records == 0 {
+            return Ok(());
         }
-        Ok(())
+        let mut batch = sled::Batch::default();
+        for channel in &updates.channels {
+            let next = u32::try_from(self.numbers.len())
+                .map_err(|_| IndexError::new(doing, "there are too many channels"))?;
+            let number = *self.numbers.entry(*channel).or_insert(next);
+            let key = Writer::new(b'k').channel(*channel).finish();
+            batch.insert(key, &number.to_be_bytes());
+        }
+        for (channel, request) in &updates.requests {
+            let Some(number) = self.numbers.get(channel) else {
+                return Err(IndexError::new(doing, "a channel has no number"));
+            };
+            let (key, value) = (
+                request_key(*number, request.digest),
+                request_fields(doing, request)?,
+            );
+            batch.insert(&key, &value);
+        }
+        for (channel, record) in &updates.wholes {
+            let key = Writer::new(b'c').channel(*channel).finish();
+            batch.insert(key, record.as_slice());
+        }
+        if let Some((first, frames)) = &updates.frames {
+            for (piece, bytes) in (0_u32..).zip(frames.chunks(PIECE)) {
+                let key = Writer::new(b'j').u64(*first).u32(piece).finish();
+                batch.insert(key, bytes);
+            }
+        }
+        batch.insert(b"a", &updates.last.to_be_bytes());
+        self.db
+            .apply_batch(batch)
+            .map_err(|error| IndexError::new(doing, error))
     }
 
-    fn change(&self, change: &Change, batch: &mut sled::Batch) -> Result<(), IndexError> {
-        match change {
-            Change::Accepted {
-                channel,
-                number,
-                commitment,
-            } => {
-                remember(
-                    *channel,
-                    *number,
-                    commitment.amount,
-                    &commitment.request_id,
-                    batch,
-                );
-                highest(*channel, commitment, batch);
-                if let Some(old) = number.checked_sub(self.remembered) {
-                    self.forget(*channel, old, batch)?;
-                }
-            }
-            Change::Highest {
-                channel,
-                commitment,
-            } => highest(*channel, commitment, batch),
-            Change::Remembered {
-                channel,
-                number,
-                amount,
-                request_id,
-            } => remember(*channel, *number, *amount, request_id, batch),
-            Change::Nothing => {}
-        }
-        Ok(())
-    }
-
-    fn forget(
+    /// Sweeps out a channel's requests up to this number.
+    pub(super) fn forget_requests(
         &self,
         channel: ContractId,
-        number: u64,
-        batch: &mut sled::Batch,
+        up_to: u64,
     ) -> Result<(), IndexError> {
-        let doing = "forgetting an old request id";
-        let key = number_key(channel, number);
+        let Some(number) = self.numbers.get(&channel) else {
+            return Ok(());
+        };
+        let forgotten = self
+            .requests(channel)?
+            .into_iter()
+            .filter(|request| request.number <= up_to)
+            .map(|request| Ok(sled::IVec::from(&request_key(*number, request.digest))));
+        self.remove(forgotten)
+    }
+
+    /// Sweeps out the frames of records before this one.
+    pub(super) fn forget_frames(&self, before: u64) -> Result<(), IndexError> {
+        let doing = "sweeping out frames";
+        let end = Writer::new(b'j').u64(before).finish();
         let old = self
             .db
-            .get(&key)
-            .map_err(|error| IndexError::new(doing, error))?;
-        if let Some(id) = old {
-            batch.remove(Writer::new(b'i').channel(channel).raw(&id).finish());
-            batch.remove(key);
+            .range(b"j".to_vec()..end)
+            .keys()
+            .map(|key| key.map_err(|error| IndexError::new(doing, error)));
+        self.remove(old)
+    }
+
+    fn remove(
+        &self,
+        keys: impl Iterator<Item = Result<sled::IVec, IndexError>>,
+    ) -> Result<(), IndexError> {
+        let doing = "sweeping out";
+        let mut batch = sled::Batch::default();
+        let mut size = 0;
+        for key in keys {
+            batch.remove(key?);
+            size += 1;
+            if size == SWEEP {
+                self.db
+                    .apply_batch(std::mem::take(&mut batch))
+                    .map_err(|error| IndexError::new(doing, error))?;
+                size = 0;
+            }
         }
-        Ok(())
+        self.db
+            .apply_batch(batch)
+            .map_err(|error| IndexError::new(doing, error))
+    }
+
+    /// All records that are kept here for a repair: channels as the last checkpoint had them, and by number what came
+    /// after it.
+    pub(super) fn witness(&self) -> Result<Witness, IndexError> {
+        let doing = "reading what it has of the journal";
+        let mut witness = Witness {
+            applied: self.applied()?,
+            ..Witness::default()
+        };
+        for entry in self.db.scan_prefix(b"c") {
+            let (_, value) = entry.map_err(|error| IndexError::new(doing, error))?;
+            let record = Record::decode(&value).map_err(|error| IndexError::new(doing, error))?;
+            witness.wholes.push(record);
+        }
+        let mut frames = Vec::new();
+        for entry in self.db.scan_prefix(b"j") {
+            let (_, value) = entry.map_err(|error| IndexError::new(doing, error))?;
+            frames.extend_from_slice(&value);
+        }
+        let mut rest = frames.as_slice();
+        while let Some((sequence, record, length)) = frame_at(rest) {
+            let decoded = Record::decode(record).map_err(|error| IndexError::new(doing, error))?;
+            witness.records.insert(sequence, (decoded, length as u64));
+            rest = &rest[length..];
+        }
+        Ok(witness)
     }
 
     /// Gives all to the system, so that the next start has less to catch up with. Not durable, and need not be.
@@ -322,38 +386,43 @@ impl Index {
     }
 }
 
-fn remember(
-    channel: ContractId,
-    number: u64,
-    amount: Amount,
-    request_id: &RequestId,
-    batch: &mut sled::Batch,
-) {
-    let value = [amount.get().to_be_bytes().as_slice(), &number.to_be_bytes()].concat();
-    batch.insert(request_key(channel, request_id), value);
-    batch.insert(number_key(channel, number), request_id.as_str().as_bytes());
+/// What the index can say about a damaged journal.
+#[derive(Debug, Default)]
+pub(super) struct Witness {
+    /// The last record that it has seen; zero when it can't be read.
+    pub(super) applied: u64,
+    pub(super) wholes: Vec<Record>,
+    /// By number: the record and the bytes of its frame.
+    pub(super) records: std::collections::BTreeMap<u64, (Record, u64)>,
 }
 
-fn highest(channel: ContractId, commitment: &HeldCommitment, batch: &mut sled::Batch) {
-    let key = Writer::new(b'c').channel(channel).finish();
-    // A record's kind is no part of it here.
-    let value = commitment_fields(Writer::new(0), commitment).finish();
-    batch.insert(key, &value[1..]);
+fn request_key(channel: u32, digest: Digest) -> [u8; 21] {
+    let mut key = [b'r'; 21];
+    key[1..5].copy_from_slice(&channel.to_be_bytes());
+    key[5..].copy_from_slice(&digest.0);
+    key
 }
 
-fn request_key(channel: ContractId, request_id: &RequestId) -> Vec<u8> {
-    Writer::new(b'i')
-        .channel(channel)
-        .raw(request_id.as_str().as_bytes())
-        .finish()
+fn request_fields(doing: &'static str, request: &Request) -> Result<[u8; 22], IndexError> {
+    let [0, 0, number @ ..] = request.number.to_be_bytes() else {
+        return Err(IndexError::new(doing, "a channel has too many commitments"));
+    };
+    let mut value = [0; 22];
+    value[..6].copy_from_slice(&number);
+    value[6..].copy_from_slice(&request.amount.get().to_be_bytes());
+    Ok(value)
 }
 
-fn number_key(channel: ContractId, number: u64) -> Vec<u8> {
-    Writer::new(b'n').channel(channel).u64(number).finish()
-}
-
-fn request(reader: &mut Reader<'_>) -> Result<(Amount, u64), DecodeError> {
-    Ok((reader.amount()?, reader.u64()?))
+fn request(doing: &'static str, digest: Digest, value: &[u8]) -> Result<Request, IndexError> {
+    decoded(doing, value, |reader| {
+        let mut number = [0; 8];
+        number[2..].copy_from_slice(reader.take(6)?);
+        Ok(Request {
+            digest,
+            number: u64::from_be_bytes(number),
+            amount: reader.amount()?,
+        })
+    })
 }
 
 fn decoded<'a, T>(

@@ -28,6 +28,8 @@ pub(super) struct Log {
     checkpoint_bytes: u64,
     /// Frames of records that were added and not yet written.
     waiting: Vec<u8>,
+    /// Frames that were written last.
+    written: Vec<u8>,
 }
 
 impl Log {
@@ -60,6 +62,7 @@ impl Log {
             log_bytes: replayed.log_bytes,
             checkpoint_bytes: replayed.checkpoint_bytes,
             waiting: Vec::new(),
+            written: Vec::new(),
         };
         // Before a new segment, which may take the name of one of them.
         log.remove(unfinished)?;
@@ -81,6 +84,7 @@ impl Log {
             log_bytes: 0,
             checkpoint_bytes: 0,
             waiting: Vec::new(),
+            written: Vec::new(),
         }
     }
 
@@ -113,8 +117,9 @@ impl Log {
         Ok(self.last)
     }
 
-    /// Writes what was added and makes it durable: one append, one sync. After an error the journal must not be used.
-    pub(super) fn commit(&mut self) -> Result<(), StoreError> {
+    /// Writes what was added and makes it durable: one append, one sync. Gives the frames. After an error the journal
+    /// must not be used.
+    pub(super) fn commit(&mut self) -> Result<&[u8], StoreError> {
         let name = Path::new("journal");
         self.journal
             .append(&self.waiting)
@@ -124,8 +129,9 @@ impl Log {
             .map_err(|error| StoreError::io("making durable the", name, &error))?;
         self.segment_bytes += self.waiting.len() as u64;
         self.log_bytes += self.waiting.len() as u64;
+        std::mem::swap(&mut self.waiting, &mut self.written);
         self.waiting.clear();
-        Ok(())
+        Ok(&self.written)
     }
 
     /// Starts a new segment. All before it is durable already.

@@ -69,7 +69,7 @@ pub use start::{IndexStart, Recovered};
 pub use transaction::{Decided, Outcome, Purpose, SignedTransaction};
 
 use crate::clock::{Clock, SystemClock};
-use committer::{Committer, Request};
+use committer::{Committer, Request, WatchedIndex};
 use start::Started;
 use state::State;
 
@@ -93,8 +93,8 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            segment_bytes: 64 << 20,
-            compact_after_bytes: 256 << 20,
+            segment_bytes: 16 << 20,
+            compact_after_bytes: 64 << 20,
             remembered_requests: 1_024,
             clock: Arc::new(SystemClock),
         }
@@ -257,7 +257,7 @@ impl Store {
             index,
             state,
             recovered,
-        } = start::start(dir, journal, network, options.remembered_requests)?;
+        } = start::start(dir, journal, network)?;
         let shared = Arc::new(Shared {
             state: RwLock::new(state.clone()),
             ..Shared::default()
@@ -266,11 +266,13 @@ impl Store {
         let (ended, ending) = watch::channel(Ending::Running);
         let committer = Committer {
             log,
-            index,
+            index: WatchedIndex {
+                index,
+                suspect_mark: start::suspect_mark(dir),
+            },
             state,
             shared: Arc::clone(&shared),
             options,
-            suspect_index: start::suspect_mark(dir),
             lock,
         };
         let thread = std::thread::Builder::new()

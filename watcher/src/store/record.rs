@@ -16,17 +16,16 @@
 //! | 6 | rollback confirmed | channel, withdrawn |
 //! | 64 | checkpoint starts | |
 //! | 65 | channel, whole | fields of 1, accepted u64, highest?, unsettled since?, fence?, rollback?, paying? |
-//! | 66 | remembered request | channel, number u64, amount, request id |
+//! | 66 | remembered request | channel, number u64, amount, the id's digest (16 bytes, [`super::index`]) |
 //! | 67 | decided, whole | channel, hash, lane, purpose, outcome, time u64 |
 //! | 68 | checkpoint ends | number of records in it u64, both ends included |
 
 use paychan_channel::{Amount, ContractId};
 
 use super::bytes::{DecodeError, Reader, Writer};
+use super::index::Digest;
 use super::state::{Channel, Paying};
-use super::{
-    Admission, Decided, Fence, Held, HeldCommitment, Outcome, Purpose, RequestId, SignedTransaction,
-};
+use super::{Admission, Decided, Fence, Held, HeldCommitment, Outcome, Purpose, SignedTransaction};
 
 /// One record of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub(super) enum Record {
         channel: ContractId,
         number: u64,
         amount: Amount,
-        request_id: RequestId,
+        digest: Digest,
     },
     WholeDecided {
         channel: ContractId,
@@ -106,12 +105,12 @@ impl Record {
                 channel,
                 number,
                 amount,
-                request_id,
+                digest,
             } => Writer::new(66)
                 .channel(*channel)
                 .u64(*number)
                 .amount(*amount)
-                .request_id(request_id),
+                .raw(&digest.0),
             Record::WholeDecided { channel, decided } => outcome_fields(
                 purpose_fields(
                     Writer::new(67)
@@ -167,7 +166,7 @@ impl Record {
                 channel: r.channel()?,
                 number: r.u64()?,
                 amount: r.amount()?,
-                request_id: r.request_id()?,
+                digest: Digest(r.array()?),
             },
             67 => Record::WholeDecided {
                 channel: r.channel()?,
@@ -218,14 +217,14 @@ fn admission(r: &mut Reader<'_>) -> Result<Admission, DecodeError> {
     })
 }
 
-pub(super) fn commitment_fields(w: Writer, commitment: &HeldCommitment) -> Writer {
+fn commitment_fields(w: Writer, commitment: &HeldCommitment) -> Writer {
     w.amount(commitment.amount)
         .raw(&commitment.signature.0)
         .u64(commitment.accepted_at_ms)
         .request_id(&commitment.request_id)
 }
 
-pub(super) fn commitment(r: &mut Reader<'_>) -> Result<HeldCommitment, DecodeError> {
+fn commitment(r: &mut Reader<'_>) -> Result<HeldCommitment, DecodeError> {
     Ok(HeldCommitment {
         amount: r.amount()?,
         signature: r.signature()?,

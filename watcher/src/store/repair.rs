@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use paychan_channel::{Amount, ContractId, NetworkId};
 
-use super::index::{Index, Update};
+use super::index::{Index, Witness};
 use super::journal::{FileJournal, create_directory};
 use super::log::Log;
-use super::record::Record;
 use super::replay::{files, is_signed};
-use super::salvage::{Gap, Salvaged, salvage};
+use super::salvage::{Gap, Salvaged, Sources, salvage};
 use super::start::{index_dir, is_sound, move_aside};
 use super::{HeldCommitment, Options, StoreError, checkpoint, lock};
 
@@ -37,9 +36,6 @@ pub struct Repaired {
     pub kept: u64,
     /// Records that were read and could not be kept, each with the reason.
     pub refused: Vec<String>,
-    /// Commitments that were missing in the journal and were found, rightly signed, in the index: channel, the highest
-    /// that the journal had, the one found. Base units.
-    pub from_index: Vec<(ContractId, Amount, Amount)>,
     /// Channels of which a commitment is known and the admission is lost: the channel, and the highest of them. To be
     /// admitted and submitted again.
     pub not_admitted: Vec<(ContractId, HeldCommitment)>,
@@ -75,28 +71,24 @@ impl fmt::Display for Repaired {
             match gap.until {
                 Some(until) if until > gap.after + 1 => writeln!(
                     f,
-                    "{} records, numbers {} to {}.",
+                    "{} records, numbers {} to {}; {} of them were found again in the index.",
                     until - gap.after - 1,
                     gap.after + 1,
-                    until - 1
+                    until - 1,
+                    gap.restored
                 )?,
                 Some(_) => writeln!(f, "no record is missing.")?,
                 None => writeln!(
                     f,
-                    "all records from number {} to its end; how many is not known.",
-                    gap.after + 1
+                    "all records from number {} to its end, how many is not known; {} were found again in the index.",
+                    gap.after + 1,
+                    gap.restored
                 )?,
             }
         }
         writeln!(f, "Kept: {} records.", self.kept)?;
         for why in &self.refused {
             writeln!(f, "Not kept: {why}.")?;
-        }
-        for (channel, journal, index) in &self.from_index {
-            writeln!(
-                f,
-                "Found again: channel {channel}, a signed commitment for {index} in the index; the journal had {journal}."
-            )?;
         }
         for (channel, count) in &self.superseded {
             writeln!(
@@ -162,33 +154,29 @@ pub fn repair(
     let _lock = lock::lock(dir)?;
     let remembered = options.remembered_requests;
     let journal = FileJournal::open(&journal_dir)?;
-    match is_sound(dir, &journal, network, remembered) {
+    match is_sound(dir, &journal, network) {
         Ok(()) => return Ok(RepairReport::Sound),
         Err(StoreError::Damaged(_)) => {}
         Err(other) => return Err(other),
     }
     let copied_to = copy_aside(dir, &journal_dir)?;
     let found = files(&journal)?;
-    let mut salvaged = salvage(&journal, &found, network, &HashSet::new())?;
+    let witness = ask_old_index(dir)?;
+    let nobody = HashSet::new();
+    let sources = Sources {
+        journal: &journal,
+        network,
+        witness: &witness,
+        suspects: &nobody,
+    };
+    let mut salvaged = salvage(&found, &sources)?;
     let suspects = badly_signed(&salvaged, network);
+    let sources = Sources {
+        suspects: &suspects,
+        ..sources
+    };
     if !suspects.is_empty() {
-        salvaged = salvage(&journal, &found, network, &suspects)?;
-    }
-
-    let witness = ask_old_index(dir, remembered, &mut salvaged, network)?;
-    if witness.applied > salvaged.last {
-        salvaged.gaps.push(Gap {
-            segment: found
-                .segments
-                .values()
-                .next_back()
-                .map_or_else(|| "(none)".to_owned(), Clone::clone),
-            offset: 0,
-            bytes: 0,
-            after: salvaged.last,
-            until: Some(witness.applied.saturating_add(1)),
-            why: "it ends before what the index has seen".to_owned(),
-        });
+        salvaged = salvage(&found, &sources)?;
     }
     let mut uncertain: Vec<_> = salvaged
         .state
@@ -196,40 +184,26 @@ pub fn repair(
         .values()
         .map(|channel| (channel.held.channel(), channel.held.highest_amount()))
         .filter(|(channel, _)| {
-            !salvaged.certain.contains(channel)
-                && !salvaged
-                    .gaps
-                    .iter()
-                    .all(|gap| gap.until.is_some_and(|until| until <= witness.applied + 1))
+            suspects.contains(channel) || (salvaged.holes && !salvaged.certain.contains(channel))
         })
         .collect();
     uncertain.sort();
-    for channel in &suspects {
-        let highest = salvaged
-            .state
-            .channels
-            .get(channel)
-            .map_or(Amount::ZERO, |channel| channel.held.highest_amount());
-        if !uncertain.iter().any(|(other, _)| other == channel) {
-            uncertain.push((*channel, highest));
-        }
-    }
 
-    let index = Index::open(&index_dir(dir), remembered)?;
+    let mut index = Index::open(&index_dir(dir))?;
     index.apply(&salvaged.updates)?;
     let last = salvaged
         .last
         .max(witness.applied)
         .max(found.segments.keys().next_back().copied().unwrap_or(0));
-    let mut log = Log::superseding(Box::new(journal), *network, last);
-    log.checkpoint(checkpoint::records(&salvaged.state, &index, remembered))?;
+    let records = checkpoint::records(&salvaged.state, &index, remembered);
+    let journal = FileJournal::open(&journal_dir)?;
+    Log::superseding(Box::new(journal), *network, last).checkpoint(records)?;
     index.flush()?;
     Ok(RepairReport::Repaired(Box::new(Repaired {
         copied_to,
         gaps: salvaged.gaps,
         kept: salvaged.records - salvaged.refused.len() as u64,
         refused: salvaged.refused,
-        from_index: witness.found,
         not_admitted: salvaged.orphans.into_iter().collect(),
         superseded: salvaged.superseded.into_iter().collect(),
         uncertain,
@@ -253,71 +227,14 @@ fn badly_signed(salvaged: &Salvaged, network: &NetworkId) -> HashSet<ContractId>
         .collect()
 }
 
-/// What the old index knew beyond the journal.
-#[derive(Default)]
-struct Witness {
-    /// The last record that it had seen; zero when it can't be read.
-    applied: u64,
-    found: Vec<(ContractId, Amount, Amount)>,
-}
-
-/// Puts the index aside and takes from it the commitments that the journal lacks. Each proves itself by its signature.
-fn ask_old_index(
-    dir: &Path,
-    remembered: u64,
-    salvaged: &mut Salvaged,
-    network: &NetworkId,
-) -> Result<Witness, StoreError> {
-    let mut witness = Witness::default();
+/// Puts the index aside and takes from it all that it has of the journal. What can't be read bears no witness.
+fn ask_old_index(dir: &Path) -> Result<Witness, StoreError> {
     let Some(aside) = move_aside(dir)? else {
-        return Ok(witness);
+        return Ok(Witness::default());
     };
-    let read = Index::open(&aside, remembered).and_then(|index| {
-        let applied = index.applied()?;
-        index.highest().map(|highest| (applied, highest))
-    });
-    // What can't be read bears no witness.
-    let Ok((applied, seen)) = read else {
-        return Ok(witness);
-    };
-    witness.applied = applied;
-    for (id, commitment) in seen {
-        match salvaged.state.channels.get_mut(&id) {
-            None => {
-                let known = salvaged.orphans.get(&id).map(|orphan| orphan.amount);
-                if known.is_none_or(|known| known < commitment.amount) {
-                    salvaged.orphans.insert(id, commitment);
-                }
-            }
-            Some(channel)
-                if commitment.amount > channel.held.highest_amount()
-                    && is_signed(network, &channel.held, &commitment) =>
-            {
-                witness
-                    .found
-                    .push((id, channel.held.highest_amount(), commitment.amount));
-                let number = channel.held.accepted + 1;
-                channel.take(number, &commitment);
-                salvaged
-                    .updates
-                    .push(update(salvaged.last, id, number, commitment));
-            }
-            Some(_) => {}
-        }
-    }
-    witness.found.sort();
-    Ok(witness)
-}
-
-fn update(sequence: u64, channel: ContractId, number: u64, commitment: HeldCommitment) -> Update {
-    Update::of(
-        sequence,
-        &Record::Accepted {
-            channel,
-            number,
-            commitment,
-        },
-    )
+    Ok(Index::open(&aside)
+        .and_then(|index| index.witness())
+        .unwrap_or_default())
 }
 
 /// Copies the journal's files, durably, into a new directory beside it.

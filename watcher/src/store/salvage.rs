@@ -1,7 +1,7 @@
 //! Reading a damaged journal for all that can still be read.
 //!
 //! Every frame has its checksum and every commitment its signature, so what is readable after a damaged place is as true
-//! as what is before it. What may be wrong is only what is missing.
+//! as what is before it. What may be wrong is only what is missing; and of that, the index may have a copy.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Cursor, Read};
@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::frame::{
     BadHeader, Next, SegmentKind, SegmentReader, Tail, VERSION, find_frame, judge_tail,
 };
-use super::index::Update;
+use super::index::{Updates, Witness};
 use super::journal::Journal;
 use super::record::Record;
 use super::replay::{Files, is_signed, open_segment, reading};
@@ -32,15 +32,26 @@ pub struct Gap {
     pub after: u64,
     /// The number of the first record after it; `None` when none could be read.
     pub until: Option<u64>,
+    /// How many of the records that are missing here were found in the index.
+    pub restored: u64,
     /// What is wrong there.
     pub why: String,
 }
 
+/// What there is to read.
+pub(super) struct Sources<'a> {
+    pub(super) journal: &'a dyn Journal,
+    pub(super) network: &'a NetworkId,
+    pub(super) witness: &'a Witness,
+    /// Channels of which every signature is verified, not only those after the first gap.
+    pub(super) suspects: &'a HashSet<ContractId>,
+}
+
 /// What was read of a damaged journal.
-#[derive(Debug, Default)]
-pub(super) struct Salvaged {
+pub(super) struct Salvaged<'a> {
+    sources: &'a Sources<'a>,
     pub(super) state: State,
-    pub(super) updates: Vec<Update>,
+    pub(super) updates: Updates,
     /// The number of the last record read.
     pub(super) last: u64,
     pub(super) records: u64,
@@ -49,23 +60,23 @@ pub(super) struct Salvaged {
     pub(super) refused: Vec<String>,
     /// The highest commitment read of each channel whose admission was not read. Its signature can't be verified.
     pub(super) orphans: BTreeMap<ContractId, HeldCommitment>,
-    /// Channels of which a commitment was read after the last gap: their highest is certain.
+    in_checkpoint: bool,
+    /// Whether a gap could not be filled.
+    pub(super) holes: bool,
+    /// Channels of which something was read after the last such gap: their highest is certain.
     pub(super) certain: HashSet<ContractId>,
     /// How many of a channel's commitments are missing below one that was read. Harmless.
     pub(super) superseded: BTreeMap<ContractId, u64>,
 }
 
-/// Reads the journal from its last checkpoint on, or all of it when that checkpoint itself is damaged. Signatures are
-/// verified of the channels in `suspects`, and of all after the first gap.
-pub(super) fn salvage(
-    journal: &dyn Journal,
+/// Reads the journal from its last checkpoint on, or all of it when that checkpoint itself is damaged.
+pub(super) fn salvage<'a>(
     files: &Files,
-    network: &NetworkId,
-    suspects: &HashSet<ContractId>,
-) -> Result<Salvaged, StoreError> {
+    sources: &'a Sources<'a>,
+) -> Result<Salvaged<'a>, StoreError> {
     let mut checkpoint = None;
     for (first, name) in files.segments.iter().rev() {
-        let (header, _) = open_segment(journal, name)?;
+        let (header, _) = open_segment(sources.journal, name)?;
         if header.is_ok_and(|header| header.kind == SegmentKind::Checkpoint) {
             checkpoint = Some((*first, name));
             break;
@@ -73,23 +84,35 @@ pub(super) fn salvage(
     }
     let all = || files.segments.iter().collect::<Vec<_>>();
     let Some((first, name)) = checkpoint else {
-        return salvage_from(journal, &all(), network, suspects);
+        return salvage_from(&all(), sources);
     };
     let recent: Vec<_> = files.segments.range(first..).collect();
-    let found = salvage_from(journal, &recent, network, suspects)?;
+    let found = salvage_from(&recent, sources)?;
     if found.gaps.iter().any(|gap| gap.segment == *name) {
-        return salvage_from(journal, &all(), network, suspects);
+        return salvage_from(&all(), sources);
     }
     Ok(found)
 }
 
-fn salvage_from(
-    journal: &dyn Journal,
+fn salvage_from<'a>(
     segments: &[(&u64, &String)],
-    network: &NetworkId,
-    suspects: &HashSet<ContractId>,
-) -> Result<Salvaged, StoreError> {
-    let mut found = Salvaged::default();
+    sources: &'a Sources<'a>,
+) -> Result<Salvaged<'a>, StoreError> {
+    let mut found = Salvaged {
+        sources,
+        state: State::default(),
+        updates: Updates::default(),
+        last: 0,
+        records: 0,
+        gaps: Vec::new(),
+        refused: Vec::new(),
+        orphans: BTreeMap::new(),
+        in_checkpoint: false,
+        holes: false,
+        certain: HashSet::new(),
+        superseded: BTreeMap::new(),
+    };
+    let (journal, network) = (sources.journal, sources.network);
     for (position, (first, name)) in segments.iter().enumerate() {
         let is_last = position + 1 == segments.len();
         let (header, reader) = open_segment(journal, name)?;
@@ -102,6 +125,7 @@ fn salvage_from(
                 });
             }
             Ok(header) => {
+                found.in_checkpoint = header.kind == SegmentKind::Checkpoint;
                 // What a checkpoint supersedes is not missing.
                 if position == 0 && header.kind == SegmentKind::Checkpoint {
                     found.last = first.saturating_sub(1);
@@ -116,6 +140,7 @@ fn salvage_from(
                 });
             }
             Err(BadHeader::Unreadable(why)) => {
+                found.in_checkpoint = false;
                 let bytes = whole(journal, name)?;
                 let why = format!("the segment's header is unreadable ({why})");
                 match found.skip(name, 0, bytes, 0, why) {
@@ -124,7 +149,14 @@ fn salvage_from(
                 }
             }
         };
-        found.segment(name, is_last, reader, network, suspects)?;
+        found.segment(name, is_last, reader)?;
+    }
+    if sources.witness.applied > found.last {
+        let name = segments
+            .last()
+            .map_or_else(|| "(none)".to_owned(), |(_, name)| (*name).clone());
+        let why = "it ends before what the index has seen".to_owned();
+        found.gap(&name, 0, 0, Some(sources.witness.applied + 1), why);
     }
     Ok(found)
 }
@@ -140,15 +172,8 @@ fn whole(journal: &dyn Journal, name: &str) -> Result<Vec<u8>, StoreError> {
 
 type Input = SegmentReader<Box<dyn Read>>;
 
-impl Salvaged {
-    fn segment(
-        &mut self,
-        name: &str,
-        is_last: bool,
-        mut reader: Input,
-        network: &NetworkId,
-        suspects: &HashSet<ContractId>,
-    ) -> Result<(), StoreError> {
+impl Salvaged<'_> {
+    fn segment(&mut self, name: &str, is_last: bool, mut reader: Input) -> Result<(), StoreError> {
         loop {
             match reader.next().map_err(|error| reading(name, &error))? {
                 Next::End { .. } => return Ok(()),
@@ -161,15 +186,16 @@ impl Salvaged {
                         let why = "records are missing".to_owned();
                         self.gap(name, offset, 0, Some(sequence), why);
                     }
-                    self.last = self.last.max(sequence);
                     match Record::decode(&record) {
-                        Ok(record) => self.take(sequence, &record, network, suspects),
+                        Ok(record) => self.take(sequence, &record),
                         Err(why) => {
                             let why = format!("record {sequence} can't be understood: {why}");
                             let bytes = record.len() as u64;
+                            self.last = sequence.saturating_sub(1);
                             self.gap(name, offset, bytes, Some(sequence + 1), why);
                         }
                     }
+                    self.last = self.last.max(sequence);
                 }
                 Next::Unreadable { offset, rest } => {
                     let why = match judge_tail(&rest, offset, self.last) {
@@ -215,26 +241,57 @@ impl Salvaged {
         }
     }
 
+    /// Notes a gap after the last record read, and fills it from the index as far as that goes.
     fn gap(&mut self, segment: &str, offset: u64, bytes: u64, until: Option<u64>, why: String) {
+        let after = self.last;
         self.gaps.push(Gap {
             segment: segment.to_owned(),
             offset,
             bytes,
-            after: self.last,
+            after,
             until,
+            restored: 0,
             why,
         });
-        self.certain.clear();
+        let position = self.gaps.len() - 1;
+        let witness = self.sources.witness;
+        // A channel's own record may be missing, and what follows hangs on it.
+        for whole in &witness.wholes {
+            if let Record::WholeChannel(whole) = whole {
+                self.merge(whole);
+            }
+        }
+        let end = until.unwrap_or(u64::MAX);
+        let mut restored = 0;
+        let mut restored_bytes = 0;
+        for (sequence, (record, length)) in witness.records.range(after.saturating_add(1)..end) {
+            self.last = *sequence;
+            self.take(*sequence, record);
+            restored += 1;
+            restored_bytes += length;
+        }
+        self.gaps[position].restored = restored;
+        let filled = match until {
+            // Of a checkpoint the index has the channels, once it has seen that far.
+            Some(until) if self.in_checkpoint => witness.applied.saturating_add(1) >= until,
+            Some(until) => restored == until.saturating_sub(after + 1),
+            // Nothing after it tells how much was there; its bytes do.
+            None => restored_bytes == bytes,
+        };
+        if !filled {
+            self.holes = true;
+            self.certain.clear();
+        }
     }
 
-    fn take(
-        &mut self,
-        sequence: u64,
-        record: &Record,
-        network: &NetworkId,
-        suspects: &HashSet<ContractId>,
-    ) {
+    fn take(&mut self, sequence: u64, record: &Record) {
+        let (network, suspects) = (self.sources.network, self.sources.suspects);
         self.records += 1;
+        if let Record::WholeChannel(whole) = record {
+            self.certain.insert(whole.held.channel());
+            self.merge(whole);
+            return;
+        }
         let after_gap = !self.gaps.is_empty();
         let taken = match record {
             Record::Accepted {
@@ -273,10 +330,6 @@ impl Salvaged {
                     Ok(())
                 }
             },
-            Record::WholeChannel(whole) => {
-                self.merge(whole, network, after_gap, suspects);
-                Ok(())
-            }
             Record::Decided { hash, .. } if !self.state.is_in_flight(hash) => {
                 Err("its transaction is not known".to_owned())
             }
@@ -294,7 +347,7 @@ impl Salvaged {
             other => self.state.apply(other).map_err(|why| why.to_string()),
         };
         match taken {
-            Ok(()) => self.updates.push(Update::of(sequence, record)),
+            Ok(()) => self.updates.add(sequence, record),
             Err(why) => self.refused.push(format!("record {sequence}: {why}")),
         }
     }
@@ -307,14 +360,10 @@ impl Salvaged {
     }
 
     /// Takes a checkpoint's word on a channel that may be known already. Nothing goes down, no fence is taken back.
-    fn merge(
-        &mut self,
-        whole: &Channel,
-        network: &NetworkId,
-        after_gap: bool,
-        suspects: &HashSet<ContractId>,
-    ) {
+    fn merge(&mut self, whole: &Channel) {
         let id = whole.held.channel();
+        let after_gap = !self.gaps.is_empty();
+        let (network, suspects) = (self.sources.network, self.sources.suspects);
         let mut whole = whole.clone();
         if let Some(commitment) = &whole.held.highest
             && (after_gap || suspects.contains(&id))
@@ -326,7 +375,8 @@ impl Salvaged {
             ));
             whole.held.highest = None;
         }
-        self.certain.insert(id);
+        let record = Record::WholeChannel(Box::new(whole.clone()));
+        self.updates.add(self.last, &record);
         let Some(known) = self.state.channels.get_mut(&id) else {
             self.state.channels.insert(id, whole);
             return;

@@ -1,5 +1,6 @@
 //! Opening the store: the journal is read and judged, the index is brought up to it, and only then anything is written.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -9,14 +10,16 @@ use paychan_channel::NetworkId;
 
 use super::StoreError;
 use super::error::DamageKind;
-use super::index::{Index, IndexError, Update};
+use super::frame::{SegmentKind, write_frame};
+use super::index::{Index, IndexError, Updates};
 use super::journal::Journal;
 use super::log::Log;
-use super::replay::{Replayed, Survey, Torn, files, is_signed, replay, survey, verify_highest};
+use super::record::Record;
+use super::replay::{Replayed, Survey, Torn, files, replay, survey, verify_highest};
 use super::state::State;
 
-/// Updates gathered before they go to the index while the journal is read.
-const CATCH_UP_CHUNK: usize = 1_000;
+/// Records gathered before they go to the index while the journal is read.
+const CATCH_UP_CHUNK: u64 = 1_000;
 
 /// What a start found and did, for the log and the operator. As text: one sentence each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +121,6 @@ pub(super) fn start(
     dir: &Path,
     journal: Box<dyn Journal>,
     network: &NetworkId,
-    remembered: u64,
 ) -> Result<Started, StoreError> {
     let found = files(journal.as_ref())?;
     let survey = survey(journal.as_ref(), &found, Some(network))?;
@@ -127,7 +129,7 @@ pub(super) fn start(
         index,
         index_start,
         records,
-    } = read(dir, journal.as_ref(), &survey, network, remembered)?;
+    } = read(dir, journal.as_ref(), &survey, network)?;
     let recovered = Recovered {
         records,
         last_record: replayed.last,
@@ -151,10 +153,9 @@ pub(super) fn is_sound(
     dir: &Path,
     journal: &dyn Journal,
     network: &NetworkId,
-    remembered: u64,
 ) -> Result<(), StoreError> {
     let survey = survey(journal, &files(journal)?, Some(network))?;
-    read(dir, journal, &survey, network, remembered).map(drop)
+    read(dir, journal, &survey, network).map(drop)
 }
 
 struct Read {
@@ -170,24 +171,23 @@ fn read(
     journal: &dyn Journal,
     survey: &Survey,
     network: &NetworkId,
-    remembered: u64,
 ) -> Result<Read, StoreError> {
     let first = survey
         .segments
         .first()
         .map_or(1, |segment| segment.header.first);
-    let unfit = match open_index(dir, first, remembered)? {
-        Ok((index, applied)) => {
-            let mut feed = Feed::new(&index, applied);
+    let unfit = match open_index(dir, first)? {
+        Ok((mut index, applied)) => {
+            let mut feed = Feed::new(&mut index, applied, survey);
             let replayed = replay(journal, &survey.segments, |sequence, record| {
-                feed.take(Update::of(sequence, record));
+                feed.take(sequence, record);
                 Ok(())
             })?;
             let (fed, records, added) = feed.finish();
             verify_end(&replayed, network)?;
             let unfit = match fed {
                 Err(error) => Some(error.to_string()),
-                Ok(()) => disagreement(&index, applied, &replayed, network)?,
+                Ok(()) => disagreement(&index, applied, &replayed)?,
             };
             match unfit {
                 None => {
@@ -212,16 +212,16 @@ fn read(
         Err(why) => why,
     };
     let aside = move_aside(dir)?;
-    let index = Index::open(&index_dir(dir), remembered)?;
-    let mut feed = Feed::new(&index, 0);
+    let mut index = Index::open(&index_dir(dir))?;
+    let mut feed = Feed::new(&mut index, 0, survey);
     let replayed = replay(journal, &survey.segments, |sequence, record| {
-        feed.take(Update::of(sequence, record));
+        feed.take(sequence, record);
         Ok(())
     })?;
     let (fed, records, _) = feed.finish();
     fed?;
     verify_end(&replayed, network)?;
-    if let Some(still) = disagreement(&index, 0, &replayed, network)? {
+    if let Some(still) = disagreement(&index, 0, &replayed)? {
         return Err(StoreError::Index {
             doing: "building it anew",
             message: still,
@@ -237,34 +237,46 @@ fn read(
 
 /// Gives records to the index in chunks, and remembers the first failure: the journal is read to its end all the same.
 struct Feed<'a> {
-    index: &'a Index,
+    index: &'a mut Index,
     applied: u64,
-    waiting: Vec<Update>,
+    /// The first record after the checkpoint: its frames and those after it are kept in the index.
+    log_starts: u64,
+    waiting: Updates,
     seen: u64,
     added: u64,
     ended: Result<(), IndexError>,
 }
 
 impl<'a> Feed<'a> {
-    fn new(index: &'a Index, applied: u64) -> Self {
+    fn new(index: &'a mut Index, applied: u64, survey: &Survey) -> Self {
+        let log = survey
+            .segments
+            .iter()
+            .find(|segment| segment.header.kind == SegmentKind::Log);
         Feed {
             index,
             applied,
-            waiting: Vec::new(),
+            log_starts: log.map_or(u64::MAX, |segment| segment.header.first),
+            waiting: Updates::default(),
             seen: 0,
             added: 0,
             ended: Ok(()),
         }
     }
 
-    fn take(&mut self, update: Update) {
+    fn take(&mut self, sequence: u64, record: &Record) {
         self.seen += 1;
-        if update.sequence() <= self.applied {
+        if sequence <= self.applied {
             return;
         }
         self.added += 1;
-        self.waiting.push(update);
-        if self.waiting.len() >= CATCH_UP_CHUNK {
+        self.waiting.add(sequence, record);
+        if sequence >= self.log_starts {
+            let mut frame = Vec::new();
+            write_frame(&mut frame, sequence, &record.encode());
+            self.waiting.add_frames(sequence, &frame);
+        }
+        if self.waiting.records() >= CATCH_UP_CHUNK {
             self.pass_on();
         }
     }
@@ -273,7 +285,7 @@ impl<'a> Feed<'a> {
         if self.ended.is_ok() {
             self.ended = self.index.apply(&self.waiting);
         }
-        self.waiting.clear();
+        self.waiting = Updates::default();
     }
 
     /// How it went, the records seen, and those of them that were new to the index.
@@ -284,11 +296,7 @@ impl<'a> Feed<'a> {
 }
 
 /// Opens the index and says how far it is, or why it has to be built anew.
-fn open_index(
-    dir: &Path,
-    first: u64,
-    remembered: u64,
-) -> Result<Result<(Index, u64), String>, StoreError> {
+fn open_index(dir: &Path, first: u64) -> Result<Result<(Index, u64), String>, StoreError> {
     let path = index_dir(dir);
     if suspect_mark(dir).exists() {
         return Ok(Err(
@@ -300,8 +308,8 @@ fn open_index(
             "a crash left the unfinished snapshot {name} in it"
         )));
     }
-    let opened = Index::open(&path, remembered)
-        .and_then(|index| index.applied().map(|applied| (index, applied)));
+    let opened =
+        Index::open(&path).and_then(|index| index.applied().map(|applied| (index, applied)));
     Ok(match opened {
         Err(error) => Err(error.to_string()),
         Ok((_, applied)) if applied > 0 && applied.saturating_add(1) < first => Err(format!(
@@ -364,16 +372,15 @@ fn end_of(replayed: &Replayed) -> (String, u64) {
 
 /// Compares the index with the journal. `applied` is how far the index was before it was brought up.
 ///
-/// An index that proves that the journal lost something is the journal's damage; any other difference (`Some`) is the
+/// An index that has seen more than the journal holds is the journal's damage; any other difference (`Some`) is the
 /// index's.
 fn disagreement(
     index: &Index,
     applied: u64,
     replayed: &Replayed,
-    network: &NetworkId,
 ) -> Result<Option<String>, StoreError> {
-    let (segment, offset) = end_of(replayed);
     if applied > replayed.last {
+        let (segment, offset) = end_of(replayed);
         return Err(StoreError::damaged(
             &segment,
             offset,
@@ -387,43 +394,15 @@ fn disagreement(
         Ok(seen) => seen,
         Err(error) => return Ok(Some(error.to_string())),
     };
-    let mut agreeing = 0;
-    for (id, commitment) in &seen {
-        let Some(channel) = replayed.state.channels.get(id) else {
-            return Ok(Some(format!(
-                "it holds channel {id}, which the journal does not"
-            )));
-        };
-        let held = &channel.held;
-        if held.highest.as_ref() == Some(commitment) {
-            agreeing += 1;
-            continue;
-        }
-        if commitment.amount > held.highest_amount() && is_signed(network, held, commitment) {
-            return Err(StoreError::damaged(
-                &segment,
-                offset,
-                DamageKind::BelowIndex {
-                    channel: *id,
-                    journal: held.highest_amount(),
-                    index: commitment.amount,
-                },
-            ));
-        }
-        return Ok(Some(format!(
-            "it holds another highest commitment of channel {id}"
-        )));
-    }
-    let expected = replayed
+    let held: HashMap<_, _> = replayed
         .state
         .channels
         .values()
         .filter(|channel| channel.held.highest.is_some())
-        .count();
-    if agreeing != expected {
-        return Ok(Some(format!(
-            "it holds the highest commitments of {agreeing} channels, and the journal of {expected}"
-        )));
-    }
-    Ok(None)
+        .map(|channel| {
+            let held = &channel.held;
+            (held.channel(), (held.accepted, held.highest_amount()))
+        })
+        .collect();
+    Ok((seen != held).then(|| "its highest commitments are not the journal's".to_owned()))
 }

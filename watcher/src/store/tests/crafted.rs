@@ -251,7 +251,7 @@ fn what_a_checkpoint_says_adds_up_to_what_the_log_said() {
         state.apply(&record).unwrap();
     }
     let dir = tempfile::tempdir().unwrap();
-    let index = super::super::index::Index::open(dir.path(), 4).unwrap();
+    let index = super::super::index::Index::open(dir.path()).unwrap();
     let mut again = State::default();
     for record in super::super::checkpoint::records(&state, &index, 4) {
         again.apply(&record.unwrap()).unwrap();

@@ -3,6 +3,7 @@ use paychan_channel::{
 };
 use proptest::prelude::*;
 
+use super::super::index::Digest;
 use super::super::record::Record;
 use super::super::state::{Channel, Paying};
 use super::super::{
@@ -174,12 +175,12 @@ fn record() -> impl Strategy<Value = Record> {
             .prop_map(|(channel, withdrawn)| Record::RollbackConfirmed { channel, withdrawn }),
         Just(Record::CheckpointStarts),
         whole_channel().prop_map(|channel| Record::WholeChannel(Box::new(channel))),
-        (channel(), any::<u64>(), amount(), request_id()).prop_map(
-            |(channel, number, amount, request_id)| Record::Remembered {
+        (channel(), any::<u64>(), amount(), any::<[u8; 16]>()).prop_map(
+            |(channel, number, amount, digest)| Record::Remembered {
                 channel,
                 number,
                 amount,
-                request_id
+                digest: Digest(digest),
             }
         ),
         (

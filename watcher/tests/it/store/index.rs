@@ -5,7 +5,7 @@ use std::path::Path;
 
 use paychan_watcher::store::{IndexStart, Options, Recovered, Store};
 
-use super::{Funder, accept, highest, network, open, refusal};
+use super::{Funder, accept, copy_dir, highest, network, open, refusal};
 
 async fn filled(dir: &Path) {
     let one = Funder::number(1);
@@ -42,19 +42,6 @@ fn largest_file(dir: &Path) -> std::path::PathBuf {
         .filter(|path| path.is_file())
         .max_by_key(|path| fs::metadata(path).unwrap().len())
         .unwrap()
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }
 
 #[tokio::test]

@@ -174,3 +174,17 @@ pub(crate) fn copy_journal(from: &Path, to: &Path) {
         fs::copy(&file, to.join("journal").join(file.file_name().unwrap())).unwrap();
     }
 }
+
+/// Copies a directory and all in it.
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}

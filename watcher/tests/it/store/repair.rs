@@ -123,7 +123,8 @@ async fn the_index_gives_back_a_commitment_that_the_journal_lost() {
     flip(dir.path(), starts[6] + 60);
     refused(dir.path());
     let report = repaired(dir.path());
-    assert_eq!(report.from_index, [(one().channel, amount(6), amount(7))]);
+    assert_eq!((report.gaps[0].until, report.gaps[0].restored), (None, 1));
+    assert_eq!(report.uncertain, [], "its bytes are those of the gap");
     let store = open(dir.path(), Options::default());
     assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
     let held = store.held(&one().channel).unwrap().highest.unwrap();
@@ -142,15 +143,8 @@ async fn a_journal_that_ends_before_the_index_is_completed_from_it() {
     cut.set_len(starts[4]).unwrap();
     refused(dir.path());
     let report = repaired(dir.path());
-    assert_eq!(
-        report.from_index,
-        [
-            (one().channel, amount(5), amount(7)),
-            (two().channel, amount(50), amount(60))
-        ]
-    );
     let gap = &report.gaps[0];
-    assert_eq!((gap.after, gap.until), (4, Some(8)));
+    assert_eq!((gap.after, gap.until, gap.restored), (4, Some(8), 3));
     assert_eq!(report.uncertain, []);
     let store = open(dir.path(), Options::default());
     assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
@@ -158,30 +152,10 @@ async fn a_journal_that_ends_before_the_index_is_completed_from_it() {
 }
 
 #[tokio::test]
-async fn a_journal_that_is_gone_gives_a_list_of_what_the_index_knows() {
-    let dir = tempfile::tempdir().unwrap();
-    filled(dir.path()).await;
-    fs::remove_file(&segments(dir.path())[0]).unwrap();
-    refused(dir.path());
-    let report = repaired(dir.path());
-    let lost: Vec<_> = report
-        .not_admitted
-        .iter()
-        .map(|(channel, commitment)| (*channel, commitment.amount))
-        .collect();
-    assert_eq!(
-        lost,
-        [(one().channel, amount(7)), (two().channel, amount(60))]
-    );
-    assert_eq!(report.gaps[0].until, Some(8));
-    let store = open(dir.path(), Options::default());
-    assert_eq!(store.all_held(), []);
-}
-
-#[tokio::test]
-async fn a_lost_admission_is_asked_for_again() {
+async fn an_admission_that_is_lost_everywhere_is_asked_for_again_with_what_is_known() {
     let dir = tempfile::tempdir().unwrap();
     let starts = filled(dir.path()).await;
+    without_index(dir.path());
     flip(dir.path(), starts[1] + 60);
     refused(dir.path());
     let report = repaired(dir.path());
@@ -195,6 +169,61 @@ async fn a_lost_admission_is_asked_for_again() {
     assert_eq!(store.held(&two().channel), None);
     store.admit(two().admission()).await.unwrap();
     accept(&store, &two(), 60, commitment.request_id.as_str()).await;
+}
+
+#[tokio::test]
+async fn a_journal_that_is_gone_is_restored_from_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    fs::remove_file(&segments(dir.path())[0]).unwrap();
+    refused(dir.path());
+    let report = repaired(dir.path());
+    assert_eq!(
+        (report.gaps[0].until, report.gaps[0].restored),
+        (Some(8), 7)
+    );
+    assert_eq!((report.uncertain, report.not_admitted), (vec![], vec![]));
+    let store = open(dir.path(), Options::default());
+    assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
+    assert!(store.accept(one().offer(6, "r6")).await.unwrap().replay);
+}
+
+#[tokio::test]
+async fn with_its_index_any_flipped_byte_of_a_journal_costs_nothing() {
+    let original = tempfile::tempdir().unwrap();
+    let store = open(original.path(), small());
+    store.admit(one().admission()).await.unwrap();
+    store.admit(two().admission()).await.unwrap();
+    for units in 1..=23 {
+        accept(&store, &one(), units, &format!("r{units}")).await;
+    }
+    accept(&store, &two(), 5, "two").await;
+    store.shutdown().await.unwrap();
+    let count = segments(original.path()).len();
+    for segment in 0..count {
+        let length = fs::metadata(&segments(original.path())[segment])
+            .unwrap()
+            .len();
+        for at in (0..length).step_by(61) {
+            let dir = tempfile::tempdir().unwrap();
+            super::copy_dir(original.path(), dir.path());
+            let file = &segments(dir.path())[segment];
+            let mut bytes = fs::read(file).unwrap();
+            bytes[usize::try_from(at).unwrap()] ^= 0x10;
+            fs::write(file, &bytes).unwrap();
+            refused(dir.path());
+            let report = repaired(dir.path());
+            assert_eq!(
+                report.uncertain,
+                [],
+                "segment {segment}, byte {at}: {report}"
+            );
+            assert_eq!(report.not_admitted, [], "segment {segment}, byte {at}");
+            let store = open(dir.path(), small());
+            assert_eq!((highest(&store, &one()), highest(&store, &two())), (23, 5));
+            store.shutdown().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
