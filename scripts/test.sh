@@ -21,6 +21,9 @@ say "Building (the first time takes some minutes: the real Soroban host is among
 # The whole-system tests start the real programs, so these are built first.
 cargo build --workspace --bins --locked
 
+say "Examples in the documentation"
+cargo test --workspace --locked --doc --quiet -- "$@"
+
 say "Tests"
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked "$@"
@@ -28,8 +31,6 @@ else
     echo "cargo-nextest is not installed: using cargo test, which runs the same tests, slower."
     cargo test --workspace --locked --lib --bins --tests -- "$@"
 fi
-cargo test --workspace --locked --doc --quiet -- "$@"
-
 if [ $# -eq 0 ]; then
     say "The demo, as a newcomer runs it"
     scripts/demo.sh
