@@ -24,6 +24,7 @@
 mod apply;
 mod close;
 mod control;
+mod direct;
 mod friendbot;
 mod ledger;
 mod localnet;
@@ -39,6 +40,7 @@ mod thread;
 mod transaction;
 
 pub use control::Status;
+pub use direct::{Entry, Included, Simulated, Submission};
 pub use localnet::{Localnet, StartError};
 pub use options::{Options, OptionsError, STANDALONE_PASSPHRASE};
 pub use thread::Stopped;

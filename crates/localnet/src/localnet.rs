@@ -152,7 +152,7 @@ impl Localnet {
         self.node()?.call_blocking(|node| Status::of(node))
     }
 
-    fn node(&self) -> Result<&Handle, Stopped> {
+    pub(crate) fn node(&self) -> Result<&Handle, Stopped> {
         self.node.as_ref().ok_or(Stopped)
     }
 

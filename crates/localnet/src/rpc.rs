@@ -8,7 +8,7 @@ mod history;
 mod ledger_entries;
 mod network;
 pub(crate) mod server;
-mod simulate;
+pub(crate) mod simulate;
 mod transactions;
 
 use serde::{Serialize, de::DeserializeOwned};

@@ -85,26 +85,60 @@ pub(super) fn simulate(node: &Node, request: Request) -> Result<Answer, RpcError
     let Some(envelope) = decode::<TransactionEnvelope>(&request.transaction) else {
         return Ok(refused("Could not unmarshal transaction"));
     };
-    let tx = match Submitted::new(envelope, node.network_id) {
-        Ok(tx) => tx,
-        Err(not_implemented) => return Ok(refused(&not_implemented.to_string())),
+    let auth = |operation: &Operation| auth_mode(&request, operation);
+    match judge(node, envelope, auth, request.resource_config.as_ref()) {
+        Ok(simulation) => answer(simulation, node.history.newest().sequence),
+        Err(error) => Ok(refused(&error)),
+    }
+}
+
+/// Simulates as [`crate::Localnet::simulate`] says.
+///
+/// # Errors
+/// The public server's texts.
+pub(crate) fn record_or_enforce(
+    node: &Node,
+    envelope: TransactionEnvelope,
+) -> Result<Simulation, String> {
+    let auth = |operation: &Operation| match &operation.body {
+        OperationBody::InvokeHostFunction(op) if op.auth.is_empty() => Ok(AuthMode::Record {
+            allow_nonroot: true,
+            address_v2: false,
+        }),
+        OperationBody::InvokeHostFunction(_)
+        | OperationBody::ExtendFootprintTtl(_)
+        | OperationBody::RestoreFootprint(_) => Ok(AuthMode::Enforce),
+        other => Err(unsupported(other)),
     };
+    judge(node, envelope, auth, None)
+}
+
+/// What is the same whoever asks: one supported operation, no memo.
+fn judge(
+    node: &Node,
+    envelope: TransactionEnvelope,
+    auth: impl FnOnce(&Operation) -> Result<AuthMode, String>,
+    resources: Option<&ResourceConfig>,
+) -> Result<Simulation, String> {
+    let tx = Submitted::new(envelope, node.network_id)
+        .map_err(|not_implemented| not_implemented.to_string())?;
     let [operation] = tx.operations() else {
-        return Ok(refused("Transaction contains more than one operation"));
+        return Err("Transaction contains more than one operation".to_owned());
     };
     if tx.tx().memo != Memo::None {
-        return Ok(refused(
-            "Transaction contains a memo. Soroban transactions do not support memos.",
-        ));
+        return Err(
+            "Transaction contains a memo. Soroban transactions do not support memos.".to_owned(),
+        );
     }
-    let auth = match auth_mode(&request, operation) {
-        Ok(auth) => auth,
-        Err(error) => return Ok(refused(&error)),
-    };
-    match run(node, &tx, operation, auth, request.resource_config) {
-        Ok(simulation) => answer(simulation, node.history.newest().sequence),
-        Err(error) => Ok(refused(error)),
-    }
+    let auth = auth(operation)?;
+    run(node, &tx, operation, auth, resources).map_err(str::to_owned)
+}
+
+fn unsupported(body: &OperationBody) -> String {
+    format!(
+        "transaction contains unsupported operation type: OperationType{}",
+        body.name()
+    )
 }
 
 /// By default: what is signed is enforced; without any, what is needed is recorded.
@@ -137,10 +171,7 @@ fn auth_mode(request: &Request, operation: &Operation) -> Result<AuthMode, Strin
         OperationBody::ExtendFootprintTtl(_) | OperationBody::RestoreFootprint(_) => {
             Err("cannot set authMode with non-InvokeHostFunction operations".to_owned())
         }
-        other => Err(format!(
-            "transaction contains unsupported operation type: OperationType{}",
-            other.name()
-        )),
+        other => Err(unsupported(other)),
     }
 }
 
@@ -149,7 +180,7 @@ fn run(
     tx: &Submitted,
     operation: &Operation,
     auth: AuthMode,
-    resources: Option<ResourceConfig>,
+    resources: Option<&ResourceConfig>,
 ) -> Result<Simulation, &'static str> {
     let latest = node.history.latest();
     let info = node.ledger_info(latest.header.header.ledger_seq, latest.header.close_time());
