@@ -81,15 +81,15 @@ impl Localnet {
     /// # Errors
     /// The network has stopped.
     pub fn simulate(&self, envelope: TransactionEnvelope) -> Result<Simulated, Stopped> {
-        self.node()?.call_blocking(|node| {
-            match rpc::simulate::record_or_enforce(node, envelope) {
+        self.node()?.call_blocking(
+            |node| match rpc::simulate::record_or_enforce(node, envelope) {
                 Ok(simulation) => Simulated::from(simulation),
                 Err(error) => Simulated {
                     error: Some(error),
                     ..Simulated::default()
                 },
-            }
-        })
+            },
+        )
     }
 
     /// sendTransaction.
