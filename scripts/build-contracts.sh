@@ -7,14 +7,19 @@
 #           core from source. Needs root or sudo once, to install them; never removes a package.
 # PAYCHAN_WASM_WAY=rustup or =debian takes only that one. The two compilers are different, so their Wasm differs in
 # its bytes and hash, not in what it does: the tests run whichever is there.
+#
+# Then Binaryen's optimiser (Debian: binaryen), installed where apt-get can, makes them smaller and drops exports that
+# nobody calls. Where there is none, or with PAYCHAN_WASM_OPT=none, what the compiler gave is what is deployed: some
+# 1,500 bytes more. What is in target/contracts is what the tests run, the figures measure and a deployment uploads.
 set -euo pipefail
 
-contracts=(paychan-contract)
+contracts=(paychan-contract paychan-batch)
 target=wasm32v1-none
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=$root/target/wasm # apart from the other crates': a second compiler in one directory would rebuild everything
 out=$root/target/contracts
 way=${PAYCHAN_WASM_WAY:-}
+optimise=${PAYCHAN_WASM_OPT:-auto}
 cd "$root"
 
 say() { printf 'build-contracts: %s\n' "$*" >&2; }
@@ -26,6 +31,7 @@ die() {
 }
 
 case $way in '' | rustup | debian) ;; *) die "PAYCHAN_WASM_WAY is '$way'" "expected rustup, debian, or nothing" ;; esac
+case $optimise in auto | none) ;; *) die "PAYCHAN_WASM_OPT is '$optimise'" "expected none, auto, or nothing" ;; esac
 
 mkdir -p "$build" "$out"
 exec 9>"$build/build-contracts.lock"
@@ -54,13 +60,14 @@ report() {
 
 # --- nothing to do? -------------------------------------------------------------------------------------------------
 
-stamp=$build/build-contracts.stamp # line 1 inputs, line 2 way, line 3 compiler, then the hashes of the files
+# Line 1 inputs, line 2 way, line 3 auto or none, line 4 the tools, then the hashes of the files.
+stamp=$build/build-contracts.stamp
 inputs=$(inputs)
 if [ -f "$stamp" ]; then
-    { read -r last_inputs && read -r last_way && read -r last_compiler; } <"$stamp" || true
-    if [ "$last_inputs" = "$inputs" ] && [ "${way:-$last_way}" = "$last_way" ] &&
-        tail -n +4 "$stamp" | sha256sum --check --status 2>/dev/null; then
-        report "unchanged; way $last_way: $last_compiler"
+    { read -r last_inputs && read -r last_way && read -r last_optimise && read -r last_tools; } <"$stamp" || true
+    if [ "$last_inputs" = "$inputs" ] && [ "${way:-$last_way}" = "$last_way" ] && [ "$last_optimise" = "$optimise" ] &&
+        tail -n +5 "$stamp" | sha256sum --check --status 2>/dev/null; then
+        report "unchanged; way $last_way: $last_tools"
         exit 0
     fi
 fi
@@ -95,16 +102,28 @@ try_rustup() {
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-install_packages() {
-    command -v apt-get >/dev/null || die "$1 missing, and this is not a Debian: there is no apt-get" "${advice[@]}"
-    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-        die "installing $* needs root" "run once as root: apt-get update && apt-get install $*" "${advice[@]}"
-    say "installing $* (once; some 800 MB on disk)"
+why_not_installed=
+try_install_packages() {
+    if ! command -v apt-get >/dev/null; then
+        why_not_installed="$1 missing, and this is not a Debian: there is no apt-get"
+        return 1
+    fi
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        why_not_installed="installing $* needs root; run once as root: apt-get update && apt-get install $*"
+        return 1
+    fi
     local log=$build/apt.log install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-remove --no-install-recommends)
     # A new machine has no package lists, an old one has stale ones: only then is the update worth its time.
-    as_root "${install[@]}" "$@" >"$log" 2>&1 ||
-        { as_root apt-get update >>"$log" 2>&1 && as_root "${install[@]}" "$@" >>"$log" 2>&1; } ||
-        die "apt-get could not install $*: $(grep '^E:' "$log" | tail -n 1)" "its output is in $log" "${advice[@]}"
+    if ! as_root "${install[@]}" "$@" >"$log" 2>&1 &&
+        ! { as_root apt-get update >>"$log" 2>&1 && as_root "${install[@]}" "$@" >>"$log" 2>&1; }; then
+        why_not_installed="apt-get could not install $*: $(grep '^E:' "$log" | tail -n 1) (all of it: $log)"
+        return 1
+    fi
+}
+
+install_packages() {
+    say "installing $* (once; some 800 MB on disk)"
+    try_install_packages "$@" || die "$why_not_installed" "${advice[@]}"
 }
 
 # rust-lld of a rustup toolchain is there wherever rustup is; else Debian's wasm-ld.
@@ -132,6 +151,55 @@ try_debian() {
     extra=(-Zbuild-std=core,alloc)
 }
 
+# --- the optimiser ---------------------------------------------------------------------------------------------------
+
+# Older ones are not known to keep a contract's custom sections. Newer ones give other bytes, not other behaviour.
+oldest_binaryen=108
+
+has_optimiser() {
+    command -v wasm-opt >/dev/null && command -v wasm-metadce >/dev/null && command -v wasm-dis >/dev/null &&
+        [ "$(wasm-opt --version | grep -o '[0-9]\+' | head -n 1)" -ge "$oldest_binaryen" ]
+}
+
+find_optimiser() {
+    optimiser="not optimised"
+    [ "$optimise" = auto ] || return 0
+    if ! has_optimiser; then
+        say "installing binaryen (once; some 30 MB on disk)"
+        if ! try_install_packages binaryen || ! has_optimiser; then
+            say "no optimiser (${why_not_installed:-binaryen is older than $oldest_binaryen}): the Wasm will be larger, and do the same"
+            return 0
+        fi
+    fi
+    optimiser="binaryen $(wasm-opt --version | grep -o '[0-9]\+' | head -n 1)"
+}
+
+# Soroban takes the first version of Wasm: no feature that came later.
+wasm=(--mvp-features)
+
+# Keeps the exports that the network and callers use: memory and functions. Each export is paid for at every call, and
+# the linker adds marks of its own.
+drop_exports() {
+    local names
+    names=$(wasm-dis "${wasm[@]}" "$1" -o - | sed -n 's/^ (export "\([^"]*\)" (\(func\|memory\) .*/\1/p')
+    {
+        printf '[{"name":"caller","root":true,"reaches":['
+        sed 's/.*/"&"/' <<<"$names" | paste -sd,
+        printf ']}'
+        sed 's/.*/,{"name":"&","export":"&"}/' <<<"$names"
+        printf ']'
+    } >"$build/exports.json"
+    wasm-metadce "${wasm[@]}" --graph-file="$build/exports.json" "$1" -o "$1.kept" >/dev/null
+    mv "$1.kept" "$1"
+}
+
+optimise() {
+    [ "$optimiser" != "not optimised" ] || return 0
+    drop_exports "$1"
+    wasm-opt "${wasm[@]}" -Os --converge "$1" -o "$1.smaller"
+    mv "$1.smaller" "$1"
+}
+
 # --- build ----------------------------------------------------------------------------------------------------------
 
 extra=()
@@ -149,7 +217,9 @@ else
     try_debian
     way=debian
 fi
-say "way $way: $compiler; a first build takes a minute or two"
+find_optimiser
+tools="$compiler, $optimiser"
+say "way $way: $tools; a first build takes a minute or two"
 
 # A contract's memory is paid for by the 64 KiB page: 16 KiB of stack instead of 1 MiB leave one page of it. The paths of
 # this machine stay out of the Wasm.
@@ -165,15 +235,18 @@ for contract in "${contracts[@]}"; do
         --target "$target" --target-dir "$build" ${extra[@]+"${extra[@]}"} 9>&- ||
         die "$contract did not build (way $way); cargo says why above"
     built=$(wasm_of "$build/$target/contract")
-    for section in contractspecv0 contractenvmetav0; do
-        grep -q "$section" "$built" || die "$built has no section $section: stellar-cli and the network need it"
+    made=$(wasm_of "$out")
+    cp "$built" "$made.new"
+    optimise "$made.new"
+    for section in contractspecv0 contractenvmetav0 contractmetav0; do
+        grep -q "$section" "$made.new" || die "$made has no section $section: stellar-cli and the network need it"
     done
-    cp "$built" "$(wasm_of "$out").new"
-    mv "$(wasm_of "$out").new" "$(wasm_of "$out")"
+    chmod 644 "$made.new"
+    mv "$made.new" "$made"
 done
 
 {
-    printf '%s\n' "$inputs" "$way" "$compiler"
+    printf '%s\n' "$inputs" "$way" "$optimise" "$tools"
     for contract in "${contracts[@]}"; do sha256sum "$(wasm_of "$out")"; done
 } >"$stamp"
-report "way $way: $compiler"
+report "way $way: $tools"

@@ -15,10 +15,10 @@ struct Commitment {
 }
 
 /// The bytes to sign for a cumulative `amount` of this channel, on this network.
-pub(crate) fn to_bytes(env: &Env, amount: i128) -> Bytes {
+pub(crate) fn to_bytes(env: &Env, channel: &Address, amount: i128) -> Bytes {
     Commitment {
         amount,
-        channel: env.current_contract_address(),
+        channel: channel.clone(),
         domain: symbol_short!("chancmmt"),
         network: env.ledger().network_id(),
     }

@@ -42,8 +42,14 @@ pub use error::Error;
 pub use state::ChannelState;
 pub use storage::{LIFE, LIFE_THRESHOLD};
 
-use soroban_sdk::{Address, Bytes, BytesN, Env, contract, contractimpl, token::TokenClient};
+use soroban_sdk::{
+    Address, Bytes, BytesN, Env, contract, contractimpl, contractmeta, token::TokenClient,
+};
 use storage::Terms;
+
+contractmeta!(key = "name", val = env!("CARGO_PKG_NAME"));
+contractmeta!(key = "version", val = env!("CARGO_PKG_VERSION"));
+contractmeta!(key = "source_repo", val = env!("CARGO_PKG_REPOSITORY"));
 
 /// The longest `refund_waiting_period`, in ledgers: a year of 5-second ledgers. Above it a typing mistake would lock a
 /// deposit for good.
@@ -77,9 +83,10 @@ impl Channel {
         }
         from.require_auth();
         let terms = Terms::new(from, to, token, refund_waiting_period);
+        let channel = env.current_contract_address();
         storage::open(&env, &terms, &commitment_key, amount);
-        storage::extend_instance(&env);
-        take_deposit(&env, &terms, amount);
+        storage::extend_instance(&env, &channel);
+        take_deposit(&env, &channel, &terms, amount);
         event::Open {
             from: terms.from().clone(),
             to: terms.to().clone(),
@@ -103,9 +110,10 @@ impl Channel {
         let deposited = storage::deposited(&env)
             .checked_add(amount)
             .ok_or(Error::Overflow)?;
+        let channel = env.current_contract_address();
         storage::set_deposited(&env, deposited);
-        storage::extend_instance(&env);
-        take_deposit(&env, &terms, amount);
+        storage::extend_instance(&env, &channel);
+        take_deposit(&env, &channel, &terms, amount);
         Ok(())
     }
 
@@ -113,11 +121,12 @@ impl Channel {
     pub fn settle(env: Env, amount: i128, sig: BytesN<64>) -> Result<(), Error> {
         not_negative(amount)?;
         not_final(&env)?;
-        verify(&env, amount, &sig);
-        storage::extend_instance(&env);
+        let channel = env.current_contract_address();
+        verify(&env, &channel, amount, &sig);
+        storage::extend_instance(&env, &channel);
         let withdrawn = storage::withdrawn(&env);
         if amount > withdrawn {
-            pay(&env, &storage::terms(&env), amount, withdrawn)?;
+            pay(&env, &channel, &storage::terms(&env), amount, withdrawn)?;
         }
         Ok(())
     }
@@ -128,10 +137,11 @@ impl Channel {
         not_final(&env)?;
         let terms = storage::terms(&env);
         terms.to().require_auth();
+        let channel = env.current_contract_address();
         let withdrawn = storage::withdrawn(&env);
         if amount > withdrawn {
-            verify(&env, amount, &sig);
-            pay(&env, &terms, amount, withdrawn)?;
+            verify(&env, &channel, amount, &sig);
+            pay(&env, &channel, &terms, amount, withdrawn)?;
         }
 
         storage::set_final(&env);
@@ -150,7 +160,7 @@ impl Channel {
         let from = terms.from();
         if unclaimed > 0
             && TokenClient::new(&env, terms.token())
-                .try_transfer(&env.current_contract_address(), from, &unclaimed)
+                .try_transfer(&channel, from, &unclaimed)
                 .is_ok()
         {
             event::Refund {
@@ -172,7 +182,7 @@ impl Channel {
         terms.from().require_auth();
         let deadline = now.saturating_add(terms.refund_waiting_period());
         storage::set_deadline(&env, deadline);
-        storage::extend_instance(&env);
+        storage::extend_instance(&env, &env.current_contract_address());
         event::Close {
             effective_at_ledger: deadline,
         }
@@ -190,9 +200,11 @@ impl Channel {
         let from = terms.from();
         from.require_auth();
         storage::set_final(&env);
-        let balance = balance(&env, &terms);
+        let token = TokenClient::new(&env, terms.token());
+        let channel = env.current_contract_address();
+        let balance = token.balance(&channel);
         if balance > 0 {
-            transfer(&env, &terms, &env.current_contract_address(), from, balance);
+            token.transfer(&channel, from, &balance);
             event::Refund {
                 from: from.clone(),
                 amount: balance,
@@ -210,7 +222,11 @@ impl Channel {
     /// Bytes to sign for a total
     pub fn prepare_commitment(env: Env, amount: i128) -> Result<Bytes, Error> {
         not_negative(amount)?;
-        Ok(commitment::to_bytes(&env, amount))
+        Ok(commitment::to_bytes(
+            &env,
+            &env.current_contract_address(),
+            amount,
+        ))
     }
 
     /// SEP-41 token paid in
@@ -250,7 +266,7 @@ impl Channel {
 
     /// Tokens held now
     pub fn balance(env: Env) -> i128 {
-        balance(&env, &storage::terms(&env))
+        balance(&env, &env.current_contract_address(), &storage::terms(&env))
     }
 
     /// Ledger from which refund works
@@ -262,7 +278,7 @@ impl Channel {
     pub fn state(env: Env) -> ChannelState {
         let terms = storage::terms(&env);
         ChannelState {
-            balance: balance(&env, &terms),
+            balance: balance(&env, &env.current_contract_address(), &terms),
             close_effective_at_ledger: storage::deadline(&env),
             commitment_key: storage::commitment_key(&env),
             deposited: storage::deposited(&env),
@@ -292,19 +308,15 @@ fn not_final(env: &Env) -> Result<(), Error> {
     }
 }
 
-fn balance(env: &Env, terms: &Terms) -> i128 {
-    TokenClient::new(env, terms.token()).balance(&env.current_contract_address())
-}
-
-fn transfer(env: &Env, terms: &Terms, from: &Address, to: &Address, amount: i128) {
-    TokenClient::new(env, terms.token()).transfer(from, to, &amount);
+fn balance(env: &Env, channel: &Address, terms: &Terms) -> i128 {
+    TokenClient::new(env, terms.token()).balance(channel)
 }
 
 /// Moves a deposit of `amount` ≥ 0 that is already counted from the funder to the channel.
-fn take_deposit(env: &Env, terms: &Terms, amount: i128) {
+fn take_deposit(env: &Env, channel: &Address, terms: &Terms, amount: i128) {
     if amount > 0 {
         let from = terms.from();
-        transfer(env, terms, from, &env.current_contract_address(), amount);
+        TokenClient::new(env, terms.token()).transfer(from, channel, &amount);
         event::Deposit {
             from: from.clone(),
             amount,
@@ -314,24 +326,30 @@ fn take_deposit(env: &Env, terms: &Terms, amount: i128) {
 }
 
 /// Ends the call unless `sig` is the commitment key's signature of `amount`: RFC 8032 and stricter, as the host has it.
-fn verify(env: &Env, amount: i128, sig: &BytesN<64>) {
+fn verify(env: &Env, channel: &Address, amount: i128, sig: &BytesN<64>) {
     env.crypto().ed25519_verify(
         &storage::commitment_key(env),
-        &commitment::to_bytes(env, amount),
+        &commitment::to_bytes(env, channel, amount),
         sig,
     );
 }
 
 /// Pays the recipient `amount − withdrawn`, for a verified `amount` above `withdrawn`.
-fn pay(env: &Env, terms: &Terms, amount: i128, withdrawn: i128) -> Result<(), Error> {
+fn pay(
+    env: &Env,
+    channel: &Address,
+    terms: &Terms,
+    amount: i128,
+    withdrawn: i128,
+) -> Result<(), Error> {
     let payout = amount.checked_sub(withdrawn).ok_or(Error::Overflow)?;
     // The balance is read only when the deposits alone don't cover the commitment: the read is a call.
-    if amount > storage::deposited(env) && payout > balance(env, terms) {
+    if amount > storage::deposited(env) && payout > balance(env, channel, terms) {
         return Err(Error::InsufficientDeposit);
     }
     storage::set_withdrawn(env, amount);
     let to = terms.to();
-    transfer(env, terms, &env.current_contract_address(), to, payout);
+    TokenClient::new(env, terms.token()).transfer(channel, to, &payout);
     event::Withdraw {
         to: to.clone(),
         amount: payout,

@@ -2,7 +2,9 @@
 //!
 //! Clients read these entries raw from the ledger: names and types are interface.
 
-use soroban_sdk::{Address, BytesN, Env, IntoVal, TryFromVal, Val, contracttype};
+use soroban_sdk::{
+    Address, BytesN, Env, IntoVal, Symbol, TryFromVal, Val, contracttype, symbol_short,
+};
 
 /// Instance life below which a call extends it: 30 days of 5-second ledgers.
 pub const LIFE_THRESHOLD: u32 = 518_400;
@@ -10,20 +12,25 @@ pub const LIFE_THRESHOLD: u32 = 518_400;
 pub const LIFE: u32 = 1_036_800;
 const _: () = assert!(LIFE == 2 * LIFE_THRESHOLD && LIFE == 60 * 24 * 3600 / 5);
 
-#[contracttype(export = false)]
-enum Entry {
-    /// [`Terms`]: always there, never changes.
-    Terms,
-    /// `BytesN<32>`: always there, never changes.
-    CommitmentKey,
-    /// `i128`: always there.
-    DepositedAmount,
-    /// `i128`: always there, so that a first settle doesn't grow the entry.
-    WithdrawnAmount,
-    /// `u32`: the deadline, absent while no close has started.
-    CloseEffectiveAtLedger,
-    /// `bool`: present, and true, once the channel is final.
-    Refunded,
+/// A key as it lies in the ledger: `Vec[Symbol(name)]`, as `#[contracttype]` encodes a unit variant, but with names of
+/// up to nine characters encoded by the compiler instead of at each call.
+type Key = (Symbol,);
+
+/// [`Terms`]: always there, never changes.
+const TERMS: Key = (symbol_short!("Terms"),);
+/// `bool`: present, and true, once the channel is final.
+const REFUNDED: Key = (symbol_short!("Refunded"),);
+/// `BytesN<32>`: always there, never changes.
+const COMMITMENT_KEY: &str = "CommitmentKey";
+/// `i128`: always there.
+const DEPOSITED_AMOUNT: &str = "DepositedAmount";
+/// `i128`: always there, so that a first settle doesn't grow the entry.
+const WITHDRAWN_AMOUNT: &str = "WithdrawnAmount";
+/// `u32`: the deadline, absent while no close has started.
+const CLOSE_EFFECTIVE_AT_LEDGER: &str = "CloseEffectiveAtLedger";
+
+fn key(env: &Env, name: &str) -> Key {
+    (Symbol::new(env, name),)
 }
 
 /// What was agreed at opening: `Vec[from, to, token, refund_waiting_period]`.
@@ -60,74 +67,71 @@ impl Terms {
     }
 }
 
-fn find<T: TryFromVal<Env, Val>>(env: &Env, key: Entry) -> Option<T> {
-    env.storage().instance().get(&key)
+fn find<T: TryFromVal<Env, Val>>(env: &Env, key: &Key) -> Option<T> {
+    env.storage().instance().get(key)
 }
 
-fn put(env: &Env, key: Entry, value: &impl IntoVal<Env, Val>) {
-    env.storage().instance().set(&key, value);
+fn put(env: &Env, key: &Key, value: &impl IntoVal<Env, Val>) {
+    env.storage().instance().set(key, value);
 }
 
 /// Writes all that is never absent. Only the constructor calls this.
 pub(crate) fn open(env: &Env, terms: &Terms, commitment_key: &BytesN<32>, deposited: i128) {
-    put(env, Entry::Terms, terms);
-    put(env, Entry::CommitmentKey, commitment_key);
-    put(env, Entry::DepositedAmount, &deposited);
-    put(env, Entry::WithdrawnAmount, &0i128);
+    put(env, &TERMS, terms);
+    put(env, &key(env, COMMITMENT_KEY), commitment_key);
+    put(env, &key(env, DEPOSITED_AMOUNT), &deposited);
+    put(env, &key(env, WITHDRAWN_AMOUNT), &0i128);
 }
 
 pub(crate) fn terms(env: &Env) -> Terms {
-    find(env, Entry::Terms).expect("written at open")
+    find(env, &TERMS).expect("written at open")
 }
 
 pub(crate) fn commitment_key(env: &Env) -> BytesN<32> {
-    find(env, Entry::CommitmentKey).expect("written at open")
+    find(env, &key(env, COMMITMENT_KEY)).expect("written at open")
 }
 
 /// Base units that the funder has put in through the constructor and `top_up`.
 pub(crate) fn deposited(env: &Env) -> i128 {
-    find(env, Entry::DepositedAmount).expect("written at open")
+    find(env, &key(env, DEPOSITED_AMOUNT)).expect("written at open")
 }
 
 pub(crate) fn set_deposited(env: &Env, amount: i128) {
-    put(env, Entry::DepositedAmount, &amount);
+    put(env, &key(env, DEPOSITED_AMOUNT), &amount);
 }
 
 /// Base units that the recipient has been paid over the channel's life.
 pub(crate) fn withdrawn(env: &Env) -> i128 {
-    find(env, Entry::WithdrawnAmount).expect("written at open")
+    find(env, &key(env, WITHDRAWN_AMOUNT)).expect("written at open")
 }
 
 pub(crate) fn set_withdrawn(env: &Env, amount: i128) {
-    put(env, Entry::WithdrawnAmount, &amount);
+    put(env, &key(env, WITHDRAWN_AMOUNT), &amount);
 }
 
 /// The deadline: the ledger from which `refund` is possible. `None` while no close has started.
 pub(crate) fn deadline(env: &Env) -> Option<u32> {
-    find(env, Entry::CloseEffectiveAtLedger)
+    find(env, &key(env, CLOSE_EFFECTIVE_AT_LEDGER))
 }
 
 pub(crate) fn set_deadline(env: &Env, ledger: u32) {
-    put(env, Entry::CloseEffectiveAtLedger, &ledger);
+    put(env, &key(env, CLOSE_EFFECTIVE_AT_LEDGER), &ledger);
 }
 
 /// Whether a close or a refund has ended the channel.
 pub(crate) fn is_final(env: &Env) -> bool {
-    find(env, Entry::Refunded).unwrap_or(false)
+    env.storage().instance().has(&REFUNDED)
 }
 
 pub(crate) fn set_final(env: &Env) {
-    put(env, Entry::Refunded, &true);
+    put(env, &REFUNDED, &true);
 }
 
 /// Extends the instance's life to [`LIFE`] when below [`LIFE_THRESHOLD`], and never the code's: all channels share the
 /// code, and whoever happened to call would pay for everybody.
-pub(crate) fn extend_instance(env: &Env) {
-    env.deployer().extend_ttl_for_contract_instance(
-        env.current_contract_address(),
-        LIFE_THRESHOLD,
-        LIFE,
-    );
+pub(crate) fn extend_instance(env: &Env, channel: &Address) {
+    env.deployer()
+        .extend_ttl_for_contract_instance(channel.clone(), LIFE_THRESHOLD, LIFE);
 }
 
 /// Extends the life of instance and code to [`LIFE`], whatever is left of it.

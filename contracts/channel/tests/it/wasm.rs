@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use soroban_sdk::xdr::{Limited, Limits, ReadXdr, ScSpecEntry};
+use soroban_sdk::xdr::{Limited, Limits, ReadXdr, ScMetaEntry, ScSpecEntry};
 use wasmparser::{ExternalKind, Parser, Payload};
 
 use crate::world::wasm;
@@ -108,6 +108,35 @@ fn events_errors_and_the_state_are_in_the_spec() {
             "Withdraw"
         ]
     );
+}
+
+/// stellar-cli and explorers read these (SEP-46; `source_repo` as in SEP-55).
+#[test]
+fn the_metadata_names_the_package_its_version_and_its_source() {
+    let wasm = wasm();
+    let section = Parser::new(0)
+        .parse_all(&wasm)
+        .find_map(|payload| match payload.unwrap() {
+            Payload::CustomSection(section) if section.name() == "contractmetav0" => {
+                Some(section.data().to_vec())
+            }
+            _ => None,
+        })
+        .expect("a section contractmetav0");
+    let mut reader = Limited::new(section.as_slice(), Limits::none());
+    let meta = ScMetaEntry::read_xdr_iter(&mut reader)
+        .map(|entry| {
+            let ScMetaEntry::ScMetaV0(entry) = entry.unwrap();
+            (
+                entry.key.to_utf8_string().unwrap(),
+                entry.val.to_utf8_string().unwrap(),
+            )
+        })
+        .collect::<BTreeMap<_, _>>();
+    assert_eq!(meta["name"], "paychan-contract");
+    assert_eq!(meta["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(meta["source_repo"], env!("CARGO_PKG_REPOSITORY"));
+    assert!(meta.contains_key("rsver") && meta.contains_key("rssdkver"));
 }
 
 /// Memory is paid for by the page, at every call.

@@ -1,0 +1,71 @@
+//! Settles many payment channels in one transaction.
+//!
+//! A recipient with many channels pays one transaction's fee instead of one for each. The contract has no state, no
+//! admin and no rights: `settle` needs nobody's authorization, so neither does this.
+//!
+//! # Rules
+//!
+//! - **`settle_many`** calls each channel's `settle(amount, signature)` in order and answers, in the same order, which
+//!   calls succeeded. One that fails changes nothing and does not stop the others: contract errors, missing
+//!   authorization, a bad signature, a refused transfer, an address without a contract.
+//! - **What can't be isolated** fails the whole transaction: a ledger entry that the footprint lacks, an archived entry,
+//!   an exhausted budget, an argument that is no list of settlements. So simulate first, drop what simulates `false`, and
+//!   allow 64 written bytes more per channel than simulated (a `close_start` in between grows a channel's entry).
+//! - **`true` is no payment**: a channel that has paid as much already succeeds and pays nothing. Read `withdrawn`.
+//! - **Call only code that you trust.** A channel's address may be any contract; it can't move anything of others here,
+//!   but it can burn the budget of the whole transaction. Channels whose `settle` needs the recipient's authorization
+//!   (the reference's, the fork's) answer `false`, unless the recipient signs for each.
+//! - Without settlements the answer is empty.
+//!
+//! Immutable, like the channel. Not audited.
+
+#![no_std]
+
+use soroban_sdk::{
+    Address, BytesN, Env, Error, IntoVal, Val, Vec, contract, contractimpl, contractmeta,
+    contracttype, symbol_short,
+};
+
+contractmeta!(key = "name", val = env!("CARGO_PKG_NAME"));
+contractmeta!(key = "version", val = env!("CARGO_PKG_VERSION"));
+contractmeta!(key = "source_repo", val = env!("CARGO_PKG_REPOSITORY"));
+
+/// A commitment and the channel it is for
+#[contracttype]
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settlement {
+    // The total that the recipient may have, in base units.
+    pub amount: i128,
+    // The channel.
+    pub channel: Address,
+    // The commitment key's signature of that total.
+    pub signature: BytesN<64>,
+}
+
+/// Settles channels by the hundred, a few dozen a transaction.
+#[contract]
+pub struct Batch;
+
+#[contractimpl]
+impl Batch {
+    /// Settle each channel; true where it succeeded
+    pub fn settle_many(env: Env, settlements: Vec<Settlement>) -> Vec<bool> {
+        let mut settled = Vec::new(&env);
+        for settlement in settlements {
+            settled.push_back(settle(&env, settlement));
+        }
+        settled
+    }
+}
+
+/// Whether the channel's `settle` succeeded.
+fn settle(env: &Env, settlement: Settlement) -> bool {
+    let Settlement {
+        amount,
+        channel,
+        signature,
+    } = settlement;
+    let args: Vec<Val> = (amount, signature).into_val(env);
+    let outcome = env.try_invoke_contract::<(), Error>(&channel, &symbol_short!("settle"), args);
+    matches!(outcome, Ok(Ok(())))
+}

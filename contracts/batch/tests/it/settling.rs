@@ -1,0 +1,48 @@
+//! What works, and what the answers mean.
+
+use crate::world::{Code, World};
+
+on_both!(
+    every_channel_is_paid_without_anybodys_authorization,
+    the_answers_are_in_the_order_of_the_settlements,
+    an_old_commitment_succeeds_and_pays_nothing,
+    one_channel_twice_is_paid_the_higher_total,
+    nothing_in_nothing_out,
+);
+
+fn every_channel_is_paid_without_anybodys_authorization(code: Code) {
+    let world = World::new(code, 3);
+    let settlements = [0, 1, 2].map(|n| world.settlement(n, 100 * (n as i128 + 1)));
+    assert_eq!(world.settle(&settlements), [true, true, true]);
+    assert_eq!(world.withdrawn(), [100, 200, 300]);
+    assert_eq!(world.received(), 600);
+}
+
+fn the_answers_are_in_the_order_of_the_settlements(code: Code) {
+    let world = World::new(code, 3);
+    let forged = world.of(&world.channels[1].address);
+    let settlements = [world.settlement(2, 30), forged, world.settlement(0, 10)];
+    assert_eq!(world.settle(&settlements), [true, false, true]);
+    assert_eq!(world.withdrawn(), [10, 0, 30]);
+}
+
+fn an_old_commitment_succeeds_and_pays_nothing(code: Code) {
+    let world = World::new(code, 1);
+    assert_eq!(world.settle(&[world.settlement(0, 200)]), [true]);
+    assert_eq!(world.settle(&[world.settlement(0, 150)]), [true]);
+    assert_eq!(world.withdrawn(), [200]);
+    assert_eq!(world.received(), 200);
+}
+
+fn one_channel_twice_is_paid_the_higher_total(code: Code) {
+    let world = World::new(code, 1);
+    let settlements = [100, 300, 200].map(|amount| world.settlement(0, amount));
+    assert_eq!(world.settle(&settlements), [true, true, true]);
+    assert_eq!(world.withdrawn(), [300]);
+    assert_eq!(world.received(), 300);
+}
+
+fn nothing_in_nothing_out(code: Code) {
+    let world = World::new(code, 0);
+    assert!(world.settle(&[]).is_empty());
+}
