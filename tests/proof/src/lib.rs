@@ -1,0 +1,23 @@
+//! The contract against a reference model.
+//!
+//! Random sequences of every call by every party, honest and not, run on the real Soroban host and in a model of plain
+//! integers. After each step the two must agree in answer, error number, events, storage and balances, and five rules
+//! must hold that know nothing of the model: see [`invariants`].
+//!
+//! - [`moves`]: the alphabet, decoded from bytes; [`script`]: from symbols to figures.
+//! - [`model`] and [`token`]: what should happen. Pure.
+//! - [`network`] and [`chain`]: what does happen: `paychan-localnet` in this process, the real Wasm, real transactions.
+//! - [`drive`]: both, step by step.
+
+pub mod answer;
+pub mod chain;
+pub mod drive;
+pub mod invariants;
+pub mod keys;
+pub mod model;
+pub mod moves;
+pub mod network;
+pub mod observed;
+pub mod script;
+pub mod token;
+pub mod xdr;

@@ -1,0 +1,457 @@
+//! What a channel does, as plain integers: no I/O, no clock, no host. Written from the contract's README, for three
+//! contracts that speak the same interface: ours, the reference, and the reference's fork.
+//!
+//! A call happens twice. In [`Model::simulate`] every authorization counts as given, and the answer is which ledger
+//! entries the call touched; that becomes the transaction's footprint. In [`Model::execute`], after whatever came
+//! between, an authorization that is not there refuses, and so does an entry that the footprint lacks.
+
+use crate::token::{Holder, Line, Purse, Run, Touched};
+
+/// The longest waiting period that a channel takes, in ledgers.
+pub const MAX_WAIT: u32 = 6_307_200;
+
+/// Error numbers, which are the contract's interface.
+pub mod error {
+    #![allow(missing_docs, reason = "the contract's README says what each means")]
+    pub const NEGATIVE_AMOUNT: u32 = 1;
+    pub const NOT_CLOSED: u32 = 2;
+    pub const WAITING_PERIOD_NOT_ELAPSED: u32 = 3;
+    pub const ALREADY_CLOSED: u32 = 4;
+    pub const INSUFFICIENT_DEPOSIT: u32 = 5;
+    pub const REFUNDED: u32 = 6;
+    pub const OVERFLOW: u32 = 7;
+    pub const WAITING_PERIOD_TOO_LONG: u32 = 8;
+    pub const WEAK_COMMITMENT_KEY: u32 = 9;
+}
+
+/// Whose rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rules {
+    /// This project's contract.
+    Paychan,
+    /// stellar-experimental/one-way-channel.
+    Reference,
+    /// mpprouter/one-way-channel.
+    Fork,
+}
+
+/// Who calls. Everybody signs for themselves alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Party {
+    /// `from`.
+    Funder,
+    /// `to`.
+    Recipient,
+    /// Anybody else.
+    Stranger,
+}
+
+impl Party {
+    /// All, in the order of [`Model::lines`].
+    pub const ALL: [Self; 3] = [Self::Funder, Self::Recipient, Self::Stranger];
+
+    /// The place in [`Model::lines`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Funder => 0,
+            Self::Recipient => 1,
+            Self::Stranger => 2,
+        }
+    }
+}
+
+/// What stands where a commitment's signature should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// The commitment key's, of this total.
+    Good,
+    /// The commitment key's, of another total.
+    OfTotal(i128),
+    /// Of this total, by a key that is not the channel's.
+    OfOtherKey,
+    /// The commitment key's, of this total, for another channel.
+    OfOtherChannel,
+    /// The commitment key's, of this total, for another network.
+    OfOtherNetwork,
+    /// No signature of anything.
+    Garbage,
+}
+
+/// A total with what is said to be its signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The total, in base units.
+    pub amount: i128,
+    /// Its signature.
+    pub signature: Signature,
+}
+
+impl Claim {
+    /// Would the chain accept it?
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        match self.signature {
+            Signature::Good => true,
+            Signature::OfTotal(total) => total == self.amount,
+            _ => false,
+        }
+    }
+}
+
+/// How a channel is opened, in the funder's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The first deposit.
+    pub amount: i128,
+    /// `refund_waiting_period`.
+    pub wait: u32,
+    /// A commitment key of small order, one of 14.
+    pub weak_key: Option<u8>,
+}
+
+/// A call of the channel's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `__constructor`.
+    Open(Opening),
+    /// `top_up`.
+    TopUp(i128),
+    /// `settle`.
+    Settle(Claim),
+    /// `close`.
+    Close(Claim),
+    /// `close_start`.
+    CloseStart,
+    /// `refund`.
+    Refund,
+    /// `extend`.
+    Extend,
+    /// The token's `transfer` from the caller to the channel's address.
+    Send(i128),
+    /// The token's `mint` to the channel's address. By the issuer, whoever is named as the caller.
+    Mint(i128),
+    /// The token's `clawback` from the channel. By the issuer.
+    Clawback(i128),
+    /// The token's `set_authorized` of the channel. By the issuer.
+    Authorize(bool),
+}
+
+/// Why a call had no effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// One of the contract's own errors.
+    Contract(u32),
+    /// An authorization is missing.
+    Auth,
+    /// The signature is not the commitment key's.
+    Signature,
+    /// The token refuses: no trustline, no room, not authorized, not enough.
+    Token,
+    /// More was needed than simulation saw.
+    Resources,
+    /// The contract has no such function.
+    NoFunction,
+    /// None of these. The model never says so.
+    Other(String),
+}
+
+/// What the channel tells the world. Addresses are compared apart, amounts and ledgers here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the contract's README says what each means")]
+pub enum Event {
+    Open { amount: i128, wait: u32 },
+    Deposit { amount: i128 },
+    Close { effective_at_ledger: u32 },
+    Withdraw { amount: i128 },
+    Refund { amount: i128 },
+}
+
+/// A channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// What constructor and `top_up` took in. The reference doesn't count it; here it is counted and not looked at.
+    pub deposited: i128,
+    /// What the recipient was paid.
+    pub withdrawn: i128,
+    /// The ledger from which `refund` is possible.
+    pub deadline: Option<u32>,
+    /// After `close` or `refund`. Always false in the reference, which has no such state.
+    pub is_final: bool,
+    /// `refund_waiting_period`.
+    pub wait: u32,
+    /// Opened with a key of small order: no signature is good. Only the reference has such channels.
+    pub has_weak_key: bool,
+}
+
+/// A channel and the token around it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Whose contract it is.
+    pub rules: Rules,
+    /// In simulation the ledger that closed last, in execution the one that closes now.
+    pub ledger: u32,
+    /// Each party's trustline, in the order of [`Party::ALL`].
+    pub lines: [Option<Line>; 3],
+    /// The token's entry for the channel's address, which can be there before the channel is.
+    pub purse: Option<Purse>,
+    /// The channel, once opened.
+    pub channel: Option<Channel>,
+}
+
+/// What a call did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The state after.
+    pub model: Model,
+    /// The channel's events, in order.
+    pub events: Vec<Event>,
+}
+
+impl Model {
+    /// What the channel's address holds.
+    #[must_use]
+    pub fn balance(&self) -> i128 {
+        self.purse.map_or(0, |purse| purse.amount)
+    }
+
+    /// The entries that a call touches now, if nothing but a missing authorization refuses it.
+    ///
+    /// # Errors
+    /// Why it is refused whoever calls.
+    pub fn simulate(&self, by: Party, call: &Call) -> Result<Touched, Refusal> {
+        let mut run = Run::new(self, by, None);
+        run.call(call)?;
+        Ok(run.touched)
+    }
+
+    /// The call in a transaction whose footprint is `allowed`.
+    ///
+    /// # Errors
+    /// Why it had no effect.
+    pub fn execute(&self, by: Party, call: &Call, allowed: &Touched) -> Result<Done, Refusal> {
+        if !allowed.can_be_read_in(self) {
+            return Err(Refusal::Resources);
+        }
+        let mut run = Run::new(self, by, Some(*allowed));
+        run.call(call)?;
+        Ok(run.done())
+    }
+}
+
+impl Run {
+    fn call(&mut self, call: &Call) -> Result<(), Refusal> {
+        match *call {
+            Call::Open(opening) => self.open(opening),
+            Call::TopUp(amount) => self.top_up(amount),
+            Call::Settle(claim) => self.settle(claim),
+            Call::Close(claim) => self.close(claim),
+            Call::CloseStart => self.close_start(),
+            Call::Refund => self.refund(),
+            Call::Extend if self.model.rules == Rules::Reference => Err(Refusal::NoFunction),
+            Call::Extend => Ok(()),
+            Call::Send(amount) => self.transfer(Holder::Party(self.by), Holder::Channel, amount),
+            Call::Mint(amount) => self.mint(amount),
+            Call::Clawback(amount) => self.clawback(amount),
+            Call::Authorize(authorized) => self.authorize_purse(authorized),
+        }
+    }
+
+    fn open(&mut self, opening: Opening) -> Result<(), Refusal> {
+        let Opening {
+            amount,
+            wait,
+            weak_key,
+        } = opening;
+        not_negative(amount)?;
+        let hardened = self.model.rules != Rules::Reference;
+        if hardened && wait > MAX_WAIT {
+            return Err(Refusal::Contract(error::WAITING_PERIOD_TOO_LONG));
+        }
+        if hardened && weak_key.is_some() {
+            return Err(Refusal::Contract(error::WEAK_COMMITMENT_KEY));
+        }
+        if hardened || amount > 0 {
+            self.needs(Party::Funder)?;
+        }
+        if self.model.channel.is_some() || self.by != Party::Funder {
+            // At another address than the funder's own first channel has: nothing is there yet.
+            self.model.purse = None;
+        }
+        self.model.channel = Some(Channel {
+            deposited: amount,
+            withdrawn: 0,
+            deadline: None,
+            is_final: false,
+            wait,
+            has_weak_key: weak_key.is_some(),
+        });
+        self.deposit(amount)?;
+        self.events.push(Event::Open { amount, wait });
+        Ok(())
+    }
+
+    fn top_up(&mut self, amount: i128) -> Result<(), Refusal> {
+        not_negative(amount)?;
+        let channel = self.channel();
+        if self.model.rules == Rules::Reference {
+            if amount > 0 {
+                self.needs(Party::Funder)?;
+            }
+            return self.deposit(amount);
+        }
+        if channel.deadline.is_some() {
+            return Err(Refusal::Contract(error::ALREADY_CLOSED));
+        }
+        self.needs(Party::Funder)?;
+        let deposited = channel.deposited.checked_add(amount);
+        let deposited = deposited.ok_or(Refusal::Contract(error::OVERFLOW))?;
+        self.change(|channel| channel.deposited = deposited);
+        self.deposit(amount)
+    }
+
+    fn settle(&mut self, claim: Claim) -> Result<(), Refusal> {
+        not_negative(claim.amount)?;
+        self.not_final()?;
+        if self.model.rules != Rules::Paychan {
+            self.needs(Party::Recipient)?;
+        }
+        self.signed(&claim)?;
+        self.pay(claim.amount)
+    }
+
+    fn close(&mut self, claim: Claim) -> Result<(), Refusal> {
+        not_negative(claim.amount)?;
+        self.not_final()?;
+        self.needs(Party::Recipient)?;
+        let before = self.channel();
+        // Whether a recipient who claims nothing new needs the funder's signature to end the channel.
+        if self.model.rules != Rules::Paychan || claim.amount > before.withdrawn {
+            self.signed(&claim)?;
+        }
+        self.pay(claim.amount)?;
+        self.end();
+        let now = self.model.ledger;
+        if before.deadline.is_none_or(|deadline| now < deadline) {
+            self.change(|channel| channel.deadline = Some(now));
+            self.events.push(Event::Close {
+                effective_at_ledger: now,
+            });
+        }
+        let unclaimed = if self.model.rules == Rules::Paychan {
+            let claimed = claim.amount.max(before.withdrawn);
+            before.deposited.saturating_sub(claimed)
+        } else {
+            self.balance()?
+        };
+        if unclaimed > 0
+            && self.try_transfer(Holder::Channel, Holder::Party(Party::Funder), unclaimed)?
+        {
+            self.events.push(Event::Refund { amount: unclaimed });
+        }
+        Ok(())
+    }
+
+    fn close_start(&mut self) -> Result<(), Refusal> {
+        let channel = self.channel();
+        let now = self.model.ledger;
+        if channel.deadline.is_some_and(|deadline| now >= deadline) {
+            return Err(Refusal::Contract(error::ALREADY_CLOSED));
+        }
+        self.needs(Party::Funder)?;
+        let deadline = now.saturating_add(channel.wait);
+        self.change(|channel| channel.deadline = Some(deadline));
+        self.events.push(Event::Close {
+            effective_at_ledger: deadline,
+        });
+        Ok(())
+    }
+
+    fn refund(&mut self) -> Result<(), Refusal> {
+        let deadline = self.channel().deadline;
+        let deadline = deadline.ok_or(Refusal::Contract(error::NOT_CLOSED))?;
+        if self.model.ledger < deadline {
+            return Err(Refusal::Contract(error::WAITING_PERIOD_NOT_ELAPSED));
+        }
+        self.needs(Party::Funder)?;
+        self.end();
+        let amount = self.balance()?;
+        if amount > 0 {
+            self.transfer(Holder::Channel, Holder::Party(Party::Funder), amount)?;
+            self.events.push(Event::Refund { amount });
+        }
+        Ok(())
+    }
+
+    fn deposit(&mut self, amount: i128) -> Result<(), Refusal> {
+        if amount > 0 {
+            self.transfer(Holder::Party(Party::Funder), Holder::Channel, amount)?;
+            if self.model.rules != Rules::Reference {
+                self.events.push(Event::Deposit { amount });
+            }
+        }
+        Ok(())
+    }
+
+    /// Pays the recipient up to a total whose signature was checked where that is needed.
+    fn pay(&mut self, amount: i128) -> Result<(), Refusal> {
+        let Channel {
+            deposited,
+            withdrawn,
+            ..
+        } = self.channel();
+        let insufficient = Err(Refusal::Contract(error::INSUFFICIENT_DEPOSIT));
+        if self.model.rules == Rules::Fork && amount > deposited {
+            return insufficient;
+        }
+        if amount <= withdrawn {
+            return Ok(());
+        }
+        let payout = amount - withdrawn; // 0 <= withdrawn < amount
+        if self.model.rules == Rules::Paychan && amount > deposited && payout > self.balance()? {
+            return insufficient;
+        }
+        self.change(|channel| channel.withdrawn = amount);
+        self.transfer(Holder::Channel, Holder::Party(Party::Recipient), payout)?;
+        self.events.push(Event::Withdraw { amount: payout });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        let has_final_state = self.model.rules != Rules::Reference;
+        self.change(|channel| channel.is_final = has_final_state);
+    }
+
+    fn not_final(&self) -> Result<(), Refusal> {
+        if self.channel().is_final {
+            return Err(Refusal::Contract(error::REFUNDED));
+        }
+        Ok(())
+    }
+
+    fn signed(&self, claim: &Claim) -> Result<(), Refusal> {
+        if claim.is_good() && !self.channel().has_weak_key {
+            return Ok(());
+        }
+        Err(Refusal::Signature)
+    }
+
+    fn channel(&self) -> Channel {
+        self.model
+            .channel
+            .expect("the driver calls no channel that is not there")
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Channel)) {
+        if let Some(channel) = &mut self.model.channel {
+            change(channel);
+        }
+    }
+}
+
+fn not_negative(amount: i128) -> Result<(), Refusal> {
+    if amount < 0 {
+        return Err(Refusal::Contract(error::NEGATIVE_AMOUNT));
+    }
+    Ok(())
+}

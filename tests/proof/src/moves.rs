@@ -1,0 +1,379 @@
+//! The alphabet: what can happen around a channel, in symbols whose amounts follow the state ("one more than it holds").
+//!
+//! A sequence is decoded from records of bytes, each of a fixed size, and every byte string is a sequence. So proptest
+//! and the fuzzer share one alphabet, dropping a record drops a step, and smaller bytes mean simpler moves.
+
+use crate::model::Party;
+
+/// An amount to pay in, claw back or mint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Amount {
+    Zero,
+    Units(u16),
+    /// So many 65,536ths of what the payer holds.
+    Part(u16),
+    /// All that the payer holds.
+    All,
+    AllAndOne,
+    MinusOne,
+    MostI64,
+    MostI128,
+    LeastI128,
+}
+
+/// A commitment's total.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Total {
+    Zero,
+    Units(u16),
+    /// So many 65,536ths of balance + withdrawn.
+    Part(u16),
+    Withdrawn,
+    WithdrawnAndOne,
+    Deposited,
+    DepositedAndOne,
+    /// Balance + withdrawn.
+    Coverage,
+    CoverageAndOne,
+    MinusOne,
+    MostI128,
+    LeastI128,
+}
+
+/// A commitment to settle or close with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commitment {
+    /// The highest that the funder gave.
+    Newest,
+    /// One that it gave before, counted from the newest.
+    Old(u8),
+    /// One that it signs on the spot.
+    Signed(Total),
+    /// A total that it never signed, with the signature of the newest.
+    NeverGiven(Total),
+    /// Signed by another key.
+    Forged(Total),
+    /// Signed for another channel.
+    OtherChannel(Total),
+    /// Signed for another network.
+    OtherNetwork(Total),
+    /// No signature of anything.
+    Garbage(Total),
+}
+
+/// What happens to a party's trustline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineChange {
+    /// What it holds goes back to the issuer, and the line is gone.
+    Remove,
+    /// It is there again, or its limit is lifted.
+    Restore,
+    /// It has room for so many units, and no more.
+    Limit(u16),
+    /// The issuer takes the authorization away.
+    Revoke,
+    /// The issuer gives it back.
+    Authorize,
+}
+
+/// How the channel is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The first deposit.
+    pub amount: Amount,
+    /// `refund_waiting_period`.
+    pub wait: u32,
+    /// A commitment key of small order, one of 14.
+    pub weak_key: Option<u8>,
+}
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Move {
+    /// By anybody, in the funder's name.
+    Open {
+        by: Party,
+        terms: Terms,
+    },
+    TopUp {
+        by: Party,
+        amount: Amount,
+    },
+    Settle {
+        by: Party,
+        commitment: Commitment,
+    },
+    Close {
+        by: Party,
+        commitment: Commitment,
+    },
+    CloseStart {
+        by: Party,
+    },
+    Refund {
+        by: Party,
+    },
+    Extend {
+        by: Party,
+    },
+    /// Off chain: the funder gives the recipient a commitment.
+    Give(Total),
+    /// Tokens straight to the channel's address.
+    Send {
+        by: Party,
+        amount: Amount,
+    },
+    /// The issuer mints to the channel's address.
+    Mint(Amount),
+    /// The issuer takes tokens from the channel.
+    Clawback(Amount),
+    /// The issuer freezes the channel's balance, or lets it go.
+    AuthorizeChannel(bool),
+    Line {
+        of: Party,
+        change: LineChange,
+    },
+    /// Ledgers pass.
+    Jump(u16),
+    /// To the ledger that is so many from the deadline.
+    JumpToDeadline(i8),
+}
+
+/// A move, and what comes between its simulation and its inclusion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The move.
+    pub main: Move,
+    /// Others' moves in between.
+    pub gap: Vec<Move>,
+    /// All in one ledger, the gap's first.
+    pub together: bool,
+}
+
+/// A channel's life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The funder is as rich as a trustline can be.
+    pub rich: bool,
+    /// Before the channel is opened.
+    pub before: Vec<Move>,
+    /// How it is opened.
+    pub terms: Terms,
+    /// What happens then.
+    pub steps: Vec<Step>,
+}
+
+/// Bytes of a sequence's first record.
+pub const HEADER: usize = 10;
+/// Bytes of a step's record.
+pub const STEP: usize = 1 + 3 * MOVE;
+const MOVE: usize = 6;
+/// Steps of a sequence at most.
+pub const MAX_STEPS: usize = 16;
+
+impl Sequence {
+    /// The sequence that these bytes are. Missing ones count as 0, those past [`MAX_STEPS`] records are not looked at.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Self {
+        let (header, rest) = bytes.split_at(bytes.len().min(HEADER));
+        let mut first = [0; HEADER];
+        first[..header.len()].copy_from_slice(header);
+        let steps = rest.chunks(STEP).take(MAX_STEPS).map(|chunk| {
+            let mut record = [0; STEP];
+            record[..chunk.len()].copy_from_slice(chunk);
+            Step::decode(&record)
+        });
+        Self::new(first, steps.collect())
+    }
+
+    /// From a header and steps.
+    #[must_use]
+    pub fn new(header: [u8; HEADER], steps: Vec<Step>) -> Self {
+        let [kind, pick, high, low, m0, m1, m2, m3, m4, m5] = header;
+        let magnitude = u16::from_be_bytes([high, low]);
+        let before = match kind {
+            // One in eight tries something else first: an opening that must be refused, tokens that come too early.
+            224..=254 => vec![Move::decode([m0, m1, m2, m3, m4, m5])],
+            _ => Vec::new(),
+        };
+        Self {
+            rich: kind == 255,
+            before,
+            terms: Terms {
+                amount: match pick % 8 {
+                    0 => Amount::Units(1_000),
+                    1 => Amount::Zero,
+                    2 => Amount::All,
+                    3 => Amount::Units(magnitude),
+                    _ => Amount::Part(magnitude),
+                },
+                wait: match pick / 8 {
+                    0..=3 => 3,
+                    4..=6 => 0,
+                    7..=9 => 1,
+                    10..=13 => 2,
+                    14..=29 => u32::from(magnitude % 50),
+                    30 => u32::from(magnitude),
+                    _ => crate::model::MAX_WAIT,
+                },
+                weak_key: None,
+            },
+            steps,
+        }
+    }
+}
+
+impl Step {
+    /// The step that this record is.
+    #[must_use]
+    pub fn decode(record: &[u8; STEP]) -> Self {
+        let part = |n: usize| {
+            let mut bytes = [0; MOVE];
+            bytes.copy_from_slice(&record[1 + n * MOVE..1 + (n + 1) * MOVE]);
+            Move::decode(bytes)
+        };
+        let gaps = match record[0] {
+            0..=127 => 0,
+            128..=223 => 1,
+            _ => 2,
+        };
+        Self {
+            main: part(0),
+            gap: (1..=gaps).map(part).collect(),
+            together: record[0] % 2 == 1,
+        }
+    }
+}
+
+impl Move {
+    /// The move that these bytes are.
+    #[must_use]
+    pub fn decode([kind, who, pick, high, low, more]: [u8; MOVE]) -> Self {
+        let magnitude = u16::from_be_bytes([high, low]);
+        let commitment = || Commitment::decode(more, Total::decode(pick, magnitude));
+        let amount = || Amount::decode(pick, magnitude);
+        // Mostly by whom it is meant for.
+        let by = |usual: Party| match who {
+            0..=179 => usual,
+            other => Party::ALL[usize::from(other % 3)],
+        };
+        let anybody = || Party::ALL[usize::from(who % 3)];
+        match kind {
+            0..=25 => Self::Give(Total::decode(pick, magnitude)),
+            26..=70 => Self::Settle {
+                by: anybody(),
+                commitment: commitment(),
+            },
+            71..=100 => Self::Close {
+                by: by(Party::Recipient),
+                commitment: commitment(),
+            },
+            101..=125 => Self::CloseStart {
+                by: by(Party::Funder),
+            },
+            126..=150 => Self::Refund {
+                by: by(Party::Funder),
+            },
+            151..=170 => Self::TopUp {
+                by: by(Party::Funder),
+                amount: amount(),
+            },
+            171..=185 => Self::JumpToDeadline(match pick % 4 {
+                0 => -2,
+                1 => -1,
+                2 => 0,
+                _ => 1,
+            }),
+            186..=195 => Self::Jump(if more < 128 {
+                magnitude % 20
+            } else {
+                magnitude
+            }),
+            196..=210 => Self::Send {
+                by: anybody(),
+                amount: amount(),
+            },
+            211..=217 => Self::Clawback(amount()),
+            218..=222 => Self::Mint(amount()),
+            223..=227 => Self::AuthorizeChannel(pick % 3 > 0),
+            228..=245 => Self::Line {
+                of: anybody(),
+                change: match pick % 8 {
+                    0 => LineChange::Remove,
+                    1..=2 => LineChange::Restore,
+                    3..=4 => LineChange::Limit(magnitude % 2_000),
+                    5 => LineChange::Revoke,
+                    _ => LineChange::Authorize,
+                },
+            },
+            246..=249 => Self::Extend { by: anybody() },
+            _ => Self::Open {
+                by: anybody(),
+                terms: Terms {
+                    amount: amount(),
+                    wait: match more % 4 {
+                        0 => 10,
+                        1 => crate::model::MAX_WAIT,
+                        2 => crate::model::MAX_WAIT + 1,
+                        _ => u32::MAX,
+                    },
+                    weak_key: (more >= 128).then_some(more % 14),
+                },
+            },
+        }
+    }
+}
+
+impl Amount {
+    fn decode(pick: u8, magnitude: u16) -> Self {
+        match pick {
+            0..=99 => Self::Units(magnitude),
+            100..=170 => Self::Part(magnitude),
+            171..=200 => Self::Units(1),
+            201..=210 => Self::Zero,
+            211..=225 => Self::All,
+            226..=235 => Self::AllAndOne,
+            236..=240 => Self::MinusOne,
+            241..=245 => Self::MostI64,
+            246..=250 => Self::MostI128,
+            _ => Self::LeastI128,
+        }
+    }
+}
+
+impl Total {
+    fn decode(pick: u8, magnitude: u16) -> Self {
+        match pick {
+            0..=119 => Self::Part(magnitude),
+            120..=139 => Self::Units(magnitude),
+            140..=154 => Self::Withdrawn,
+            155..=169 => Self::WithdrawnAndOne,
+            170..=184 => Self::Deposited,
+            185..=199 => Self::DepositedAndOne,
+            200..=219 => Self::Coverage,
+            220..=234 => Self::CoverageAndOne,
+            235..=242 => Self::Zero,
+            243..=247 => Self::MinusOne,
+            248..=252 => Self::MostI128,
+            _ => Self::LeastI128,
+        }
+    }
+}
+
+impl Commitment {
+    fn decode(more: u8, total: Total) -> Self {
+        match more {
+            0..=79 => Self::Newest,
+            80..=119 => Self::Old(more - 80),
+            120..=199 => Self::Signed(total),
+            200..=215 => Self::NeverGiven(total),
+            216..=225 => Self::Forged(total),
+            226..=235 => Self::OtherChannel(total),
+            236..=245 => Self::OtherNetwork(total),
+            _ => Self::Garbage(total),
+        }
+    }
+}
