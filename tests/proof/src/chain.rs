@@ -188,12 +188,10 @@ impl<'n> Chain<'n> {
         {
             Ok(tx) => tx,
             Err(failed) => {
-                let channel = makes.as_ref().unwrap_or(&self.signer.channel);
-                return Ok(Err(answer::refusal(
-                    &failed.events,
-                    &self.names_at(channel),
-                )
-                .unwrap_or_else(|| Refusal::Other(failed.error.unwrap_or_default()))));
+                let refusal = answer::refusal(&failed.events, &self.names_of(makes.as_ref()));
+                return Ok(Err(refusal.unwrap_or_else(|| {
+                    Refusal::Other(failed.error.unwrap_or_default())
+                })));
             }
         };
         if let TransactionExt::V1(data) = &mut tx.ext {
