@@ -2,7 +2,9 @@
 //!
 //! Random sequences of every call by every party, honest and not, run on the real Soroban host and in a model of plain
 //! integers. After each step the two must agree in answer, error number, events, storage and balances, and five rules
-//! must hold that know nothing of the model: see [`invariants`].
+//! must hold that know nothing of the model: see [`invariants`]. [`difference`] runs
+//! the same sequences through the rules of the two contracts whose interface ours speaks, and accounts for every place
+//! where they part.
 //!
 //! - [`moves`]: the alphabet, decoded from bytes; [`script`]: from symbols to figures.
 //! - [`model`] and [`token`]: what should happen. Pure.
@@ -11,6 +13,7 @@
 
 pub mod answer;
 pub mod chain;
+pub mod difference;
 pub mod drive;
 pub mod invariants;
 pub mod keys;

@@ -4,5 +4,6 @@
     reason = "a test that fails should stop where it fails"
 )]
 
+mod differences;
 mod sequences;
 mod support;

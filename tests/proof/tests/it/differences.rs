@@ -1,0 +1,64 @@
+//! The same sequences through the rules of the three contracts: every place where they part is accounted for.
+
+use std::{cell::RefCell, collections::BTreeSet};
+
+use paychan_proof::{
+    difference::{Difference, NOT_DRIVEN, compare, table},
+    model::Rules,
+};
+use proptest::{prelude::*, test_runner::Config};
+
+use crate::support::any_sequence;
+
+/// Differences of another contract that a run of this many sequences has to show: none of them is made up.
+const SEQUENCES: u32 = 20_000;
+
+fn all_differences_are_known(other: Rules, expected: &[Difference]) {
+    let seen = RefCell::new(BTreeSet::new());
+    for follow in [Rules::Paychan, other] {
+        let config = Config {
+            cases: SEQUENCES,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        proptest!(config, |(sequence in any_sequence())| {
+            let compared = compare(&sequence, other, follow, |difference| {
+                seen.borrow_mut().insert(difference);
+            });
+            prop_assert!(compared.is_ok(), "not accounted for: {}", compared.unwrap_err());
+        });
+    }
+    let expected: BTreeSet<_> = expected.iter().copied().collect();
+    assert_eq!(seen.into_inner(), expected);
+}
+
+#[test]
+fn every_difference_to_the_reference_is_accounted_for() {
+    let all_but_the_forks = Difference::ALL
+        .into_iter()
+        .filter(|it| *it != Difference::TransfersBackCommitments);
+    all_differences_are_known(Rules::Reference, &all_but_the_forks.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_difference_to_the_fork_is_accounted_for() {
+    let expected = [
+        Difference::SettleByAnybody,
+        Difference::CloseWithoutSignature,
+        Difference::TransfersBackCommitments,
+        Difference::CloseRefund,
+    ];
+    all_differences_are_known(Rules::Fork, &expected);
+}
+
+/// `cargo test -p paychan-proof the_table -- --nocapture` prints it.
+#[test]
+fn the_table_has_a_row_for_each_difference() {
+    let table = table();
+    println!("{table}");
+    assert_eq!(
+        table.lines().count(),
+        2 + Difference::ALL.len() + NOT_DRIVEN.len()
+    );
+    assert!(table.lines().all(|row| row.matches(" | ").count() == 3));
+}
