@@ -196,7 +196,7 @@ drop_exports() {
 optimise() {
     [ "$optimiser" != "not optimised" ] || return 0
     drop_exports "$1"
-    wasm-opt "${wasm[@]}" -Os --converge "$1" -o "$1.smaller"
+    wasm-opt "${wasm[@]}" -Oz --converge "$1" -o "$1.smaller"
     mv "$1.smaller" "$1"
 }
 

@@ -6,5 +6,6 @@ pub mod command;
 pub mod files;
 pub mod network;
 pub mod programs;
+pub mod table;
 pub mod watcher;
 pub mod world;

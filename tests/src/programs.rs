@@ -20,13 +20,26 @@ pub fn program(name: &str) -> PathBuf {
         })
 }
 
-/// The contract's Wasm, as scripts/build-contracts.sh leaves it.
+/// The channel contract's Wasm, as scripts/build-contracts.sh leaves it.
 ///
 /// # Panics
 /// When it is not there, saying how to build it.
 pub fn contract_wasm() -> PathBuf {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/contracts/paychan_contract.wasm");
+    built_wasm("paychan_contract.wasm")
+}
+
+/// The batch contract's Wasm, as scripts/build-contracts.sh leaves it.
+///
+/// # Panics
+/// When it is not there, saying how to build it.
+pub fn batch_wasm() -> PathBuf {
+    built_wasm("paychan_batch.wasm")
+}
+
+fn built_wasm(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/contracts")
+        .join(name);
     path.canonicalize().unwrap_or_else(|_| {
         panic!(
             "{} is missing: run scripts/build-contracts.sh",

@@ -3,7 +3,7 @@
 use soroban_sdk::contracterror;
 
 /// Why a call was refused.
-// These docs travel in the Wasm's spec and every byte there is paid for at each call: one short line each.
+// These docs travel in the Wasm's spec and every byte there is paid for: one short line each.
 #[contracterror]
 #[derive(Copy, Clone, Debug, Eq, PartialEq, PartialOrd, Ord)]
 #[repr(u32)]

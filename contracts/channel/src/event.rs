@@ -3,7 +3,7 @@
 //! No event is emitted for a transfer that did not happen: [`Withdraw`] and [`Refund`] say that tokens moved, the
 //! success of a call alone does not.
 //!
-//! The docs of events travel in the Wasm's spec, where every byte is paid for at each call; so the fields have comments
+//! The docs of events travel in the Wasm's spec, where every byte is paid for; so the fields have comments
 //! instead.
 
 use soroban_sdk::{Address, BytesN, contractevent};

@@ -60,8 +60,8 @@ const _: () = assert!(MAX_REFUND_WAITING_PERIOD == 365 * 24 * 3600 / 5);
 #[contract]
 pub struct Channel;
 
-// The first line of each function's docs travels in the Wasm's spec, where stellar-cli shows it and every call pays for
-// its bytes: one line each, the rules are above.
+// The first line of each function's docs travels in the Wasm's spec, where stellar-cli shows it and every byte is paid
+// for: one line each, the rules are above.
 #[contractimpl]
 impl Channel {
     /// Open a channel, deposit amount

@@ -77,3 +77,30 @@ fn a_settlement_calls_settle_with_amount_and_signature() {
         [ScVal::from(i128::MAX), bytes([2; 64])]
     );
 }
+
+#[test]
+fn a_batch_is_a_list_of_lists_of_channel_amount_and_signature() {
+    let settlement = Settlement {
+        channel: ContractId([3; 32]),
+        amount: Amount::new(7).unwrap(),
+        signature: Signature([9; 64]),
+    };
+    let HostFunction::InvokeContract(call) =
+        settle_many(&ContractId([1; 32]), &[settlement.clone(), settlement])
+    else {
+        panic!("a call")
+    };
+    assert_eq!(call.function_name.to_string(), "settle_many");
+    let [ScVal::Vec(Some(settlements))] = call.args.as_slice() else {
+        panic!("{:?}", call.args)
+    };
+    assert_eq!(settlements.len(), 2);
+    for settlement in settlements.iter() {
+        let expected = vec([
+            ScVal::Address(ContractId([3; 32]).to_sc()),
+            i128_value(Amount::new(7).unwrap()),
+            bytes([9; 64]),
+        ]);
+        assert_eq!(*settlement, expected);
+    }
+}

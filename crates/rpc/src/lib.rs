@@ -39,7 +39,7 @@ pub use fees::{FeeDistribution, FeeStats};
 pub use history::{Health, LatestLedger, NetworkInfo};
 pub use network::{Network, UnknownNetwork};
 pub use secret::{SecretKey, SecretKeyError};
-pub use sending::{Included, SendAnswer, SendStatus, TransactionAnswer};
+pub use sending::{Included, ResourceFees, SendAnswer, SendStatus, TransactionAnswer};
 pub use simulation::{Simulated, Simulation, SimulationFailure};
 pub use transaction::{
     BuildError, Draft, ExtraWrites, TxHash, WRITE_BYTES_PER_CHANNEL, assemble, hash, sign,

@@ -3,8 +3,8 @@
 use paychan_channel::{Ledger, Stroops};
 use serde::{Deserialize, Serialize};
 use stellar_xdr::{
-    DiagnosticEvent, Limits, ScVal, TransactionEnvelope, TransactionMeta, TransactionResult,
-    WriteXdr,
+    DiagnosticEvent, Limits, ScVal, SorobanTransactionMetaExt, TransactionEnvelope,
+    TransactionMeta, TransactionResult, WriteXdr,
 };
 
 use crate::decoding::{Number, xdr};
@@ -67,6 +67,33 @@ pub struct Included {
     pub return_value: Option<ScVal>,
     /// What the host noted, oldest first; empty unless the node keeps such notes.
     pub diagnostics: Vec<DiagnosticEvent>,
+    /// What the resources cost. `None` for classic transactions, and without metadata that is understood here.
+    pub resource_fees: Option<ResourceFees>,
+}
+
+/// What a Soroban transaction's resources cost, as charged: part of [`Included::fee_charged`], which has the bid for
+/// inclusion on top (stellar-xdr, `SorobanTransactionMetaExtV1`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResourceFees {
+    /// For instructions, entries, bytes read and written, and the transaction's size: as declared, used or not.
+    pub non_refundable: Stroops,
+    /// For rent and events: as used.
+    pub refundable: Stroops,
+    /// The part of `refundable` that is rent.
+    pub rent: Stroops,
+}
+
+impl ResourceFees {
+    /// All but rent: what a call costs that lengthens no entry's life.
+    #[must_use]
+    pub fn without_rent(&self) -> Stroops {
+        Stroops(
+            self.non_refundable
+                .0
+                .saturating_add(self.refundable.0)
+                .saturating_sub(self.rent.0),
+        )
+    }
 }
 
 #[derive(Serialize)]
@@ -170,9 +197,9 @@ fn included(raw: RawGet) -> Result<Included, String> {
     let meta = raw
         .result_meta_xdr
         .and_then(|meta| xdr("the metadata", &meta).ok());
-    let (return_value, mut diagnostics) = meta.map(from_meta).unwrap_or_default();
+    let mut noted = meta.map(from_meta).unwrap_or_default();
     if let Some(events) = raw.diagnostic_events_xdr {
-        diagnostics = events
+        noted.diagnostics = events
             .iter()
             .filter_map(|event| xdr("an event", event).ok())
             .collect();
@@ -181,26 +208,54 @@ fn included(raw: RawGet) -> Result<Included, String> {
         ledger,
         fee_charged: Stroops(result.fee_charged),
         result,
-        return_value,
-        diagnostics,
+        return_value: noted.return_value,
+        diagnostics: noted.diagnostics,
+        resource_fees: noted.resource_fees,
     })
 }
 
-fn from_meta(meta: TransactionMeta) -> (Option<ScVal>, Vec<DiagnosticEvent>) {
+/// What is read of a transaction's metadata.
+#[derive(Default)]
+struct Noted {
+    return_value: Option<ScVal>,
+    diagnostics: Vec<DiagnosticEvent>,
+    resource_fees: Option<ResourceFees>,
+}
+
+fn from_meta(meta: TransactionMeta) -> Noted {
     match meta {
-        TransactionMeta::V3(meta) => match meta.soroban_meta {
-            Some(soroban) => (
-                Some(soroban.return_value),
-                soroban.diagnostic_events.into_vec(),
-            ),
-            None => (None, Vec::new()),
-        },
+        TransactionMeta::V3(meta) => {
+            meta.soroban_meta
+                .map_or_else(Noted::default, |soroban| Noted {
+                    return_value: Some(soroban.return_value),
+                    diagnostics: soroban.diagnostic_events.into_vec(),
+                    resource_fees: fees(soroban.ext),
+                })
+        }
         TransactionMeta::V4(meta) => {
-            let value = meta.soroban_meta.and_then(|soroban| soroban.return_value);
-            (value, meta.diagnostic_events.into_vec())
+            let diagnostics = meta.diagnostic_events.into_vec();
+            let (return_value, resource_fees) = meta.soroban_meta.map_or((None, None), |soroban| {
+                (soroban.return_value, fees(soroban.ext))
+            });
+            Noted {
+                return_value,
+                diagnostics,
+                resource_fees,
+            }
         }
         TransactionMeta::V0(_) | TransactionMeta::V1(_) | TransactionMeta::V2(_) => {
-            (None, Vec::new())
+            Noted::default()
         }
+    }
+}
+
+fn fees(ext: SorobanTransactionMetaExt) -> Option<ResourceFees> {
+    match ext {
+        SorobanTransactionMetaExt::V0 => None,
+        SorobanTransactionMetaExt::V1(fees) => Some(ResourceFees {
+            non_refundable: Stroops(fees.total_non_refundable_resource_fee_charged),
+            refundable: Stroops(fees.total_refundable_resource_fee_charged),
+            rent: Stroops(fees.rent_fee_charged),
+        }),
     }
 }

@@ -4,9 +4,11 @@ use paychan_channel::{Amount, ChannelState, Ledger, Lives};
 use paychan_tests::watcher::{PATIENCE, Payer, Watcher};
 use tokio::time::{Duration, Instant, sleep};
 
+use paychan_tests::table::table;
+
 use crate::account::{Account, Before, funder_runs};
 use crate::stage::{LIFE_FLOOR, Stage, usdc};
-use crate::tell::{Teller, table};
+use crate::tell::Teller;
 
 /// Ledgers left to the first entry that would be archived, after the jump.
 const LEFT_AFTER_JUMP: u32 = 300;

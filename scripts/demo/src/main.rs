@@ -10,8 +10,9 @@ mod tell;
 
 use std::process::ExitCode;
 
+use paychan_tests::table::table;
 use stage::Stage;
-use tell::{Teller, table};
+use tell::Teller;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! One channel that fails changes nothing and stops nobody.
 
 use soroban_sdk::testutils::Address as _;
-use soroban_sdk::{Address, IntoVal, InvokeError, Map, Symbol, Val, Vec as HostVec, map, vec};
+use soroban_sdk::{Address, BytesN, IntoVal, InvokeError, Symbol, Val, Vec as HostVec, vec};
 
 use crate::world::{Code, DEPOSIT, World};
 use paychan_batch::Settlement;
@@ -26,19 +26,16 @@ fn between_two_good_ones(world: &World, bad: Settlement) {
 
 fn a_forged_signature(code: Code) {
     let world = World::new(code, 3);
-    let good = world.settlement(2, 50);
-    let bad = Settlement { amount: 51, ..good };
-    between_two_good_ones(&world, bad);
+    let Settlement(channel, _, signature) = world.settlement(2, 50);
+    between_two_good_ones(&world, Settlement(channel, 51, signature));
     assert_eq!(world.withdrawn()[2], 0);
 }
 
 fn a_commitment_of_another_channel(code: Code) {
     let world = World::new(code, 3);
-    let bad = Settlement {
-        channel: world.channels[2].address.clone(),
-        ..world.settlement(0, 50)
-    };
-    between_two_good_ones(&world, bad);
+    let Settlement(_, amount, signature) = world.settlement(0, 50);
+    let other = world.channels[2].address.clone();
+    between_two_good_ones(&world, Settlement(other, amount, signature));
     assert_eq!(world.withdrawn()[2], 0);
 }
 
@@ -50,18 +47,15 @@ fn a_commitment_that_nothing_covers(code: Code) {
 
 fn a_negative_amount(code: Code) {
     let world = World::new(code, 3);
-    let bad = Settlement {
-        amount: -1,
-        ..world.settlement(2, 0)
-    };
-    between_two_good_ones(&world, bad);
+    let Settlement(channel, _, signature) = world.settlement(2, 0);
+    between_two_good_ones(&world, Settlement(channel, -1, signature));
 }
 
 fn a_channel_that_is_final(code: Code) {
     let world = World::new(code, 3);
     let bad = world.settlement(2, 50);
     world.env.mock_all_auths();
-    world.channels[2].close(&0, &bad.signature);
+    world.channels[2].close(&0, &bad.2);
     world.env.set_auths(&[]);
     between_two_good_ones(&world, bad);
     assert_eq!(world.withdrawn()[2], 0);
@@ -78,15 +72,20 @@ fn an_address_without_a_contract(code: Code) {
 fn a_malformed_settlement_fails_the_whole_call(code: Code) {
     let world = World::new(code, 1);
     let env = &world.env;
-    let no_signature: Map<Symbol, Val> = map![
+    let channel: Val = world.channels[0].address.into_val(env);
+    let no_signature: HostVec<Val> = vec![env, channel, 5i128.into_val(env)];
+    let short_signature: HostVec<Val> = vec![
         env,
-        (Symbol::new(env, "amount"), 5i128.into_val(env)),
-        (
-            Symbol::new(env, "channel"),
-            world.channels[0].address.into_val(env)
-        ),
+        channel,
+        5i128.into_val(env),
+        BytesN::from_array(env, &[0; 63]).into_val(env),
     ];
-    for bad in [no_signature.into_val(env), 7u32.into_val(env)] {
+    let bad = [
+        no_signature.into_val(env),
+        short_signature.into_val(env),
+        7u32.into_val(env),
+    ];
+    for bad in bad {
         let settlements: HostVec<Val> = vec![env, world.settlement(0, 70).into_val(env), bad];
         let args = vec![env, settlements.into_val(env)];
         let outcome = env.try_invoke_contract::<HostVec<bool>, InvokeError>(

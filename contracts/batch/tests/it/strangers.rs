@@ -75,11 +75,7 @@ mod calling_back {
 
         pub fn settle(env: Env, amount: i128, sig: BytesN<64>) {
             let batch: Address = env.storage().instance().get(&0u32).unwrap();
-            let settlement = Settlement {
-                amount,
-                channel: env.current_contract_address(),
-                signature: sig,
-            };
+            let settlement = Settlement(env.current_contract_address(), amount, sig);
             BatchClient::new(&env, &batch).settle_many(&vec![&env, settlement]);
         }
     }

@@ -87,20 +87,14 @@ impl World {
     pub(crate) fn settlement(&self, channel: usize, amount: i128) -> Settlement {
         let channel = &self.channels[channel];
         let bytes: Vec<u8> = channel.prepare_commitment(&amount).iter().collect();
-        Settlement {
-            amount,
-            channel: channel.address.clone(),
-            signature: BytesN::from_array(&self.env, &self.key.sign(&bytes).to_bytes()),
-        }
+        let signature = BytesN::from_array(&self.env, &self.key.sign(&bytes).to_bytes());
+        Settlement(channel.address.clone(), amount, signature)
     }
 
     /// A settlement of some other contract, with a signature of nothing.
     pub(crate) fn of(&self, contract: &Address) -> Settlement {
-        Settlement {
-            amount: 5,
-            channel: contract.clone(),
-            signature: BytesN::from_array(&self.env, &[0; 64]),
-        }
+        let nothing = BytesN::from_array(&self.env, &[0; 64]);
+        Settlement(contract.clone(), 5, nothing)
     }
 
     pub(crate) fn settle(&self, settlements: &[Settlement]) -> Vec<bool> {

@@ -4,7 +4,9 @@ use paychan_channel::{Ledger, Stroops};
 use stellar_xdr::{ScVal, TransactionResult, TransactionResultResult};
 
 use super::Prepared;
-use crate::{AccountError, AuthError, BuildError, CallFailure, Included, RpcError, TxHash};
+use crate::{
+    AccountError, AuthError, BuildError, CallFailure, Included, ResourceFees, RpcError, TxHash,
+};
 
 /// A transaction that worked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Submitted {
     pub fee_charged: Stroops,
     /// What the call returned.
     pub return_value: Option<ScVal>,
+    /// What the resources cost, where the node says so.
+    pub resource_fees: Option<ResourceFees>,
 }
 
 /// Why a transaction did not work, or is not known to have worked.
@@ -98,6 +102,7 @@ pub(super) fn submitted(hash: TxHash, included: Included) -> Submitted {
         ledger: included.ledger,
         fee_charged: included.fee_charged,
         return_value: included.return_value,
+        resource_fees: included.resource_fees,
     }
 }
 

@@ -1,0 +1,83 @@
+//! The reference contract's figures, measured once by this program from its public source
+//! (stellar-experimental/one-way-channel at 4b2fce5, soroban-sdk 25.3.0, rustc 1.95.0, 2026-11-24) and kept.
+//!
+//! To measure again: build that source beside the project, then `scripts/figures.sh --wasm FILE --json calls`.
+
+use crate::stage::Cost;
+
+/// One build of the reference contract.
+pub(crate) struct Reference {
+    /// In a table's header.
+    pub(crate) name: &'static str,
+    /// How it was built.
+    pub(crate) how: &'static str,
+    pub(crate) wasm_bytes: usize,
+    rows: [(&'static str, Cost); 8],
+}
+
+impl Reference {
+    /// What a call cost.
+    pub(crate) fn get(&self, name: &str) -> Option<Cost> {
+        let row = self.rows.iter().find(|(row, _)| *row == name)?;
+        Some(row.1)
+    }
+}
+
+const fn cost(instructions: u32, fee: i64, rent: i64) -> Cost {
+    Cost {
+        instructions,
+        fee,
+        rent,
+    }
+}
+
+/// As its Makefile builds it.
+pub(crate) const MAKEFILE: Reference = Reference {
+    name: "reference",
+    how: "as its Makefile does: stellar contract build, stellar-cli 28.1, without its optimiser",
+    wasm_bytes: 14_053,
+    rows: [
+        ("upload", cost(12_921_293, 87_486, 6_000_343)),
+        ("open", cost(1_231_978, 21_728, 140_806)),
+        ("top_up", cost(741_575, 13_217, 0)),
+        ("settle, first", cost(1_283_607, 17_268, 5_445)),
+        ("settle", cost(1_290_746, 17_273, 0)),
+        ("close", cost(1_559_785, 24_254, 10_500)),
+        ("close_start", cost(632_015, 7_085, 5_056)),
+        ("refund", cost(819_330, 13_221, 0)),
+    ],
+};
+
+/// The same and wasm-opt.
+pub(crate) const OPTIMISED: Reference = Reference {
+    name: "reference -Oz",
+    how: "the same, then wasm-opt -Oz of binaryen 108 (what stellar-cli 28.1 does where it has its optimiser)",
+    wasm_bytes: 12_454,
+    rows: [
+        ("upload", cost(11_577_040, 78_201, 5_604_455)),
+        ("open", cost(1_213_698, 21_715, 140_806)),
+        ("top_up", cost(734_163, 13_211, 0)),
+        ("settle, first", cost(1_268_779, 17_258, 5_445)),
+        ("settle", cost(1_276_502, 17_263, 0)),
+        ("close", cost(1_529_875, 24_233, 10_500)),
+        ("close_start", cost(622_183, 7_078, 5_056)),
+        ("refund", cost(809_498, 13_214, 0)),
+    ],
+};
+
+/// Without link-time optimisation.
+pub(crate) const PLAIN: Reference = Reference {
+    name: "reference, cargo build",
+    how: "cargo build --release: with an rlib beside it there is no link-time optimisation",
+    wasm_bytes: 22_887,
+    rows: [
+        ("upload", cost(20_347_623, 138_742, 13_365_251)),
+        ("open", cost(1_315_995, 21_787, 140_806)),
+        ("top_up", cost(773_604, 13_239, 0)),
+        ("settle, first", cost(1_348_855, 17_314, 5_445)),
+        ("settle", cost(1_357_178, 17_320, 0)),
+        ("close", cost(1_668_724, 24_331, 10_500)),
+        ("close_start", cost(672_664, 7_113, 5_056)),
+        ("refund", cost(864_435, 13_253, 0)),
+    ],
+};
