@@ -1,36 +1,224 @@
-//! A one-way payment channel on Soroban: one contract instance is one channel.
+//! # The channel contract
 //!
-//! A **funder** (`from`) deposits tokens once and then signs, off chain, one **commitment** after another: "the
-//! **recipient** (`to`) may have N in total". The recipient keeps the highest and cashes it in whenever it likes. When
-//! the funder wants the rest back it announces so, and the recipient has `refund_waiting_period` ledgers to cash in.
-//! See the README beside this file for states, events, the bytes to sign and what each party risks.
+//! A one-way payment channel on Soroban. One contract instance is one channel: it holds a deposit of a SEP-41 token, pays
+//! the recipient what the funder has signed for, and gives the funder the rest back after a waiting period.
 //!
-//! All amounts are base units of the token (for USDC and XLM 10,000,000 of them are 1), all durations are ledgers.
+//! **Not audited. Immutable:** there is no admin, no upgrade and no pause; a channel runs the code that it was opened with.
 //!
-//! # Rules
+//! Amounts are integers of the token's base units (10,000,000 of them are 1 USDC or 1 XLM). Durations are ledgers, whose
+//! wall-clock length is the network's to change.
 //!
-//! - **`__constructor`** needs the funder's authorization always, also for an amount of 0: nobody opens a channel in
-//!   another's name. `refund_waiting_period` is at most [`MAX_REFUND_WAITING_PERIOD`].
-//! - **`top_up`** is possible until a close starts, and not after: the recipient would have no time to react.
-//! - **`settle`** needs no authorization. It can only pay the recipient, never less than before, and the funder's
-//!   signature already says how much; so whoever watches for a recipient needs none of its keys. The signature is
-//!   checked, then `amount − withdrawn` is paid; a difference of 0 or less pays nothing and succeeds.
-//! - **`close`** is the recipient's: a stranger with an old commitment must not end a channel early. It pays as `settle`
-//!   does, ends the channel and tries to send back what no commitment claimed. With `amount ≤ withdrawn` the signature
-//!   is not looked at: a recipient may end a channel that was never used.
-//! - **`close_start`** sets the deadline: this ledger plus the waiting period. Called again before the deadline, the wait
-//!   starts anew.
-//! - **`refund`** sends the whole balance to the funder from the deadline on, claimed or not, and ends the channel. It
-//!   may be called again for tokens that arrive later.
-//! - Settle and close work until the channel is final (after `close` or `refund`), after the deadline too.
-//! - A commitment is covered by what was deposited **or** by what is there: tokens sent straight to the channel's
-//!   address back commitments too. Recipients accept commitments up to balance + withdrawn; a contract that counted
-//!   deposits alone would let a funder rob them.
-//! - Constructor, `top_up`, `settle` and `close_start` extend the life of this instance to 60 days of 5-second ledgers
-//!   when below 30. `extend` extends instance and code to 60 days, for anyone.
+//! ## Participants
+//!
+//! - The **funder** (`from`) deposits once, and signs **commitments** off chain with the ed25519 commitment key: "the
+//!   recipient may have `amount` in total". Each new one replaces the last by being higher.
+//! - The **recipient** (`to`) keeps the highest commitment and cashes it in: while the channel stays open (`settle`), or for
+//!   good (`close`).
+//! - **Anyone** may call `settle` with a good commitment, and `extend`. A watcher needs no key of the recipient.
+//!
+//! ## States
+//!
+//! ```mermaid
+//! stateDiagram-v2
+//!     [*] --> Open: __constructor
+//!     Open --> Open: top_up, settle
+//!     Open --> Closing: close_start
+//!     Closing --> Closing: settle, close_start again (the wait starts anew)
+//!     Closing --> Due: the deadline is reached
+//!     Due --> Due: settle
+//!     Open --> Final: close
+//!     Closing --> Final: close
+//!     Due --> Final: close, refund
+//!     Final --> Final: refund (tokens that arrived later)
+//! ```
+//!
+//! The deadline is the ledger of `close_start` plus `refund_waiting_period`. The last safe ledger for the recipient is the
+//! one before: from the deadline on the funder may take the whole balance, cashed in or not. As long as it has not, `settle`
+//! and `close` still work.
+//!
+//! ## Functions
+//!
+//! | function | authorization | does |
+//! | --- | --- | --- |
+//! | `__constructor(token, from, commitment_key, to, amount, refund_waiting_period)` | `from`, always | opens the channel and deposits `amount` (0 is allowed) |
+//! | `top_up(amount)` | `from` | deposits more, until a close has started |
+//! | `settle(amount, sig)` | none | checks the signature, pays `amount − withdrawn` to `to`; a difference of 0 or less pays nothing and succeeds |
+//! | `close(amount, sig)` | `to` | as `settle`, then ends the channel and tries to send back `deposited − max(amount, withdrawn)`; with `amount ≤ withdrawn` the signature is not looked at |
+//! | `close_start()` | `from` | sets the deadline; called again before it, the wait starts anew |
+//! | `refund()` | `from` | from the deadline on: sends the whole balance to `from` and ends the channel; may be repeated for tokens that arrive later |
+//! | `extend()` | none | extends the life of instance and code to 1,036,800 ledgers |
+//! | `prepare_commitment(amount)` | none | the bytes to sign |
+//! | `token` `from` `to` `refund_waiting_period` `commitment_key` `deposited` `withdrawn` `balance` `close_effective_at_ledger` | none | one value each |
+//! | `state()` | none | all of them, and whether the channel is final, in one call |
+//!
+//! - `settle` needs no authorization because it can only pay the recipient, never less than before, and the funder's
+//!   signature already says how much. `close` is the recipient's: a stranger with an old commitment must not end a channel
+//!   early.
+//! - A commitment is covered when `amount ≤ deposited`, **or** when the balance holds `amount − withdrawn`: tokens sent
+//!   straight to the channel's address back commitments too. Recipients accept commitments up to balance + withdrawn; a
+//!   contract that counted deposits alone would let a funder rob them.
+//! - `close` never sends back more than it can know to be unclaimed, and not "the balance": with the balance, one unit sent
+//!   to the channel after simulation would need a ledger entry that the transaction's footprint lacks, and such a failure
+//!   can't be caught. What is left (such tokens, or a refund that the funder could not receive) is there for `refund`.
+//! - A `refund_waiting_period` of at most 6,307,200 ledgers (a year of 5-second ledgers) is accepted: above it a typing mistake
+//!   would lock a deposit for good. Nothing is too short: **who is paid must look**.
+//!
+//! ## Errors
+//!
+//! | | name | when |
+//! | --- | --- | --- |
+//! | 1 | `NegativeAmount` | an amount below 0 |
+//! | 2 | `NotClosed` | `refund` before any close has started |
+//! | 3 | `RefundWaitingPeriodNotElapsed` | `refund` before the deadline |
+//! | 4 | `AlreadyClosed` | `top_up` once a close has started; `close_start` from the deadline on |
+//! | 5 | `InsufficientDeposit` | a commitment that neither deposits nor balance cover |
+//! | 6 | `Refunded` | `settle` or `close` after the channel became final |
+//! | 7 | `Overflow` | deposits above 2^127 − 1 |
+//! | 8 | `RefundWaitingPeriodTooLong` | above 6,307,200 ledgers |
+//! | 9 | `WeakCommitmentKey` | a commitment key of small order |
+//!
+//! A bad signature, a missing authorization and a transfer that the token refuses fail as the host fails them, not with one of
+//! these numbers. The host hides the error of a constructor from whoever deploys: it is in the diagnostic events.
+//!
+//! ## Events
+//!
+//! Topics, then the data as a map. No event is emitted for a transfer that did not happen, so a call that succeeded is no
+//! proof of a payment: `withdraw` and `refund` are.
+//!
+//! | topics | data | when |
+//! | --- | --- | --- |
+//! | `open`, from, to | amount, commitment_key, refund_waiting_period, token | at opening, after `deposit` |
+//! | `deposit`, from | amount | a deposit above 0, by the constructor or `top_up` |
+//! | `close` | effective_at_ledger | `close_start`; `close`, unless the deadline was past already |
+//! | `withdraw`, to | amount | the recipient was paid |
+//! | `refund`, from | amount | the funder was paid |
+//!
+//! ## Commitment bytes
+//!
+//! What the commitment key signs is the XDR of this `ScVal`, keys in this order:
+//!
+//! ```text
+//! Map { amount: I128, channel: Address, domain: Symbol("chancmmt"), network: Bytes(32) }
+//! ```
+//!
+//! `network` is the sha256 of the network's passphrase: network and channel keep a signature from counting elsewhere, the
+//! domain keeps it apart from anything else that the same key may sign. `prepare_commitment` gives the same bytes, and
+//! [tests/it/commitment.rs](tests/it/commitment.rs) has a vector.
+//!
+//! ## Storage and lives
+//!
+//! Instance storage, keys of the form `Vec[Symbol(name)]`: `Terms` (`Vec[from, to, token, refund_waiting_period]`),
+//! `CommitmentKey` (32 bytes), `DepositedAmount` and `WithdrawnAmount` (i128, always there), `CloseEffectiveAtLedger` (u32,
+//! absent while open), `Refunded` (true, absent until final). Clients read these raw: names and types are interface.
+//!
+//! Constructor, `top_up`, `settle` and `close_start` extend the **instance's** life to 1,036,800 ledgers (60 days of 5-second
+//! ledgers) when it is below 518,400, and never the code's: all channels share the code, and whoever happened to call would
+//! pay for everybody. `extend` extends both, for anyone. The channel's balance is an entry of the *token's* contract with a
+//! life of its own: it expires first, and only an ExtendFootprintTTL operation lengthens it. An archived entry is not lost: it
+//! can be restored, for a fee, and nothing moves until it is.
+//!
+//! A transaction that settles should allow for 64 written bytes more than simulated: a `close_start` in between grows the
+//! entry.
+//!
+//! ## What each party must do, and what it risks
+//!
+//! **The recipient**
+//!
+//! - Cash in before the deadline. After it the funder may take everything, and nothing brings it back. Someone has to watch
+//!   for `close_start` at every moment of the channel's life; that is what the watcher is for.
+//! - Look at the channel before accepting a commitment: its code, token, `to`, a waiting period long enough to react in, no
+//!   close started, and a commitment within balance + withdrawn.
+//! - **Clawback.** Settling is all or nothing. If the token's issuer takes tokens out of the channel, or freezes it, a
+//!   commitment that the balance no longer covers can't be settled, not even in part (a lower one that is covered still can).
+//!   Same for a token that takes a fee on transfers. Accept only tokens whose issuer you trust.
+//! - **Weak keys and lax verifiers.** The chain verifies strictly. A verifier that doesn't (batch verification, `verify` in
+//!   place of `verify_strict`, the verifier of stellar-sdk) accepts signatures that the chain rejects, and a funder can make
+//!   such signatures on purpose. The constructor refuses small-order keys only as a second line of defence; keys off the
+//!   curve and of mixed order pass it.
+//! - Tokens must be receivable: a `settle` to an account without a trustline, or with a full one, fails.
+//!
+//! **The funder**
+//!
+//! - Whoever has the commitment key has the deposit, up to what it holds. It can't be replaced.
+//! - **Leaked commitments.** A commitment can be executed by anyone who has it, at any time until the channel is final. It can
+//!   only pay the recipient, but you can't take it back.
+//! - A recipient may end the channel at any moment; what was not claimed comes back at once, or waits for `refund`.
+//! - Tokens sent straight to the address come back only through `refund`.
+//!
+//! **Everyone**
+//!
+//! - `withdrawn` may be above what one's own watcher sent, since anyone may settle, and a fall of the balance is not a close.
+//! - **Ledgers are not seconds.** A waiting period is a number of ledgers and can't be changed; should the network close
+//!   ledgers faster, it ends sooner.
+//! - An authorization to open or to top up allows exactly that call with exactly these arguments; look at them before signing.
+//!
+//! ## Differences to the other contracts
+//!
+//! Two public contracts have the same interface: stellar-experimental/one-way-channel (the reference) and mpprouter's fork of
+//! it. Clients of theirs work unchanged, within these deliberate differences. The proof (`tests/proof`) drives the same random
+//! sequences through the rules of all three and fails on a difference that is not in this table.
+//!
+//! | ours | reference | fork | why |
+//! | --- | --- | --- | --- |
+//! | `settle` needs no authorization | needs the recipient's | needs the recipient's | it can only pay the recipient; so who watches for one needs none of its keys, and one transaction can settle many channels |
+//! | `close` with `amount ≤ withdrawn` doesn't look at the signature | always checks it | always checks it | a recipient that was never paid can end the channel and free the deposit |
+//! | after `close` or `refund`: `settle` and `close` are refused with `Refunded` | both go on paying whatever arrives | as ours | what arrives later is the funder's by mistake, and an old commitment should not reach it |
+//! | `top_up` is refused with `AlreadyClosed` once a close has started | always possible | as ours | nobody should deposit into a channel that is ending |
+//! | `top_up(0)` needs the funder's authorization | needs none | as ours | one rule for every amount |
+//! | opening needs the funder's authorization, also with a deposit of 0 | none for a deposit of 0 | as ours | nobody opens a channel in another's name |
+//! | `refund_waiting_period` above 6,307,200 is refused | any | as ours | a typing mistake would lock a deposit for good |
+//! | a commitment key of small order is refused | accepted; no commitment can be settled then | as ours | a recipient with a lax verifier would be paid with worthless commitments |
+//! | a commitment that nothing covers is refused with `InsufficientDeposit` | refused with the token's error | as ours | a reason that clients can act on |
+//! | tokens sent straight to the channel back commitments | as ours | refused with `InsufficientDeposit` above `deposited` | clients accept commitments up to balance + withdrawn: counting deposits alone would let a funder rob them |
+//! | `close` sends back `deposited − max(amount, withdrawn)` | the whole balance | the whole balance | with the balance, one unit sent there after simulation would make the `close` fail; what is left is there for `refund` |
+//! | `deposited()` counts what constructor and `top_up` took in | balance + withdrawn: falls with a refund, grows with tokens sent there | as ours | a total over the channel's life, which nobody else can change |
+//! | a `deposit` event for each deposit above 0 | none | as ours | `top_up` would leave no trace of the channel's own |
+//! | deposits above 2^127 − 1 together are refused with `Overflow` | refused with the token's error | as ours | it counts deposits, and no count may wrap |
+//! | `extend` keeps instance and code alive, by anybody | none | as ours | a channel must not be archived before it is settled |
+//! | events name addresses in their topics | in their data | as ours | who watches can filter by them. (The driver reads each contract's own layout, strictly.) |
+//! | `state()` answers all in one call, `commitment_key()` and `close_effective_at_ledger()` are there | none of the three | no `state()` | one simulation instead of nine |
+//! | `DepositedAmount` and `WithdrawnAmount` are stored from the opening on | `WithdrawnAmount` from the first payment on, `DepositedAmount` never | each from the first amount above 0 on | a first payment must not grow the entry beyond what was simulated |
+//! | opening, `top_up`, `settle` and `close_start` extend the instance's life, never the code's | nothing extends a life | `top_up`, `settle`, `close` and `close_start` extend both | all channels share the code, and whoever happened to call would pay for everybody |
+//!
+//! ## Cost
+//!
+//! Measured on 2026-11-24 by `scripts/figures.sh` on the local network (protocol 28, testnet's prices), XLM channel,
+//! instructions as simulated, fees in stroops without rent and without the bid for inclusion; the reference as `stellar
+//! contract build` makes it, without its optimiser (14,053 bytes; ours 9,424).
+//!
+//! | | instructions | reference | | fee | reference | |
+//! | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+//! | `open` | 969,517 | 1,231,978 | 78.7 % | 22,238 | 21,728 | 102.4 % |
+//! | `top_up` | 687,749 | 741,575 | 92.8 % | 16,863 | 13,217 | 127.6 % |
+//! | `settle`, first | 1,134,196 | 1,283,607 | 88.4 % | 16,408 | 17,268 | 95.1 % |
+//! | `settle` | 1,134,196 | 1,290,746 | 87.9 % | 16,408 | 17,273 | 95.0 % |
+//! | `close` | 1,337,867 | 1,559,785 | 85.8 % | 23,996 | 24,254 | 99.0 % |
+//! | `close_start` | 483,889 | 632,015 | 76.6 % | 6,964 | 7,085 | 98.3 % |
+//! | `refund` | 719,452 | 819,330 | 87.9 % | 16,070 | 13,221 | 121.6 % |
+//!
+//! The settlement fee is 5 % below the reference's. `top_up` and `refund` cost more because they write what the reference does
+//! not remember (the total deposited, that the channel is final), and opening because of the `deposit` event. Most
+//! instructions are the host's and the same for everyone: checking the signature, moving the tokens, loading the module. The
+//! figures of batches and of rent come from the same command.
+//!
+//! ## Upgrades and audits
+//!
+//! None: the code of a channel can't change. A new version is new code under a new hash, for new channels; watchers trust
+//! hashes, one by one. Nobody outside the project has audited it yet. What has been done instead is in `tests/proof`
+//! (a reference model, hostile sequences, fuzzing, mutation testing) and runs with `scripts/prove.sh`.
+//!
+//! ## Build, check, test
+//!
+//! - `scripts/build-contracts.sh` builds `target/contracts/paychan_contract.wasm`, printing size and hash. Its metadata
+//!   (`stellar contract info meta --wasm FILE`) carries name, version and source repository.
+//! - `scripts/verify-contracts.sh` builds it again from a clean copy in the pinned environment and compares the hash with
+//!   `contracts/SHA256SUMS`.
+//! - `cargo nextest run -p paychan-contract` runs every behaviour twice, against the native registration and against that Wasm.
+//! - This page is made from the docs in `src/lib.rs` by `scripts/contract-readmes.sh`; a test fails when it is out of date.
 
 #![no_std]
 
+mod channel;
 mod commitment;
 mod error;
 pub mod event;
@@ -38,15 +226,14 @@ mod state;
 mod storage;
 mod weak_key;
 
+pub use channel::{Channel, ChannelArgs, ChannelClient};
 pub use error::Error;
 pub use state::ChannelState;
 pub use storage::{LIFE, LIFE_THRESHOLD};
 
-use soroban_sdk::{
-    Address, Bytes, BytesN, Env, contract, contractimpl, contractmeta, token::TokenClient,
-};
-use storage::Terms;
+use soroban_sdk::contractmeta;
 
+// SEP-46; `source_repo` as in SEP-55.
 contractmeta!(key = "name", val = env!("CARGO_PKG_NAME"));
 contractmeta!(key = "version", val = env!("CARGO_PKG_VERSION"));
 contractmeta!(key = "source_repo", val = env!("CARGO_PKG_REPOSITORY"));
@@ -55,305 +242,3 @@ contractmeta!(key = "source_repo", val = env!("CARGO_PKG_REPOSITORY"));
 /// deposit for good.
 pub const MAX_REFUND_WAITING_PERIOD: u32 = 6_307_200;
 const _: () = assert!(MAX_REFUND_WAITING_PERIOD == 365 * 24 * 3600 / 5);
-
-/// A one-way payment channel.
-#[contract]
-pub struct Channel;
-
-// The first line of each function's docs travels in the Wasm's spec, where stellar-cli shows it and every byte is paid
-// for: one line each, the rules are above.
-#[contractimpl]
-impl Channel {
-    /// Open a channel, deposit amount
-    pub fn __constructor(
-        env: Env,
-        token: Address,
-        from: Address,
-        commitment_key: BytesN<32>,
-        to: Address,
-        amount: i128,
-        refund_waiting_period: u32,
-    ) -> Result<(), Error> {
-        not_negative(amount)?;
-        if refund_waiting_period > MAX_REFUND_WAITING_PERIOD {
-            return Err(Error::RefundWaitingPeriodTooLong);
-        }
-        if weak_key::is_weak(&commitment_key) {
-            return Err(Error::WeakCommitmentKey);
-        }
-        from.require_auth();
-        let terms = Terms::new(from, to, token, refund_waiting_period);
-        let channel = env.current_contract_address();
-        storage::open(&env, &terms, &commitment_key, amount);
-        storage::extend_instance(&env, &channel);
-        take_deposit(&env, &channel, &terms, amount);
-        event::Open {
-            from: terms.from().clone(),
-            to: terms.to().clone(),
-            commitment_key,
-            token: terms.token().clone(),
-            amount,
-            refund_waiting_period,
-        }
-        .publish(&env);
-        Ok(())
-    }
-
-    /// Deposit more, by the funder
-    pub fn top_up(env: Env, amount: i128) -> Result<(), Error> {
-        not_negative(amount)?;
-        if storage::deadline(&env).is_some() {
-            return Err(Error::AlreadyClosed);
-        }
-        let terms = storage::terms(&env);
-        terms.from().require_auth();
-        let deposited = storage::deposited(&env)
-            .checked_add(amount)
-            .ok_or(Error::Overflow)?;
-        let channel = env.current_contract_address();
-        storage::set_deposited(&env, deposited);
-        storage::extend_instance(&env, &channel);
-        take_deposit(&env, &channel, &terms, amount);
-        Ok(())
-    }
-
-    /// Pay the recipient up to a signed total, by anyone
-    pub fn settle(env: Env, amount: i128, sig: BytesN<64>) -> Result<(), Error> {
-        not_negative(amount)?;
-        not_final(&env)?;
-        let channel = env.current_contract_address();
-        verify(&env, &channel, amount, &sig);
-        storage::extend_instance(&env, &channel);
-        let withdrawn = storage::withdrawn(&env);
-        if amount > withdrawn {
-            pay(&env, &channel, &storage::terms(&env), amount, withdrawn)?;
-        }
-        Ok(())
-    }
-
-    /// Settle and end the channel, by the recipient
-    pub fn close(env: Env, amount: i128, sig: BytesN<64>) -> Result<(), Error> {
-        not_negative(amount)?;
-        not_final(&env)?;
-        let terms = storage::terms(&env);
-        terms.to().require_auth();
-        let channel = env.current_contract_address();
-        let withdrawn = storage::withdrawn(&env);
-        if amount > withdrawn {
-            verify(&env, &channel, amount, &sig);
-            pay(&env, &channel, &terms, amount, withdrawn)?;
-        }
-
-        storage::set_final(&env);
-        let now = env.ledger().sequence();
-        if storage::deadline(&env).is_none_or(|deadline| now < deadline) {
-            storage::set_deadline(&env, now);
-            event::Close {
-                effective_at_ledger: now,
-            }
-            .publish(&env);
-        }
-
-        // What no commitment claimed, not the balance: with the balance, one unit sent here after simulation would need
-        // a ledger entry that the transaction's footprint lacks, and such a failure can't be caught.
-        let unclaimed = storage::deposited(&env).saturating_sub(amount.max(withdrawn));
-        let from = terms.from();
-        if unclaimed > 0
-            && TokenClient::new(&env, terms.token())
-                .try_transfer(&channel, from, &unclaimed)
-                .is_ok()
-        {
-            event::Refund {
-                from: from.clone(),
-                amount: unclaimed,
-            }
-            .publish(&env);
-        }
-        Ok(())
-    }
-
-    /// Start the wait for a refund, by the funder
-    pub fn close_start(env: Env) -> Result<(), Error> {
-        let now = env.ledger().sequence();
-        if storage::deadline(&env).is_some_and(|deadline| now >= deadline) {
-            return Err(Error::AlreadyClosed);
-        }
-        let terms = storage::terms(&env);
-        terms.from().require_auth();
-        let deadline = now.saturating_add(terms.refund_waiting_period());
-        storage::set_deadline(&env, deadline);
-        storage::extend_instance(&env, &env.current_contract_address());
-        event::Close {
-            effective_at_ledger: deadline,
-        }
-        .publish(&env);
-        Ok(())
-    }
-
-    /// Take back the balance after the wait, by the funder
-    pub fn refund(env: Env) -> Result<(), Error> {
-        let deadline = storage::deadline(&env).ok_or(Error::NotClosed)?;
-        if env.ledger().sequence() < deadline {
-            return Err(Error::RefundWaitingPeriodNotElapsed);
-        }
-        let terms = storage::terms(&env);
-        let from = terms.from();
-        from.require_auth();
-        storage::set_final(&env);
-        let token = TokenClient::new(&env, terms.token());
-        let channel = env.current_contract_address();
-        let balance = token.balance(&channel);
-        if balance > 0 {
-            token.transfer(&channel, from, &balance);
-            event::Refund {
-                from: from.clone(),
-                amount: balance,
-            }
-            .publish(&env);
-        }
-        Ok(())
-    }
-
-    /// Extend instance and code to 60 days, by anyone
-    pub fn extend(env: Env) {
-        storage::extend_instance_and_code(&env);
-    }
-
-    /// Bytes to sign for a total
-    pub fn prepare_commitment(env: Env, amount: i128) -> Result<Bytes, Error> {
-        not_negative(amount)?;
-        Ok(commitment::to_bytes(
-            &env,
-            &env.current_contract_address(),
-            amount,
-        ))
-    }
-
-    /// SEP-41 token paid in
-    pub fn token(env: Env) -> Address {
-        storage::terms(&env).token().clone()
-    }
-
-    /// Funder
-    pub fn from(env: Env) -> Address {
-        storage::terms(&env).from().clone()
-    }
-
-    /// Recipient
-    pub fn to(env: Env) -> Address {
-        storage::terms(&env).to().clone()
-    }
-
-    /// Ledgers from close_start to refund
-    pub fn refund_waiting_period(env: Env) -> u32 {
-        storage::terms(&env).refund_waiting_period()
-    }
-
-    /// Key that commitments are signed with
-    pub fn commitment_key(env: Env) -> BytesN<32> {
-        storage::commitment_key(&env)
-    }
-
-    /// Total deposited
-    pub fn deposited(env: Env) -> i128 {
-        storage::deposited(&env)
-    }
-
-    /// Total paid to the recipient
-    pub fn withdrawn(env: Env) -> i128 {
-        storage::withdrawn(&env)
-    }
-
-    /// Tokens held now
-    pub fn balance(env: Env) -> i128 {
-        balance(&env, &env.current_contract_address(), &storage::terms(&env))
-    }
-
-    /// Ledger from which refund works
-    pub fn close_effective_at_ledger(env: Env) -> Option<u32> {
-        storage::deadline(&env)
-    }
-
-    /// All of the channel at once
-    pub fn state(env: Env) -> ChannelState {
-        let terms = storage::terms(&env);
-        ChannelState {
-            balance: balance(&env, &env.current_contract_address(), &terms),
-            close_effective_at_ledger: storage::deadline(&env),
-            commitment_key: storage::commitment_key(&env),
-            deposited: storage::deposited(&env),
-            from: terms.from().clone(),
-            refund_waiting_period: terms.refund_waiting_period(),
-            refunded: storage::is_final(&env),
-            to: terms.to().clone(),
-            token: terms.token().clone(),
-            withdrawn: storage::withdrawn(&env),
-        }
-    }
-}
-
-fn not_negative(amount: i128) -> Result<(), Error> {
-    if amount < 0 {
-        Err(Error::NegativeAmount)
-    } else {
-        Ok(())
-    }
-}
-
-fn not_final(env: &Env) -> Result<(), Error> {
-    if storage::is_final(env) {
-        Err(Error::Refunded)
-    } else {
-        Ok(())
-    }
-}
-
-fn balance(env: &Env, channel: &Address, terms: &Terms) -> i128 {
-    TokenClient::new(env, terms.token()).balance(channel)
-}
-
-/// Moves a deposit of `amount` ≥ 0 that is already counted from the funder to the channel.
-fn take_deposit(env: &Env, channel: &Address, terms: &Terms, amount: i128) {
-    if amount > 0 {
-        let from = terms.from();
-        TokenClient::new(env, terms.token()).transfer(from, channel, &amount);
-        event::Deposit {
-            from: from.clone(),
-            amount,
-        }
-        .publish(env);
-    }
-}
-
-/// Ends the call unless `sig` is the commitment key's signature of `amount`: RFC 8032 and stricter, as the host has it.
-fn verify(env: &Env, channel: &Address, amount: i128, sig: &BytesN<64>) {
-    env.crypto().ed25519_verify(
-        &storage::commitment_key(env),
-        &commitment::to_bytes(env, channel, amount),
-        sig,
-    );
-}
-
-/// Pays the recipient `amount − withdrawn`, for a verified `amount` above `withdrawn`.
-fn pay(
-    env: &Env,
-    channel: &Address,
-    terms: &Terms,
-    amount: i128,
-    withdrawn: i128,
-) -> Result<(), Error> {
-    let payout = amount.checked_sub(withdrawn).ok_or(Error::Overflow)?;
-    // The balance is read only when the deposits alone don't cover the commitment: the read is a call.
-    if amount > storage::deposited(env) && payout > balance(env, channel, terms) {
-        return Err(Error::InsufficientDeposit);
-    }
-    storage::set_withdrawn(env, amount);
-    let to = terms.to();
-    TokenClient::new(env, terms.token()).transfer(channel, to, &payout);
-    event::Withdraw {
-        to: to.clone(),
-        amount: payout,
-    }
-    .publish(env);
-    Ok(())
-}

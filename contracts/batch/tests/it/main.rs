@@ -28,6 +28,7 @@ macro_rules! on_both {
 }
 
 mod failing;
+mod readme;
 mod settling;
 mod strangers;
 mod wasm;

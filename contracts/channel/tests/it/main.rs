@@ -34,6 +34,7 @@ mod errors;
 mod events;
 mod extend;
 mod open;
+mod readme;
 mod refund;
 mod settle;
 mod storage;

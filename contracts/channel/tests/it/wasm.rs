@@ -24,6 +24,17 @@ fn spec() -> Vec<ScSpecEntry> {
         .unwrap()
 }
 
+/// The names of the functions in the spec.
+pub(crate) fn functions() -> Vec<String> {
+    spec()
+        .iter()
+        .filter_map(|entry| match entry {
+            ScSpecEntry::FunctionV0(function) => Some(function.name.to_utf8_string().unwrap()),
+            _ => None,
+        })
+        .collect()
+}
+
 #[test]
 fn every_function_is_in_the_spec_with_its_arguments_and_one_line_of_docs() {
     let functions = spec()
@@ -175,13 +186,7 @@ fn the_functions_of_the_spec_are_the_functions_exported() {
         .filter(|export| export.kind == ExternalKind::Func)
         .map(|export| export.name.to_owned())
         .collect::<Vec<_>>();
-    let mut specified = spec()
-        .iter()
-        .filter_map(|entry| match entry {
-            ScSpecEntry::FunctionV0(function) => Some(function.name.to_utf8_string().unwrap()),
-            _ => None,
-        })
-        .collect::<Vec<_>>();
+    let mut specified = functions();
     exported.sort();
     specified.sort();
     assert_eq!(exported, specified);
