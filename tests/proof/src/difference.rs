@@ -345,17 +345,17 @@ fn states(
     let mut found = Vec::new();
     let mut same = theirs.clone();
     same.rules = ours.rules;
-    if let (Some(their_channel), Some(our_channel)) = (&mut same.channel, ours.channel) {
-        if other == Rules::Reference {
-            if our_channel.is_final != their_channel.is_final {
-                their_channel.is_final = our_channel.is_final;
-                found.push(Difference::FinalState);
-            }
-            // The reference says balance + withdrawn; what it would have counted is not looked at.
-            their_channel.deposited = our_channel.deposited;
-            if theirs.balance() + their_channel.withdrawn != our_channel.deposited {
-                found.push(Difference::DepositedCounts);
-            }
+    if let (Some(their_channel), Some(our_channel)) = (&mut same.channel, ours.channel)
+        && other == Rules::Reference
+    {
+        if our_channel.is_final != their_channel.is_final {
+            their_channel.is_final = our_channel.is_final;
+            found.push(Difference::FinalState);
+        }
+        // The reference says balance + withdrawn; what it would have counted is not looked at.
+        their_channel.deposited = our_channel.deposited;
+        if theirs.balance() + their_channel.withdrawn != our_channel.deposited {
+            found.push(Difference::DepositedCounts);
         }
     }
     if close_refund {
