@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What every other script needs before it starts: a Rust toolchain, a C compiler, and the contract's Wasm.
+# What every other script needs before it starts: a Rust toolchain, a C compiler, and the contracts' Wasm.
 # Quick and quiet when all is there. Run by demo.sh and test.sh; nobody has to call it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

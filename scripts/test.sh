@@ -14,8 +14,9 @@ case "${1:-}" in -h | --help)
     ;;
 esac
 
-say "Set-up: toolchain and the contract's Wasm"
+say "Set-up: toolchain and the contracts' Wasm"
 scripts/setup.sh
+scripts/verify-contracts.sh --built
 
 say "Building (the first time takes some minutes: the real Soroban host is among the dependencies)"
 # The whole-system tests start the real programs, so these are built first.

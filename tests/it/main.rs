@@ -4,6 +4,7 @@
 
 mod bad_channels;
 mod bad_surroundings;
+mod batch;
 mod cli;
 mod cli_endpoint;
 mod cli_submit;
