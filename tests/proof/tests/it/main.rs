@@ -5,5 +5,6 @@
 )]
 
 mod differences;
+mod gap;
 mod sequences;
 mod support;

@@ -16,10 +16,17 @@ use paychan_proof::{
 
 /// The Wasm that is proved: ours, or the one that `PAYCHAN_PROOF_WASM` names.
 pub(crate) fn wasm() -> Vec<u8> {
-    let ours =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
-    let path = env::var_os("PAYCHAN_PROOF_WASM").map_or(ours, Into::into);
-    std::fs::read(&path).unwrap_or_else(|error| {
+    env::var_os("PAYCHAN_PROOF_WASM").map_or_else(ours, |path| read(path.as_ref()))
+}
+
+/// Our Wasm, as scripts/build-contracts.sh left it.
+pub(crate) fn ours() -> Vec<u8> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    read(&root.join("target/contracts/paychan_contract.wasm"))
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| {
         panic!(
             "{}: {error}; run scripts/build-contracts.sh",
             path.display()
