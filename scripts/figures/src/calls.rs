@@ -3,6 +3,7 @@
 use paychan_channel::calls;
 use serde::Serialize;
 
+use crate::earlier;
 use crate::stage::{Cost, Stage, WAITING_PERIOD, amount};
 
 /// One contract, measured.
@@ -10,6 +11,8 @@ use crate::stage::{Cost, Stage, WAITING_PERIOD, amount};
 pub(crate) struct Calls {
     pub(crate) wasm_bytes: usize,
     pub(crate) rows: Vec<(&'static str, Cost)>,
+    /// Instructions on the host of protocol 25.
+    pub(crate) on_protocol_25: Vec<(&'static str, u64)>,
 }
 
 impl Calls {
@@ -49,5 +52,6 @@ pub(crate) async fn measure(stage: &Stage, wasm: &[u8]) -> Calls {
     Calls {
         wasm_bytes: wasm.len(),
         rows,
+        on_protocol_25: earlier::measure(wasm),
     }
 }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod calls;
+mod earlier;
 mod lives;
 mod reference;
 mod report;

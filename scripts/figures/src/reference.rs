@@ -13,12 +13,20 @@ pub(crate) struct Reference {
     pub(crate) how: &'static str,
     pub(crate) wasm_bytes: usize,
     rows: [(&'static str, Cost); 8],
+    /// Instructions on the host of protocol 25.
+    on_protocol_25: [(&'static str, u64); 6],
 }
 
 impl Reference {
     /// What a call cost.
     pub(crate) fn get(&self, name: &str) -> Option<Cost> {
         let row = self.rows.iter().find(|(row, _)| *row == name)?;
+        Some(row.1)
+    }
+
+    /// Instructions of a call on the host of protocol 25.
+    pub(crate) fn on_protocol_25(&self, name: &str) -> Option<u64> {
+        let row = self.on_protocol_25.iter().find(|(row, _)| *row == name)?;
         Some(row.1)
     }
 }
@@ -42,9 +50,17 @@ pub(crate) const MAKEFILE: Reference = Reference {
         ("top_up", cost(741_575, 13_217, 0)),
         ("settle, first", cost(1_283_607, 17_268, 5_445)),
         ("settle", cost(1_290_746, 17_273, 0)),
-        ("close", cost(1_559_785, 24_254, 10_500)),
+        ("close", cost(1_559_436, 24_254, 10_500)),
         ("close_start", cost(632_015, 7_085, 5_056)),
         ("refund", cost(819_330, 13_221, 0)),
+    ],
+    on_protocol_25: [
+        ("top_up", 1_824_177),
+        ("settle, first", 2_366_340),
+        ("settle", 2_376_619),
+        ("close", 2_708_220),
+        ("close_start", 1_409_888),
+        ("refund", 1_920_705),
     ],
 };
 
@@ -59,9 +75,17 @@ pub(crate) const OPTIMISED: Reference = Reference {
         ("top_up", cost(734_163, 13_211, 0)),
         ("settle, first", cost(1_268_779, 17_258, 5_445)),
         ("settle", cost(1_276_502, 17_263, 0)),
-        ("close", cost(1_529_875, 24_233, 10_500)),
+        ("close", cost(1_529_525, 24_233, 10_500)),
         ("close_start", cost(622_183, 7_078, 5_056)),
         ("refund", cost(809_498, 13_214, 0)),
+    ],
+    on_protocol_25: [
+        ("top_up", 1_758_931),
+        ("settle, first", 2_293_678),
+        ("settle", 2_304_541),
+        ("close", 2_621_626),
+        ("close_start", 1_342_222),
+        ("refund", 1_853_039),
     ],
 };
 
@@ -79,5 +103,13 @@ pub(crate) const PLAIN: Reference = Reference {
         ("close", cost(1_668_724, 24_331, 10_500)),
         ("close_start", cost(672_664, 7_113, 5_056)),
         ("refund", cost(864_435, 13_253, 0)),
+    ],
+    on_protocol_25: [
+        ("top_up", 2_168_776),
+        ("settle, first", 2_742_279),
+        ("settle", 2_753_422),
+        ("close", 3_125_875),
+        ("close_start", 1_763_107),
+        ("refund", 2_278_380),
     ],
 };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::batch::Batch;
 use crate::calls::Calls;
 use crate::lives::Lives;
-use crate::reference::{MAKEFILE, OPTIMISED, PLAIN};
+use crate::reference::{MAKEFILE, OPTIMISED, PLAIN, Reference};
 
 /// The calls whose instructions have a goal.
 const GOAL_CALLS: [&str; 5] = ["settle", "close", "close_start", "refund", "top_up"];
@@ -18,6 +18,9 @@ const GOAL_BYTES: usize = 12_000;
 const GOAL_CHANNELS: usize = 30;
 /// Channels that share the code, in the table of lives.
 const SHARED_BY: i64 = 1_000;
+
+/// The builds of the reference, the one that goals are held against first.
+const BUILDS: [&Reference; 3] = [&MAKEFILE, &OPTIMISED, &PLAIN];
 
 /// All that was measured.
 #[derive(Default)]
@@ -41,6 +44,9 @@ impl Report {
         if let Some(calls) = &self.calls {
             for name in GOAL_CALLS {
                 goals.extend(instruction_goal(calls, name));
+            }
+            for name in GOAL_CALLS {
+                goals.extend(earlier_goal(calls, name));
             }
             for (name, _) in calls.rows.iter().filter(|(name, _)| *name != "upload") {
                 goals.extend(fee_goal(calls, name));
@@ -110,12 +116,29 @@ impl Report {
 
 fn instruction_goal(calls: &Calls, name: &str) -> Option<Goal> {
     let (ours, theirs) = (calls.get(name)?, MAKEFILE.get(name)?);
-    let (ours, theirs) = (u64::from(ours.instructions), u64::from(theirs.instructions));
-    Some(Goal {
-        what: format!("{name}: at most {GOAL_PERCENT} % of the reference's instructions"),
+    Some(at_most(
+        format!("{name}: at most {GOAL_PERCENT} % of the reference's instructions"),
+        u64::from(ours.instructions),
+        u64::from(theirs.instructions),
+    ))
+}
+
+/// The same where the goal was set: on protocol 25, beside the build that was measured then.
+fn earlier_goal(calls: &Calls, name: &str) -> Option<Goal> {
+    let (_, ours) = calls.on_protocol_25.iter().find(|(row, _)| *row == name)?;
+    Some(at_most(
+        format!("{name}: the same on protocol 25, beside its cargo build"),
+        *ours,
+        PLAIN.on_protocol_25(name)?,
+    ))
+}
+
+fn at_most(what: String, ours: u64, theirs: u64) -> Goal {
+    Goal {
+        what,
         figure: percent(ours, theirs),
         met: ours.saturating_mul(100) <= theirs.saturating_mul(GOAL_PERCENT),
-    })
+    }
 }
 
 fn fee_goal(calls: &Calls, name: &str) -> Option<Goal> {
@@ -155,40 +178,56 @@ fn print_calls(calls: &Calls, compare: bool) {
     table(&header, &rows);
     println!("\n  Wasm: {} bytes", number(calls.wasm_bytes));
     if compare {
-        println!(
-            "  reference: {}; {} bytes",
-            MAKEFILE.how,
-            number(MAKEFILE.wasm_bytes)
-        );
         print_other_builds(calls);
     }
 }
 
 fn print_other_builds(calls: &Calls) {
-    println!("\nOther builds of the reference (instructions)\n");
-    let builds = [&OPTIMISED, &PLAIN];
-    let mut header = vec!["", "ours"];
-    for build in builds {
-        header.extend([build.name, "ours"]);
-    }
-    let rows = calls
-        .rows
-        .iter()
-        .map(|(name, cost)| {
-            let mut row = vec![(*name).to_owned(), number(cost.instructions)];
-            for theirs in builds.iter().filter_map(|build| build.get(name)) {
-                row.push(number(theirs.instructions));
-                row.push(percent(cost.instructions, theirs.instructions));
-            }
-            row
-        })
-        .collect::<Vec<_>>();
-    table(&header, &rows);
+    println!("\nThe same beside every build of the reference (instructions)\n");
+    let ours = |name: &str| calls.get(name).map(|cost| u64::from(cost.instructions));
+    let names = calls.rows.iter().map(|(name, _)| *name);
+    compare_builds(names, ours, |build, name| {
+        build.get(name).map(|cost| u64::from(cost.instructions))
+    });
+    println!(
+        "\nOn the host of protocol 25, which charges for each byte of a module that it loads (instructions, no margin)\n"
+    );
+    let earlier = &calls.on_protocol_25;
+    let ours = |name: &str| {
+        earlier
+            .iter()
+            .find(|(row, _)| *row == name)
+            .map(|row| row.1)
+    };
+    let names = earlier.iter().map(|(name, _)| *name);
+    compare_builds(names, ours, Reference::on_protocol_25);
     println!();
-    for build in builds {
+    for build in BUILDS {
         let bytes = number(build.wasm_bytes);
         println!("  {}: {}; {bytes} bytes", build.name, build.how);
     }
+}
+
+fn compare_builds<'a>(
+    names: impl Iterator<Item = &'a str>,
+    ours: impl Fn(&str) -> Option<u64>,
+    theirs: impl Fn(&Reference, &str) -> Option<u64>,
+) {
+    let mut header = vec!["", "ours"];
+    for build in BUILDS {
+        header.extend([build.name, "ours"]);
+    }
+    let rows = names
+        .filter_map(|name| {
+            let ours = ours(name)?;
+            let mut row = vec![name.to_owned(), number(ours)];
+            for theirs in BUILDS.iter().filter_map(|build| theirs(build, name)) {
+                row.extend([number(theirs), percent(ours, theirs)]);
+            }
+            Some(row)
+        })
+        .collect::<Vec<_>>();
+    table(&header, &rows);
 }
 
 fn print_batch(batch: &Batch) {
