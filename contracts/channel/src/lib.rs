@@ -199,8 +199,8 @@
 //! The settlement fee is 5 % below the reference's. `top_up` and `refund` cost more because they write what the reference
 //! does not remember (the total deposited, that the channel is final), and opening because of the `deposit` event. Most
 //! instructions are the host's and the same for everyone: checking the signature, moving the tokens, linking the module.
-//! Before protocol 28 the host also charged for each byte of the module at every call; there (protocol 25) `settle` takes
-//! 83 % of the reference's instructions, and 72 % of those of a reference that was built without link-time optimisation.
+//! The host of protocol 25 also charged for each byte of the module at every call; there `settle` takes 83 % of the
+//! reference's instructions, and 72 % of those of a reference that was built without link-time optimisation.
 //! The figures of those builds, of batches and of rent come from the same command.
 //!
 //! ## Upgrades and audits

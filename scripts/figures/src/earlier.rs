@@ -1,7 +1,7 @@
 //! The same calls on the host of protocol 25, in instructions.
 //!
-//! From protocol 28 on a module that is cached costs next to nothing to load; before, each of its bytes was paid for at
-//! each call, which was half of everything. The goals were set then, and networks that have not moved on still charge so.
+//! On the host of protocol 28 a module that is cached costs little to load; on this one each of its bytes is paid for at
+//! each call, which is half of everything. The goals were set on it.
 //! There is no ledger here but a map of entries: simulation needs no more.
 
 use std::cell::RefCell;
