@@ -8,4 +8,5 @@ mod batch;
 mod cli;
 mod cli_endpoint;
 mod cli_submit;
+mod contract_readmes;
 mod whole_path;

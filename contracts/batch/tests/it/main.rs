@@ -28,7 +28,6 @@ macro_rules! on_both {
 }
 
 mod failing;
-mod readme;
 mod settling;
 mod strangers;
 mod wasm;

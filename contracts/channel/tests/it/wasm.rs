@@ -7,17 +7,21 @@ use wasmparser::{ExternalKind, Parser, Payload};
 
 use crate::world::wasm;
 
-fn spec() -> Vec<ScSpecEntry> {
+fn custom_section(name: &str) -> Vec<u8> {
     let wasm = wasm();
-    let section = Parser::new(0)
+    Parser::new(0)
         .parse_all(&wasm)
         .find_map(|payload| match payload.unwrap() {
-            Payload::CustomSection(section) if section.name() == "contractspecv0" => {
+            Payload::CustomSection(section) if section.name() == name => {
                 Some(section.data().to_vec())
             }
             _ => None,
         })
-        .expect("a section contractspecv0");
+        .unwrap_or_else(|| panic!("a section {name}"))
+}
+
+fn spec() -> Vec<ScSpecEntry> {
+    let section = custom_section("contractspecv0");
     let mut reader = Limited::new(section.as_slice(), Limits::none());
     ScSpecEntry::read_xdr_iter(&mut reader)
         .collect::<Result<_, _>>()
@@ -124,16 +128,7 @@ fn events_errors_and_the_state_are_in_the_spec() {
 /// stellar-cli and explorers read these (SEP-46; `source_repo` as in SEP-55).
 #[test]
 fn the_metadata_names_the_package_its_version_and_its_source() {
-    let wasm = wasm();
-    let section = Parser::new(0)
-        .parse_all(&wasm)
-        .find_map(|payload| match payload.unwrap() {
-            Payload::CustomSection(section) if section.name() == "contractmetav0" => {
-                Some(section.data().to_vec())
-            }
-            _ => None,
-        })
-        .expect("a section contractmetav0");
+    let section = custom_section("contractmetav0");
     let mut reader = Limited::new(section.as_slice(), Limits::none());
     let meta = ScMetaEntry::read_xdr_iter(&mut reader)
         .map(|entry| {
