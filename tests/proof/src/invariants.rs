@@ -209,3 +209,194 @@ fn holdings(observed: &Observed) -> [i128; 4] {
         .map(|line| line.map_or(0, |line| i128::from(line.balance)));
     [funder, recipient, stranger, observed.balance()]
 }
+
+#[cfg(test)]
+mod tests {
+    //! Each rule sees what it is for, whatever a model would say.
+    #![allow(clippy::unwrap_used, reason = "a test that fails should stop there")]
+
+    use stellar_xdr::{ContractId, Hash};
+
+    use super::*;
+    use crate::{
+        keys::Key,
+        model::{Claim, Signature},
+        observed::Stored,
+        token::{Line, Purse},
+    };
+
+    const DEADLINE: u32 = 50;
+
+    fn parties() -> [ScAddress; 3] {
+        [0, 1, 2].map(|number| Key::of("party", number).address())
+    }
+
+    fn channel() -> ScAddress {
+        ScAddress::Contract(ContractId(Hash([9; 32])))
+    }
+
+    /// The funder, the recipient and the channel hold this; the recipient was paid `withdrawn`.
+    fn state(held: [i64; 3], withdrawn: i128, refunded: bool) -> Observed {
+        let line = |balance| {
+            Some(Line {
+                balance,
+                limit: i64::MAX,
+                authorized: true,
+            })
+        };
+        Observed {
+            ledger: 10,
+            lines: [line(held[0]), line(held[1]), None],
+            purse: Some(Purse {
+                amount: held[2].into(),
+                authorized: true,
+            }),
+            stored: Some(Stored {
+                deposited: Some(1_000),
+                withdrawn: Some(withdrawn),
+                deadline: Some(DEADLINE),
+                refunded,
+            }),
+        }
+    }
+
+    fn movement(from: usize, to: usize, amount: i128) -> Movement {
+        let holder = |place: usize| Some(parties().get(place).cloned().unwrap_or(channel()));
+        Movement {
+            from: holder(from),
+            to: holder(to),
+            amount,
+        }
+    }
+
+    /// What the rules say when, from a channel that holds 1,000, this call led there.
+    fn check(
+        was_final: bool,
+        (by, call): (Party, Call),
+        used: Option<i128>,
+        movements: Vec<Movement>,
+        now: &Observed,
+    ) -> Result<(), String> {
+        let start = state([500, 0, 1_000], 0, was_final);
+        let mut rules = Invariants::new(parties(), channel(), start);
+        let answer = Answer {
+            result: Ok(Vec::new()),
+            movements,
+        };
+        let fact = Fact {
+            by,
+            call: Some(&call),
+            answer: &answer,
+            used,
+        };
+        rules.check(&[fact], now)
+    }
+
+    fn settle(amount: i128) -> (Party, Call) {
+        let signature = Signature::Good;
+        (Party::Stranger, Call::Settle(Claim { amount, signature }))
+    }
+
+    fn broken(rule: char, outcome: Result<(), String>) {
+        let said = outcome.unwrap_err();
+        assert!(said.starts_with(rule), "rule {rule}, not: {said}");
+    }
+
+    #[test]
+    fn an_honest_settle_breaks_no_rule() {
+        let now = state([500, 300, 700], 300, false);
+        check(
+            false,
+            settle(300),
+            Some(300),
+            vec![movement(3, 1, 300)],
+            &now,
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn tokens_from_nowhere_are_seen() {
+        let now = state([501, 300, 700], 300, false);
+        broken(
+            '1',
+            check(
+                false,
+                settle(300),
+                Some(300),
+                vec![movement(3, 1, 300)],
+                &now,
+            ),
+        );
+    }
+
+    #[test]
+    fn a_payment_above_every_commitment_is_seen() {
+        let now = state([500, 301, 699], 301, false);
+        broken(
+            '2',
+            check(
+                false,
+                settle(301),
+                Some(300),
+                vec![movement(3, 1, 301)],
+                &now,
+            ),
+        );
+        broken(
+            '2',
+            check(false, settle(301), None, vec![movement(3, 1, 301)], &now),
+        );
+    }
+
+    #[test]
+    fn a_payment_that_is_not_counted_is_seen() {
+        let now = state([500, 300, 700], 0, false);
+        broken(
+            '2',
+            check(
+                false,
+                settle(300),
+                Some(300),
+                vec![movement(3, 1, 300)],
+                &now,
+            ),
+        );
+    }
+
+    #[test]
+    fn withdrawn_that_falls_is_seen() {
+        let mut rules = Invariants::new(parties(), channel(), state([500, 0, 1_000], 300, false));
+        rules.paid = 200;
+        rules.highest_used = 300;
+        broken('3', rules.check(&[], &state([500, 0, 1_000], 200, false)));
+    }
+
+    #[test]
+    fn an_early_refund_is_seen() {
+        let refund = (Party::Funder, Call::Refund);
+        let mut now = state([1_500, 0, 0], 0, true);
+        now.ledger = DEADLINE - 1;
+        broken(
+            '4',
+            check(false, refund, None, vec![movement(3, 0, 1_000)], &now),
+        );
+        now.ledger = DEADLINE;
+        check(false, refund, None, vec![movement(3, 0, 1_000)], &now).unwrap();
+    }
+
+    #[test]
+    fn a_payment_from_a_final_channel_is_seen() {
+        let now = state([500, 300, 700], 300, true);
+        broken(
+            '5',
+            check(
+                true,
+                settle(300),
+                Some(300),
+                vec![movement(3, 1, 300)],
+                &now,
+            ),
+        );
+    }
+}

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The contract's nightly proof: long, and every run explores something new.
+#
+#   scripts/prove.sh              all of what follows, in this order; the last lines say what was proved
+#   scripts/prove.sh sequences    random hostile sequences on the real host, against the reference model
+#   scripts/prove.sh fuzz         the same driver, steered by coverage (cargo-fuzz; needs a nightly Rust toolchain)
+#   scripts/prove.sh mutants      changes to the contract's code, each of which a test must see (cargo-mutants)
+#
+# How much: PAYCHAN_SEQUENCES=100000 sequences, PAYCHAN_FUZZ_SECONDS=600.
+# What: PAYCHAN_PROOF_WASM=file and PAYCHAN_PROOF_RULES=paychan, reference or fork hold another contract to its rules
+# (sequences alone).
+# A failure prints the shortest sequence that shows it and how to run it again. cargo-fuzz and cargo-mutants are installed
+# from crates.io into target/tools when missing.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+
+sequences=${PAYCHAN_SEQUENCES:-100000}
+fuzz_seconds=${PAYCHAN_FUZZ_SECONDS:-600}
+tools=$root/target/tools
+nightly=${PAYCHAN_NIGHTLY:-nightly}
+summary=()
+
+usage() { sed -n '2,15s/^# \{0,1\}//p' "$0"; }
+say() { printf '\n== %s\n' "$*"; }
+die() {
+    printf 'prove: %s\n' "$1" >&2
+    shift
+    for line in "$@"; do printf '  %s\n' "$line" >&2; done
+    exit 1
+}
+number() { case $2 in '' | *[!0-9]*) die "$1 is '$2'" "expected a number" ;; esac }
+number PAYCHAN_SEQUENCES "$sequences"
+number PAYCHAN_FUZZ_SECONDS "$fuzz_seconds"
+
+# A tool from crates.io, in target/tools.
+tool() {
+    [ -x "$tools/bin/$1" ] && return
+    say "Installing $1 into target/tools (once)"
+    cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" "$1" ||
+        die "$1 did not install" "try: cargo install --locked --root $tools $1"
+}
+
+run_sequences() {
+    say "$sequences random sequences against the model"
+    local log=$root/target/prove-sequences.log start=$SECONDS
+    cargo build --quiet --locked -p paychan-proof --tests
+    # The four tests share the work, one on each core; --nocapture lets their progress through.
+    if ! PAYCHAN_SEQUENCES=$sequences PAYCHAN_PROGRESS=1 \
+        cargo test --quiet --locked -p paychan-proof --test it -- --nocapture --test-threads "$(nproc)" sequences \
+        2>&1 | tee "$log" | grep --line-buffered -E '^[0-9]+ of [0-9]+ sequences|panicked|  => |^Again|test result'; then
+        die "a sequence failed" "what it was is in $log"
+    fi
+    grep -q '^test result: ok' "$log" || die "a sequence failed" "what it was is in $log"
+    summary+=("sequences: $sequences held, in $((SECONDS - start)) s")
+}
+
+run_fuzz() {
+    cargo "+$nightly" --version >/dev/null 2>&1 ||
+        die "no nightly Rust toolchain: libFuzzer needs one" "rustup toolchain install nightly" \
+            "or name an installed one: PAYCHAN_NIGHTLY=nightly-2026-05-01"
+    tool cargo-fuzz
+    say "Fuzzing for $fuzz_seconds s (the first build takes some minutes)"
+    local corpus=$root/target/fuzz/corpus log=$root/target/prove-fuzz.log number
+    mkdir -p "$corpus" "$root/target/fuzz/artifacts"
+    if [ -z "$(ls -A "$corpus")" ]; then
+        # Random bytes are sequences already: they save the fuzzer the way from nothing.
+        for number in $(seq 200); do head -c $((60 + RANDOM % 255)) /dev/urandom >"$corpus/seed-$number"; done
+    fi
+    # No sanitizer: there is no unsafe code of ours to watch, and without it each second sees more sequences.
+    (
+        cd tests/proof/fuzz
+        PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/fuzz \
+            cargo "+$nightly" fuzz run --fuzz-dir . --sanitizer none sequence "$corpus" -- \
+            -max_total_time="$fuzz_seconds" -max_len=314 -len_control=0 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 \
+            -artifact_prefix="$root/target/fuzz/artifacts/"
+    ) 2>&1 | tee "$log" | grep --line-buffered -E 'pulse|panicked|  => |^ *[0-9]+\. |Test unit written|stat::number' ||
+        die "the fuzzer found something" "it is in $log, the bytes are in target/fuzz/artifacts"
+    grep -q '^stat::number_of_executed_units' "$log" || die "the fuzzer did not run" "why is in $log"
+    summary+=("fuzz: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") sequences in $fuzz_seconds s, nothing found")
+}
+
+run_mutants() {
+    tool cargo-mutants
+    say "Mutants of the contract (.cargo/mutants.toml)"
+    local out=$root/target/mutants/mutants.out
+    # Fails when a mutant survives that .cargo/mutants.toml doesn't explain.
+    PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/mutants-build \
+        cargo mutants --package paychan-contract --output target/mutants --no-shuffle --timeout 120 ||
+        die "a mutant survived" "which: target/mutants/mutants.out/missed.txt" \
+            "kill it with a test in contracts/channel/tests/it, or explain it in .cargo/mutants.toml"
+    summary+=("mutants: $(wc -l <"$out/caught.txt") caught, $(wc -l <"$out/missed.txt") survived, $(wc -l <"$out/unviable.txt") did not compile")
+}
+
+case ${1:-all} in
+-h | --help) usage && exit 0 ;;
+all) parts=(sequences fuzz mutants) ;;
+sequences | fuzz | mutants) parts=("$1") ;;
+*) die "no part '$1'" "expected sequences, fuzz, mutants, or nothing for all" ;;
+esac
+
+say "The contract's Wasm"
+scripts/build-contracts.sh
+for part in "${parts[@]}"; do "run_$part"; done
+
+say "Proved"
+printf '%s\n' "${summary[@]}"
