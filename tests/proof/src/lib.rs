@@ -7,12 +7,13 @@
 //! where they part.
 //!
 //! - [`moves`]: the alphabet, decoded from bytes; [`script`]: from symbols to figures.
-//! - [`model`] and [`token`]: what should happen. Pure.
+//! - [`model`], `rules` and [`token`]: what should happen. Pure. [`compare`]: the same under others' rules.
 //! - [`network`] and [`chain`]: what does happen: `paychan-localnet` in this process, the real Wasm, real transactions.
 //! - [`drive`]: both, step by step.
 
 pub mod answer;
 pub mod chain;
+pub mod compare;
 pub mod difference;
 pub mod drive;
 pub mod invariants;
@@ -21,6 +22,7 @@ pub mod model;
 pub mod moves;
 pub mod network;
 pub mod observed;
+mod rules;
 pub mod script;
 pub mod token;
 pub mod xdr;

@@ -3,7 +3,8 @@
 use std::{cell::RefCell, collections::BTreeSet};
 
 use paychan_proof::{
-    difference::{Difference, NOT_DRIVEN, compare, table},
+    compare::compare,
+    difference::{Difference, NOT_DRIVEN, table},
     model::Rules,
 };
 use proptest::{prelude::*, test_runner::Config};
