@@ -146,7 +146,7 @@ fn path_text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn units(units: u64) -> Amount {
+pub(crate) fn units(units: u64) -> Amount {
     Amount::from(units)
 }
 

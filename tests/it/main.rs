@@ -6,6 +6,7 @@ mod bad_channels;
 mod bad_surroundings;
 mod batch;
 mod cli;
+mod cli_closing;
 mod cli_endpoint;
 mod cli_submit;
 mod contract_readmes;

@@ -117,8 +117,9 @@
 //! life of its own: it expires first, and only an ExtendFootprintTTL operation lengthens it. An archived entry is not lost: it
 //! can be restored, for a fee, and nothing moves until it is.
 //!
-//! A transaction that settles should allow for 64 written bytes more than simulated: a `close_start` in between grows the
-//! entry.
+//! A transaction that settles should declare 64 written bytes more than simulated, for each channel: a `close_start` in
+//! between grows the entry. One that closes, 224 more besides: where the refund within it fails (the funder has no
+//! trustline) and nothing is paid, simulation does not count the channel's balance, and execution does.
 //!
 //! ## What each party must do, and what it risks
 //!
@@ -135,6 +136,10 @@
 //!   place of `verify_strict`, the verifier of stellar-sdk) accepts signatures that the chain rejects, and a funder can make
 //!   such signatures on purpose. The constructor refuses small-order keys only as a second line of defence; keys off the
 //!   curve and of mixed order pass it.
+//! - **Settle where it matters; close where it's convenient.** Nothing that the funder does between simulation and inclusion
+//!   stops a `settle`. A `close` it can spoil each time it sees one coming, with a `top_up` when there was nothing to send
+//!   back, or with a trustline when the refund would have failed: the transaction then lacks an entry in its footprint and
+//!   fails whole. Nothing is lost but its fee, and `settle` pays all the same.
 //! - Tokens must be receivable: a `settle` to an account without a trustline, or with a full one, fails.
 //!
 //! **The funder**

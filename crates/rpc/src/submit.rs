@@ -172,7 +172,7 @@ impl Submitter<'_> {
         };
         let fees = self.client.get_fee_stats().await?;
         let extra = match call.channel {
-            Some(_) => ExtraWrites::for_channels(1, self.client.get_write_fee_per_kb().await?)?,
+            Some(_) => room(&call.function, self.client.get_write_fee_per_kb().await?)?,
             None => ExtraWrites::NONE,
         };
         let operation = operations::invoke(call.operation_source, call.function.clone());
@@ -350,6 +350,16 @@ impl Submitter<'_> {
             bound,
             parties,
         })
+    }
+}
+
+/// What a call of a channel may write beyond what simulation says.
+fn room(function: &HostFunction, fee_per_kb: Stroops) -> Result<ExtraWrites, BuildError> {
+    match function {
+        HostFunction::InvokeContract(call) if call.function_name.as_slice() == b"close" => {
+            ExtraWrites::for_close(fee_per_kb)
+        }
+        _ => ExtraWrites::for_channels(1, fee_per_kb),
     }
 }
 

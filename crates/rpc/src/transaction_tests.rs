@@ -122,6 +122,13 @@ fn extra_bytes_are_covered_whatever_was_simulated() {
 }
 
 #[test]
+fn a_close_gets_room_for_the_balance_as_well() {
+    // ceil((64 + 224) × 875 / 1024) = ceil(246.09)
+    let extra = ExtraWrites::for_close(Stroops(875)).unwrap();
+    assert_eq!((extra.bytes(), extra.fee()), (288, Stroops(247)));
+}
+
+#[test]
 fn what_does_not_fit_is_an_error_and_never_wraps() {
     assert_eq!(
         ExtraWrites::for_channels(u32::MAX, Stroops(1)),

@@ -243,8 +243,7 @@ impl RpcChain {
                 to,
             } => {
                 let call = calls::close(channel, *amount, signature);
-                let extra =
-                    ExtraWrites::for_channels(1, self.write_fee().await?).map_err(unbuildable)?;
+                let extra = ExtraWrites::for_close(self.write_fee().await?).map_err(unbuildable)?;
                 (
                     operations::invoke(Some(*to), call),
                     None,
