@@ -84,11 +84,17 @@ run_mutants() {
     tool cargo-mutants
     say "Mutants of the contract (.cargo/mutants.toml)"
     local out=$root/target/mutants/mutants.out
-    # Fails when a mutant survives that .cargo/mutants.toml doesn't explain.
+    local status=0
     PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/mutants-build \
-        cargo mutants --package paychan-contract --output target/mutants --no-shuffle --timeout 120 ||
-        die "a mutant survived" "which: target/mutants/mutants.out/missed.txt" \
-            "kill it with a test in contracts/channel/tests/it, or explain it in .cargo/mutants.toml"
+        cargo mutants --package paychan-contract --output target/mutants --no-shuffle --timeout 120 || status=$?
+    case $status in
+    0) ;;
+    2) die "a mutant survived" "which: target/mutants/mutants.out/missed.txt" \
+        "kill it with a test in contracts/channel/tests/it, or explain it in .cargo/mutants.toml" ;;
+    3) die "a mutant made a test run for ever" "which: target/mutants/mutants.out/timeout.txt" ;;
+    4) die "the tests fail without any mutant" "why: target/mutants/mutants.out/log/baseline.log" ;;
+    *) die "cargo mutants ended with $status" "why is above" ;;
+    esac
     summary+=("mutants: $(wc -l <"$out/caught.txt") caught, $(wc -l <"$out/missed.txt") survived, $(wc -l <"$out/unviable.txt") did not compile")
 }
 
