@@ -71,6 +71,8 @@ struct Planned {
     prepared: Prepared,
     by: Party,
     what: What,
+    /// Its line in the log.
+    line: usize,
 }
 
 enum What {
@@ -161,6 +163,7 @@ impl<'n> Driver<'n> {
         let Some(action) = script::action(what, &self.model, &self.given) else {
             return Ok(None);
         };
+        let line = self.log.len();
         self.log
             .push(format!("{prefix}{}", describe(&action, &self.model)));
         match action {
@@ -174,18 +177,19 @@ impl<'n> Driver<'n> {
                 Ok(None)
             }
             Action::Line(of, change) => {
-                let line = self.model.lines[of.index()];
+                let held = self.model.lines[of.index()];
                 Ok(Some(Planned {
-                    prepared: self.chain.prepare_line(of, change, line)?,
+                    prepared: self.chain.prepare_line(of, change, held)?,
                     by: of,
                     what: What::Line(change),
+                    line,
                 }))
             }
-            Action::Call(by, call) => self.plan_call(by, call),
+            Action::Call(by, call) => self.plan_call(by, call, line),
         }
     }
 
-    fn plan_call(&mut self, by: Party, call: Call) -> Outcome<Option<Planned>> {
+    fn plan_call(&mut self, by: Party, call: Call, line: usize) -> Outcome<Option<Planned>> {
         if let Some(total) = good(&call) {
             self.given.push(total);
         }
@@ -195,9 +199,10 @@ impl<'n> Driver<'n> {
                 prepared,
                 by,
                 what: What::Call(call, touched),
+                line,
             })),
             (Err(expected), Err(refusal)) if expected == refusal => {
-                self.note(&call, &format!("{refusal:?} at simulation"));
+                self.note(line, &call, &format!("{refusal:?} at simulation"));
                 Ok(None)
             }
             (expected, actual) => Err(format!(
@@ -279,7 +284,7 @@ impl<'n> Driver<'n> {
                     Ok(_) => "done".to_owned(),
                     Err(refusal) => format!("{refusal:?}"),
                 };
-                self.note(call, &how);
+                self.note(planned.line, call, &how);
                 if let Ok(done) = expected {
                     self.model = done.model;
                 }
@@ -366,9 +371,9 @@ impl<'n> Driver<'n> {
         Ok(())
     }
 
-    fn note(&mut self, call: &Call, how: &str) {
+    fn note(&mut self, line: usize, call: &Call, how: &str) {
         self.tally.count(format!("{}: {how}", name(call)));
-        if let Some(line) = self.log.last_mut() {
+        if let Some(line) = self.log.get_mut(line) {
             let _ = write!(line, " -> {how}");
         }
     }
