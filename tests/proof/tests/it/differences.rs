@@ -63,3 +63,16 @@ fn the_table_has_a_row_for_each_difference() {
     );
     assert!(table.lines().all(|row| row.matches(" | ").count() == 3));
 }
+
+#[test]
+fn the_contracts_readme_has_the_table() {
+    let readme = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../contracts/channel/README.md"
+    );
+    let readme = std::fs::read_to_string(readme).unwrap();
+    assert!(
+        readme.contains(table().trim()),
+        "contracts/channel/src/lib.rs lists other differences; the table is what the_table prints"
+    );
+}
