@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::batch::Batch;
 use crate::calls::Calls;
 use crate::lives::Lives;
-use crate::reference::{MAKEFILE, OPTIMISED, PLAIN, Reference};
+use crate::reference::{FORK, MAKEFILE, OPTIMISED, PLAIN, Reference};
 
 /// The calls whose instructions have a goal.
 const GOAL_CALLS: [&str; 5] = ["settle", "close", "close_start", "refund", "top_up"];
@@ -19,8 +19,8 @@ const GOAL_CHANNELS: usize = 30;
 /// Channels that share the code, in the table of lives.
 const SHARED_BY: i64 = 1_000;
 
-/// The builds of the reference, the one that goals are held against first.
-const BUILDS: [&Reference; 3] = [&MAKEFILE, &OPTIMISED, &PLAIN];
+/// The other contracts, the one that goals are held against first.
+const BUILDS: [&Reference; 4] = [&MAKEFILE, &OPTIMISED, &PLAIN, &FORK];
 
 /// All that was measured.
 #[derive(Default)]
@@ -183,11 +183,23 @@ fn print_calls(calls: &Calls, compare: bool) {
 }
 
 fn print_other_builds(calls: &Calls) {
-    println!("\nThe same beside every build of the reference (instructions)\n");
+    println!("\nBeside other builds, and the fork (instructions)\n");
     let ours = |name: &str| calls.get(name).map(|cost| u64::from(cost.instructions));
     let names = calls.rows.iter().map(|(name, _)| *name);
     compare_builds(names, ours, |build, name| {
         build.get(name).map(|cost| u64::from(cost.instructions))
+    });
+    println!("\nThe same (fees without rent)\n");
+    let ours = |name: &str| {
+        calls
+            .get(name)
+            .and_then(|cost| u64::try_from(cost.fee).ok())
+    };
+    let names = calls.rows.iter().map(|(name, _)| *name);
+    compare_builds(names, ours, |build, name| {
+        build
+            .get(name)
+            .and_then(|cost| u64::try_from(cost.fee).ok())
     });
     println!(
         "\nOn the host of protocol 25, which charges for each byte of a module that it loads (instructions, no margin)\n"
