@@ -5,6 +5,7 @@
 #   scripts/prove.sh sequences    random hostile sequences on the real host, against the reference model
 #   scripts/prove.sh fuzz         the same driver, steered by coverage (cargo-fuzz; needs a nightly Rust toolchain)
 #   scripts/prove.sh mutants      changes to the contract's code, each of which a test must see (cargo-mutants)
+#   scripts/prove.sh faults       faults a person could make (tests/proof/faults), each of which the sequences must see
 #
 # How much: PAYCHAN_SEQUENCES=100000 sequences, PAYCHAN_FUZZ_SECONDS=600.
 # What: PAYCHAN_PROOF_WASM=file and PAYCHAN_PROOF_RULES=paychan, reference or fork hold another contract to its rules
@@ -21,7 +22,7 @@ tools=$root/target/tools
 nightly=${PAYCHAN_NIGHTLY:-nightly}
 summary=()
 
-usage() { sed -n '2,15s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
 say() { printf '\n== %s\n' "$*"; }
 die() {
     printf 'prove: %s\n' "$1" >&2
@@ -98,11 +99,39 @@ run_mutants() {
     summary+=("mutants: $(wc -l <"$out/caught.txt") caught, $(wc -l <"$out/missed.txt") survived, $(wc -l <"$out/unviable.txt") did not compile")
 }
 
+# Each patch makes the contract wrong in one way; 500 random sequences must notice.
+run_faults() {
+    say "Faults of tests/proof/faults"
+    local copy=$root/target/faults patch name caught=0
+    command -v patch >/dev/null || die "patch is missing" "apt-get install patch"
+    rm -rf "$copy/contracts"
+    mkdir -p "$copy"
+    # The committed source; target/ stays from the last time.
+    git archive HEAD | tar -x -C "$copy"
+    cargo build --quiet --locked -p paychan-proof --tests
+    for patch in "$root"/tests/proof/faults/*.patch; do
+        name=$(basename "$patch" .patch)
+        patch --quiet --strip=1 --directory="$copy" <"$patch" ||
+            die "$name does not apply: the contract has changed" "make that patch again: $patch"
+        PAYCHAN_WASM_OPT=none "$copy/scripts/build-contracts.sh" >"$copy/build.log" 2>&1 ||
+            die "$name does not build" "see $copy/build.log"
+        patch --quiet --strip=1 --reverse --directory="$copy" <"$patch"
+        if PAYCHAN_PROOF_WASM=$copy/target/contracts/paychan_contract.wasm PAYCHAN_SEQUENCES=2000 \
+            cargo test --quiet --locked -p paychan-proof --test it first_quarter >"$copy/$name.log" 2>&1; then
+            die "nobody noticed: $name" "the sequences held on a contract that is wrong; see $patch"
+        fi
+        grep -q '^  => ' "$copy/$name.log" || die "$name failed, but not at a difference" "see $copy/$name.log"
+        caught=$((caught + 1))
+        printf 'noticed  %s\n' "$name"
+    done
+    summary+=("faults: $caught of $caught noticed")
+}
+
 case ${1:-all} in
 -h | --help) usage && exit 0 ;;
-all) parts=(sequences fuzz mutants) ;;
-sequences | fuzz | mutants) parts=("$1") ;;
-*) die "no part '$1'" "expected sequences, fuzz, mutants, or nothing for all" ;;
+all) parts=(sequences fuzz mutants faults) ;;
+sequences | fuzz | mutants | faults) parts=("$1") ;;
+*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, or nothing for all" ;;
 esac
 
 say "The contract's Wasm"

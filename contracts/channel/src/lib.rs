@@ -213,7 +213,8 @@
 //!
 //! None: the code of a channel can't change. A new version is new code under a new hash, for new channels; watchers trust
 //! hashes, one by one. Nobody outside the project has audited it yet. What has been done instead is in `tests/proof`
-//! (a reference model, hostile sequences, fuzzing, mutation testing) and runs with `scripts/prove.sh`.
+//! (a reference model, hostile sequences, fuzzing, mutants, and faults that the proof must notice) and runs with
+//! `scripts/prove.sh`.
 //!
 //! ## Build, check, test
 //!
