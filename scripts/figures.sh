@@ -15,7 +15,8 @@ case "${1:-}" in -h | --help)
     ;;
 esac
 
-# On standard output are the figures alone, so that --json can be piped.
+# On standard output are the figures alone, so that --json can be piped. The same build as the demo's and the tests', so
+# that one serves them all.
 scripts/setup.sh >&2
-cargo build --locked --quiet --package paychan-localnet --package paychan-figures --bins >&2
+cargo build --workspace --bins --locked --quiet >&2
 exec "${CARGO_TARGET_DIR:-target}/debug/paychan-figures" "$@"
