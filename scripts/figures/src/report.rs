@@ -88,6 +88,7 @@ impl Report {
         let goals = self.goals();
         if compare && !goals.is_empty() {
             println!("\nGoals\n");
+            let all_met = goals.iter().all(|goal| goal.met);
             let rows = goals
                 .into_iter()
                 .map(|goal| {
@@ -96,6 +97,11 @@ impl Report {
                 })
                 .collect::<Vec<_>>();
             table(&["", "figure", ""], &rows);
+            if !all_met {
+                println!(
+                    "\n  Why some are missed is told in the contracts' READMEs (Cost; How many, for how much)."
+                );
+            }
         }
     }
 
