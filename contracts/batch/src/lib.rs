@@ -34,9 +34,9 @@
 //! | XLM | 45 | 9,728 | 16,408 | 59.3 % |
 //! | USDC | 39 | 10,021 | 16,856 | 59.5 % |
 //!
-//! What ends it is the limit on events. Half of it is what the network takes for the two entries that each settlement
-//! writes, the channel and its balance (2,500 stroops each), and no batch saves that. The bid for inclusion is paid once a transaction, so the share falls as bids rise:
-//! from 3,412 stroops on, 30 at once cost at most half of a single each.
+//! What ends it is the limit on events. Half of a settlement's fee at once is what the network takes for the two entries that
+//! each writes, the channel and its balance (2,500 stroops each); no batch saves that. The bid for inclusion is paid once a
+//! transaction, so the share falls as bids rise: from 3,412 stroops on, 30 at once cost at most half of a single each.
 //!
 //! This page is made from the docs in `src/lib.rs` by `scripts/contract-readmes.sh`.
 
