@@ -10,10 +10,9 @@ use crate::{
     answer::{self, Answer, Names},
     keys::{Key, Signer, weak_key},
     model::{Call, Claim, Model, Opening, Party, Refusal, Rules},
-    moves::LineChange,
     network::{Network, Sure},
     observed::{self, Observed, Stored},
-    token::Line,
+    token::{Line, LineChange},
     xdr,
 };
 

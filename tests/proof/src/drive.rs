@@ -10,11 +10,11 @@ use crate::{
     chain::{Chain, Prepared},
     invariants::{Fact, Invariants},
     model::{Call, Claim, Model, Party, Refusal, Rules},
-    moves::{LineChange, Move, Sequence, Step},
+    moves::{Move, Sequence, Step},
     network::Network,
     observed::Observed,
     script::{self, Action, Given},
-    token::Touched,
+    token::{LineChange, Touched},
 };
 
 /// What happened, counted: how often each call was answered how. A driver that reaches nothing proves nothing.

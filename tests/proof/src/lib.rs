@@ -7,11 +7,13 @@
 //! where they part.
 //!
 //! - [`moves`]: the alphabet, decoded from bytes; [`script`]: from symbols to figures.
-//! - [`model`], `rules` and [`token`]: what should happen. Pure. [`compare`]: the same under others' rules.
+//! - [`call`], [`token`], [`model`], `run` and `rules`, each knowing those before it: what should happen. Pure.
+//!   [`compare`]: the same under others' rules.
 //! - [`network`] and [`chain`]: what does happen: `paychan-localnet` in this process, the real Wasm, real transactions.
 //! - [`drive`]: both, step by step.
 
 pub mod answer;
+pub mod call;
 pub mod chain;
 pub mod compare;
 pub mod difference;
@@ -23,6 +25,7 @@ pub mod moves;
 pub mod network;
 pub mod observed;
 mod rules;
+mod run;
 pub mod script;
 pub mod token;
 pub mod xdr;

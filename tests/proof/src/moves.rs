@@ -3,7 +3,7 @@
 //! A sequence is decoded from records of bytes, each of a fixed size, and every byte string is a sequence. So proptest
 //! and the fuzzer share one alphabet, dropping a record drops a step, and smaller bytes mean simpler moves.
 
-use crate::model::Party;
+use crate::{model::Party, token::LineChange};
 
 /// An amount to pay in, claw back or mint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,21 +61,6 @@ pub enum Commitment {
     OtherNetwork(Total),
     /// No signature of anything.
     Garbage(Total),
-}
-
-/// What happens to a party's trustline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineChange {
-    /// What it holds goes back to the issuer, and the line is gone.
-    Remove,
-    /// It is there again, or its limit is lifted.
-    Restore,
-    /// It has room for so many units, and no more.
-    Limit(u16),
-    /// The issuer takes the authorization away.
-    Revoke,
-    /// The issuer gives it back.
-    Authorize,
 }
 
 /// How the channel is opened.

@@ -1,9 +1,36 @@
 //! What each call does, under each contract's rules, in the order in which the contract checks.
 
 use crate::{
-    model::{Call, Channel, Claim, Event, MAX_WAIT, Opening, Party, Refusal, Rules, error},
-    token::{Holder, Run},
+    call::{Call, Claim, Event, Opening, Party, Refusal, error},
+    model::{Channel, Done, MAX_WAIT, Model, Rules},
+    run::Run,
+    token::{Holder, Touched},
 };
+
+impl Model {
+    /// The entries that a call touches now, if nothing but a missing authorization refuses it.
+    ///
+    /// # Errors
+    /// Why it is refused whoever calls.
+    pub fn simulate(&self, by: Party, call: &Call) -> Result<Touched, Refusal> {
+        let mut run = Run::new(self, by, None);
+        run.call(call)?;
+        Ok(run.touched)
+    }
+
+    /// The call in a transaction whose footprint is `allowed`.
+    ///
+    /// # Errors
+    /// Why it had no effect.
+    pub fn execute(&self, by: Party, call: &Call, allowed: &Touched) -> Result<Done, Refusal> {
+        if !allowed.can_be_read(&self.lines) {
+            return Err(Refusal::Resources);
+        }
+        let mut run = Run::new(self, by, Some(*allowed));
+        run.call(call)?;
+        Ok(run.done())
+    }
+}
 
 impl Run {
     pub(crate) fn call(&mut self, call: &Call) -> Result<(), Refusal> {

@@ -2,8 +2,8 @@
 
 use crate::{
     model::{Call, Claim, Model, Opening, Party, Rules, Signature},
-    moves::{Amount, Commitment, LineChange, Move, Terms, Total},
-    token::Line,
+    moves::{Amount, Commitment, Move, Terms, Total},
+    token::{Line, LineChange},
 };
 
 /// What is minted at most at once: tokens of a whole sequence must add up within an i128.

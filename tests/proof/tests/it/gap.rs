@@ -3,8 +3,8 @@
 use paychan_proof::{
     chain::{CLOSE_MARGIN, Chain, WRITE_MARGIN},
     model::{Call, Claim, Event, Opening, Party, Refusal, Rules, Signature},
-    moves::LineChange,
     network::Network,
+    token::LineChange,
 };
 
 use crate::support::ours;
