@@ -4,7 +4,7 @@
 #   scripts/prove.sh              all of what follows, in this order; the last lines say what was proved
 #   scripts/prove.sh sequences    random hostile sequences on the real host, against the reference model
 #   scripts/prove.sh fuzz         the same driver, steered by coverage (cargo-fuzz; needs a nightly Rust toolchain)
-#   scripts/prove.sh mutants      changes to the contract's code, each of which a test must see (cargo-mutants)
+#   scripts/prove.sh mutants      changes to the contracts' code, each of which a test must see (cargo-mutants)
 #   scripts/prove.sh faults       faults a person could make (tests/proof/faults), each of which the sequences must see
 #
 # How much: PAYCHAN_SEQUENCES=100000 sequences, PAYCHAN_FUZZ_SECONDS=600.
@@ -83,15 +83,15 @@ run_fuzz() {
 
 run_mutants() {
     tool cargo-mutants
-    say "Mutants of the contract (.cargo/mutants.toml)"
+    say "Mutants of the contracts (.cargo/mutants.toml)"
     local out=$root/target/mutants/mutants.out
     local status=0
     PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/mutants-build \
-        cargo mutants --package paychan-contract --output target/mutants --no-shuffle --timeout 120 || status=$?
+        cargo mutants --package paychan-contract --package paychan-batch --output target/mutants --no-shuffle --timeout 120 || status=$?
     case $status in
     0) ;;
     2) die "a mutant survived" "which: target/mutants/mutants.out/missed.txt" \
-        "kill it with a test in contracts/channel/tests/it, or explain it in .cargo/mutants.toml" ;;
+        "kill it with a test in contracts/*/tests/it, or explain it in .cargo/mutants.toml" ;;
     3) die "a mutant made a test run for ever" "which: target/mutants/mutants.out/timeout.txt" ;;
     4) die "the tests fail without any mutant" "why: target/mutants/mutants.out/log/baseline.log" ;;
     *) die "cargo mutants ended with $status" "why is above" ;;
