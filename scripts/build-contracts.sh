@@ -58,6 +58,14 @@ report() {
     done
 }
 
+# Older ones are not known to keep a contract's custom sections. Newer ones give other bytes, not other behaviour.
+oldest_binaryen=108
+
+has_optimiser() {
+    command -v wasm-opt >/dev/null && command -v wasm-metadce >/dev/null && command -v wasm-dis >/dev/null &&
+        [ "$(wasm-opt --version | grep -o '[0-9]\+' | head -n 1)" -ge "$oldest_binaryen" ]
+}
+
 # --- nothing to do? -------------------------------------------------------------------------------------------------
 
 # Line 1 inputs, line 2 way, line 3 auto or none, line 4 the tools, then the hashes of the files.
@@ -66,6 +74,8 @@ inputs=$(inputs)
 if [ -f "$stamp" ]; then
     { read -r last_inputs && read -r last_way && read -r last_optimise && read -r last_tools; } <"$stamp" || true
     if [ "$last_inputs" = "$inputs" ] && [ "${way:-$last_way}" = "$last_way" ] && [ "$last_optimise" = "$optimise" ] &&
+        # An optimiser that was missing then may be there now.
+        { [ "$optimise" = none ] || [[ $last_tools != *"not optimised" ]] || ! has_optimiser; } &&
         tail -n +5 "$stamp" | sha256sum --check --status 2>/dev/null; then
         report "unchanged; way $last_way: $last_tools"
         exit 0
@@ -100,7 +110,8 @@ try_rustup() {
 
 # --- way 2: Debian's packages ---------------------------------------------------------------------------------------
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+sudo=(sudo)
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else "${sudo[@]}" "$@"; fi; }
 
 why_not_installed=
 try_install_packages() {
@@ -153,21 +164,15 @@ try_debian() {
 
 # --- the optimiser ---------------------------------------------------------------------------------------------------
 
-# Older ones are not known to keep a contract's custom sections. Newer ones give other bytes, not other behaviour.
-oldest_binaryen=108
-
-has_optimiser() {
-    command -v wasm-opt >/dev/null && command -v wasm-metadce >/dev/null && command -v wasm-dis >/dev/null &&
-        [ "$(wasm-opt --version | grep -o '[0-9]\+' | head -n 1)" -ge "$oldest_binaryen" ]
-}
-
 find_optimiser() {
     optimiser="not optimised"
     [ "$optimise" = auto ] || return 0
     if ! has_optimiser; then
         say "installing binaryen (once; some 30 MB on disk)"
+        sudo=(sudo -n) # Nobody is asked for a password for what can be done without.
         if ! try_install_packages binaryen || ! has_optimiser; then
-            say "no optimiser (${why_not_installed:-binaryen is older than $oldest_binaryen}): the Wasm will be larger, and do the same"
+            say "no optimiser (${why_not_installed:-binaryen is older than $oldest_binaryen}): the Wasm will be larger, and do" \
+                "the same. Where there is a package: apt-get install binaryen"
             return 0
         fi
     fi
