@@ -1,10 +1,9 @@
 //! Channel 2: the network archives what nobody pays for; the watcher sees to it in time.
 
 use paychan_channel::{Amount, ChannelState, Ledger, Lives};
+use paychan_tests::table::table;
 use paychan_tests::watcher::{PATIENCE, Payer, Watcher};
 use tokio::time::{Duration, Instant, sleep};
-
-use paychan_tests::table::table;
 
 use crate::account::{Account, Before, funder_runs};
 use crate::stage::{LIFE_FLOOR, Stage, usdc};

@@ -2,7 +2,7 @@
 
 use paychan_channel::calls::{self, Settlement};
 use paychan_channel::{ContractId, xdr::ScVal};
-use paychan_rpc::submit::{SubmitError, Submitted};
+use paychan_rpc::submit::SubmitError;
 use paychan_tests::programs::batch_wasm;
 use serde::Serialize;
 
@@ -75,14 +75,14 @@ pub(crate) async fn measure(stage: &Stage, wasm: &[u8]) -> Batch {
     let mut sizes = Vec::new();
     for size in [1, 10, 30] {
         match round.settle(size).await {
-            Ok((cost, _)) => sizes.push((size, cost)),
+            Ok(cost) => sizes.push((size, cost)),
             Err(error) => panic!("{size} channels can't be settled at once: {error}"),
         }
     }
     let (mut most, mut then) = (30, String::new());
     for size in 31..=round.channels.len() {
         match round.settle(size).await {
-            Ok((cost, _)) => {
+            Ok(cost) => {
                 most = size;
                 sizes.retain(|(size, _)| *size <= 30);
                 sizes.push((size, cost));
@@ -122,7 +122,7 @@ impl Round<'_> {
     }
 
     /// Settles the first `size` channels at once, each with a commitment that is not yet settled.
-    async fn settle(&mut self, size: usize) -> Result<(Cost, Submitted), SubmitError> {
+    async fn settle(&mut self, size: usize) -> Result<Cost, SubmitError> {
         self.total += 1_000;
         let settlements: Vec<_> = self.channels[..size]
             .iter()
@@ -147,6 +147,6 @@ impl Round<'_> {
             answers.len() == size && answers.iter().all(|answer| *answer == ScVal::Bool(true)),
             "a channel of a batch was not settled: {answers:?}"
         );
-        Ok((cost, submitted))
+        Ok(cost)
     }
 }

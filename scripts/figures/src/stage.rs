@@ -189,7 +189,7 @@ fn declared_instructions(envelope: &TransactionEnvelope) -> u32 {
 }
 
 /// What is told of a transaction.
-pub(crate) fn cost(instructions: u32, fees: ResourceFees) -> Cost {
+fn cost(instructions: u32, fees: ResourceFees) -> Cost {
     Cost {
         instructions,
         fee: fees.without_rent().0,

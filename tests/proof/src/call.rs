@@ -135,6 +135,17 @@ pub enum Refusal {
     Other(String),
 }
 
+impl Refusal {
+    /// The contract's own error number, where it is one.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        match self {
+            Self::Contract(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
 /// What the channel tells the world. Addresses are compared apart, amounts and ledgers here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the contract's README says what each means")]

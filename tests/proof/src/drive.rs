@@ -9,7 +9,7 @@ use crate::{
     answer::Answer,
     chain::{Chain, Prepared},
     invariants::{Fact, Invariants},
-    model::{Call, Claim, Model, Party, Refusal, Rules},
+    model::{Call, Claim, Model, Party, Rules},
     moves::{Move, Sequence, Step},
     network::Network,
     observed::Observed,
@@ -414,16 +414,5 @@ fn describe(action: &Action, model: &Model) -> String {
         Action::Line(of, change) => format!("ledger {ledger}: {of:?}'s trustline {change:?}"),
         Action::Jump(ledgers) => format!("ledger {ledger}: {ledgers} ledgers pass"),
         Action::Give(total) => format!("the funder gives a commitment of {total}"),
-    }
-}
-
-impl Refusal {
-    /// Whether it is the contract's own.
-    #[must_use]
-    pub fn number(&self) -> Option<u32> {
-        match self {
-            Self::Contract(number) => Some(*number),
-            _ => None,
-        }
     }
 }

@@ -310,8 +310,13 @@ async fn what_became_of_a_transaction_is_read_with_its_return_value() {
     let server = Server::start().await;
     let meta = xdr::TransactionMeta::V4(xdr::TransactionMetaV4 {
         soroban_meta: Some(xdr::SorobanTransactionMetaV2 {
+            ext: xdr::SorobanTransactionMetaExt::V1(xdr::SorobanTransactionMetaExtV1 {
+                total_non_refundable_resource_fee_charged: 500,
+                total_refundable_resource_fee_charged: 177,
+                rent_fee_charged: 77,
+                ..Default::default()
+            }),
             return_value: Some(ScVal::U32(5)),
-            ..Default::default()
         }),
         ..Default::default()
     });
@@ -347,11 +352,18 @@ async fn what_became_of_a_transaction_is_read_with_its_return_value() {
         (Ledger(12), Stroops(777))
     );
     assert_eq!(included.return_value, Some(ScVal::U32(5)));
+    let fees = included.resource_fees.expect("the metadata has them");
+    assert_eq!(
+        (fees.non_refundable, fees.refundable, fees.rent),
+        (Stroops(500), Stroops(177), Stroops(77))
+    );
+    assert_eq!(fees.without_rent(), Stroops(600));
     let TransactionAnswer::Success(newer) = client.get_transaction(&hash).await.unwrap() else {
         panic!("no success")
     };
     assert_eq!(
-        newer.return_value, None,
+        (newer.return_value, newer.resource_fees),
+        (None, None),
         "metadata of a newer protocol does not hide the verdict"
     );
     assert!(matches!(

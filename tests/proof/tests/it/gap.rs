@@ -95,6 +95,13 @@ fn a_close_survives_tokens_a_settle_and_a_close_start_in_the_gap() {
     assert_eq!(events[2], Event::Refund { amount: 600 });
 }
 
+/// What is proved here is what the command line and the watcher send.
+#[test]
+fn the_margins_are_the_senders_own() {
+    assert_eq!(WRITE_MARGIN, paychan_rpc::WRITE_BYTES_PER_CHANNEL);
+    assert_eq!(CLOSE_MARGIN, paychan_rpc::WRITE_BYTES_PER_CLOSE);
+}
+
 /// Simulation counts too few bytes here, with nothing in the gap: see [`CLOSE_MARGIN`].
 #[test]
 fn a_close_whose_refund_fails_needs_more_than_simulation_counts() {
