@@ -6,8 +6,7 @@
 //! anything else stops it before signing.
 
 use paychan_channel::xdr::{
-    HostFunction, SorobanAuthorizationEntry, SorobanAuthorizedFunction,
-    SorobanAuthorizedInvocation, SorobanCredentials,
+    HostFunction, SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation, SorobanCredentials,
 };
 
 use crate::error::{Failure, Kind, bail};
@@ -18,10 +17,7 @@ pub(crate) enum Meaning {
     /// None: anyone may send it, as our contract's `settle`.
     Nothing,
     /// `root`, and below it at most the calls of `within`, each once.
-    Call {
-        root: SorobanAuthorizedFunction,
-        within: Vec<SorobanAuthorizedFunction>,
-    },
+    Call { root: SorobanAuthorizedFunction, within: Vec<SorobanAuthorizedFunction> },
 }
 
 impl Meaning {
@@ -29,10 +25,7 @@ impl Meaning {
     pub(crate) fn of(call: &HostFunction, within: &[HostFunction]) -> Self {
         match authorized(call) {
             None => Meaning::Nothing,
-            Some(root) => Meaning::Call {
-                root,
-                within: within.iter().filter_map(authorized).collect(),
-            },
+            Some(root) => Meaning::Call { root, within: within.iter().filter_map(authorized).collect() },
         }
     }
 }
@@ -40,15 +33,9 @@ impl Meaning {
 /// A host function as authorization names it.
 fn authorized(call: &HostFunction) -> Option<SorobanAuthorizedFunction> {
     match call {
-        HostFunction::InvokeContract(args) => {
-            Some(SorobanAuthorizedFunction::ContractFn(args.clone()))
-        }
-        HostFunction::CreateContract(args) => Some(
-            SorobanAuthorizedFunction::CreateContractHostFn(args.clone()),
-        ),
-        HostFunction::CreateContractV2(args) => Some(
-            SorobanAuthorizedFunction::CreateContractV2HostFn(args.clone()),
-        ),
+        HostFunction::InvokeContract(args) => Some(SorobanAuthorizedFunction::ContractFn(args.clone())),
+        HostFunction::CreateContract(args) => Some(SorobanAuthorizedFunction::CreateContractHostFn(args.clone())),
+        HostFunction::CreateContractV2(args) => Some(SorobanAuthorizedFunction::CreateContractV2HostFn(args.clone())),
         HostFunction::UploadContractWasm(_) => None,
     }
 }
@@ -56,10 +43,7 @@ fn authorized(call: &HostFunction) -> Option<SorobanAuthorizedFunction> {
 /// Refuses entries that say more than `meaning`.
 ///
 /// Less is fine: what is not authorised fails on chain, it pays nobody.
-pub(crate) fn check(
-    entries: &[SorobanAuthorizationEntry],
-    meaning: &Meaning,
-) -> Result<(), Failure> {
+pub(crate) fn check(entries: &[SorobanAuthorizationEntry], meaning: &Meaning) -> Result<(), Failure> {
     let (root, within) = match (meaning, entries) {
         (_, []) => return Ok(()),
         (Meaning::Nothing, [first, ..]) => return Err(unexpected(&first.root_invocation.function)),
@@ -85,8 +69,7 @@ pub(crate) fn check(
         return Err(unexpected(&entry.root_invocation.function));
     }
     let mut left = within.clone();
-    let mut below: Vec<&SorobanAuthorizedInvocation> =
-        entry.root_invocation.sub_invocations.iter().collect();
+    let mut below: Vec<&SorobanAuthorizedInvocation> = entry.root_invocation.sub_invocations.iter().collect();
     while let Some(node) = below.pop() {
         match left.iter().position(|allowed| *allowed == node.function) {
             Some(found) => left.swap_remove(found),
@@ -116,8 +99,7 @@ fn described(function: &SorobanAuthorizedFunction) -> String {
             call.args.len(),
             call.contract_address
         ),
-        SorobanAuthorizedFunction::CreateContractHostFn(_)
-        | SorobanAuthorizedFunction::CreateContractV2HostFn(_) => {
+        SorobanAuthorizedFunction::CreateContractHostFn(_) | SorobanAuthorizedFunction::CreateContractV2HostFn(_) => {
             "the creation of a contract".to_owned()
         }
     }
@@ -141,12 +123,7 @@ mod tests {
 
     fn transfer(amount: u64) -> HostFunction {
         let from = Address::Contract(ContractId([3; 32]));
-        calls::token_transfer(
-            &TOKEN,
-            &from,
-            &Address::Contract(CHANNEL),
-            Amount::from(amount),
-        )
+        calls::token_transfer(&TOKEN, &from, &Address::Contract(CHANNEL), Amount::from(amount))
     }
 
     fn transfer_call(amount: u64) -> SorobanAuthorizedFunction {
@@ -157,17 +134,11 @@ mod tests {
         function: SorobanAuthorizedFunction,
         below: Vec<SorobanAuthorizedInvocation>,
     ) -> SorobanAuthorizedInvocation {
-        SorobanAuthorizedInvocation {
-            function,
-            sub_invocations: below.try_into().unwrap(),
-        }
+        SorobanAuthorizedInvocation { function, sub_invocations: below.try_into().unwrap() }
     }
 
     fn entry(root_invocation: SorobanAuthorizedInvocation) -> SorobanAuthorizationEntry {
-        SorobanAuthorizationEntry {
-            credentials: SorobanCredentials::SourceAccount,
-            root_invocation,
-        }
+        SorobanAuthorizationEntry { credentials: SorobanCredentials::SourceAccount, root_invocation }
     }
 
     fn top_up() -> Meaning {
@@ -185,10 +156,7 @@ mod tests {
         let tree = node(top_up_call(), vec![node(transfer_call(6), vec![])]);
         let failure = check(&[entry(tree)], &top_up()).unwrap_err();
         assert_eq!(failure.kind, Kind::Authorization);
-        assert!(
-            failure.message.contains("transfer(3 arguments)"),
-            "{failure}"
-        );
+        assert!(failure.message.contains("transfer(3 arguments)"), "{failure}");
     }
 
     #[test]

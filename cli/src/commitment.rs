@@ -4,9 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use paychan_channel::{
-    Amount, ChannelState, Commitment, CommitmentKey, ContractId, NetworkId, Signature,
-};
+use paychan_channel::{Amount, ChannelState, Commitment, CommitmentKey, ContractId, NetworkId, Signature};
 use serde::{Deserialize, Serialize};
 
 use crate::amounts;
@@ -52,12 +50,7 @@ pub(crate) struct CommitmentArgs {
     amount: Option<Amount>,
 
     /// The commitment's signature: 128 hex digits
-    #[arg(
-        long,
-        value_name = "HEX",
-        requires = "amount",
-        help_heading = "Commitment"
-    )]
+    #[arg(long, value_name = "HEX", requires = "amount", help_heading = "Commitment")]
     signature: Option<Signature>,
 }
 
@@ -88,11 +81,8 @@ impl CommitmentArgs {
                 );
             }
             amounts::not_zero("the commitment's amount", document.amount)?;
-            let given = Given {
-                amount: document.amount,
-                signature: document.signature,
-                network_id: Some(document.network_id),
-            };
+            let given =
+                Given { amount: document.amount, signature: document.signature, network_id: Some(document.network_id) };
             return Ok((document.channel, Some(given)));
         }
         let Some(channel) = self.channel else {
@@ -105,14 +95,7 @@ impl CommitmentArgs {
             return Ok((channel, None));
         };
         amounts::not_zero("--amount", amount)?;
-        Ok((
-            channel,
-            Some(Given {
-                amount,
-                signature,
-                network_id: None,
-            }),
-        ))
+        Ok((channel, Some(Given { amount, signature, network_id: None })))
     }
 
     /// As [`Self::read`], for commands that are nothing without a commitment.
@@ -132,25 +115,13 @@ fn read_document(path: &Path) -> Result<SignedCommitment, Failure> {
     let shown = path.display();
     let mut text = String::new();
     let read = if is_stdin(path) {
-        std::io::stdin()
-            .lock()
-            .take(MAX_DOCUMENT_BYTES)
-            .read_to_string(&mut text)
+        std::io::stdin().lock().take(MAX_DOCUMENT_BYTES).read_to_string(&mut text)
     } else {
-        std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_DOCUMENT_BYTES).read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|file| file.take(MAX_DOCUMENT_BYTES).read_to_string(&mut text))
     };
-    read.map_err(|e| {
-        Failure::new(
-            Kind::Input,
-            format!("the commitment in {shown} can't be read: {e}"),
-        )
-    })?;
+    read.map_err(|e| Failure::new(Kind::Input, format!("the commitment in {shown} can't be read: {e}")))?;
     serde_json::from_str(&text).map_err(|e| {
-        Failure::new(
-            Kind::Input,
-            format!("{shown} does not hold a commitment as printed by paychan sign --json: {e}"),
-        )
+        Failure::new(Kind::Input, format!("{shown} does not hold a commitment as printed by paychan sign --json: {e}"))
     })
 }
 
@@ -165,17 +136,9 @@ impl Given {
                  --network or --passphrase"
             );
         }
-        let key = CommitmentKey::from_bytes(channel.commitment_key).map_err(|e| {
-            Failure::new(
-                Kind::Refused,
-                format!("the channel's commitment key is unusable: {e}"),
-            )
-        })?;
-        let commitment = Commitment {
-            network: *network,
-            channel: channel.channel,
-            amount: self.amount,
-        };
+        let key = CommitmentKey::from_bytes(channel.commitment_key)
+            .map_err(|e| Failure::new(Kind::Refused, format!("the channel's commitment key is unusable: {e}")))?;
+        let commitment = Commitment { network: *network, channel: channel.channel, amount: self.amount };
         if commitment.verify(&key, &self.signature).is_err() {
             bail!(
                 Kind::Refused,

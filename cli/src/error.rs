@@ -70,11 +70,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            details: Map::new(),
-        }
+        Self { kind, message: message.into(), details: Map::new() }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -85,10 +81,7 @@ impl Failure {
     /// The JSON document printed on standard output under `--json`.
     pub(crate) fn to_json(&self) -> Value {
         let mut error = Map::new();
-        error.insert(
-            "kind".to_owned(),
-            serde_json::to_value(self.kind).unwrap_or(Value::Null),
-        );
+        error.insert("kind".to_owned(), serde_json::to_value(self.kind).unwrap_or(Value::Null));
         error.insert("message".to_owned(), self.message.clone().into());
         error.extend(self.details.clone());
         Value::Object(Map::from_iter([("error".to_owned(), error.into())]))

@@ -1,8 +1,7 @@
 //! Can this account pay, and can that one be paid? Decided from ledger entries before anything is sent.
 
 use paychan_channel::xdr::{
-    AccountEntry, AccountEntryExt, LedgerEntryData, TrustLineEntry, TrustLineEntryExt,
-    TrustLineFlags,
+    AccountEntry, AccountEntryExt, LedgerEntryData, TrustLineEntry, TrustLineEntryExt, TrustLineFlags,
 };
 use paychan_channel::{AccountId, Address, Amount, SacAsset, keys};
 
@@ -29,21 +28,16 @@ pub(crate) async fn funder_can_pay(
             Kind::Refused,
             "the funder {funder} has no trustline for {asset}, so it holds none; add one (a ChangeTrust operation) and get {shown}"
         ),
-        Holding::NotAuthorized(asset) => bail!(
-            Kind::Refused,
-            "the funder {funder} is not authorized by the issuer to hold {asset}; ask the issuer"
-        ),
+        Holding::NotAuthorized(asset) => {
+            bail!(Kind::Refused, "the funder {funder} is not authorized by the issuer to hold {asset}; ask the issuer")
+        }
         Holding::Free(held) => held,
         // An issuer pays with new tokens; a token that is no asset is asked.
         Holding::Unlimited => return Ok(()),
         Holding::AskContract => token.balance(session, &Address::Account(funder)).await?,
     };
     if held < amount {
-        bail!(
-            Kind::Refused,
-            "the funder {funder} has {} free, {shown} are needed",
-            token.show(held)
-        );
+        bail!(Kind::Refused, "the funder {funder} has {} free, {shown} are needed", token.show(held));
     }
     Ok(())
 }
@@ -58,15 +52,11 @@ pub(crate) async fn recipient_trouble(
         return Ok(None);
     };
     Ok(match holding(session, *account, token).await? {
-        Holding::NoAccount => Some(format!(
-            "the recipient's account {account} does not exist yet"
-        )),
-        Holding::NoTrustline(asset) => Some(format!(
-            "the recipient {account} has no trustline for {asset} yet"
-        )),
-        Holding::NotAuthorized(asset) => Some(format!(
-            "the recipient {account} is not authorized by the issuer to hold {asset}"
-        )),
+        Holding::NoAccount => Some(format!("the recipient's account {account} does not exist yet")),
+        Holding::NoTrustline(asset) => Some(format!("the recipient {account} has no trustline for {asset} yet")),
+        Holding::NotAuthorized(asset) => {
+            Some(format!("the recipient {account} is not authorized by the issuer to hold {asset}"))
+        }
         Holding::Free(_) | Holding::Unlimited | Holding::AskContract => None,
     })
 }
@@ -97,12 +87,7 @@ async fn holding(session: &Session, account: AccountId, token: &Token) -> Result
             _ => {}
         }
     }
-    Ok(decide(
-        account,
-        account_entry.as_ref(),
-        trustline.as_ref(),
-        token.asset.as_ref(),
-    ))
+    Ok(decide(account, account_entry.as_ref(), trustline.as_ref(), token.asset.as_ref()))
 }
 
 fn decide(
@@ -160,17 +145,11 @@ mod tests {
     const HOLDER: AccountId = AccountId([2; 32]);
 
     fn usdc() -> SacAsset {
-        SacAsset::Asset {
-            code: "USDC".to_owned(),
-            issuer: ISSUER,
-        }
+        SacAsset::Asset { code: "USDC".to_owned(), issuer: ISSUER }
     }
 
     fn account(balance: i64) -> AccountEntry {
-        AccountEntry {
-            balance,
-            ..AccountEntry::default()
-        }
+        AccountEntry { balance, ..AccountEntry::default() }
     }
 
     fn line(balance: i64, flags: u32, selling: i64) -> TrustLineEntry {
@@ -187,10 +166,7 @@ mod tests {
 
     #[test]
     fn an_account_that_does_not_exist_holds_nothing_at_all() {
-        assert_eq!(
-            decide(HOLDER, None, None, Some(&SacAsset::Native)),
-            Holding::NoAccount
-        );
+        assert_eq!(decide(HOLDER, None, None, Some(&SacAsset::Native)), Holding::NoAccount);
     }
 
     #[test]
@@ -201,44 +177,25 @@ mod tests {
 
     #[test]
     fn what_is_offered_for_sale_is_not_free() {
-        let held = decide(
-            HOLDER,
-            Some(&account(0)),
-            Some(&line(70, 1, 30)),
-            Some(&usdc()),
-        );
+        let held = decide(HOLDER, Some(&account(0)), Some(&line(70, 1, 30)), Some(&usdc()));
         assert_eq!(held, Holding::Free(Amount::from(40)));
     }
 
     #[test]
     fn an_asset_needs_a_trustline_and_the_issuers_consent() {
-        assert!(matches!(
-            decide(HOLDER, Some(&account(9)), None, Some(&usdc())),
-            Holding::NoTrustline(_)
-        ));
+        assert!(matches!(decide(HOLDER, Some(&account(9)), None, Some(&usdc())), Holding::NoTrustline(_)));
         // Flag 2 is "may keep liabilities", not "may hold".
-        let held = decide(
-            HOLDER,
-            Some(&account(9)),
-            Some(&line(70, 2, 0)),
-            Some(&usdc()),
-        );
+        let held = decide(HOLDER, Some(&account(9)), Some(&line(70, 2, 0)), Some(&usdc()));
         assert!(matches!(held, Holding::NotAuthorized(_)));
     }
 
     #[test]
     fn an_issuer_needs_no_trustline_for_its_own_asset() {
-        assert_eq!(
-            decide(ISSUER, Some(&account(9)), None, Some(&usdc())),
-            Holding::Unlimited
-        );
+        assert_eq!(decide(ISSUER, Some(&account(9)), None, Some(&usdc())), Holding::Unlimited);
     }
 
     #[test]
     fn a_token_that_is_no_asset_is_asked_itself() {
-        assert_eq!(
-            decide(HOLDER, Some(&account(9)), None, None),
-            Holding::AskContract
-        );
+        assert_eq!(decide(HOLDER, Some(&account(9)), None, None), Holding::AskContract);
     }
 }

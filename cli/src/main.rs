@@ -125,20 +125,12 @@ fn run(args: &[OsString]) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| {
-            Failure::new(
-                Kind::Input,
-                format!("this machine gives no event loop: {e}"),
-            )
-        })?
+        .map_err(|e| Failure::new(Kind::Input, format!("this machine gives no event loop: {e}")))?
         .block_on(cli.command.run(Output::new(cli.json)))
 }
 
 /// The parser's own words, without the `error:` that [`Output::failure`] puts before each failure.
 fn usage_message(error: &clap::Error) -> String {
     let text = error.render().to_string();
-    text.strip_prefix("error: ")
-        .unwrap_or(&text)
-        .trim_end()
-        .to_owned()
+    text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned()
 }

@@ -48,12 +48,7 @@ pub(crate) struct PassphraseArgs {
     network: Option<Named>,
 
     /// The network's passphrase, for a network without a name here
-    #[arg(
-        long,
-        env = "PAYCHAN_PASSPHRASE",
-        value_name = "TEXT",
-        help_heading = "Network"
-    )]
+    #[arg(long, env = "PAYCHAN_PASSPHRASE", value_name = "TEXT", help_heading = "Network")]
     passphrase: Option<String>,
 }
 
@@ -64,13 +59,7 @@ pub(crate) struct NetworkArgs {
     named: PassphraseArgs,
 
     /// The RPC endpoint; testnet and local have one by default
-    #[arg(
-        long,
-        env = "PAYCHAN_RPC_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        help_heading = "Network"
-    )]
+    #[arg(long, env = "PAYCHAN_RPC_URL", hide_env_values = true, value_name = "URL", help_heading = "Network")]
     rpc_url: Option<String>,
 }
 
@@ -83,9 +72,7 @@ pub(crate) struct Endpoint {
 
 impl PassphraseArgs {
     pub(crate) fn passphrase(&self) -> Result<String, Failure> {
-        let named = self
-            .network
-            .map(|named| (named.name(), named.network().passphrase));
+        let named = self.network.map(|named| (named.name(), named.network().passphrase));
         match (named, self.passphrase.as_deref()) {
             (Some((_, passphrase)), None) => Ok(passphrase),
             (Some((_, passphrase)), Some(given)) if passphrase == given => Ok(passphrase),
@@ -94,10 +81,7 @@ impl PassphraseArgs {
                 "--network {name} has the passphrase \"{passphrase}\", but --passphrase (or PAYCHAN_PASSPHRASE) says \
                  \"{given}\"; give one of the two"
             ),
-            (None, Some("")) => bail!(
-                Kind::Usage,
-                "--passphrase is empty; expected the network's passphrase"
-            ),
+            (None, Some("")) => bail!(Kind::Usage, "--passphrase is empty; expected the network's passphrase"),
             (None, Some(given)) => Ok(given.to_owned()),
             (None, None) => bail!(
                 Kind::Usage,
@@ -122,14 +106,10 @@ impl NetworkArgs {
                     named.name()
                 ),
             },
-            (None, None) => bail!(
-                Kind::Usage,
-                "--passphrase alone names no endpoint; give --rpc-url URL too (PAYCHAN_RPC_URL)"
-            ),
+            (None, None) => {
+                bail!(Kind::Usage, "--passphrase alone names no endpoint; give --rpc-url URL too (PAYCHAN_RPC_URL)")
+            }
         };
-        Ok(Endpoint {
-            rpc_url,
-            passphrase,
-        })
+        Ok(Endpoint { rpc_url, passphrase })
     }
 }

@@ -37,12 +37,8 @@ impl Output {
     /// The result: `Display` for a person, `Serialize` for a script.
     pub(crate) fn result<T: Serialize + Display>(self, result: &T) -> Result<(), Failure> {
         let text = if self.json {
-            serde_json::to_string(result).map_err(|e| {
-                Failure::new(
-                    Kind::Output,
-                    format!("the result can't be written as JSON: {e}"),
-                )
-            })?
+            serde_json::to_string(result)
+                .map_err(|e| Failure::new(Kind::Output, format!("the result can't be written as JSON: {e}")))?
         } else {
             result.to_string()
         };
@@ -65,9 +61,7 @@ impl Output {
             Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
             Err(e) => Err(Failure::new(
                 Kind::Output,
-                format!(
-                    "standard output can't be written: {e}. What the command did on chain is done"
-                ),
+                format!("standard output can't be written: {e}. What the command did on chain is done"),
             )),
             Ok(()) => Ok(()),
         }

@@ -38,22 +38,17 @@ impl Source<'_> {
     /// The secret's text without surrounding white space.
     pub(crate) fn read(&self) -> Result<Zeroizing<String>, Failure> {
         let (bytes, from) = match self.file {
-            Some(path) if is_stdin(path) => (
-                read_limited(std::io::stdin().lock(), "standard input")?,
-                "standard input".to_owned(),
-            ),
+            Some(path) if is_stdin(path) => {
+                (read_limited(std::io::stdin().lock(), "standard input")?, "standard input".to_owned())
+            }
             Some(path) => {
                 self.refuse_secret_as_path(path)?;
                 (read_private_file(path)?, path.display().to_string())
             }
             None => self.read_env()?,
         };
-        let text = std::str::from_utf8(&bytes).map_err(|_| {
-            Failure::new(
-                Kind::Secret,
-                format!("{from} does not hold text; expected {}", self.what),
-            )
-        })?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| Failure::new(Kind::Secret, format!("{from} does not hold text; expected {}", self.what)))?;
         let trimmed = text.trim();
         if trimmed.is_empty() {
             bail!(Kind::Secret, "{from} is empty; expected {}", self.what);
@@ -100,31 +95,19 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 
 /// Refuses to continue when two options want standard input.
 pub(crate) fn only_one_stdin(options: &[(&str, bool)]) -> Result<(), Failure> {
-    let names: Vec<_> = options
-        .iter()
-        .filter(|(_, stdin)| *stdin)
-        .map(|(name, _)| *name)
-        .collect();
+    let names: Vec<_> = options.iter().filter(|(_, stdin)| *stdin).map(|(name, _)| *name).collect();
     if names.len() > 1 {
-        bail!(
-            Kind::Usage,
-            "{} both read standard input (-); give one of them a file",
-            names.join(" and ")
-        );
+        bail!(Kind::Usage, "{} both read standard input (-); give one of them a file", names.join(" and "));
     }
     Ok(())
 }
 
 /// Stops before anything else when an argument is a Stellar secret key: a parser's error would repeat it on the screen
 /// and in logs.
-pub(crate) fn refuse_secret_arguments<'a>(
-    args: impl IntoIterator<Item = &'a OsString>,
-) -> Result<(), Failure> {
+pub(crate) fn refuse_secret_arguments<'a>(args: impl IntoIterator<Item = &'a OsString>) -> Result<(), Failure> {
     for (position, arg) in args.into_iter().enumerate() {
         let mut words = arg.as_encoded_bytes().split(|b| *b == b'=');
-        let secret = words.any(|word| {
-            std::str::from_utf8(word).is_ok_and(|word| word.parse::<SecretKey>().is_ok())
-        });
+        let secret = words.any(|word| std::str::from_utf8(word).is_ok_and(|word| word.parse::<SecretKey>().is_ok()));
         if secret {
             bail!(
                 Kind::Secret,
@@ -140,11 +123,8 @@ pub(crate) fn refuse_secret_arguments<'a>(
 /// Reads a file only its owner can. Checked on the opened file, so that it can't be swapped in between.
 fn read_private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let shown = path.display();
-    let file = File::open(path)
-        .map_err(|e| Failure::new(Kind::Secret, format!("{shown} can't be read: {e}")))?;
-    let meta = file
-        .metadata()
-        .map_err(|e| Failure::new(Kind::Secret, format!("{shown} can't be examined: {e}")))?;
+    let file = File::open(path).map_err(|e| Failure::new(Kind::Secret, format!("{shown} can't be read: {e}")))?;
+    let meta = file.metadata().map_err(|e| Failure::new(Kind::Secret, format!("{shown} can't be examined: {e}")))?;
     // A pipe (`--secret-file <(vault read ...)`) has no permissions to speak of.
     if meta.is_file() && meta.mode() & 0o077 != 0 {
         bail!(
@@ -175,19 +155,12 @@ fn read_limited(from: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failu
 /// Writes a secret to a new file that only its owner can read, and makes it durable: money will hang on it.
 pub(crate) fn write_new(path: &Path, secret: &str) -> Result<(), Failure> {
     let shown = path.display();
-    let failed =
-        |e: std::io::Error| Failure::new(Kind::Secret, format!("{shown} can't be written: {e}"));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| match e.kind() {
+    let failed = |e: std::io::Error| Failure::new(Kind::Secret, format!("{shown} can't be written: {e}"));
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|e| match e.kind() {
             std::io::ErrorKind::AlreadyExists => Failure::new(
                 Kind::Secret,
-                format!(
-                    "{shown} exists already, and a key is never overwritten; choose another name"
-                ),
+                format!("{shown} exists already, and a key is never overwritten; choose another name"),
             ),
             _ => failed(e),
         })?;
@@ -199,9 +172,7 @@ pub(crate) fn write_new(path: &Path, secret: &str) -> Result<(), Failure> {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 /// A path as it can be pasted into a shell.

@@ -7,8 +7,8 @@ use paychan_channel::xdr::{HostFunction, LedgerKey, OperationBody, ScVal, Transa
 use paychan_channel::{AccountId, Address, ChannelState, ContractId, Ledger, NetworkId, Stroops};
 use paychan_rpc::submit::{Call, Patience, Prepared, SubmitError, Submitted, Submitter};
 use paychan_rpc::{
-    AccountError, CallFailure, Client, Draft, Entry, ErrorKind, Parties, ReadError, RpcError,
-    SecretKey, operations, read_channel,
+    AccountError, CallFailure, Client, Draft, Entry, ErrorKind, Parties, ReadError, RpcError, SecretKey, operations,
+    read_channel,
 };
 use serde::Serialize;
 
@@ -59,62 +59,33 @@ pub(crate) struct Receipt {
 
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "ledger {}, fee {} stroops, transaction {}",
-            self.ledger, self.fee_charged, self.hash
-        )
+        write!(f, "ledger {}, fee {} stroops, transaction {}", self.ledger, self.fee_charged, self.hash)
     }
 }
 
 impl Session {
     /// For commands that send transactions.
     pub(crate) async fn connect(args: &TransactArgs, output: Output) -> Result<Self, Failure> {
-        Ok(Self {
-            max_fee: args.max_fee.map(Stroops),
-            ..Self::connect_to_read(&args.network, output).await?
-        })
+        Ok(Self { max_fee: args.max_fee.map(Stroops), ..Self::connect_to_read(&args.network, output).await? })
     }
 
     /// For commands that only look.
-    pub(crate) async fn connect_to_read(
-        args: &NetworkArgs,
-        output: Output,
-    ) -> Result<Self, Failure> {
+    pub(crate) async fn connect_to_read(args: &NetworkArgs, output: Output) -> Result<Self, Failure> {
         let endpoint = args.endpoint()?;
-        let options = paychan_rpc::Options {
-            timeout: TIMEOUT,
-            ..paychan_rpc::Options::default()
-        };
+        let options = paychan_rpc::Options { timeout: TIMEOUT, ..paychan_rpc::Options::default() };
         let client = Client::new(&endpoint.rpc_url, options).map_err(rpc_failure)?;
-        let network = client
-            .check_network(&endpoint.passphrase)
-            .await
-            .map_err(rpc_failure)?;
-        Ok(Self {
-            client,
-            network,
-            output,
-            max_fee: None,
-        })
+        let network = client.check_network(&endpoint.passphrase).await.map_err(rpc_failure)?;
+        Ok(Self { client, network, output, max_fee: None })
     }
 
     pub(crate) async fn entry(&self, key: &LedgerKey) -> Result<Option<Entry>, Failure> {
-        let entries = self
-            .client
-            .get_ledger_entries(std::slice::from_ref(key))
-            .await
-            .map_err(rpc_failure)?;
+        let entries = self.client.get_ledger_entries(std::slice::from_ref(key)).await.map_err(rpc_failure)?;
         Ok(entries.get(key).cloned())
     }
 
     /// The entries among `keys` that exist, in no particular order.
     pub(crate) async fn entries(&self, keys: &[LedgerKey]) -> Result<Vec<Entry>, Failure> {
-        let entries = self
-            .client
-            .get_ledger_entries(keys)
-            .await
-            .map_err(rpc_failure)?;
+        let entries = self.client.get_ledger_entries(keys).await.map_err(rpc_failure)?;
         Ok(entries.iter().map(|(_, entry)| entry.clone()).collect())
     }
 
@@ -129,39 +100,28 @@ impl Session {
             inclusion_fee: Stroops(100),
             soroban: None,
         };
-        let envelope = draft
-            .build()
-            .map_err(|e| Failure::new(Kind::Refused, e.to_string()))?;
+        let envelope = draft.build().map_err(|e| Failure::new(Kind::Refused, e.to_string()))?;
         let simulation = self.client.simulate(&envelope).await.map_err(rpc_failure)?;
         let simulated = simulation.outcome.map_err(|failure| {
             let why = CallFailure::of_simulation(&failure, &Parties::default());
-            Failure::new(
-                Kind::FailedOnChain,
-                format!("the contract does not answer: {why}"),
-            )
+            Failure::new(Kind::FailedOnChain, format!("the contract does not answer: {why}"))
         })?;
         Ok(simulated.return_value.unwrap_or(ScVal::Void))
     }
 
     pub(crate) async fn channel(&self, channel: &ContractId) -> Result<ChannelState, Failure> {
-        read_channel(&self.client, channel)
-            .await
-            .map_err(|error| match error {
-                ReadError::Rpc(error) => rpc_failure(error),
-                error @ (ReadError::NotFound(_)
-                | ReadError::NotAChannel(_)
-                | ReadError::Changed { .. }) => Failure::new(Kind::NotAChannel, error.to_string()),
-            })
+        read_channel(&self.client, channel).await.map_err(|error| match error {
+            ReadError::Rpc(error) => rpc_failure(error),
+            error @ (ReadError::NotFound(_) | ReadError::NotAChannel(_) | ReadError::Changed { .. }) => {
+                Failure::new(Kind::NotAChannel, error.to_string())
+            }
+        })
     }
 
     /// The channel as it is after a transaction of ours.
     ///
     /// A failure here says that the transaction worked, and which it is: whoever repeats the command would pay twice.
-    pub(crate) async fn channel_after(
-        &self,
-        channel: &ContractId,
-        receipt: &Receipt,
-    ) -> Result<ChannelState, Failure> {
+    pub(crate) async fn channel_after(&self, channel: &ContractId, receipt: &Receipt) -> Result<ChannelState, Failure> {
         let mut tries = 0;
         let trouble = loop {
             match self.channel(channel).await {
@@ -190,12 +150,7 @@ impl Session {
     }
 
     /// Refuses when the secret given is not of the one who must act.
-    pub(crate) fn must_be(
-        &self,
-        role: &str,
-        expected: &Address,
-        secret: &SecretKey,
-    ) -> Result<(), Failure> {
+    pub(crate) fn must_be(&self, role: &str, expected: &Address, secret: &SecretKey) -> Result<(), Failure> {
         let given = secret.account();
         match expected {
             Address::Account(account) if *account == given => Ok(()),
@@ -242,51 +197,26 @@ impl Session {
             prepared.built_at.saturating_add(1),
             prepared.bound
         ));
-        let Submitted {
-            hash,
-            ledger,
-            fee_charged,
-            ..
-        } = submitter.send(&prepared).await.map_err(submit_failure)?;
-        let receipt = Receipt {
-            hash: hash.to_string(),
-            ledger,
-            fee_charged: fee_charged.to_string(),
-        };
-        self.output.progress(format_args!(
-            "done in ledger {ledger}, fee {fee_charged} stroops"
-        ));
+        let Submitted { hash, ledger, fee_charged, .. } = submitter.send(&prepared).await.map_err(submit_failure)?;
+        let receipt = Receipt { hash: hash.to_string(), ledger, fee_charged: fee_charged.to_string() };
+        self.output.progress(format_args!("done in ledger {ledger}, fee {fee_charged} stroops"));
         Ok(receipt)
     }
 }
 
 /// The last look at what is signed and not yet sent: the call that was meant, its authorizations, its fee.
-fn approve(
-    prepared: &Prepared,
-    call: &Call,
-    meaning: &Meaning,
-    max_fee: Stroops,
-) -> Result<(), Failure> {
+fn approve(prepared: &Prepared, call: &Call, meaning: &Meaning, max_fee: Stroops) -> Result<(), Failure> {
     let TransactionEnvelope::Tx(envelope) = &prepared.envelope else {
-        bail!(
-            Kind::Authorization,
-            "the transaction has an unexpected form; nothing was sent"
-        );
+        bail!(Kind::Authorization, "the transaction has an unexpected form; nothing was sent");
     };
     let [operation] = envelope.tx.operations.as_slice() else {
-        bail!(
-            Kind::Authorization,
-            "the transaction has more than one operation; nothing was sent"
-        );
+        bail!(Kind::Authorization, "the transaction has more than one operation; nothing was sent");
     };
     match &operation.body {
         OperationBody::InvokeHostFunction(invoke) if invoke.host_function == call.function => {
             check(&invoke.auth, meaning)?
         }
-        _ => bail!(
-            Kind::Authorization,
-            "the transaction is not the one that was meant; nothing was sent"
-        ),
+        _ => bail!(Kind::Authorization, "the transaction is not the one that was meant; nothing was sent"),
     }
     let fee = Stroops(i64::from(envelope.tx.fee));
     if fee > max_fee {
@@ -316,10 +246,8 @@ pub(crate) fn call_to(channel: &ChannelState, function: HostFunction) -> Call {
 
 /// Stroops as XLM, for a person.
 fn xlm(fee: Stroops) -> String {
-    paychan_channel::Amount::new(i128::from(fee.get())).map_or_else(
-        |_| fee.to_string(),
-        |amount| amount.to_decimal(Stroops::DECIMALS),
-    )
+    paychan_channel::Amount::new(i128::from(fee.get()))
+        .map_or_else(|_| fee.to_string(), |amount| amount.to_decimal(Stroops::DECIMALS))
 }
 
 fn rpc_failure(error: RpcError) -> Failure {
@@ -340,28 +268,17 @@ fn rpc_failure(error: RpcError) -> Failure {
 fn submit_failure(error: SubmitError) -> Failure {
     let message = error.to_string();
     match error {
-        SubmitError::Rpc(error) | SubmitError::Account(AccountError::Rpc(error)) => {
-            rpc_failure(error)
-        }
-        SubmitError::Account(AccountError::NotFound(_)) | SubmitError::Build(_) => {
-            Failure::new(Kind::Refused, message)
-        }
+        SubmitError::Rpc(error) | SubmitError::Account(AccountError::Rpc(error)) => rpc_failure(error),
+        SubmitError::Account(AccountError::NotFound(_)) | SubmitError::Build(_) => Failure::new(Kind::Refused, message),
         SubmitError::WouldFail(_) | SubmitError::RestoreFirst | SubmitError::Rejected { .. } => {
             Failure::new(Kind::FailedOnChain, message)
         }
         SubmitError::Auth(_) => Failure::new(Kind::Authorization, message),
-        SubmitError::Failed {
-            hash,
-            ledger,
-            fee_charged,
-            ..
-        } => Failure::new(Kind::FailedOnChain, message)
+        SubmitError::Failed { hash, ledger, fee_charged, .. } => Failure::new(Kind::FailedOnChain, message)
             .with("transaction", hash.to_string())
             .with("ledger", ledger.get())
             .with("fee_charged", fee_charged.to_string()),
-        SubmitError::Expired { hash, .. } => {
-            Failure::new(Kind::Network, message).with("transaction", hash.to_string())
-        }
+        SubmitError::Expired { hash, .. } => Failure::new(Kind::Network, message).with("transaction", hash.to_string()),
         SubmitError::Undecided { hash, bound, .. } => Failure::new(Kind::OutcomeUnknown, message)
             .with("transaction", hash.to_string())
             .with("not_after_ledger", bound.get()),

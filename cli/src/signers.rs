@@ -96,12 +96,8 @@ impl<'a> CommitmentSecretArgs<'a> {
                  keygen. A channel has its own commitment key"
             );
         }
-        CommitmentSecret::from_seed_hex(&text).map_err(|e| {
-            Failure::new(
-                Kind::Secret,
-                format!("the commitment seed is malformed: {e}"),
-            )
-        })
+        CommitmentSecret::from_seed_hex(&text)
+            .map_err(|e| Failure::new(Kind::Secret, format!("the commitment seed is malformed: {e}")))
     }
 }
 

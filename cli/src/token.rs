@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use paychan_channel::xdr::ScVal;
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, ContractId, SAC_DECIMALS, SacAsset, TokenKind, calls,
-    keys, token_kind,
+    AccountId, Address, Amount, ChannelState, ContractId, SAC_DECIMALS, SacAsset, TokenKind, calls, keys, token_kind,
 };
 
 use crate::error::{Failure, Kind, bail};
@@ -32,25 +31,14 @@ impl FromStr for TokenArg {
         }
         if let Some((code, issuer)) = text.split_once(':') {
             // Codes are 1 to 12 letters or digits (stellar-docs, "Assets").
-            if code.is_empty()
-                || code.len() > 12
-                || !code.bytes().all(|b| b.is_ascii_alphanumeric())
-            {
-                return Err(format!(
-                    "an asset's code is 1 to 12 letters or digits; {EXPECTED}"
-                ));
+            if code.is_empty() || code.len() > 12 || !code.bytes().all(|b| b.is_ascii_alphanumeric()) {
+                return Err(format!("an asset's code is 1 to 12 letters or digits; {EXPECTED}"));
             }
-            let issuer = issuer
-                .parse::<AccountId>()
-                .map_err(|e| format!("the issuer after the colon: {e}; {EXPECTED}"))?;
-            return Ok(Self::Asset(SacAsset::Asset {
-                code: code.to_owned(),
-                issuer,
-            }));
+            let issuer =
+                issuer.parse::<AccountId>().map_err(|e| format!("the issuer after the colon: {e}; {EXPECTED}"))?;
+            return Ok(Self::Asset(SacAsset::Asset { code: code.to_owned(), issuer }));
         }
-        text.parse::<ContractId>()
-            .map(Self::Contract)
-            .map_err(|e| format!("{e}; {EXPECTED}"))
+        text.parse::<ContractId>().map(Self::Contract).map_err(|e| format!("{e}; {EXPECTED}"))
     }
 }
 
@@ -97,11 +85,7 @@ impl Token {
             TokenKind::Asset(asset) => {
                 // The name that an instance bears is only as true as its address: an asset's contract lies at one place.
                 if asset_contract(session, &asset)? != id {
-                    bail!(
-                        Kind::Refused,
-                        "{id} says it is the contract of {}, which lies elsewhere",
-                        AssetName(&asset)
-                    );
+                    bail!(Kind::Refused, "{id} says it is the contract of {}, which lies elsewhere", AssetName(&asset));
                 }
                 Ok(Self::of_asset(id, asset))
             }
@@ -115,17 +99,9 @@ impl Token {
                 };
                 let mut name = id.to_string();
                 name.truncate(5);
-                Ok(Self {
-                    id,
-                    name: format!("{name}..."),
-                    decimals,
-                    asset: None,
-                })
+                Ok(Self { id, name: format!("{name}..."), decimals, asset: None })
             }
-            TokenKind::Unknown => bail!(
-                Kind::Refused,
-                "{id} is no token contract of a kind known here"
-            ),
+            TokenKind::Unknown => bail!(Kind::Refused, "{id} is no token contract of a kind known here"),
         }
     }
 
@@ -134,48 +110,24 @@ impl Token {
             SacAsset::Native => "XLM".to_owned(),
             SacAsset::Asset { code, .. } => code.clone(),
         };
-        Self {
-            id,
-            name,
-            decimals: SAC_DECIMALS,
-            asset: Some(asset),
-        }
+        Self { id, name, decimals: SAC_DECIMALS, asset: Some(asset) }
     }
 
     /// What `holder` has, asked of the token itself.
-    pub(crate) async fn balance(
-        &self,
-        session: &Session,
-        holder: &Address,
-    ) -> Result<Amount, Failure> {
+    pub(crate) async fn balance(&self, session: &Session, holder: &Address) -> Result<Amount, Failure> {
         match session.view(calls::token_balance(&self.id, holder)).await? {
             ScVal::I128(parts) => Amount::new(i128::from(&parts)).map_err(|e| {
-                Failure::new(
-                    Kind::Refused,
-                    format!(
-                        "{} says that {holder} has a balance that is none: {e}",
-                        self.id
-                    ),
-                )
+                Failure::new(Kind::Refused, format!("{} says that {holder} has a balance that is none: {e}", self.id))
             }),
-            _ => bail!(
-                Kind::Refused,
-                "{} does not answer balance() as a SEP-41 token does",
-                self.id
-            ),
+            _ => bail!(Kind::Refused, "{} does not answer balance() as a SEP-41 token does", self.id),
         }
     }
 
     /// The token of a channel that was read.
-    pub(crate) async fn of_channel(
-        session: &Session,
-        channel: &ChannelState,
-    ) -> Result<Self, Failure> {
+    pub(crate) async fn of_channel(session: &Session, channel: &ChannelState) -> Result<Self, Failure> {
         match &channel.token_kind {
             TokenKind::Asset(asset) => Ok(Self::of_asset(channel.token, asset.clone())),
-            TokenKind::Wasm(_) | TokenKind::Unknown => {
-                Self::of_contract(session, channel.token).await
-            }
+            TokenKind::Wasm(_) | TokenKind::Unknown => Self::of_contract(session, channel.token).await,
         }
     }
 
@@ -187,12 +139,9 @@ impl Token {
 
 /// The address of an asset's contract, deployed or not.
 fn asset_contract(session: &Session, asset: &SacAsset) -> Result<ContractId, Failure> {
-    let xdr = asset.to_xdr().ok_or_else(|| {
-        Failure::new(
-            Kind::Refused,
-            format!("{} is no asset that can exist", AssetName(asset)),
-        )
-    })?;
+    let xdr = asset
+        .to_xdr()
+        .ok_or_else(|| Failure::new(Kind::Refused, format!("{} is no asset that can exist", AssetName(asset))))?;
     Ok(calls::token_contract_id(&session.network, &xdr))
 }
 
@@ -218,14 +167,8 @@ mod tests {
 
     #[test]
     fn an_asset_is_named_as_it_was_given() {
-        for name in [
-            "native".to_owned(),
-            format!("USDC:{ISSUER}"),
-            format!("LONGERCODE12:{ISSUER}"),
-        ] {
-            let TokenArg::Asset(asset) = name.parse().unwrap() else {
-                panic!("{name} is an asset")
-            };
+        for name in ["native".to_owned(), format!("USDC:{ISSUER}"), format!("LONGERCODE12:{ISSUER}")] {
+            let TokenArg::Asset(asset) = name.parse().unwrap() else { panic!("{name} is an asset") };
             assert_eq!(AssetName(&asset).to_string(), name);
         }
     }
@@ -233,22 +176,9 @@ mod tests {
     #[test]
     fn what_is_no_token_is_refused_with_what_was_expected() {
         let long = format!("TOOLONGACODE13:{ISSUER}");
-        for wrong in [
-            "",
-            "XLM",
-            "USDC:",
-            ":GA5Z",
-            "USDC:GA5Z",
-            "US-D:GA5Z",
-            &long,
-            "CAS3J7",
-            ISSUER,
-        ] {
+        for wrong in ["", "XLM", "USDC:", ":GA5Z", "USDC:GA5Z", "US-D:GA5Z", &long, "CAS3J7", ISSUER] {
             let error = wrong.parse::<TokenArg>().unwrap_err();
-            assert!(
-                error.contains("expected native, CODE:ISSUER"),
-                "{wrong}: {error}"
-            );
+            assert!(error.contains("expected native, CODE:ISSUER"), "{wrong}: {error}");
         }
     }
 }

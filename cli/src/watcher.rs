@@ -34,10 +34,7 @@ impl FromStr for WatcherUrl {
             return Err(EXPECTED.to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(
-                "leave the password out of the URL; the watcher's token comes from --token-file"
-                    .to_owned(),
-            );
+            return Err("leave the password out of the URL; the watcher's token comes from --token-file".to_owned());
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(EXPECTED.to_owned());
@@ -108,14 +105,8 @@ impl Watcher {
             // A redirect would carry the commitment to a place that nobody named.
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|e| {
-                Failure::new(Kind::Network, format!("this machine can't speak HTTP: {e}"))
-            })?;
-        Ok(Self {
-            http,
-            url,
-            authorization,
-        })
+            .map_err(|e| Failure::new(Kind::Network, format!("this machine can't speak HTTP: {e}")))?;
+        Ok(Self { http, url, authorization })
     }
 
     /// Hands a commitment over. What comes back is durable at the watcher.
@@ -142,25 +133,23 @@ impl Watcher {
             if e.is_connect() {
                 Failure::new(
                     Kind::Network,
-                    format!("the watcher at {url} can't be reached: {}; is it running, and is --watcher right?", root_cause(&e)),
+                    format!(
+                        "the watcher at {url} can't be reached: {}; is it running, and is --watcher right?",
+                        root_cause(&e)
+                    ),
                 )
             } else {
                 unsure(&format!("no answer from {url}: {}", root_cause(&e)), request_id)
             }
         })?;
         let status = answer.status();
-        let retry_after = answer
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|v| v.to_str().ok())
-            .map(str::to_owned);
+        let retry_after = answer.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|e| {
-            unsure(
-                &format!("the answer of {url} broke off: {}", root_cause(&e)),
-                request_id,
-            )
-        })? {
+        while let Some(chunk) = answer
+            .chunk()
+            .await
+            .map_err(|e| unsure(&format!("the answer of {url} broke off: {}", root_cause(&e)), request_id))?
+        {
             body.extend_from_slice(&chunk);
             if body.len() > MAX_ANSWER_BYTES {
                 return Err(unsure(
@@ -171,10 +160,7 @@ impl Watcher {
         }
         if status == StatusCode::OK {
             return serde_json::from_slice(&body).map_err(|e| {
-                unsure(
-                    &format!("{url} answered 200, but not as a watcher does ({e}); is it one?"),
-                    request_id,
-                )
+                unsure(&format!("{url} answered 200, but not as a watcher does ({e}); is it one?"), request_id)
             });
         }
         Err(refused(status, &body, retry_after, amount, &url))
@@ -192,18 +178,10 @@ fn unsure(what: &str, request_id: &str) -> Failure {
 }
 
 /// What a refusal means, in words, and what to do.
-fn refused(
-    status: StatusCode,
-    body: &[u8],
-    retry_after: Option<String>,
-    offered: Amount,
-    url: &str,
-) -> Failure {
+fn refused(status: StatusCode, body: &[u8], retry_after: Option<String>, offered: Amount, url: &str) -> Failure {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     let kind = problem.kind.as_deref().unwrap_or("");
-    let highest = problem
-        .highest
-        .map_or_else(|| "unknown".to_owned(), |highest| highest.to_string());
+    let highest = problem.highest.map_or_else(|| "unknown".to_owned(), |highest| highest.to_string());
     let advice = match kind {
         "not_higher" => format!(
             "{offered} is not above the highest known commitment, {highest}: sign a cumulative total, earlier payments included"
@@ -215,22 +193,32 @@ fn refused(
         "request_id_reused" => {
             "this request id was used for another commitment; every payment has its own --request-id".to_owned()
         }
-        "rolled_back" => "the watcher lost a part of its memory and takes nothing until its operator has looked".to_owned(),
+        "rolled_back" => {
+            "the watcher lost a part of its memory and takes nothing until its operator has looked".to_owned()
+        }
         "closing" => "a close of the channel has started; it takes no more commitments. Open a new channel".to_owned(),
         "final" => "the channel is closed for good; open a new one".to_owned(),
-        "bad_signature" => "the signature is not the channel's commitment key's over this channel, network and amount; check \
+        "bad_signature" => {
+            "the signature is not the channel's commitment key's over this channel, network and amount; check \
                             --network, the channel and the seed that signed"
-            .to_owned(),
-        "exceeds_coverage" => format!("{offered} is more than the channel can pay; top it up (paychan top-up) or sign less"),
+                .to_owned()
+        }
+        "exceeds_coverage" => {
+            format!("{offered} is more than the channel can pay; top it up (paychan top-up) or sign less")
+        }
         "not_fresh" => "the watcher does not see the chain at the moment; try again".to_owned(),
         "fees_low" => "the watcher's fee account runs low; its operator must fund it. Try again later".to_owned(),
-        "unpayable" => "a payment could not reach the recipient now; the recipient has to see to its trustline or issuer".to_owned(),
+        "unpayable" => {
+            "a payment could not reach the recipient now; the recipient has to see to its trustline or issuer"
+                .to_owned()
+        }
         "stopping" => "the watcher is stopping; try again when it is back".to_owned(),
         _ if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
             "the watcher does not know this bearer token; check --token-file".to_owned()
         }
         _ if status == StatusCode::NOT_FOUND => {
-            "the watcher does not know this channel; the recipient must register it first (POST /v1/channels)".to_owned()
+            "the watcher does not know this channel; the recipient must register it first (POST /v1/channels)"
+                .to_owned()
         }
         _ if status == StatusCode::BAD_REQUEST => "the watcher can't read the request".to_owned(),
         _ => "unexpected; is this a watcher?".to_owned(),
@@ -239,25 +227,14 @@ fn refused(
         (Some(text), _) | (None, Some(text)) => format!(" (it says: {})", one_line(text)),
         (None, None) => String::new(),
     };
-    let later = retry_after
-        .map(|after| format!(", after {after} s"))
-        .unwrap_or_default();
+    let later = retry_after.map(|after| format!(", after {after} s")).unwrap_or_default();
     // 503, and what a proxy in between answers for a watcher that is down.
     let not_ready = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     let failure = Failure::new(
-        if not_ready {
-            Kind::WatcherNotReady
-        } else {
-            Kind::WatcherRefused
-        },
-        format!(
-            "the watcher at {url} answered {}: {advice}{later}{said}",
-            status.as_u16()
-        ),
+        if not_ready { Kind::WatcherNotReady } else { Kind::WatcherRefused },
+        format!("the watcher at {url} answered {}: {advice}{later}{said}", status.as_u16()),
     );
-    let mut failure = failure
-        .with("status", status.as_u16())
-        .with("watcher_kind", problem.kind.clone());
+    let mut failure = failure.with("status", status.as_u16()).with("watcher_kind", problem.kind.clone());
     if let Some(highest) = problem.highest {
         failure = failure.with("highest", highest.to_string());
     }
@@ -273,10 +250,7 @@ fn refused(
 /// A stranger's words, fit for a terminal.
 fn one_line(text: &str) -> String {
     const SHOWN: usize = 600;
-    text.chars()
-        .take(SHOWN)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The innermost reason: reqwest's own text says little.
@@ -295,13 +269,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Failure {
-        refused(
-            StatusCode::from_u16(status).unwrap(),
-            body.as_bytes(),
-            None,
-            Amount::from(7),
-            "http://w",
-        )
+        refused(StatusCode::from_u16(status).unwrap(), body.as_bytes(), None, Amount::from(7), "http://w")
     }
 
     #[test]
@@ -310,12 +278,7 @@ mod tests {
         assert_eq!(failure.kind, Kind::WatcherRefused);
         assert_eq!(failure.details["highest"], "9");
         assert_eq!(failure.details["watcher_kind"], "not_higher");
-        assert!(
-            failure
-                .message
-                .contains("7 is not above the highest known commitment, 9"),
-            "{failure}"
-        );
+        assert!(failure.message.contains("7 is not above the highest known commitment, 9"), "{failure}");
     }
 
     #[test]
@@ -333,14 +296,9 @@ mod tests {
             (503, "fees_low"),
             (503, "stopping"),
         ];
-        let mut said: Vec<_> = kinds
-            .iter()
-            .map(|(status, kind)| answer(*status, &format!(r#"{{"kind":"{kind}"}}"#)).message)
-            .collect();
-        assert!(
-            said.iter().all(|text| !text.contains("unexpected")),
-            "{said:?}"
-        );
+        let mut said: Vec<_> =
+            kinds.iter().map(|(status, kind)| answer(*status, &format!(r#"{{"kind":"{kind}"}}"#)).message).collect();
+        assert!(said.iter().all(|text| !text.contains("unexpected")), "{said:?}");
         said.sort();
         said.dedup();
         assert_eq!(said.len(), kinds.len());
@@ -348,56 +306,31 @@ mod tests {
 
     #[test]
     fn a_watcher_that_is_not_ready_is_no_refusal() {
-        assert_eq!(
-            answer(503, r#"{"kind":"not_fresh"}"#).kind,
-            Kind::WatcherNotReady
-        );
+        assert_eq!(answer(503, r#"{"kind":"not_fresh"}"#).kind, Kind::WatcherNotReady);
         assert_eq!(answer(502, "<html>").kind, Kind::WatcherNotReady);
     }
 
     #[test]
     fn an_answer_that_is_no_problem_document_still_says_what_happened() {
         assert!(answer(401, "").message.contains("bearer token"));
-        assert!(
-            answer(404, "not found")
-                .message
-                .contains("does not know this channel")
-        );
+        assert!(answer(404, "not found").message.contains("does not know this channel"));
         assert!(answer(418, "[]").message.contains("is this a watcher?"));
     }
 
     #[test]
     fn the_address_may_end_in_a_slash_or_in_v1() {
         let channel = ContractId([0; 32]);
-        for text in [
-            "http://w:1",
-            "http://w:1/",
-            "http://w:1/v1",
-            "http://w:1/v1/",
-        ] {
+        for text in ["http://w:1", "http://w:1/", "http://w:1/v1", "http://w:1/v1/"] {
             let url: WatcherUrl = text.parse().unwrap();
-            assert_eq!(
-                url.commitments(&channel),
-                format!("http://w:1/v1/channels/{channel}/commitments")
-            );
+            assert_eq!(url.commitments(&channel), format!("http://w:1/v1/channels/{channel}/commitments"));
         }
         let below: WatcherUrl = "https://w/pay/".parse().unwrap();
-        assert!(
-            below
-                .commitments(&channel)
-                .starts_with("https://w/pay/v1/channels/")
-        );
+        assert!(below.commitments(&channel).starts_with("https://w/pay/v1/channels/"));
     }
 
     #[test]
     fn addresses_that_are_no_watchers_are_refused() {
-        for text in [
-            "w:1",
-            "ftp://w",
-            "http://user:pass@w",
-            "http://w?x=1",
-            "/path",
-        ] {
+        for text in ["w:1", "ftp://w", "http://user:pass@w", "http://w?x=1", "/path"] {
             assert!(text.parse::<WatcherUrl>().is_err(), "{text}");
         }
     }
@@ -411,11 +344,7 @@ mod tests {
             ("https://pay.example.com", false),
             ("http://10.0.0.2", true),
         ] {
-            assert_eq!(
-                text.parse::<WatcherUrl>().unwrap().is_exposed(),
-                exposed,
-                "{text}"
-            );
+            assert_eq!(text.parse::<WatcherUrl>().unwrap().is_exposed(), exposed, "{text}");
         }
     }
 }

@@ -24,10 +24,7 @@ async fn what_is_no_channel_or_not_a_good_one_is_refused_by_its_rule() {
     watcher.start().await;
 
     let nothing = refused(&watcher, &ContractId([7; 32])).await;
-    assert!(
-        text(&nothing, "detail").contains("no contract"),
-        "{nothing}"
-    );
+    assert!(text(&nothing, "detail").contains("no contract"), "{nothing}");
 
     let token = refused(&watcher, &world.usdc.contract).await;
     assert!(!text(&token, "kind").is_empty(), "{token}");
@@ -36,37 +33,22 @@ async fn what_is_no_channel_or_not_a_good_one_is_refused_by_its_rule() {
     let elsewhere = world.open("5", &stranger, WAITING_PERIOD).await;
     let foreign = refused(&watcher, &elsewhere.channel).await;
     assert_eq!(text(&foreign, "kind"), "foreign_recipient");
-    assert!(
-        text(&foreign, "detail").contains(&stranger.id.to_string()),
-        "{foreign}"
-    );
+    assert!(text(&foreign, "detail").contains(&stranger.id.to_string()), "{foreign}");
 
     let hasty = world.open("5", &world.recipient, WAITING_PERIOD - 1).await;
     let short = refused(&watcher, &hasty.channel).await;
     assert_eq!(text(&short, "kind"), "waiting_period_too_short");
-    assert!(
-        text(&short, "detail").contains("199") && text(&short, "detail").contains("200"),
-        "{short}"
-    );
+    assert!(text(&short, "detail").contains("199") && text(&short, "detail").contains("200"), "{short}");
 
     let poor = world.open("0.05", &world.recipient, WAITING_PERIOD).await;
-    assert_eq!(
-        text(&refused(&watcher, &poor.channel).await, "kind"),
-        "coverage_too_low"
-    );
+    assert_eq!(text(&refused(&watcher, &poor.channel).await, "kind"), "coverage_too_low");
 
     let leaving = world.open("5", &world.recipient, WAITING_PERIOD).await;
     world.as_funder("close-start", &leaving.channel).await;
-    assert_eq!(
-        text(&refused(&watcher, &leaving.channel).await, "kind"),
-        "closing"
-    );
+    assert_eq!(text(&refused(&watcher, &leaving.channel).await, "kind"), "closing");
 
     let (status, body) = watcher
-        .post(
-            "/v1/channels",
-            &serde_json::json!({ "channel": AccountId(stranger.id.0).to_string() }).to_string(),
-        )
+        .post("/v1/channels", &serde_json::json!({ "channel": AccountId(stranger.id.0).to_string() }).to_string())
         .await;
     assert_eq!((status, text(&body, "kind")), (400, "malformed"));
     assert!(text(&body, "detail").contains("C..."), "{body}");
@@ -95,14 +77,7 @@ async fn bad_commitments_are_refused_by_name_and_the_highest_stays() {
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     let good = payer.sign(500_000);
-    assert_eq!(
-        watcher
-            .offer(&payer.channel, "500000", &good, "good")
-            .await
-            .unwrap()
-            .0,
-        200
-    );
+    assert_eq!(watcher.offer(&payer.channel, "500000", &good, "good").await.unwrap().0, 200);
 
     let mut elsewhere = world.open("5", &world.recipient, WAITING_PERIOD).await;
     elsewhere.channel = payer.channel;
@@ -126,33 +101,16 @@ async fn bad_commitments_are_refused_by_name_and_the_highest_stays() {
         (above_i128, &good, 400, "malformed"),
         ("600000", short, 400, "malformed"),
         ("600000", &elsewhere.sign(600_000), 422, "bad_signature"),
-        (
-            "600000",
-            &on_another_network.sign(600_000),
-            422,
-            "bad_signature",
-        ),
-        (
-            "600000",
-            &of_another_channel.sign(600_000),
-            422,
-            "bad_signature",
-        ),
+        ("600000", &on_another_network.sign(600_000), 422, "bad_signature"),
+        ("600000", &of_another_channel.sign(600_000), 422, "bad_signature"),
         ("600000", &good, 422, "bad_signature"),
         ("50000001", &payer.sign(50_000_001), 422, "exceeds_coverage"),
         ("499999", &payer.sign(499_999), 409, "not_higher"),
         ("500000", &good, 409, "already_held"),
     ];
     for (number, (amount, signature, status, kind)) in cases.into_iter().enumerate() {
-        let (got, body) = watcher
-            .offer(&payer.channel, amount, signature, &format!("bad-{number}"))
-            .await
-            .unwrap();
-        assert_eq!(
-            (got, text(&body, "kind")),
-            (status, kind),
-            "{amount} {signature}: {body}"
-        );
+        let (got, body) = watcher.offer(&payer.channel, amount, signature, &format!("bad-{number}")).await.unwrap();
+        assert_eq!((got, text(&body, "kind")), (status, kind), "{amount} {signature}: {body}");
         assert!(!text(&body, "detail").is_empty());
     }
     for body in [
@@ -161,35 +119,16 @@ async fn bad_commitments_are_refused_by_name_and_the_highest_stays() {
         r#"{"amount":1,"signature":"00","request_id":"a"}"#,
         "[]",
     ] {
-        let (status, answer) = watcher
-            .post(&format!("/v1/channels/{}/commitments", payer.channel), body)
-            .await;
-        assert_eq!(
-            (status, text(&answer, "kind")),
-            (400, "malformed"),
-            "{body}: {answer}"
-        );
+        let (status, answer) = watcher.post(&format!("/v1/channels/{}/commitments", payer.channel), body).await;
+        assert_eq!((status, text(&answer, "kind")), (400, "malformed"), "{body}: {answer}");
     }
-    let (status, _) = watcher
-        .offer(&other.channel, "1", &other.sign(1), "unknown")
-        .await
-        .unwrap();
+    let (status, _) = watcher.offer(&other.channel, "1", &other.sign(1), "unknown").await.unwrap();
     assert_eq!(status, 404, "a channel that was not admitted");
 
     let (_, report) = watcher.channel(&payer.channel).await;
-    assert_eq!(
-        (text(&report, "highest"), &report["accepted"]),
-        ("500000", &serde_json::json!(1))
-    );
-    let (status, body) = watcher
-        .offer(&payer.channel, "500000", &good, "good")
-        .await
-        .unwrap();
-    assert_eq!(
-        (status, text(&body, "highest")),
-        (200, "500000"),
-        "the same request gets the same answer"
-    );
+    assert_eq!((text(&report, "highest"), &report["accepted"]), ("500000", &serde_json::json!(1)));
+    let (status, body) = watcher.offer(&payer.channel, "500000", &good, "good").await.unwrap();
+    assert_eq!((status, text(&body, "highest")), (200, "500000"), "the same request gets the same answer");
 }
 
 #[tokio::test]
@@ -199,28 +138,13 @@ async fn a_top_up_is_seen_when_more_is_offered_than_was_covered() {
     let mut watcher = world.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
-    let (status, body) = watcher
-        .offer(
-            &payer.channel,
-            "10000001",
-            &payer.sign(10_000_001),
-            "too-much",
-        )
-        .await
-        .unwrap();
+    let (status, body) = watcher.offer(&payer.channel, "10000001", &payer.sign(10_000_001), "too-much").await.unwrap();
     assert_eq!((status, text(&body, "kind")), (422, "exceeds_coverage"));
 
     world.top_up(&payer.channel, "2").await;
     watcher
         .until("the top-up seen", async |watcher| {
-            let offered = watcher
-                .offer(
-                    &payer.channel,
-                    "10000001",
-                    &payer.sign(10_000_001),
-                    "now-covered",
-                )
-                .await;
+            let offered = watcher.offer(&payer.channel, "10000001", &payer.sign(10_000_001), "now-covered").await;
             offered.is_ok_and(|(status, _)| status == 200)
         })
         .await;

@@ -19,15 +19,8 @@ async fn an_unknown_key_in_the_configuration_is_named_and_nothing_starts() {
     watcher.spawn();
     let ended = watcher.ended().await;
     assert_eq!(ended.code(), Some(2), "{}", watcher.logged());
-    assert!(
-        watcher.logged().contains("surprise"),
-        "{}",
-        watcher.logged()
-    );
-    assert!(
-        !world.path().join("data").exists(),
-        "nothing may be written"
-    );
+    assert!(watcher.logged().contains("surprise"), "{}", watcher.logged());
+    assert!(!world.path().join("data").exists(), "nothing may be written");
 }
 
 #[tokio::test]
@@ -41,11 +34,7 @@ async fn a_second_daemon_on_the_same_store_is_refused_and_the_first_goes_on() {
     let ended = second.ended().await;
     assert_eq!(ended.code(), Some(3), "{}", second.logged());
     let data = world.path().join("data");
-    assert!(
-        second.logged().contains(&data.display().to_string()),
-        "{}",
-        second.logged()
-    );
+    assert!(second.logged().contains(&data.display().to_string()), "{}", second.logged());
     let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
     let (status, body) = first.admit(&payer.channel).await;
     assert_eq!(status, 201, "{body}");
@@ -61,10 +50,7 @@ async fn an_endpoint_of_another_network_ends_the_start_and_both_networks_are_nam
     let ended = watcher.ended().await;
     assert_eq!(ended.code(), Some(5), "{}", watcher.logged());
     let logged = watcher.logged();
-    assert!(
-        logged.contains("Test SDF Network") && logged.contains(&world.network.passphrase),
-        "{logged}"
-    );
+    assert!(logged.contains("Test SDF Network") && logged.contains(&world.network.passphrase), "{logged}");
 }
 
 #[tokio::test]
@@ -74,14 +60,7 @@ async fn an_endpoint_that_is_down_or_silent_at_start_takes_no_money_and_loses_no
     let mut watcher = world.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
-    assert_eq!(
-        watcher
-            .offer(&payer.channel, "500000", &payer.sign(500_000), "one")
-            .await
-            .unwrap()
-            .0,
-        200
-    );
+    assert_eq!(watcher.offer(&payer.channel, "500000", &payer.sign(500_000), "one").await.unwrap().0, 200);
     watcher.sigkill().await;
 
     // Accepts connections and never answers: slow beyond any patience.
@@ -93,21 +72,10 @@ async fn an_endpoint_that_is_down_or_silent_at_start_takes_no_money_and_loses_no
         options.rpc_url = Some(rpc_url.clone());
         let mut blind = Watcher::configure(world.path(), &options);
         blind.spawn();
-        blind
-            .until("alive", async |watcher| {
-                watcher.healthz().await.is_some_and(|status| status == 200)
-            })
-            .await;
+        blind.until("alive", async |watcher| watcher.healthz().await.is_some_and(|status| status == 200)).await;
         sleep(Duration::from_millis(300)).await;
-        let (status, body) = blind
-            .offer(&payer.channel, "600000", &payer.sign(600_000), "two")
-            .await
-            .unwrap();
-        assert_eq!(
-            (status, text(&body, "kind")),
-            (503, "not_fresh"),
-            "{rpc_url}: {body}"
-        );
+        let (status, body) = blind.offer(&payer.channel, "600000", &payer.sign(600_000), "two").await.unwrap();
+        assert_eq!((status, text(&body, "kind")), (503, "not_fresh"), "{rpc_url}: {body}");
         let (_, report) = blind.channel(&payer.channel).await;
         assert_eq!(text(&report, "highest"), "500000");
         blind.sigkill().await;
@@ -115,14 +83,7 @@ async fn an_endpoint_that_is_down_or_silent_at_start_takes_no_money_and_loses_no
 
     let mut seeing = world.watcher();
     seeing.start().await;
-    assert_eq!(
-        seeing
-            .offer(&payer.channel, "600000", &payer.sign(600_000), "two")
-            .await
-            .unwrap()
-            .0,
-        200
-    );
+    assert_eq!(seeing.offer(&payer.channel, "600000", &payer.sign(600_000), "two").await.unwrap().0, 200);
 }
 
 #[tokio::test]
@@ -144,9 +105,7 @@ async fn a_store_that_was_restored_from_an_old_copy_takes_no_money_until_its_ope
     watcher.spawn();
     watcher
         .until("refusing", async |watcher| {
-            let offered = watcher
-                .offer(&payer.channel, "1000000", &payer.sign(1_000_000), "x")
-                .await;
+            let offered = watcher.offer(&payer.channel, "1000000", &payer.sign(1_000_000), "x").await;
             offered.is_ok_and(|(status, body)| status == 503 && body["kind"] != "not_fresh")
         })
         .await;
@@ -155,10 +114,7 @@ async fn a_store_that_was_restored_from_an_old_copy_takes_no_money_until_its_ope
     let (code, text) = watcher.run_command("confirm-rollback").await;
     assert_eq!(code, 0, "{text}");
     watcher.start().await;
-    let (status, body) = watcher
-        .offer(&payer.channel, "1000000", &payer.sign(1_000_000), "x")
-        .await
-        .unwrap();
+    let (status, body) = watcher.offer(&payer.channel, "1000000", &payer.sign(1_000_000), "x").await.unwrap();
     assert_eq!(status, 200, "{body}");
 }
 

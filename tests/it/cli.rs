@@ -34,20 +34,11 @@ impl Scene {
         let funder = network.account(folder.path(), "funder").await;
         let recipient = network.account(folder.path(), "recipient").await;
         let stranger = network.account(folder.path(), "stranger").await;
-        let usdc = network
-            .issue_usdc(folder.path(), &[&funder, &recipient])
-            .await;
+        let usdc = network.issue_usdc(folder.path(), &[&funder, &recipient]).await;
         network.mint(&usdc, &funder, 10_000_000_000).await;
         let seed = CommitmentSecret::generate().unwrap().seed_hex();
         write_secret(&folder.path().join("agent.seed"), &seed);
-        Self {
-            folder,
-            network,
-            usdc,
-            funder,
-            recipient,
-            stranger,
-        }
+        Self { folder, network, usdc, funder, recipient, stranger }
     }
 
     fn token(&self) -> String {
@@ -65,8 +56,7 @@ impl Scene {
     /// A command as somebody.
     pub(crate) async fn run_as(&self, who: &Person, args: &[&str]) -> Ran {
         let secret = path_text(&who.file);
-        self.run(&[args, &["--secret-file", &secret]].concat())
-            .await
+        self.run(&[args, &["--secret-file", &secret]].concat()).await
     }
 
     /// Opens a channel with these options besides the usual ones; a later option takes the place of an earlier one.
@@ -82,11 +72,8 @@ impl Scene {
         usual.push(("--wasm", &wasm));
         usual.retain(|(name, _)| !more.contains(name));
         let usual = usual.iter().flat_map(|(name, value)| [*name, *value]);
-        let args: Vec<_> = ["open", "--deposit", deposit]
-            .into_iter()
-            .chain(usual)
-            .chain(more.iter().copied())
-            .collect();
+        let args: Vec<_> =
+            ["open", "--deposit", deposit].into_iter().chain(usual).chain(more.iter().copied()).collect();
         self.run_as(&self.funder, &args).await
     }
 
@@ -99,10 +86,7 @@ impl Scene {
     /// Signs a commitment into a file.
     pub(crate) async fn sign(&self, channel: &str, amount: &str) -> String {
         let seed = self.seed();
-        let signed = self
-            .run(&["sign", channel, "--amount", amount, "--secret-file", &seed])
-            .await
-            .ok();
+        let signed = self.run(&["sign", channel, "--amount", amount, "--secret-file", &seed]).await.ok();
         let path = self.folder.path().join(format!("{amount}.json"));
         std::fs::write(&path, signed.to_string()).unwrap();
         path_text(&path)
@@ -121,20 +105,12 @@ impl Scene {
             token: None,
         };
         let network = self.network.id();
-        self.network
-            .submitter(&self.stranger.secret, &network)
-            .call(&call)
-            .await
-            .unwrap();
+        self.network.submitter(&self.stranger.secret, &network).call(&call).await.unwrap();
     }
 
     /// An account's stroops.
     async fn xlm(&self, who: &Person) -> i64 {
-        read_account(&self.network.client, &who.id)
-            .await
-            .unwrap()
-            .balance
-            .get()
+        read_account(&self.network.client, &who.id).await.unwrap().balance.get()
     }
 
     pub(crate) async fn usdc_of(&self, who: &Person) -> Amount {
@@ -153,12 +129,7 @@ pub(crate) fn units(units: u64) -> Amount {
 /// The kind of a failure, and the exit code that goes with it.
 fn refused(ran: &Ran) -> (i32, String, String) {
     let error = &ran.json()["error"];
-    let text = |name: &str| {
-        error[name]
-            .as_str()
-            .unwrap_or_else(|| panic!("no error in {}", ran.stdout))
-            .to_owned()
-    };
+    let text = |name: &str| error[name].as_str().unwrap_or_else(|| panic!("no error in {}", ran.stdout)).to_owned();
     (ran.code, text("kind"), text("message"))
 }
 
@@ -175,20 +146,10 @@ async fn a_channel_is_opened_topped_up_settled_announced_closed_and_refunded() {
     let channel = opened["channel"].as_str().unwrap();
     assert_eq!(opened["deposited"], "125000000");
     assert_eq!(opened["already_open"], false);
-    assert!(
-        opened["upload"]["hash"].is_string(),
-        "the network had no code: {opened}"
-    );
-    let fee: u64 = opened["open"]["fee_charged"]
-        .as_str()
-        .unwrap()
-        .parse()
-        .unwrap();
+    assert!(opened["upload"]["hash"].is_string(), "the network had no code: {opened}");
+    let fee: u64 = opened["open"]["fee_charged"].as_str().unwrap().parse().unwrap();
     assert!(fee > 0);
-    assert_eq!(
-        scene.usdc_of(&scene.funder).await,
-        units(10_000_000_000 - 125_000_000)
-    );
+    assert_eq!(scene.usdc_of(&scene.funder).await, units(10_000_000_000 - 125_000_000));
 
     let seen = scene.inspect(channel).await;
     assert_eq!(seen["status"], "open");
@@ -196,103 +157,49 @@ async fn a_channel_is_opened_topped_up_settled_announced_closed_and_refunded() {
     assert_eq!(seen["from"], scene.funder.id.to_string());
     assert_eq!(seen["to"], scene.recipient.id.to_string());
     assert_eq!(seen["token"], scene.usdc.contract.to_string());
-    assert_eq!(
-        (&seen["token_name"], &seen["token_decimals"]),
-        (&json!("USDC"), &json!(7))
-    );
+    assert_eq!((&seen["token_name"], &seen["token_decimals"]), (&json!("USDC"), &json!(7)));
     assert_eq!(seen["refund_waiting_period"], 20_000);
-    for (amount, expected) in [
-        ("deposited", "125000000"),
-        ("balance", "125000000"),
-        ("coverage", "125000000"),
-        ("withdrawn", "0"),
-    ] {
+    for (amount, expected) in
+        [("deposited", "125000000"), ("balance", "125000000"), ("coverage", "125000000"), ("withdrawn", "0")]
+    {
         assert_eq!(seen[amount], expected, "{amount}");
     }
     let lives = seen["lives"].as_array().unwrap();
-    let entries: Vec<_> = lives
-        .iter()
-        .map(|life| life["entry"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        entries,
-        ["instance", "code", "token balance", "token instance"]
-    );
-    assert!(
-        lives
-            .iter()
-            .all(|life| life["live_until"].as_u64() > seen["read_at"].as_u64()),
-        "{lives:?}"
-    );
+    let entries: Vec<_> = lives.iter().map(|life| life["entry"].as_str().unwrap()).collect();
+    assert_eq!(entries, ["instance", "code", "token balance", "token instance"]);
+    assert!(lives.iter().all(|life| life["live_until"].as_u64() > seen["read_at"].as_u64()), "{lives:?}");
 
-    let topped = scene
-        .run_as(
-            &scene.funder,
-            &["top-up", channel, "--amount", "75000000", "--base-units"],
-        )
-        .await
-        .ok();
-    assert_eq!(
-        (&topped["amount"], &topped["deposited"]),
-        (&json!("75000000"), &json!("200000000"))
-    );
+    let topped = scene.run_as(&scene.funder, &["top-up", channel, "--amount", "75000000", "--base-units"]).await.ok();
+    assert_eq!((&topped["amount"], &topped["deposited"]), (&json!("75000000"), &json!("200000000")));
 
     // Anyone may settle: the stranger has no USDC and no trustline.
     let commitment = scene.sign(channel, "60000000").await;
     let settle = ["settle", "--commitment", &commitment];
     let settled = scene.run_as(&scene.stranger, &settle).await.ok();
-    assert_eq!(
-        (&settled["paid"], &settled["withdrawn"]),
-        (&json!("60000000"), &json!("60000000"))
-    );
+    assert_eq!((&settled["paid"], &settled["withdrawn"]), (&json!("60000000"), &json!("60000000")));
     assert_eq!(scene.usdc_of(&scene.recipient).await, units(60_000_000));
     let again = scene.run_as(&scene.stranger, &settle).await.ok();
-    assert_eq!(
-        (&again["paid"], &again["transaction"]),
-        (&json!("0"), &Value::Null)
-    );
+    assert_eq!((&again["paid"], &again["transaction"]), (&json!("0"), &Value::Null));
 
     let early = scene.run_as(&scene.funder, &["refund", channel]).await;
     assert_refused(&early, 1, "refused", "close-start");
-    let closing = scene
-        .run_as(&scene.funder, &["close-start", channel])
-        .await
-        .ok();
+    let closing = scene.run_as(&scene.funder, &["close-start", channel]).await.ok();
     let deadline = closing["deadline"].as_u64().unwrap();
-    assert_eq!(
-        deadline,
-        closing["transaction"]["ledger"].as_u64().unwrap() + 20_000
-    );
+    assert_eq!(deadline, closing["transaction"]["ledger"].as_u64().unwrap() + 20_000);
     assert_eq!(closing["last_safe_ledger"].as_u64().unwrap(), deadline - 1);
     let twice = scene.run_as(&scene.funder, &["close-start", channel]).await;
     assert_refused(&twice, 1, "refused", "--again");
-    assert_eq!(
-        scene.inspect(channel).await["deadline"].as_u64().unwrap(),
-        deadline
-    );
-    let top_up = scene
-        .run_as(&scene.funder, &["top-up", channel, "--amount", "1"])
-        .await;
+    assert_eq!(scene.inspect(channel).await["deadline"].as_u64().unwrap(), deadline);
+    let top_up = scene.run_as(&scene.funder, &["top-up", channel, "--amount", "1"]).await;
     assert_refused(&top_up, 1, "refused", "no more deposits");
     let early = scene.run_as(&scene.funder, &["refund", channel]).await;
-    assert_refused(
-        &early,
-        1,
-        "refused",
-        &format!("possible from ledger {deadline}"),
-    );
+    assert_refused(&early, 1, "refused", &format!("possible from ledger {deadline}"));
 
     scene.network.jump(20_000).await;
     assert_eq!(scene.inspect(channel).await["status"], "refundable");
     let refunded = scene.run_as(&scene.funder, &["refund", channel]).await.ok();
-    assert_eq!(
-        (&refunded["refunded"], &refunded["withdrawn"]),
-        (&json!("140000000"), &json!("60000000"))
-    );
-    assert_eq!(
-        scene.usdc_of(&scene.funder).await,
-        units(10_000_000_000 - 60_000_000)
-    );
+    assert_eq!((&refunded["refunded"], &refunded["withdrawn"]), (&json!("140000000"), &json!("60000000")));
+    assert_eq!(scene.usdc_of(&scene.funder).await, units(10_000_000_000 - 60_000_000));
     assert_eq!(scene.inspect(channel).await["status"], "final");
     let empty = scene.run_as(&scene.funder, &["refund", channel]).await;
     assert_refused(&empty, 1, "refused", "nothing to refund");
@@ -304,44 +211,27 @@ async fn the_recipient_closes_with_a_commitment_and_the_rest_goes_back() {
     let channel = scene.channel().await;
     let commitment = scene.sign(&channel, "50000000").await;
 
-    let stranger = scene
-        .run_as(&scene.stranger, &["close", "--commitment", &commitment])
-        .await;
+    let stranger = scene.run_as(&scene.stranger, &["close", "--commitment", &commitment]).await;
     assert_refused(&stranger, 1, "refused", "recipient");
     let without = scene.run_as(&scene.recipient, &["close", &channel]).await;
     assert_refused(&without, 2, "usage", "--without-commitment");
 
-    let closed = scene
-        .run_as(&scene.recipient, &["close", "--commitment", &commitment])
-        .await
-        .ok();
-    for (amount, expected) in [
-        ("paid", "50000000"),
-        ("returned", "75000000"),
-        ("withdrawn", "50000000"),
-        ("balance", "0"),
-    ] {
+    let closed = scene.run_as(&scene.recipient, &["close", "--commitment", &commitment]).await.ok();
+    for (amount, expected) in
+        [("paid", "50000000"), ("returned", "75000000"), ("withdrawn", "50000000"), ("balance", "0")]
+    {
         assert_eq!(closed[amount], expected, "{amount}");
     }
     assert_eq!(scene.usdc_of(&scene.recipient).await, units(50_000_000));
-    assert_eq!(
-        scene.usdc_of(&scene.funder).await,
-        units(10_000_000_000 - 50_000_000)
-    );
+    assert_eq!(scene.usdc_of(&scene.funder).await, units(10_000_000_000 - 50_000_000));
     assert_eq!(scene.inspect(&channel).await["status"], "final");
 
     let higher = scene.sign(&channel, "60000000").await;
-    let late = scene
-        .run_as(&scene.stranger, &["settle", "--commitment", &higher])
-        .await;
+    let late = scene.run_as(&scene.stranger, &["settle", "--commitment", &higher]).await;
     assert_refused(&late, 1, "refused", "closed for good");
-    let again = scene
-        .run_as(&scene.recipient, &["close", "--commitment", &commitment])
-        .await;
+    let again = scene.run_as(&scene.recipient, &["close", "--commitment", &commitment]).await;
     assert_refused(&again, 1, "refused", "closed for good already");
-    let start = scene
-        .run_as(&scene.funder, &["close-start", &channel])
-        .await;
+    let start = scene.run_as(&scene.funder, &["close-start", &channel]).await;
     assert_refused(&start, 1, "refused", "closed for good already");
 }
 
@@ -349,17 +239,8 @@ async fn the_recipient_closes_with_a_commitment_and_the_rest_goes_back() {
 async fn an_unused_channel_is_closed_without_a_commitment() {
     let scene = Scene::new().await;
     let channel = scene.channel().await;
-    let closed = scene
-        .run_as(
-            &scene.recipient,
-            &["close", &channel, "--without-commitment"],
-        )
-        .await
-        .ok();
-    assert_eq!(
-        (&closed["paid"], &closed["returned"]),
-        (&json!("0"), &json!("125000000"))
-    );
+    let closed = scene.run_as(&scene.recipient, &["close", &channel, "--without-commitment"]).await.ok();
+    assert_eq!((&closed["paid"], &closed["returned"]), (&json!("0"), &json!("125000000")));
     assert_eq!(scene.usdc_of(&scene.funder).await, units(10_000_000_000));
 }
 
@@ -370,35 +251,18 @@ async fn opening_again_with_the_salt_finds_the_channel_and_pays_nothing() {
     let first = scene.open("12.5", &["--salt", &salt]).await.ok();
     assert_eq!(first["salt"], salt);
     let second = scene.open("12.5", &["--salt", &salt]).await.ok();
-    assert_eq!(
-        (&second["channel"], &second["already_open"]),
-        (&first["channel"], &json!(true))
-    );
-    assert_eq!(
-        (&second["open"], &second["upload"]),
-        (&Value::Null, &Value::Null)
-    );
-    assert_eq!(
-        scene.usdc_of(&scene.funder).await,
-        units(10_000_000_000 - 125_000_000)
-    );
+    assert_eq!((&second["channel"], &second["already_open"]), (&first["channel"], &json!(true)));
+    assert_eq!((&second["open"], &second["upload"]), (&Value::Null, &Value::Null));
+    assert_eq!(scene.usdc_of(&scene.funder).await, units(10_000_000_000 - 125_000_000));
 
-    let other_terms = scene
-        .open(
-            "12.5",
-            &["--salt", &salt, "--refund-waiting-period", "30000"],
-        )
-        .await;
+    let other_terms = scene.open("12.5", &["--salt", &salt, "--refund-waiting-period", "30000"]).await;
     assert_refused(&other_terms, 1, "refused", "another waiting period");
     assert_eq!(other_terms.json()["error"]["salt"], salt);
 
     let another = scene.open("12.5", &[]).await.ok();
     assert_ne!(another["channel"], first["channel"]);
     assert_eq!(another["upload"], Value::Null, "the code is there already");
-    let by_hash = scene
-        .open("1", &["--wasm-hash", first["wasm_hash"].as_str().unwrap()])
-        .await
-        .ok();
+    let by_hash = scene.open("1", &["--wasm-hash", first["wasm_hash"].as_str().unwrap()]).await.ok();
     assert_eq!(by_hash["wasm_hash"], first["wasm_hash"]);
 }
 
@@ -409,10 +273,7 @@ async fn xlm_itself_can_be_the_token() {
     let opened = scene.open("0.5", &["--token", "native"]).await.ok();
     assert_eq!(opened["deposited"], "5000000");
     let seen = scene.inspect(opened["channel"].as_str().unwrap()).await;
-    assert_eq!(
-        (&seen["token_name"], &seen["coverage"]),
-        (&json!("XLM"), &json!("5000000"))
-    );
+    assert_eq!((&seen["token_name"], &seen["coverage"]), (&json!("XLM"), &json!("5000000")));
 }
 
 #[tokio::test]
@@ -435,38 +296,13 @@ async fn an_opening_that_can_not_succeed_is_refused_before_it_costs_anything() {
         "refused",
         "1000 USDC free, 1000.0000001 USDC are needed",
     );
-    assert_refused(
-        &scene.open("1.23456789", &[]).await,
-        2,
-        "usage",
-        "7 decimals",
-    );
+    assert_refused(&scene.open("1.23456789", &[]).await, 2, "usage", "7 decimals");
     assert_refused(&scene.open("-1", &[]).await, 2, "usage", "negative");
     assert_refused(&scene.open("0", &[]).await, 2, "usage", "above zero");
-    assert_refused(
-        &scene.open("1.5", &["--base-units"]).await,
-        2,
-        "usage",
-        "fraction",
-    );
-    assert_refused(
-        &scene.open("1", &["--token", &other_asset]).await,
-        1,
-        "refused",
-        "is not deployed on this network",
-    );
-    assert_refused(
-        &scene.open("1", &["--token", &not_a_token]).await,
-        2,
-        "usage",
-        "token contract's C... address",
-    );
-    assert_refused(
-        &scene.open("1", &["--max-fee", "1000"]).await,
-        1,
-        "fee_too_high",
-        "--max-fee 1000",
-    );
+    assert_refused(&scene.open("1.5", &["--base-units"]).await, 2, "usage", "fraction");
+    assert_refused(&scene.open("1", &["--token", &other_asset]).await, 1, "refused", "is not deployed on this network");
+    assert_refused(&scene.open("1", &["--token", &not_a_token]).await, 2, "usage", "token contract's C... address");
+    assert_refused(&scene.open("1", &["--max-fee", "1000"]).await, 1, "fee_too_high", "--max-fee 1000");
 
     let wasm = path_text(&contract_wasm());
     let (token, to, seed) = (scene.token(), scene.recipient.id.to_string(), scene.seed());
@@ -484,35 +320,16 @@ async fn an_opening_that_can_not_succeed_is_refused_before_it_costs_anything() {
         &seed,
     ];
     let as_whom = |secret, more: &[&'static str]| -> Vec<String> {
-        let args = usual
-            .iter()
-            .copied()
-            .chain(["--secret-file", secret])
-            .chain(more.iter().copied());
+        let args = usual.iter().copied().chain(["--secret-file", secret]).chain(more.iter().copied());
         args.map(str::to_owned).collect()
     };
     let no_trustline = [as_whom(&stranger, &["--wasm"]), vec![wasm.clone()]].concat();
-    assert_refused(
-        &paychan(&scene.network, no_trustline).await,
-        1,
-        "refused",
-        "has no trustline for USDC:",
-    );
+    assert_refused(&paychan(&scene.network, no_trustline).await, 1, "refused", "has no trustline for USDC:");
     let no_account = [as_whom(&nobody_file, &["--wasm"]), vec![wasm]].concat();
-    assert_refused(
-        &paychan(&scene.network, no_account).await,
-        1,
-        "refused",
-        "does not exist on this network",
-    );
+    assert_refused(&paychan(&scene.network, no_account).await, 1, "refused", "does not exist on this network");
     let funder = path_text(&scene.funder.file);
     let no_code = [as_whom(&funder, &["--wasm-hash"]), vec![unknown_hash]].concat();
-    assert_refused(
-        &paychan(&scene.network, no_code).await,
-        1,
-        "refused",
-        "--wasm FILE",
-    );
+    assert_refused(&paychan(&scene.network, no_code).await, 1, "refused", "--wasm FILE");
 
     assert_eq!(scene.usdc_of(&scene.funder).await, before);
     assert_eq!(scene.xlm(&scene.funder).await, xlm_before);
@@ -523,11 +340,7 @@ async fn a_recipient_who_can_not_be_paid_yet_is_warned_about() {
     let scene = Scene::new().await;
     let to = scene.stranger.id.to_string();
     let ran = scene.open("1", &["--to", &to]).await;
-    assert!(
-        ran.stderr.contains("has no trustline for USDC:"),
-        "{}",
-        ran.stderr
-    );
+    assert!(ran.stderr.contains("has no trustline for USDC:"), "{}", ran.stderr);
     assert_eq!(ran.ok()["to"], to);
 }
 
@@ -538,51 +351,20 @@ async fn a_commitment_that_the_chain_would_not_pay_is_refused_before_it_costs_a_
     let other = scene.open("1", &[]).await.ok();
     let other = other["channel"].as_str().unwrap();
     let xlm_before = scene.xlm(&scene.stranger).await;
-    let settle = async |args: &[&str]| {
-        scene
-            .run_as(&scene.stranger, &[&["settle"], args].concat())
-            .await
-    };
+    let settle = async |args: &[&str]| scene.run_as(&scene.stranger, &[&["settle"], args].concat()).await;
 
     let beyond = scene.sign(&channel, "125000001").await;
-    assert_refused(
-        &settle(&["--commitment", &beyond]).await,
-        1,
-        "refused",
-        "covers 125000000",
-    );
+    assert_refused(&settle(&["--commitment", &beyond]).await, 1, "refused", "covers 125000000");
 
-    let good: Value =
-        serde_json::from_str(&std::fs::read_to_string(scene.sign(&channel, "7").await).unwrap())
-            .unwrap();
+    let good: Value = serde_json::from_str(&std::fs::read_to_string(scene.sign(&channel, "7").await).unwrap()).unwrap();
     let signature = good["signature"].as_str().unwrap();
     let other_amount = settle(&[&channel, "--amount", "8", "--signature", signature]).await;
-    assert_refused(
-        &other_amount,
-        1,
-        "refused",
-        "not one of the channel's commitment key",
-    );
+    assert_refused(&other_amount, 1, "refused", "not one of the channel's commitment key");
     let other_channel = settle(&[other, "--amount", "7", "--signature", signature]).await;
-    assert_refused(
-        &other_channel,
-        1,
-        "refused",
-        "not one of the channel's commitment key",
-    );
+    assert_refused(&other_channel, 1, "refused", "not one of the channel's commitment key");
 
     let seed = scene.seed();
-    let elsewhere = [
-        "sign",
-        &channel,
-        "--amount",
-        "7",
-        "--secret-file",
-        &seed,
-        "--network",
-        "testnet",
-        "--json",
-    ];
+    let elsewhere = ["sign", &channel, "--amount", "7", "--secret-file", &seed, "--network", "testnet", "--json"];
     let elsewhere = tokio::process::Command::new(paychan_tests::programs::program("paychan"))
         .args(elsewhere)
         .env_remove("PAYCHAN_PASSPHRASE")
@@ -602,18 +384,10 @@ async fn a_commitment_that_the_chain_would_not_pay_is_refused_before_it_costs_a_
 async fn what_is_the_funders_is_refused_to_others() {
     let scene = Scene::new().await;
     let channel = scene.channel().await;
-    for command in [
-        vec!["top-up", &channel, "--amount", "1"],
-        vec!["close-start", &channel],
-        vec!["refund", &channel],
-    ] {
+    for command in [vec!["top-up", &channel, "--amount", "1"], vec!["close-start", &channel], vec!["refund", &channel]]
+    {
         let ran = scene.run_as(&scene.recipient, &command).await;
-        assert_refused(
-            &ran,
-            1,
-            "refused",
-            &format!("the channel's funder, {}", scene.funder.id),
-        );
+        assert_refused(&ran, 1, "refused", &format!("the channel's funder, {}", scene.funder.id));
     }
     assert_eq!(scene.inspect(&channel).await["deadline"], Value::Null);
 }
@@ -621,9 +395,7 @@ async fn what_is_the_funders_is_refused_to_others() {
 #[tokio::test]
 async fn what_is_no_channel_is_said_to_be_none() {
     let scene = Scene::new().await;
-    let token = scene
-        .run(&["inspect", &scene.usdc.contract.to_string()])
-        .await;
+    let token = scene.run(&["inspect", &scene.usdc.contract.to_string()]).await;
     assert_refused(&token, 1, "not_a_channel", "a token");
     let nothing = "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ";
     let nowhere = scene.run(&["inspect", nothing]).await;
@@ -636,15 +408,7 @@ async fn an_endpoint_of_another_network_is_refused_with_both_names() {
     let channel = scene.channel().await;
     let secret = path_text(&scene.funder.file);
     let output = tokio::process::Command::new(paychan_tests::programs::program("paychan"))
-        .args([
-            "close-start",
-            &channel,
-            "--network",
-            "testnet",
-            "--secret-file",
-            &secret,
-            "--json",
-        ])
+        .args(["close-start", &channel, "--network", "testnet", "--secret-file", &secret, "--json"])
         .env("PAYCHAN_RPC_URL", &scene.network.rpc_url)
         .env_remove("PAYCHAN_PASSPHRASE")
         .output()
@@ -656,10 +420,6 @@ async fn an_endpoint_of_another_network_is_refused_with_both_names() {
         stderr: String::from_utf8(output.stderr).unwrap(),
     };
     assert_refused(&ran, 3, "wrong_network", "Test SDF Network");
-    assert!(
-        ran.stdout.contains(&scene.network.passphrase),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains(&scene.network.passphrase), "{}", ran.stdout);
     assert_eq!(scene.inspect(&channel).await["status"], "open");
 }

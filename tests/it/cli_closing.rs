@@ -23,23 +23,11 @@ async fn a_channel_is_closed_though_its_funder_has_no_trustline_any_more() {
         .await
         .unwrap();
 
-    let closed = scene
-        .run_as(
-            &scene.recipient,
-            &["close", &channel, "--without-commitment"],
-        )
-        .await
-        .ok();
-    assert_eq!(
-        (&closed["paid"], &closed["returned"]),
-        (&json!("0"), &json!("0"))
-    );
+    let closed = scene.run_as(&scene.recipient, &["close", &channel, "--without-commitment"]).await.ok();
+    assert_eq!((&closed["paid"], &closed["returned"]), (&json!("0"), &json!("0")));
 
     // With a trustline again the funder takes the deposit back.
     scene.network.trust(&scene.usdc, &scene.funder).await;
-    scene
-        .run_as(&scene.funder, &["refund", &channel])
-        .await
-        .ok();
+    scene.run_as(&scene.funder, &["refund", &channel]).await.ok();
     assert_eq!(scene.usdc_of(&scene.funder).await, units(125_000_000));
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use paychan_channel::xdr::{
     HostFunction, Limits, Operation, OperationBody, ReadXdr, ScVal, SorobanAddressCredentials,
-    SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation,
-    SorobanCredentials, SorobanTransactionData, TransactionEnvelope, WriteXdr,
+    SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation, SorobanCredentials,
+    SorobanTransactionData, TransactionEnvelope, WriteXdr,
 };
 use paychan_channel::{Amount, calls};
 use serde_json::{Value, json};
@@ -54,10 +54,7 @@ impl Liar {
                          content-length: {}\r\n\r\n",
                         body.len()
                     );
-                    stream
-                        .write_all(format!("{head}{body}").as_bytes())
-                        .await
-                        .unwrap();
+                    stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
                 });
             }
         });
@@ -65,21 +62,14 @@ impl Liar {
     }
 
     fn times_asked(&self, method: &str) -> usize {
-        self.asked
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|request| request["method"] == method)
-            .count()
+        self.asked.lock().unwrap().iter().filter(|request| request["method"] == method).count()
     }
 }
 
 /// What a request carries of authorizations: whoever sees a signed one can use it.
 fn authorizations(request: &Value) -> usize {
     let text = request["params"]["transaction"].as_str().unwrap();
-    let TransactionEnvelope::Tx(envelope) =
-        TransactionEnvelope::from_xdr_base64(text, Limits::none()).unwrap()
-    else {
+    let TransactionEnvelope::Tx(envelope) = TransactionEnvelope::from_xdr_base64(text, Limits::none()).unwrap() else {
         panic!("a plain transaction was built")
     };
     let count = |operation: &Operation| match &operation.body {
@@ -114,9 +104,7 @@ fn theft(scene: &Scene) -> SorobanAuthorizedInvocation {
         &scene.stranger.address(),
         Amount::from(9_000_000_000),
     );
-    let HostFunction::InvokeContract(transfer) = transfer else {
-        panic!("a transfer is a call")
-    };
+    let HostFunction::InvokeContract(transfer) = transfer else { panic!("a transfer is a call") };
     SorobanAuthorizedInvocation {
         function: SorobanAuthorizedFunction::ContractFn(transfer),
         sub_invocations: Vec::new().try_into().unwrap(),
@@ -133,33 +121,18 @@ fn replace_entry(answer: &mut Value, entry: &SorobanAuthorizationEntry) {
 }
 
 /// Tops up through an endpoint that lies so: it must be refused, with nothing sent and nothing paid.
-async fn top_up_is_refused(
-    scene: &Scene,
-    lie: impl Fn(&mut Value) + Send + Sync + 'static,
-    kind: &str,
-    said: &str,
-) {
+async fn top_up_is_refused(scene: &Scene, lie: impl Fn(&mut Value) + Send + Sync + 'static, kind: &str, said: &str) {
     let channel = scene.channel().await;
     let before = scene.usdc_of(&scene.funder).await;
     let liar = Liar::start(&scene.network.rpc_url, lie).await;
     let top_up = ["top-up", &channel, "--amount", "1", "--rpc-url", &liar.url];
     let ran = scene.run_as(&scene.funder, &top_up).await;
     assert_refused(&ran, 1, kind, said);
-    assert!(
-        liar.times_asked("simulateTransaction") > 0,
-        "the lie was never told"
-    );
+    assert!(liar.times_asked("simulateTransaction") > 0, "the lie was never told");
     assert_eq!(liar.times_asked("sendTransaction"), 0);
     let asked = liar.asked.lock().unwrap().clone();
-    for request in asked
-        .iter()
-        .filter(|request| request["method"] == "simulateTransaction")
-    {
-        assert_eq!(
-            authorizations(request),
-            0,
-            "an authorization was given away: {request}"
-        );
+    for request in asked.iter().filter(|request| request["method"] == "simulateTransaction") {
+        assert_eq!(authorizations(request), 0, "an authorization was given away: {request}");
     }
     assert_eq!(scene.usdc_of(&scene.funder).await, before);
 }
@@ -178,10 +151,8 @@ async fn an_honest_endpoint_behind_the_same_proxy_is_believed() {
 #[tokio::test]
 async fn another_call_than_the_one_meant_is_not_authorised() {
     let scene = Scene::new().await;
-    let stolen = SorobanAuthorizationEntry {
-        credentials: SorobanCredentials::SourceAccount,
-        root_invocation: theft(&scene),
-    };
+    let stolen =
+        SorobanAuthorizationEntry { credentials: SorobanCredentials::SourceAccount, root_invocation: theft(&scene) };
     let lie = move |answer: &mut Value| replace_entry(answer, &stolen);
     top_up_is_refused(&scene, lie, "authorization", "transfer(3 arguments)").await;
 }

@@ -12,12 +12,7 @@ use crate::cli::{Scene, assert_refused};
 
 /// A watcher that watches for the scene's recipient; the stranger's account pays its fees.
 async fn watcher(scene: &Scene) -> Watcher {
-    let options = WatcherOptions::new(
-        &scene.network,
-        &scene.recipient,
-        &scene.stranger,
-        &scene.usdc,
-    );
+    let options = WatcherOptions::new(&scene.network, &scene.recipient, &scene.stranger, &scene.usdc);
     let mut watcher = Watcher::configure(scene.folder.path(), &options);
     watcher.start().await;
     watcher
@@ -25,24 +20,13 @@ async fn watcher(scene: &Scene) -> Watcher {
 
 async fn submit(scene: &Scene, watcher: &Watcher, args: &[&str]) -> Ran {
     let token = scene.folder.path().join("token");
-    let usual = [
-        "submit",
-        "--watcher",
-        &watcher.url,
-        "--token-file",
-        token.to_str().unwrap(),
-    ];
+    let usual = ["submit", "--watcher", &watcher.url, "--token-file", token.to_str().unwrap()];
     scene.run(&[&usual, args].concat()).await
 }
 
 fn assert_watcher_refused(ran: &Ran, watcher_kind: &str, said: &str) {
     assert_refused(ran, 1, "watcher_refused", said);
-    assert_eq!(
-        ran.json()["error"]["watcher_kind"],
-        watcher_kind,
-        "{}",
-        ran.stdout
-    );
+    assert_eq!(ran.json()["error"]["watcher_kind"], watcher_kind, "{}", ran.stdout);
 }
 
 #[tokio::test]
@@ -58,11 +42,7 @@ async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
     assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
 
     let taken = submit(&scene, &watcher, &first_try).await.ok();
-    for (name, expected) in [
-        ("highest", "7000000"),
-        ("unsettled", "7000000"),
-        ("coverage", "125000000"),
-    ] {
+    for (name, expected) in [("highest", "7000000"), ("unsettled", "7000000"), ("coverage", "125000000")] {
         assert_eq!(taken[name], expected, "{name}");
     }
     let again = submit(&scene, &watcher, &first_try).await.ok();
@@ -75,12 +55,7 @@ async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
     assert_watcher_refused(&lower, "not_higher", "highest known commitment, 7000000");
     assert_eq!(lower.json()["error"]["highest"], "7000000");
     let higher = scene.sign(&channel, "8000000").await;
-    let reused = submit(
-        &scene,
-        &watcher,
-        &["--commitment", &higher, "--request-id", "order-1"],
-    )
-    .await;
+    let reused = submit(&scene, &watcher, &["--commitment", &higher, "--request-id", "order-1"]).await;
     assert_watcher_refused(&reused, "request_id_reused", "its own --request-id");
 }
 
@@ -94,25 +69,14 @@ async fn what_the_watcher_refuses_is_explained_with_what_to_do() {
     let beyond = scene.sign(&channel, "125000001").await;
     let beyond = submit(&scene, &watcher, &["--commitment", &beyond]).await;
     assert_watcher_refused(&beyond, "exceeds_coverage", "paychan top-up");
-    let forged = [
-        channel.as_str(),
-        "--amount",
-        "7",
-        "--signature",
-        &"00".repeat(64),
-    ];
+    let forged = [channel.as_str(), "--amount", "7", "--signature", &"00".repeat(64)];
     let forged = submit(&scene, &watcher, &forged).await;
     assert_watcher_refused(&forged, "bad_signature", "the seed that signed");
 
     let wrong_token = scene.folder.path().join("wrong-token");
     write_secret(&wrong_token, "not-the-token");
     let commitment = scene.sign(&channel, "7").await;
-    let wrong_token = [
-        "--commitment",
-        &commitment,
-        "--token-file",
-        wrong_token.to_str().unwrap(),
-    ];
+    let wrong_token = ["--commitment", &commitment, "--token-file", wrong_token.to_str().unwrap()];
     let args = [&["submit", "--watcher", &watcher.url], &wrong_token[..]].concat();
     assert_watcher_refused(&scene.run(&args).await, "unauthorized", "bearer token");
 }
@@ -123,10 +87,7 @@ async fn a_closing_channel_takes_no_more_and_the_payer_is_told_so() {
     let channel = scene.channel().await;
     let watcher = watcher(&scene).await;
     assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
-    scene
-        .run_as(&scene.funder, &["close-start", &channel])
-        .await
-        .ok();
+    scene.run_as(&scene.funder, &["close-start", &channel]).await.ok();
 
     // The watcher learns of it within a few ledgers; until then it takes what is still covered.
     let deadline = Instant::now() + PATIENCE;
@@ -138,11 +99,7 @@ async fn a_closing_channel_takes_no_more_and_the_payer_is_told_so() {
         if ran.code != 0 {
             break ran;
         }
-        assert!(
-            Instant::now() < deadline,
-            "the watcher never saw the close: {}",
-            watcher.logged()
-        );
+        assert!(Instant::now() < deadline, "the watcher never saw the close: {}", watcher.logged());
         sleep(Duration::from_millis(20)).await;
     };
     assert_watcher_refused(&refused, "closing", "Open a new channel");

@@ -17,11 +17,7 @@ fn every_contracts_readme_is_its_crates_docs() {
             .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
             .collect::<String>();
         let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
-        assert!(
-            readme == docs,
-            "{}/README.md is out of date: run scripts/contract-readmes.sh",
-            folder.display()
-        );
+        assert!(readme == docs, "{}/README.md is out of date: run scripts/contract-readmes.sh", folder.display());
         checked += 1;
     }
     assert_eq!(checked, 2, "channel and batch");

@@ -7,22 +7,12 @@ use paychan_tests::world::{World, text};
 
 const WAITING_PERIOD: u32 = 200;
 
-async fn settled(
-    world: &World,
-    watcher: &Watcher,
-    payer: &paychan_tests::watcher::Payer,
-    amount: i128,
-) {
-    watcher
-        .until("settled", async |_| {
-            world.read(&payer.channel).await.withdrawn.get() >= amount
-        })
-        .await;
+async fn settled(world: &World, watcher: &Watcher, payer: &paychan_tests::watcher::Payer, amount: i128) {
+    watcher.until("settled", async |_| world.read(&payer.channel).await.withdrawn.get() >= amount).await;
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_before_a_sigkill_is_settled_after_a_close_that_started_while_the_watcher_was_down()
- {
+async fn what_was_acknowledged_before_a_sigkill_is_settled_after_a_close_that_started_while_the_watcher_was_down() {
     let world = World::new(NetworkOptions::default()).await;
     let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
     let mut watcher = world.watcher();
@@ -31,18 +21,10 @@ async fn what_was_acknowledged_before_a_sigkill_is_settled_after_a_close_that_st
     for number in 1..=20_i128 {
         let amount = number * 100_000;
         let (status, body) = watcher
-            .offer(
-                &payer.channel,
-                &amount.to_string(),
-                &payer.sign(amount),
-                &format!("r{number}"),
-            )
+            .offer(&payer.channel, &amount.to_string(), &payer.sign(amount), &format!("r{number}"))
             .await
             .unwrap();
-        assert_eq!(
-            (status, text(&body, "highest")),
-            (200, amount.to_string().as_str())
-        );
+        assert_eq!((status, text(&body, "highest")), (200, amount.to_string().as_str()));
         assert_eq!(text(&body, "unsettled"), amount.to_string());
         assert_eq!(text(&body, "coverage"), "50000000");
     }
@@ -54,15 +36,8 @@ async fn what_was_acknowledged_before_a_sigkill_is_settled_after_a_close_that_st
     settled(&world, &watcher, &payer, 2_000_000).await;
 
     let state = world.read(&payer.channel).await;
-    assert!(
-        state.read_at < deadline,
-        "settled by {}, the deadline was {deadline}",
-        state.read_at
-    );
-    assert_eq!(
-        world.usdc(&world.recipient).await,
-        Amount::new(2_000_000).unwrap()
-    );
+    assert!(state.read_at < deadline, "settled by {}, the deadline was {deadline}", state.read_at);
+    assert_eq!(world.usdc(&world.recipient).await, Amount::new(2_000_000).unwrap());
 
     let now = world.network.ledger().await;
     world.network.jump(deadline.0.saturating_sub(now)).await;
@@ -81,50 +56,27 @@ async fn with_the_recipients_key_a_close_is_fenced_and_ends_the_channel() {
     let mut watcher = Watcher::configure(world.path(), &options);
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
-    let (status, _) = watcher
-        .offer(&payer.channel, "1500000", &payer.sign(1_500_000), "only")
-        .await
-        .unwrap();
+    let (status, _) = watcher.offer(&payer.channel, "1500000", &payer.sign(1_500_000), "only").await.unwrap();
     assert_eq!(status, 200);
 
     let before = world.usdc(&world.funder).await;
     world.as_funder("close-start", &payer.channel).await;
-    watcher
-        .until("closed", async |_| {
-            world.read(&payer.channel).await.is_final()
-        })
-        .await;
+    watcher.until("closed", async |_| world.read(&payer.channel).await.is_final()).await;
 
-    assert_eq!(
-        world.usdc(&world.recipient).await,
-        Amount::new(1_500_000).unwrap()
-    );
-    assert_eq!(
-        world.usdc(&world.funder).await.saturating_sub(before),
-        Amount::new(48_500_000).unwrap()
-    );
-    watcher
-        .until("seen as final", async |watcher| {
-            watcher.channel(&payer.channel).await.1["status"] == "final"
-        })
-        .await;
+    assert_eq!(world.usdc(&world.recipient).await, Amount::new(1_500_000).unwrap());
+    assert_eq!(world.usdc(&world.funder).await.saturating_sub(before), Amount::new(48_500_000).unwrap());
+    watcher.until("seen as final", async |watcher| watcher.channel(&payer.channel).await.1["status"] == "final").await;
     let (_, report) = watcher.channel(&payer.channel).await;
     assert_eq!(report["fenced"], true);
-    let (status, body) = watcher
-        .offer(&payer.channel, "1600000", &payer.sign(1_600_000), "late")
-        .await
-        .unwrap();
+    let (status, body) = watcher.offer(&payer.channel, "1600000", &payer.sign(1_600_000), "late").await.unwrap();
     assert_eq!((status, text(&body, "kind")), (410, "final"));
 }
 
 #[tokio::test]
 async fn all_four_entries_of_an_idle_channel_are_extended_before_any_is_archived() {
-    let world = World::new(NetworkOptions {
-        max_entry_ttl: 3_000,
-        min_persistent_ttl: 3_000,
-        ..NetworkOptions::default()
-    })
-    .await;
+    let world =
+        World::new(NetworkOptions { max_entry_ttl: 3_000, min_persistent_ttl: 3_000, ..NetworkOptions::default() })
+            .await;
     let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
     let mut options = world.watcher_options();
     options.life_floor = 1_500;
@@ -135,51 +87,21 @@ async fn all_four_entries_of_an_idle_channel_are_extended_before_any_is_archived
 
     let before = world.read(&payer.channel).await.lives;
     let now = world.network.ledger().await;
-    world
-        .network
-        .jump(
-            before
-                .earliest()
-                .unwrap()
-                .0
-                .saturating_sub(now)
-                .saturating_sub(300),
-        )
-        .await;
+    world.network.jump(before.earliest().unwrap().0.saturating_sub(now).saturating_sub(300)).await;
     watcher
         .until("extended", async |_| {
             let after = world.read(&payer.channel).await.lives;
-            before
-                .existing()
-                .zip(after.existing())
-                .all(|((_, before), (_, after))| after > before)
+            before.existing().zip(after.existing()).all(|((_, before), (_, after))| after > before)
         })
         .await;
 
-    assert_eq!(
-        before.existing().count(),
-        4,
-        "instance, code, token balance, token instance"
-    );
+    assert_eq!(before.existing().count(), 4, "instance, code, token balance, token instance");
     // Past the ends of their first lives, the channel can still be settled.
     let now = world.network.ledger().await;
-    world
-        .network
-        .jump(
-            before
-                .existing()
-                .map(|(_, until)| until.0)
-                .max()
-                .unwrap()
-                .saturating_sub(now)
-                + 10,
-        )
-        .await;
+    world.network.jump(before.existing().map(|(_, until)| until.0).max().unwrap().saturating_sub(now) + 10).await;
     watcher
         .until("fresh again", async |watcher| {
-            let offered = watcher
-                .offer(&payer.channel, "900000", &payer.sign(900_000), "after")
-                .await;
+            let offered = watcher.offer(&payer.channel, "900000", &payer.sign(900_000), "after").await;
             offered.is_ok_and(|(status, _)| status == 200)
         })
         .await;
@@ -194,26 +116,17 @@ async fn status_tells_the_same_with_the_daemon_up_and_down() {
     let mut watcher = world.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
-    watcher
-        .offer(&payer.channel, "700000", &payer.sign(700_000), "one")
-        .await
-        .unwrap();
+    watcher.offer(&payer.channel, "700000", &payer.sign(700_000), "one").await.unwrap();
 
     let channel = payer.channel.to_string();
     let (code, up) = watcher.status(&[]).await;
     assert_eq!(code, 0, "{up}");
-    assert!(
-        up.contains(&channel) && up.contains("0.07 USDC") && up.contains("UP"),
-        "{up}"
-    );
+    assert!(up.contains(&channel) && up.contains("0.07 USDC") && up.contains("UP"), "{up}");
 
     watcher.sigkill().await;
     let (code, down) = watcher.status(&[]).await;
     assert_eq!(code, 0, "{down}");
-    assert!(
-        down.contains(&channel) && down.contains("0.07 USDC") && down.contains("DOWN"),
-        "{down}"
-    );
+    assert!(down.contains(&channel) && down.contains("0.07 USDC") && down.contains("DOWN"), "{down}");
     let (_, json) = watcher.status(&["--json"]).await;
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["running"], false);
@@ -227,14 +140,9 @@ async fn sigterm_ends_the_daemon_with_zero_and_everything_on_disk() {
     let mut watcher = world.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
-    watcher
-        .offer(&payer.channel, "700000", &payer.sign(700_000), "one")
-        .await
-        .unwrap();
+    watcher.offer(&payer.channel, "700000", &payer.sign(700_000), "one").await.unwrap();
     watcher.sigterm();
-    let ended = tokio::time::timeout(PATIENCE, watcher.ended())
-        .await
-        .unwrap();
+    let ended = tokio::time::timeout(PATIENCE, watcher.ended()).await.unwrap();
     assert_eq!(ended.code(), Some(0), "{}", watcher.logged());
 
     watcher.start().await;

@@ -28,11 +28,7 @@ impl Ran {
 
     /// The JSON of a run that must have worked.
     pub fn ok(self) -> Value {
-        assert_eq!(
-            self.code, 0,
-            "paychan failed: {}\n{}",
-            self.stdout, self.stderr
-        );
+        assert_eq!(self.code, 0, "paychan failed: {}\n{}", self.stdout, self.stderr);
         self.json()
     }
 }

@@ -29,11 +29,7 @@ pub struct NetworkOptions {
 impl Default for NetworkOptions {
     fn default() -> Self {
         // Lives as on the public networks: entries that a test does not look at don't expire under it.
-        Self {
-            ledger_ms: 50,
-            max_entry_ttl: 3_110_400,
-            min_persistent_ttl: 120_960,
-        }
+        Self { ledger_ms: 50, max_entry_ttl: 3_110_400, min_persistent_ttl: 120_960 }
     }
 }
 
@@ -60,10 +56,7 @@ impl Network {
             .args(["--rpc-port", "0", "--control-port", "0"])
             .args(["--ledger-ms", &options.ledger_ms.to_string()])
             .args(["--max-entry-ttl", &options.max_entry_ttl.to_string()])
-            .args([
-                "--min-persistent-ttl",
-                &options.min_persistent_ttl.to_string(),
-            ])
+            .args(["--min-persistent-ttl", &options.min_persistent_ttl.to_string()])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
@@ -71,28 +64,13 @@ impl Network {
             .expect("paychan-localnet starts");
         let stdout = process.stdout.take().expect("its output is piped");
         let mut lines = BufReader::new(stdout).lines();
-        let line = lines
-            .next_line()
-            .await
-            .expect("its output can be read")
-            .expect("it prints where it listens");
+        let line = lines.next_line().await.expect("its output can be read").expect("it prints where it listens");
         let start: Value = serde_json::from_str(&line).expect("the line is JSON");
-        let field = |name: &str| {
-            start[name]
-                .as_str()
-                .unwrap_or_else(|| panic!("no {name} in {line}"))
-                .to_owned()
-        };
+        let field = |name: &str| start[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).to_owned();
         let rpc_url = field("rpc_url");
         Self {
-            client: Client::new(
-                &rpc_url,
-                Options {
-                    timeout: Duration::from_secs(20),
-                    ..Options::default()
-                },
-            )
-            .expect("a loopback URL"),
+            client: Client::new(&rpc_url, Options { timeout: Duration::from_secs(20), ..Options::default() })
+                .expect("a loopback URL"),
             rpc_url,
             control_url: field("control_url"),
             passphrase: field("passphrase"),
@@ -108,12 +86,7 @@ impl Network {
 
     /// The newest ledger.
     pub async fn ledger(&self) -> u32 {
-        self.client
-            .get_latest_ledger()
-            .await
-            .expect("the local network answers")
-            .sequence
-            .0
+        self.client.get_latest_ledger().await.expect("the local network answers").sequence.0
     }
 
     /// Jumps ahead: `ledgers` pass at once, and no time. The watcher would not trust a network whose clock is ahead.
@@ -126,28 +99,16 @@ impl Network {
             .send()
             .await
             .expect("the control endpoint answers");
-        assert!(
-            answer.status().is_success(),
-            "jump: {}",
-            answer.text().await.unwrap_or_default()
-        );
+        assert!(answer.status().is_success(), "jump: {}", answer.text().await.unwrap_or_default());
     }
 
     /// A new account with 10,000 XLM from the friendbot, its secret in `folder/<name>.key`.
     pub async fn account(&self, folder: &Path, name: &str) -> Person {
         let secret = SecretKey::generate().expect("the system has randomness");
         let id = secret.account();
-        let answer = self
-            .http
-            .get(format!("{}/friendbot?addr={id}", self.rpc_url))
-            .send()
-            .await
-            .expect("the friendbot answers");
-        assert!(
-            answer.status().is_success(),
-            "friendbot: {}",
-            answer.text().await.unwrap_or_default()
-        );
+        let answer =
+            self.http.get(format!("{}/friendbot?addr={id}", self.rpc_url)).send().await.expect("the friendbot answers");
+        assert!(answer.status().is_success(), "friendbot: {}", answer.text().await.unwrap_or_default());
         let file = folder.join(format!("{name}.key"));
         write_secret(&file, &secret.to_strkey());
         Person { secret, id, file }
@@ -160,20 +121,14 @@ impl Network {
             network,
             source,
             signers: &[],
-            patience: Patience {
-                poll: Duration::from_millis(20),
-                ..Patience::default()
-            },
+            patience: Patience { poll: Duration::from_millis(20), ..Patience::default() },
         }
     }
 
     /// Issues a test USDC: an issuer, a trustline for each of `holders`, and the asset's contract.
     pub async fn issue_usdc(&self, folder: &Path, holders: &[&Person]) -> TestToken {
         let issuer = self.account(folder, "issuer").await;
-        let sac = SacAsset::Asset {
-            code: "USDC".to_owned(),
-            issuer: issuer.id,
-        };
+        let sac = SacAsset::Asset { code: "USDC".to_owned(), issuer: issuer.id };
         let asset = sac.to_xdr().expect("USDC is a code of 4 characters");
         let network = self.id();
         self.submitter(&issuer.secret, &network)
@@ -186,11 +141,7 @@ impl Network {
             .await
             .expect("the asset's contract");
         let contract = calls::token_contract_id(&network, &asset);
-        let token = TestToken {
-            issuer,
-            asset,
-            contract,
-        };
+        let token = TestToken { issuer, asset, contract };
         for holder in holders {
             self.trust(&token, holder).await;
         }
@@ -201,11 +152,7 @@ impl Network {
     pub async fn trust(&self, token: &TestToken, holder: &Person) {
         let network = self.id();
         self.submitter(&holder.secret, &network)
-            .classic(vec![operations::change_trust(
-                None,
-                token.asset.clone(),
-                i64::MAX,
-            )])
+            .classic(vec![operations::change_trust(None, token.asset.clone(), i64::MAX)])
             .await
             .expect("a trustline");
     }
@@ -214,12 +161,7 @@ impl Network {
     pub async fn mint(&self, token: &TestToken, to: &Person, amount: i64) {
         let network = self.id();
         self.submitter(&token.issuer.secret, &network)
-            .classic(vec![operations::payment(
-                None,
-                &to.id,
-                token.asset.clone(),
-                amount,
-            )])
+            .classic(vec![operations::payment(None, &to.id, token.asset.clone(), amount)])
             .await
             .expect("the issuer pays");
     }
@@ -227,11 +169,8 @@ impl Network {
     /// What an account has of the token, base units.
     pub async fn balance(&self, token: &TestToken, who: &AccountId) -> Amount {
         let key = keys::trustline(who, &token.asset).expect("not the native asset");
-        let entries = self
-            .client
-            .get_ledger_entries(std::slice::from_ref(&key))
-            .await
-            .expect("the local network answers");
+        let entries =
+            self.client.get_ledger_entries(std::slice::from_ref(&key)).await.expect("the local network answers");
         let Some(entry) = entries.get(&key) else {
             return Amount::ZERO;
         };

@@ -10,14 +10,9 @@ use std::path::{Path, PathBuf};
 /// When it is not there, saying how to build it.
 pub fn program(name: &str) -> PathBuf {
     let here = std::env::current_exe().expect("a running program has a path");
-    here.ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| {
-            panic!("{name} is not built: run `cargo build --workspace --bins`, or scripts/test.sh, which does")
-        })
+    here.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file()).unwrap_or_else(|| {
+        panic!("{name} is not built: run `cargo build --workspace --bins`, or scripts/test.sh, which does")
+    })
 }
 
 /// The channel contract's Wasm, as scripts/build-contracts.sh leaves it.
@@ -37,13 +32,6 @@ pub fn batch_wasm() -> PathBuf {
 }
 
 fn built_wasm(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../target/contracts")
-        .join(name);
-    path.canonicalize().unwrap_or_else(|_| {
-        panic!(
-            "{} is missing: run scripts/build-contracts.sh",
-            path.display()
-        )
-    })
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/contracts").join(name);
+    path.canonicalize().unwrap_or_else(|_| panic!("{} is missing: run scripts/build-contracts.sh", path.display()))
 }

@@ -60,12 +60,7 @@ pub struct WatcherOptions<'a> {
 
 impl<'a> WatcherOptions<'a> {
     /// Usual values: terms for a network of short ledgers.
-    pub fn new(
-        network: &'a Network,
-        recipient: &'a Person,
-        lane: &'a Person,
-        token: &'a TestToken,
-    ) -> Self {
+    pub fn new(network: &'a Network, recipient: &'a Person, lane: &'a Person, token: &'a TestToken) -> Self {
         Self {
             network,
             passphrase: None,
@@ -94,13 +89,7 @@ impl Watcher {
             true => format!("secret = {{ file = {:?} }}\n", options.recipient.file),
             false => String::new(),
         };
-        let WatcherOptions {
-            network,
-            recipient,
-            lane,
-            token: asset,
-            ..
-        } = options;
+        let WatcherOptions { network, recipient, lane, token: asset, .. } = options;
         let config = folder.join("watcher.toml");
         let text = format!(
             r#"data_dir = {data_dir:?}
@@ -172,11 +161,7 @@ extend_to_ledgers = {extend_to}
 
     /// Starts the program; does not wait.
     pub fn spawn(&mut self) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .expect("the log can be opened");
+        let log = File::options().create(true).append(true).open(&self.log).expect("the log can be opened");
         let process = Command::new(program("paychan-watcher"))
             .arg("run")
             .arg("--config")
@@ -223,10 +208,7 @@ extend_to_ledgers = {extend_to}
 
     fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().and_then(Child::id).expect("it runs");
-        let process = i32::try_from(process)
-            .ok()
-            .and_then(Pid::from_raw)
-            .expect("a process has a number above 0");
+        let process = i32::try_from(process).ok().and_then(Pid::from_raw).expect("a process has a number above 0");
         kill_process(process, signal).expect("it can be told");
     }
 
@@ -269,8 +251,7 @@ extend_to_ledgers = {extend_to}
             .output()
             .await
             .expect("paychan-watcher starts");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (output.status.code().unwrap_or(-1), text)
     }
 
@@ -282,19 +263,12 @@ extend_to_ledgers = {extend_to}
 
     /// Asks it to watch a channel: HTTP status and body.
     pub async fn admit(&self, channel: &ContractId) -> (u16, Value) {
-        self.post(
-            "/v1/channels",
-            &json!({ "channel": channel.to_string() }).to_string(),
-        )
-        .await
+        self.post("/v1/channels", &json!({ "channel": channel.to_string() }).to_string()).await
     }
 
     /// What it knows of a channel: HTTP status and body.
     pub async fn channel(&self, channel: &ContractId) -> (u16, Value) {
-        let request = self
-            .http
-            .get(format!("{}/v1/channels/{channel}", self.url))
-            .bearer_auth(&self.token);
+        let request = self.http.get(format!("{}/v1/channels/{channel}", self.url)).bearer_auth(&self.token);
         body_of(request.send().await.expect("the watcher answers")).await
     }
 
@@ -332,11 +306,7 @@ extend_to_ledgers = {extend_to}
     pub async fn until(&self, what: &str, reached: impl AsyncFn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !reached(self).await {
-            assert!(
-                Instant::now() < deadline,
-                "not {what} in time; the watcher logged:\n{}",
-                self.logged()
-            );
+            assert!(Instant::now() < deadline, "not {what} in time; the watcher logged:\n{}", self.logged());
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -345,17 +315,13 @@ extend_to_ledgers = {extend_to}
 async fn body_of(answer: reqwest::Response) -> (u16, Value) {
     let status = answer.status().as_u16();
     let text = answer.text().await.expect("the answer has a body");
-    let body =
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}"));
+    let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}"));
     (status, body)
 }
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 /// Someone who pays through a channel.
@@ -372,11 +338,7 @@ impl Payer {
     /// The signature over a total, as the API takes it.
     pub fn sign(&self, amount: i128) -> String {
         let amount = Amount::new(amount).expect("not negative");
-        let commitment = Commitment {
-            network: self.network,
-            channel: self.channel,
-            amount,
-        };
+        let commitment = Commitment { network: self.network, channel: self.channel, amount };
         commitment.sign(&self.secret).to_string()
     }
 }

@@ -41,14 +41,7 @@ impl World {
         let lane = network.account(path, "lane").await;
         let usdc = network.issue_usdc(path, &[&funder, &recipient]).await;
         network.mint(&usdc, &funder, 10_000_000_000).await;
-        Self {
-            folder,
-            network,
-            funder,
-            recipient,
-            lane,
-            usdc,
-        }
+        Self { folder, network, funder, recipient, lane, usdc }
     }
 
     /// Where everything is written. Removed when dropped.
@@ -90,34 +83,17 @@ impl World {
             ("--deposit", deposit.as_ref()),
             ("--refund-waiting-period", waiting_period.as_ref()),
         ];
-        let args = args
-            .into_iter()
-            .flat_map(|(name, value)| [OsStr::new(name), value]);
-        let opened = paychan(
-            &self.network,
-            std::iter::once(OsStr::new("open")).chain(args),
-        )
-        .await
-        .ok();
-        let channel = text(&opened, "channel")
-            .parse()
-            .expect("a channel's address");
-        Payer {
-            secret,
-            network: self.network.id(),
-            channel,
-        }
+        let args = args.into_iter().flat_map(|(name, value)| [OsStr::new(name), value]);
+        let opened = paychan(&self.network, std::iter::once(OsStr::new("open")).chain(args)).await.ok();
+        let channel = text(&opened, "channel").parse().expect("a channel's address");
+        Payer { secret, network: self.network.id(), channel }
     }
 
     /// Calls a channel as the funder, with `paychan NAME CHANNEL`.
     pub async fn as_funder(&self, name: &str, channel: &ContractId) -> Value {
         let channel = channel.to_string();
-        let args: [&OsStr; 4] = [
-            name.as_ref(),
-            channel.as_ref(),
-            "--secret-file".as_ref(),
-            self.funder.file.as_os_str(),
-        ];
+        let args: [&OsStr; 4] =
+            [name.as_ref(), channel.as_ref(), "--secret-file".as_ref(), self.funder.file.as_os_str()];
         paychan(&self.network, args).await.ok()
     }
 
@@ -154,18 +130,12 @@ impl World {
 
     /// The channel as it is on chain now.
     pub async fn read(&self, channel: &ContractId) -> ChannelState {
-        read_channel(&self.network.client, channel)
-            .await
-            .expect("the channel can be read")
+        read_channel(&self.network.client, channel).await.expect("the channel can be read")
     }
 
     /// An account's XLM, in stroops.
     pub async fn xlm(&self, who: &Person) -> i64 {
-        read_account(&self.network.client, &who.id)
-            .await
-            .expect("the account exists")
-            .balance
-            .0
+        read_account(&self.network.client, &who.id).await.expect("the account exists").balance.0
     }
 
     /// An account's USDC, in base units.
@@ -176,7 +146,5 @@ impl World {
 
 /// A text field of a JSON object.
 pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("no text {name} in {value}"))
+    value[name].as_str().unwrap_or_else(|| panic!("no text {name} in {value}"))
 }

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::VerifyingKey;
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Layout,
-    Ledger, Lives, Signature, Stroops, TokenKind, WasmHash,
+    AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Layout, Ledger, Lives,
+    Signature, Stroops, TokenKind, WasmHash,
 };
 use paychan_watcher::acceptance::{Acceptance, Reread, ViewGate};
 use paychan_watcher::admission::Payability;
@@ -52,9 +52,7 @@ fn main() {
     }
     let config = Arc::new(Config::parse(&config_text()).unwrap());
     println!("signing {} commitments...", u64::from(SUBMITTERS) * EACH);
-    let funders: Vec<Funder> = (1..=SUBMITTERS)
-        .map(|number| funder(number, &config))
-        .collect();
+    let funders: Vec<Funder> = (1..=SUBMITTERS).map(|number| funder(number, &config)).collect();
 
     let before = verify_alone(&funders);
     let accepted = accept_all(&funders, &config);
@@ -63,15 +61,9 @@ fn main() {
     let alone = before.max(after);
     let percent = accepted.per_second * 100 / alone;
     println!("verify_strict alone, one core     {before:>8} /s before, {after} /s after");
-    println!(
-        "accepted: verified and durable    {:>8} /s, {SUBMITTERS} submitters",
-        accepted.per_second
-    );
+    println!("accepted: verified and durable    {:>8} /s, {SUBMITTERS} submitters", accepted.per_second);
     println!("  that is of verify_strict alone  {percent:>8} %  (asked: {ASKED_PERCENT} %)");
-    println!(
-        "  syncs                           {:>8} /s",
-        accepted.syncs_per_second
-    );
+    println!("  syncs                           {:>8} /s", accepted.syncs_per_second);
     println!(
         "  commitments in a batch          {:>8} on average, {} at most",
         accepted.mean_batch, accepted.largest_batch
@@ -110,29 +102,16 @@ struct Figures {
 }
 
 fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(cores())
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores()).enable_all().build().unwrap();
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     runtime.block_on(async {
         let (store, _) = Store::open(dir.path(), &config.network_id(), Options::default()).unwrap();
         for funder in funders {
             store.admit(admission(&funder.state)).await.unwrap();
         }
-        let gate = Arc::new(ViewGate::new(
-            Arc::new(view(funders)),
-            Arc::new(SystemClock),
-            Arc::clone(config),
-        ));
+        let gate = Arc::new(ViewGate::new(Arc::new(view(funders)), Arc::new(SystemClock), Arc::clone(config)));
         assert!(store.set_gate(gate.clone()).is_ok());
-        let acceptance = Arc::new(Acceptance::new(
-            config.network_id(),
-            store.clone(),
-            gate,
-            Arc::new(NothingNew),
-        ));
+        let acceptance = Arc::new(Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(NothingNew)));
         let before = store.counts();
         let start = Instant::now();
         let submitters: Vec<_> = funders
@@ -143,10 +122,8 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
                 tokio::spawn(async move {
                     for (commitment, signature) in signed {
                         let id = RequestId::new(&format!("request-{}", commitment.amount)).unwrap();
-                        let acknowledged = acceptance
-                            .offer(commitment.channel, commitment.amount, signature, id)
-                            .await
-                            .unwrap();
+                        let acknowledged =
+                            acceptance.offer(commitment.channel, commitment.amount, signature, id).await.unwrap();
                         assert_eq!(acknowledged.highest, commitment.amount);
                     }
                 })
@@ -158,11 +135,7 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
         let took = start.elapsed();
         let counts = store.counts();
         let (syncs, records) = (counts.syncs - before.syncs, counts.records - before.records);
-        assert_eq!(
-            records,
-            u64::from(SUBMITTERS) * EACH,
-            "every one was written"
-        );
+        assert_eq!(records, u64::from(SUBMITTERS) * EACH, "every one was written");
         for funder in funders {
             let held = store.held(&funder.state.channel).unwrap();
             assert_eq!(held.highest_amount(), amount(EACH));
@@ -204,11 +177,7 @@ fn funder(number: u8, config: &Config) -> Funder {
     let channel = ContractId([number; 32]);
     let signed = (1..=EACH)
         .map(|units| {
-            let commitment = Commitment {
-                network: config.network_id(),
-                channel,
-                amount: amount(units),
-            };
+            let commitment = Commitment { network: config.network_id(), channel, amount: amount(units) };
             (commitment, commitment.sign(&secret))
         })
         .collect();
@@ -230,20 +199,10 @@ fn funder(number: u8, config: &Config) -> Funder {
         balance: amount(1_000_000_000),
         balance_authorized: true,
         balance_clawback: false,
-        lives: Lives {
-            instance: far,
-            code: far,
-            token_balance: far,
-            token_instance: far,
-            token_code: far,
-        },
+        lives: Lives { instance: far, code: far, token_balance: far, token_instance: far, token_code: far },
         read_at: HEAD,
     };
-    Funder {
-        state,
-        secret,
-        signed,
-    }
+    Funder { state, secret, signed }
 }
 
 fn admission(state: &ChannelState) -> Admission {
@@ -263,15 +222,9 @@ fn admission(state: &ChannelState) -> Admission {
 /// All that a follower would have seen just now.
 fn view(funders: &[Funder]) -> View {
     let view = View::new();
-    let head = Head {
-        ledger: HEAD,
-        closed_at_unix_ms: SystemClock.wall_unix_ms(),
-    };
+    let head = Head { ledger: HEAD, closed_at_unix_ms: SystemClock.wall_unix_ms() };
     view.saw_head(head, SystemClock.boot());
-    view.saw_network(NetworkTerms {
-        target_close_ms: 5_000,
-        max_entry_ttl: 3_110_400,
-    });
+    view.saw_network(NetworkTerms { target_close_ms: 5_000, max_entry_ttl: 3_110_400 });
     view.saw_lane(LaneFacts {
         account: AccountId([210; 32]),
         balance: Stroops(i64::MAX / 2),

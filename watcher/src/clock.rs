@@ -25,17 +25,12 @@ impl Clock for SystemClock {
         // A clock before 1970 is a broken clock; zero makes everything look stale, which is the safe answer.
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| {
-                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-            })
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
     fn boot(&self) -> Duration {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Duration::new(
-            u64::try_from(now.tv_sec).unwrap_or(0),
-            u32::try_from(now.tv_nsec).unwrap_or(0),
-        )
+        Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
     }
 }
 
@@ -52,10 +47,7 @@ struct Hands {
 impl ManualClock {
     /// A clock showing this wall time, on a machine that booted an hour ago.
     pub fn at_unix_ms(wall_unix_ms: u64) -> Self {
-        Self(Mutex::new(Hands {
-            wall_unix_ms,
-            boot: Duration::from_secs(3600),
-        }))
+        Self(Mutex::new(Hands { wall_unix_ms, boot: Duration::from_secs(3600) }))
     }
 
     /// Lets time pass on both clocks.
@@ -73,9 +65,7 @@ impl ManualClock {
 
     fn hands(&self) -> std::sync::MutexGuard<'_, Hands> {
         // A test that panicked while holding the lock left two plain numbers: there is nothing half-written.
-        self.0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -106,10 +96,7 @@ mod tests {
         let year_2020 = 1_577_836_800_000;
         let year_2100 = 4_102_444_800_000;
         let now = SystemClock.wall_unix_ms();
-        assert!(
-            now > year_2020 && now < year_2100,
-            "{now} is no plausible time in milliseconds"
-        );
+        assert!(now > year_2020 && now < year_2100, "{now} is no plausible time in milliseconds");
     }
 
     #[test]

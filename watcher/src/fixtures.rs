@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, CommitmentSecret, ContractId, Layout, Ledger, Lives,
-    SacAsset, Signature, Stroops, TokenKind, WasmHash,
+    AccountId, Address, Amount, ChannelState, CommitmentSecret, ContractId, Layout, Ledger, Lives, SacAsset, Signature,
+    Stroops, TokenKind, WasmHash,
 };
 
 use crate::admission::Payability;
@@ -80,10 +80,7 @@ pub(crate) fn state() -> ChannelState {
         layout: Layout::Paychan,
         wasm_hash: CODE,
         token: TOKEN,
-        token_kind: TokenKind::Asset(SacAsset::Asset {
-            code: "USDC".to_owned(),
-            issuer: ISSUER,
-        }),
+        token_kind: TokenKind::Asset(SacAsset::Asset { code: "USDC".to_owned(), issuer: ISSUER }),
         from: FUNDER,
         to: RECIPIENT,
         commitment_key: secret().public().to_bytes(),
@@ -95,13 +92,7 @@ pub(crate) fn state() -> ChannelState {
         balance: units(1_000_000_000),
         balance_authorized: true,
         balance_clawback: false,
-        lives: Lives {
-            instance: far,
-            code: far,
-            token_balance: far,
-            token_instance: far,
-            token_code: None,
-        },
+        lives: Lives { instance: far, code: far, token_balance: far, token_instance: far, token_code: None },
         read_at: HEAD,
     }
 }
@@ -141,31 +132,17 @@ pub(crate) fn channel_view(state: ChannelState) -> ChannelView {
     }
 }
 
-pub(crate) const NETWORK_TERMS: NetworkTerms = NetworkTerms {
-    target_close_ms: 5_000,
-    max_entry_ttl: 3_110_400,
-};
+pub(crate) const NETWORK_TERMS: NetworkTerms = NetworkTerms { target_close_ms: 5_000, max_entry_ttl: 3_110_400 };
 
 pub(crate) fn lane(spendable: i64) -> LaneFacts {
-    LaneFacts {
-        account: LANE,
-        balance: Stroops(spendable + 10_000_000),
-        spendable: Stroops(spendable),
-        read_at: HEAD,
-    }
+    LaneFacts { account: LANE, balance: Stroops(spendable + 10_000_000), spendable: Stroops(spendable), read_at: HEAD }
 }
 
 /// A view in which [`state`] takes commitments.
 pub(crate) fn view() -> View {
     let view = View::new();
     view.saw_network(NETWORK_TERMS);
-    view.saw_head(
-        Head {
-            ledger: HEAD,
-            closed_at_unix_ms: WALL_MS,
-        },
-        BOOT,
-    );
+    view.saw_head(Head { ledger: HEAD, closed_at_unix_ms: WALL_MS }, BOOT);
     view.saw_channel(state());
     view.saw_lane(lane(1_000_000_000));
     view.saw_promises(0);

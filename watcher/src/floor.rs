@@ -93,9 +93,7 @@ pub enum FloorError {
 /// `target_close_ms` is the network's own setting (`CONFIG_SETTING_SCP_TIMING`, CAP-70).
 pub fn poll_ledgers(poll_interval_ms: u32, target_close_ms: u32) -> Result<u32, FloorError> {
     if target_close_ms == 0 {
-        return Err(FloorError::Zero {
-            term: "the network's target close time",
-        });
+        return Err(FloorError::Zero { term: "the network's target close time" });
     }
     Ok(poll_interval_ms.div_ceil(target_close_ms).max(1))
 }
@@ -105,23 +103,14 @@ impl Queue {
     pub fn ledgers(&self) -> Result<u32, FloorError> {
         for (value, term) in [
             (self.lanes, "the number of lanes"),
-            (
-                self.channels_per_transaction,
-                "the number of channels per transaction",
-            ),
+            (self.channels_per_transaction, "the number of channels per transaction"),
         ] {
             if value == 0 {
                 return Err(FloorError::Zero { term });
             }
         }
-        let at_once = self
-            .lanes
-            .checked_mul(self.channels_per_transaction)
-            .ok_or(FloorError::TooLong)?;
-        self.channels
-            .div_ceil(at_once)
-            .checked_mul(self.confirm)
-            .ok_or(FloorError::TooLong)
+        let at_once = self.lanes.checked_mul(self.channels_per_transaction).ok_or(FloorError::TooLong)?;
+        self.channels.div_ceil(at_once).checked_mul(self.confirm).ok_or(FloorError::TooLong)
     }
 }
 
@@ -130,14 +119,8 @@ impl Floor {
     pub fn of(terms: Terms) -> Result<Self, FloorError> {
         let queue = terms.queue.ledgers()?;
         let reaction = reaction(&terms, queue).ok_or(FloorError::TooLong)?;
-        let waiting_period =
-            waiting_period(reaction, terms.sweep_interval).ok_or(FloorError::TooLong)?;
-        Ok(Self {
-            terms,
-            queue,
-            reaction,
-            waiting_period,
-        })
+        let waiting_period = waiting_period(reaction, terms.sweep_interval).ok_or(FloorError::TooLong)?;
+        Ok(Self { terms, queue, reaction, waiting_period })
     }
 
     /// F's upper bound: a third of W.
@@ -148,10 +131,7 @@ impl Floor {
     /// Refuses a configured minimum below W.
     pub fn check_minimum(&self, configured: u32) -> Result<(), FloorError> {
         if configured < self.waiting_period {
-            return Err(FloorError::MinimumTooLow {
-                configured,
-                floor: self.waiting_period,
-            });
+            return Err(FloorError::MinimumTooLow { configured, floor: self.waiting_period });
         }
         Ok(())
     }
@@ -160,40 +140,22 @@ impl Floor {
     pub fn check_freshness(&self, configured: u32) -> Result<(), FloorError> {
         let limit = self.freshness_limit();
         if configured > limit {
-            return Err(FloorError::FreshnessTooLong {
-                configured,
-                limit,
-                floor: self.waiting_period,
-            });
+            return Err(FloorError::FreshnessTooLong { configured, limit, floor: self.waiting_period });
         }
         Ok(())
     }
 
     /// The same terms with another number of channels: what admission asks before it takes one more.
     pub fn with_channels(&self, channels: u32) -> Result<Self, FloorError> {
-        let queue = Queue {
-            channels,
-            ..self.terms.queue
-        };
-        Self::of(Terms {
-            queue,
-            ..self.terms
-        })
+        let queue = Queue { channels, ..self.terms.queue };
+        Self::of(Terms { queue, ..self.terms })
     }
 }
 
 /// T = s + p + g + k(b + g) + q.
 fn reaction(terms: &Terms, queue: u32) -> Option<u32> {
-    let attempts = terms
-        .bounds
-        .checked_add(terms.node_lag)?
-        .checked_mul(terms.attempts)?;
-    terms
-        .sweep
-        .checked_add(terms.poll)?
-        .checked_add(terms.node_lag)?
-        .checked_add(attempts)?
-        .checked_add(queue)
+    let attempts = terms.bounds.checked_add(terms.node_lag)?.checked_mul(terms.attempts)?;
+    terms.sweep.checked_add(terms.poll)?.checked_add(terms.node_lag)?.checked_add(attempts)?.checked_add(queue)
 }
 
 /// W = max(3T, S + T) + 1.
@@ -205,55 +167,29 @@ fn waiting_period(reaction: u32, sweep_interval: u32) -> Option<u32> {
 
 impl fmt::Display for Floor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Terms {
-            sweep,
-            poll,
-            node_lag,
-            attempts,
-            bounds,
-            sweep_interval,
-            queue,
-        } = self.terms;
+        let Terms { sweep, poll, node_lag, attempts, bounds, sweep_interval, queue } = self.terms;
         let how_queue = format!(
             "all {} channels closing at once, {} at a time, {} ledgers each",
             queue.channels,
             queue.lanes.saturating_mul(queue.channels_per_transaction),
             queue.confirm
         );
-        let how_attempts =
-            format!("k(b + g): {attempts} attempts of {bounds} ledgers, on a lagging node");
+        let how_attempts = format!("k(b + g): {attempts} attempts of {bounds} ledgers, on a lagging node");
         let rows: [(&str, u32, &str); 8] = [
             ("s", sweep, "a sweep takes"),
             ("p", poll, "between two polls"),
             ("g", node_lag, "a node may lag"),
-            (
-                "k(b + g)",
-                attempts.saturating_mul(bounds.saturating_add(node_lag)),
-                &how_attempts,
-            ),
+            ("k(b + g)", attempts.saturating_mul(bounds.saturating_add(node_lag)), &how_attempts),
             ("q", self.queue, &how_queue),
-            (
-                "T",
-                self.reaction,
-                "reaction time: s + p + g + k(b + g) + q",
-            ),
+            ("T", self.reaction, "reaction time: s + p + g + k(b + g) + q"),
             ("S", sweep_interval, "between two sweeps"),
-            (
-                "W",
-                self.waiting_period,
-                "shortest waiting period: max(3T, S + T) + 1",
-            ),
+            ("W", self.waiting_period, "shortest waiting period: max(3T, S + T) + 1"),
         ];
         writeln!(f, "reaction time and waiting period, in ledgers")?;
         for (name, ledgers, what) in rows {
             writeln!(f, "  {name:<8}  {ledgers:>10}  {what}")?;
         }
-        write!(
-            f,
-            "  {:<8}  {:>10}  a channel's view may be this old: W/3",
-            "F",
-            self.freshness_limit()
-        )
+        write!(f, "  {:<8}  {:>10}  a channel's view may be this old: W/3", "F", self.freshness_limit())
     }
 }
 
@@ -273,22 +209,14 @@ mod tests {
             attempts: 10,
             bounds: 5,
             sweep_interval: 120,
-            queue: Queue {
-                channels: 7,
-                lanes: 2,
-                channels_per_transaction: 1,
-                confirm: 3,
-            },
+            queue: Queue { channels: 7, lanes: 2, channels_per_transaction: 1, confirm: 3 },
         }
     }
 
     #[test]
     fn the_formula_is_the_one_written_down() {
         let floor = Floor::of(terms()).unwrap();
-        assert_eq!(
-            floor.queue, 12,
-            "7 channels on 2 lanes are 4 rounds of 3 ledgers"
-        );
+        assert_eq!(floor.queue, 12, "7 channels on 2 lanes are 4 rounds of 3 ledgers");
         assert_eq!(floor.reaction, 6 + 1 + 12 + 10 * (5 + 12) + 12);
         assert_eq!(floor.waiting_period, 3 * 201 + 1);
         assert_eq!(floor.freshness_limit(), 604 / 3);
@@ -296,11 +224,7 @@ mod tests {
 
     #[test]
     fn a_long_interval_between_sweeps_sets_the_floor() {
-        let floor = Floor::of(Terms {
-            sweep_interval: 5_000,
-            ..terms()
-        })
-        .unwrap();
+        let floor = Floor::of(Terms { sweep_interval: 5_000, ..terms() }).unwrap();
         assert_eq!(floor.waiting_period, 5_000 + 201 + 1);
     }
 
@@ -309,17 +233,8 @@ mod tests {
         let floor = Floor::of(terms()).unwrap();
         assert_eq!(floor.check_minimum(604), Ok(()));
         let refused = floor.check_minimum(603).unwrap_err();
-        assert_eq!(
-            refused,
-            FloorError::MinimumTooLow {
-                configured: 603,
-                floor: 604
-            }
-        );
-        assert!(
-            refused.to_string().contains("raise it to at least 604"),
-            "{refused}"
-        );
+        assert_eq!(refused, FloorError::MinimumTooLow { configured: 603, floor: 604 });
+        assert!(refused.to_string().contains("raise it to at least 604"), "{refused}");
     }
 
     #[test]
@@ -328,11 +243,7 @@ mod tests {
         assert_eq!(floor.check_freshness(201), Ok(()));
         assert_eq!(
             floor.check_freshness(202),
-            Err(FloorError::FreshnessTooLong {
-                configured: 202,
-                limit: 201,
-                floor: 604
-            })
+            Err(FloorError::FreshnessTooLong { configured: 202, limit: 201, floor: 604 })
         );
     }
 
@@ -342,64 +253,36 @@ mod tests {
         assert_eq!(poll_ledgers(5_000, 5_000), Ok(1));
         assert_eq!(poll_ledgers(5_001, 5_000), Ok(2));
         assert_eq!(poll_ledgers(0, 5_000), Ok(1));
-        assert_eq!(
-            poll_ledgers(1, 0),
-            Err(FloorError::Zero {
-                term: "the network's target close time"
-            })
-        );
+        assert_eq!(poll_ledgers(1, 0), Err(FloorError::Zero { term: "the network's target close time" }));
     }
 
     #[test]
     fn a_queue_without_lanes_has_no_length() {
-        let queue = Queue {
-            lanes: 0,
-            ..terms().queue
-        };
-        assert!(matches!(
-            Floor::of(Terms { queue, ..terms() }),
-            Err(FloorError::Zero { .. })
-        ));
+        let queue = Queue { lanes: 0, ..terms().queue };
+        assert!(matches!(Floor::of(Terms { queue, ..terms() }), Err(FloorError::Zero { .. })));
     }
 
     #[test]
     fn the_table_shows_every_term_and_its_sum() {
         let table = Floor::of(terms()).unwrap().to_string();
-        for line in [
-            "T                201",
-            "W                604",
-            "q                 12",
-            "F                201",
-        ] {
+        for line in ["T                201", "W                604", "q                 12", "F                201"] {
             assert!(table.contains(line), "no line {line:?} in\n{table}");
         }
     }
 
     fn any_terms() -> impl Strategy<Value = Terms> {
         let n = prop_oneof![0u32..200, any::<u32>()];
-        (
-            proptest::collection::vec(n, 6),
-            any::<u32>(),
-            1u32..9,
-            1u32..9,
-            0u32..99,
+        (proptest::collection::vec(n, 6), any::<u32>(), 1u32..9, 1u32..9, 0u32..99).prop_map(
+            |(t, channels, lanes, channels_per_transaction, confirm)| Terms {
+                sweep: t[0],
+                poll: t[1],
+                node_lag: t[2],
+                attempts: t[3],
+                bounds: t[4],
+                sweep_interval: t[5],
+                queue: Queue { channels, lanes, channels_per_transaction, confirm },
+            },
         )
-            .prop_map(
-                |(t, channels, lanes, channels_per_transaction, confirm)| Terms {
-                    sweep: t[0],
-                    poll: t[1],
-                    node_lag: t[2],
-                    attempts: t[3],
-                    bounds: t[4],
-                    sweep_interval: t[5],
-                    queue: Queue {
-                        channels,
-                        lanes,
-                        channels_per_transaction,
-                        confirm,
-                    },
-                },
-            )
     }
 
     proptest! {

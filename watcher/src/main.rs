@@ -65,11 +65,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Config.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+            return if error.use_stderr() { Exit::Config.into() } else { ExitCode::SUCCESS };
         }
     };
     match obey(arguments.command) {
@@ -94,14 +90,10 @@ fn obey(command: Command) -> Result<(), RunError> {
             let config = load(&file)?;
             return runtime.block_on(async { daemon::run(config, asked_to_stop()?).await });
         }
-        Command::Status { file, json } => {
-            runtime.block_on(commands::status(&load(&file)?, json))?
-        }
+        Command::Status { file, json } => runtime.block_on(commands::status(&load(&file)?, json))?,
         Command::Check { file } => runtime.block_on(commands::check(&load(&file)?))?,
         Command::Repair { file } => commands::repair(&load(&file)?)?,
-        Command::ConfirmRollback { file } => {
-            runtime.block_on(commands::confirm_rollback(&load(&file)?))?
-        }
+        Command::ConfirmRollback { file } => runtime.block_on(commands::confirm_rollback(&load(&file)?))?,
     };
     // A reader that went away (`| head`) is no failure of the command.
     let _ = writeln!(std::io::stdout(), "{}", said.trim_end());
@@ -110,8 +102,7 @@ fn obey(command: Command) -> Result<(), RunError> {
 
 /// Completes at the first SIGTERM or SIGINT. Listens from now on, so that none is missed.
 fn asked_to_stop() -> Result<impl Future<Output = ()>, RunError> {
-    let failed =
-        |error: std::io::Error| RunError::Other(format!("signals can't be listened for: {error}"));
+    let failed = |error: std::io::Error| RunError::Other(format!("signals can't be listened for: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     Ok(async move {

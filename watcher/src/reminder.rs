@@ -13,9 +13,7 @@ pub(crate) struct Reminder(Option<Duration>);
 impl Reminder {
     /// Whether it is to be said now: the first time, and once a minute from then on. If so, it counts as said.
     pub(crate) fn is_due(&mut self, now: Duration) -> bool {
-        let due = self
-            .0
-            .is_none_or(|last| now.saturating_sub(last) >= BETWEEN);
+        let due = self.0.is_none_or(|last| now.saturating_sub(last) >= BETWEEN);
         if due {
             self.0 = Some(now);
         }
@@ -36,9 +34,7 @@ mod tests {
     fn trouble_is_said_at_once_and_then_once_a_minute() {
         let mut reminder = Reminder::default();
         let start = Duration::from_secs(1_000);
-        let said: Vec<u64> = (0..150)
-            .filter(|second| reminder.is_due(start + Duration::from_secs(*second)))
-            .collect();
+        let said: Vec<u64> = (0..150).filter(|second| reminder.is_due(start + Duration::from_secs(*second))).collect();
         assert_eq!(said, [0, 60, 120]);
     }
 

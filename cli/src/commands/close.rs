@@ -57,23 +57,11 @@ impl fmt::Display for Closed {
         let mut rows = vec![
             ("channel", format!("{}, closed for good", self.channel)),
             ("paid now", self.token.show(self.paid)),
-            (
-                "withdrawn",
-                format!("{} in total", self.token.show(self.withdrawn)),
-            ),
-            (
-                "returned",
-                format!("{} to the funder", self.token.show(self.returned)),
-            ),
+            ("withdrawn", format!("{} in total", self.token.show(self.withdrawn))),
+            ("returned", format!("{} to the funder", self.token.show(self.returned))),
         ];
         if !self.balance.is_zero() {
-            rows.push((
-                "left",
-                format!(
-                    "{}; the funder gets it with paychan refund",
-                    self.token.show(self.balance)
-                ),
-            ));
+            rows.push(("left", format!("{}; the funder gets it with paychan refund", self.token.show(self.balance))));
         }
         rows.push(("close", self.transaction.to_string()));
         table(f, rows)
@@ -103,10 +91,7 @@ impl Close {
         let before = session.channel(&channel).await?;
         session.must_be("recipient", &before.to, &secret)?;
         if before.is_final() {
-            bail!(
-                Kind::Refused,
-                "the channel {channel} is closed for good already"
-            );
+            bail!(Kind::Refused, "the channel {channel} is closed for good already");
         }
         let (amount, signature) = what_to_close_with(&session, &before, given.as_ref())?;
         let token = Token::of_channel(&session, &before).await?;
@@ -115,22 +100,13 @@ impl Close {
             token.show(amount.max(before.withdrawn))
         ));
         let call = calls::close(&channel, amount, &signature);
-        let receipt = session
-            .transact(
-                &secret,
-                &call_to(&before, call.clone()),
-                &Meaning::of(&call, &[]),
-            )
-            .await?;
+        let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
         let after = session.channel_after(&channel, &receipt).await?;
         let paid = after.withdrawn.saturating_sub(before.withdrawn);
         output.result(&Closed {
             channel,
             paid,
-            returned: before
-                .balance
-                .saturating_sub(paid)
-                .saturating_sub(after.balance),
+            returned: before.balance.saturating_sub(paid).saturating_sub(after.balance),
             withdrawn: after.withdrawn,
             balance: after.balance,
             transaction: receipt,

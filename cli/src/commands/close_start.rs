@@ -67,11 +67,7 @@ impl CloseStart {
         let before = session.channel(&self.channel).await?;
         session.must_be("funder", &before.from, &secret)?;
         if before.is_final() {
-            bail!(
-                Kind::Refused,
-                "the channel {} is closed for good already",
-                self.channel
-            );
+            bail!(Kind::Refused, "the channel {} is closed for good already", self.channel);
         }
         if let Some(deadline) = before.deadline() {
             if before.read_at.saturating_add(1) >= deadline {
@@ -92,16 +88,9 @@ impl CloseStart {
         }
         output.progress("starting to close ...");
         let call = calls::close_start(&self.channel);
-        let receipt = session
-            .transact(
-                &secret,
-                &call_to(&before, call.clone()),
-                &Meaning::of(&call, &[]),
-            )
-            .await?;
+        let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
         let after = session.channel_after(&self.channel, &receipt).await?;
-        let (Some(deadline), Some(last_safe_ledger)) = (after.deadline(), after.last_safe_ledger())
-        else {
+        let (Some(deadline), Some(last_safe_ledger)) = (after.deadline(), after.last_safe_ledger()) else {
             // The recipient can close, and some contracts then forget the deadline, between our ledger and the reading.
             bail!(
                 Kind::ResultUnread,
@@ -110,11 +99,6 @@ impl CloseStart {
                 self.channel
             );
         };
-        output.result(&Closing {
-            channel: self.channel,
-            deadline,
-            last_safe_ledger,
-            transaction: receipt,
-        })
+        output.result(&Closing { channel: self.channel, deadline, last_safe_ledger, transaction: receipt })
     }
 }

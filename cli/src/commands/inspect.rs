@@ -82,13 +82,8 @@ impl EntryLife {
     fn shown(&self, now: Ledger) -> String {
         match self.live_until {
             None => "none".to_owned(),
-            Some(_) if self.archived => {
-                "archived: must be restored before the channel can be used".to_owned()
-            }
-            Some(until) => format!(
-                "live until ledger {until}, {} more ledgers",
-                until.since(now)
-            ),
+            Some(_) if self.archived => "archived: must be restored before the channel can be used".to_owned(),
+            Some(until) => format!("live until ledger {until}, {} more ledgers", until.since(now)),
         }
     }
 }
@@ -99,54 +94,28 @@ impl fmt::Display for Inspected {
         let mut rows = vec![
             ("channel", self.channel.to_string()),
             ("status", self.status_shown()),
-            (
-                "contract",
-                format!("{}, Wasm {}", self.contract, self.wasm_hash),
-            ),
+            ("contract", format!("{}, Wasm {}", self.contract, self.wasm_hash)),
             ("token", format!("{}, {}", self.token_name, self.token)),
             ("from (funder)", self.from.to_string()),
             ("to (recipient)", self.to.to_string()),
             ("commitment key", self.commitment_key.clone()),
-            (
-                "waiting period",
-                format!("{} ledgers", self.refund_waiting_period),
-            ),
-            (
-                "deposited",
-                self.deposited
-                    .map_or_else(|| "not recorded by this contract".to_owned(), show),
-            ),
+            ("waiting period", format!("{} ledgers", self.refund_waiting_period)),
+            ("deposited", self.deposited.map_or_else(|| "not recorded by this contract".to_owned(), show)),
             ("withdrawn", show(self.withdrawn)),
             ("balance", show(self.balance)),
             ("coverage", show(self.coverage)),
         ];
         if !self.balance_authorized {
-            rows.push((
-                "frozen",
-                "the issuer does not let the channel move its balance".to_owned(),
-            ));
+            rows.push(("frozen", "the issuer does not let the channel move its balance".to_owned()));
         }
         if self.balance_clawback {
-            rows.push((
-                "clawback",
-                "the issuer can take the balance away".to_owned(),
-            ));
+            rows.push(("clawback", "the issuer can take the balance away".to_owned()));
         }
         if let (Some(deadline), Some(last_safe)) = (self.deadline, self.last_safe_ledger) {
-            rows.push((
-                "deadline",
-                format!(
-                    "ledger {deadline}, in {} ledgers",
-                    deadline.since(self.read_at)
-                ),
-            ));
+            rows.push(("deadline", format!("ledger {deadline}, in {} ledgers", deadline.since(self.read_at))));
             rows.push(("last safe ledger", last_safe.to_string()));
         }
-        rows.extend(
-            self.lives
-                .iter()
-                .map(|life| (life.entry, life.shown(self.read_at))),
-        );
+        rows.extend(self.lives.iter().map(|life| (life.entry, life.shown(self.read_at))));
         rows.push(("read at", format!("ledger {}", self.read_at)));
         table(f, rows)
     }
@@ -157,9 +126,7 @@ impl Inspected {
         match self.status {
             Status::Open => "open",
             Status::Closing => "closing: settle before the deadline",
-            Status::Refundable => {
-                "the deadline has come: settle at once, the funder can take everything back"
-            }
+            Status::Refundable => "the deadline has come: settle at once, the funder can take everything back",
             Status::Final => "final: closed for good",
         }
         .to_owned()

@@ -67,21 +67,12 @@ impl fmt::Display for Made<'_> {
             return f.write_str(secret);
         }
         let (public, hint) = match self.kind {
-            KeyKind::Commitment => (
-                "commitment key",
-                "paychan open --commitment-key, and paychan sign --secret-file",
-            ),
-            KeyKind::Account => (
-                "account",
-                "any command's --secret-file; the account must be funded with XLM first",
-            ),
+            KeyKind::Commitment => ("commitment key", "paychan open --commitment-key, and paychan sign --secret-file"),
+            KeyKind::Account => ("account", "any command's --secret-file; the account must be funded with XLM first"),
         };
         let mut rows = vec![(public, self.public.clone())];
         if let Some(file) = &self.file {
-            rows.push((
-                "secret in",
-                format!("{file} (only you can read it; keep a copy where it is safe)"),
-            ));
+            rows.push(("secret in", format!("{file} (only you can read it; keep a copy where it is safe)")));
         }
         rows.push(("for", hint.to_owned()));
         table(f, rows)
@@ -91,39 +82,19 @@ impl fmt::Display for Made<'_> {
 impl Keygen {
     pub(crate) fn run(&self, output: Output) -> Result<(), Failure> {
         let (kind, public, secret) = if self.account {
-            let secret =
-                SecretKey::generate().map_err(|e| Failure::new(Kind::Secret, e.to_string()))?;
-            (
-                KeyKind::Account,
-                secret.account().to_string(),
-                secret.to_strkey(),
-            )
+            let secret = SecretKey::generate().map_err(|e| Failure::new(Kind::Secret, e.to_string()))?;
+            (KeyKind::Account, secret.account().to_string(), secret.to_strkey())
         } else {
-            let secret = CommitmentSecret::generate()
-                .map_err(|e| Failure::new(Kind::Secret, e.to_string()))?;
-            (
-                KeyKind::Commitment,
-                secret.public().to_string(),
-                secret.seed_hex(),
-            )
+            let secret = CommitmentSecret::generate().map_err(|e| Failure::new(Kind::Secret, e.to_string()))?;
+            (KeyKind::Commitment, secret.public().to_string(), secret.seed_hex())
         };
         if let Some(path) = &self.to.out {
             secret::write_new(path, &secret)?;
-            return output.result(&Made {
-                kind,
-                public,
-                file: Some(path.display().to_string()),
-                secret: None,
-            });
+            return output.result(&Made { kind, public, file: Some(path.display().to_string()), secret: None });
         }
         if !output.is_json() {
             output.progress(format_args!("public part: {public}"));
         }
-        output.result(&Made {
-            kind,
-            public,
-            file: None,
-            secret: Some(secret.as_str()),
-        })
+        output.result(&Made { kind, public, file: None, secret: Some(secret.as_str()) })
     }
 }

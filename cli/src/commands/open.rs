@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use paychan_channel::calls::{self, OpenTerms};
 use paychan_channel::xdr::{HostFunction, InvokeContractArgs, ScSymbol};
-use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, WasmHash, keys,
-};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, WasmHash, keys};
 use paychan_rpc::SecretKey;
 use paychan_rpc::submit::Call;
 use serde::Serialize;
@@ -84,12 +82,7 @@ pub(crate) struct Open {
     commitment_secret_file: Option<PathBuf>,
 
     /// The contract's Wasm, uploaded if the network lacks it
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "PAYCHAN_WASM",
-        help_heading = "Contract"
-    )]
+    #[arg(long, value_name = "FILE", env = "PAYCHAN_WASM", help_heading = "Contract")]
     wasm: Option<PathBuf>,
 
     /// Or the hash of Wasm that the network has already
@@ -115,24 +108,15 @@ impl fmt::Display for Salt {
 
 fn parse_salt(text: &str) -> Result<Salt, String> {
     let mut salt = [0; 32];
-    hex::decode_to_slice(text, &mut salt)
-        .map(|()| Salt(salt))
-        .map_err(|_| {
-            format!(
-                "expected 64 hex digits as printed by an earlier paychan open, got {} characters",
-                text.len()
-            )
-        })
+    hex::decode_to_slice(text, &mut salt).map(|()| Salt(salt)).map_err(|_| {
+        format!("expected 64 hex digits as printed by an earlier paychan open, got {} characters", text.len())
+    })
 }
 
 fn random_salt() -> Result<Salt, Failure> {
     let mut salt = [0; 32];
-    getrandom::fill(&mut salt).map_err(|e| {
-        Failure::new(
-            Kind::Input,
-            format!("this machine gave no random bytes for the salt: {e}"),
-        )
-    })?;
+    getrandom::fill(&mut salt)
+        .map_err(|e| Failure::new(Kind::Input, format!("this machine gave no random bytes for the salt: {e}")))?;
     Ok(Salt(salt))
 }
 
@@ -165,27 +149,13 @@ impl fmt::Display for Opened {
             ("from", self.from.to_string()),
             ("to", self.to.to_string()),
             ("commitment key", self.commitment_key.clone()),
-            (
-                "waiting period",
-                format!("{} ledgers", self.refund_waiting_period),
-            ),
+            ("waiting period", format!("{} ledgers", self.refund_waiting_period)),
         ];
         if self.already_open {
-            rows.push((
-                "opened",
-                "by an earlier run; nothing was sent now".to_owned(),
-            ));
+            rows.push(("opened", "by an earlier run; nothing was sent now".to_owned()));
         }
-        rows.extend(
-            self.upload
-                .as_ref()
-                .map(|receipt| ("upload", receipt.to_string())),
-        );
-        rows.extend(
-            self.open
-                .as_ref()
-                .map(|receipt| ("open", receipt.to_string())),
-        );
+        rows.extend(self.upload.as_ref().map(|receipt| ("upload", receipt.to_string())));
+        rows.extend(self.open.as_ref().map(|receipt| ("open", receipt.to_string())));
         table(f, rows)
     }
 }
@@ -208,20 +178,14 @@ impl Open {
     pub(crate) async fn run(&self, output: Output) -> Result<(), Failure> {
         only_one_stdin(&[
             ("--secret-file", self.transact.reads_stdin()),
-            (
-                "--commitment-secret-file",
-                self.commitment_secret_file.as_deref().is_some_and(is_stdin),
-            ),
+            ("--commitment-secret-file", self.commitment_secret_file.as_deref().is_some_and(is_stdin)),
         ])?;
         let code = self.code()?;
         let commitment_key = self.commitment_key()?;
         let secret = self.transact.account_secret()?;
         let funder = secret.account();
         if self.to == Address::Account(funder) {
-            bail!(
-                Kind::Usage,
-                "--to is the funder itself, {funder}; a channel pays somebody else"
-            );
+            bail!(Kind::Usage, "--to is the funder itself, {funder}; a channel pays somebody else");
         }
 
         let session = Session::connect(&self.transact, output).await?;
@@ -249,16 +213,7 @@ impl Open {
             "the channel will be {channel}; if anything goes wrong, run again with --salt {salt}"
         ));
 
-        let opening = Opening {
-            session: &session,
-            secret: &secret,
-            funder,
-            token: &token,
-            terms,
-            code,
-            salt,
-            channel,
-        };
+        let opening = Opening { session: &session, secret: &secret, funder, token: &token, terms, code, salt, channel };
         let opened = opening.run().await.map_err(|failure| {
             let failure = failure.with("channel", channel.to_string()).with("salt", salt.to_string());
             Failure {
@@ -279,10 +234,7 @@ impl Open {
         match (&self.commitment_key, &self.commitment_secret_file) {
             (Some(key), _) => Ok(*key),
             (None, Some(file)) => Ok(CommitmentSecretArgs::for_open(file).read()?.public()),
-            (None, None) => bail!(
-                Kind::Usage,
-                "--commitment-key HEX or --commitment-secret-file FILE is needed"
-            ),
+            (None, None) => bail!(Kind::Usage, "--commitment-key HEX or --commitment-secret-file FILE is needed"),
         }
     }
 
@@ -315,12 +267,7 @@ fn read_wasm(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_WASM_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|e| {
-            Failure::new(
-                Kind::Input,
-                format!("the contract's Wasm {shown} can't be read: {e}"),
-            )
-        })?;
+        .map_err(|e| Failure::new(Kind::Input, format!("the contract's Wasm {shown} can't be read: {e}")))?;
     // Magic number and version 1 (WebAssembly core specification, "Modules").
     if !bytes.starts_with(b"\0asm\x01\0\0\0") || bytes.len() as u64 > MAX_WASM_BYTES {
         bail!(Kind::Input, "{shown} is not a Wasm module of a contract");
@@ -343,11 +290,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     async fn run(&self) -> Result<Opened, Failure> {
         let session = self.session;
-        if session
-            .entry(&keys::instance(&self.channel))
-            .await?
-            .is_some()
-        {
+        if session.entry(&keys::instance(&self.channel)).await?.is_some() {
             let state = session.channel(&self.channel).await?;
             self.same_terms(&state)?;
             return Ok(self.opened(true, &state, None, None));
@@ -360,12 +303,8 @@ impl Opening<'_> {
         }
         let upload = self.upload_if_missing().await?;
         let shown = self.token.show(self.terms.amount);
-        session.output.progress(format_args!(
-            "opening the channel with a deposit of {shown} ..."
-        ));
-        let open = session
-            .transact(self.secret, &self.call(), &self.meaning())
-            .await?;
+        session.output.progress(format_args!("opening the channel with a deposit of {shown} ..."));
+        let open = session.transact(self.secret, &self.call(), &self.meaning()).await?;
         let state = session.channel_after(&self.channel, &open).await?;
         self.same_terms(&state)?;
         Ok(self.opened(false, &state, upload, Some(open)))
@@ -374,9 +313,7 @@ impl Opening<'_> {
     async fn upload_if_missing(&self) -> Result<Option<Receipt>, Failure> {
         let hash = self.code.hash();
         if self.session.entry(&keys::code(&hash)).await?.is_some() {
-            self.session
-                .output
-                .progress(format_args!("the network has the contract's code {hash}"));
+            self.session.output.progress(format_args!("the network has the contract's code {hash}"));
             return Ok(None);
         }
         let Code::Wasm { bytes, .. } = &self.code else {
@@ -385,31 +322,14 @@ impl Opening<'_> {
                 "this network has no Wasm with the hash {hash}; give the module itself with --wasm FILE, and it is uploaded"
             );
         };
-        self.session.output.progress(format_args!(
-            "uploading the contract's code ({} bytes, {hash}) ...",
-            bytes.len()
-        ));
-        let function =
-            calls::upload(bytes.clone()).map_err(|e| Failure::new(Kind::Input, e.to_string()))?;
-        let call = Call {
-            function,
-            operation_source: None,
-            channel: None,
-            token: None,
-        };
-        self.session
-            .transact(self.secret, &call, &Meaning::Nothing)
-            .await
-            .map(Some)
+        self.session.output.progress(format_args!("uploading the contract's code ({} bytes, {hash}) ...", bytes.len()));
+        let function = calls::upload(bytes.clone()).map_err(|e| Failure::new(Kind::Input, e.to_string()))?;
+        let call = Call { function, operation_source: None, channel: None, token: None };
+        self.session.transact(self.secret, &call, &Meaning::Nothing).await.map(Some)
     }
 
     fn create(&self) -> HostFunction {
-        calls::create(
-            &self.terms.from,
-            self.salt.0,
-            &self.code.hash(),
-            &self.terms,
-        )
+        calls::create(&self.terms.from, self.salt.0, &self.code.hash(), &self.terms)
     }
 
     fn call(&self) -> Call {
@@ -425,14 +345,8 @@ impl Opening<'_> {
     fn meaning(&self) -> Meaning {
         let constructor = HostFunction::InvokeContract(InvokeContractArgs {
             contract_address: self.channel.to_sc(),
-            function_name: ScSymbol(
-                "__constructor"
-                    .try_into()
-                    .expect("13 characters fit a symbol of 32"),
-            ),
-            args: calls::constructor_args(&self.terms)
-                .try_into()
-                .expect("six arguments fit a call"),
+            function_name: ScSymbol("__constructor".try_into().expect("13 characters fit a symbol of 32")),
+            args: calls::constructor_args(&self.terms).try_into().expect("six arguments fit a call"),
         });
         let deposit = calls::token_transfer(
             &self.terms.token,
@@ -450,21 +364,11 @@ impl Opening<'_> {
             ("token", state.token == terms.token),
             ("funder", state.from == terms.from),
             ("recipient", state.to == terms.to),
-            (
-                "commitment key",
-                state.commitment_key == terms.commitment_key.to_bytes(),
-            ),
-            (
-                "waiting period",
-                state.refund_waiting_period == terms.refund_waiting_period,
-            ),
+            ("commitment key", state.commitment_key == terms.commitment_key.to_bytes()),
+            ("waiting period", state.refund_waiting_period == terms.refund_waiting_period),
             ("code", state.wasm_hash == self.code.hash()),
         ];
-        let other: Vec<_> = same
-            .iter()
-            .filter(|(_, same)| !same)
-            .map(|(name, _)| *name)
-            .collect();
+        let other: Vec<_> = same.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
         if !other.is_empty() {
             bail!(
                 Kind::Refused,

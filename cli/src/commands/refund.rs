@@ -46,17 +46,8 @@ impl fmt::Display for Refunded {
             f,
             [
                 ("channel", self.channel.to_string()),
-                (
-                    "refunded",
-                    format!("{} to the funder", self.token.show(self.refunded)),
-                ),
-                (
-                    "withdrawn",
-                    format!(
-                        "{} by the recipient, in total",
-                        self.token.show(self.withdrawn)
-                    ),
-                ),
+                ("refunded", format!("{} to the funder", self.token.show(self.refunded))),
+                ("withdrawn", format!("{} by the recipient, in total", self.token.show(self.withdrawn))),
                 ("refund", self.transaction.to_string()),
             ],
         )
@@ -71,26 +62,14 @@ impl Refund {
         session.must_be("funder", &before.from, &secret)?;
         refundable(&before)?;
         let token = Token::of_channel(&session, &before).await?;
-        output.progress(format_args!(
-            "taking back {} ...",
-            token.show(before.balance)
-        ));
+        output.progress(format_args!("taking back {} ...", token.show(before.balance)));
         let call = calls::refund(&self.channel);
-        let receipt = session
-            .transact(
-                &secret,
-                &call_to(&before, call.clone()),
-                &Meaning::of(&call, &[]),
-            )
-            .await?;
+        let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
         let after = session.channel_after(&self.channel, &receipt).await?;
         let paid_meanwhile = after.withdrawn.saturating_sub(before.withdrawn);
         output.result(&Refunded {
             channel: self.channel,
-            refunded: before
-                .balance
-                .saturating_sub(paid_meanwhile)
-                .saturating_sub(after.balance),
+            refunded: before.balance.saturating_sub(paid_meanwhile).saturating_sub(after.balance),
             withdrawn: after.withdrawn,
             transaction: receipt,
             token,

@@ -52,16 +52,11 @@ impl fmt::Display for Settled {
             [
                 ("channel", self.channel.to_string()),
                 ("paid now", self.token.show(self.paid)),
-                (
-                    "withdrawn",
-                    format!("{} in total", self.token.show(self.withdrawn)),
-                ),
+                ("withdrawn", format!("{} in total", self.token.show(self.withdrawn))),
                 ("balance", self.token.show(self.balance)),
                 (
                     "settle",
-                    self.transaction
-                        .as_ref()
-                        .map_or_else(|| "not needed, paid before".to_owned(), Receipt::to_string),
+                    self.transaction.as_ref().map_or_else(|| "not needed, paid before".to_owned(), Receipt::to_string),
                 ),
             ],
         )
@@ -102,21 +97,12 @@ impl Settle {
         let meaning = match before.layout {
             Layout::Paychan => Meaning::Nothing,
             Layout::Reference | Layout::Fork => {
-                session.must_be(
-                    "recipient (its contract wants the recipient's authorization)",
-                    &before.to,
-                    &secret,
-                )?;
+                session.must_be("recipient (its contract wants the recipient's authorization)", &before.to, &secret)?;
                 Meaning::of(&call, &[])
             }
         };
-        output.progress(format_args!(
-            "settling {} ...",
-            token.show(given.amount.saturating_sub(before.withdrawn))
-        ));
-        let receipt = session
-            .transact(&secret, &call_to(&before, call), &meaning)
-            .await?;
+        output.progress(format_args!("settling {} ...", token.show(given.amount.saturating_sub(before.withdrawn))));
+        let receipt = session.transact(&secret, &call_to(&before, call), &meaning).await?;
         let after = session.channel_after(&channel, &receipt).await?;
         output.result(&Settled {
             channel,

@@ -65,11 +65,7 @@ impl Sign {
         amounts::not_zero("--amount", self.amount)?;
         let network = NetworkId::of(&self.network.passphrase()?);
         let secret = CommitmentSecretArgs::for_sign(self.secret_file.as_deref()).read()?;
-        let commitment = Commitment {
-            network,
-            channel: self.channel,
-            amount: self.amount,
-        };
+        let commitment = Commitment { network, channel: self.channel, amount: self.amount };
         output.progress(format_args!(
             "signing: the recipient may have {} base units in total over the channel's life, earlier commitments included",
             self.amount

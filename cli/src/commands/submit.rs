@@ -56,19 +56,10 @@ impl fmt::Display for Submitted {
             f,
             [
                 ("channel", self.channel.to_string()),
-                (
-                    "accepted",
-                    format!(
-                        "{} base units in total (request {})",
-                        self.amount, self.request_id
-                    ),
-                ),
+                ("accepted", format!("{} base units in total (request {})", self.amount, self.request_id)),
                 ("highest", self.highest.to_string()),
                 ("unsettled", self.unsettled.to_string()),
-                (
-                    "coverage",
-                    format!("{}, {left} left to pay with", self.coverage),
-                ),
+                ("coverage", format!("{}, {left} left to pay with", self.coverage)),
             ],
         )
     }
@@ -83,22 +74,15 @@ fn parse_request_id(text: &str) -> Result<String, String> {
 
 fn random_request_id() -> Result<String, Failure> {
     let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|e| {
-        Failure::new(
-            Kind::Input,
-            format!("this machine gave no random bytes for the request id: {e}"),
-        )
-    })?;
+    getrandom::fill(&mut id)
+        .map_err(|e| Failure::new(Kind::Input, format!("this machine gave no random bytes for the request id: {e}")))?;
     Ok(hex::encode(id))
 }
 
 impl Submit {
     pub(crate) async fn run(&self, output: Output) -> Result<(), Failure> {
         only_one_stdin(&[
-            (
-                "--token-file",
-                self.token_file.as_deref().is_some_and(is_stdin),
-            ),
+            ("--token-file", self.token_file.as_deref().is_some_and(is_stdin)),
             ("--commitment", self.commitment.reads_stdin()),
         ])?;
         let (channel, given) = self.commitment.read_signed()?;
@@ -114,10 +98,7 @@ impl Submit {
             None => random_request_id()?,
         };
         let watcher = Watcher::new(self.watcher.clone(), &token, output)?;
-        output.progress(format_args!(
-            "submitting {} base units in total as request {request_id} ...",
-            given.amount
-        ));
+        output.progress(format_args!("submitting {} base units in total as request {request_id} ...", given.amount));
         let answer = watcher
             .submit(&channel, given.amount, &given.signature, &request_id)
             .await

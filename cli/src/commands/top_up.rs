@@ -54,14 +54,8 @@ struct ToppedUp {
 
 impl fmt::Display for ToppedUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows = vec![
-            ("channel", self.channel.to_string()),
-            ("added", self.token.show(self.amount)),
-        ];
-        rows.extend(
-            self.deposited
-                .map(|deposited| ("deposited", self.token.show(deposited))),
-        );
+        let mut rows = vec![("channel", self.channel.to_string()), ("added", self.token.show(self.amount))];
+        rows.extend(self.deposited.map(|deposited| ("deposited", self.token.show(deposited))));
         rows.push(("coverage", self.token.show(self.coverage)));
         rows.push(("top-up", self.transaction.to_string()));
         table(f, rows)
@@ -84,11 +78,7 @@ impl TopUp {
             );
         }
         if before.is_final() {
-            bail!(
-                Kind::Refused,
-                "the channel {} is closed for good; open a new one",
-                self.channel
-            );
+            bail!(Kind::Refused, "the channel {} is closed for good; open a new one", self.channel);
         }
         let token = Token::of_channel(&session, &before).await?;
         let amount = amounts::parse("--amount", &self.amount, self.base_units, &token)?;
@@ -96,18 +86,9 @@ impl TopUp {
 
         output.progress(format_args!("depositing {} ...", token.show(amount)));
         let call = calls::top_up(&self.channel, amount);
-        let deposit = calls::token_transfer(
-            &before.token,
-            &before.from,
-            &Address::Contract(self.channel),
-            amount,
-        );
+        let deposit = calls::token_transfer(&before.token, &before.from, &Address::Contract(self.channel), amount);
         let receipt = session
-            .transact(
-                &secret,
-                &call_to(&before, call.clone()),
-                &Meaning::of(&call, &[deposit]),
-            )
+            .transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[deposit]))
             .await
             .map_err(|failure| failure.with("coverage_before", before.coverage().to_string()))?;
         let after = session.channel_after(&self.channel, &receipt).await?;

@@ -8,12 +8,7 @@ use paychan_rpc::SecretKey;
 use crate::run::{ACCOUNT, CHANNEL, LOCAL, SECRET, SEED, dir, file, paychan, paychan_with};
 
 fn sign<'a>(rest: &[&'a str]) -> Vec<&'a str> {
-    [
-        &["sign", CHANNEL, "--amount", "5", "--json"],
-        &LOCAL[..],
-        rest,
-    ]
-    .concat()
+    [&["sign", CHANNEL, "--amount", "5", "--json"], &LOCAL[..], rest].concat()
 }
 
 #[test]
@@ -38,18 +33,8 @@ fn a_new_commitment_key_goes_to_a_file_that_only_its_owner_can_read() {
 fn a_new_account_key_is_one_that_stellar_tools_read() {
     let dir = dir();
     let path = dir.path().join("funder.key");
-    let ran = paychan(&[
-        "keygen",
-        "--account",
-        "--out",
-        path.to_str().unwrap(),
-        "--json",
-    ]);
-    let secret: SecretKey = std::fs::read_to_string(&path)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let ran = paychan(&["keygen", "--account", "--out", path.to_str().unwrap(), "--json"]);
+    let secret: SecretKey = std::fs::read_to_string(&path).unwrap().trim().parse().unwrap();
     assert_eq!(ran.json()["public"], secret.account().to_string());
     assert_eq!(ran.json()["kind"], "account");
 }
@@ -78,10 +63,7 @@ fn a_secret_is_printed_only_when_asked_and_then_alone() {
 
 #[test]
 fn two_keys_are_never_the_same() {
-    assert_ne!(
-        paychan(&["keygen", "--stdout"]).stdout,
-        paychan(&["keygen", "--stdout"]).stdout
-    );
+    assert_ne!(paychan(&["keygen", "--stdout"]).stdout, paychan(&["keygen", "--stdout"]).stdout);
 }
 
 #[test]
@@ -91,16 +73,8 @@ fn a_secret_that_others_can_read_is_refused_with_the_command_that_mends_it() {
         let path = file(dir.path(), &format!("seed-{mode:o}"), mode, SEED);
         let path = path.to_str().unwrap();
         let ran = paychan(&sign(&["--secret-file", path]));
-        assert_eq!(
-            (ran.code, ran.error_kind().as_str()),
-            (2, "secret"),
-            "{mode:o}"
-        );
-        assert!(
-            ran.stdout.contains(&format!("chmod 600 {path}")),
-            "{}",
-            ran.stdout
-        );
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "secret"), "{mode:o}");
+        assert!(ran.stdout.contains(&format!("chmod 600 {path}")), "{}", ran.stdout);
         assert!(!ran.everything().contains(SEED));
     }
 }
@@ -112,15 +86,9 @@ fn a_secret_is_taken_from_a_private_file_standard_input_or_the_environment() {
     let from_file = paychan(&sign(&["--secret-file", private.to_str().unwrap()]));
     let from_stdin = paychan_with(&sign(&["--secret-file", "-"]), &[], SEED);
     let from_env = paychan_with(&sign(&[]), &[("PAYCHAN_SECRET", SEED)], "");
-    let both = [
-        ("PAYCHAN_SECRET", SECRET),
-        ("PAYCHAN_COMMITMENT_SECRET", SEED),
-    ];
+    let both = [("PAYCHAN_SECRET", SECRET), ("PAYCHAN_COMMITMENT_SECRET", SEED)];
     let from_its_own_variable = paychan_with(&sign(&[]), &both, "");
-    let public = CommitmentSecret::from_seed_hex(SEED)
-        .unwrap()
-        .public()
-        .to_string();
+    let public = CommitmentSecret::from_seed_hex(SEED).unwrap().public().to_string();
     for ran in [from_file, from_stdin, from_env, from_its_own_variable] {
         assert_eq!(ran.code, 0, "{}", ran.everything());
         assert_eq!(ran.json()["commitment_key"], public);
@@ -139,52 +107,24 @@ fn a_missing_secret_is_asked_for_with_all_ways_to_give_it() {
 
 #[test]
 fn a_malformed_seed_is_refused_without_being_repeated() {
-    for wrong in [
-        "abc",
-        &SEED[1..],
-        "zz01010101010101010101010101010101010101010101010101010101010101",
-        "\u{fffd}",
-    ] {
+    for wrong in ["abc", &SEED[1..], "zz01010101010101010101010101010101010101010101010101010101010101", "\u{fffd}"] {
         let ran = paychan_with(&sign(&["--secret-file", "-"]), &[], wrong);
-        assert_eq!(
-            (ran.code, ran.error_kind().as_str()),
-            (2, "secret"),
-            "{wrong}"
-        );
-        assert!(
-            !ran.everything().contains(&wrong[..wrong.len().min(30)]),
-            "{}",
-            ran.everything()
-        );
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "secret"), "{wrong}");
+        assert!(!ran.everything().contains(&wrong[..wrong.len().min(30)]), "{}", ran.everything());
     }
-    assert_eq!(
-        paychan_with(&sign(&["--secret-file", "-"]), &[], " \n").code,
-        2
-    );
+    assert_eq!(paychan_with(&sign(&["--secret-file", "-"]), &[], " \n").code, 2);
     let endless = "0".repeat(10_000);
     let ran = paychan_with(&sign(&["--secret-file", "-"]), &[], &endless);
-    assert!(
-        ran.stdout.contains("more than 4096 bytes"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("more than 4096 bytes"), "{}", ran.stdout);
 }
 
 #[test]
 fn the_two_kinds_of_secret_are_told_apart() {
     let ran = paychan_with(&sign(&["--secret-file", "-"]), &[], SECRET);
-    assert!(
-        ran.stdout.contains("expected a commitment seed"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("expected a commitment seed"), "{}", ran.stdout);
     assert!(!ran.everything().contains(SECRET));
 
-    let refund = [
-        &["refund", CHANNEL, "--secret-file", "-", "--json"],
-        &LOCAL[..],
-    ]
-    .concat();
+    let refund = [&["refund", CHANNEL, "--secret-file", "-", "--json"], &LOCAL[..]].concat();
     let ran = paychan_with(&refund, &[], SEED);
     assert_eq!((ran.code, ran.error_kind().as_str()), (2, "secret"));
     assert!(ran.stdout.contains("a commitment seed?"), "{}", ran.stdout);
@@ -239,8 +179,7 @@ fn one_standard_input_does_not_serve_two_options() {
     let ran = paychan_with(&open, &[], SECRET);
     assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"));
     assert!(
-        ran.stdout
-            .contains("--secret-file and --commitment-secret-file both read standard input"),
+        ran.stdout.contains("--secret-file and --commitment-secret-file both read standard input"),
         "{}",
         ran.stdout
     );

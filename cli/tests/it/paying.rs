@@ -18,10 +18,7 @@ struct Request {
 fn answering(status: u16, body: &str) -> (String, JoinHandle<Request>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let answer = format!(
-        "HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    );
+    let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
     let thread = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let request = read_request(&stream);
@@ -48,10 +45,7 @@ fn read_request(stream: &TcpStream) -> Request {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    Request {
-        head,
-        body: String::from_utf8(body).unwrap(),
-    }
+    Request { head, body: String::from_utf8(body).unwrap() }
 }
 
 fn signed(amount: &str) -> String {
@@ -60,64 +54,32 @@ fn signed(amount: &str) -> String {
 }
 
 fn submit(url: &str, commitment: &str, rest: &[&str]) -> Ran {
-    let args = [
-        &["submit", "--commitment", "-", "--watcher", url, "--json"],
-        rest,
-    ]
-    .concat();
+    let args = [&["submit", "--commitment", "-", "--watcher", url, "--json"], rest].concat();
     paychan_with(&args, &[("PAYCHAN_WATCHER_TOKEN", "hunter2")], commitment)
 }
 
 #[test]
 fn what_sign_prints_is_what_submit_hands_over() {
     let commitment = signed("70");
-    let (url, watcher) = answering(
-        200,
-        r#"{"highest":"70","unsettled":"50","coverage":"1000"}"#,
-    );
+    let (url, watcher) = answering(200, r#"{"highest":"70","unsettled":"50","coverage":"1000"}"#);
     let ran = submit(&url, &commitment, &["--request-id", "order-1"]);
     assert_eq!(ran.code, 0, "{}", ran.everything());
     let answer = ran.json();
-    for (key, value) in [
-        ("highest", "70"),
-        ("unsettled", "50"),
-        ("coverage", "1000"),
-        ("request_id", "order-1"),
-    ] {
+    for (key, value) in [("highest", "70"), ("unsettled", "50"), ("coverage", "1000"), ("request_id", "order-1")] {
         assert_eq!(answer[key], value);
     }
     let request = watcher.join().unwrap();
-    assert!(
-        request
-            .head
-            .starts_with(&format!("POST /v1/channels/{CHANNEL}/commitments HTTP/1.1")),
-        "{}",
-        request.head
-    );
-    assert!(
-        request
-            .head
-            .to_ascii_lowercase()
-            .contains("authorization: bearer hunter2"),
-        "{}",
-        request.head
-    );
+    assert!(request.head.starts_with(&format!("POST /v1/channels/{CHANNEL}/commitments HTTP/1.1")), "{}", request.head);
+    assert!(request.head.to_ascii_lowercase().contains("authorization: bearer hunter2"), "{}", request.head);
     let commitment: Value = serde_json::from_str(&commitment).unwrap();
-    let expected =
-        json!({"amount": "70", "signature": commitment["signature"], "request_id": "order-1"});
-    assert_eq!(
-        serde_json::from_str::<Value>(&request.body).unwrap(),
-        expected
-    );
+    let expected = json!({"amount": "70", "signature": commitment["signature"], "request_id": "order-1"});
+    assert_eq!(serde_json::from_str::<Value>(&request.body).unwrap(), expected);
     assert!(!ran.everything().contains("hunter2"));
 }
 
 #[test]
 fn a_request_id_is_made_up_when_none_is_given_and_told_for_a_retry() {
-    let (url, watcher) = answering(
-        200,
-        r#"{"highest":"70","unsettled":"70","coverage":"1000"}"#,
-    );
+    let (url, watcher) = answering(200, r#"{"highest":"70","unsettled":"70","coverage":"1000"}"#);
     let ran = submit(&url, &signed("70"), &[]);
     let id = ran.json()["request_id"].as_str().unwrap().to_owned();
     assert_eq!(id.len(), 32);
@@ -129,17 +91,10 @@ fn a_request_id_is_made_up_when_none_is_given_and_told_for_a_retry() {
 fn a_refusal_is_told_with_its_kind_and_the_highest_commitment() {
     let (url, watcher) = answering(409, r#"{"kind":"not_higher","detail":"no","highest":"90"}"#);
     let ran = submit(&url, &signed("70"), &[]);
-    assert_eq!(
-        (ran.code, ran.error_kind().as_str()),
-        (1, "watcher_refused")
-    );
+    assert_eq!((ran.code, ran.error_kind().as_str()), (1, "watcher_refused"));
     assert_eq!(ran.json()["error"]["watcher_kind"], "not_higher");
     assert_eq!(ran.json()["error"]["highest"], "90");
-    assert!(
-        ran.stdout.contains("sign a cumulative total"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("sign a cumulative total"), "{}", ran.stdout);
     watcher.join().unwrap();
 }
 
@@ -147,10 +102,7 @@ fn a_refusal_is_told_with_its_kind_and_the_highest_commitment() {
 fn a_watcher_that_is_not_fresh_may_take_it_later() {
     let (url, watcher) = answering(503, r#"{"kind":"not_fresh"}"#);
     let ran = submit(&url, &signed("70"), &[]);
-    assert_eq!(
-        (ran.code, ran.error_kind().as_str()),
-        (3, "watcher_not_ready")
-    );
+    assert_eq!((ran.code, ran.error_kind().as_str()), (3, "watcher_not_ready"));
     watcher.join().unwrap();
 }
 
@@ -164,18 +116,9 @@ fn an_answer_that_never_came_leaves_the_outcome_unknown_and_tells_the_request_id
         // Dropped here: the connection closes without an answer.
     });
     let ran = submit(&url, &signed("70"), &["--request-id", "order-1"]);
-    assert_eq!(
-        (ran.code, ran.error_kind().as_str()),
-        (4, "outcome_unknown"),
-        "{}",
-        ran.everything()
-    );
+    assert_eq!((ran.code, ran.error_kind().as_str()), (4, "outcome_unknown"), "{}", ran.everything());
     assert_eq!(ran.json()["error"]["request_id"], "order-1");
-    assert!(
-        ran.stdout.contains("--request-id order-1"),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains("--request-id order-1"), "{}", ran.stdout);
     watcher.join().unwrap();
 }
 
@@ -183,20 +126,13 @@ fn an_answer_that_never_came_leaves_the_outcome_unknown_and_tells_the_request_id
 fn a_yes_from_something_that_is_no_watcher_is_not_believed() {
     let (url, watcher) = answering(200, "<html>welcome</html>");
     let ran = submit(&url, &signed("70"), &[]);
-    assert_eq!(
-        (ran.code, ran.error_kind().as_str()),
-        (4, "outcome_unknown")
-    );
+    assert_eq!((ran.code, ran.error_kind().as_str()), (4, "outcome_unknown"));
     watcher.join().unwrap();
 }
 
 #[test]
 fn a_watcher_that_is_down_was_told_nothing() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let ran = submit(&format!("http://127.0.0.1:{port}"), &signed("70"), &[]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (3, "network"));
 }
@@ -227,17 +163,7 @@ fn a_commitment_on_the_command_line_is_checked_for_form() {
     let signature = "ab".repeat(64);
     let short = "ab".repeat(63);
     let args = |amount, signature| {
-        [
-            "submit",
-            CHANNEL,
-            "--amount",
-            amount,
-            "--signature",
-            signature,
-            "--watcher",
-            "http://127.0.0.1:1",
-            "--json",
-        ]
+        ["submit", CHANNEL, "--amount", amount, "--signature", signature, "--watcher", "http://127.0.0.1:1", "--json"]
     };
     for (amount, signature, said) in [
         ("70", short.as_str(), "got 126"),
@@ -245,16 +171,8 @@ fn a_commitment_on_the_command_line_is_checked_for_form() {
         ("-1", &signature, "negative"),
         ("1.5", &signature, "fraction"),
     ] {
-        let ran = paychan_with(
-            &args(amount, signature),
-            &[("PAYCHAN_WATCHER_TOKEN", "t")],
-            "",
-        );
-        assert_eq!(
-            (ran.code, ran.error_kind().as_str()),
-            (2, "usage"),
-            "{amount}"
-        );
+        let ran = paychan_with(&args(amount, signature), &[("PAYCHAN_WATCHER_TOKEN", "t")], "");
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"), "{amount}");
         assert!(ran.stdout.contains(said), "{amount}: {}", ran.stdout);
     }
 }
@@ -264,22 +182,10 @@ fn a_commitment_for_another_channel_than_the_one_named_is_refused() {
     let other = "CAS3J7GYLGXMF6TDJBBYYSE3HQ6BBSMLNUQ34T6TZMYMW2EVH34XOWMA";
     let dir = dir();
     let path = file(dir.path(), "newest.json", 0o644, &signed("70"));
-    let args = [
-        "submit",
-        other,
-        "--commitment",
-        path.to_str().unwrap(),
-        "--watcher",
-        "http://127.0.0.1:1",
-        "--json",
-    ];
+    let args = ["submit", other, "--commitment", path.to_str().unwrap(), "--watcher", "http://127.0.0.1:1", "--json"];
     let ran = paychan_with(&args, &[("PAYCHAN_WATCHER_TOKEN", "t")], "");
     assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"));
-    assert!(
-        ran.stdout.contains(other) && ran.stdout.contains(CHANNEL),
-        "{}",
-        ran.stdout
-    );
+    assert!(ran.stdout.contains(other) && ran.stdout.contains(CHANNEL), "{}", ran.stdout);
 }
 
 #[test]
@@ -287,10 +193,6 @@ fn a_request_id_that_no_watcher_takes_is_refused() {
     let long = "x".repeat(65);
     for id in ["", &long, "line\nbreak", "\u{e9}"] {
         let ran = submit("http://127.0.0.1:1", &signed("70"), &["--request-id", id]);
-        assert_eq!(
-            (ran.code, ran.error_kind().as_str()),
-            (2, "usage"),
-            "{id:?}"
-        );
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"), "{id:?}");
     }
 }

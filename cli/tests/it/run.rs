@@ -25,8 +25,7 @@ pub(crate) struct Ran {
 impl Ran {
     /// Standard output as the one JSON document that it must be.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|e| panic!("{e}: {:?} / {:?}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {:?} / {:?}", self.stdout, self.stderr))
     }
 
     pub(crate) fn error_kind(&self) -> String {
@@ -70,12 +69,7 @@ pub(crate) fn dir() -> TempDir {
 pub(crate) fn file(dir: &Path, name: &str, mode: u32, text: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = dir.join(name);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     path

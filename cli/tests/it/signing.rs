@@ -27,10 +27,7 @@ fn a_signature_verifies_over_the_network_the_channel_and_the_amount() {
 
 #[test]
 fn the_largest_amount_of_a_token_can_be_signed() {
-    assert_eq!(
-        sign(&i128::MAX.to_string()).json()["amount"],
-        i128::MAX.to_string()
-    );
+    assert_eq!(sign(&i128::MAX.to_string()).json()["amount"], i128::MAX.to_string());
 }
 
 #[test]
@@ -47,22 +44,14 @@ fn amounts_that_are_none_are_refused_with_what_was_expected() {
         ("+5", "digits only"),
     ] {
         let ran = sign(amount);
-        assert_eq!(
-            (ran.code, ran.error_kind().as_str()),
-            (2, "usage"),
-            "{amount:?}"
-        );
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"), "{amount:?}");
         assert!(ran.stdout.contains(said), "{amount:?}: {}", ran.stdout);
     }
 }
 
 #[test]
 fn the_signer_is_told_that_amounts_are_cumulative() {
-    assert!(
-        sign("5")
-            .stderr
-            .contains("in total over the channel's life")
-    );
+    assert!(sign("5").stderr.contains("in total over the channel's life"));
 }
 
 #[test]
@@ -74,15 +63,8 @@ fn a_network_must_be_named_because_a_signature_is_good_on_one_only() {
     assert!(ran.stdout.contains("which network?"), "{}", ran.stdout);
 
     let by_name = paychan_with(&args, &[secret, ("PAYCHAN_NETWORK", "testnet")], "").json();
-    let by_passphrase = paychan_with(
-        &args,
-        &[
-            secret,
-            ("PAYCHAN_PASSPHRASE", "Test SDF Network ; September 2015"),
-        ],
-        "",
-    )
-    .json();
+    let by_passphrase =
+        paychan_with(&args, &[secret, ("PAYCHAN_PASSPHRASE", "Test SDF Network ; September 2015")], "").json();
     assert_eq!(by_name, by_passphrase);
     let other = paychan_with(&args, &[secret, ("PAYCHAN_NETWORK", "mainnet")], "").json();
     assert_ne!(by_name["signature"], other["signature"]);
@@ -90,20 +72,8 @@ fn a_network_must_be_named_because_a_signature_is_good_on_one_only() {
 
 #[test]
 fn a_name_and_a_passphrase_that_disagree_are_refused() {
-    let args = [
-        "sign",
-        CHANNEL,
-        "--amount",
-        "5",
-        "--network",
-        "testnet",
-        "--json",
-    ];
-    let ran = paychan_with(
-        &args,
-        &[("PAYCHAN_SECRET", SEED), ("PAYCHAN_PASSPHRASE", "mine")],
-        "",
-    );
+    let args = ["sign", CHANNEL, "--amount", "5", "--network", "testnet", "--json"];
+    let ran = paychan_with(&args, &[("PAYCHAN_SECRET", SEED), ("PAYCHAN_PASSPHRASE", "mine")], "");
     assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"));
     assert!(ran.stdout.contains("PAYCHAN_PASSPHRASE"), "{}", ran.stdout);
 }
@@ -113,24 +83,8 @@ fn what_is_no_channel_address_is_refused() {
     let account = "GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN";
     let typo = CHANNEL.replace("CCV", "CCW");
     for wrong in [account, &typo, "C", ""] {
-        let ran = paychan(&[
-            "sign",
-            wrong,
-            "--amount",
-            "5",
-            "--network",
-            "local",
-            "--json",
-        ]);
-        assert_eq!(
-            (ran.code, ran.error_kind().as_str()),
-            (2, "usage"),
-            "{wrong}"
-        );
-        assert!(
-            ran.stdout.contains("a contract address C..."),
-            "{wrong}: {}",
-            ran.stdout
-        );
+        let ran = paychan(&["sign", wrong, "--amount", "5", "--network", "local", "--json"]);
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"), "{wrong}");
+        assert!(ran.stdout.contains("a contract address C..."), "{wrong}: {}", ran.stdout);
     }
 }

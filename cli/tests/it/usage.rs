@@ -4,18 +4,8 @@ use std::net::TcpListener;
 
 use crate::run::{ACCOUNT, CHANNEL, LOCAL, SECRET, SEED, dir, file, paychan, paychan_with};
 
-const COMMANDS: [&str; 10] = [
-    "keygen",
-    "open",
-    "top-up",
-    "sign",
-    "submit",
-    "inspect",
-    "settle",
-    "close",
-    "close-start",
-    "refund",
-];
+const COMMANDS: [&str; 10] =
+    ["keygen", "open", "top-up", "sign", "submit", "inspect", "settle", "close", "close-start", "refund"];
 
 #[test]
 fn help_teaches_every_command_with_examples() {
@@ -25,12 +15,7 @@ fn help_teaches_every_command_with_examples() {
         assert!(help.stdout.contains(command), "{command}");
         let own = paychan(&[command, "--help"]);
         assert_eq!(own.code, 0);
-        assert!(
-            own.stdout
-                .contains(&format!("Examples:\n  paychan {command}")),
-            "{}",
-            own.stdout
-        );
+        assert!(own.stdout.contains(&format!("Examples:\n  paychan {command}")), "{}", own.stdout);
     }
     assert!(help.stdout.contains("Exit codes:"));
 }
@@ -38,32 +23,18 @@ fn help_teaches_every_command_with_examples() {
 #[test]
 fn help_never_shows_a_secret_of_the_environment() {
     for command in COMMANDS {
-        let env = [
-            ("PAYCHAN_SECRET", SECRET),
-            ("PAYCHAN_COMMITMENT_SECRET", SEED),
-            ("PAYCHAN_WATCHER_TOKEN", "hunter2"),
-        ];
+        let env =
+            [("PAYCHAN_SECRET", SECRET), ("PAYCHAN_COMMITMENT_SECRET", SEED), ("PAYCHAN_WATCHER_TOKEN", "hunter2")];
         let help = paychan_with(&[command, "--help"], &env, "").everything();
-        assert!(
-            !help.contains(SECRET) && !help.contains(SEED) && !help.contains("hunter2"),
-            "{command}"
-        );
+        assert!(!help.contains(SECRET) && !help.contains(SEED) && !help.contains("hunter2"), "{command}");
     }
 }
 
 #[test]
 fn an_error_is_one_json_document_on_standard_output_when_json_is_asked_for() {
-    for args in [
-        vec!["--json", "nonsense"],
-        vec!["sign", "--json"],
-        vec!["inspect", "--json", "--bogus"],
-    ] {
+    for args in [vec!["--json", "nonsense"], vec!["sign", "--json"], vec!["inspect", "--json", "--bogus"]] {
         let ran = paychan(&args);
-        assert_eq!(
-            (ran.code, ran.error_kind().as_str()),
-            (2, "usage"),
-            "{args:?}"
-        );
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"), "{args:?}");
         assert!(ran.json()["error"]["message"].is_string());
         assert_eq!(ran.stderr, "");
     }
@@ -90,41 +61,16 @@ fn a_passphrase_without_an_endpoint_is_not_enough() {
 #[test]
 fn an_endpoint_that_is_down_is_network_trouble_and_is_named() {
     // A port that was free a moment ago: nobody listens.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
-    let ran = paychan(&[
-        "inspect",
-        CHANNEL,
-        "--network",
-        "local",
-        "--rpc-url",
-        &url,
-        "--json",
-    ]);
-    assert_eq!(
-        (ran.code, ran.error_kind().as_str()),
-        (3, "network"),
-        "{}",
-        ran.everything()
-    );
+    let ran = paychan(&["inspect", CHANNEL, "--network", "local", "--rpc-url", &url, "--json"]);
+    assert_eq!((ran.code, ran.error_kind().as_str()), (3, "network"), "{}", ran.everything());
     assert!(ran.stdout.contains(&url), "{}", ran.stdout);
 }
 
 #[test]
 fn an_endpoint_that_is_no_url_is_refused() {
-    let ran = paychan(&[
-        "inspect",
-        CHANNEL,
-        "--network",
-        "local",
-        "--rpc-url",
-        "nonsense",
-        "--json",
-    ]);
+    let ran = paychan(&["inspect", CHANNEL, "--network", "local", "--rpc-url", "nonsense", "--json"]);
     assert_eq!(ran.code, 2, "{}", ran.everything());
 }
 
@@ -143,15 +89,8 @@ fn open(change: &[(&'static str, Option<&str>)]) -> crate::run::Ran {
             None => options.push((name, *value)),
         }
     }
-    let given = options
-        .iter()
-        .filter_map(|(name, value)| value.map(|value| [*name, value]))
-        .flatten();
-    let args: Vec<_> = ["open", "--json"]
-        .into_iter()
-        .chain(LOCAL)
-        .chain(given)
-        .collect();
+    let given = options.iter().filter_map(|(name, value)| value.map(|value| [*name, value])).flatten();
+    let args: Vec<_> = ["open", "--json"].into_iter().chain(LOCAL).chain(given).collect();
     paychan_with(&args, &[("PAYCHAN_SECRET", SECRET)], "")
 }
 
@@ -164,18 +103,10 @@ fn terms_that_no_channel_can_have_are_refused_before_any_network_is_asked() {
     let off_curve = format!("02{}", "00".repeat(31));
     for (option, value, said) in [
         ("--token", "XLM", "expected native, CODE:ISSUER"),
-        (
-            "--to",
-            "nobody",
-            "an account address G... or a contract address C...",
-        ),
+        ("--to", "nobody", "an account address G... or a contract address C..."),
         ("--commitment-key", "abcd", "64 hexadecimal digits"),
         ("--commitment-key", &weak, "weak"),
-        (
-            "--commitment-key",
-            &off_curve,
-            "no point of the ed25519 curve",
-        ),
+        ("--commitment-key", &off_curve, "no point of the ed25519 curve"),
         ("--refund-waiting-period", "0", "1..=6307200"),
         ("--refund-waiting-period", "6307201", "1..=6307200"),
         ("--refund-waiting-period", "a day", "invalid"),
@@ -184,17 +115,8 @@ fn terms_that_no_channel_can_have_are_refused_before_any_network_is_asked() {
         ("--max-fee", "0", "1.."),
     ] {
         let ran = open(&[(option, Some(value))]);
-        assert_eq!(
-            (ran.code, ran.error_kind().as_str()),
-            (2, "usage"),
-            "{option} {value}: {}",
-            ran.stdout
-        );
-        assert!(
-            ran.stdout.contains(said),
-            "{option} {value}: {}",
-            ran.stdout
-        );
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"), "{option} {value}: {}", ran.stdout);
+        assert!(ran.stdout.contains(said), "{option} {value}: {}", ran.stdout);
     }
 }
 
@@ -219,11 +141,6 @@ fn the_contract_must_be_named_and_be_wasm() {
 
     let wasm = file(dir.path(), "other.wasm", 0o644, "\0asm\u{1}\0\0\0");
     let ran = open(&[("--wasm", wasm.to_str())]);
-    assert_eq!(
-        (ran.code, ran.error_kind().as_str()),
-        (2, "input"),
-        "{}",
-        ran.stdout
-    );
+    assert_eq!((ran.code, ran.error_kind().as_str()), (2, "input"), "{}", ran.stdout);
     assert!(ran.stdout.contains("has the hash"), "{}", ran.stdout);
 }

@@ -43,8 +43,7 @@
 #![no_std]
 
 use soroban_sdk::{
-    Address, BytesN, Env, Error, IntoVal, Val, Vec, contract, contractimpl, contractmeta,
-    contracttype, symbol_short,
+    Address, BytesN, Env, Error, IntoVal, Val, Vec, contract, contractimpl, contractmeta, contracttype, symbol_short,
 };
 
 contractmeta!(key = "name", val = env!("CARGO_PKG_NAME"));

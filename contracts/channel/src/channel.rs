@@ -56,9 +56,7 @@ impl Channel {
         }
         let terms = storage::terms(&env);
         terms.from().require_auth();
-        let deposited = storage::deposited(&env)
-            .checked_add(amount)
-            .ok_or(Error::Overflow)?;
+        let deposited = storage::deposited(&env).checked_add(amount).ok_or(Error::Overflow)?;
         let channel = env.current_contract_address();
         storage::set_deposited(&env, deposited);
         storage::extend_instance(&env, &channel);
@@ -97,26 +95,15 @@ impl Channel {
         let now = env.ledger().sequence();
         if storage::deadline(&env).is_none_or(|deadline| now < deadline) {
             storage::set_deadline(&env, now);
-            event::Close {
-                effective_at_ledger: now,
-            }
-            .publish(&env);
+            event::Close { effective_at_ledger: now }.publish(&env);
         }
 
         // What no commitment claimed, not the balance: with the balance, one unit sent here after simulation would need
         // a ledger entry that the transaction's footprint lacks, and such a failure can't be caught.
         let unclaimed = storage::deposited(&env).saturating_sub(amount.max(withdrawn));
         let from = terms.from();
-        if unclaimed > 0
-            && TokenClient::new(&env, terms.token())
-                .try_transfer(&channel, from, &unclaimed)
-                .is_ok()
-        {
-            event::Refund {
-                from: from.clone(),
-                amount: unclaimed,
-            }
-            .publish(&env);
+        if unclaimed > 0 && TokenClient::new(&env, terms.token()).try_transfer(&channel, from, &unclaimed).is_ok() {
+            event::Refund { from: from.clone(), amount: unclaimed }.publish(&env);
         }
         Ok(())
     }
@@ -132,10 +119,7 @@ impl Channel {
         let deadline = now.saturating_add(terms.refund_waiting_period());
         storage::set_deadline(&env, deadline);
         storage::extend_instance(&env, &env.current_contract_address());
-        event::Close {
-            effective_at_ledger: deadline,
-        }
-        .publish(&env);
+        event::Close { effective_at_ledger: deadline }.publish(&env);
         Ok(())
     }
 
@@ -154,11 +138,7 @@ impl Channel {
         let balance = token.balance(&channel);
         if balance > 0 {
             token.transfer(&channel, from, &balance);
-            event::Refund {
-                from: from.clone(),
-                amount: balance,
-            }
-            .publish(&env);
+            event::Refund { from: from.clone(), amount: balance }.publish(&env);
         }
         Ok(())
     }
@@ -171,11 +151,7 @@ impl Channel {
     /// Bytes to sign for a total
     pub fn prepare_commitment(env: Env, amount: i128) -> Result<Bytes, Error> {
         not_negative(amount)?;
-        Ok(commitment::to_bytes(
-            &env,
-            &env.current_contract_address(),
-            amount,
-        ))
+        Ok(commitment::to_bytes(&env, &env.current_contract_address(), amount))
     }
 
     /// SEP-41 token paid in
@@ -242,19 +218,11 @@ impl Channel {
 }
 
 fn not_negative(amount: i128) -> Result<(), Error> {
-    if amount < 0 {
-        Err(Error::NegativeAmount)
-    } else {
-        Ok(())
-    }
+    if amount < 0 { Err(Error::NegativeAmount) } else { Ok(()) }
 }
 
 fn not_final(env: &Env) -> Result<(), Error> {
-    if storage::is_final(env) {
-        Err(Error::Refunded)
-    } else {
-        Ok(())
-    }
+    if storage::is_final(env) { Err(Error::Refunded) } else { Ok(()) }
 }
 
 fn balance(env: &Env, channel: &Address, terms: &Terms) -> i128 {
@@ -266,31 +234,17 @@ fn take_deposit(env: &Env, channel: &Address, terms: &Terms, amount: i128) {
     if amount > 0 {
         let from = terms.from();
         TokenClient::new(env, terms.token()).transfer(from, channel, &amount);
-        event::Deposit {
-            from: from.clone(),
-            amount,
-        }
-        .publish(env);
+        event::Deposit { from: from.clone(), amount }.publish(env);
     }
 }
 
 /// Ends the call unless `sig` is the commitment key's signature of `amount`: RFC 8032 and stricter, as the host has it.
 fn verify(env: &Env, channel: &Address, amount: i128, sig: &BytesN<64>) {
-    env.crypto().ed25519_verify(
-        &storage::commitment_key(env),
-        &commitment::to_bytes(env, channel, amount),
-        sig,
-    );
+    env.crypto().ed25519_verify(&storage::commitment_key(env), &commitment::to_bytes(env, channel, amount), sig);
 }
 
 /// Pays the recipient `amount − withdrawn`, for a verified `amount` above `withdrawn`.
-fn pay(
-    env: &Env,
-    channel: &Address,
-    terms: &Terms,
-    amount: i128,
-    withdrawn: i128,
-) -> Result<(), Error> {
+fn pay(env: &Env, channel: &Address, terms: &Terms, amount: i128, withdrawn: i128) -> Result<(), Error> {
     let payout = amount.checked_sub(withdrawn).ok_or(Error::Overflow)?;
     // The balance is read only when the deposits alone don't cover the commitment: the read is a call.
     if amount > storage::deposited(env) && payout > balance(env, channel, terms) {
@@ -299,10 +253,6 @@ fn pay(
     storage::set_withdrawn(env, amount);
     let to = terms.to();
     TokenClient::new(env, terms.token()).transfer(channel, to, &payout);
-    event::Withdraw {
-        to: to.clone(),
-        amount: payout,
-    }
-    .publish(env);
+    event::Withdraw { to: to.clone(), amount: payout }.publish(env);
     Ok(())
 }

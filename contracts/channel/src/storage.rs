@@ -2,9 +2,7 @@
 //!
 //! Clients read these entries raw from the ledger: names and types are interface.
 
-use soroban_sdk::{
-    Address, BytesN, Env, IntoVal, Symbol, TryFromVal, Val, contracttype, symbol_short,
-};
+use soroban_sdk::{Address, BytesN, Env, IntoVal, Symbol, TryFromVal, Val, contracttype, symbol_short};
 
 /// Instance life below which a call extends it: 30 days of 5-second ledgers.
 pub const LIFE_THRESHOLD: u32 = 518_400;
@@ -40,12 +38,7 @@ fn key(env: &Env, name: &str) -> Key {
 pub(crate) struct Terms(Address, Address, Address, u32);
 
 impl Terms {
-    pub(crate) fn new(
-        from: Address,
-        to: Address,
-        token: Address,
-        refund_waiting_period: u32,
-    ) -> Self {
+    pub(crate) fn new(from: Address, to: Address, token: Address, refund_waiting_period: u32) -> Self {
         Self(from, to, token, refund_waiting_period)
     }
 
@@ -130,8 +123,7 @@ pub(crate) fn set_final(env: &Env) {
 /// Extends the instance's life to [`LIFE`] when below [`LIFE_THRESHOLD`], and never the code's: all channels share the
 /// code, and whoever happened to call would pay for everybody.
 pub(crate) fn extend_instance(env: &Env, channel: &Address) {
-    env.deployer()
-        .extend_ttl_for_contract_instance(channel.clone(), LIFE_THRESHOLD, LIFE);
+    env.deployer().extend_ttl_for_contract_instance(channel.clone(), LIFE_THRESHOLD, LIFE);
 }
 
 /// Extends the life of instance and code to [`LIFE`], whatever is left of it.

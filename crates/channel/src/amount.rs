@@ -30,11 +30,7 @@ impl Amount {
     /// # Errors
     /// [`AmountError::Negative`] below zero.
     pub const fn new(units: i128) -> Result<Amount, AmountError> {
-        if units < 0 {
-            Err(AmountError::Negative)
-        } else {
-            Ok(Amount(units))
-        }
+        if units < 0 { Err(AmountError::Negative) } else { Ok(Amount(units)) }
     }
 
     /// The base units; never negative.
@@ -58,10 +54,7 @@ impl Amount {
     /// The difference, or `None` below zero.
     #[must_use]
     pub fn checked_sub(self, other: Amount) -> Option<Amount> {
-        self.0
-            .checked_sub(other.0)
-            .filter(|units| *units >= 0)
-            .map(Amount)
+        self.0.checked_sub(other.0).filter(|units| *units >= 0).map(Amount)
     }
 
     /// The sum, at most [`Amount::MAX`].
@@ -94,10 +87,7 @@ impl Amount {
         let fraction = fraction.unwrap_or_default();
         let allowed = usize::try_from(decimals).unwrap_or(usize::MAX);
         let Some(padding) = allowed.checked_sub(fraction.len()) else {
-            return Err(AmountError::TooManyDecimals {
-                given: fraction.len(),
-                allowed: decimals,
-            });
+            return Err(AmountError::TooManyDecimals { given: fraction.len(), allowed: decimals });
         };
         let digits = [whole, fraction].concat();
         let significant = digits.trim_start_matches('0');
@@ -149,10 +139,7 @@ fn check_digits(text: &str) -> Result<(), AmountError> {
 
 fn units_from_digits(digits: &str) -> Result<Amount, AmountError> {
     // Digits only, so the one thing that can be wrong is the size.
-    digits
-        .parse()
-        .map(Amount)
-        .map_err(|_| AmountError::TooLarge)
+    digits.parse().map(Amount).map_err(|_| AmountError::TooLarge)
 }
 
 impl FromStr for Amount {
@@ -191,10 +178,7 @@ impl From<u64> for Amount {
     }
 }
 
-serde_as_text!(
-    Amount,
-    "an amount as a decimal string of base units, such as \"15000000\""
-);
+serde_as_text!(Amount, "an amount as a decimal string of base units, such as \"15000000\"");
 
 #[cfg(test)]
 #[path = "amount_tests.rs"]

@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that fails should stop where it fails"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 use super::*;
 use proptest::prelude::*;
@@ -25,10 +22,7 @@ fn each_way_to_be_no_amount_has_its_own_kind() {
         ("1.", AmountError::NotANumber),
         (".5", AmountError::NotANumber),
         ("١", AmountError::NotANumber),
-        (
-            "170141183460469231731687303715884105728",
-            AmountError::TooLarge,
-        ),
+        ("170141183460469231731687303715884105728", AmountError::TooLarge),
     ] {
         assert_eq!(text.parse::<Amount>(), Err(kind), "{text:?}");
     }
@@ -38,24 +32,9 @@ fn each_way_to_be_no_amount_has_its_own_kind() {
         ("1.", AmountError::NotANumber),
         ("-0.5", AmountError::Negative),
         ("1.2.3", AmountError::NotANumber),
-        (
-            "1.12345678",
-            AmountError::TooManyDecimals {
-                given: 8,
-                allowed: 7,
-            },
-        ),
-        (
-            "1.10000000",
-            AmountError::TooManyDecimals {
-                given: 8,
-                allowed: 7,
-            },
-        ),
-        (
-            "17014118346046923173168730371588.4105728",
-            AmountError::TooLarge,
-        ),
+        ("1.12345678", AmountError::TooManyDecimals { given: 8, allowed: 7 }),
+        ("1.10000000", AmountError::TooManyDecimals { given: 8, allowed: 7 }),
+        ("17014118346046923173168730371588.4105728", AmountError::TooLarge),
     ] {
         assert_eq!(Amount::parse_decimal(text, 7), Err(kind), "{text:?}");
     }
@@ -65,36 +44,22 @@ fn each_way_to_be_no_amount_has_its_own_kind() {
 fn the_largest_amount_is_read_and_one_more_is_not() {
     let max = i128::MAX.to_string();
     assert_eq!(max.parse(), Ok(Amount::MAX));
-    assert_eq!(
-        Amount::parse_decimal("17014118346046923173168730371588.4105727", 7),
-        Ok(Amount::MAX)
-    );
+    assert_eq!(Amount::parse_decimal("17014118346046923173168730371588.4105727", 7), Ok(Amount::MAX));
     assert_eq!(Amount::new(-1), Err(AmountError::Negative));
 }
 
 #[test]
 fn a_token_with_absurd_decimals_is_printed_and_read_without_filling_memory() {
     assert_eq!(Amount(7).to_decimal(u32::MAX), "7e-4294967295");
-    assert_eq!(
-        Amount::parse_decimal("1", u32::MAX),
-        Err(AmountError::TooLarge)
-    );
+    assert_eq!(Amount::parse_decimal("1", u32::MAX), Err(AmountError::TooLarge));
     assert_eq!(Amount::parse_decimal("0.0", u32::MAX), Ok(Amount::ZERO));
 }
 
 #[test]
 fn on_a_wire_an_amount_is_a_string_and_a_number_is_refused_with_the_reason() {
-    assert_eq!(
-        serde_json::to_string(&Amount::MAX).unwrap(),
-        format!("\"{}\"", i128::MAX)
-    );
-    assert_eq!(
-        serde_json::from_str::<Amount>("\"12\"").unwrap(),
-        Amount(12)
-    );
-    let error = serde_json::from_str::<Amount>("12")
-        .unwrap_err()
-        .to_string();
+    assert_eq!(serde_json::to_string(&Amount::MAX).unwrap(), format!("\"{}\"", i128::MAX));
+    assert_eq!(serde_json::from_str::<Amount>("\"12\"").unwrap(), Amount(12));
+    let error = serde_json::from_str::<Amount>("12").unwrap_err().to_string();
     assert!(error.contains("decimal string of base units"), "{error}");
 }
 

@@ -2,16 +2,13 @@
 
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
-    Asset, ContractExecutable, ContractIdPreimage, ContractIdPreimageFromAddress,
-    CreateContractArgs, CreateContractArgsV2, Hash, HashIdPreimage, HashIdPreimageContractId,
-    HostFunction, InvokeContractArgs, Limits, ScAddress, ScSymbol, ScVal, ScVec, Uint256, VecM,
-    WriteXdr,
+    Asset, ContractExecutable, ContractIdPreimage, ContractIdPreimageFromAddress, CreateContractArgs,
+    CreateContractArgsV2, Hash, HashIdPreimage, HashIdPreimageContractId, HostFunction, InvokeContractArgs, Limits,
+    ScAddress, ScSymbol, ScVal, ScVec, Uint256, VecM, WriteXdr,
 };
 
 use crate::scval::{amount as i128_value, bytes, vec};
-use crate::{
-    Address, Amount, CommitmentKey, ContractId, NetworkId, Signature, WasmHash, WasmTooLarge,
-};
+use crate::{Address, Amount, CommitmentKey, ContractId, NetworkId, Signature, WasmHash, WasmTooLarge};
 
 /// What a channel is opened with: the arguments of its constructor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,12 +42,7 @@ pub fn constructor_args(terms: &OpenTerms) -> Vec<ScVal> {
 
 /// Creates a channel from uploaded code and opens it. Its address will be [`channel_id`] of the same deployer and salt.
 #[must_use]
-pub fn create(
-    deployer: &Address,
-    salt: [u8; 32],
-    wasm: &WasmHash,
-    terms: &OpenTerms,
-) -> HostFunction {
+pub fn create(deployer: &Address, salt: [u8; 32], wasm: &WasmHash, terms: &OpenTerms) -> HostFunction {
     HostFunction::CreateContractV2(CreateContractArgsV2 {
         contract_id_preimage: from_address(deployer, salt),
         executable: ContractExecutable::Wasm(Hash(wasm.0)),
@@ -109,11 +101,7 @@ pub fn top_up(channel: &ContractId, amount: Amount) -> HostFunction {
 /// fork's the recipient must.
 #[must_use]
 pub fn settle(channel: &ContractId, amount: Amount, signature: &Signature) -> HostFunction {
-    invoke(
-        channel,
-        "settle",
-        vec![i128_value(amount), bytes(signature.0)],
-    )
+    invoke(channel, "settle", vec![i128_value(amount), bytes(signature.0)])
 }
 
 /// A channel's commitment, for [`settle_many`].
@@ -134,13 +122,9 @@ pub struct Settlement {
 /// testnet's, some 39 of an asset like USDC (`scripts/figures.sh` measures it).
 #[must_use]
 pub fn settle_many(batch: &ContractId, settlements: &[Settlement]) -> HostFunction {
-    let settlements = settlements.iter().map(|it| {
-        vec([
-            ScVal::Address(it.channel.to_sc()),
-            i128_value(it.amount),
-            bytes(it.signature.0),
-        ])
-    });
+    let settlements = settlements
+        .iter()
+        .map(|it| vec([ScVal::Address(it.channel.to_sc()), i128_value(it.amount), bytes(it.signature.0)]));
     let settlements = ScVal::Vec(Some(ScVec(args(settlements.collect()))));
     invoke(batch, "settle_many", vec![settlements])
 }
@@ -151,11 +135,7 @@ pub fn settle_many(batch: &ContractId, settlements: &[Settlement]) -> HostFuncti
 /// signature is not looked at.
 #[must_use]
 pub fn close(channel: &ContractId, amount: Amount, signature: &Signature) -> HostFunction {
-    invoke(
-        channel,
-        "close",
-        vec![i128_value(amount), bytes(signature.0)],
-    )
+    invoke(channel, "close", vec![i128_value(amount), bytes(signature.0)])
 }
 
 /// Starts the waiting period. The funder must authorize.
@@ -203,58 +183,32 @@ pub fn token_balance(token: &ContractId, holder: &Address) -> HostFunction {
 
 /// Sends tokens (SEP-41). `from` must authorize.
 #[must_use]
-pub fn token_transfer(
-    token: &ContractId,
-    from: &Address,
-    to: &Address,
-    amount: Amount,
-) -> HostFunction {
-    invoke(
-        token,
-        "transfer",
-        vec![
-            ScVal::Address(from.to_sc()),
-            ScVal::Address(to.to_sc()),
-            i128_value(amount),
-        ],
-    )
+pub fn token_transfer(token: &ContractId, from: &Address, to: &Address, amount: Amount) -> HostFunction {
+    invoke(token, "transfer", vec![ScVal::Address(from.to_sc()), ScVal::Address(to.to_sc()), i128_value(amount)])
 }
 
 fn invoke(contract: &ContractId, function: &'static str, values: Vec<ScVal>) -> HostFunction {
     let contract_address: ScAddress = contract.to_sc();
     HostFunction::InvokeContract(InvokeContractArgs {
         contract_address,
-        function_name: ScSymbol(
-            function
-                .try_into()
-                .expect("names written here are at most 32 characters"),
-        ),
+        function_name: ScSymbol(function.try_into().expect("names written here are at most 32 characters")),
         args: args(values),
     })
 }
 
 fn args(values: Vec<ScVal>) -> VecM<ScVal> {
-    values
-        .try_into()
-        .expect("XDR takes 2^32 - 1 values, more than any memory here holds")
+    values.try_into().expect("XDR takes 2^32 - 1 values, more than any memory here holds")
 }
 
 fn from_address(deployer: &Address, salt: [u8; 32]) -> ContractIdPreimage {
-    ContractIdPreimage::Address(ContractIdPreimageFromAddress {
-        address: deployer.to_sc(),
-        salt: Uint256(salt),
-    })
+    ContractIdPreimage::Address(ContractIdPreimageFromAddress { address: deployer.to_sc(), salt: Uint256(salt) })
 }
 
 /// SHA-256 of the preimage, as the network derives every contract's address (CAP-46-02).
 fn contract_id(network: &NetworkId, contract_id_preimage: ContractIdPreimage) -> ContractId {
-    let preimage = HashIdPreimage::ContractId(HashIdPreimageContractId {
-        network_id: Hash(network.0),
-        contract_id_preimage,
-    });
-    let bytes = preimage
-        .to_xdr(Limits::none())
-        .expect("a preimage of fixed parts has an encoding");
+    let preimage =
+        HashIdPreimage::ContractId(HashIdPreimageContractId { network_id: Hash(network.0), contract_id_preimage });
+    let bytes = preimage.to_xdr(Limits::none()).expect("a preimage of fixed parts has an encoding");
     ContractId(Sha256::digest(bytes).into())
 }
 

@@ -8,8 +8,7 @@ use stellar_xdr::{Limits, ReadXdr, ScMap, ScMapEntry, ScVal, WriteXdr};
 use crate::scval::{self, i128_of, symbol};
 use crate::text::{bytes_from_hex, serde_as_text};
 use crate::{
-    Address, Amount, BadSignature, CommitmentError, CommitmentKey, CommitmentSecret, ContractId,
-    HexError, NetworkId,
+    Address, Amount, BadSignature, CommitmentError, CommitmentKey, CommitmentSecret, ContractId, HexError, NetworkId,
 };
 
 /// What the funder signs: the recipient of `channel` on `network` may have `amount` base units in total.
@@ -43,14 +42,9 @@ impl Commitment {
             ("domain", symbol(DOMAIN)),
             ("network", scval::bytes(self.network.0)),
         ]
-        .map(|(name, val)| ScMapEntry {
-            key: symbol(name),
-            val,
-        });
+        .map(|(name, val)| ScMapEntry { key: symbol(name), val });
         let map = ScMap(entries.to_vec().try_into().expect("four entries fit a map"));
-        ScVal::Map(Some(map))
-            .to_xdr(limits())
-            .expect("192 bytes, four levels deep, are within the limits")
+        ScVal::Map(Some(map)).to_xdr(limits()).expect("192 bytes, four levels deep, are within the limits")
     }
 
     /// Reads those bytes back.
@@ -60,10 +54,7 @@ impl Commitment {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CommitmentError> {
         use CommitmentError::NotACommitment;
         if bytes.len() != LENGTH {
-            return Err(CommitmentError::Length {
-                expected: LENGTH,
-                given: bytes.len(),
-            });
+            return Err(CommitmentError::Length { expected: LENGTH, given: bytes.len() });
         }
         let value = ScVal::from_xdr(bytes, limits()).map_err(|_| CommitmentError::NotXdr)?;
         let ScVal::Map(Some(map)) = value else {
@@ -73,14 +64,7 @@ impl Commitment {
             return Err(NotACommitment("this map has not four entries"));
         };
         let names = [amount, channel, domain, network].map(|entry| &entry.key);
-        if names
-            != [
-                &symbol("amount"),
-                &symbol("channel"),
-                &symbol("domain"),
-                &symbol("network"),
-            ]
-        {
+        if names != [&symbol("amount"), &symbol("channel"), &symbol("domain"), &symbol("network")] {
             return Err(NotACommitment("this map has other keys"));
         }
         if domain.val != symbol(DOMAIN) {
@@ -102,11 +86,7 @@ impl Commitment {
             return Err(NotACommitment("the network is not 32 bytes"));
         };
         let amount = Amount::new(i128_of(amount))?;
-        Ok(Commitment {
-            network: NetworkId(network),
-            channel,
-            amount,
-        })
+        Ok(Commitment { network: NetworkId(network), channel, amount })
     }
 
     /// Signs it as the funder.
@@ -129,10 +109,7 @@ impl Commitment {
 
 /// Foreign bytes are read within these: no deeper and no longer than a commitment.
 fn limits() -> Limits {
-    Limits {
-        depth: 10,
-        len: LENGTH,
-    }
+    Limits { depth: 10, len: LENGTH }
 }
 
 /// An ed25519 signature. As text 128 hexadecimal digits.
@@ -161,10 +138,7 @@ impl fmt::Debug for Signature {
     }
 }
 
-serde_as_text!(
-    Signature,
-    "a signature of 128 hexadecimal digits as a string"
-);
+serde_as_text!(Signature, "a signature of 128 hexadecimal digits as a string");
 
 #[cfg(test)]
 #[path = "commitment_tests.rs"]

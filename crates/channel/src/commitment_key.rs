@@ -39,9 +39,7 @@ impl CommitmentKey {
 
     pub(crate) fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        self.0
-            .verify_strict(message, &signature)
-            .map_err(|_| BadSignature)
+        self.0.verify_strict(message, &signature).map_err(|_| BadSignature)
     }
 }
 
@@ -67,10 +65,7 @@ impl fmt::Debug for CommitmentKey {
     }
 }
 
-serde_as_text!(
-    CommitmentKey,
-    "a commitment key of 64 hexadecimal digits as a string"
-);
+serde_as_text!(CommitmentKey, "a commitment key of 64 hexadecimal digits as a string");
 
 /// The secret half. Wiped from memory when dropped; never printed, compared or copied.
 pub struct CommitmentSecret(SigningKey);

@@ -12,9 +12,7 @@ pub enum AmountError {
     #[error("the amount is negative; an amount is 0 or more")]
     Negative,
     /// A decimal point where base units were expected.
-    #[error(
-        "the amount has a fraction; expected whole base units (1.5 with 7 decimals is 15000000)"
-    )]
+    #[error("the amount has a fraction; expected whole base units (1.5 with 7 decimals is 15000000)")]
     Fraction,
     /// Something other than digits.
     #[error("the amount is not a number; expected digits only, no sign, exponent or separators")]
@@ -113,9 +111,7 @@ pub enum KeyError {
     #[error("not a commitment key: the 32 bytes are no point of the ed25519 curve")]
     OffCurve,
     /// A point of small order: anyone can make signatures that lenient verifiers accept and the chain refuses.
-    #[error(
-        "not a commitment key: it is weak (of small order), and the chain refuses every signature under it"
-    )]
+    #[error("not a commitment key: it is weak (of small order), and the chain refuses every signature under it")]
     Weak,
     /// The operating system gave no random bytes, so no key was made.
     #[error("no commitment key was made: the operating system gave no random bytes")]
@@ -234,11 +230,7 @@ impl StateErrorKind {
 }
 
 fn shown_keys(keys: &[String]) -> String {
-    if keys.is_empty() {
-        "nothing".to_owned()
-    } else {
-        keys.join(", ")
-    }
+    if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") }
 }
 
 /// An event with a channel event's name but not its contents: the contract that emitted it is no channel.

@@ -71,20 +71,11 @@ pub fn decode(topics: &[ScVal], data: &ScVal) -> Result<Option<ChannelEvent>, Ev
     let Some(event) = ChannelEvent::NAMES.into_iter().find(|known| *known == name) else {
         return Ok(None);
     };
-    read(event, addresses, data)
-        .map(Some)
-        .map_err(|source| EventError { event, source })
+    read(event, addresses, data).map(Some).map_err(|source| EventError { event, source })
 }
 
-fn read(
-    event: &'static str,
-    addresses: &[ScVal],
-    data: &ScVal,
-) -> Result<ChannelEvent, ValueError> {
-    let body = Body {
-        addresses,
-        data: Named::new(map(data)?, Naming::Field),
-    };
+fn read(event: &'static str, addresses: &[ScVal], data: &ScVal) -> Result<ChannelEvent, ValueError> {
+    let body = Body { addresses, data: Named::new(map(data)?, Naming::Field) };
     match event {
         "open" => {
             let [from, to] = body.parties(["from", "to"])?;
@@ -99,30 +90,19 @@ fn read(
         }
         "deposit" => {
             let [from] = body.parties(["from"])?;
-            Ok(ChannelEvent::Deposit {
-                from,
-                amount: body.data.amount("amount")?,
-            })
+            Ok(ChannelEvent::Deposit { from, amount: body.data.amount("amount")? })
         }
         "withdraw" => {
             let [to] = body.parties(["to"])?;
-            Ok(ChannelEvent::Withdraw {
-                to,
-                amount: body.data.amount("amount")?,
-            })
+            Ok(ChannelEvent::Withdraw { to, amount: body.data.amount("amount")? })
         }
         "refund" => {
             let [from] = body.parties(["from"])?;
-            Ok(ChannelEvent::Refund {
-                from,
-                amount: body.data.amount("amount")?,
-            })
+            Ok(ChannelEvent::Refund { from, amount: body.data.amount("amount")? })
         }
         _ => {
             let [] = body.parties([])?;
-            Ok(ChannelEvent::Close {
-                effective_at: Ledger(body.data.u32("effective_at_ledger")?),
-            })
+            Ok(ChannelEvent::Close { effective_at: Ledger(body.data.u32("effective_at_ledger")?) })
         }
     }
 }
@@ -130,10 +110,7 @@ fn read(
 fn map(data: &ScVal) -> Result<&ScMap, ValueError> {
     match data {
         ScVal::Map(Some(map)) => Ok(map),
-        _ => Err(ValueError::WrongType {
-            name: "data",
-            expected: "a map",
-        }),
+        _ => Err(ValueError::WrongType { name: "data", expected: "a map" }),
     }
 }
 
@@ -144,10 +121,7 @@ struct Body<'a> {
 
 impl Body<'_> {
     /// The addresses of an event: all in its topics, or all in its data.
-    fn parties<const N: usize>(
-        &self,
-        names: [&'static str; N],
-    ) -> Result<[Address; N], ValueError> {
+    fn parties<const N: usize>(&self, names: [&'static str; N]) -> Result<[Address; N], ValueError> {
         let mut found = Vec::with_capacity(N);
         if self.addresses.is_empty() {
             for name in names {

@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that fails should stop where it fails"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 use super::*;
 use crate::AccountId;
@@ -13,13 +10,7 @@ const TO: Address = Address::Contract(ContractId([4; 32]));
 const TOKEN: ContractId = ContractId([2; 32]);
 
 fn data(fields: Vec<(&'static str, ScVal)>) -> ScVal {
-    let entries: Vec<_> = fields
-        .into_iter()
-        .map(|(name, val)| ScMapEntry {
-            key: symbol(name),
-            val,
-        })
-        .collect();
+    let entries: Vec<_> = fields.into_iter().map(|(name, val)| ScMapEntry { key: symbol(name), val }).collect();
     ScVal::Map(Some(ScMap(entries.try_into().unwrap())))
 }
 
@@ -58,35 +49,11 @@ fn both_layouts_of_an_event_tell_the_same() {
 
     let paid = data(vec![("amount", amount(nine()))]);
     for (name, party, event) in [
-        (
-            "withdraw",
-            "to",
-            ChannelEvent::Withdraw {
-                to: FROM,
-                amount: nine(),
-            },
-        ),
-        (
-            "refund",
-            "from",
-            ChannelEvent::Refund {
-                from: FROM,
-                amount: nine(),
-            },
-        ),
-        (
-            "deposit",
-            "from",
-            ChannelEvent::Deposit {
-                from: FROM,
-                amount: nine(),
-            },
-        ),
+        ("withdraw", "to", ChannelEvent::Withdraw { to: FROM, amount: nine() }),
+        ("refund", "from", ChannelEvent::Refund { from: FROM, amount: nine() }),
+        ("deposit", "from", ChannelEvent::Deposit { from: FROM, amount: nine() }),
     ] {
-        assert_eq!(
-            decode(&[symbol(name), address(FROM)], &paid),
-            Ok(Some(event.clone()))
-        );
+        assert_eq!(decode(&[symbol(name), address(FROM)], &paid), Ok(Some(event.clone())));
         let flat = data(vec![("amount", amount(nine())), (party, address(FROM))]);
         assert_eq!(decode(&[symbol(name)], &flat), Ok(Some(event)));
     }
@@ -95,21 +62,13 @@ fn both_layouts_of_an_event_tell_the_same() {
 #[test]
 fn a_close_tells_the_deadline() {
     let close = data(vec![("effective_at_ledger", ScVal::U32(77))]);
-    let event = ChannelEvent::Close {
-        effective_at: Ledger(77),
-    };
+    let event = ChannelEvent::Close { effective_at: Ledger(77) };
     assert_eq!(decode(&[symbol("close")], &close), Ok(Some(event)));
 }
 
 #[test]
 fn an_event_of_another_name_is_none_of_ours() {
-    assert_eq!(
-        decode(
-            &[symbol("transfer"), address(FROM), address(TO)],
-            &ScVal::Void
-        ),
-        Ok(None)
-    );
+    assert_eq!(decode(&[symbol("transfer"), address(FROM), address(TO)], &ScVal::Void), Ok(None));
     assert_eq!(decode(&[], &ScVal::Void), Ok(None));
     assert_eq!(decode(&[ScVal::U32(1)], &ScVal::Void), Ok(None));
 }
@@ -117,19 +76,10 @@ fn an_event_of_another_name_is_none_of_ours() {
 #[test]
 fn an_event_of_our_name_with_other_contents_is_an_error_that_names_it() {
     let error = decode(&[symbol("close")], &ScVal::Void).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "an event `close` that no channel emits: `data` should be a map"
-    );
+    assert_eq!(error.to_string(), "an event `close` that no channel emits: `data` should be a map");
     let error = decode(&[symbol("close"), address(FROM)], &data(vec![])).unwrap_err();
     assert_eq!(error.event, "close");
     let negative = data(vec![("amount", ScVal::from(-1i128))]);
     let error = decode(&[symbol("withdraw"), address(TO)], &negative).unwrap_err();
-    assert_eq!(
-        error.source,
-        ValueError::Negative {
-            name: "amount",
-            value: -1
-        }
-    );
+    assert_eq!(error.source, ValueError::Negative { name: "amount", value: -1 });
 }

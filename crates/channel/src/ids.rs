@@ -107,18 +107,10 @@ impl Address {
     pub fn from_sc(address: &xdr::ScAddress) -> Result<Address, AddressError> {
         match address {
             xdr::ScAddress::Account(account) => Ok(Address::Account(AccountId::from_xdr(account))),
-            xdr::ScAddress::Contract(xdr::ContractId(xdr::Hash(id))) => {
-                Ok(Address::Contract(ContractId(*id)))
-            }
-            xdr::ScAddress::MuxedAccount(_) => Err(AddressError {
-                got: "a muxed account",
-            }),
-            xdr::ScAddress::ClaimableBalance(_) => Err(AddressError {
-                got: "a claimable balance",
-            }),
-            xdr::ScAddress::LiquidityPool(_) => Err(AddressError {
-                got: "a liquidity pool",
-            }),
+            xdr::ScAddress::Contract(xdr::ContractId(xdr::Hash(id))) => Ok(Address::Contract(ContractId(*id))),
+            xdr::ScAddress::MuxedAccount(_) => Err(AddressError { got: "a muxed account" }),
+            xdr::ScAddress::ClaimableBalance(_) => Err(AddressError { got: "a claimable balance" }),
+            xdr::ScAddress::LiquidityPool(_) => Err(AddressError { got: "a liquidity pool" }),
         }
     }
 
@@ -148,9 +140,7 @@ impl From<ContractId> for Address {
 fn kind_of(strkey: &Strkey) -> &'static str {
     match strkey {
         Strkey::PublicKeyEd25519(_) => ACCOUNT,
-        Strkey::PrivateKeyEd25519(_) => {
-            "a secret key S... (not repeated here; keep it out of addresses)"
-        }
+        Strkey::PrivateKeyEd25519(_) => "a secret key S... (not repeated here; keep it out of addresses)",
         Strkey::PreAuthTx(_) => "a pre-authorized transaction hash T...",
         Strkey::HashX(_) => "a hash X...",
         Strkey::MuxedAccountEd25519(_) => "a muxed account M...",
@@ -162,10 +152,7 @@ fn kind_of(strkey: &Strkey) -> &'static str {
 }
 
 fn strkey(text: &str, expected: &'static str) -> Result<Strkey, IdError> {
-    Strkey::from_string(text).map_err(|_| IdError::NotAStrkey {
-        expected,
-        length: text.chars().count(),
-    })
+    Strkey::from_string(text).map_err(|_| IdError::NotAStrkey { expected, length: text.chars().count() })
 }
 
 impl FromStr for ContractId {
@@ -174,10 +161,7 @@ impl FromStr for ContractId {
     fn from_str(text: &str) -> Result<ContractId, IdError> {
         match strkey(text, CONTRACT)? {
             Strkey::Contract(Contract(id)) => Ok(ContractId(id)),
-            other => Err(IdError::WrongKind {
-                expected: CONTRACT,
-                got: kind_of(&other),
-            }),
+            other => Err(IdError::WrongKind { expected: CONTRACT, got: kind_of(&other) }),
         }
     }
 }
@@ -188,10 +172,7 @@ impl FromStr for AccountId {
     fn from_str(text: &str) -> Result<AccountId, IdError> {
         match strkey(text, ACCOUNT)? {
             Strkey::PublicKeyEd25519(ed25519::PublicKey(key)) => Ok(AccountId(key)),
-            other => Err(IdError::WrongKind {
-                expected: ACCOUNT,
-                got: kind_of(&other),
-            }),
+            other => Err(IdError::WrongKind { expected: ACCOUNT, got: kind_of(&other) }),
         }
     }
 }
@@ -201,14 +182,9 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address, IdError> {
         match strkey(text, EITHER)? {
-            Strkey::PublicKeyEd25519(ed25519::PublicKey(key)) => {
-                Ok(Address::Account(AccountId(key)))
-            }
+            Strkey::PublicKeyEd25519(ed25519::PublicKey(key)) => Ok(Address::Account(AccountId(key))),
             Strkey::Contract(Contract(id)) => Ok(Address::Contract(ContractId(id))),
-            other => Err(IdError::WrongKind {
-                expected: EITHER,
-                got: kind_of(&other),
-            }),
+            other => Err(IdError::WrongKind { expected: EITHER, got: kind_of(&other) }),
         }
     }
 }
@@ -241,10 +217,7 @@ macro_rules! hex_id {
 
             fn from_str(text: &str) -> Result<$type, IdError> {
                 let mut bytes = [0; 32];
-                bytes_from_hex(text, &mut bytes).map_err(|source| IdError::Hex {
-                    expected: $expected,
-                    source,
-                })?;
+                bytes_from_hex(text, &mut bytes).map_err(|source| IdError::Hex { expected: $expected, source })?;
                 Ok($type(bytes))
             }
         }
@@ -272,15 +245,9 @@ debug_as_display!(ContractId, AccountId, WasmHash, NetworkId, Address);
 
 serde_as_text!(ContractId, "a contract address C... as a string");
 serde_as_text!(AccountId, "an account address G... as a string");
-serde_as_text!(
-    Address,
-    "an account address G... or a contract address C... as a string"
-);
+serde_as_text!(Address, "an account address G... or a contract address C... as a string");
 serde_as_text!(WasmHash, "a Wasm hash of 64 hexadecimal digits as a string");
-serde_as_text!(
-    NetworkId,
-    "a network id of 64 hexadecimal digits as a string"
-);
+serde_as_text!(NetworkId, "a network id of 64 hexadecimal digits as a string");
 
 #[cfg(test)]
 #[path = "ids_tests.rs"]

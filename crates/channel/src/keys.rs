@@ -2,8 +2,8 @@
 //! is restored.
 
 use stellar_xdr::{
-    AccountId as XdrAccountId, Asset, ContractDataDurability, Hash, LedgerKey, LedgerKeyAccount,
-    LedgerKeyContractCode, LedgerKeyContractData, LedgerKeyTrustLine, ScVal, TrustLineAsset,
+    AccountId as XdrAccountId, Asset, ContractDataDurability, Hash, LedgerKey, LedgerKeyAccount, LedgerKeyContractCode,
+    LedgerKeyContractData, LedgerKeyTrustLine, ScVal, TrustLineAsset,
 };
 
 use crate::scval::{symbol, vec};
@@ -45,9 +45,7 @@ pub(crate) fn balance_key(holder: &Address) -> ScVal {
 /// A classic account.
 #[must_use]
 pub fn account(account: &AccountId) -> LedgerKey {
-    LedgerKey::Account(LedgerKeyAccount {
-        account_id: account.to_xdr(),
-    })
+    LedgerKey::Account(LedgerKeyAccount { account_id: account.to_xdr() })
 }
 
 /// An account's trustline to an asset; `None` for the native asset, which needs none.
@@ -59,10 +57,7 @@ pub fn trustline(account: &AccountId, asset: &Asset) -> Option<LedgerKey> {
         Asset::CreditAlphanum12(asset) => TrustLineAsset::CreditAlphanum12(asset.clone()),
     };
     let account_id: XdrAccountId = account.to_xdr();
-    Some(LedgerKey::Trustline(LedgerKeyTrustLine {
-        account_id,
-        asset,
-    }))
+    Some(LedgerKey::Trustline(LedgerKeyTrustLine { account_id, asset }))
 }
 
 /// The ledger keys of everything that settling a channel touches and that can be archived.
@@ -83,12 +78,7 @@ pub struct ChannelKeys {
 impl ChannelKeys {
     /// The keys of `channel`, whose code is `wasm`, paying in `token`, whose code is `token_code` if it has any.
     #[must_use]
-    pub fn of(
-        channel: &ContractId,
-        wasm: &WasmHash,
-        token: &ContractId,
-        token_code: Option<&WasmHash>,
-    ) -> ChannelKeys {
+    pub fn of(channel: &ContractId, wasm: &WasmHash, token: &ContractId, token_code: Option<&WasmHash>) -> ChannelKeys {
         ChannelKeys {
             instance: instance(channel),
             code: code(wasm),
@@ -100,13 +90,8 @@ impl ChannelKeys {
 
     /// All of them, four or five.
     pub fn iter(&self) -> impl Iterator<Item = &LedgerKey> {
-        [
-            &self.instance,
-            &self.code,
-            &self.token_balance,
-            &self.token_instance,
-        ]
-        .into_iter()
-        .chain(self.token_code.as_ref())
+        [&self.instance, &self.code, &self.token_balance, &self.token_instance]
+            .into_iter()
+            .chain(self.token_code.as_ref())
     }
 }

@@ -32,8 +32,8 @@ pub use commitment::{Commitment, Signature};
 pub use commitment_key::{CommitmentKey, CommitmentSecret};
 pub use contract_error::ContractError;
 pub use error::{
-    AddressError, AmountError, BadSignature, CommitmentError, EventError, HexError, IdError,
-    KeyError, NumberError, StateError, StateErrorKind, ValueError, WasmTooLarge,
+    AddressError, AmountError, BadSignature, CommitmentError, EventError, HexError, IdError, KeyError, NumberError,
+    StateError, StateErrorKind, ValueError, WasmTooLarge,
 };
 pub use events::ChannelEvent;
 pub use ids::{AccountId, Address, ContractId, NetworkId, WasmHash};

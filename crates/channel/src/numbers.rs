@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::NumberError;
 
 /// A ledger's sequence number. Time is counted in these; nothing here says how long one takes.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ledger(pub u32);
 
@@ -62,17 +60,12 @@ impl FromStr for Ledger {
     type Err = NumberError;
 
     fn from_str(text: &str) -> Result<Ledger, NumberError> {
-        digits(text).map(Ledger).ok_or(NumberError {
-            expected: "a ledger number",
-            max: i64::from(u32::MAX),
-        })
+        digits(text).map(Ledger).ok_or(NumberError { expected: "a ledger number", max: i64::from(u32::MAX) })
     }
 }
 
 /// The network's fee unit: a ten-millionth of one XLM. May be negative, as a difference.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Stroops(pub i64);
 
@@ -115,17 +108,11 @@ impl FromStr for Stroops {
     type Err = NumberError;
 
     fn from_str(text: &str) -> Result<Stroops, NumberError> {
-        digits(text).map(Stroops).ok_or(NumberError {
-            expected: "a number of stroops",
-            max: i64::MAX,
-        })
+        digits(text).map(Stroops).ok_or(NumberError { expected: "a number of stroops", max: i64::MAX })
     }
 }
 
 /// Digits only: Rust's own parser would also take a leading plus sign.
 fn digits<T: FromStr>(text: &str) -> Option<T> {
-    text.bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

@@ -6,19 +6,11 @@ use crate::{Address, Amount, ContractId, ValueError};
 
 /// A symbol from a name of this crate's own.
 pub(crate) fn symbol(name: &'static str) -> ScVal {
-    ScVal::Symbol(ScSymbol(
-        name.try_into()
-            .expect("names written here are at most 32 characters"),
-    ))
+    ScVal::Symbol(ScSymbol(name.try_into().expect("names written here are at most 32 characters")))
 }
 
 pub(crate) fn vec<const N: usize>(values: [ScVal; N]) -> ScVal {
-    ScVal::Vec(Some(ScVec(
-        values
-            .to_vec()
-            .try_into()
-            .expect("a handful of values fits a vec"),
-    )))
+    ScVal::Vec(Some(ScVec(values.to_vec().try_into().expect("a handful of values fits a vec"))))
 }
 
 pub(crate) fn amount(amount: Amount) -> ScVal {
@@ -26,12 +18,7 @@ pub(crate) fn amount(amount: Amount) -> ScVal {
 }
 
 pub(crate) fn bytes<const N: usize>(bytes: [u8; N]) -> ScVal {
-    ScVal::Bytes(
-        bytes
-            .to_vec()
-            .try_into()
-            .expect("keys and signatures fit bytes"),
-    )
+    ScVal::Bytes(bytes.to_vec().try_into().expect("keys and signatures fit bytes"))
 }
 
 /// The number that XDR splits in two.
@@ -84,11 +71,7 @@ impl<'a> Named<'a> {
             Naming::Field => symbol_text,
             Naming::Variant => variant_text,
         };
-        self.map
-            .0
-            .iter()
-            .find(|entry| text(&entry.key) == Some(name))
-            .map(|entry| &entry.val)
+        self.map.0.iter().find(|entry| text(&entry.key) == Some(name)).map(|entry| &entry.val)
     }
 
     pub(crate) fn has(self, name: &'static str) -> bool {
@@ -118,10 +101,7 @@ impl<'a> Named<'a> {
     pub(crate) fn bool(self, name: &'static str) -> Result<bool, ValueError> {
         match self.get(name)? {
             ScVal::Bool(value) => Ok(*value),
-            _ => Err(ValueError::WrongType {
-                name,
-                expected: "true or false",
-            }),
+            _ => Err(ValueError::WrongType { name, expected: "true or false" }),
         }
     }
 
@@ -130,10 +110,7 @@ impl<'a> Named<'a> {
             ScVal::Bytes(bytes) => bytes.as_slice().try_into().ok(),
             _ => None,
         }
-        .ok_or(ValueError::WrongType {
-            name,
-            expected: "32 bytes",
-        })
+        .ok_or(ValueError::WrongType { name, expected: "32 bytes" })
     }
 }
 
@@ -142,28 +119,19 @@ pub(crate) fn address_of(value: &ScVal, name: &'static str) -> Result<Address, V
         ScVal::Address(address) => Address::from_sc(address).ok(),
         _ => None,
     }
-    .ok_or(ValueError::WrongType {
-        name,
-        expected: "the address of an account or a contract",
-    })
+    .ok_or(ValueError::WrongType { name, expected: "the address of an account or a contract" })
 }
 
 pub(crate) fn contract_of(value: &ScVal, name: &'static str) -> Result<ContractId, ValueError> {
     match address_of(value, name) {
         Ok(Address::Contract(contract)) => Ok(contract),
-        _ => Err(ValueError::WrongType {
-            name,
-            expected: "the address of a contract",
-        }),
+        _ => Err(ValueError::WrongType { name, expected: "the address of a contract" }),
     }
 }
 
 pub(crate) fn amount_of(value: &ScVal, name: &'static str) -> Result<Amount, ValueError> {
     let ScVal::I128(parts) = value else {
-        return Err(ValueError::WrongType {
-            name,
-            expected: "an i128",
-        });
+        return Err(ValueError::WrongType { name, expected: "an i128" });
     };
     let value = i128_of(parts);
     Amount::new(value).map_err(|_| ValueError::Negative { name, value })
@@ -172,9 +140,6 @@ pub(crate) fn amount_of(value: &ScVal, name: &'static str) -> Result<Amount, Val
 pub(crate) fn u32_of(value: &ScVal, name: &'static str) -> Result<u32, ValueError> {
     match value {
         ScVal::U32(value) => Ok(*value),
-        _ => Err(ValueError::WrongType {
-            name,
-            expected: "a u32",
-        }),
+        _ => Err(ValueError::WrongType { name, expected: "a u32" }),
     }
 }

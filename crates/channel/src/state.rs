@@ -182,10 +182,7 @@ impl ChannelState {
         match self.layout {
             Layout::Paychan | Layout::Fork => self.refunded,
             Layout::Reference => {
-                self.balance.is_zero()
-                    && self
-                        .close_effective_at
-                        .is_some_and(|deadline| self.read_at >= deadline)
+                self.balance.is_zero() && self.close_effective_at.is_some_and(|deadline| self.read_at >= deadline)
             }
         }
     }
@@ -212,10 +209,9 @@ impl ChannelState {
                 self.deposited = Some(Amount::ZERO);
                 Ok(self)
             }
-            (expected, found) => Err(StateError {
-                channel: self.channel,
-                kind: StateErrorKind::OtherLayout { expected, found },
-            }),
+            (expected, found) => {
+                Err(StateError { channel: self.channel, kind: StateErrorKind::OtherLayout { expected, found } })
+            }
         }
     }
 }

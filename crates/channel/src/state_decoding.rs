@@ -5,8 +5,8 @@ use stellar_xdr::{ContractExecutable, LedgerEntryData, ScMap, ScVal, ScVec};
 use crate::scval::{Named, Naming, address_of, amount_of, contract_of, u32_of, variant_text};
 use crate::token::instance_of;
 use crate::{
-    Address, Amount, ChannelState, ContractId, Layout, Ledger, Lives, StateError, StateErrorKind,
-    ValueError, WasmHash, keys, token_kind,
+    Address, Amount, ChannelState, ContractId, Layout, Ledger, Lives, StateError, StateErrorKind, ValueError, WasmHash,
+    keys, token_kind,
 };
 
 /// What a channel's instance entry alone tells: enough to know which other entries to ask for.
@@ -60,14 +60,8 @@ pub struct ChannelEntries<'a> {
 ///
 /// # Errors
 /// [`StateError`] with the kind of what was wrong. Negative and missing amounts are errors, never zero.
-pub fn decode_instance(
-    channel: &ContractId,
-    entry: &LedgerEntryData,
-) -> Result<InstanceFacts, StateError> {
-    facts(channel, entry).map_err(|kind| StateError {
-        channel: *channel,
-        kind,
-    })
+pub fn decode_instance(channel: &ContractId, entry: &LedgerEntryData) -> Result<InstanceFacts, StateError> {
+    facts(channel, entry).map_err(|kind| StateError { channel: *channel, kind })
 }
 
 /// Reads a channel's state from all its entries. A missing balance entry is a balance of 0.
@@ -75,21 +69,11 @@ pub fn decode_instance(
 /// # Errors
 /// As [`decode_instance`]; and when the balance entry is not this channel's, or of no form known here: the Stellar asset
 /// contract's map of `amount`, `authorized` and `clawback`, or a plain amount.
-pub fn decode_state(
-    channel: &ContractId,
-    entries: &ChannelEntries<'_>,
-) -> Result<ChannelState, StateError> {
+pub fn decode_state(channel: &ContractId, entries: &ChannelEntries<'_>) -> Result<ChannelState, StateError> {
     let facts = decode_instance(channel, entries.instance)?;
     let balance = match entries.balance {
-        None => Balance {
-            amount: Amount::ZERO,
-            authorized: true,
-            clawback: false,
-        },
-        Some(entry) => balance(channel, &facts.token, entry).map_err(|kind| StateError {
-            channel: *channel,
-            kind,
-        })?,
+        None => Balance { amount: Amount::ZERO, authorized: true, clawback: false },
+        Some(entry) => balance(channel, &facts.token, entry).map_err(|kind| StateError { channel: *channel, kind })?,
     };
     Ok(ChannelState {
         channel: facts.channel,
@@ -123,9 +107,7 @@ fn facts(channel: &ContractId, entry: &LedgerEntryData) -> Result<InstanceFacts,
     let empty = ScMap::default();
     let map = instance.storage.as_ref().unwrap_or(&empty);
     let storage = Named::new(map, Naming::Variant);
-    let layout = layout(storage).ok_or_else(|| StateErrorKind::ForeignLayout {
-        keys: key_names(map),
-    })?;
+    let layout = layout(storage).ok_or_else(|| StateErrorKind::ForeignLayout { keys: key_names(map) })?;
     let terms = match layout {
         Layout::Paychan => terms_together(storage)?,
         Layout::Reference | Layout::Fork => terms_apart(storage)?,
@@ -187,16 +169,10 @@ struct Terms {
 /// Ours: one `Vec[from, to, token, refund_waiting_period]`.
 fn terms_together(storage: Named<'_>) -> Result<Terms, ValueError> {
     let Some(ScVal::Vec(Some(ScVec(items)))) = storage.find("Terms") else {
-        return Err(ValueError::WrongType {
-            name: "Terms",
-            expected: "a vec of four values",
-        });
+        return Err(ValueError::WrongType { name: "Terms", expected: "a vec of four values" });
     };
     let [from, to, token, refund_waiting_period] = items.as_slice() else {
-        return Err(ValueError::WrongType {
-            name: "Terms",
-            expected: "a vec of four values",
-        });
+        return Err(ValueError::WrongType { name: "Terms", expected: "a vec of four values" });
     };
     Ok(Terms {
         from: address_of(from, "from")?,
@@ -217,11 +193,7 @@ fn terms_apart(storage: Named<'_>) -> Result<Terms, ValueError> {
 }
 
 fn amount_or_zero(storage: Named<'_>, name: &'static str) -> Result<Amount, ValueError> {
-    if storage.has(name) {
-        storage.amount(name)
-    } else {
-        Ok(Amount::ZERO)
-    }
+    if storage.has(name) { storage.amount(name) } else { Ok(Amount::ZERO) }
 }
 
 /// Names of a foreign contract's keys, for the message. Symbols are at most 32 characters of `[a-zA-Z0-9_]` on chain, but
@@ -244,11 +216,7 @@ struct Balance {
     clawback: bool,
 }
 
-fn balance(
-    channel: &ContractId,
-    token: &ContractId,
-    entry: &LedgerEntryData,
-) -> Result<Balance, StateErrorKind> {
+fn balance(channel: &ContractId, token: &ContractId, entry: &LedgerEntryData) -> Result<Balance, StateErrorKind> {
     let LedgerEntryData::ContractData(data) = entry else {
         return Err(StateErrorKind::NotTheBalance);
     };
@@ -258,11 +226,7 @@ fn balance(
     }
     match &data.val {
         ScVal::Map(Some(map)) => sac_balance(Named::new(map, Naming::Field)),
-        plain => amount_of(plain, "balance").map(|amount| Balance {
-            amount,
-            authorized: true,
-            clawback: false,
-        }),
+        plain => amount_of(plain, "balance").map(|amount| Balance { amount, authorized: true, clawback: false }),
     }
     .map_err(StateErrorKind::Balance)
 }

@@ -41,15 +41,9 @@ pub fn bytes_from_hex<const N: usize>(text: &str, bytes: &mut [u8; N]) -> Result
     let expected = N * 2;
     hex::decode_to_slice(text, bytes).map_err(|error| match error {
         hex::FromHexError::InvalidHexCharacter { .. } if text.len() == expected => {
-            let position = text
-                .chars()
-                .position(|c| !c.is_ascii_hexdigit())
-                .map_or(1, |index| index + 1);
+            let position = text.chars().position(|c| !c.is_ascii_hexdigit()).map_or(1, |index| index + 1);
             HexError::Digit { expected, position }
         }
-        _ => HexError::Length {
-            expected,
-            given: text.chars().count(),
-        },
+        _ => HexError::Length { expected, given: text.chars().count() },
     })
 }

@@ -1,8 +1,8 @@
 //! What a channel's token is: an asset of the network (Stellar asset contract) or a contract with code of its own.
 
 use stellar_xdr::{
-    AlphaNum4, AlphaNum12, Asset, AssetCode4, AssetCode12, ContractExecutable, LedgerEntryData,
-    ScContractInstance, ScMap, ScVal, ScVec,
+    AlphaNum4, AlphaNum12, Asset, AssetCode4, AssetCode12, ContractExecutable, LedgerEntryData, ScContractInstance,
+    ScMap, ScVal, ScVec,
 };
 
 use crate::scval::{Named, Naming, symbol_text};
@@ -35,14 +35,8 @@ impl SacAsset {
         let issuer = issuer.to_xdr();
         let code = code.as_bytes();
         match code.len() {
-            1..=4 => Some(Asset::CreditAlphanum4(AlphaNum4 {
-                asset_code: AssetCode4(padded(code)),
-                issuer,
-            })),
-            5..=12 => Some(Asset::CreditAlphanum12(AlphaNum12 {
-                asset_code: AssetCode12(padded(code)),
-                issuer,
-            })),
+            1..=4 => Some(Asset::CreditAlphanum4(AlphaNum4 { asset_code: AssetCode4(padded(code)), issuer })),
+            5..=12 => Some(Asset::CreditAlphanum12(AlphaNum12 { asset_code: AssetCode12(padded(code)), issuer })),
             _ => None,
         }
     }
@@ -108,9 +102,7 @@ pub fn token_kind(token: &ContractId, instance: Option<&LedgerEntryData>) -> Tok
 pub fn sac_asset(instance: &LedgerEntryData) -> Option<SacAsset> {
     match instance {
         LedgerEntryData::ContractData(data) => match &data.val {
-            ScVal::ContractInstance(instance)
-                if instance.executable == ContractExecutable::StellarAsset =>
-            {
+            ScVal::ContractInstance(instance) if instance.executable == ContractExecutable::StellarAsset => {
                 asset_info(instance)
             }
             _ => None,
@@ -120,14 +112,10 @@ pub fn sac_asset(instance: &LedgerEntryData) -> Option<SacAsset> {
 }
 
 /// The instance in `entry`, if it is the instance entry of `contract`.
-pub(crate) fn instance_of<'a>(
-    contract: &ContractId,
-    entry: &'a LedgerEntryData,
-) -> Option<&'a ScContractInstance> {
+pub(crate) fn instance_of<'a>(contract: &ContractId, entry: &'a LedgerEntryData) -> Option<&'a ScContractInstance> {
     match entry {
         LedgerEntryData::ContractData(data)
-            if data.contract == contract.to_sc()
-                && data.key == ScVal::LedgerKeyContractInstance =>
+            if data.contract == contract.to_sc() && data.key == ScVal::LedgerKeyContractInstance =>
         {
             match &data.val {
                 ScVal::ContractInstance(instance) => Some(instance),
@@ -150,21 +138,14 @@ fn asset_info(instance: &ScContractInstance) -> Option<SacAsset> {
     };
     match items.as_slice() {
         [name] if symbol_text(name) == Some("Native") => Some(SacAsset::Native),
-        [name, ScVal::Map(Some(map))]
-            if matches!(symbol_text(name), Some("AlphaNum4" | "AlphaNum12")) =>
-        {
+        [name, ScVal::Map(Some(map))] if matches!(symbol_text(name), Some("AlphaNum4" | "AlphaNum12")) => {
             let fields = Named::new(map, Naming::Field);
             let ScVal::String(code) = fields.find("asset_code")? else {
                 return None;
             };
-            let code = std::str::from_utf8(code.0.as_slice())
-                .ok()?
-                .trim_end_matches('\0');
+            let code = std::str::from_utf8(code.0.as_slice()).ok()?.trim_end_matches('\0');
             let issuer = AccountId(fields.bytes32("issuer").ok()?);
-            Some(SacAsset::Asset {
-                code: code.to_owned(),
-                issuer,
-            })
+            Some(SacAsset::Asset { code: code.to_owned(), issuer })
         }
         _ => None,
     }

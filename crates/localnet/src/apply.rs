@@ -4,10 +4,9 @@ use sha2::{Digest, Sha256};
 use soroban_env_host::{LedgerInfo, ModuleCache};
 use soroban_simulation::NetworkConfig;
 use stellar_xdr::{
-    ContractCodeEntry, ContractEvent, DiagnosticEvent, ExtensionPoint, LedgerEntryChange,
-    LedgerEntryChanges, LedgerEntryData, OperationMetaV2, OperationResult, ScVal,
-    SorobanTransactionMetaExt, SorobanTransactionMetaExtV1, SorobanTransactionMetaV2,
-    TransactionMetaV4, TransactionResult, VecM,
+    ContractCodeEntry, ContractEvent, DiagnosticEvent, ExtensionPoint, LedgerEntryChange, LedgerEntryChanges,
+    LedgerEntryData, OperationMetaV2, OperationResult, ScVal, SorobanTransactionMetaExt, SorobanTransactionMetaExtV1,
+    SorobanTransactionMetaV2, TransactionMetaV4, TransactionResult, VecM,
 };
 
 use crate::{
@@ -65,10 +64,8 @@ pub(crate) fn apply(
     index: u64,
     fee_charged: i64,
 ) -> Applied {
-    let unused = tx
-        .soroban_data()
-        .filter(|_| tx.is_soroban())
-        .map(|data| Refundable::new(tx, data, environment.config));
+    let unused =
+        tx.soroban_data().filter(|_| tx.is_soroban()).map(|data| Refundable::new(tx, data, environment.config));
     let before = entries.mark();
     let moment = Moment {
         ledger: environment.info.sequence_number,
@@ -77,22 +74,12 @@ pub(crate) fn apply(
         applying: true,
     };
     let checked = check(tx, entries, environment.config, moment);
-    if checked
-        .as_ref()
-        .err()
-        .is_none_or(|invalid| invalid.uses_sequence)
-    {
+    if checked.as_ref().err().is_none_or(|invalid| invalid.uses_sequence) {
         consume_sequence(entries, tx, moment);
     }
     let changes_before = entries.changes_since(before);
     if let Err(invalid) = checked {
-        let meta = meta(
-            changes_before,
-            Vec::new(),
-            invalid.diagnostics,
-            None,
-            unused,
-        );
+        let meta = meta(changes_before, Vec::new(), invalid.diagnostics, None, unused);
         let result = results::transaction(fee_charged, invalid.result.result);
         return Applied {
             result,
@@ -108,32 +95,14 @@ pub(crate) fn apply(
     let successful = done.results.iter().all(results::is_success);
     let (result, code, metas, return_value, refundable) = if successful {
         let code = uploaded(&entries.changes_since(mark));
-        (
-            results::succeeded(done.results),
-            code,
-            done.metas,
-            done.return_value,
-            done.refundable,
-        )
+        (results::succeeded(done.results), code, done.metas, done.return_value, done.refundable)
     } else {
         entries.roll_back(mark);
-        (
-            results::failed(done.results),
-            Vec::new(),
-            Vec::new(),
-            None,
-            unused,
-        )
+        (results::failed(done.results), Vec::new(), Vec::new(), None, unused)
     };
     Applied {
         result: results::transaction(fee_charged, result),
-        meta: meta(
-            changes_before,
-            metas,
-            done.diagnostics,
-            return_value,
-            refundable,
-        ),
+        meta: meta(changes_before, metas, done.diagnostics, return_value, refundable),
         refund: refundable.map_or(0, |it| it.refund()),
         code,
         successful,
@@ -142,12 +111,7 @@ pub(crate) fn apply(
 
 fn consume_sequence(entries: &mut Entries, tx: &Submitted, moment: Moment) {
     if let Some(mut account) = find_account(entries, &tx.source()).cloned() {
-        use_sequence(
-            &mut account,
-            tx.tx().seq_num.0,
-            moment.ledger,
-            moment.close_time,
-        );
+        use_sequence(&mut account, tx.tx().seq_num.0, moment.ledger, moment.close_time);
         entries.put_classic(account);
     }
 }
@@ -160,13 +124,8 @@ fn apply_operations(
     index: u64,
     refundable: Option<Refundable>,
 ) -> Operations {
-    let mut all = Operations {
-        results: Vec::new(),
-        metas: Vec::new(),
-        diagnostics: Vec::new(),
-        return_value: None,
-        refundable,
-    };
+    let mut all =
+        Operations { results: Vec::new(), metas: Vec::new(), diagnostics: Vec::new(), return_value: None, refundable };
     for operation in tx.operations() {
         let mark = entries.mark();
         let source = tx.operation_source(operation);
@@ -185,11 +144,7 @@ fn apply_operations(
                 refundable,
                 diagnostics: Vec::new(),
             };
-            let Done {
-                result,
-                events: emitted,
-                return_value,
-            } = operations::apply_soroban(operation, &mut soroban);
+            let Done { result, events: emitted, return_value } = operations::apply_soroban(operation, &mut soroban);
             all.refundable = Some(soroban.refundable);
             all.diagnostics.append(&mut soroban.diagnostics);
             all.return_value = return_value;
@@ -197,16 +152,7 @@ fn apply_operations(
             result
         } else {
             let network_id = environment.network_id;
-            operations::apply_classic(
-                operation,
-                &mut Classic {
-                    entries,
-                    tx,
-                    source,
-                    network_id,
-                    events: &mut events,
-                },
-            )
+            operations::apply_classic(operation, &mut Classic { entries, tx, source, network_id, events: &mut events })
         };
         if results::is_success(&result) {
             all.metas.push(OperationMetaV2 {

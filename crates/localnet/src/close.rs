@@ -60,15 +60,8 @@ impl Node {
     fn close_after(&mut self, steps: u32, seconds: u64) -> LedgerTime {
         let previous = self.history.latest().header.clone();
         let before = previous.header.ledger_seq;
-        let Some(ledger) = before
-            .checked_add(steps)
-            .filter(|ledger| i32::try_from(*ledger).is_ok())
-        else {
-            tracing::error!(
-                ledger = before,
-                steps,
-                "no such ledger: ledgers are numbered up to 2^31"
-            );
+        let Some(ledger) = before.checked_add(steps).filter(|ledger| i32::try_from(*ledger).is_ok()) else {
+            tracing::error!(ledger = before, steps, "no such ledger: ledgers are numbered up to 2^31");
             return self.history.newest();
         };
         let close_time = self.next_close_time(seconds);
@@ -77,12 +70,7 @@ impl Node {
         let (classic, soroban) = self.choose(ledger, close_time);
         let envelopes = |txs: &[Submitted]| txs.iter().map(Submitted::envelope).collect();
         let set = transaction_set(previous.hash, envelopes(&classic), envelopes(&soroban));
-        let closed = self.run(
-            classic.into_iter().chain(soroban).collect(),
-            &previous,
-            ledger,
-            close_time,
-        );
+        let closed = self.run(classic.into_iter().chain(soroban).collect(), &previous, ledger, close_time);
 
         let entries = Rc::make_mut(&mut self.entries);
         if ledger / CLEANUP_PERIOD != before / CLEANUP_PERIOD {
@@ -91,10 +79,7 @@ impl Node {
         let live_state_size = self.sample_state_size(before, ledger);
         let results: Vec<_> = closed
             .iter()
-            .map(|tx| TransactionResultPair {
-                transaction_hash: Hash(tx.hash),
-                result: tx.result.clone(),
-            })
+            .map(|tx| TransactionResultPair { transaction_hash: Hash(tx.hash), result: tx.result.clone() })
             .collect();
         let header = previous.next(&Closing {
             ledger,
@@ -105,34 +90,16 @@ impl Node {
             state: state_hash(&previous, &closed),
         });
         let events = events(ledger, &closed);
-        self.history.push(ClosedLedger {
-            header,
-            transaction_set: set,
-            transactions: closed,
-            events,
-            live_state_size,
-        });
+        self.history.push(ClosedLedger { header, transaction_set: set, transactions: closed, events, live_state_size });
         self.friendbot.answer(&self.history);
-        LedgerTime {
-            sequence: ledger,
-            close_time,
-        }
+        LedgerTime { sequence: ledger, close_time }
     }
 
     /// The transactions of the ledger: the friendbot's and those that wait, as far as they are valid now. Those that
     /// aren't are dropped, as the network's nodes drop them. Classic ones come before Soroban ones.
     fn choose(&mut self, ledger: u32, close_time: u64) -> (Vec<Submitted>, Vec<Submitted>) {
-        let moment = Moment {
-            ledger,
-            close_time,
-            margin: 0,
-            applying: false,
-        };
-        let mut candidates: Vec<Submitted> = self
-            .friendbot
-            .transaction(&self.entries)
-            .into_iter()
-            .collect();
+        let moment = Moment { ledger, close_time, margin: 0, applying: false };
+        let mut candidates: Vec<Submitted> = self.friendbot.transaction(&self.entries).into_iter().collect();
         candidates.extend(self.queue.drain());
         let mut valid = Vec::new();
         for tx in candidates {
@@ -164,16 +131,11 @@ impl Node {
             seed: seed(previous, ledger),
         };
         let entries = Rc::make_mut(&mut self.entries);
-        let charged: Vec<_> = txs
-            .into_iter()
-            .map(|tx| charge(entries, &mut self.fee_pool, tx))
-            .collect();
+        let charged: Vec<_> = txs.into_iter().map(|tx| charge(entries, &mut self.fee_pool, tx)).collect();
         let applied: Vec<_> = charged
             .iter()
             .zip(0..)
-            .map(|(charged, index)| {
-                apply::apply(entries, &charged.tx, &environment, index, charged.fee)
-            })
+            .map(|(charged, index)| apply::apply(entries, &charged.tx, &environment, index, charged.fee))
             .collect();
         for code in applied.iter().flat_map(|applied| &applied.code) {
             if let Err(error) = modules::add(&self.modules, &self.config, code) {
@@ -183,15 +145,7 @@ impl Node {
         charged
             .into_iter()
             .zip(applied)
-            .map(|(charged, applied)| {
-                settle(
-                    entries,
-                    &mut self.fee_pool,
-                    self.network_id,
-                    charged,
-                    applied,
-                )
-            })
+            .map(|(charged, applied)| settle(entries, &mut self.fee_pool, self.network_id, charged, applied))
             .collect()
     }
 }
@@ -206,11 +160,7 @@ fn charge(entries: &mut Entries, fee_pool: &mut i64, tx: Submitted) -> Charged {
         *fee_pool += fee;
         entries.put_classic(account);
     }
-    Charged {
-        tx,
-        fee,
-        changes: entries.changes_since(mark),
-    }
+    Charged { tx, fee, changes: entries.changes_since(mark) }
 }
 
 /// Gives the refund back and completes what is told of the transaction.
@@ -221,29 +171,17 @@ fn settle(
     charged: Charged,
     applied: Applied,
 ) -> ClosedTransaction {
-    let Charged {
-        tx,
-        fee,
-        changes: fee_changes,
-    } = charged;
-    let Applied {
-        mut result,
-        mut meta,
-        refund,
-        successful,
-        code: _,
-    } = applied;
+    let Charged { tx, fee, changes: fee_changes } = charged;
+    let Applied { mut result, mut meta, refund, successful, code: _ } = applied;
     let mark = entries.mark();
     let source = tx.source();
-    let refunded = find_account(entries, &source)
-        .cloned()
-        .is_some_and(|mut account| {
-            let fits = refund > 0 && add_balance(&mut account, refund);
-            if fits {
-                entries.put_classic(account);
-            }
-            fits
-        });
+    let refunded = find_account(entries, &source).cloned().is_some_and(|mut account| {
+        let fits = refund > 0 && add_balance(&mut account, refund);
+        if fits {
+            entries.put_classic(account);
+        }
+        fits
+    });
     let mut events = vec![TransactionEvent {
         stage: TransactionEventStage::BeforeAllTxs,
         event: asset_events::fee(network_id, &source, fee),
@@ -279,42 +217,21 @@ fn events(ledger: u32, closed: &[ClosedTransaction]) -> Vec<StoredEvent> {
     let mut events = Vec::new();
     let (mut fee_index, mut refund_index) = (0, 0);
     for (tx, transaction) in closed.iter().zip(1..) {
-        let store = |cursor, event| StoredEvent {
-            cursor,
-            event,
-            transaction: tx.hash,
-            in_successful_call: tx.successful,
-        };
-        let TransactionMetaV4 {
-            operations,
-            events: fee_events,
-            ..
-        } = &tx.meta;
+        let store =
+            |cursor, event| StoredEvent { cursor, event, transaction: tx.hash, in_successful_call: tx.successful };
+        let TransactionMetaV4 { operations, events: fee_events, .. } = &tx.meta;
         for fee in fee_events.iter() {
             let (transaction, index) = match fee.stage {
                 TransactionEventStage::AfterAllTxs => (MAX_TRANSACTION, &mut refund_index),
                 _ => (0, &mut fee_index),
             };
-            let cursor = Cursor {
-                ledger,
-                transaction,
-                operation: 0,
-                event: *index,
-            };
+            let cursor = Cursor { ledger, transaction, operation: 0, event: *index };
             *index += 1;
             events.push(store(cursor, fee.event.clone()));
         }
         for (meta, operation) in operations.iter().zip(0..) {
             for (emitted, event) in meta.events.iter().zip(0..) {
-                events.push(store(
-                    Cursor {
-                        ledger,
-                        transaction,
-                        operation,
-                        event,
-                    },
-                    emitted.clone(),
-                ));
+                events.push(store(Cursor { ledger, transaction, operation, event }, emitted.clone()));
             }
         }
     }

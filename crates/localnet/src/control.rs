@@ -17,11 +17,7 @@ const MAX_CLOSE: u32 = 10_000;
 
 /// The routes of the control port.
 pub(crate) fn router(node: Handle) -> Router {
-    Router::new()
-        .route("/close", post(close))
-        .route("/jump", post(jump))
-        .route("/status", get(status))
-        .with_state(node)
+    Router::new().route("/close", post(close)).route("/jump", post(jump)).route("/status", get(status)).with_state(node)
 }
 
 /// Where the network stands.
@@ -43,10 +39,7 @@ pub struct Status {
 
 impl Status {
     pub(crate) fn of(node: &Node) -> Self {
-        let LedgerTime {
-            sequence,
-            close_time,
-        } = node.history.newest();
+        let LedgerTime { sequence, close_time } = node.history.newest();
         Self {
             ledger: sequence,
             close_time,
@@ -78,9 +71,7 @@ struct Jump {
 /// `POST /close`, `POST /close?count=3`: closes that many ledgers, each with what waits.
 async fn close(State(node): State<Handle>, Query(Close { count }): Query<Close>) -> Response {
     if count == 0 || count > MAX_CLOSE {
-        return refuse(&format!(
-            "count is {count}; close 1 to {MAX_CLOSE} ledgers, or jump over more"
-        ));
+        return refuse(&format!("count is {count}; close 1 to {MAX_CLOSE} ledgers, or jump over more"));
     }
     answer(node, move |node| {
         for _ in 0..count {
@@ -103,9 +94,7 @@ async fn jump(State(node): State<Handle>, body: String) -> Response {
             .await
         }
         Ok(_) => refuse("ledgers is 0; jump over 1 at least"),
-        Err(error) => refuse(&format!(
-            "expected a body like {{\"ledgers\": 1000}}: {error}"
-        )),
+        Err(error) => refuse(&format!("expected a body like {{\"ledgers\": 1000}}: {error}")),
     }
 }
 
@@ -117,11 +106,9 @@ async fn status(State(node): State<Handle>) -> Response {
 async fn answer(node: Handle, job: impl FnOnce(&mut Node) -> Status + Send + 'static) -> Response {
     match node.call(job).await {
         Ok(status) => Json(status).into_response(),
-        Err(stopped) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(json!({ "error": stopped.to_string() })),
-        )
-            .into_response(),
+        Err(stopped) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "error": stopped.to_string() }))).into_response()
+        }
     }
 }
 

@@ -4,13 +4,12 @@
 //! answered.
 
 use stellar_xdr::{
-    DiagnosticEvent, LedgerEntryData, LedgerKey, ScVal, SorobanAuthorizationEntry,
-    SorobanTransactionData, TransactionEnvelope, TransactionMetaV4, TransactionResult,
+    DiagnosticEvent, LedgerEntryData, LedgerKey, ScVal, SorobanAuthorizationEntry, SorobanTransactionData,
+    TransactionEnvelope, TransactionMetaV4, TransactionResult,
 };
 
 use crate::{
-    Localnet, Stopped, ledger::entries::Found, queue, rpc, simulate::Simulation,
-    transaction::envelope::Submitted,
+    Localnet, Stopped, ledger::entries::Found, queue, rpc, simulate::Simulation, transaction::envelope::Submitted,
 };
 
 /// What simulateTransaction found. Without `data` it failed, and `error` says why.
@@ -81,15 +80,10 @@ impl Localnet {
     /// # Errors
     /// The network has stopped.
     pub fn simulate(&self, envelope: TransactionEnvelope) -> Result<Simulated, Stopped> {
-        self.node()?.call_blocking(
-            |node| match rpc::simulate::record_or_enforce(node, envelope) {
-                Ok(simulation) => Simulated::from(simulation),
-                Err(error) => Simulated {
-                    error: Some(error),
-                    ..Simulated::default()
-                },
-            },
-        )
+        self.node()?.call_blocking(|node| match rpc::simulate::record_or_enforce(node, envelope) {
+            Ok(simulation) => Simulated::from(simulation),
+            Err(error) => Simulated { error: Some(error), ..Simulated::default() },
+        })
     }
 
     /// sendTransaction.
@@ -107,13 +101,7 @@ impl Localnet {
                 queue::Answer::Pending => Submission::Pending(hash),
                 queue::Answer::Duplicate => Submission::Duplicate,
                 queue::Answer::TryAgainLater => Submission::TryAgainLater,
-                queue::Answer::Error {
-                    result,
-                    diagnostics,
-                } => Submission::Refused {
-                    result,
-                    diagnostics,
-                },
+                queue::Answer::Error { result, diagnostics } => Submission::Refused { result, diagnostics },
             }
         })
     }
@@ -124,14 +112,12 @@ impl Localnet {
     /// The network has stopped.
     pub fn transaction(&self, hash: [u8; 32]) -> Result<Option<Included>, Stopped> {
         self.node()?.call_blocking(move |node| {
-            node.history
-                .transaction(&hash)
-                .map(|(tx, ledger, _)| Included {
-                    ledger: ledger.header.header.ledger_seq,
-                    successful: tx.successful,
-                    result: tx.result.clone(),
-                    meta: tx.meta.clone(),
-                })
+            node.history.transaction(&hash).map(|(tx, ledger, _)| Included {
+                ledger: ledger.header.header.ledger_seq,
+                successful: tx.successful,
+                result: tx.result.clone(),
+                meta: tx.meta.clone(),
+            })
         })
     }
 
@@ -148,11 +134,7 @@ impl Localnet {
                     Found::Live(stored) => (stored, false),
                     Found::Archived(stored) => (stored, true),
                 };
-                Some(Entry {
-                    data: stored.entry.data.clone(),
-                    live_until: stored.live_until,
-                    archived,
-                })
+                Some(Entry { data: stored.entry.data.clone(), live_until: stored.live_until, archived })
             };
             keys.iter().map(find).collect()
         })

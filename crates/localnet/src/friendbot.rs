@@ -3,9 +3,9 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use stellar_xdr::{
-    AccountId, CreateAccountOp, DecoratedSignature, Memo, MuxedAccount, Operation, OperationBody,
-    Preconditions, SequenceNumber, Signature, SignatureHint, Transaction, TransactionEnvelope,
-    TransactionExt, TransactionV1Envelope, Uint256, VecM,
+    AccountId, CreateAccountOp, DecoratedSignature, Memo, MuxedAccount, Operation, OperationBody, Preconditions,
+    SequenceNumber, Signature, SignatureHint, Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope,
+    Uint256, VecM,
 };
 use tokio::sync::oneshot;
 
@@ -29,10 +29,7 @@ const MAX_OPERATIONS: usize = 100;
 #[derive(Debug)]
 pub(crate) enum Funding {
     /// In this ledger, by this transaction.
-    Closed {
-        ledger: u32,
-        transaction: Box<ClosedTransaction>,
-    },
+    Closed { ledger: u32, transaction: Box<ClosedTransaction> },
     /// The account was there before.
     Exists,
     /// The transaction was not taken into the ledger.
@@ -50,20 +47,11 @@ pub(crate) struct Friendbot {
 
 impl Friendbot {
     pub(crate) fn new(network_id: [u8; 32]) -> Self {
-        Self {
-            key: friendbot_key(network_id),
-            network_id,
-            waiting: Vec::new(),
-            sent: None,
-        }
+        Self { key: friendbot_key(network_id), network_id, waiting: Vec::new(), sent: None }
     }
 
     /// Puts an account on the list; the answer comes when a ledger closed.
-    pub(crate) fn request(
-        &mut self,
-        entries: &Entries,
-        account: AccountId,
-    ) -> oneshot::Receiver<Funding> {
+    pub(crate) fn request(&mut self, entries: &Entries, account: AccountId) -> oneshot::Receiver<Funding> {
         let (sender, receiver) = oneshot::channel();
         if find_account(entries, &account).is_some() {
             // Fails only when the asker is gone.
@@ -128,21 +116,14 @@ impl Friendbot {
     }
 
     fn sign(&self, tx: Transaction) -> Option<Submitted> {
-        let envelope =
-            |tx, signatures| TransactionEnvelope::Tx(TransactionV1Envelope { tx, signatures });
-        let hash = envelope(tx.clone(), VecM::default())
-            .hash(self.network_id)
-            .ok()?;
+        let envelope = |tx, signatures| TransactionEnvelope::Tx(TransactionV1Envelope { tx, signatures });
+        let hash = envelope(tx.clone(), VecM::default()).hash(self.network_id).ok()?;
         let public = self.key.verifying_key().to_bytes();
         let signature = DecoratedSignature {
             hint: SignatureHint(public[28..].try_into().ok()?),
             signature: Signature(self.key.sign(&hash).to_bytes().to_vec().try_into().ok()?),
         };
-        Submitted::new(
-            envelope(tx, vec![signature].try_into().ok()?),
-            self.network_id,
-        )
-        .ok()
+        Submitted::new(envelope(tx, vec![signature].try_into().ok()?), self.network_id).ok()
     }
 
     /// Tells those whose transaction was for the ledger that just closed.
@@ -151,9 +132,8 @@ impl Friendbot {
             return;
         };
         let closed = hash.and_then(|hash| history.transaction(&hash));
-        let (served, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|(account, _)| accounts.contains(account));
+        let (served, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(account, _)| accounts.contains(account));
         self.waiting = waiting;
         for (_, sender) in served {
             let funding = match closed {

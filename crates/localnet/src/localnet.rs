@@ -36,9 +36,7 @@ pub enum StartError {
     #[error(transparent)]
     Options(#[from] OptionsError),
     /// A port that can't be used.
-    #[error(
-        "can't listen on 127.0.0.1:{port} for the {what}: {error}; choose another port, or 0 for any free one"
-    )]
+    #[error("can't listen on 127.0.0.1:{port} for the {what}: {error}; choose another port, or 0 for any free one")]
     Listen {
         /// The endpoint.
         what: &'static str,
@@ -75,21 +73,10 @@ impl Localnet {
         let friendbot_url = format!("http://{rpc}/friendbot");
         let (node, ledger) = thread::start(move || Node::new(options, friendbot_url))??;
         let (stopping, stop) = watch::channel(false);
-        let routers = [
-            (rpc_listener, rpc::server::router(node.clone())),
-            (control_listener, control::router(node.clone())),
-        ];
-        let http = std::thread::Builder::new()
-            .name("http".to_owned())
-            .spawn(move || serve(routers, stop))?;
-        Ok(Self {
-            node: Some(node),
-            rpc,
-            control,
-            passphrase,
-            stopping,
-            threads: vec![http, ledger],
-        })
+        let routers =
+            [(rpc_listener, rpc::server::router(node.clone())), (control_listener, control::router(node.clone()))];
+        let http = std::thread::Builder::new().name("http".to_owned()).spawn(move || serve(routers, stop))?;
+        Ok(Self { node: Some(node), rpc, control, passphrase, stopping, threads: vec![http, ledger] })
     }
 
     /// Where the JSON-RPC is.
@@ -130,8 +117,7 @@ impl Localnet {
     /// # Errors
     /// The network has stopped.
     pub fn jump(&self, ledgers: u32) -> Result<u32, Stopped> {
-        self.node()?
-            .call_blocking(move |node| node.jump(ledgers, None).sequence)
+        self.node()?.call_blocking(move |node| node.jump(ledgers, None).sequence)
     }
 
     /// Jumps like [`Localnet::jump`], but the clock advances by this many seconds. With 0, clients that compare close
@@ -140,8 +126,7 @@ impl Localnet {
     /// # Errors
     /// The network has stopped.
     pub fn jump_within(&self, ledgers: u32, seconds: u64) -> Result<u32, Stopped> {
-        self.node()?
-            .call_blocking(move |node| node.jump(ledgers, Some(seconds)).sequence)
+        self.node()?.call_blocking(move |node| node.jump(ledgers, Some(seconds)).sequence)
     }
 
     /// Where the network stands.
@@ -190,10 +175,7 @@ fn listen(what: &'static str, port: u16) -> Result<TcpListener, StartError> {
 /// Serves both ports on one thread until told to stop. Requests that run then are cut off: a network that stops has
 /// nothing to finish.
 fn serve(routers: [(TcpListener, Router); 2], stop: watch::Receiver<bool>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, "no runtime to serve HTTP"),
     };

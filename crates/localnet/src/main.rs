@@ -58,15 +58,12 @@ impl Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
-        )
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
         .with_writer(std::io::stderr)
         .init();
     let arguments = Arguments::parse();
     // Before the network is announced, so that a signal right after finds somebody.
-    let signals =
-        signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?)));
+    let signals = signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?)));
     let (mut interrupt, mut terminate) = match signals {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("can't wait for signals: {error}")),
@@ -103,11 +100,8 @@ fn announce(arguments: &Arguments, net: &Localnet) {
         });
         format!("{line}\n")
     } else {
-        let closing = if arguments.manual {
-            "only when told".to_owned()
-        } else {
-            format!("every {} ms", arguments.ledger_ms)
-        };
+        let closing =
+            if arguments.manual { "only when told".to_owned() } else { format!("every {} ms", arguments.ledger_ms) };
         format!(
             "paychan-localnet: a Stellar network in this process, for development only: its coins are worth nothing, \
              it\nlistens on loopback alone, and all of it is gone when it ends.\n\

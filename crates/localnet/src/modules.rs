@@ -40,16 +40,9 @@ impl ErrorHandler for Unmetered {
 impl CompilationContext for Unmetered {}
 
 fn unmetered(config: &NetworkConfig) -> Result<Unmetered, HostError> {
-    let (cpu, memory): (ContractCostParams, ContractCostParams) = (
-        config.cpu_cost_params.clone(),
-        config.memory_cost_params.clone(),
-    );
-    Ok(Unmetered(Budget::try_from_configs(
-        u64::MAX,
-        u64::MAX,
-        cpu,
-        memory,
-    )?))
+    let (cpu, memory): (ContractCostParams, ContractCostParams) =
+        (config.cpu_cost_params.clone(), config.memory_cost_params.clone());
+    Ok(Unmetered(Budget::try_from_configs(u64::MAX, u64::MAX, cpu, memory)?))
 }
 
 /// An empty cache.
@@ -64,22 +57,10 @@ pub(crate) fn new_cache(config: &NetworkConfig) -> Result<ModuleCache, HostError
 ///
 /// # Errors
 /// The host's. Uploading parsed the same bytes before, so none is expected.
-pub(crate) fn add(
-    cache: &ModuleCache,
-    config: &NetworkConfig,
-    code: &ContractCodeEntry,
-) -> Result<(), HostError> {
+pub(crate) fn add(cache: &ModuleCache, config: &NetworkConfig, code: &ContractCodeEntry) -> Result<(), HostError> {
     let inputs = match &code.ext {
-        ContractCodeEntryExt::V0 => VersionedContractCodeCostInputs::V0 {
-            wasm_bytes: code.code.len(),
-        },
+        ContractCodeEntryExt::V0 => VersionedContractCodeCostInputs::V0 { wasm_bytes: code.code.len() },
         ContractCodeEntryExt::V1(v1) => VersionedContractCodeCostInputs::V1(v1.cost_inputs.clone()),
     };
-    cache.parse_and_cache_module(
-        &unmetered(config)?,
-        PROTOCOL,
-        &code.hash,
-        &code.code,
-        inputs,
-    )
+    cache.parse_and_cache_module(&unmetered(config)?, PROTOCOL, &code.hash, &code.code, inputs)
 }

@@ -61,8 +61,7 @@ impl Node {
     pub(crate) fn new(options: Options, friendbot_url: String) -> Result<Self, BadSettings> {
         let entries = genesis::entries(&options);
         let config = load(&entries)?;
-        let modules =
-            modules::new_cache(&config).map_err(|error| BadSettings(error.to_string()))?;
+        let modules = modules::new_cache(&config).map_err(|error| BadSettings(error.to_string()))?;
         let network_id = genesis::network_id(&options.passphrase);
         let genesis = ClosedLedger {
             header: ClosedHeader::genesis(wall_clock()),
@@ -127,9 +126,7 @@ impl Node {
     pub(crate) fn next_close_time(&mut self, skipped: u64) -> u64 {
         let last = self.history.newest().close_time;
         let close_time = self.now().max(last).saturating_add(skipped);
-        self.clock_ahead = self
-            .clock_ahead
-            .max(close_time.saturating_sub(wall_clock()));
+        self.clock_ahead = self.clock_ahead.max(close_time.saturating_sub(wall_clock()));
         close_time
     }
 
@@ -141,8 +138,7 @@ impl Node {
             .live_contract_entries()
             .map(|entry| u64::from(size_for_rent(&self.config, entry, size(entry)).unwrap_or(0)))
             .sum();
-        let periods =
-            to / settings::STATE_SIZE_SAMPLE_PERIOD - from / settings::STATE_SIZE_SAMPLE_PERIOD;
+        let periods = to / settings::STATE_SIZE_SAMPLE_PERIOD - from / settings::STATE_SIZE_SAMPLE_PERIOD;
         if periods == 0 {
             return total;
         }
@@ -150,16 +146,9 @@ impl Node {
             self.state_sizes.remove(0);
             self.state_sizes.push(total);
         }
-        let window = self
-            .state_sizes
-            .clone()
-            .try_into()
-            .expect("a window of 30 is below the XDR limit");
+        let window = self.state_sizes.clone().try_into().expect("a window of 30 is below the XDR limit");
         let entries = Rc::make_mut(&mut self.entries);
-        genesis::put_setting(
-            entries,
-            ConfigSettingEntry::LiveSorobanStateSizeWindow(window),
-        );
+        genesis::put_setting(entries, ConfigSettingEntry::LiveSorobanStateSizeWindow(window));
         match load(entries) {
             Ok(config) => self.config = config,
             Err(error) => tracing::error!(%error, "kept the settings of before"),
@@ -174,7 +163,5 @@ fn load(entries: &Entries) -> Result<NetworkConfig, BadSettings> {
 
 /// The machine's clock, in Unix seconds.
 fn wall_clock() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -12,8 +12,8 @@ mod trust;
 
 use soroban_simulation::NetworkConfig;
 use stellar_xdr::{
-    AccountId, ContractEvent, DiagnosticEvent, MuxedAccount, Operation, OperationBody,
-    OperationResult, OperationResultTr,
+    AccountId, ContractEvent, DiagnosticEvent, MuxedAccount, Operation, OperationBody, OperationResult,
+    OperationResultTr,
 };
 
 use crate::{
@@ -76,25 +76,17 @@ pub(crate) fn check(
 ) -> Option<OperationResult> {
     use OperationResultTr as Tr;
     let checked = match &operation.body {
-        OperationBody::CreateAccount(op) => {
-            create_account::check(op, source).map_err(Tr::CreateAccount)
-        }
+        OperationBody::CreateAccount(op) => create_account::check(op, source).map_err(Tr::CreateAccount),
         OperationBody::Payment(op) => payment::check(op).map_err(Tr::Payment),
         OperationBody::ChangeTrust(op) => trust::check(op, source).map_err(Tr::ChangeTrust),
         OperationBody::SetOptions(op) => set_options::check(op, source).map_err(Tr::SetOptions),
-        OperationBody::SetTrustLineFlags(op) => {
-            issuer::check_flags(op, source).map_err(Tr::SetTrustLineFlags)
-        }
+        OperationBody::SetTrustLineFlags(op) => issuer::check_flags(op, source).map_err(Tr::SetTrustLineFlags),
         OperationBody::Clawback(op) => issuer::check_clawback(op, source).map_err(Tr::Clawback),
-        OperationBody::InvokeHostFunction(op) => {
-            invoke::check(op, diagnostics).map_err(Tr::InvokeHostFunction)
-        }
+        OperationBody::InvokeHostFunction(op) => invoke::check(op, diagnostics).map_err(Tr::InvokeHostFunction),
         OperationBody::ExtendFootprintTtl(op) => {
             footprint::check_extend(op, tx, config.max_entry_ttl).map_err(Tr::ExtendFootprintTtl)
         }
-        OperationBody::RestoreFootprint(_) => {
-            footprint::check_restore(tx).map_err(Tr::RestoreFootprint)
-        }
+        OperationBody::RestoreFootprint(_) => footprint::check_restore(tx).map_err(Tr::RestoreFootprint),
         _ => return Some(OperationResult::OpNotSupported),
     };
     checked.err().map(OperationResult::OpInner)
@@ -114,9 +106,7 @@ pub(crate) fn apply_classic(operation: &Operation, classic: &mut Classic<'_>) ->
             Ok(code) => Tr::SetOptions(code),
             Err(unusual) => return unusual.result(),
         },
-        OperationBody::SetTrustLineFlags(op) => {
-            Tr::SetTrustLineFlags(issuer::apply_flags(op, classic))
-        }
+        OperationBody::SetTrustLineFlags(op) => Tr::SetTrustLineFlags(issuer::apply_flags(op, classic)),
         OperationBody::Clawback(op) => Tr::Clawback(issuer::apply_clawback(op, classic)),
         _ => return OperationResult::OpNotSupported,
     };
@@ -124,19 +114,14 @@ pub(crate) fn apply_classic(operation: &Operation, classic: &mut Classic<'_>) ->
 }
 
 /// Does a transaction's Soroban operation. On failure the caller rolls back what it changed.
-pub(crate) fn apply_soroban(
-    operation: &Operation,
-    soroban: &mut soroban::Soroban<'_>,
-) -> soroban::Done {
+pub(crate) fn apply_soroban(operation: &Operation, soroban: &mut soroban::Soroban<'_>) -> soroban::Done {
     use OperationResultTr as Tr;
     match &operation.body {
         OperationBody::InvokeHostFunction(op) => invoke::apply(operation, op, soroban),
         OperationBody::ExtendFootprintTtl(op) => {
             soroban::Done::of(Tr::ExtendFootprintTtl(footprint::extend(op, soroban)))
         }
-        OperationBody::RestoreFootprint(_) => {
-            soroban::Done::of(Tr::RestoreFootprint(footprint::restore(soroban)))
-        }
+        OperationBody::RestoreFootprint(_) => soroban::Done::of(Tr::RestoreFootprint(footprint::restore(soroban))),
         _ => soroban::Done::unsupported(),
     }
 }

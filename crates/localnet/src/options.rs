@@ -85,11 +85,7 @@ impl Options {
                 return Err(OptionsError::NoLife { option });
             }
             if ledgers > self.max_entry_ttl {
-                return Err(OptionsError::LeastAboveMost {
-                    option,
-                    least: ledgers,
-                    most: self.max_entry_ttl,
-                });
+                return Err(OptionsError::LeastAboveMost { option, least: ledgers, most: self.max_entry_ttl });
             }
         }
         Ok(())
@@ -106,38 +102,14 @@ mod tests {
 
     #[test]
     fn lives_that_contradict_each_other_are_refused_by_name() {
-        let options = Options {
-            min_temporary_ttl: 20,
-            max_entry_ttl: 10,
-            min_persistent_ttl: 5,
-            ..Options::default()
-        };
+        let options = Options { min_temporary_ttl: 20, max_entry_ttl: 10, min_persistent_ttl: 5, ..Options::default() };
         assert_eq!(
             options.check(),
-            Err(OptionsError::LeastAboveMost {
-                option: "min-temporary-ttl",
-                least: 20,
-                most: 10
-            })
+            Err(OptionsError::LeastAboveMost { option: "min-temporary-ttl", least: 20, most: 10 })
         );
-        let options = Options {
-            min_persistent_ttl: 0,
-            ..Options::default()
-        };
-        assert_eq!(
-            options.check(),
-            Err(OptionsError::NoLife {
-                option: "min-persistent-ttl"
-            })
-        );
-        assert_eq!(
-            Options {
-                ledger_ms: 0,
-                ..Options::default()
-            }
-            .check(),
-            Err(OptionsError::NoInterval)
-        );
+        let options = Options { min_persistent_ttl: 0, ..Options::default() };
+        assert_eq!(options.check(), Err(OptionsError::NoLife { option: "min-persistent-ttl" }));
+        assert_eq!(Options { ledger_ms: 0, ..Options::default() }.check(), Err(OptionsError::NoInterval));
         assert_eq!(Options::default().check(), Ok(()));
     }
 }

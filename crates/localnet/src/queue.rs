@@ -49,11 +49,7 @@ impl Queue {
         config: &NetworkConfig,
         moment: Moment,
     ) -> Answer {
-        if self
-            .banned
-            .get(&tx.hash())
-            .is_some_and(|until| moment.ledger < *until)
-        {
+        if self.banned.get(&tx.hash()).is_some_and(|until| moment.ledger < *until) {
             return Answer::TryAgainLater;
         }
         let refuse = |result, diagnostics| Answer::Error {
@@ -74,10 +70,7 @@ impl Queue {
             if tx.is_soroban()
                 && let Err(reason) = soroban_limits::check(&tx, &config.fee_configuration)
             {
-                return refuse(
-                    TransactionResultResult::TxSorobanInvalid,
-                    vec![reason.event()],
-                );
+                return refuse(TransactionResultResult::TxSorobanInvalid, vec![reason.event()]);
             }
             return Answer::TryAgainLater;
         }
@@ -88,33 +81,23 @@ impl Queue {
             }
             Err(invalid) => {
                 // As stellar-core does: the same bytes would be too cheap again.
-                if matches!(
-                    invalid.result.result,
-                    TransactionResultResult::TxInsufficientFee
-                ) {
+                if matches!(invalid.result.result, TransactionResultResult::TxInsufficientFee) {
                     self.ban(&tx, moment.ledger);
                 }
-                Answer::Error {
-                    result: Box::new(invalid.result),
-                    diagnostics: invalid.diagnostics,
-                }
+                Answer::Error { result: Box::new(invalid.result), diagnostics: invalid.diagnostics }
             }
         }
     }
 
     /// Takes everything out, for the ledger that is put together.
     pub(crate) fn drain(&mut self) -> Vec<Submitted> {
-        std::mem::take(&mut self.pending)
-            .into_iter()
-            .map(|(_, tx)| tx)
-            .collect()
+        std::mem::take(&mut self.pending).into_iter().map(|(_, tx)| tx).collect()
     }
 
     /// Refuses a dropped transaction's hash for a while.
     pub(crate) fn ban(&mut self, tx: &Submitted, ledger: u32) {
         self.banned.retain(|_, until| ledger < *until);
-        self.banned
-            .insert(tx.hash(), ledger.saturating_add(BAN_LEDGERS));
+        self.banned.insert(tx.hash(), ledger.saturating_add(BAN_LEDGERS));
     }
 
     /// Transactions that wait.

@@ -49,18 +49,11 @@ fn answer(value: impl Serialize) -> Result<Value, RpcError> {
 
 /// Reads parameters: an object, or nothing where all of its fields may be absent.
 fn parse<T: DeserializeOwned>(params: Value) -> Result<T, RpcError> {
-    let params = if params.is_null() {
-        Value::Object(serde_json::Map::new())
-    } else {
-        params
-    };
+    let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
     if params.is_array() {
-        return Err(RpcError::invalid_params(
-            "array parameters are not accepted; give an object",
-        ));
+        return Err(RpcError::invalid_params("array parameters are not accepted; give an object"));
     }
-    T::deserialize(params)
-        .map_err(|error| RpcError::invalid_params(format!("invalid parameters: {error}")))
+    T::deserialize(params).map_err(|error| RpcError::invalid_params(format!("invalid parameters: {error}")))
 }
 
 /// Only base64 is served.
@@ -81,22 +74,15 @@ fn check_format(format: Option<&str>) -> Result<(), RpcError> {
 
 /// Reads base64 XDR from a client.
 fn decode<T: ReadXdr>(base64: &str) -> Option<T> {
-    let limits = Limits {
-        depth: MAX_DEPTH,
-        len: base64.len(),
-    };
+    let limits = Limits { depth: MAX_DEPTH, len: base64.len() };
     T::from_xdr_base64(base64, limits).ok()
 }
 
 /// Writes base64 XDR.
 fn encode(value: &impl WriteXdr) -> Result<String, RpcError> {
-    value
-        .to_xdr_base64(Limits::none())
-        .map_err(|error| RpcError::internal(error.to_string()))
+    value.to_xdr_base64(Limits::none()).map_err(|error| RpcError::internal(error.to_string()))
 }
 
-fn encode_all<'a, T: WriteXdr + 'a>(
-    values: impl IntoIterator<Item = &'a T>,
-) -> Result<Vec<String>, RpcError> {
+fn encode_all<'a, T: WriteXdr + 'a>(values: impl IntoIterator<Item = &'a T>) -> Result<Vec<String>, RpcError> {
     values.into_iter().map(encode).collect()
 }

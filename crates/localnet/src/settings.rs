@@ -7,9 +7,8 @@
 mod cost_params;
 
 use stellar_xdr::{
-    ConfigSettingContractBandwidthV0, ConfigSettingContractComputeV0,
-    ConfigSettingContractEventsV0, ConfigSettingContractExecutionLanesV0,
-    ConfigSettingContractHistoricalDataV0, ConfigSettingContractLedgerCostExtV0,
+    ConfigSettingContractBandwidthV0, ConfigSettingContractComputeV0, ConfigSettingContractEventsV0,
+    ConfigSettingContractExecutionLanesV0, ConfigSettingContractHistoricalDataV0, ConfigSettingContractLedgerCostExtV0,
     ConfigSettingContractLedgerCostV0, ConfigSettingContractParallelComputeV0, ConfigSettingEntry,
     ConfigSettingScpTiming, EvictionIterator, StateArchivalSettings,
 };
@@ -110,10 +109,7 @@ pub(crate) fn entries(options: &Options, state_sizes: &[u64]) -> Vec<ConfigSetti
             ledger_max_tx_count: 2_000,
         }),
         ConfigSettingEntry::LiveSorobanStateSizeWindow(
-            state_sizes
-                .to_vec()
-                .try_into()
-                .expect("a window of 30 is below the XDR limit"),
+            state_sizes.to_vec().try_into().expect("a window of 30 is below the XDR limit"),
         ),
         ConfigSettingEntry::EvictionIterator(EvictionIterator {
             bucket_list_level: 7,

@@ -9,14 +9,12 @@ use std::{
     rc::Rc,
 };
 
-use soroban_env_host::{
-    HostError, LedgerInfo, e2e_invoke::RecordingInvocationAuthMode, events::HostEvent,
-};
+use soroban_env_host::{HostError, LedgerInfo, e2e_invoke::RecordingInvocationAuthMode, events::HostEvent};
 use soroban_simulation::{
     AutoRestoringSnapshotSource, NetworkConfig,
     simulation::{
-        LedgerEntryDiff, SimulationAdjustmentConfig, simulate_extend_ttl_op,
-        simulate_invoke_host_function_op, simulate_restore_op,
+        LedgerEntryDiff, SimulationAdjustmentConfig, simulate_extend_ttl_op, simulate_invoke_host_function_op,
+        simulate_restore_op,
     },
 };
 use stellar_xdr::{
@@ -62,10 +60,7 @@ pub(crate) struct Simulation {
 
 impl Simulation {
     fn failed(error: String) -> Self {
-        Self {
-            error: Some(error),
-            ..Self::default()
-        }
+        Self { error: Some(error), ..Self::default() }
     }
 }
 
@@ -81,14 +76,12 @@ pub(crate) fn invoke(
     guarded(|| {
         let restoring = Rc::new(restoring(snapshot)?);
         let mut adjustment = SimulationAdjustmentConfig::default_adjustment();
-        adjustment.instructions.additive_factor =
-            adjustment.instructions.additive_factor.max(leeway);
+        adjustment.instructions.additive_factor = adjustment.instructions.additive_factor.max(leeway);
         let auth = match auth {
             AuthMode::Enforce => RecordingInvocationAuthMode::Enforcing(op.auth.to_vec()),
-            AuthMode::Record {
-                allow_nonroot,
-                address_v2,
-            } => RecordingInvocationAuthMode::recording(!allow_nonroot, address_v2),
+            AuthMode::Record { allow_nonroot, address_v2 } => {
+                RecordingInvocationAuthMode::recording(!allow_nonroot, address_v2)
+            }
         };
         let simulated = simulate_invoke_host_function_op(
             Rc::clone(&restoring) as Rc<dyn soroban_env_host::storage::SnapshotSource>,
@@ -102,16 +95,8 @@ pub(crate) fn invoke(
             true,
         )
         .map_err(text)?;
-        let restore = if simulated.transaction_data.is_some() {
-            restore_first(&restoring, snapshot)?
-        } else {
-            None
-        };
-        let error = simulated
-            .invoke_result
-            .as_ref()
-            .err()
-            .map(|error| why(error, &simulated.diagnostic_events));
+        let restore = if simulated.transaction_data.is_some() { restore_first(&restoring, snapshot)? } else { None };
+        let error = simulated.invoke_result.as_ref().err().map(|error| why(error, &simulated.diagnostic_events));
         Ok(Simulation {
             error,
             data: simulated.transaction_data,
@@ -125,29 +110,15 @@ pub(crate) fn invoke(
 }
 
 /// Simulates an extension of these keys' lives.
-pub(crate) fn extend(
-    snapshot: &Snapshot<'_>,
-    op: &ExtendFootprintTtlOp,
-    keys: &[LedgerKey],
-) -> Simulation {
+pub(crate) fn extend(snapshot: &Snapshot<'_>, op: &ExtendFootprintTtlOp, keys: &[LedgerKey]) -> Simulation {
     guarded(|| {
         let restoring = restoring(snapshot)?;
         let adjustment = SimulationAdjustmentConfig::default_adjustment();
-        let simulated = simulate_extend_ttl_op(
-            &restoring,
-            snapshot.config,
-            &adjustment,
-            &snapshot.info,
-            keys,
-            op.extend_to,
-        )
-        .map_err(text)?;
+        let simulated =
+            simulate_extend_ttl_op(&restoring, snapshot.config, &adjustment, &snapshot.info, keys, op.extend_to)
+                .map_err(text)?;
         let restore = restore_first(&restoring, snapshot)?;
-        Ok(Simulation {
-            data: Some(simulated.transaction_data),
-            restore,
-            ..Simulation::default()
-        })
+        Ok(Simulation { data: Some(simulated.transaction_data), restore, ..Simulation::default() })
     })
 }
 
@@ -155,18 +126,10 @@ pub(crate) fn extend(
 pub(crate) fn restore(snapshot: &Snapshot<'_>, keys: &[LedgerKey]) -> Simulation {
     guarded(|| {
         let adjustment = SimulationAdjustmentConfig::default_adjustment();
-        let simulated = simulate_restore_op(
-            snapshot.entries.as_ref(),
-            snapshot.config,
-            &adjustment,
-            &snapshot.info,
-            keys,
-        )
-        .map_err(text)?;
-        Ok(Simulation {
-            data: Some(simulated.transaction_data),
-            ..Simulation::default()
-        })
+        let simulated =
+            simulate_restore_op(snapshot.entries.as_ref(), snapshot.config, &adjustment, &snapshot.info, keys)
+                .map_err(text)?;
+        Ok(Simulation { data: Some(simulated.transaction_data), ..Simulation::default() })
     })
 }
 
@@ -176,15 +139,9 @@ fn restoring(snapshot: &Snapshot<'_>) -> Result<AutoRestoringSnapshotSource<Entr
 
 /// The host's error and what led to it, newest first, in the public server's form.
 fn why(error: &HostError, events: &[DiagnosticEvent]) -> String {
-    let mut text = format!(
-        "HostError: {:?}\n\nEvent log (newest first):\n",
-        error.error
-    );
+    let mut text = format!("HostError: {:?}\n\nEvent log (newest first):\n", error.error);
     for (place, diagnostic) in events.iter().rev().enumerate() {
-        let event = HostEvent {
-            event: diagnostic.event.clone(),
-            failed_call: false,
-        };
+        let event = HostEvent { event: diagnostic.event.clone(), failed_call: false };
         text.push_str(&format!("   {place}: {event}\n"));
     }
     text
@@ -200,9 +157,7 @@ fn restore_first(
     snapshot: &Snapshot<'_>,
 ) -> Result<Option<SorobanTransactionData>, String> {
     let adjustment = SimulationAdjustmentConfig::default_adjustment();
-    let restored = restoring
-        .simulate_restore_keys_op(snapshot.config, &adjustment, &snapshot.info)
-        .map_err(text)?;
+    let restored = restoring.simulate_restore_keys_op(snapshot.config, &adjustment, &snapshot.info).map_err(text)?;
     Ok(restored.map(|restored| restored.transaction_data))
 }
 

@@ -64,10 +64,8 @@ pub(crate) fn start<E: Send + 'static>(
 ) -> std::io::Result<Result<(Handle, JoinHandle<()>), E>> {
     let (jobs, work) = mpsc::channel::<Job>();
     let (ready, is_ready) = mpsc::channel();
-    let thread = thread::Builder::new()
-        .name("ledger".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(move || match build() {
+    let thread =
+        thread::Builder::new().name("ledger".to_owned()).stack_size(STACK_BYTES).spawn(move || match build() {
             Ok(node) => {
                 let _ = ready.send(Ok(()));
                 run(node, &work);
@@ -79,9 +77,7 @@ pub(crate) fn start<E: Send + 'static>(
     match is_ready.recv() {
         Ok(Ok(())) => Ok(Ok((Handle { jobs }, thread))),
         Ok(Err(error)) => Ok(Err(error)),
-        Err(_) => Err(std::io::Error::other(
-            "the ledger's thread ended before it was ready",
-        )),
+        Err(_) => Err(std::io::Error::other("the ledger's thread ended before it was ready")),
     }
 }
 

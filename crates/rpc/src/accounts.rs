@@ -37,9 +37,7 @@ pub enum AccountError {
 /// [`AccountError`].
 pub async fn read_account(client: &Client, id: &AccountId) -> Result<Account, AccountError> {
     let key = keys::account(id);
-    let entries = client
-        .get_ledger_entries(std::slice::from_ref(&key))
-        .await?;
+    let entries = client.get_ledger_entries(std::slice::from_ref(&key)).await?;
     let found = entries.get(&key).ok_or(AccountError::NotFound(*id))?;
     let LedgerEntryData::Account(entry) = &found.data else {
         return Err(AccountError::NotFound(*id));

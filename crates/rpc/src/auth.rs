@@ -3,10 +3,9 @@
 use paychan_channel::{AccountId, Address, Ledger, NetworkId};
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
-    Hash, HashIdPreimage, HashIdPreimageSorobanAuthorization,
-    HashIdPreimageSorobanAuthorizationWithAddress, HostFunction, Limits, ScMap, ScMapEntry,
-    ScSymbol, ScVal, ScVec, SorobanAddressCredentials, SorobanAuthorizationEntry,
-    SorobanAuthorizedFunction, SorobanAuthorizedInvocation, SorobanCredentials, WriteXdr,
+    Hash, HashIdPreimage, HashIdPreimageSorobanAuthorization, HashIdPreimageSorobanAuthorizationWithAddress,
+    HostFunction, Limits, ScMap, ScMapEntry, ScSymbol, ScVal, ScVec, SorobanAddressCredentials,
+    SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation, SorobanCredentials, WriteXdr,
 };
 
 use crate::SecretKey;
@@ -18,9 +17,7 @@ pub enum AuthError {
     #[error("the call needs the authorization of {0}; give its secret key")]
     KeyMissing(AccountId),
     /// A contract must authorize: it has rules of its own, not a key.
-    #[error(
-        "the call needs the authorization of the contract {0}, which is not given with a secret key"
-    )]
+    #[error("the call needs the authorization of the contract {0}, which is not given with a secret key")]
     Contract(Address),
     /// Simulation asks an account for more than the call that is meant, or for a signature that could be used apart from
     /// the transaction. The endpoint lies, or the contract is not what it seems.
@@ -63,10 +60,7 @@ pub fn sign_auth_entries(
     network: &NetworkId,
     valid_until: Ledger,
 ) -> Result<Vec<SorobanAuthorizationEntry>, AuthError> {
-    entries
-        .iter()
-        .map(|entry| sign_one(entry, keys, network, valid_until))
-        .collect()
+    entries.iter().map(|entry| sign_one(entry, keys, network, valid_until)).collect()
 }
 
 /// Makes sure that the entries which need signatures of their own are for `call`, and of none of `sources`.
@@ -83,28 +77,19 @@ pub fn check_meant(
     sources: &[AccountId],
 ) -> Result<(), AuthError> {
     let meant = match call {
-        HostFunction::InvokeContract(call) => {
-            Some(SorobanAuthorizedFunction::ContractFn(call.clone()))
-        }
-        HostFunction::CreateContract(call) => Some(
-            SorobanAuthorizedFunction::CreateContractHostFn(call.clone()),
-        ),
-        HostFunction::CreateContractV2(call) => Some(
-            SorobanAuthorizedFunction::CreateContractV2HostFn(call.clone()),
-        ),
+        HostFunction::InvokeContract(call) => Some(SorobanAuthorizedFunction::ContractFn(call.clone())),
+        HostFunction::CreateContract(call) => Some(SorobanAuthorizedFunction::CreateContractHostFn(call.clone())),
+        HostFunction::CreateContractV2(call) => Some(SorobanAuthorizedFunction::CreateContractV2HostFn(call.clone())),
         HostFunction::UploadContractWasm(_) => None,
     };
     for entry in entries {
         let credentials = match &entry.credentials {
             SorobanCredentials::SourceAccount => continue,
-            SorobanCredentials::Address(credentials)
-            | SorobanCredentials::AddressV2(credentials) => credentials,
+            SorobanCredentials::Address(credentials) | SorobanCredentials::AddressV2(credentials) => credentials,
             SorobanCredentials::AddressWithDelegates(_) => return Err(AuthError::UnknownForm),
         };
         let address = Address::from_sc(&credentials.address).map_err(|_| AuthError::UnknownForm)?;
-        let is_source = address
-            .account()
-            .is_some_and(|account| sources.contains(&account));
+        let is_source = address.account().is_some_and(|account| sources.contains(&account));
         if is_source || meant.as_ref() != Some(&entry.root_invocation.function) {
             return Err(AuthError::NotMeant(address));
         }
@@ -130,10 +115,7 @@ fn sign_one(
         let Address::Account(account) = address else {
             return Err(AuthError::Contract(address));
         };
-        let key = keys
-            .iter()
-            .find(|key| key.account() == account)
-            .ok_or(AuthError::KeyMissing(account))?;
+        let key = keys.iter().find(|key| key.account() == account).ok_or(AuthError::KeyMissing(account))?;
         let mut signed = credentials.clone();
         signed.signature_expiration_ledger = valid_until.0;
         let payload = payload(network, &signed, invocation, with_address)?;
@@ -142,18 +124,11 @@ fn sign_one(
     };
     let credentials = match &entry.credentials {
         SorobanCredentials::SourceAccount => SorobanCredentials::SourceAccount,
-        SorobanCredentials::Address(credentials) => {
-            SorobanCredentials::Address(sign(credentials, false)?)
-        }
-        SorobanCredentials::AddressV2(credentials) => {
-            SorobanCredentials::AddressV2(sign(credentials, true)?)
-        }
+        SorobanCredentials::Address(credentials) => SorobanCredentials::Address(sign(credentials, false)?),
+        SorobanCredentials::AddressV2(credentials) => SorobanCredentials::AddressV2(sign(credentials, true)?),
         SorobanCredentials::AddressWithDelegates(_) => return Err(AuthError::UnknownForm),
     };
-    Ok(SorobanAuthorizationEntry {
-        credentials,
-        root_invocation: invocation.clone(),
-    })
+    Ok(SorobanAuthorizationEntry { credentials, root_invocation: invocation.clone() })
 }
 
 /// What is signed: SHA-256 of the preimage (CAP-46-11; with the address in it from CAP-71 on).
@@ -164,22 +139,15 @@ fn payload(
     with_address: bool,
 ) -> Result<[u8; 32], AuthError> {
     let network_id = Hash(network.0);
-    let SorobanAddressCredentials {
-        address,
-        nonce,
-        signature_expiration_ledger,
-        ..
-    } = credentials;
+    let SorobanAddressCredentials { address, nonce, signature_expiration_ledger, .. } = credentials;
     let preimage = if with_address {
-        HashIdPreimage::SorobanAuthorizationWithAddress(
-            HashIdPreimageSorobanAuthorizationWithAddress {
-                network_id,
-                nonce: *nonce,
-                signature_expiration_ledger: *signature_expiration_ledger,
-                address: address.clone(),
-                invocation: invocation.clone(),
-            },
-        )
+        HashIdPreimage::SorobanAuthorizationWithAddress(HashIdPreimageSorobanAuthorizationWithAddress {
+            network_id,
+            nonce: *nonce,
+            signature_expiration_ledger: *signature_expiration_ledger,
+            address: address.clone(),
+            invocation: invocation.clone(),
+        })
     } else {
         HashIdPreimage::SorobanAuthorization(HashIdPreimageSorobanAuthorization {
             network_id,
@@ -188,9 +156,7 @@ fn payload(
             invocation: invocation.clone(),
         })
     };
-    let bytes = preimage
-        .to_xdr(Limits::none())
-        .map_err(|_| AuthError::NoEncoding)?;
+    let bytes = preimage.to_xdr(Limits::none()).map_err(|_| AuthError::NoEncoding)?;
     Ok(Sha256::digest(bytes).into())
 }
 
@@ -199,16 +165,9 @@ fn signature_value(account: &AccountId, signature: [u8; 64]) -> ScVal {
         key: ScVal::Symbol(ScSymbol(name.try_into().expect("the names are short"))),
         val: ScVal::Bytes(bytes.try_into().expect("a key or a signature fits bytes")),
     };
-    let fields = vec![
-        field("public_key", account.0.to_vec()),
-        field("signature", signature.to_vec()),
-    ];
-    let map = ScVal::Map(Some(ScMap(
-        fields.try_into().expect("two fields fit a map"),
-    )));
-    ScVal::Vec(Some(ScVec(
-        vec![map].try_into().expect("one signature fits a vec"),
-    )))
+    let fields = vec![field("public_key", account.0.to_vec()), field("signature", signature.to_vec())];
+    let map = ScVal::Map(Some(ScMap(fields.try_into().expect("two fields fit a map"))));
+    ScVal::Vec(Some(ScVec(vec![map].try_into().expect("one signature fits a vec"))))
 }
 
 #[cfg(test)]

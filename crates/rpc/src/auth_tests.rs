@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that fails should stop where it fails"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 use stellar_xdr::ReadXdr;
 
@@ -35,13 +32,9 @@ fn an_authorization_is_the_same_bytes_as_the_javascript_sdk_makes() {
 
 #[test]
 fn the_right_key_is_found_among_several_and_a_missing_one_is_named() {
-    let (stranger, owner) = (
-        SecretKey::from_seed(&[1; 32]),
-        SecretKey::from_seed(&[2; 32]),
-    );
+    let (stranger, owner) = (SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[2; 32]));
     let entries = [entry(UNSIGNED)];
-    let signed =
-        sign_auth_entries(&entries, &[&stranger, &owner], &testnet(), Ledger(1005)).unwrap();
+    let signed = sign_auth_entries(&entries, &[&stranger, &owner], &testnet(), Ledger(1005)).unwrap();
     assert_eq!(signed, [entry(SIGNED)]);
     assert_eq!(
         sign_auth_entries(&entries, &[&stranger], &testnet(), Ledger(1005)),
@@ -51,15 +44,9 @@ fn the_right_key_is_found_among_several_and_a_missing_one_is_named() {
 
 #[test]
 fn the_sources_entry_is_left_alone() {
-    let source = SorobanAuthorizationEntry {
-        credentials: SorobanCredentials::SourceAccount,
-        ..entry(UNSIGNED)
-    };
+    let source = SorobanAuthorizationEntry { credentials: SorobanCredentials::SourceAccount, ..entry(UNSIGNED) };
     assert!(!needs_signature(&source) && needs_signature(&entry(UNSIGNED)));
-    assert_eq!(
-        sign_auth_entries(std::slice::from_ref(&source), &[], &testnet(), Ledger(9)),
-        Ok(vec![source])
-    );
+    assert_eq!(sign_auth_entries(std::slice::from_ref(&source), &[], &testnet(), Ledger(9)), Ok(vec![source]));
 }
 
 #[test]
@@ -82,58 +69,35 @@ fn the_newer_form_signs_the_address_too() {
     }
     let key = SecretKey::from_seed(&[2; 32]);
     let signed = sign_auth_entry(&newer, &key, &testnet(), Ledger(1005)).unwrap();
-    let SorobanCredentials::AddressV2(newer) = signed.credentials else {
-        panic!("another form")
-    };
-    let SorobanCredentials::Address(older) = entry(SIGNED).credentials else {
-        panic!("another form")
-    };
+    let SorobanCredentials::AddressV2(newer) = signed.credentials else { panic!("another form") };
+    let SorobanCredentials::Address(older) = entry(SIGNED).credentials else { panic!("another form") };
     assert_ne!(newer.signature, older.signature);
     // CAP-71's preimage, put together here on its own.
-    let preimage = HashIdPreimage::SorobanAuthorizationWithAddress(
-        HashIdPreimageSorobanAuthorizationWithAddress {
-            network_id: Hash(testnet().0),
-            nonce: older.nonce,
-            signature_expiration_ledger: 1005,
-            address: older.address,
-            invocation: signed.root_invocation,
-        },
-    );
+    let preimage = HashIdPreimage::SorobanAuthorizationWithAddress(HashIdPreimageSorobanAuthorizationWithAddress {
+        network_id: Hash(testnet().0),
+        nonce: older.nonce,
+        signature_expiration_ledger: 1005,
+        address: older.address,
+        invocation: signed.root_invocation,
+    });
     let hash: [u8; 32] = Sha256::digest(preimage.to_xdr(Limits::none()).unwrap()).into();
-    assert_eq!(
-        newer.signature,
-        signature_value(&key.account(), key.sign(&hash))
-    );
+    assert_eq!(newer.signature, signature_value(&key.account(), key.sign(&hash)));
 }
 
 #[test]
 fn only_the_call_that_is_meant_and_never_a_source_is_signed_for() {
-    let HostFunction::InvokeContract(call) = settle() else {
-        panic!("not a call")
-    };
+    let HostFunction::InvokeContract(call) = settle() else { panic!("not a call") };
     let owner = SecretKey::from_seed(&[2; 32]).account();
     let lane = SecretKey::from_seed(&[1; 32]).account();
     let good = entry(UNSIGNED);
-    assert_eq!(
-        check_meant(std::slice::from_ref(&good), &settle(), &[lane]),
-        Ok(())
-    );
+    assert_eq!(check_meant(std::slice::from_ref(&good), &settle(), &[lane]), Ok(()));
     let not_meant = Err(AuthError::NotMeant(owner.into()));
-    assert_eq!(
-        check_meant(std::slice::from_ref(&good), &settle(), &[lane, owner]),
-        not_meant
-    );
+    assert_eq!(check_meant(std::slice::from_ref(&good), &settle(), &[lane, owner]), not_meant);
     let mut other = call;
     other.function_name = ScSymbol("transfer".try_into().unwrap());
     let other = HostFunction::InvokeContract(other);
-    assert_eq!(
-        check_meant(std::slice::from_ref(&good), &other, &[lane]),
-        not_meant
-    );
-    let source = SorobanAuthorizationEntry {
-        credentials: SorobanCredentials::SourceAccount,
-        ..good
-    };
+    assert_eq!(check_meant(std::slice::from_ref(&good), &other, &[lane]), not_meant);
+    let source = SorobanAuthorizationEntry { credentials: SorobanCredentials::SourceAccount, ..good };
     assert_eq!(
         check_meant(&[source], &other, &[lane]),
         Ok(()),
@@ -143,9 +107,7 @@ fn only_the_call_that_is_meant_and_never_a_source_is_signed_for() {
 
 /// The call that the entries above authorize.
 fn settle() -> HostFunction {
-    let channel = "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ"
-        .parse()
-        .unwrap();
+    let channel = "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ".parse().unwrap();
     let amount = paychan_channel::Amount::from(6_000_000);
     paychan_channel::calls::settle(&channel, amount, &paychan_channel::Signature([3; 64]))
 }

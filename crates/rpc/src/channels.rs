@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use paychan_channel::{
-    ChannelEntries, ChannelKeys, ChannelState, ContractId, Lives, StateError, WasmHash,
-    decode_instance, decode_state, keys,
+    ChannelEntries, ChannelKeys, ChannelState, ContractId, Lives, StateError, WasmHash, decode_instance, decode_state,
+    keys,
 };
 use stellar_xdr::LedgerKey;
 
@@ -59,12 +59,7 @@ impl KnownChannel {
     }
 
     fn keys(&self) -> ChannelKeys {
-        ChannelKeys::of(
-            &self.channel,
-            &self.wasm_hash,
-            &self.token,
-            self.token_code.as_ref(),
-        )
+        ChannelKeys::of(&self.channel, &self.wasm_hash, &self.token, self.token_code.as_ref())
     }
 }
 
@@ -75,22 +70,13 @@ impl KnownChannel {
 ///
 /// # Errors
 /// [`ReadError`].
-pub async fn read_channel(
-    client: &Client,
-    channel: &ContractId,
-) -> Result<ChannelState, ReadError> {
+pub async fn read_channel(client: &Client, channel: &ContractId) -> Result<ChannelState, ReadError> {
     let key = keys::instance(channel);
-    let first = client
-        .get_ledger_entries(std::slice::from_ref(&key))
-        .await?;
+    let first = client.get_ledger_entries(std::slice::from_ref(&key)).await?;
     let instance = first.get(&key).ok_or(ReadError::NotFound(*channel))?;
     let facts = decode_instance(channel, &instance.data)?;
-    let mut known = KnownChannel {
-        channel: *channel,
-        wasm_hash: facts.wasm_hash,
-        token: facts.token,
-        token_code: None,
-    };
+    let mut known =
+        KnownChannel { channel: *channel, wasm_hash: facts.wasm_hash, token: facts.token, token_code: None };
     let state = read_known(client, &known).await?;
     if state.token_kind.code().is_none() {
         return Ok(state);
@@ -116,10 +102,8 @@ pub async fn read_channels(
 ) -> Result<Vec<Result<ChannelState, ReadError>>, RpcError> {
     let mut states = Vec::with_capacity(channels.len());
     for batch in batches(channels) {
-        let keys: Vec<LedgerKey> = batch
-            .iter()
-            .flat_map(|known| known.keys().iter().cloned().collect::<Vec<_>>())
-            .collect();
+        let keys: Vec<LedgerKey> =
+            batch.iter().flat_map(|known| known.keys().iter().cloned().collect::<Vec<_>>()).collect();
         let entries = client.get_ledger_entries(&keys).await?;
         states.extend(batch.iter().map(|known| state_of(known, &entries)));
     }
@@ -148,9 +132,7 @@ fn batches(channels: &[KnownChannel]) -> Vec<&[KnownChannel]> {
 fn state_of(known: &KnownChannel, entries: &Entries) -> Result<ChannelState, ReadError> {
     let channel = known.channel;
     let keys = known.keys();
-    let instance = entries
-        .get(&keys.instance)
-        .ok_or(ReadError::NotFound(channel))?;
+    let instance = entries.get(&keys.instance).ok_or(ReadError::NotFound(channel))?;
     let live_until = |key: &LedgerKey| entries.get(key).and_then(|entry| entry.live_until);
     let lives = Lives {
         instance: live_until(&keys.instance),
@@ -162,16 +144,10 @@ fn state_of(known: &KnownChannel, entries: &Entries) -> Result<ChannelState, Rea
     let data = |key: &LedgerKey| entries.get(key).map(|entry| &entry.data);
     let facts = decode_instance(&channel, &instance.data)?;
     if facts.wasm_hash != known.wasm_hash {
-        return Err(ReadError::Changed {
-            channel,
-            what: "code",
-        });
+        return Err(ReadError::Changed { channel, what: "code" });
     }
     if facts.token != known.token {
-        return Err(ReadError::Changed {
-            channel,
-            what: "token",
-        });
+        return Err(ReadError::Changed { channel, what: "token" });
     }
     let state = decode_state(
         &channel,

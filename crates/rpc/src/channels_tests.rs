@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that fails should stop where it fails"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 use super::*;
 
@@ -17,10 +14,8 @@ fn channel(index: usize, token: u8) -> KnownChannel {
 }
 
 fn different_keys(batch: &[KnownChannel]) -> usize {
-    let keys: HashSet<LedgerKey> = batch
-        .iter()
-        .flat_map(|known| known.keys().iter().cloned().collect::<Vec<_>>())
-        .collect();
+    let keys: HashSet<LedgerKey> =
+        batch.iter().flat_map(|known| known.keys().iter().cloned().collect::<Vec<_>>()).collect();
     keys.len()
 }
 
@@ -28,25 +23,16 @@ fn different_keys(batch: &[KnownChannel]) -> usize {
 fn channels_that_share_code_and_token_fit_ninety_nine_into_a_call() {
     let channels: Vec<_> = (0..250).map(|index| channel(index, 7)).collect();
     let batches = batches(&channels);
-    assert_eq!(
-        batches.iter().map(|batch| batch.len()).collect::<Vec<_>>(),
-        [99, 99, 52]
-    );
+    assert_eq!(batches.iter().map(|batch| batch.len()).collect::<Vec<_>>(), [99, 99, 52]);
     assert_eq!(different_keys(batches[0]), MAX_KEYS);
     assert_eq!(batches.concat(), channels);
 }
 
 #[test]
 fn no_call_asks_for_more_keys_than_the_server_takes() {
-    let channels: Vec<_> = (0..300)
-        .map(|index| channel(index, u8::try_from(index % 256).unwrap()))
-        .collect();
+    let channels: Vec<_> = (0..300).map(|index| channel(index, u8::try_from(index % 256).unwrap())).collect();
     let batches = batches(&channels);
-    assert!(
-        batches
-            .iter()
-            .all(|batch| different_keys(batch) <= MAX_KEYS && !batch.is_empty())
-    );
+    assert!(batches.iter().all(|batch| different_keys(batch) <= MAX_KEYS && !batch.is_empty()));
     assert_eq!(batches.concat(), channels);
 }
 

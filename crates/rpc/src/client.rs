@@ -23,10 +23,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options {
-            timeout: Duration::from_secs(10),
-            max_answer: 64 * 1024 * 1024,
-        }
+        Options { timeout: Duration::from_secs(10), max_answer: 64 * 1024 * 1024 }
     }
 }
 
@@ -76,19 +73,10 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::BadUrl`], and [`ErrorKind::Transport`] when TLS can't be set up.
     pub fn new(url: &str, options: Options) -> Result<Client, RpcError> {
-        let set_up = |kind| RpcError {
-            method: "set-up",
-            endpoint: "the endpoint".to_owned(),
-            kind,
-        };
-        let url: Url = url
-            .parse()
-            .map_err(|_| set_up(ErrorKind::BadUrl("it does not parse".to_owned())))?;
+        let set_up = |kind| RpcError { method: "set-up", endpoint: "the endpoint".to_owned(), kind };
+        let url: Url = url.parse().map_err(|_| set_up(ErrorKind::BadUrl("it does not parse".to_owned())))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(set_up(ErrorKind::BadUrl(format!(
-                "its scheme is {}",
-                tame(url.scheme())
-            ))));
+            return Err(set_up(ErrorKind::BadUrl(format!("its scheme is {}", tame(url.scheme())))));
         }
         let http = reqwest::Client::builder()
             .timeout(options.timeout)
@@ -124,19 +112,12 @@ impl Client {
         }
         Err(self.error(
             "getNetwork",
-            ErrorKind::WrongNetwork {
-                expected: passphrase.to_owned(),
-                found: tame(&network.passphrase),
-            },
+            ErrorKind::WrongNetwork { expected: passphrase.to_owned(), found: tame(&network.passphrase) },
         ))
     }
 
     pub(crate) fn error(&self, method: &'static str, kind: ErrorKind) -> RpcError {
-        RpcError {
-            method,
-            endpoint: self.endpoint(),
-            kind,
-        }
+        RpcError { method, endpoint: self.endpoint(), kind }
     }
 
     pub(crate) fn bad(&self, method: &'static str, what: impl Into<String>) -> RpcError {
@@ -144,11 +125,7 @@ impl Client {
     }
 
     /// Calls a method that starts at no particular ledger.
-    pub(crate) async fn call<P, R>(
-        &self,
-        method: &'static str,
-        params: Option<P>,
-    ) -> Result<R, RpcError>
+    pub(crate) async fn call<P, R>(&self, method: &'static str, params: Option<P>) -> Result<R, RpcError>
     where
         P: Serialize,
         R: DeserializeOwned,
@@ -167,27 +144,15 @@ impl Client {
         P: Serialize,
         R: DeserializeOwned,
     {
-        let request = Request {
-            jsonrpc: "2.0",
-            id: 1,
-            method,
-            params,
-        };
-        let body = self
-            .post(&request)
-            .await
-            .map_err(|kind| self.error(method, kind))?;
+        let request = Request { jsonrpc: "2.0", id: 1, method, params };
+        let body = self.post(&request).await.map_err(|kind| self.error(method, kind))?;
         let answer: Answer<R> = serde_json::from_slice(&body)
             .map_err(|error| self.bad(method, format!("it is not the JSON expected: {error}")))?;
         match answer {
-            Answer {
-                error: Some(Refusal { code, message }),
-                ..
-            } => Err(self.error(method, kind_of_refusal(code, &message, asked))),
-            Answer {
-                result: Some(result),
-                ..
-            } => Ok(result),
+            Answer { error: Some(Refusal { code, message }), .. } => {
+                Err(self.error(method, kind_of_refusal(code, &message, asked)))
+            }
+            Answer { result: Some(result), .. } => Ok(result),
             Answer { .. } => Err(self.bad(method, "it has neither a result nor an error")),
         }
     }
@@ -199,23 +164,14 @@ impl Client {
         let retry_after = retry_after(&response);
         if matches!(
             status,
-            StatusCode::TOO_MANY_REQUESTS
-                | StatusCode::SERVICE_UNAVAILABLE
-                | StatusCode::GATEWAY_TIMEOUT
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
         ) {
             return Err(ErrorKind::Busy { retry_after });
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.broken(&error))?
-        {
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
             if body.len().saturating_add(chunk.len()) > self.options.max_answer {
-                return Err(ErrorKind::BadAnswer(format!(
-                    "it is longer than {} bytes",
-                    self.options.max_answer
-                )));
+                return Err(ErrorKind::BadAnswer(format!("it is longer than {} bytes", self.options.max_answer)));
             }
             body.extend_from_slice(&chunk);
         }
@@ -230,32 +186,18 @@ impl Client {
         let code = i64::from(status.as_u16());
         Err(match status.is_server_error() {
             true => ErrorKind::Transport(format!("the server answered with HTTP status {status}")),
-            false => ErrorKind::Refused {
-                code,
-                message: format!("HTTP status {status}"),
-            },
+            false => ErrorKind::Refused { code, message: format!("HTTP status {status}") },
         })
     }
 
     fn broken(&self, error: &reqwest::Error) -> ErrorKind {
-        if error.is_timeout() {
-            ErrorKind::Timeout(self.options.timeout)
-        } else {
-            ErrorKind::Transport(reason(error))
-        }
+        if error.is_timeout() { ErrorKind::Timeout(self.options.timeout) } else { ErrorKind::Transport(reason(error)) }
     }
 }
 
 /// Seconds of a `Retry-After` header; its other form, a date, is not read.
 fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response
-        .headers()
-        .get(header::RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
@@ -266,10 +208,7 @@ fn reason(error: &reqwest::Error) -> String {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    if std::ptr::eq(
-        std::ptr::from_ref(cause).cast::<u8>(),
-        std::ptr::from_ref(error).cast::<u8>(),
-    ) {
+    if std::ptr::eq(std::ptr::from_ref(cause).cast::<u8>(), std::ptr::from_ref(error).cast::<u8>()) {
         return match () {
             () if error.is_connect() => "could not connect".to_owned(),
             () if error.is_body() || error.is_decode() => "the answer broke off".to_owned(),

@@ -8,12 +8,8 @@ const DEPTH: u32 = 500;
 
 /// Reads base64 XDR; `what` names it in the error.
 pub(crate) fn xdr<T: ReadXdr>(what: &str, text: &str) -> Result<T, String> {
-    let limits = Limits {
-        depth: DEPTH,
-        len: text.len(),
-    };
-    T::from_xdr_base64(text, limits)
-        .map_err(|error| format!("{what} is not the XDR it should be: {error}"))
+    let limits = Limits { depth: DEPTH, len: text.len() };
+    T::from_xdr_base64(text, limits).map_err(|error| format!("{what} is not the XDR it should be: {error}"))
 }
 
 /// A number, or a string of digits.
@@ -33,10 +29,7 @@ where
         }
         match Either::deserialize(deserializer)? {
             Either::Number(number) => Ok(Number(number)),
-            Either::Text(text) => text
-                .parse()
-                .map(Number)
-                .map_err(|_| serde::de::Error::custom("expected a number")),
+            Either::Text(text) => text.parse().map(Number).map_err(|_| serde::de::Error::custom("expected a number")),
         }
     }
 }

@@ -131,10 +131,7 @@ impl Client {
             }
             entries.insert(key, entry);
         }
-        Ok(Entries {
-            latest_ledger: read_at,
-            entries,
-        })
+        Ok(Entries { latest_ledger: read_at, entries })
     }
 }
 

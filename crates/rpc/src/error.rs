@@ -81,10 +81,9 @@ impl RpcError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match &self.kind {
-            ErrorKind::NodeBehind { .. }
-            | ErrorKind::Busy { .. }
-            | ErrorKind::Transport(_)
-            | ErrorKind::Timeout(_) => true,
+            ErrorKind::NodeBehind { .. } | ErrorKind::Busy { .. } | ErrorKind::Transport(_) | ErrorKind::Timeout(_) => {
+                true
+            }
             ErrorKind::HistoryGone { .. }
             | ErrorKind::Refused { .. }
             | ErrorKind::WrongNetwork { .. }
@@ -122,28 +121,15 @@ pub(crate) fn kind_of_refusal(code: i64, message: &str, asked: Option<Ledger>) -
     }
     if let (Some(asked), Some((oldest, latest))) = (asked, ledger_range(message)) {
         return if asked > latest {
-            ErrorKind::NodeBehind {
-                asked: Some(asked),
-                latest: Some(latest),
-            }
+            ErrorKind::NodeBehind { asked: Some(asked), latest: Some(latest) }
         } else {
-            ErrorKind::HistoryGone {
-                asked,
-                oldest,
-                latest,
-            }
+            ErrorKind::HistoryGone { asked, oldest, latest }
         };
     }
     if message.starts_with("latency (") || message.starts_with("data stores are not initialized") {
-        return ErrorKind::NodeBehind {
-            asked: None,
-            latest: None,
-        };
+        return ErrorKind::NodeBehind { asked: None, latest: None };
     }
-    ErrorKind::Refused {
-        code,
-        message: tame(message),
-    }
+    ErrorKind::Refused { code, message: tame(message) }
 }
 
 /// The two numbers of `startLedger must be within the ledger range: A - B`.
@@ -151,9 +137,7 @@ fn ledger_range(message: &str) -> Option<(Ledger, Ledger)> {
     let (_, range) = message.split_once("must be within the ledger range: ")?;
     let (oldest, latest) = range.split_once(" - ")?;
     let digits = |text: &str| -> Option<Ledger> {
-        let end = text
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         text.get(..end)?.parse().ok()
     };
     Some((digits(oldest)?, digits(latest)?))
@@ -162,11 +146,7 @@ fn ledger_range(message: &str) -> Option<(Ledger, Ledger)> {
 /// A stranger's words, fit for one line of a terminal or a log.
 pub(crate) fn tame(text: &str) -> String {
     const SHOWN: usize = 400;
-    let mut out: String = text
-        .chars()
-        .take(SHOWN)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut out: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(SHOWN).is_some() {
         out.push('…');
     }

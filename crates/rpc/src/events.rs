@@ -168,22 +168,11 @@ impl Client {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| self.bad(METHOD, format!("a topic has no encoding: {error}")))?;
         let filters = match filters.is_empty() {
-            true => vec![ParamFilter {
-                kind: "contract",
-                contract_ids: Vec::new(),
-                topics: Vec::new(),
-            }],
+            true => vec![ParamFilter { kind: "contract", contract_ids: Vec::new(), topics: Vec::new() }],
             false => filters,
         };
-        let pagination = Pagination {
-            cursor,
-            limit: request.limit,
-        };
-        let params = Params {
-            start_ledger: start,
-            filters,
-            pagination,
-        };
+        let pagination = Pagination { cursor, limit: request.limit };
+        let params = Params { start_ledger: start, filters, pagination };
         let raw: Raw = self.call_from(METHOD, Some(params), asked).await?;
         let events = raw
             .events
@@ -207,31 +196,16 @@ fn param_filter(filter: &EventFilter) -> Result<ParamFilter, stellar_xdr::Error>
         Segment::Any => Ok("*".to_owned()),
         Segment::Rest => Ok("**".to_owned()),
     };
-    let topics = filter
-        .topics
-        .iter()
-        .map(|topic| topic.iter().map(segment).collect())
-        .collect::<Result<_, _>>()?;
-    Ok(ParamFilter {
-        kind: "contract",
-        contract_ids: filter.contracts.clone(),
-        topics,
-    })
+    let topics = filter.topics.iter().map(|topic| topic.iter().map(segment).collect()).collect::<Result<_, _>>()?;
+    Ok(ParamFilter { kind: "contract", contract_ids: filter.contracts.clone(), topics })
 }
 
 fn decode(raw: RawEvent) -> Result<Event, String> {
     let contract = match raw.contract_id.as_str() {
         "" => None,
-        id => Some(
-            id.parse()
-                .map_err(|error| format!("an event's contract: {error}"))?,
-        ),
+        id => Some(id.parse().map_err(|error| format!("an event's contract: {error}"))?),
     };
-    let topics = raw
-        .topic
-        .iter()
-        .map(|topic| xdr("an event's topic", topic))
-        .collect::<Result<_, _>>()?;
+    let topics = raw.topic.iter().map(|topic| xdr("an event's topic", topic)).collect::<Result<_, _>>()?;
     Ok(Event {
         ledger: Ledger(raw.ledger.0),
         contract,
@@ -249,24 +223,15 @@ mod tests {
 
     #[test]
     fn a_cursor_tells_its_ledger() {
-        assert_eq!(
-            cursor_ledger("0000005519426093056-0000000001"),
-            Some(Ledger(1_285))
-        );
+        assert_eq!(cursor_ledger("0000005519426093056-0000000001"), Some(Ledger(1_285)));
         assert_eq!(cursor_ledger("nothing"), None);
     }
 
     #[test]
     fn a_filter_for_close_is_written_as_the_server_reads_it() {
         let close = ScVal::Symbol("close".try_into().unwrap());
-        let filter = EventFilter {
-            contracts: vec![],
-            topics: vec![vec![Segment::Is(close), Segment::Rest]],
-        };
+        let filter = EventFilter { contracts: vec![], topics: vec![vec![Segment::Is(close), Segment::Rest]] };
         let json = serde_json::to_string(&param_filter(&filter).unwrap()).unwrap();
-        assert_eq!(
-            json,
-            r#"{"type":"contract","topics":[["AAAADwAAAAVjbG9zZQAAAA==","**"]]}"#
-        );
+        assert_eq!(json, r#"{"type":"contract","topics":[["AAAADwAAAAVjbG9zZQAAAA==","**"]]}"#);
     }
 }

@@ -1,10 +1,7 @@
 //! Why a contract call failed, in words: from what the host noted on the way.
 
 use paychan_channel::{ContractError, ContractId};
-use stellar_xdr::{
-    ContractEventBody, ContractId as XdrContractId, DiagnosticEvent, Hash, ScError, ScErrorCode,
-    ScVal,
-};
+use stellar_xdr::{ContractEventBody, ContractId as XdrContractId, DiagnosticEvent, Hash, ScError, ScErrorCode, ScVal};
 
 use crate::SimulationFailure;
 use crate::error::tame;
@@ -32,9 +29,7 @@ pub enum CallFailure {
         code: u32,
     },
     /// The commitment's signature is not the commitment key's.
-    #[error(
-        "the signature does not verify: it must be the commitment key's over this network, channel and amount"
-    )]
+    #[error("the signature does not verify: it must be the commitment key's over this network, channel and amount")]
     Signature,
     /// Somebody who must authorize the call has not.
     #[error("the call is not authorized by everyone who must authorize it")]
@@ -137,22 +132,13 @@ impl CallFailure {
             if name.0.as_slice() != b"error" {
                 return None;
             }
-            let contract = event
-                .event
-                .contract_id
-                .as_ref()
-                .map(|XdrContractId(Hash(id))| ContractId(*id));
+            let contract = event.event.contract_id.as_ref().map(|XdrContractId(Hash(id))| ContractId(*id));
             Some(of_error(error, contract, parties, &words(&body.data)))
         })
     }
 }
 
-fn of_error(
-    error: &ScError,
-    contract: Option<ContractId>,
-    parties: &Parties,
-    words: &str,
-) -> CallFailure {
+fn of_error(error: &ScError, contract: Option<ContractId>, parties: &Parties, words: &str) -> CallFailure {
     match error {
         ScError::Contract(code) => of_number(*code, contract, parties),
         ScError::Crypto(_) => CallFailure::Signature,
@@ -210,18 +196,11 @@ fn words(data: &ScVal) -> String {
 }
 
 fn first_line(text: &str) -> String {
-    text.split("Event log")
-        .next()
-        .unwrap_or(text)
-        .trim()
-        .to_owned()
+    text.split("Event log").next().unwrap_or(text).trim().to_owned()
 }
 
 fn contract_words(contract: &Option<ContractId>) -> String {
-    contract.map_or_else(
-        || "a contract".to_owned(),
-        |contract| format!("the contract {contract}"),
-    )
+    contract.map_or_else(|| "a contract".to_owned(), |contract| format!("the contract {contract}"))
 }
 
 #[cfg(test)]

@@ -2,9 +2,7 @@
 
 use paychan_channel::{Ledger, Stroops};
 use serde::Deserialize;
-use stellar_xdr::{
-    ConfigSettingEntry, ConfigSettingId, LedgerEntryData, LedgerKey, LedgerKeyConfigSetting,
-};
+use stellar_xdr::{ConfigSettingEntry, ConfigSettingId, LedgerEntryData, LedgerKey, LedgerKeyConfigSetting};
 
 use crate::decoding::Number;
 use crate::history::NONE;
@@ -92,20 +90,12 @@ impl Client {
     ///
     /// # Errors
     /// Any [`RpcError`]; a network without the setting is one.
-    pub async fn get_config_setting(
-        &self,
-        id: ConfigSettingId,
-    ) -> Result<ConfigSettingEntry, RpcError> {
-        let key = LedgerKey::ConfigSetting(LedgerKeyConfigSetting {
-            config_setting_id: id,
-        });
+    pub async fn get_config_setting(&self, id: ConfigSettingId) -> Result<ConfigSettingEntry, RpcError> {
+        let key = LedgerKey::ConfigSetting(LedgerKeyConfigSetting { config_setting_id: id });
         let entries = self.get_ledger_entries(std::slice::from_ref(&key)).await?;
         match entries.get(&key).map(|entry| &entry.data) {
             Some(LedgerEntryData::ConfigSetting(setting)) => Ok(setting.clone()),
-            _ => Err(self.bad(
-                "getLedgerEntries",
-                format!("the network has no setting {}", id.name()),
-            )),
+            _ => Err(self.bad("getLedgerEntries", format!("the network has no setting {}", id.name()))),
         }
     }
 
@@ -116,10 +106,7 @@ impl Client {
     /// # Errors
     /// Any [`RpcError`].
     pub async fn get_write_fee_per_kb(&self) -> Result<Stroops, RpcError> {
-        match self
-            .get_config_setting(ConfigSettingId::ContractLedgerCostExtV0)
-            .await?
-        {
+        match self.get_config_setting(ConfigSettingId::ContractLedgerCostExtV0).await? {
             ConfigSettingEntry::ContractLedgerCostExtV0(cost) => Ok(Stroops(cost.fee_write1_kb)),
             _ => Err(self.bad("getLedgerEntries", "another setting than the one asked for")),
         }

@@ -72,10 +72,7 @@ impl Client {
     /// [`ErrorKind::NodeBehind`](crate::ErrorKind::NodeBehind) when it does not; any other [`RpcError`].
     pub async fn get_health(&self) -> Result<Health, RpcError> {
         let raw: RawHealth = self.call("getHealth", NONE).await?;
-        Ok(Health {
-            latest: Ledger(raw.latest_ledger.0),
-            oldest: Ledger(raw.oldest_ledger.0),
-        })
+        Ok(Health { latest: Ledger(raw.latest_ledger.0), oldest: Ledger(raw.oldest_ledger.0) })
     }
 
     /// Asks which network the node serves. To make sure of it, use [`Client::check_network`].

@@ -42,6 +42,5 @@ pub use secret::{SecretKey, SecretKeyError};
 pub use sending::{Included, ResourceFees, SendAnswer, SendStatus, TransactionAnswer};
 pub use simulation::{Simulated, Simulation, SimulationFailure};
 pub use transaction::{
-    BuildError, Draft, ExtraWrites, TxHash, WRITE_BYTES_PER_CHANNEL, WRITE_BYTES_PER_CLOSE,
-    assemble, hash, sign,
+    BuildError, Draft, ExtraWrites, TxHash, WRITE_BYTES_PER_CHANNEL, WRITE_BYTES_PER_CLOSE, assemble, hash, sign,
 };

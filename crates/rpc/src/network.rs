@@ -15,9 +15,7 @@ pub struct Network {
 
 /// A name that is no network's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no network is known by that name; expected testnet or mainnet, or give an RPC URL and a passphrase"
-)]
+#[error("no network is known by that name; expected testnet or mainnet, or give an RPC URL and a passphrase")]
 pub struct UnknownNetwork;
 
 impl Network {
@@ -45,11 +43,7 @@ impl Network {
     /// A network by its passphrase.
     #[must_use]
     pub fn custom(passphrase: &str, rpc_url: Option<&str>) -> Network {
-        Network {
-            passphrase: passphrase.to_owned(),
-            rpc_url: rpc_url.map(str::to_owned),
-            friendbot_url: None,
-        }
+        Network { passphrase: passphrase.to_owned(), rpc_url: rpc_url.map(str::to_owned), friendbot_url: None }
     }
 
     /// `testnet` or `mainnet`.

@@ -2,10 +2,9 @@
 
 use paychan_channel::{AccountId, Stroops};
 use stellar_xdr::{
-    Asset, ChangeTrustAsset, ChangeTrustOp, CreateAccountOp, ExtendFootprintTtlOp, ExtensionPoint,
-    HostFunction, InvokeHostFunctionOp, LedgerFootprint, LedgerKey, Operation, OperationBody,
-    PaymentOp, RestoreFootprintOp, SorobanResources, SorobanTransactionData,
-    SorobanTransactionDataExt, VecM,
+    Asset, ChangeTrustAsset, ChangeTrustOp, CreateAccountOp, ExtendFootprintTtlOp, ExtensionPoint, HostFunction,
+    InvokeHostFunctionOp, LedgerFootprint, LedgerKey, Operation, OperationBody, PaymentOp, RestoreFootprintOp,
+    SorobanResources, SorobanTransactionData, SorobanTransactionDataExt, VecM,
 };
 
 use crate::BuildError;
@@ -16,46 +15,26 @@ use crate::BuildError;
 /// authorization entry of its own: so a lane pays the fee, and the recipient authorizes.
 #[must_use]
 pub fn invoke(source: Option<AccountId>, host_function: HostFunction) -> Operation {
-    of(
-        source,
-        OperationBody::InvokeHostFunction(InvokeHostFunctionOp {
-            host_function,
-            auth: VecM::default(),
-        }),
-    )
+    of(source, OperationBody::InvokeHostFunction(InvokeHostFunctionOp { host_function, auth: VecM::default() }))
 }
 
 /// Extends the life of the entries in the footprint (all read-only) until `extend_to` ledgers from inclusion.
 #[must_use]
 pub fn extend(extend_to: u32) -> Operation {
-    of(
-        None,
-        OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp {
-            ext: ExtensionPoint::V0,
-            extend_to,
-        }),
-    )
+    of(None, OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp { ext: ExtensionPoint::V0, extend_to }))
 }
 
 /// Restores the archived entries in the footprint (all read-write).
 #[must_use]
 pub fn restore() -> Operation {
-    of(
-        None,
-        OperationBody::RestoreFootprint(RestoreFootprintOp {
-            ext: ExtensionPoint::V0,
-        }),
-    )
+    of(None, OperationBody::RestoreFootprint(RestoreFootprintOp { ext: ExtensionPoint::V0 }))
 }
 
 /// A footprint alone, for a draft that extends (`read_only`) or restores (`read_write`).
 ///
 /// # Errors
 /// [`BuildError::TooManyWriteBytes`] for more keys than XDR holds.
-pub fn footprint(
-    read_only: Vec<LedgerKey>,
-    read_write: Vec<LedgerKey>,
-) -> Result<SorobanTransactionData, BuildError> {
+pub fn footprint(read_only: Vec<LedgerKey>, read_write: Vec<LedgerKey>) -> Result<SorobanTransactionData, BuildError> {
     let too_many = |_| BuildError::TooManyWriteBytes;
     Ok(SorobanTransactionData {
         ext: SorobanTransactionDataExt::V0,
@@ -74,32 +53,15 @@ pub fn footprint(
 
 /// Creates an account with `starting_balance` of XLM.
 #[must_use]
-pub fn create_account(
-    source: Option<AccountId>,
-    account: &AccountId,
-    starting_balance: Stroops,
-) -> Operation {
+pub fn create_account(source: Option<AccountId>, account: &AccountId, starting_balance: Stroops) -> Operation {
     let destination = account.to_xdr();
-    of(
-        source,
-        OperationBody::CreateAccount(CreateAccountOp {
-            destination,
-            starting_balance: starting_balance.0,
-        }),
-    )
+    of(source, OperationBody::CreateAccount(CreateAccountOp { destination, starting_balance: starting_balance.0 }))
 }
 
 /// Sends an asset from account to account. `amount` in the asset's 10^-7 units.
 #[must_use]
 pub fn payment(source: Option<AccountId>, to: &AccountId, asset: Asset, amount: i64) -> Operation {
-    of(
-        source,
-        OperationBody::Payment(PaymentOp {
-            destination: to.to_muxed(),
-            asset,
-            amount,
-        }),
-    )
+    of(source, OperationBody::Payment(PaymentOp { destination: to.to_muxed(), asset, amount }))
 }
 
 /// Trusts an asset up to `limit` of its 10^-7 units; 0 removes the trustline.
@@ -110,15 +72,9 @@ pub fn change_trust(source: Option<AccountId>, asset: Asset, limit: i64) -> Oper
         Asset::CreditAlphanum4(asset) => ChangeTrustAsset::CreditAlphanum4(asset),
         Asset::CreditAlphanum12(asset) => ChangeTrustAsset::CreditAlphanum12(asset),
     };
-    of(
-        source,
-        OperationBody::ChangeTrust(ChangeTrustOp { line, limit }),
-    )
+    of(source, OperationBody::ChangeTrust(ChangeTrustOp { line, limit }))
 }
 
 fn of(source: Option<AccountId>, body: OperationBody) -> Operation {
-    Operation {
-        source_account: source.map(|account| account.to_muxed()),
-        body,
-    }
+    Operation { source_account: source.map(|account| account.to_muxed()), body }
 }

@@ -17,9 +17,7 @@ pub enum SecretKeyError {
     #[error("expected a secret key S..., got a key or address of another kind")]
     WrongKind,
     /// Not a strkey at all, or one with a typing error in it.
-    #[error(
-        "expected a secret key S... of 56 characters, got {0} characters that are no valid Stellar key"
-    )]
+    #[error("expected a secret key S... of 56 characters, got {0} characters that are no valid Stellar key")]
     NotAStrkey(usize),
     /// The operating system gave no random bytes, so no key was made.
     #[error("no secret key was made: the operating system gave no random bytes")]

@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that fails should stop where it fails"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 use super::*;
 
@@ -24,15 +21,9 @@ fn a_secret_key_is_read_and_written_and_tells_its_account() {
 
 #[test]
 fn new_keys_differ_and_are_read_back() {
-    let (one, two) = (
-        SecretKey::generate().unwrap(),
-        SecretKey::generate().unwrap(),
-    );
+    let (one, two) = (SecretKey::generate().unwrap(), SecretKey::generate().unwrap());
     assert_ne!(one.account(), two.account());
-    assert_eq!(
-        one.to_strkey().parse::<SecretKey>().unwrap().account(),
-        one.account()
-    );
+    assert_eq!(one.to_strkey().parse::<SecretKey>().unwrap().account(), one.account());
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use paychan_channel::{Ledger, Stroops};
 use serde::{Deserialize, Serialize};
 use stellar_xdr::{
-    DiagnosticEvent, Limits, ScVal, SorobanTransactionMetaExt, TransactionEnvelope,
-    TransactionMeta, TransactionResult, WriteXdr,
+    DiagnosticEvent, Limits, ScVal, SorobanTransactionMetaExt, TransactionEnvelope, TransactionMeta, TransactionResult,
+    WriteXdr,
 };
 
 use crate::decoding::{Number, xdr};
@@ -87,12 +87,7 @@ impl ResourceFees {
     /// All but rent: what a call costs that lengthens no entry's life.
     #[must_use]
     pub fn without_rent(&self) -> Stroops {
-        Stroops(
-            self.non_refundable
-                .0
-                .saturating_add(self.refundable.0)
-                .saturating_sub(self.rent.0),
-        )
+        Stroops(self.non_refundable.0.saturating_add(self.refundable.0).saturating_sub(self.rent.0))
     }
 }
 
@@ -140,9 +135,9 @@ impl Client {
     /// Any [`RpcError`]. After `Timeout` or `Transport` the transaction may have arrived all the same.
     pub async fn send(&self, envelope: &TransactionEnvelope) -> Result<SendAnswer, RpcError> {
         const METHOD: &str = "sendTransaction";
-        let transaction = envelope.to_xdr_base64(Limits::none()).map_err(|error| {
-            self.bad(METHOD, format!("the transaction has no encoding: {error}"))
-        })?;
+        let transaction = envelope
+            .to_xdr_base64(Limits::none())
+            .map_err(|error| self.bad(METHOD, format!("the transaction has no encoding: {error}")))?;
         let raw: RawSend = self.call(METHOD, Some(SendParams { transaction })).await?;
         decode_send(raw).map_err(|what| self.bad(METHOD, what))
     }
@@ -165,17 +160,11 @@ fn decode_send(raw: RawSend) -> Result<SendAnswer, String> {
         "TRY_AGAIN_LATER" => SendStatus::TryAgainLater,
         "ERROR" => {
             let result = raw.error_result_xdr.ok_or("an error without a result")?;
-            SendStatus::Error {
-                result: Box::new(xdr("the result", &result)?),
-            }
+            SendStatus::Error { result: Box::new(xdr("the result", &result)?) }
         }
         other => return Err(format!("the status {other}")),
     };
-    Ok(SendAnswer {
-        hash: raw.hash,
-        latest_ledger: Ledger(raw.latest_ledger.0),
-        status,
-    })
+    Ok(SendAnswer { hash: raw.hash, latest_ledger: Ledger(raw.latest_ledger.0), status })
 }
 
 fn decode_get(raw: RawGet) -> Result<TransactionAnswer, String> {
@@ -194,15 +183,10 @@ fn included(raw: RawGet) -> Result<Included, String> {
     let ledger = Ledger(raw.ledger.ok_or("no ledger")?.0);
     let result: TransactionResult = xdr("the result", &raw.result_xdr.ok_or("no result")?)?;
     // The verdict is what counts. Metadata of a newer protocol must not hide it.
-    let meta = raw
-        .result_meta_xdr
-        .and_then(|meta| xdr("the metadata", &meta).ok());
+    let meta = raw.result_meta_xdr.and_then(|meta| xdr("the metadata", &meta).ok());
     let mut noted = meta.map(from_meta).unwrap_or_default();
     if let Some(events) = raw.diagnostic_events_xdr {
-        noted.diagnostics = events
-            .iter()
-            .filter_map(|event| xdr("an event", event).ok())
-            .collect();
+        noted.diagnostics = events.iter().filter_map(|event| xdr("an event", event).ok()).collect();
     }
     Ok(Included {
         ledger,
@@ -224,28 +208,18 @@ struct Noted {
 
 fn from_meta(meta: TransactionMeta) -> Noted {
     match meta {
-        TransactionMeta::V3(meta) => {
-            meta.soroban_meta
-                .map_or_else(Noted::default, |soroban| Noted {
-                    return_value: Some(soroban.return_value),
-                    diagnostics: soroban.diagnostic_events.into_vec(),
-                    resource_fees: fees(soroban.ext),
-                })
-        }
+        TransactionMeta::V3(meta) => meta.soroban_meta.map_or_else(Noted::default, |soroban| Noted {
+            return_value: Some(soroban.return_value),
+            diagnostics: soroban.diagnostic_events.into_vec(),
+            resource_fees: fees(soroban.ext),
+        }),
         TransactionMeta::V4(meta) => {
             let diagnostics = meta.diagnostic_events.into_vec();
-            let (return_value, resource_fees) = meta.soroban_meta.map_or((None, None), |soroban| {
-                (soroban.return_value, fees(soroban.ext))
-            });
-            Noted {
-                return_value,
-                diagnostics,
-                resource_fees,
-            }
+            let (return_value, resource_fees) =
+                meta.soroban_meta.map_or((None, None), |soroban| (soroban.return_value, fees(soroban.ext)));
+            Noted { return_value, diagnostics, resource_fees }
         }
-        TransactionMeta::V0(_) | TransactionMeta::V1(_) | TransactionMeta::V2(_) => {
-            Noted::default()
-        }
+        TransactionMeta::V0(_) | TransactionMeta::V1(_) | TransactionMeta::V2(_) => Noted::default(),
     }
 }
 

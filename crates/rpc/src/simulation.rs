@@ -3,8 +3,7 @@
 use paychan_channel::{Ledger, Stroops};
 use serde::{Deserialize, Serialize};
 use stellar_xdr::{
-    DiagnosticEvent, Limits, ScVal, SorobanAuthorizationEntry, SorobanTransactionData,
-    TransactionEnvelope, WriteXdr,
+    DiagnosticEvent, Limits, ScVal, SorobanAuthorizationEntry, SorobanTransactionData, TransactionEnvelope, WriteXdr,
 };
 
 use crate::decoding::{Number, xdr};
@@ -88,9 +87,9 @@ impl Client {
     /// # Errors
     /// Any [`RpcError`]. A call that would fail is an answer, not an error.
     pub async fn simulate(&self, envelope: &TransactionEnvelope) -> Result<Simulation, RpcError> {
-        let transaction = envelope.to_xdr_base64(Limits::none()).map_err(|error| {
-            self.bad(METHOD, format!("the transaction has no encoding: {error}"))
-        })?;
+        let transaction = envelope
+            .to_xdr_base64(Limits::none())
+            .map_err(|error| self.bad(METHOD, format!("the transaction has no encoding: {error}")))?;
         let raw: Raw = self.call(METHOD, Some(Params { transaction })).await?;
         decode(raw).map_err(|what| self.bad(METHOD, what))
     }
@@ -101,22 +100,11 @@ fn decode(raw: Raw) -> Result<Simulation, String> {
     if let Some(error) = raw.error.filter(|error| !error.is_empty()) {
         // Notes that can't be read do not make the failure unreadable.
         let events = raw.events.unwrap_or_default();
-        let events = events
-            .iter()
-            .filter_map(|event| xdr("an event", event).ok())
-            .collect();
-        let failure = SimulationFailure {
-            error: tame(&error),
-            events,
-        };
-        return Ok(Simulation {
-            latest_ledger,
-            outcome: Err(failure),
-        });
+        let events = events.iter().filter_map(|event| xdr("an event", event).ok()).collect();
+        let failure = SimulationFailure { error: tame(&error), events };
+        return Ok(Simulation { latest_ledger, outcome: Err(failure) });
     }
-    let data = raw
-        .transaction_data
-        .ok_or("it has neither an error nor transaction data")?;
+    let data = raw.transaction_data.ok_or("it has neither an error nor transaction data")?;
     let data = xdr("the transaction data", &data)?;
     let mut auth = Vec::new();
     let mut return_value = None;
@@ -124,20 +112,8 @@ fn decode(raw: Raw) -> Result<Simulation, String> {
         for entry in result.auth.iter().flatten() {
             auth.push(xdr("an authorization entry", entry)?);
         }
-        return_value = result
-            .xdr
-            .as_ref()
-            .map(|value| xdr("the return value", value))
-            .transpose()?;
+        return_value = result.xdr.as_ref().map(|value| xdr("the return value", value)).transpose()?;
     }
     let restore_first = raw.restore_preamble.is_some();
-    Ok(Simulation {
-        latest_ledger,
-        outcome: Ok(Simulated {
-            data,
-            auth,
-            return_value,
-            restore_first,
-        }),
-    })
+    Ok(Simulation { latest_ledger, outcome: Ok(Simulated { data, auth, return_value, restore_first }) })
 }

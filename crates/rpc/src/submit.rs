@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
 use stellar_xdr::{
-    HostFunction, LedgerBounds, Operation, ScVal, SorobanAuthorizationEntry,
-    SorobanTransactionData, TransactionEnvelope,
+    HostFunction, LedgerBounds, Operation, ScVal, SorobanAuthorizationEntry, SorobanTransactionData,
+    TransactionEnvelope,
 };
 use tokio::time::{Instant, sleep};
 
 use crate::auth::{check_meant, needs_signature, sign_auth_entries};
 use crate::{
-    AuthError, BuildError, CallFailure, Client, Draft, ExtraWrites, Parties, SecretKey, SendStatus,
-    Simulated, TransactionAnswer, TxHash, assemble, operations, read_account, sign,
+    AuthError, BuildError, CallFailure, Client, Draft, ExtraWrites, Parties, SecretKey, SendStatus, Simulated,
+    TransactionAnswer, TxHash, assemble, operations, read_account, sign,
 };
 
 mod outcome;
@@ -118,11 +118,7 @@ impl Submitter<'_> {
     pub async fn classic(&self, operations: Vec<Operation>) -> Result<Submitted, SubmitError> {
         let fees = self.client.get_fee_stats().await?;
         let count = i64::try_from(operations.len()).unwrap_or(i64::MAX);
-        let bid = self
-            .bid(fees.classic.p95)
-            .0
-            .checked_mul(count)
-            .ok_or(BuildError::FeeTooLarge)?;
+        let bid = self.bid(fees.classic.p95).0.checked_mul(count).ok_or(BuildError::FeeTooLarge)?;
         let draft = self.draft(operations, Stroops(bid), None).await?;
         let prepared = self.finish(&draft, draft.build()?, Parties::default())?;
         self.send(&prepared).await
@@ -152,10 +148,7 @@ impl Submitter<'_> {
     /// # Errors
     /// [`SubmitError`].
     pub async fn ask(&self, call: &Call) -> Result<Option<ScVal>, SubmitError> {
-        let parties = Parties {
-            channel: call.channel,
-            token: call.token,
-        };
+        let parties = Parties { channel: call.channel, token: call.token };
         let operation = operations::invoke(call.operation_source, call.function.clone());
         let draft = self.draft(vec![operation], MIN_INCLUSION_FEE, None).await?;
         Ok(self.simulate(&draft, &parties).await?.return_value)
@@ -166,28 +159,19 @@ impl Submitter<'_> {
     /// # Errors
     /// [`SubmitError`]; nothing was sent.
     pub async fn prepare_call(&self, call: &Call) -> Result<Prepared, SubmitError> {
-        let parties = Parties {
-            channel: call.channel,
-            token: call.token,
-        };
+        let parties = Parties { channel: call.channel, token: call.token };
         let fees = self.client.get_fee_stats().await?;
         let extra = match call.channel {
             Some(_) => room(&call.function, self.client.get_write_fee_per_kb().await?)?,
             None => ExtraWrites::NONE,
         };
         let operation = operations::invoke(call.operation_source, call.function.clone());
-        let mut draft = self
-            .draft(vec![operation], self.bid(fees.soroban.p95), None)
-            .await?;
+        let mut draft = self.draft(vec![operation], self.bid(fees.soroban.p95), None).await?;
         let mut simulated = self.simulate(&draft, &parties).await?;
         if simulated.auth.iter().any(needs_signature) {
             // Simulated again with the signatures, so that checking them is paid for as well.
             let bound = bound_of(&draft);
-            let sources: Vec<_> = call
-                .operation_source
-                .into_iter()
-                .chain([self.source.account()])
-                .collect();
+            let sources: Vec<_> = call.operation_source.into_iter().chain([self.source.account()]).collect();
             check_meant(&simulated.auth, &call.function, &sources)?;
             let auth = sign_auth_entries(&simulated.auth, self.signers, self.network, bound)?;
             set_auth(&mut draft, auth)?;
@@ -229,31 +213,20 @@ impl Submitter<'_> {
                 Err(error) => return Err(error.into()),
             }
             if started.elapsed() >= self.patience.give_up {
-                return Err(SubmitError::Undecided {
-                    hash: prepared.hash,
-                    bound: prepared.bound,
-                    why: trouble,
-                });
+                return Err(SubmitError::Undecided { hash: prepared.hash, bound: prepared.bound, why: trouble });
             }
             sleep(self.patience.poll).await;
         }
     }
 
     /// Whether a node may have it now.
-    async fn hand_over(
-        &self,
-        prepared: &Prepared,
-        may_be_in_flight: bool,
-    ) -> Result<bool, SubmitError> {
+    async fn hand_over(&self, prepared: &Prepared, may_be_in_flight: bool) -> Result<bool, SubmitError> {
         match self.client.send(&prepared.envelope).await {
             Ok(answer) => match answer.status {
                 SendStatus::Pending | SendStatus::Duplicate => Ok(true),
                 SendStatus::TryAgainLater => Ok(may_be_in_flight),
                 SendStatus::Error { .. } if may_be_in_flight => Ok(true),
-                SendStatus::Error { result } => Err(SubmitError::Rejected {
-                    hash: prepared.hash,
-                    result,
-                }),
+                SendStatus::Error { result } => Err(SubmitError::Rejected { hash: prepared.hash, result }),
             },
             Err(error) if error.is_passing() || may_be_in_flight => {
                 tracing::debug!(%error, hash = %prepared.hash, "handing a transaction over failed");
@@ -264,12 +237,7 @@ impl Submitter<'_> {
     }
 
     fn out_of_bounds(&self, prepared: &Prepared, oldest: Ledger) -> SubmitError {
-        let Prepared {
-            hash,
-            bound,
-            built_at,
-            ..
-        } = *prepared;
+        let Prepared { hash, bound, built_at, .. } = *prepared;
         if oldest <= built_at {
             return SubmitError::Expired { hash, bound };
         }
@@ -278,9 +246,7 @@ impl Submitter<'_> {
     }
 
     fn bid(&self, usual: Stroops) -> Stroops {
-        usual
-            .max(MIN_INCLUSION_FEE)
-            .min(self.patience.max_inclusion_fee)
+        usual.max(MIN_INCLUSION_FEE).min(self.patience.max_inclusion_fee)
     }
 
     async fn draft(
@@ -308,16 +274,12 @@ impl Submitter<'_> {
         match self.client.simulate(&draft.build()?).await?.outcome {
             Ok(simulated) if simulated.restore_first => Err(SubmitError::RestoreFirst),
             Ok(simulated) => Ok(simulated),
-            Err(failure) => Err(SubmitError::WouldFail(CallFailure::of_simulation(
-                &failure, parties,
-            ))),
+            Err(failure) => Err(SubmitError::WouldFail(CallFailure::of_simulation(&failure, parties))),
         }
     }
 
     fn keys(&self) -> Vec<&SecretKey> {
-        std::iter::once(self.source)
-            .chain(self.signers.iter().copied())
-            .collect()
+        std::iter::once(self.source).chain(self.signers.iter().copied()).collect()
     }
 
     /// Signs as the source of the transaction and of its operations. Others have signed their authorization entries, and
@@ -328,28 +290,16 @@ impl Submitter<'_> {
         mut envelope: TransactionEnvelope,
         parties: Parties,
     ) -> Result<Prepared, SubmitError> {
-        let sources: Vec<_> = draft
-            .operations
-            .iter()
-            .filter_map(|operation| operation.source_account.clone())
-            .collect();
+        let sources: Vec<_> =
+            draft.operations.iter().filter_map(|operation| operation.source_account.clone()).collect();
         let mut signing = vec![self.source];
         for source in sources {
-            let key = self
-                .keys()
-                .into_iter()
-                .find(|key| key.account().to_muxed() == source);
+            let key = self.keys().into_iter().find(|key| key.account().to_muxed() == source);
             signing.push(key.ok_or_else(|| AuthError::KeyMissing(account_of(&source)))?);
         }
         let hash = sign(&mut envelope, self.network, &signing)?;
         let bound = bound_of(draft);
-        Ok(Prepared {
-            envelope,
-            hash,
-            built_at: bound.saturating_sub(IN_FLIGHT_LEDGERS),
-            bound,
-            parties,
-        })
+        Ok(Prepared { envelope, hash, built_at: bound.saturating_sub(IN_FLIGHT_LEDGERS), bound, parties })
     }
 }
 
@@ -364,24 +314,16 @@ fn room(function: &HostFunction, fee_per_kb: Stroops) -> Result<ExtraWrites, Bui
 }
 
 fn account_of(source: &stellar_xdr::MuxedAccount) -> AccountId {
-    let stellar_xdr::AccountId(stellar_xdr::PublicKey::PublicKeyTypeEd25519(key)) =
-        source.clone().account_id();
+    let stellar_xdr::AccountId(stellar_xdr::PublicKey::PublicKeyTypeEd25519(key)) = source.clone().account_id();
     AccountId(key.0)
 }
 
 fn bound_of(draft: &Draft) -> Ledger {
-    Ledger(
-        draft
-            .ledger_bounds
-            .as_ref()
-            .map_or(0, |bounds| bounds.max_ledger),
-    )
+    Ledger(draft.ledger_bounds.as_ref().map_or(0, |bounds| bounds.max_ledger))
 }
 
 fn set_auth(draft: &mut Draft, auth: Vec<SorobanAuthorizationEntry>) -> Result<(), BuildError> {
-    let auth: stellar_xdr::VecM<_> = auth
-        .try_into()
-        .map_err(|_| BuildError::TooManyAuthorizations)?;
+    let auth: stellar_xdr::VecM<_> = auth.try_into().map_err(|_| BuildError::TooManyAuthorizations)?;
     for operation in &mut draft.operations {
         if let stellar_xdr::OperationBody::InvokeHostFunction(call) = &mut operation.body {
             call.auth = auth.clone();

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use paychan_channel::{AccountId, HexError, NetworkId, Stroops};
 use serde::{Deserialize, Serialize};
 use stellar_xdr::{
-    DecoratedSignature, Duration, LedgerBounds, Memo, Operation, OperationBody, Preconditions,
-    PreconditionsV2, SequenceNumber, Signature, SignatureHint, SorobanTransactionData, TimeBounds,
-    Transaction, TransactionEnvelope, TransactionExt, VecM,
+    DecoratedSignature, Duration, LedgerBounds, Memo, Operation, OperationBody, Preconditions, PreconditionsV2,
+    SequenceNumber, Signature, SignatureHint, SorobanTransactionData, TimeBounds, Transaction, TransactionEnvelope,
+    TransactionExt, VecM,
 };
 
 use crate::{SecretKey, Simulated};
@@ -47,10 +47,7 @@ pub struct ExtraWrites {
 
 impl ExtraWrites {
     /// No more than simulated.
-    pub const NONE: ExtraWrites = ExtraWrites {
-        bytes: 0,
-        fee: Stroops(0),
-    };
+    pub const NONE: ExtraWrites = ExtraWrites { bytes: 0, fee: Stroops(0) };
 
     /// [`WRITE_BYTES_PER_CHANNEL`] for each of `channels`, at the fee of
     /// [`Client::get_write_fee_per_kb`](crate::Client::get_write_fee_per_kb).
@@ -58,9 +55,7 @@ impl ExtraWrites {
     /// # Errors
     /// [`BuildError::FeeTooLarge`] when the product does not fit.
     pub fn for_channels(channels: u32, fee_per_kb: Stroops) -> Result<ExtraWrites, BuildError> {
-        let bytes = channels
-            .checked_mul(WRITE_BYTES_PER_CHANNEL)
-            .ok_or(BuildError::TooManyWriteBytes)?;
+        let bytes = channels.checked_mul(WRITE_BYTES_PER_CHANNEL).ok_or(BuildError::TooManyWriteBytes)?;
         ExtraWrites::of(bytes, fee_per_kb)
     }
 
@@ -78,10 +73,7 @@ impl ExtraWrites {
             .and_then(|product| product.checked_add(WRITE_FEE_INCREMENT - 1))
             .ok_or(BuildError::FeeTooLarge)?
             / WRITE_FEE_INCREMENT;
-        Ok(ExtraWrites {
-            bytes,
-            fee: Stroops(fee),
-        })
+        Ok(ExtraWrites { bytes, fee: Stroops(fee) })
     }
 
     /// The bytes added.
@@ -101,18 +93,13 @@ impl ExtraWrites {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// The fee is above 4,294,967,295 stroops, the most that a transaction can name; or negative.
-    #[error(
-        "the fee is negative or above {} stroops, the most that a transaction can name",
-        u32::MAX
-    )]
+    #[error("the fee is negative or above {} stroops, the most that a transaction can name", u32::MAX)]
     FeeTooLarge,
     /// More write bytes than the field holds.
     #[error("the transaction would write too many bytes")]
     TooManyWriteBytes,
     /// A transaction has 1 to 100 operations; one that calls a contract has exactly one.
-    #[error(
-        "a transaction has 1 to 100 operations, and exactly one if it calls a contract; this one has {0}"
-    )]
+    #[error("a transaction has 1 to 100 operations, and exactly one if it calls a contract; this one has {0}")]
     Operations(usize),
     /// A transaction has at most 20 signatures.
     #[error("a transaction has at most 20 signatures")]
@@ -154,8 +141,7 @@ impl Draft {
     /// # Errors
     /// [`BuildError`] when fee or operations do not fit.
     pub fn build(&self) -> Result<TransactionEnvelope, BuildError> {
-        self.transaction(self.operations.clone(), self.soroban.clone())
-            .map(TransactionEnvelope::from)
+        self.transaction(self.operations.clone(), self.soroban.clone()).map(TransactionEnvelope::from)
     }
 
     fn transaction(
@@ -164,14 +150,9 @@ impl Draft {
         soroban: Option<SorobanTransactionData>,
     ) -> Result<Transaction, BuildError> {
         let resource_fee = Stroops(soroban.as_ref().map_or(0, |data| data.resource_fee));
-        let fee = self
-            .inclusion_fee
-            .checked_add(resource_fee)
-            .ok_or(BuildError::FeeTooLarge)?;
+        let fee = self.inclusion_fee.checked_add(resource_fee).ok_or(BuildError::FeeTooLarge)?;
         let count = operations.len();
-        let operations: VecM<Operation, 100> = operations
-            .try_into()
-            .map_err(|_| BuildError::Operations(count))?;
+        let operations: VecM<Operation, 100> = operations.try_into().map_err(|_| BuildError::Operations(count))?;
         if operations.is_empty() || (soroban.is_some() && operations.len() != 1) {
             return Err(BuildError::Operations(count));
         }
@@ -209,31 +190,17 @@ impl Draft {
 ///
 /// # Errors
 /// [`BuildError`] when something does not fit, or the draft has not exactly one operation.
-pub fn assemble(
-    draft: &Draft,
-    simulated: &Simulated,
-    extra: ExtraWrites,
-) -> Result<Transaction, BuildError> {
+pub fn assemble(draft: &Draft, simulated: &Simulated, extra: ExtraWrites) -> Result<Transaction, BuildError> {
     let mut data = simulated.data.clone();
-    data.resources.write_bytes = data
-        .resources
-        .write_bytes
-        .checked_add(extra.bytes)
-        .ok_or(BuildError::TooManyWriteBytes)?;
-    data.resource_fee = data
-        .resource_fee
-        .checked_add(extra.fee.0)
-        .ok_or(BuildError::FeeTooLarge)?;
+    data.resources.write_bytes =
+        data.resources.write_bytes.checked_add(extra.bytes).ok_or(BuildError::TooManyWriteBytes)?;
+    data.resource_fee = data.resource_fee.checked_add(extra.fee.0).ok_or(BuildError::FeeTooLarge)?;
     let mut operations = draft.operations.clone();
     for operation in &mut operations {
         if let OperationBody::InvokeHostFunction(call) = &mut operation.body
             && call.auth.is_empty()
         {
-            call.auth = simulated
-                .auth
-                .clone()
-                .try_into()
-                .map_err(|_| BuildError::TooManyAuthorizations)?;
+            call.auth = simulated.auth.clone().try_into().map_err(|_| BuildError::TooManyAuthorizations)?;
         }
     }
     draft.transaction(operations, Some(data))
@@ -248,10 +215,7 @@ pub struct TxHash(pub [u8; 32]);
 /// # Errors
 /// [`BuildError::NoEncoding`].
 pub fn hash(transaction: &Transaction, network: &NetworkId) -> Result<TxHash, BuildError> {
-    transaction
-        .hash(network.0)
-        .map(TxHash)
-        .map_err(|_| BuildError::NoEncoding)
+    transaction.hash(network.0).map(TxHash).map_err(|_| BuildError::NoEncoding)
 }
 
 /// Signs an envelope with each of the keys, and gives its hash. A key that has signed already does not sign twice: the
@@ -275,24 +239,15 @@ pub fn sign(
             signatures.push(signature);
         }
     }
-    envelope.signatures = signatures
-        .try_into()
-        .map_err(|_| BuildError::TooManySignatures)?;
+    envelope.signatures = signatures.try_into().map_err(|_| BuildError::TooManySignatures)?;
     Ok(hash)
 }
 
 /// The signature with its hint, the last four bytes of the public key.
 fn decorated(key: &SecretKey, hash: &TxHash) -> DecoratedSignature {
     let AccountId([.., a, b, c, d]) = key.account();
-    let signature = key
-        .sign(&hash.0)
-        .to_vec()
-        .try_into()
-        .expect("64 bytes fit a signature");
-    DecoratedSignature {
-        hint: SignatureHint([a, b, c, d]),
-        signature: Signature(signature),
-    }
+    let signature = key.sign(&hash.0).to_vec().try_into().expect("64 bytes fit a signature");
+    DecoratedSignature { hint: SignatureHint([a, b, c, d]), signature: Signature(signature) }
 }
 
 impl fmt::Display for TxHash {

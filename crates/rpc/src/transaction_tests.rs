@@ -1,7 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that fails should stop where it fails"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 use paychan_channel::{Amount, ContractId, WasmHash, calls, keys};
 use stellar_xdr::{HostFunction, Limits, WriteXdr};
@@ -34,11 +31,7 @@ fn recipient() -> SecretKey {
 
 fn settle() -> HostFunction {
     let channel: ContractId = CHANNEL.parse().unwrap();
-    calls::settle(
-        &channel,
-        Amount::new(6_000_000).unwrap(),
-        &paychan_channel::Signature([3; 64]),
-    )
+    calls::settle(&channel, Amount::new(6_000_000).unwrap(), &paychan_channel::Signature([3; 64]))
 }
 
 fn draft() -> Draft {
@@ -46,10 +39,7 @@ fn draft() -> Draft {
         source: lane().account(),
         sequence: 42,
         operations: vec![operations::invoke(Some(recipient().account()), settle())],
-        ledger_bounds: Some(LedgerBounds {
-            min_ledger: 0,
-            max_ledger: 1005,
-        }),
+        ledger_bounds: Some(LedgerBounds { min_ledger: 0, max_ledger: 1005 }),
         time_bounds: None,
         inclusion_fee: Stroops(1000),
         soroban: None,
@@ -58,20 +48,11 @@ fn draft() -> Draft {
 
 fn simulated() -> Simulated {
     let channel: ContractId = CHANNEL.parse().unwrap();
-    let mut data = operations::footprint(
-        vec![keys::code(&WasmHash([5; 32]))],
-        vec![keys::instance(&channel)],
-    )
-    .unwrap();
+    let mut data = operations::footprint(vec![keys::code(&WasmHash([5; 32]))], vec![keys::instance(&channel)]).unwrap();
     data.resources.instructions = 1_000_000;
     data.resources.write_bytes = 500;
     data.resource_fee = 60_000;
-    Simulated {
-        data,
-        auth: vec![],
-        return_value: None,
-        restore_first: false,
-    }
+    Simulated { data, auth: vec![], return_value: None, restore_first: false }
 }
 
 #[test]
@@ -80,10 +61,7 @@ fn a_settlement_is_the_same_bytes_and_hash_as_the_javascript_sdk_makes() {
     let mut envelope = assemble(&draft(), &simulated(), extra).unwrap().into();
     let network = NetworkId::of(TESTNET);
     let hash = sign(&mut envelope, &network, &[&lane(), &recipient()]).unwrap();
-    assert_eq!(
-        envelope.to_xdr_base64(Limits::none()).unwrap(),
-        SDK_ENVELOPE
-    );
+    assert_eq!(envelope.to_xdr_base64(Limits::none()).unwrap(), SDK_ENVELOPE);
     assert_eq!(hash.to_string(), SDK_HASH);
 }
 
@@ -93,13 +71,8 @@ fn the_fee_is_inclusion_plus_resources_plus_what_the_extra_bytes_cost() {
     let extra = ExtraWrites::for_channels(1, Stroops(3500)).unwrap();
     assert_eq!((extra.bytes(), extra.fee()), (64, Stroops(219)));
     let transaction = assemble(&draft(), &simulated(), extra).unwrap();
-    let TransactionExt::V1(data) = &transaction.ext else {
-        panic!("no resources")
-    };
-    assert_eq!(
-        (data.resources.write_bytes, data.resource_fee),
-        (564, 60_219)
-    );
+    let TransactionExt::V1(data) = &transaction.ext else { panic!("no resources") };
+    assert_eq!((data.resources.write_bytes, data.resource_fee), (564, 60_219));
     assert_eq!(transaction.fee, 61_219);
 }
 
@@ -112,10 +85,7 @@ fn extra_bytes_are_covered_whatever_was_simulated() {
             for channels in [1u32, 2, 30] {
                 let extra = ExtraWrites::for_channels(channels, Stroops(rate)).unwrap();
                 let whole = ceil(simulated + i64::from(extra.bytes()), rate);
-                assert!(
-                    ceil(simulated, rate) + extra.fee().0 >= whole,
-                    "{simulated} {rate} {channels}"
-                );
+                assert!(ceil(simulated, rate) + extra.fee().0 >= whole, "{simulated} {rate} {channels}");
             }
         }
     }
@@ -130,64 +100,28 @@ fn a_close_gets_room_for_the_balance_as_well() {
 
 #[test]
 fn what_does_not_fit_is_an_error_and_never_wraps() {
-    assert_eq!(
-        ExtraWrites::for_channels(u32::MAX, Stroops(1)),
-        Err(BuildError::TooManyWriteBytes)
-    );
-    assert_eq!(
-        ExtraWrites::for_channels(1, Stroops(i64::MAX)),
-        Err(BuildError::FeeTooLarge)
-    );
-    let dear = Draft {
-        inclusion_fee: Stroops(i64::from(u32::MAX)),
-        ..draft()
-    };
-    assert_eq!(
-        assemble(&dear, &simulated(), ExtraWrites::NONE).unwrap_err(),
-        BuildError::FeeTooLarge
-    );
-    let dearer = Draft {
-        inclusion_fee: Stroops(i64::MAX),
-        ..draft()
-    };
-    assert_eq!(
-        assemble(&dearer, &simulated(), ExtraWrites::NONE).unwrap_err(),
-        BuildError::FeeTooLarge
-    );
-    let negative = Draft {
-        inclusion_fee: Stroops(-1),
-        ..draft()
-    };
+    assert_eq!(ExtraWrites::for_channels(u32::MAX, Stroops(1)), Err(BuildError::TooManyWriteBytes));
+    assert_eq!(ExtraWrites::for_channels(1, Stroops(i64::MAX)), Err(BuildError::FeeTooLarge));
+    let dear = Draft { inclusion_fee: Stroops(i64::from(u32::MAX)), ..draft() };
+    assert_eq!(assemble(&dear, &simulated(), ExtraWrites::NONE).unwrap_err(), BuildError::FeeTooLarge);
+    let dearer = Draft { inclusion_fee: Stroops(i64::MAX), ..draft() };
+    assert_eq!(assemble(&dearer, &simulated(), ExtraWrites::NONE).unwrap_err(), BuildError::FeeTooLarge);
+    let negative = Draft { inclusion_fee: Stroops(-1), ..draft() };
     assert_eq!(negative.build().unwrap_err(), BuildError::FeeTooLarge);
     let mut full = simulated();
     full.data.resources.write_bytes = u32::MAX;
     let extra = ExtraWrites::for_channels(1, Stroops(0)).unwrap();
-    assert_eq!(
-        assemble(&draft(), &full, extra).unwrap_err(),
-        BuildError::TooManyWriteBytes
-    );
+    assert_eq!(assemble(&draft(), &full, extra).unwrap_err(), BuildError::TooManyWriteBytes);
 }
 
 #[test]
 fn a_transaction_has_operations_and_only_one_that_calls_a_contract() {
-    let none = Draft {
-        operations: vec![],
-        ..draft()
-    };
+    let none = Draft { operations: vec![], ..draft() };
     assert_eq!(none.build().unwrap_err(), BuildError::Operations(0));
     let operation = operations::invoke(None, settle());
-    let two = Draft {
-        operations: vec![operation.clone(), operation.clone()],
-        ..draft()
-    };
-    assert_eq!(
-        assemble(&two, &simulated(), ExtraWrites::NONE).unwrap_err(),
-        BuildError::Operations(2)
-    );
-    let many = Draft {
-        operations: vec![operation; 101],
-        ..draft()
-    };
+    let two = Draft { operations: vec![operation.clone(), operation.clone()], ..draft() };
+    assert_eq!(assemble(&two, &simulated(), ExtraWrites::NONE).unwrap_err(), BuildError::Operations(2));
+    let many = Draft { operations: vec![operation; 101], ..draft() };
     assert_eq!(many.build().unwrap_err(), BuildError::Operations(101));
 }
 
@@ -197,9 +131,7 @@ fn a_key_signs_once_however_often_it_is_given() {
     let network = NetworkId::of(TESTNET);
     let first = sign(&mut envelope, &network, &[&lane(), &lane()]).unwrap();
     let again = sign(&mut envelope, &network, &[&lane()]).unwrap();
-    let TransactionEnvelope::Tx(signed) = envelope else {
-        panic!("not a plain transaction")
-    };
+    let TransactionEnvelope::Tx(signed) = envelope else { panic!("not a plain transaction") };
     assert_eq!((signed.signatures.len(), first), (1, again));
     assert_eq!(signed.signatures[0].hint.0, lane().account().0[28..]);
 }
@@ -207,12 +139,9 @@ fn a_key_signs_once_however_often_it_is_given() {
 #[test]
 fn authorizations_of_the_simulation_are_taken_and_those_of_the_draft_are_kept() {
     use stellar_xdr::{
-        SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation,
-        SorobanCredentials,
+        SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation, SorobanCredentials,
     };
-    let HostFunction::InvokeContract(call) = settle() else {
-        panic!("not a call")
-    };
+    let HostFunction::InvokeContract(call) = settle() else { panic!("not a call") };
     let entry = SorobanAuthorizationEntry {
         credentials: SorobanCredentials::SourceAccount,
         root_invocation: SorobanAuthorizedInvocation {
@@ -221,10 +150,7 @@ fn authorizations_of_the_simulation_are_taken_and_those_of_the_draft_are_kept() 
         },
     };
     let auth_of = |draft: &Draft, auth: Vec<SorobanAuthorizationEntry>| {
-        let simulated = Simulated {
-            auth,
-            ..simulated()
-        };
+        let simulated = Simulated { auth, ..simulated() };
         let transaction = assemble(draft, &simulated, ExtraWrites::NONE).unwrap();
         match &transaction.operations[0].body {
             OperationBody::InvokeHostFunction(call) => call.auth.to_vec(),
@@ -236,8 +162,5 @@ fn authorizations_of_the_simulation_are_taken_and_those_of_the_draft_are_kept() 
     if let OperationBody::InvokeHostFunction(call) = &mut own.operations[0].body {
         call.auth = vec![entry.clone()].try_into().unwrap();
     }
-    assert_eq!(
-        auth_of(&own, vec![entry.clone(), entry.clone()]),
-        vec![entry]
-    );
+    assert_eq!(auth_of(&own, vec![entry.clone(), entry.clone()]), vec![entry]);
 }

@@ -31,10 +31,7 @@ pub(crate) struct Before {
 impl Before {
     pub(crate) async fn read(stage: &Stage) -> Self {
         let world = &stage.world;
-        Self {
-            lane: world.xlm(&world.lane).await,
-            recipient: world.usdc(&world.recipient).await,
-        }
+        Self { lane: world.xlm(&world.lane).await, recipient: world.usdc(&world.recipient).await }
     }
 }
 
@@ -53,13 +50,9 @@ pub(crate) async fn funder_runs(
     funder_fees += stage.as_funder(tell, "close-start", &payer.channel).await;
     let closing = world.read(&payer.channel).await;
     let deadline = closing.deadline().expect("the close was announced");
-    tell.say(&format!(
-        "from ledger {deadline} on the agent can take back everything that was not cashed in"
-    ));
-    let ledgers_to_spare = settled(stage, payer, acknowledged)
-        .await
-        .map(|at| deadline.0.saturating_sub(at.0))
-        .filter(|spare| *spare > 0);
+    tell.say(&format!("from ledger {deadline} on the agent can take back everything that was not cashed in"));
+    let ledgers_to_spare =
+        settled(stage, payer, acknowledged).await.map(|at| deadline.0.saturating_sub(at.0)).filter(|spare| *spare > 0);
     tell.say(&match ledgers_to_spare {
         Some(spare) => format!("the watcher saw it and settled, {spare} ledgers to spare"),
         None => "the watcher did NOT settle before the deadline".to_owned(),
@@ -74,14 +67,8 @@ pub(crate) async fn funder_runs(
         name,
         deposited: closing.deposited.expect("our contract counts deposits"),
         acknowledged,
-        paid: world
-            .usdc(&world.recipient)
-            .await
-            .saturating_sub(before.recipient),
-        refunded: world
-            .usdc(&world.funder)
-            .await
-            .saturating_sub(funder_before),
+        paid: world.usdc(&world.recipient).await.saturating_sub(before.recipient),
+        refunded: world.usdc(&world.funder).await.saturating_sub(funder_before),
         ledgers_to_spare,
         funder_fees,
         watcher_fees: before.lane - world.xlm(&world.lane).await,
@@ -101,10 +88,7 @@ async fn settled(stage: &Stage, payer: &Payer, acknowledged: Amount) -> Option<L
         if state.withdrawn >= acknowledged {
             return Some(state.read_at);
         }
-        if state
-            .deadline()
-            .is_some_and(|deadline| state.read_at >= deadline)
-        {
+        if state.deadline().is_some_and(|deadline| state.read_at >= deadline) {
             return None;
         }
         sleep(Duration::from_millis(30)).await;
@@ -121,8 +105,7 @@ impl Account {
             ("refunded to the funder", usdc(self.refunded)),
             (
                 "ledgers to spare before the deadline",
-                self.ledgers_to_spare
-                    .map_or("NONE".to_owned(), |spare| spare.to_string()),
+                self.ledgers_to_spare.map_or("NONE".to_owned(), |spare| spare.to_string()),
             ),
             ("fees of the funder (XLM)", xlm(self.funder_fees)),
             ("fees of the watcher (XLM)", xlm(self.watcher_fees)),
@@ -144,10 +127,7 @@ impl Account {
             ));
         }
         if self.paid.checked_add(self.refunded) != Some(self.deposited) {
-            wrong.push(format!(
-                "{}: paid and refunded together are not what was deposited",
-                self.name
-            ));
+            wrong.push(format!("{}: paid and refunded together are not what was deposited", self.name));
         }
         wrong
     }

@@ -24,12 +24,7 @@ pub(crate) async fn play(tell: &Teller, stage: &Stage) -> Account {
     let (status, body) = watcher.admit(&payer.channel).await;
     assert_eq!(status, 201, "the watcher refused the channel: {body}");
     let (status, body) = watcher
-        .offer(
-            &payer.channel,
-            &TOTAL.to_string(),
-            &payer.sign(TOTAL),
-            "the-only-one",
-        )
+        .offer(&payer.channel, &TOTAL.to_string(), &payer.sign(TOTAL), "the-only-one")
         .await
         .expect("the watcher answers");
     assert_eq!(status, 200, "the payment was refused: {body}");
@@ -40,16 +35,7 @@ pub(crate) async fn play(tell: &Teller, stage: &Stage) -> Account {
     near_the_end(tell, stage, &payer, &watcher).await;
 
     tell.step("Here too the agent runs, and the watcher settles");
-    let account = funder_runs(
-        tell,
-        stage,
-        "channel 2",
-        &payer,
-        acknowledged,
-        before,
-        funder_fees,
-    )
-    .await;
+    let account = funder_runs(tell, stage, "channel 2", &payer, acknowledged, before, funder_fees).await;
 
     tell.step("What the operator sees");
     let (_, shown) = watcher.status(&[]).await;
@@ -64,14 +50,7 @@ async fn near_the_end(tell: &Teller, stage: &Stage, payer: &Payer, watcher: &Wat
     let before = stage.world.read(&payer.channel).await;
     let first_end = before.lives.earliest().expect("live entries");
     let now = network.ledger().await;
-    network
-        .jump(
-            first_end
-                .0
-                .saturating_sub(now)
-                .saturating_sub(LEFT_AFTER_JUMP),
-        )
-        .await;
+    network.jump(first_end.0.saturating_sub(now).saturating_sub(LEFT_AFTER_JUMP)).await;
     let jumped_to = network.ledger().await;
     let after = extended(stage, payer, watcher, &before.lives).await;
     tell.say(&format!("it is ledger {jumped_to}; the watcher extends what has fewer than {LIFE_FLOOR} ledgers left\n"));
@@ -79,23 +58,10 @@ async fn near_the_end(tell: &Teller, stage: &Stage, payer: &Payer, watcher: &Wat
         .into_iter()
         .map(|(name, before, after)| {
             let left = before.0.saturating_sub(jumped_to);
-            vec![
-                format!("    {name}"),
-                before.to_string(),
-                left.to_string(),
-                after.to_string(),
-            ]
+            vec![format!("    {name}"), before.to_string(), left.to_string(), after.to_string()]
         })
         .collect();
-    table(
-        &[
-            "    entry",
-            "lived until",
-            "ledgers left",
-            "lives until now",
-        ],
-        &rows,
-    );
+    table(&["    entry", "lived until", "ledgers left", "lives until now"], &rows);
 }
 
 /// Waits until all entries live longer than they did.
@@ -103,17 +69,10 @@ async fn extended(stage: &Stage, payer: &Payer, watcher: &Watcher, before: &Live
     let give_up = Instant::now() + PATIENCE;
     loop {
         let state = stage.world.read(&payer.channel).await;
-        if pairs(before, &state.lives)
-            .iter()
-            .all(|(_, before, after)| after > before)
-        {
+        if pairs(before, &state.lives).iter().all(|(_, before, after)| after > before) {
             return state;
         }
-        assert!(
-            Instant::now() < give_up,
-            "not all four were extended; the watcher logged:\n{}",
-            watcher.logged()
-        );
+        assert!(Instant::now() < give_up, "not all four were extended; the watcher logged:\n{}", watcher.logged());
         sleep(Duration::from_millis(50)).await;
     }
 }
@@ -121,6 +80,5 @@ async fn extended(stage: &Stage, payer: &Payer, watcher: &Watcher, before: &Live
 /// The entries by name, with the last ledger of their lives before and after.
 fn pairs(before: &Lives, after: &Lives) -> Vec<(&'static str, Ledger, Ledger)> {
     let both = before.existing().zip(after.existing());
-    both.map(|((name, before), (_, after))| (name, before, after))
-        .collect()
+    both.map(|((name, before), (_, after))| (name, before, after)).collect()
 }

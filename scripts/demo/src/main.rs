@@ -28,9 +28,7 @@ async fn main() -> ExitCode {
     println!(
         "Paychan: an agent pays an API 1,000 times, the API's watcher crashes, the agent runs. Who gets the money?"
     );
-    println!(
-        "Contract, host, signatures, processes and crashes are real; the network is on this machine."
-    );
+    println!("Contract, host, signatures, processes and crashes are real; the network is on this machine.");
 
     let mut stage = Stage::set(&tell).await;
     let first = payments::play(&tell, &stage).await;
@@ -45,10 +43,7 @@ async fn main() -> ExitCode {
         .collect();
     table(&["", first.name, second.name], &rows);
     if keep {
-        println!(
-            "\nLogs, keys and stores are in {}",
-            stage.world.keep().display()
-        );
+        println!("\nLogs, keys and stores are in {}", stage.world.keep().display());
     }
     let mut wrong = first.wrong();
     wrong.extend(second.wrong());
@@ -58,9 +53,6 @@ async fn main() -> ExitCode {
     if !wrong.is_empty() {
         return ExitCode::from(1);
     }
-    println!(
-        "\nEvery acknowledged payment reached the recipient. ({} s)",
-        tell.elapsed().as_secs()
-    );
+    println!("\nEvery acknowledged payment reached the recipient. ({} s)", tell.elapsed().as_secs());
     ExitCode::SUCCESS
 }

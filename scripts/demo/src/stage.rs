@@ -36,18 +36,9 @@ impl Stage {
             min_persistent_ttl: LONGEST_LIFE,
         })
         .await;
-        tell.say(&format!(
-            "{}, a ledger each {LEDGER_MS} ms (the public network: about 5 s)",
-            world.network.rpc_url
-        ));
-        tell.say(&format!(
-            "funder     {}  (the agent, has 1,000 USDC)",
-            world.funder.id
-        ));
-        tell.say(&format!(
-            "recipient  {}  (the API, has 0 USDC)",
-            world.recipient.id
-        ));
+        tell.say(&format!("{}, a ledger each {LEDGER_MS} ms (the public network: about 5 s)", world.network.rpc_url));
+        tell.say(&format!("funder     {}  (the agent, has 1,000 USDC)", world.funder.id));
+        tell.say(&format!("recipient  {}  (the API, has 0 USDC)", world.recipient.id));
         tell.say(&format!(
             "USDC       {}  (its contract; issuer and trustlines as on the public network)",
             world.usdc.contract

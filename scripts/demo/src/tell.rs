@@ -14,11 +14,7 @@ pub(crate) struct Teller {
 impl Teller {
     /// A story of so many steps.
     pub(crate) fn new(steps: u32) -> Self {
-        Self {
-            started: Instant::now(),
-            step: Cell::new(0),
-            steps,
-        }
+        Self { started: Instant::now(), step: Cell::new(0), steps }
     }
 
     /// The next step begins.

@@ -40,13 +40,8 @@ impl Batch {
     /// b ≥ (2 F − n f) / (n − 2).
     pub(crate) fn half_price_bid(&self, size: usize) -> Option<i64> {
         let (channels, cost) = self.sizes.iter().find(|(channels, _)| *channels == size)?;
-        let channels = i64::try_from(*channels)
-            .ok()
-            .filter(|channels| *channels > 2)?;
-        let missing = cost
-            .fee
-            .checked_mul(2)?
-            .checked_sub(channels.checked_mul(self.single.fee)?)?;
+        let channels = i64::try_from(*channels).ok().filter(|channels| *channels > 2)?;
+        let missing = cost.fee.checked_mul(2)?.checked_sub(channels.checked_mul(self.single.fee)?)?;
         Some(missing.max(0).checked_add(channels - 3)? / (channels - 2))
     }
 }
@@ -65,12 +60,7 @@ pub(crate) async fn measure(stage: &Stage, wasm: &[u8]) -> Batch {
         channels.push(stage.open(&code, number).await.0);
     }
 
-    let mut round = Round {
-        stage,
-        batch,
-        channels,
-        total: 0,
-    };
+    let mut round = Round { stage, batch, channels, total: 0 };
     let single = round.single().await;
     let mut sizes = Vec::new();
     for size in [1, 10, 30] {
@@ -93,14 +83,7 @@ pub(crate) async fn measure(stage: &Stage, wasm: &[u8]) -> Batch {
             }
         }
     }
-    Batch {
-        asset: stage.asset.name(),
-        batch_wasm_bytes: batch_wasm.len(),
-        single,
-        sizes,
-        most,
-        then,
-    }
+    Batch { asset: stage.asset.name(), batch_wasm_bytes: batch_wasm.len(), single, sizes, most, then }
 }
 
 struct Round<'a> {
@@ -128,20 +111,13 @@ impl Round<'_> {
             .iter()
             .map(|channel| {
                 let (amount, signature) = self.stage.sign(channel, self.total);
-                Settlement {
-                    channel: *channel,
-                    amount,
-                    signature,
-                }
+                Settlement { channel: *channel, amount, signature }
             })
             .collect();
         let call = calls::settle_many(&self.batch, &settlements);
         let (cost, submitted) = self.stage.try_run(&self.stage.funder.secret, call).await?;
         let Some(ScVal::Vec(Some(answers))) = &submitted.return_value else {
-            panic!(
-                "settle_many answers a list, not {:?}",
-                submitted.return_value
-            );
+            panic!("settle_many answers a list, not {:?}", submitted.return_value);
         };
         assert!(
             answers.len() == size && answers.iter().all(|answer| *answer == ScVal::Bool(true)),

@@ -49,9 +49,5 @@ pub(crate) async fn measure(stage: &Stage, wasm: &[u8]) -> Calls {
     rows.push(("close_start", stage.run(funder, close_start).await));
     stage.network.jump(WAITING_PERIOD).await;
     rows.push(("refund", stage.run(funder, calls::refund(&channel)).await));
-    Calls {
-        wasm_bytes: wasm.len(),
-        rows,
-        on_protocol_25: earlier::measure(wasm),
-    }
+    Calls { wasm_bytes: wasm.len(), rows, on_protocol_25: earlier::measure(wasm) }
 }

@@ -10,9 +10,7 @@ use std::rc::Rc;
 
 use paychan_channel::{Amount, Commitment, CommitmentSecret, ContractId as Channel, NetworkId};
 use soroban_env_host_25::budget::Budget;
-use soroban_env_host_25::e2e_invoke::{
-    RecordingInvocationAuthMode, invoke_host_function_in_recording_mode,
-};
+use soroban_env_host_25::e2e_invoke::{RecordingInvocationAuthMode, invoke_host_function_in_recording_mode};
 use soroban_env_host_25::storage::{EntryWithLiveUntil, SnapshotSource};
 use soroban_env_host_25::xdr::*;
 use soroban_env_host_25::{HostError, LedgerInfo};
@@ -43,11 +41,7 @@ struct Host {
 
 /// Instructions of each call, without a simulation's margin.
 pub(crate) fn measure(wasm: &[u8]) -> Vec<(&'static str, u64)> {
-    let mut host = Host {
-        entries: Rc::new(Entries::default()),
-        ledger: 100,
-        network: NetworkId::of(PASSPHRASE),
-    };
+    let mut host = Host { entries: Rc::new(Entries::default()), ledger: 100, network: NetworkId::of(PASSPHRASE) };
     for name in [FUNDER, RECIPIENT] {
         host.add_account(name);
     }
@@ -57,9 +51,7 @@ pub(crate) fn measure(wasm: &[u8]) -> Vec<(&'static str, u64)> {
     }));
     let code = wasm.to_vec().try_into().expect("contracts are small");
     let (hash, _) = host.run(FUNDER, HostFunction::UploadContractWasm(code));
-    let ScVal::Bytes(hash) = hash else {
-        panic!("an upload answers a hash, not {hash:?}")
-    };
+    let ScVal::Bytes(hash) = hash else { panic!("an upload answers a hash, not {hash:?}") };
     let hash = Hash(hash.as_slice().try_into().expect("a hash has 32 bytes"));
     let secret = CommitmentSecret::generate().expect("the system has randomness");
     let open = |salt: u8| {
@@ -125,9 +117,7 @@ impl Host {
             }),
             ext: LedgerEntryExt::V0,
         };
-        let key = LedgerKey::Account(LedgerKeyAccount {
-            account_id: account(name),
-        });
+        let key = LedgerKey::Account(LedgerKeyAccount { account_id: account(name) });
         self.entries.0.borrow_mut().insert(key, (entry, None));
     }
 
@@ -172,17 +162,13 @@ impl Host {
             &mut Vec::new(),
         )
         .expect("the host takes a call of this program");
-        let value = result
-            .invoke_result
-            .expect("a call that is to be measured works");
+        let value = result.invoke_result.expect("a call that is to be measured works");
         for change in result.ledger_changes {
             let Some(new) = change.encoded_new_value.filter(|_| !change.read_only) else {
                 continue;
             };
-            let key = LedgerKey::from_xdr(&change.encoded_key, Limits::none())
-                .expect("the host encodes keys");
-            let entry =
-                LedgerEntry::from_xdr(&new, Limits::none()).expect("the host encodes entries");
+            let key = LedgerKey::from_xdr(&change.encoded_key, Limits::none()).expect("the host encodes keys");
+            let entry = LedgerEntry::from_xdr(&new, Limits::none()).expect("the host encodes entries");
             let life = change.ttl_change.map(|life| life.new_live_until_ledger);
             self.entries.0.borrow_mut().insert(key, (entry, life));
         }

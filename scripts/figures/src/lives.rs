@@ -43,19 +43,13 @@ async fn month(stage: &Stage, key: LedgerKey) -> i64 {
     let target = before.saturating_sub(now).saturating_add(MONTH);
     let submitted = extend(stage, &key, target).await;
     let gained = live_until(stage, &key).await.saturating_sub(before);
-    let rent = submitted
-        .resource_fees
-        .expect("the local network says what resources cost")
-        .rent
-        .0;
+    let rent = submitted.resource_fees.expect("the local network says what resources cost").rent.0;
     // Ledgers closed between reading and extending make it a little more than a month.
-    rent.checked_mul(i64::from(MONTH))
-        .map_or(rent, |scaled| scaled / i64::from(gained.max(1)))
+    rent.checked_mul(i64::from(MONTH)).map_or(rent, |scaled| scaled / i64::from(gained.max(1)))
 }
 
 async fn extend(stage: &Stage, key: &LedgerKey, ledgers: u32) -> Submitted {
-    let footprint =
-        operations::footprint(vec![key.clone()], Vec::new()).expect("one key fits a footprint");
+    let footprint = operations::footprint(vec![key.clone()], Vec::new()).expect("one key fits a footprint");
     stage
         .network
         .submitter(&stage.funder.secret, &stage.id)
@@ -65,15 +59,7 @@ async fn extend(stage: &Stage, key: &LedgerKey, ledgers: u32) -> Submitted {
 }
 
 async fn live_until(stage: &Stage, key: &LedgerKey) -> u32 {
-    let entries = stage
-        .network
-        .client
-        .get_ledger_entries(std::slice::from_ref(key))
-        .await
-        .expect("the local network answers");
-    entries
-        .get(key)
-        .and_then(|entry| entry.live_until)
-        .expect("contract entries have a life")
-        .0
+    let entries =
+        stage.network.client.get_ledger_entries(std::slice::from_ref(key)).await.expect("the local network answers");
+    entries.get(key).and_then(|entry| entry.live_until).expect("contract entries have a life").0
 }

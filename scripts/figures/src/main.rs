@@ -65,10 +65,7 @@ async fn main() -> ExitCode {
     if args.wasm.is_none() {
         if wants(Part::Batch) {
             for asset in [Asset::Native, Asset::Usdc] {
-                eprintln!(
-                    "settling ever more channels of {} at once ...",
-                    asset.name()
-                );
+                eprintln!("settling ever more channels of {} at once ...", asset.name());
                 let stage = Stage::set(asset).await;
                 report.batches.push(batch::measure(&stage, &wasm).await);
             }

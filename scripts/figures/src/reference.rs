@@ -32,11 +32,7 @@ impl Reference {
 }
 
 const fn cost(instructions: u32, fee: i64, rent: i64) -> Cost {
-    Cost {
-        instructions,
-        fee,
-        rent,
-    }
+    Cost { instructions, fee, rent }
 }
 
 /// As its Makefile builds it.

@@ -98,9 +98,7 @@ impl Report {
                 .collect::<Vec<_>>();
             table(&["", "figure", ""], &rows);
             if !all_met {
-                println!(
-                    "\n  Why some are missed is told in the contracts' READMEs (Cost; How many, for how much)."
-                );
+                println!("\n  Why some are missed is told in the contracts' READMEs (Cost; How many, for how much).");
             }
         }
     }
@@ -108,9 +106,8 @@ impl Report {
     /// The same for programs.
     pub(crate) fn json(&self, compare: bool) -> Value {
         let goals = self.goals().into_iter().filter(|_| compare);
-        let goals = goals
-            .map(|goal| json!({ "goal": goal.what, "figure": goal.figure, "met": goal.met }))
-            .collect::<Vec<_>>();
+        let goals =
+            goals.map(|goal| json!({ "goal": goal.what, "figure": goal.figure, "met": goal.met })).collect::<Vec<_>>();
         json!({
             "calls": self.calls,
             "batches": self.batches,
@@ -140,11 +137,7 @@ fn earlier_goal(calls: &Calls, name: &str) -> Option<Goal> {
 }
 
 fn at_most(what: String, ours: u64, theirs: u64) -> Goal {
-    Goal {
-        what,
-        figure: percent(ours, theirs),
-        met: ours.saturating_mul(100) <= theirs.saturating_mul(GOAL_PERCENT),
-    }
+    Goal { what, figure: percent(ours, theirs), met: ours.saturating_mul(100) <= theirs.saturating_mul(GOAL_PERCENT) }
 }
 
 fn fee_goal(calls: &Calls, name: &str) -> Option<Goal> {
@@ -165,11 +158,7 @@ fn print_calls(calls: &Calls, compare: bool) {
     let mut rows = Vec::new();
     for (name, cost) in &calls.rows {
         let mut row = vec![(*name).to_owned()];
-        row.extend([
-            number(cost.instructions),
-            number(cost.fee),
-            number(cost.rent),
-        ]);
+        row.extend([number(cost.instructions), number(cost.fee), number(cost.rent)]);
         if let Some(theirs) = MAKEFILE.get(name).filter(|_| compare) {
             row.extend([
                 number(theirs.instructions),
@@ -192,31 +181,16 @@ fn print_other_builds(calls: &Calls) {
     println!("\nBeside other builds, and the fork (instructions)\n");
     let ours = |name: &str| calls.get(name).map(|cost| u64::from(cost.instructions));
     let names = calls.rows.iter().map(|(name, _)| *name);
-    compare_builds(names, ours, |build, name| {
-        build.get(name).map(|cost| u64::from(cost.instructions))
-    });
+    compare_builds(names, ours, |build, name| build.get(name).map(|cost| u64::from(cost.instructions)));
     println!("\nThe same (fees without rent)\n");
-    let ours = |name: &str| {
-        calls
-            .get(name)
-            .and_then(|cost| u64::try_from(cost.fee).ok())
-    };
+    let ours = |name: &str| calls.get(name).and_then(|cost| u64::try_from(cost.fee).ok());
     let names = calls.rows.iter().map(|(name, _)| *name);
-    compare_builds(names, ours, |build, name| {
-        build
-            .get(name)
-            .and_then(|cost| u64::try_from(cost.fee).ok())
-    });
+    compare_builds(names, ours, |build, name| build.get(name).and_then(|cost| u64::try_from(cost.fee).ok()));
     println!(
         "\nOn the host of protocol 25, which charges for each byte of a module that it loads (instructions, no margin)\n"
     );
     let earlier = &calls.on_protocol_25;
-    let ours = |name: &str| {
-        earlier
-            .iter()
-            .find(|(row, _)| *row == name)
-            .map(|row| row.1)
-    };
+    let ours = |name: &str| earlier.iter().find(|(row, _)| *row == name).map(|row| row.1);
     let names = earlier.iter().map(|(name, _)| *name);
     compare_builds(names, ours, Reference::on_protocol_25);
     println!();
@@ -270,18 +244,7 @@ fn print_batch(batch: &Batch) {
         let each = batch.per_channel(*channels).unwrap_or_default();
         rows.push(row("settle_many".to_owned(), *channels, cost, each));
     }
-    table(
-        &[
-            "",
-            "channels",
-            "instructions",
-            "fee",
-            "each",
-            "of a single",
-            "rent",
-        ],
-        &rows,
-    );
+    table(&["", "channels", "instructions", "fee", "each", "of a single", "rent"], &rows);
     println!("\n  The most: {}. One more: {}", batch.most, batch.then);
     if let Some(bid) = batch.half_price_bid(GOAL_CHANNELS) {
         println!(
@@ -293,28 +256,14 @@ fn print_batch(batch: &Batch) {
 }
 
 fn print_lives(lives: &Lives) {
-    println!(
-        "\nWhat a month of life costs (30 days of 5-second ledgers, USDC channel; rent in stroops)\n"
-    );
+    println!("\nWhat a month of life costs (30 days of 5-second ledgers, USDC channel; rent in stroops)\n");
     let shared = lives.code.saturating_add(SHARED_BY - 1) / SHARED_BY;
     let own = lives.instance.saturating_add(lives.balance);
     let rows = vec![
-        vec![
-            "instance".to_owned(),
-            number(lives.instance),
-            number(lives.instance),
-        ],
-        vec![
-            "balance".to_owned(),
-            number(lives.balance),
-            number(lives.balance),
-        ],
+        vec!["instance".to_owned(), number(lives.instance), number(lives.instance)],
+        vec!["balance".to_owned(), number(lives.balance), number(lives.balance)],
         vec!["code".to_owned(), number(lives.code), number(shared)],
-        vec![
-            "all".to_owned(),
-            number(own.saturating_add(lives.code)),
-            number(own.saturating_add(shared)),
-        ],
+        vec!["all".to_owned(), number(own.saturating_add(lives.code)), number(own.saturating_add(shared))],
     ];
     table(&["", "one channel", "each of 1,000"], &rows);
 }

@@ -2,9 +2,7 @@
 
 use paychan_channel::calls::{self, OpenTerms};
 use paychan_channel::xdr::{self, HostFunction, TransactionEnvelope, TransactionExt};
-use paychan_channel::{
-    Address, Amount, Commitment, CommitmentSecret, ContractId, NetworkId, Signature, WasmHash,
-};
+use paychan_channel::{Address, Amount, Commitment, CommitmentSecret, ContractId, NetworkId, Signature, WasmHash};
 use paychan_rpc::submit::{Call, SubmitError, Submitted};
 use paychan_rpc::{ResourceFees, SecretKey};
 use paychan_tests::network::{Network, NetworkOptions, Person};
@@ -76,9 +74,7 @@ impl Stage {
                 calls::token_contract_id(&id, &native)
             }
             Asset::Usdc => {
-                let usdc = network
-                    .issue_usdc(folder.path(), &[&funder, &recipient])
-                    .await;
+                let usdc = network.issue_usdc(folder.path(), &[&funder, &recipient]).await;
                 network.mint(&usdc, &funder, 10_000_000_000_000).await;
                 usdc.contract
             }
@@ -106,9 +102,7 @@ impl Stage {
         let prepared = submitter.prepare_call(&call(function)).await?;
         let instructions = declared_instructions(&prepared.envelope);
         let submitted = submitter.send(&prepared).await?;
-        let fees = submitted
-            .resource_fees
-            .expect("the local network says what resources cost");
+        let fees = submitted.resource_fees.expect("the local network says what resources cost");
         Ok((cost(instructions, fees), submitted))
     }
 
@@ -123,10 +117,7 @@ impl Stage {
     /// Uploads code.
     pub(crate) async fn upload(&self, wasm: &[u8]) -> (WasmHash, Cost) {
         let upload = calls::upload(wasm.to_vec()).expect("contracts are smaller than 4 GiB");
-        (
-            WasmHash::of(wasm),
-            self.run(&self.funder.secret, upload).await,
-        )
+        (WasmHash::of(wasm), self.run(&self.funder.secret, upload).await)
     }
 
     /// Opens a channel of [`DEPOSIT`] from funder to recipient.
@@ -149,11 +140,7 @@ impl Stage {
     /// The funder's signature of a total.
     pub(crate) fn sign(&self, channel: &ContractId, total: i128) -> (Amount, Signature) {
         let amount = amount(total);
-        let commitment = Commitment {
-            network: self.id,
-            channel: *channel,
-            amount,
-        };
+        let commitment = Commitment { network: self.id, channel: *channel, amount };
         (amount, commitment.sign(&self.secret))
     }
 
@@ -170,12 +157,7 @@ pub(crate) fn amount(base_units: i128) -> Amount {
 }
 
 fn call(function: HostFunction) -> Call {
-    Call {
-        function,
-        operation_source: None,
-        channel: None,
-        token: None,
-    }
+    Call { function, operation_source: None, channel: None, token: None }
 }
 
 fn declared_instructions(envelope: &TransactionEnvelope) -> u32 {
@@ -190,9 +172,5 @@ fn declared_instructions(envelope: &TransactionEnvelope) -> u32 {
 
 /// What is told of a transaction.
 fn cost(instructions: u32, fees: ResourceFees) -> Cost {
-    Cost {
-        instructions,
-        fee: fees.without_rent().0,
-        rent: fees.rent.0,
-    }
+    Cost { instructions, fee: fees.without_rent().0, rent: fees.rent.0 }
 }

@@ -2,9 +2,8 @@
 
 use paychan_localnet::Included;
 use stellar_xdr::{
-    ContractEvent, ContractEventBody, ContractEventV0, ContractId, DiagnosticEvent,
-    InvokeHostFunctionResult, OperationResult, OperationResultTr, ScAddress, ScError, ScErrorCode,
-    ScVal, TransactionResultResult,
+    ContractEvent, ContractEventBody, ContractEventV0, ContractId, DiagnosticEvent, InvokeHostFunctionResult,
+    OperationResult, OperationResultTr, ScAddress, ScError, ScErrorCode, ScVal, TransactionResultResult,
 };
 
 use crate::{
@@ -49,29 +48,18 @@ pub(crate) fn answer(included: &Included, names: &Names<'_>) -> Result<Answer, S
             refusal(&included.meta.diagnostic_events, names)
                 .unwrap_or_else(|| Refusal::Other(format!("{:?}", included.result.result)))
         };
-        return Ok(Answer {
-            result: Err(refusal),
-            movements: Vec::new(),
-        });
+        return Ok(Answer { result: Err(refusal), movements: Vec::new() });
     }
     let mut events = Vec::new();
     let mut movements = Vec::new();
-    for event in included
-        .meta
-        .operations
-        .iter()
-        .flat_map(|it| it.events.iter())
-    {
+    for event in included.meta.operations.iter().flat_map(|it| it.events.iter()) {
         match &event.contract_id {
             Some(contract) if contract == names.channel => events.push(read(event, names)?),
             Some(contract) if contract == names.token => movements.extend(movement(event)?),
             other => return Err(format!("an event of {other:?}")),
         }
     }
-    Ok(Answer {
-        result: Ok(events),
-        movements,
-    })
+    Ok(Answer { result: Ok(events), movements })
 }
 
 fn is_over_limit(result: &TransactionResultResult) -> bool {
@@ -80,12 +68,9 @@ fn is_over_limit(result: &TransactionResultResult) -> bool {
     };
     matches!(
         operations.as_slice(),
-        [OperationResult::OpInner(
-            OperationResultTr::InvokeHostFunction(
-                InvokeHostFunctionResult::ResourceLimitExceeded
-                    | InvokeHostFunctionResult::InsufficientRefundableFee
-            )
-        )]
+        [OperationResult::OpInner(OperationResultTr::InvokeHostFunction(
+            InvokeHostFunctionResult::ResourceLimitExceeded | InvokeHostFunctionResult::InsufficientRefundableFee
+        ))]
     )
 }
 
@@ -102,14 +87,11 @@ pub(crate) fn refusal(events: &[DiagnosticEvent], names: &Names<'_>) -> Option<R
             continue;
         }
         let refusal = match error {
-            ScError::Storage(ScErrorCode::ExceededLimit)
-            | ScError::Budget(ScErrorCode::ExceededLimit) => return Some(Refusal::Resources),
-            ScError::Contract(code) if event.contract_id.as_ref() == Some(names.channel) => {
-                Refusal::Contract(*code)
+            ScError::Storage(ScErrorCode::ExceededLimit) | ScError::Budget(ScErrorCode::ExceededLimit) => {
+                return Some(Refusal::Resources);
             }
-            ScError::Contract(_) if event.contract_id.as_ref() == Some(names.token) => {
-                Refusal::Token
-            }
+            ScError::Contract(code) if event.contract_id.as_ref() == Some(names.channel) => Refusal::Contract(*code),
+            ScError::Contract(_) if event.contract_id.as_ref() == Some(names.token) => Refusal::Token,
             ScError::Auth(_) => Refusal::Auth,
             ScError::Crypto(_) => Refusal::Signature,
             ScError::WasmVm(ScErrorCode::MissingValue) => Refusal::NoFunction,
@@ -144,17 +126,9 @@ fn read_event(event: &ContractEvent, names: &Names<'_>) -> Option<Event> {
     let is_named = |value: Option<&ScVal>, address: &ScAddress| {
         value.is_some_and(|value| *value == ScVal::Address(address.clone()))
     };
-    let (expected_topics, named_fields) = if in_topics {
-        (named.len(), 0)
-    } else {
-        (0, named.len())
-    };
+    let (expected_topics, named_fields) = if in_topics { (named.len(), 0) } else { (0, named.len()) };
     let all_named = named.iter().enumerate().all(|(place, (field, address))| {
-        if in_topics {
-            is_named(topics.get(place), address)
-        } else {
-            is_named(xdr::field(data, field), address)
-        }
+        if in_topics { is_named(topics.get(place), address) } else { is_named(xdr::field(data, field), address) }
     });
     if topics.len() != expected_topics || !all_named {
         return None;
@@ -168,31 +142,18 @@ fn read_event(event: &ContractEvent, names: &Names<'_>) -> Option<Event> {
         "open" => {
             let token = ScAddress::Contract(names.token.clone());
             let key = xdr::bytes(&names.commitment_key);
-            if !is_named(xdr::field(data, "token"), &token)
-                || *xdr::field(data, "commitment_key")? != key
-            {
+            if !is_named(xdr::field(data, "token"), &token) || *xdr::field(data, "commitment_key")? != key {
                 return None;
             }
             let wait = ledgers("refund_waiting_period")?;
-            (
-                Event::Open {
-                    amount: amount()?,
-                    wait,
-                },
-                4,
-            )
+            (Event::Open { amount: amount()?, wait }, 4)
         }
         "deposit" => (Event::Deposit { amount: amount()? }, 1),
         "withdraw" => (Event::Withdraw { amount: amount()? }, 1),
         "refund" => (Event::Refund { amount: amount()? }, 1),
         _ => {
             let effective_at_ledger = ledgers("effective_at_ledger")?;
-            (
-                Event::Close {
-                    effective_at_ledger,
-                },
-                1,
-            )
+            (Event::Close { effective_at_ledger }, 1)
         }
     };
     let ScVal::Map(Some(map)) = data else {
@@ -217,8 +178,6 @@ fn movement(event: &ContractEvent) -> Result<Option<Movement>, String> {
         Some("set_authorized") => return Ok(None),
         _ => return Err(unknown()),
     };
-    let amount = xdr::as_i128(data)
-        .or_else(|| xdr::as_i128(xdr::field(data, "amount")?))
-        .ok_or_else(unknown)?;
+    let amount = xdr::as_i128(data).or_else(|| xdr::as_i128(xdr::field(data, "amount")?)).ok_or_else(unknown)?;
     Ok(Some(Movement { from, to, amount }))
 }

@@ -1,9 +1,9 @@
 //! One sequence on the real thing: the real Wasm, real transactions with real footprints, fees and signatures.
 
 use stellar_xdr::{
-    ContractExecutable, ContractId, ContractIdPreimage, ContractIdPreimageFromAddress,
-    CreateContractArgsV2, HostFunction, OperationBody, ScAddress, ScMapEntry, ScVal,
-    SorobanAuthorizationEntry, SorobanCredentials, Transaction, TransactionExt, Uint256, VecM,
+    ContractExecutable, ContractId, ContractIdPreimage, ContractIdPreimageFromAddress, CreateContractArgsV2,
+    HostFunction, OperationBody, ScAddress, ScMapEntry, ScVal, SorobanAuthorizationEntry, SorobanCredentials,
+    Transaction, TransactionExt, Uint256, VecM,
 };
 
 use crate::{
@@ -81,15 +81,8 @@ impl<'n> Chain<'n> {
         let mut chain = Self {
             net,
             rules,
-            channel: Made {
-                channel: nobody.clone(),
-                commitment_key: key.public(),
-            },
-            signer: Signer {
-                key,
-                network: net.id,
-                channel: nobody,
-            },
+            channel: Made { channel: nobody.clone(), commitment_key: key.public() },
+            signer: Signer { key, network: net.id, channel: nobody },
             parties,
             salt: Uint256(salt),
             is_open: false,
@@ -112,19 +105,8 @@ impl<'n> Chain<'n> {
     /// # Errors
     /// The network is broken.
     pub fn model(&mut self) -> Sure<Model> {
-        let Observed {
-            ledger,
-            lines,
-            purse,
-            stored: _,
-        } = self.observe()?;
-        Ok(Model {
-            rules: self.rules,
-            ledger,
-            lines,
-            purse,
-            channel: None,
-        })
+        let Observed { ledger, lines, purse, stored: _ } = self.observe()?;
+        Ok(Model { rules: self.rules, ledger, lines, purse, channel: None })
     }
 
     /// Who is who.
@@ -152,10 +134,7 @@ impl<'n> Chain<'n> {
     fn preimage(&self, by: Party) -> ContractIdPreimage {
         let mut salt = self.salt.clone();
         salt.0[31] = u8::from(self.is_open);
-        ContractIdPreimage::Address(ContractIdPreimageFromAddress {
-            address: self.party(by).address(),
-            salt,
-        })
+        ContractIdPreimage::Address(ContractIdPreimageFromAddress { address: self.party(by).address(), salt })
     }
 
     fn address_made_by(&self, by: Party) -> ContractId {
@@ -168,29 +147,19 @@ impl<'n> Chain<'n> {
     /// The network is broken. Inside: the call is refused.
     pub fn prepare(&self, by: Party, call: &Call) -> Sure<Result<Prepared, Refusal>> {
         let by_issuer = matches!(call, Call::Mint(_) | Call::Clawback(_) | Call::Authorize(_));
-        let source = if by_issuer {
-            &self.net.issuer
-        } else {
-            self.party(by)
-        };
+        let source = if by_issuer { &self.net.issuer } else { self.party(by) };
         let makes = match call {
-            Call::Open(opening) => Some(Made {
-                channel: self.address_made_by(by),
-                commitment_key: self.key_of(opening),
-            }),
+            Call::Open(opening) => {
+                Some(Made { channel: self.address_made_by(by), commitment_key: self.key_of(opening) })
+            }
             _ => None,
         };
         let body = self.operation(by, call)?;
-        let mut tx = match self
-            .net
-            .simulated(self.net.draft(source, vec![(None, body)])?)?
-        {
+        let mut tx = match self.net.simulated(self.net.draft(source, vec![(None, body)])?)? {
             Ok(tx) => tx,
             Err(failed) => {
                 let refusal = answer::refusal(&failed.events, &self.names_of(makes.as_ref()));
-                return Ok(Err(refusal.unwrap_or_else(|| {
-                    Refusal::Other(failed.error.unwrap_or_default())
-                })));
+                return Ok(Err(refusal.unwrap_or_else(|| Refusal::Other(failed.error.unwrap_or_default()))));
             }
         };
         if let TransactionExt::V1(data) = &mut tx.ext {
@@ -198,16 +167,10 @@ impl<'n> Chain<'n> {
             let margin = self.margin.saturating_add(close.unwrap_or(0));
             data.resources.write_bytes = data.resources.write_bytes.saturating_add(margin);
             data.resource_fee = data.resource_fee.saturating_add(FEE_MARGIN);
-            tx.fee = tx
-                .fee
-                .saturating_add(FEE_MARGIN.try_into().expect("a thousand is a u32"));
+            tx.fee = tx.fee.saturating_add(FEE_MARGIN.try_into().expect("a thousand is a u32"));
         }
         keep_own_authorization(&mut tx)?;
-        Ok(Ok(Prepared {
-            tx,
-            signers: vec![source.clone()],
-            makes,
-        }))
+        Ok(Ok(Prepared { tx, signers: vec![source.clone()], makes }))
     }
 
     fn operation(&self, by: Party, call: &Call) -> Sure<OperationBody> {
@@ -233,16 +196,12 @@ impl<'n> Chain<'n> {
             }
             Call::Mint(amount) => token("mint", vec![address, xdr::i128(*amount)]),
             Call::Clawback(amount) => token("clawback", vec![address, xdr::i128(*amount)]),
-            Call::Authorize(authorized) => {
-                token("set_authorized", vec![address, ScVal::Bool(*authorized)])
-            }
+            Call::Authorize(authorized) => token("set_authorized", vec![address, ScVal::Bool(*authorized)]),
         })
     }
 
     fn key_of(&self, opening: &Opening) -> [u8; 32] {
-        opening
-            .weak_key
-            .map_or_else(|| self.signer.key.public(), weak_key)
+        opening.weak_key.map_or_else(|| self.signer.key.public(), weak_key)
     }
 
     /// Whoever opens: in the funder's name.
@@ -256,25 +215,18 @@ impl<'n> Chain<'n> {
             xdr::i128(opening.amount),
             ScVal::U32(opening.wait),
         ];
-        Ok(xdr::host_function(HostFunction::CreateContractV2(
-            CreateContractArgsV2 {
-                contract_id_preimage: self.preimage(by),
-                executable: ContractExecutable::Wasm(self.net.code.clone()),
-                constructor_args: arguments.try_into().map_err(|_| "too many arguments")?,
-            },
-        )))
+        Ok(xdr::host_function(HostFunction::CreateContractV2(CreateContractArgsV2 {
+            contract_id_preimage: self.preimage(by),
+            executable: ContractExecutable::Wasm(self.net.code.clone()),
+            constructor_args: arguments.try_into().map_err(|_| "too many arguments")?,
+        })))
     }
 
     /// A classic transaction on a party's trustline.
     ///
     /// # Errors
     /// The network is broken.
-    pub fn prepare_line(
-        &self,
-        of: Party,
-        change: LineChange,
-        line: Option<Line>,
-    ) -> Sure<Prepared> {
+    pub fn prepare_line(&self, of: Party, change: LineChange, line: Option<Line>) -> Sure<Prepared> {
         let holder = self.party(of);
         let balance = line.map_or(0, |line| line.balance);
         let (source, operations) = match change {
@@ -291,13 +243,8 @@ impl<'n> Chain<'n> {
             LineChange::Revoke => (&self.net.issuer, vec![self.net.authorize(holder, false)]),
             LineChange::Authorize => (&self.net.issuer, vec![self.net.authorize(holder, true)]),
         };
-        let operations: Vec<(Option<&Key>, OperationBody)> =
-            operations.into_iter().map(|body| (None, body)).collect();
-        Ok(Prepared {
-            tx: self.net.draft(source, operations)?,
-            signers: vec![source.clone()],
-            makes: None,
-        })
+        let operations: Vec<(Option<&Key>, OperationBody)> = operations.into_iter().map(|body| (None, body)).collect();
+        Ok(Prepared { tx: self.net.draft(source, operations)?, signers: vec![source.clone()], makes: None })
     }
 
     /// Submits for the next ledger.
@@ -308,10 +255,7 @@ impl<'n> Chain<'n> {
         let signers: Vec<_> = prepared.signers.iter().collect();
         // What came in between may have used the sequence number.
         let drafted = self.net.draft(&prepared.signers[0], Vec::new())?;
-        let tx = Transaction {
-            seq_num: drafted.seq_num,
-            ..prepared.tx.clone()
-        };
+        let tx = Transaction { seq_num: drafted.seq_num, ..prepared.tx.clone() };
         self.net.submit(&tx, &signers)
     }
 
@@ -328,10 +272,7 @@ impl<'n> Chain<'n> {
     /// # Errors
     /// The network is broken.
     pub fn jump(&self, ledgers: u32) -> Sure<u32> {
-        self.net
-            .localnet
-            .jump_within(ledgers, 0)
-            .map_err(|error| error.to_string())
+        self.net.localnet.jump_within(ledgers, 0).map_err(|error| error.to_string())
     }
 
     /// What became of a transaction.
@@ -353,11 +294,7 @@ impl<'n> Chain<'n> {
     /// # Errors
     /// The network is broken, or something changed in the channel's storage that never should.
     pub fn observe(&mut self) -> Sure<Observed> {
-        let mut keys: Vec<_> = self
-            .parties
-            .iter()
-            .map(|party| self.net.trustline(party))
-            .collect();
+        let mut keys: Vec<_> = self.parties.iter().map(|party| self.net.trustline(party)).collect();
         keys.push(xdr::balance(&self.net.token, &self.signer.channel));
         keys.push(xdr::instance(&self.signer.channel));
         let entries = self.net.localnet.entries(keys).map_err(|e| e.to_string())?;
@@ -369,10 +306,7 @@ impl<'n> Chain<'n> {
         }
         let mut lines = [None; 3];
         for (line, entry) in lines.iter_mut().zip([funder, recipient, stranger]) {
-            *line = entry
-                .as_ref()
-                .map(|it| observed::line(&it.data))
-                .transpose()?;
+            *line = entry.as_ref().map(|it| observed::line(&it.data)).transpose()?;
         }
         let stored = match instance {
             Some(entry) => Some(self.storage(&entry.data)?),
@@ -381,10 +315,7 @@ impl<'n> Chain<'n> {
         Ok(Observed {
             ledger: self.net.ledger()?,
             lines,
-            purse: purse
-                .as_ref()
-                .map(|it| observed::purse(&it.data))
-                .transpose()?,
+            purse: purse.as_ref().map(|it| observed::purse(&it.data)).transpose()?,
             stored,
         })
     }
@@ -393,9 +324,7 @@ impl<'n> Chain<'n> {
         let (stored, rest) = observed::stored(data)?;
         let constants = self.constants.get_or_insert_with(|| rest.clone());
         if *constants != rest {
-            return Err(format!(
-                "the channel's terms changed from {constants:?} to {rest:?}"
-            ));
+            return Err(format!("the channel's terms changed from {constants:?} to {rest:?}"));
         }
         Ok(stored)
     }
@@ -406,28 +335,18 @@ impl<'n> Chain<'n> {
     /// The network is broken, or the call fails.
     pub fn read(&self, function: &str) -> Sure<ScVal> {
         let body = xdr::call(&self.signer.channel, function, Vec::new());
-        let tx = self
-            .net
-            .draft(self.party(Party::Stranger), vec![(None, body)])?;
+        let tx = self.net.draft(self.party(Party::Stranger), vec![(None, body)])?;
         let simulated = self.net.simulate(&tx)?;
-        simulated
-            .result
-            .ok_or_else(|| format!("{function}: {:?}", simulated.error))
+        simulated.result.ok_or_else(|| format!("{function}: {:?}", simulated.error))
     }
 }
 
 /// Leaves only the authorization that the source itself gives by signing the transaction: nobody signs for others.
 fn keep_own_authorization(tx: &mut Transaction) -> Sure<()> {
     let mut operations = tx.operations.to_vec();
-    if let Some(OperationBody::InvokeHostFunction(op)) =
-        operations.first_mut().map(|operation| &mut operation.body)
-    {
-        let own: Vec<SorobanAuthorizationEntry> = op
-            .auth
-            .iter()
-            .filter(|entry| entry.credentials == SorobanCredentials::SourceAccount)
-            .cloned()
-            .collect();
+    if let Some(OperationBody::InvokeHostFunction(op)) = operations.first_mut().map(|operation| &mut operation.body) {
+        let own: Vec<SorobanAuthorizationEntry> =
+            op.auth.iter().filter(|entry| entry.credentials == SorobanCredentials::SourceAccount).cloned().collect();
         op.auth = VecM::try_from(own).map_err(|_| "too many authorizations")?;
     }
     tx.operations = operations.try_into().map_err(|_| "too many operations")?;

@@ -19,13 +19,7 @@ pub fn compare(
     mut seen: impl FnMut(Difference),
 ) -> Result<(), String> {
     let funds = if sequence.rich { i64::MAX } else { 1_000_000 };
-    let line = |balance| {
-        Some(Line {
-            balance,
-            limit: i64::MAX,
-            authorized: true,
-        })
-    };
+    let line = |balance| Some(Line { balance, limit: i64::MAX, authorized: true });
     let mut state = Model {
         rules: Rules::Paychan,
         ledger: 10,
@@ -34,14 +28,8 @@ pub fn compare(
         channel: None,
     };
     let mut given = Given::default();
-    let open = Move::Open {
-        by: Party::Funder,
-        terms: sequence.terms,
-    };
-    let steps = sequence
-        .steps
-        .iter()
-        .flat_map(|step| step.gap.iter().chain([&step.main]));
+    let open = Move::Open { by: Party::Funder, terms: sequence.terms };
+    let steps = sequence.steps.iter().flat_map(|step| step.gap.iter().chain([&step.main]));
     for step in sequence.before.iter().chain([&open]).chain(steps) {
         let Some(action) = script::action(step, &state, &given) else {
             continue;
@@ -65,18 +53,13 @@ pub fn compare(
                     from.execute(by, &call, &Touched::all())
                 });
                 let [ours, theirs] = &answers;
-                let flat = |answer: &Result<crate::model::Done, Refusal>| {
-                    answer.clone().map(|done| (done.model, done.events))
-                };
+                let flat =
+                    |answer: &Result<crate::model::Done, Refusal>| answer.clone().map(|done| (done.model, done.events));
                 let differences = explain(&state, by, &call, (flat(ours), flat(theirs)), other)
                     .map_err(|what| format!("{by:?} {call:?} in {state:?}: {what}"))?;
                 differences.into_iter().for_each(&mut seen);
                 let [ours, theirs] = answers;
-                let next = if follow == Rules::Paychan {
-                    ours
-                } else {
-                    theirs
-                };
+                let next = if follow == Rules::Paychan { ours } else { theirs };
                 if let Ok(done) = next {
                     state = done.model;
                     state.rules = Rules::Paychan;
@@ -109,10 +92,8 @@ fn explain(
                 events.iter().filter(other).copied().collect()
             };
             let (our_rest, their_rest) = (rest(our_events), rest(their_events));
-            let same_but_refund = our_rest
-                .iter()
-                .filter(|it| !is_refund(it))
-                .eq(their_rest.iter().filter(|it| !is_refund(it)));
+            let same_but_refund =
+                our_rest.iter().filter(|it| !is_refund(it)).eq(their_rest.iter().filter(|it| !is_refund(it)));
             if our_rest != their_rest {
                 if !(matches!(call, Call::Close(_)) && same_but_refund) {
                     return Err(format!("events {our_rest:?} and {their_rest:?}"));
@@ -137,12 +118,7 @@ fn deposits(events: &[Event]) -> usize {
 }
 
 /// Both accepted the call.
-fn states(
-    ours: &Model,
-    theirs: &Model,
-    other: Rules,
-    close_refund: bool,
-) -> Result<Vec<Difference>, String> {
+fn states(ours: &Model, theirs: &Model, other: Rules, close_refund: bool) -> Result<Vec<Difference>, String> {
     let mut found = Vec::new();
     let mut same = theirs.clone();
     same.rules = ours.rules;
@@ -170,11 +146,7 @@ fn states(
             same.lines[Party::Funder.index()] = ours.lines[Party::Funder.index()];
         }
     }
-    if same == *ours {
-        Ok(found)
-    } else {
-        Err(format!("{ours:?} and {theirs:?}"))
-    }
+    if same == *ours { Ok(found) } else { Err(format!("{ours:?} and {theirs:?}")) }
 }
 
 /// One refused what the other accepted, or they refused for different reasons.
@@ -193,14 +165,10 @@ fn answers(
     let is = |condition: fn(&Channel) -> bool| channel.as_ref().is_some_and(condition);
     let reference = other == Rules::Reference;
     match call {
-        Call::Settle(_) | Call::Close(_)
-            if reference && our_error == Some(error::REFUNDED) && is(|it| it.is_final) =>
-        {
+        Call::Settle(_) | Call::Close(_) if reference && our_error == Some(error::REFUNDED) && is(|it| it.is_final) => {
             Ok(Difference::FinalState)
         }
-        Call::Settle(_) if by != Party::Recipient && *theirs == Err(Refusal::Auth) => {
-            Ok(Difference::SettleByAnybody)
-        }
+        Call::Settle(_) if by != Party::Recipient && *theirs == Err(Refusal::Auth) => Ok(Difference::SettleByAnybody),
         Call::Close(claim)
             if claim.amount <= channel.map_or(0, |it| it.withdrawn)
                 && (!claim.is_good() || is(|it| it.has_weak_key))
@@ -216,44 +184,29 @@ fn answers(
             Ok(Difference::TransfersBackCommitments)
         }
         Call::Settle(_) | Call::Close(_)
-            if reference
-                && our_error == Some(error::INSUFFICIENT_DEPOSIT)
-                && *theirs == Err(Refusal::Token) =>
+            if reference && our_error == Some(error::INSUFFICIENT_DEPOSIT) && *theirs == Err(Refusal::Token) =>
         {
             Ok(Difference::InsufficientDeposit)
         }
-        Call::TopUp(_) if reference && our_error == Some(error::ALREADY_CLOSED) => {
-            Ok(Difference::TopUpWhileClosing)
-        }
-        Call::TopUp(_)
-            if reference
-                && our_error == Some(error::OVERFLOW)
-                && *theirs == Err(Refusal::Token) =>
-        {
+        Call::TopUp(_) if reference && our_error == Some(error::ALREADY_CLOSED) => Ok(Difference::TopUpWhileClosing),
+        Call::TopUp(_) if reference && our_error == Some(error::OVERFLOW) && *theirs == Err(Refusal::Token) => {
             Ok(Difference::Overflow)
         }
         Call::TopUp(0) if reference && by != Party::Funder && *ours == Err(Refusal::Auth) => {
             Ok(Difference::EmptyTopUpByAnybody)
         }
         Call::Open(opening)
-            if reference
-                && opening.wait > MAX_WAIT
-                && our_error == Some(error::WAITING_PERIOD_TOO_LONG) =>
+            if reference && opening.wait > MAX_WAIT && our_error == Some(error::WAITING_PERIOD_TOO_LONG) =>
         {
             Ok(Difference::LongWait)
         }
         Call::Open(opening)
-            if reference
-                && opening.weak_key.is_some()
-                && our_error == Some(error::WEAK_COMMITMENT_KEY) =>
+            if reference && opening.weak_key.is_some() && our_error == Some(error::WEAK_COMMITMENT_KEY) =>
         {
             Ok(Difference::WeakKey)
         }
         Call::Open(opening)
-            if reference
-                && opening.amount == 0
-                && by != Party::Funder
-                && *ours == Err(Refusal::Auth) =>
+            if reference && opening.amount == 0 && by != Party::Funder && *ours == Err(Refusal::Auth) =>
         {
             Ok(Difference::OpenInAnothersName)
         }

@@ -90,12 +90,9 @@ impl Difference {
                 "as ours",
                 "nobody should deposit into a channel that is ending",
             ],
-            Self::EmptyTopUpByAnybody => [
-                "`top_up(0)` needs the funder's authorization",
-                "needs none",
-                "as ours",
-                "one rule for every amount",
-            ],
+            Self::EmptyTopUpByAnybody => {
+                ["`top_up(0)` needs the funder's authorization", "needs none", "as ours", "one rule for every amount"]
+            }
             Self::OpenInAnothersName => [
                 "opening needs the funder's authorization, also with a deposit of 0",
                 "none for a deposit of 0",

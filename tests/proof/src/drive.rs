@@ -112,10 +112,7 @@ impl<'n> Driver<'n> {
         for early in &sequence.before {
             self.alone(early)?;
         }
-        self.alone(&Move::Open {
-            by: Party::Funder,
-            terms: sequence.terms,
-        })?;
+        self.alone(&Move::Open { by: Party::Funder, terms: sequence.terms })?;
         for step in &sequence.steps {
             self.step(step)?;
         }
@@ -125,11 +122,7 @@ impl<'n> Driver<'n> {
 
     /// A move without anything in between.
     fn alone(&mut self, main: &Move) -> Outcome {
-        self.step(&Step {
-            main: *main,
-            gap: Vec::new(),
-            together: false,
-        })
+        self.step(&Step { main: *main, gap: Vec::new(), together: false })
     }
 
     fn step(&mut self, step: &Step) -> Outcome {
@@ -145,10 +138,7 @@ impl<'n> Driver<'n> {
             let Some(planned) = self.plan(between, "  meanwhile: ")? else {
                 continue;
             };
-            if step.together
-                && step.gap.len() == 1
-                && !planned.prepared.collides_with(&main.prepared)
-            {
+            if step.together && step.gap.len() == 1 && !planned.prepared.collides_with(&main.prepared) {
                 together.push(planned);
             } else {
                 self.include(vec![planned])?;
@@ -164,8 +154,7 @@ impl<'n> Driver<'n> {
             return Ok(None);
         };
         let line = self.log.len();
-        self.log
-            .push(format!("{prefix}{}", describe(&action, &self.model)));
+        self.log.push(format!("{prefix}{}", describe(&action, &self.model)));
         match action {
             Action::Give(total) => {
                 self.given.push(total);
@@ -195,20 +184,14 @@ impl<'n> Driver<'n> {
         }
         let expected = self.model.simulate(by, &call);
         match (expected, self.chain.prepare(by, &call)?) {
-            (Ok(touched), Ok(prepared)) => Ok(Some(Planned {
-                prepared,
-                by,
-                what: What::Call(call, touched),
-                line,
-            })),
+            (Ok(touched), Ok(prepared)) => Ok(Some(Planned { prepared, by, what: What::Call(call, touched), line })),
             (Err(expected), Err(refusal)) if expected == refusal => {
                 self.note(line, &call, &format!("{refusal:?} at simulation"));
                 Ok(None)
             }
-            (expected, actual) => Err(format!(
-                "simulation: the model says {expected:?}, the chain {:?}",
-                actual.map(|_| ())
-            )),
+            (expected, actual) => {
+                Err(format!("simulation: the model says {expected:?}, the chain {:?}", actual.map(|_| ())))
+            }
         }
     }
 
@@ -250,10 +233,7 @@ impl<'n> Driver<'n> {
         match &planned.what {
             What::Call(Call::Settle(claim) | Call::Close(claim), _) => {
                 let signature = self.chain.signer.signature(claim);
-                self.chain
-                    .signer
-                    .verifies(claim.amount, &signature)
-                    .then_some(claim.amount)
+                self.chain.signer.verifies(claim.amount, &signature).then_some(claim.amount)
             }
             _ => None,
         }
@@ -275,10 +255,7 @@ impl<'n> Driver<'n> {
                 let expected = self.model.execute(planned.by, call, touched);
                 let events = expected.as_ref().map(|done| &done.events);
                 if events != answer.result.as_ref() {
-                    return Err(format!(
-                        "the model says {events:?}, the chain {:?}",
-                        answer.result
-                    ));
+                    return Err(format!("the model says {events:?}, the chain {:?}", answer.result));
                 }
                 let how = match &answer.result {
                     Ok(_) => "done".to_owned(),
@@ -299,9 +276,7 @@ impl<'n> Driver<'n> {
         self.invariants.check(facts, &observed)?;
         let expected = Observed::of(&self.model);
         if observed != expected {
-            return Err(format!(
-                "the model has {expected:?}, the ledger {observed:?}"
-            ));
+            return Err(format!("the model has {expected:?}, the ledger {observed:?}"));
         }
         Ok(())
     }
@@ -310,12 +285,9 @@ impl<'n> Driver<'n> {
     /// channel is not final, its balance covers it, and the recipient can take it.
     fn claimable(&mut self) -> Outcome {
         let observed = self.chain.observe()?;
-        let (Some(stored), Some(purse), Some(line), Some(total)) = (
-            observed.stored,
-            observed.purse,
-            observed.lines[Party::Recipient.index()],
-            self.given.highest(),
-        ) else {
+        let (Some(stored), Some(purse), Some(line), Some(total)) =
+            (observed.stored, observed.purse, observed.lines[Party::Recipient.index()], self.given.highest())
+        else {
             return Ok(());
         };
         let payout = total.saturating_sub(observed.withdrawn());
@@ -330,16 +302,11 @@ impl<'n> Driver<'n> {
         if !must {
             return Ok(());
         }
-        let claim = Claim {
-            amount: total,
-            signature: crate::model::Signature::Good,
-        };
+        let claim = Claim { amount: total, signature: crate::model::Signature::Good };
         self.tally.count("claimable at the end".to_owned());
         match self.chain.prepare(Party::Stranger, &Call::Settle(claim))? {
             Ok(_) => Ok(()),
-            Err(refusal) => Err(format!(
-                "4: {total} can't be settled though it is covered: {refusal:?}; {observed:?}"
-            )),
+            Err(refusal) => Err(format!("4: {total} can't be settled though it is covered: {refusal:?}; {observed:?}")),
         }
     }
 

@@ -85,17 +85,15 @@ impl Invariants {
         }
         for (holder, sign) in [(&movement.from, -1), (&movement.to, 1)] {
             let Some(holder) = holder else { continue };
-            let account = self.account(holder).ok_or_else(|| {
-                format!("tokens of somebody who has nothing to do with it: {movement:?}")
-            })?;
+            let account = self
+                .account(holder)
+                .ok_or_else(|| format!("tokens of somebody who has nothing to do with it: {movement:?}"))?;
             self.books[account] = self.books[account]
                 .checked_add(sign * movement.amount)
                 .filter(|after| *after >= 0)
                 .ok_or_else(|| format!("more left than was there: {movement:?}"))?;
         }
-        if movement.from.as_ref() == Some(&self.channel)
-            && movement.to.as_ref() == Some(&self.recipient)
-        {
+        if movement.from.as_ref() == Some(&self.channel) && movement.to.as_ref() == Some(&self.recipient) {
             self.paid += movement.amount;
         }
         Ok(())
@@ -114,10 +112,7 @@ impl Invariants {
         if held == self.books {
             return Ok(());
         }
-        Err(format!(
-            "1: funder, recipient, stranger and channel hold {held:?}, the token moved {:?}",
-            self.books
-        ))
+        Err(format!("1: funder, recipient, stranger and channel hold {held:?}, the token moved {:?}", self.books))
     }
 
     /// Rule 2.
@@ -129,11 +124,7 @@ impl Invariants {
             ));
         }
         if now.withdrawn() != self.paid {
-            return Err(format!(
-                "2: the recipient was paid {}, the channel says {}",
-                self.paid,
-                now.withdrawn()
-            ));
+            return Err(format!("2: the recipient was paid {}, the channel says {}", self.paid, now.withdrawn()));
         }
         Ok(())
     }
@@ -145,10 +136,7 @@ impl Invariants {
             || deposited(now) < deposited(&self.before)
             || (self.before.stored.is_some() && now.stored.is_none())
         {
-            return Err(format!(
-                "3: {:?} after {:?}",
-                now.stored, self.before.stored
-            ));
+            return Err(format!("3: {:?} after {:?}", now.stored, self.before.stored));
         }
         Ok(())
     }
@@ -194,19 +182,14 @@ impl Invariants {
     fn stays_final(&self, now: &Observed) -> Result<(), String> {
         let is_final = self.before.stored.is_some_and(|stored| stored.refunded);
         if is_final && now.stored != self.before.stored {
-            return Err(format!(
-                "5: {:?} became {:?} though it was final",
-                self.before.stored, now.stored
-            ));
+            return Err(format!("5: {:?} became {:?} though it was final", self.before.stored, now.stored));
         }
         Ok(())
     }
 }
 
 fn holdings(observed: &Observed) -> [i128; 4] {
-    let [funder, recipient, stranger] = observed
-        .lines
-        .map(|line| line.map_or(0, |line| i128::from(line.balance)));
+    let [funder, recipient, stranger] = observed.lines.map(|line| line.map_or(0, |line| i128::from(line.balance)));
     [funder, recipient, stranger, observed.balance()]
 }
 
@@ -237,20 +220,11 @@ mod tests {
 
     /// The funder, the recipient and the channel hold this; the recipient was paid `withdrawn`.
     fn state(held: [i64; 3], withdrawn: i128, refunded: bool) -> Observed {
-        let line = |balance| {
-            Some(Line {
-                balance,
-                limit: i64::MAX,
-                authorized: true,
-            })
-        };
+        let line = |balance| Some(Line { balance, limit: i64::MAX, authorized: true });
         Observed {
             ledger: 10,
             lines: [line(held[0]), line(held[1]), None],
-            purse: Some(Purse {
-                amount: held[2].into(),
-                authorized: true,
-            }),
+            purse: Some(Purse { amount: held[2].into(), authorized: true }),
             stored: Some(Stored {
                 deposited: Some(1_000),
                 withdrawn: Some(withdrawn),
@@ -262,11 +236,7 @@ mod tests {
 
     fn movement(from: usize, to: usize, amount: i128) -> Movement {
         let holder = |place: usize| Some(parties().get(place).cloned().unwrap_or(channel()));
-        Movement {
-            from: holder(from),
-            to: holder(to),
-            amount,
-        }
+        Movement { from: holder(from), to: holder(to), amount }
     }
 
     /// What the rules say when, from a channel that holds 1,000, this call led there.
@@ -279,16 +249,8 @@ mod tests {
     ) -> Result<(), String> {
         let start = state([500, 0, 1_000], 0, was_final);
         let mut rules = Invariants::new(parties(), channel(), start);
-        let answer = Answer {
-            result: Ok(Vec::new()),
-            movements,
-        };
-        let fact = Fact {
-            by,
-            call: Some(&call),
-            answer: &answer,
-            used,
-        };
+        let answer = Answer { result: Ok(Vec::new()), movements };
+        let fact = Fact { by, call: Some(&call), answer: &answer, used };
         rules.check(&[fact], now)
     }
 
@@ -305,63 +267,26 @@ mod tests {
     #[test]
     fn an_honest_settle_breaks_no_rule() {
         let now = state([500, 300, 700], 300, false);
-        check(
-            false,
-            settle(300),
-            Some(300),
-            vec![movement(3, 1, 300)],
-            &now,
-        )
-        .unwrap();
+        check(false, settle(300), Some(300), vec![movement(3, 1, 300)], &now).unwrap();
     }
 
     #[test]
     fn tokens_from_nowhere_are_seen() {
         let now = state([501, 300, 700], 300, false);
-        broken(
-            '1',
-            check(
-                false,
-                settle(300),
-                Some(300),
-                vec![movement(3, 1, 300)],
-                &now,
-            ),
-        );
+        broken('1', check(false, settle(300), Some(300), vec![movement(3, 1, 300)], &now));
     }
 
     #[test]
     fn a_payment_above_every_commitment_is_seen() {
         let now = state([500, 301, 699], 301, false);
-        broken(
-            '2',
-            check(
-                false,
-                settle(301),
-                Some(300),
-                vec![movement(3, 1, 301)],
-                &now,
-            ),
-        );
-        broken(
-            '2',
-            check(false, settle(301), None, vec![movement(3, 1, 301)], &now),
-        );
+        broken('2', check(false, settle(301), Some(300), vec![movement(3, 1, 301)], &now));
+        broken('2', check(false, settle(301), None, vec![movement(3, 1, 301)], &now));
     }
 
     #[test]
     fn a_payment_that_is_not_counted_is_seen() {
         let now = state([500, 300, 700], 0, false);
-        broken(
-            '2',
-            check(
-                false,
-                settle(300),
-                Some(300),
-                vec![movement(3, 1, 300)],
-                &now,
-            ),
-        );
+        broken('2', check(false, settle(300), Some(300), vec![movement(3, 1, 300)], &now));
     }
 
     #[test]
@@ -377,10 +302,7 @@ mod tests {
         let refund = (Party::Funder, Call::Refund);
         let mut now = state([1_500, 0, 0], 0, true);
         now.ledger = DEADLINE - 1;
-        broken(
-            '4',
-            check(false, refund, None, vec![movement(3, 0, 1_000)], &now),
-        );
+        broken('4', check(false, refund, None, vec![movement(3, 0, 1_000)], &now));
         now.ledger = DEADLINE;
         check(false, refund, None, vec![movement(3, 0, 1_000)], &now).unwrap();
     }
@@ -388,15 +310,6 @@ mod tests {
     #[test]
     fn a_payment_from_a_final_channel_is_seen() {
         let now = state([500, 300, 700], 300, true);
-        broken(
-            '5',
-            check(
-                true,
-                settle(300),
-                Some(300),
-                vec![movement(3, 1, 300)],
-                &now,
-            ),
-        );
+        broken('5', check(true, settle(300), Some(300), vec![movement(3, 1, 300)], &now));
     }
 }

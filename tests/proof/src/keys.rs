@@ -3,8 +3,8 @@
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
-    AccountId, ContractId, Hash, Limits, MuxedAccount, PublicKey, ScAddress, ScMap, ScMapEntry,
-    ScVal, Uint256, WriteXdr,
+    AccountId, ContractId, Hash, Limits, MuxedAccount, PublicKey, ScAddress, ScMap, ScMapEntry, ScVal, Uint256,
+    WriteXdr,
 };
 
 use crate::{
@@ -85,9 +85,8 @@ pub fn weak_key(which: u8) -> [u8; 32] {
 /// The y-coordinate of a point of order 8 (RFC 8032's curve; the same in every library's table).
 fn curve_order_8() -> [u8; 32] {
     [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
-        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
-        0xfc, 0x05,
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
     ]
 }
 
@@ -128,13 +127,9 @@ impl Signer {
             Signature::OfOtherKey => Key::of("forger", 0).sign(&bytes(claim.amount)),
             Signature::OfOtherChannel => {
                 let other = ContractId(Hash([7; 32]));
-                self.key
-                    .sign(&commitment(claim.amount, &other, self.network))
+                self.key.sign(&commitment(claim.amount, &other, self.network))
             }
-            Signature::OfOtherNetwork => {
-                self.key
-                    .sign(&commitment(claim.amount, &self.channel, [7; 32]))
-            }
+            Signature::OfOtherNetwork => self.key.sign(&commitment(claim.amount, &self.channel, [7; 32])),
             Signature::Garbage => [0; 64],
         }
     }
@@ -144,23 +139,16 @@ impl Signer {
     pub fn verifies(&self, total: i128, signature: &[u8; 64]) -> bool {
         let bytes = commitment(total, &self.channel, self.network);
         let signature = ed25519_dalek::Signature::from_bytes(signature);
-        VerifyingKey::from_bytes(&self.key.public())
-            .is_ok_and(|key| key.verify_strict(&bytes, &signature).is_ok())
+        VerifyingKey::from_bytes(&self.key.public()).is_ok_and(|key| key.verify_strict(&bytes, &signature).is_ok())
     }
 }
 
 /// What the commitment key signs.
 fn commitment(total: i128, channel: &ContractId, network: [u8; 32]) -> Vec<u8> {
-    let entry = |name: &str, val: ScVal| ScMapEntry {
-        key: xdr::symbol(name),
-        val,
-    };
+    let entry = |name: &str, val: ScVal| ScMapEntry { key: xdr::symbol(name), val };
     let entries = vec![
         entry("amount", xdr::i128(total)),
-        entry(
-            "channel",
-            ScVal::Address(ScAddress::Contract(channel.clone())),
-        ),
+        entry("channel", ScVal::Address(ScAddress::Contract(channel.clone()))),
         entry("domain", xdr::symbol("chancmmt")),
         entry("network", xdr::bytes(&network)),
     ];

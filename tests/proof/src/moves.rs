@@ -225,11 +225,7 @@ impl Step {
             128..=223 => 1,
             _ => 2,
         };
-        Self {
-            main: part(0),
-            gap: (1..=gaps).map(part).collect(),
-            together: record[0] % 2 == 1,
-        }
+        Self { main: part(0), gap: (1..=gaps).map(part).collect(), together: record[0] % 2 == 1 }
     }
 }
 
@@ -248,39 +244,19 @@ impl Move {
         let anybody = || Party::ALL[usize::from(who % 3)];
         match kind {
             0..=25 => Self::Give(Total::decode(pick, magnitude)),
-            26..=70 => Self::Settle {
-                by: anybody(),
-                commitment: commitment(),
-            },
-            71..=100 => Self::Close {
-                by: by(Party::Recipient),
-                commitment: commitment(),
-            },
-            101..=125 => Self::CloseStart {
-                by: by(Party::Funder),
-            },
-            126..=150 => Self::Refund {
-                by: by(Party::Funder),
-            },
-            151..=170 => Self::TopUp {
-                by: by(Party::Funder),
-                amount: amount(),
-            },
+            26..=70 => Self::Settle { by: anybody(), commitment: commitment() },
+            71..=100 => Self::Close { by: by(Party::Recipient), commitment: commitment() },
+            101..=125 => Self::CloseStart { by: by(Party::Funder) },
+            126..=150 => Self::Refund { by: by(Party::Funder) },
+            151..=170 => Self::TopUp { by: by(Party::Funder), amount: amount() },
             171..=185 => Self::JumpToDeadline(match pick % 4 {
                 0 => -2,
                 1 => -1,
                 2 => 0,
                 _ => 1,
             }),
-            186..=195 => Self::Jump(if more < 128 {
-                magnitude % 20
-            } else {
-                magnitude
-            }),
-            196..=210 => Self::Send {
-                by: anybody(),
-                amount: amount(),
-            },
+            186..=195 => Self::Jump(if more < 128 { magnitude % 20 } else { magnitude }),
+            196..=210 => Self::Send { by: anybody(), amount: amount() },
             211..=217 => Self::Clawback(amount()),
             218..=222 => Self::Mint(amount()),
             223..=227 => Self::AuthorizeChannel(pick % 3 > 0),

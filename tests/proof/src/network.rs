@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use paychan_localnet::{Included, Localnet, Options, Simulated, Submission};
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
-    AccountFlags, AlphaNum4, Asset, AssetCode4, ChangeTrustAsset, ChangeTrustOp,
-    ContractExecutable, ContractId, ContractIdPreimage, CreateAccountOp, CreateContractArgs,
-    DecoratedSignature, Hash, HostFunction, LedgerEntryData, LedgerKey, LedgerKeyAccount,
-    LedgerKeyTrustLine, Memo, Operation, OperationBody, PaymentOp, Preconditions, SequenceNumber,
-    SetOptionsOp, SetTrustLineFlagsOp, Signature, SignatureHint, Transaction, TransactionEnvelope,
+    AccountFlags, AlphaNum4, Asset, AssetCode4, ChangeTrustAsset, ChangeTrustOp, ContractExecutable, ContractId,
+    ContractIdPreimage, CreateAccountOp, CreateContractArgs, DecoratedSignature, Hash, HostFunction, LedgerEntryData,
+    LedgerKey, LedgerKeyAccount, LedgerKeyTrustLine, Memo, Operation, OperationBody, PaymentOp, Preconditions,
+    SequenceNumber, SetOptionsOp, SetTrustLineFlagsOp, Signature, SignatureHint, Transaction, TransactionEnvelope,
     TransactionExt, TransactionV1Envelope, TrustLineAsset, TrustLineFlags, VecM,
 };
 
@@ -51,18 +50,11 @@ impl Network {
     /// # Errors
     /// Something of the network's own doesn't work.
     pub fn start(wasm: &[u8]) -> Sure<Self> {
-        let options = Options {
-            manual: true,
-            min_persistent_ttl: LIVES,
-            max_entry_ttl: LIVES + 1,
-            ..Options::default()
-        };
+        let options =
+            Options { manual: true, min_persistent_ttl: LIVES, max_entry_ttl: LIVES + 1, ..Options::default() };
         let id: [u8; 32] = Sha256::digest(&options.passphrase).into();
         let issuer = Key::of("issuer", 0);
-        let asset = Asset::CreditAlphanum4(AlphaNum4 {
-            asset_code: AssetCode4(*b"USDC"),
-            issuer: issuer.id(),
-        });
+        let asset = Asset::CreditAlphanum4(AlphaNum4 { asset_code: AssetCode4(*b"USDC"), issuer: issuer.id() });
         let network = Self {
             localnet: Localnet::start(options).map_err(|error| error.to_string())?,
             id,
@@ -79,24 +71,16 @@ impl Network {
 
     fn set_up(&self, wasm: &[u8]) -> Sure<()> {
         let flags = AccountFlags::RevocableFlag as u32 | AccountFlags::ClawbackEnabledFlag as u32;
-        let operations = vec![
-            (&self.root, create(&self.issuer)),
-            (&self.issuer, set_flags(flags)),
-        ];
+        let operations = vec![(&self.root, create(&self.issuer)), (&self.issuer, set_flags(flags))];
         self.run(&self.root, operations)?;
         let asset = HostFunction::CreateContract(CreateContractArgs {
             contract_id_preimage: ContractIdPreimage::Asset(self.asset.clone()),
             executable: ContractExecutable::StellarAsset,
         });
-        let wasm = wasm
-            .to_vec()
-            .try_into()
-            .map_err(|_| "the Wasm is too large")?;
+        let wasm = wasm.to_vec().try_into().map_err(|_| "the Wasm is too large")?;
         for function in [asset, HostFunction::UploadContractWasm(wasm)] {
             let tx = self.draft(&self.issuer, vec![(None, xdr::host_function(function))])?;
-            let tx = self
-                .simulated(tx)?
-                .map_err(|failed| format!("set-up: {:?}", failed.error))?;
+            let tx = self.simulated(tx)?.map_err(|failed| format!("set-up: {:?}", failed.error))?;
             self.include(&tx, &[&self.issuer])?;
         }
         Ok(())
@@ -105,8 +89,7 @@ impl Network {
     /// Whether a sequence should start on a new one.
     #[must_use]
     pub fn is_spent(&self) -> bool {
-        self.sequences.load(Ordering::Relaxed) >= SEQUENCES
-            || self.ledger().is_ok_and(|ledger| ledger > LAST_START)
+        self.sequences.load(Ordering::Relaxed) >= SEQUENCES || self.ledger().is_ok_and(|ledger| ledger > LAST_START)
     }
 
     /// New accounts for a sequence: with trustlines, and with so many units.
@@ -137,11 +120,7 @@ impl Network {
     }
 
     pub(crate) fn payment(&self, to: &Key, amount: i64) -> OperationBody {
-        OperationBody::Payment(PaymentOp {
-            destination: to.muxed(),
-            asset: self.asset.clone(),
-            amount,
-        })
+        OperationBody::Payment(PaymentOp { destination: to.muxed(), asset: self.asset.clone(), amount })
     }
 
     /// The issuer authorizes a trustline, or takes the authorization away.
@@ -161,10 +140,7 @@ impl Network {
             Asset::CreditAlphanum4(asset) => TrustLineAsset::CreditAlphanum4(asset.clone()),
             Asset::CreditAlphanum12(asset) => TrustLineAsset::CreditAlphanum12(asset.clone()),
         };
-        LedgerKey::Trustline(LedgerKeyTrustLine {
-            account_id: holder.id(),
-            asset,
-        })
+        LedgerKey::Trustline(LedgerKeyTrustLine { account_id: holder.id(), asset })
     }
 
     /// The ledger that closed last.
@@ -174,36 +150,21 @@ impl Network {
     }
 
     pub(crate) fn close(&self) -> Sure<u32> {
-        self.localnet
-            .close_ledger()
-            .map_err(|error| error.to_string())
+        self.localnet.close_ledger().map_err(|error| error.to_string())
     }
 
     /// An unsigned transaction of the source's next sequence number.
-    pub(crate) fn draft(
-        &self,
-        source: &Key,
-        operations: Vec<(Option<&Key>, OperationBody)>,
-    ) -> Sure<Transaction> {
-        let key = LedgerKey::Account(LedgerKeyAccount {
-            account_id: source.id(),
-        });
-        let entries = self
-            .localnet
-            .entries(vec![key])
-            .map_err(|e| e.to_string())?;
-        let Some(Some(LedgerEntryData::Account(account))) = entries
-            .first()
-            .map(|entry| entry.as_ref().map(|it| &it.data))
+    pub(crate) fn draft(&self, source: &Key, operations: Vec<(Option<&Key>, OperationBody)>) -> Sure<Transaction> {
+        let key = LedgerKey::Account(LedgerKeyAccount { account_id: source.id() });
+        let entries = self.localnet.entries(vec![key]).map_err(|e| e.to_string())?;
+        let Some(Some(LedgerEntryData::Account(account))) =
+            entries.first().map(|entry| entry.as_ref().map(|it| &it.data))
         else {
             return Err("an account is missing".to_owned());
         };
         let operations: Vec<_> = operations
             .into_iter()
-            .map(|(source, body)| Operation {
-                source_account: source.map(Key::muxed),
-                body,
-            })
+            .map(|(source, body)| Operation { source_account: source.map(Key::muxed), body })
             .collect();
         Ok(Transaction {
             source_account: source.muxed(),
@@ -211,32 +172,20 @@ impl Network {
             seq_num: SequenceNumber(account.seq_num.0 + 1),
             cond: Preconditions::None,
             memo: Memo::None,
-            operations: operations
-                .try_into()
-                .map_err(|_| "more than 100 operations")?,
+            operations: operations.try_into().map_err(|_| "more than 100 operations")?,
             ext: TransactionExt::V0,
         })
     }
 
     pub(crate) fn sign(&self, tx: &Transaction, keys: &[&Key]) -> Sure<TransactionEnvelope> {
-        let unsigned = TransactionV1Envelope {
-            tx: tx.clone(),
-            signatures: VecM::default(),
-        };
-        let hash = TransactionEnvelope::Tx(unsigned.clone())
-            .hash(self.id)
-            .map_err(|error| error.to_string())?;
+        let unsigned = TransactionV1Envelope { tx: tx.clone(), signatures: VecM::default() };
+        let hash = TransactionEnvelope::Tx(unsigned.clone()).hash(self.id).map_err(|error| error.to_string())?;
         let mut signatures = Vec::new();
         for key in keys {
             let [.., a, b, c, d] = key.public();
             signatures.push(DecoratedSignature {
                 hint: SignatureHint([a, b, c, d]),
-                signature: Signature(
-                    key.sign(&hash)
-                        .to_vec()
-                        .try_into()
-                        .map_err(|_| "64 bytes are no signature")?,
-                ),
+                signature: Signature(key.sign(&hash).to_vec().try_into().map_err(|_| "64 bytes are no signature")?),
             });
         }
         Ok(TransactionEnvelope::Tx(TransactionV1Envelope {
@@ -247,16 +196,11 @@ impl Network {
 
     pub(crate) fn simulate(&self, tx: &Transaction) -> Sure<Simulated> {
         let unsigned = self.sign(tx, &[])?;
-        self.localnet
-            .simulate(unsigned)
-            .map_err(|error| error.to_string())
+        self.localnet.simulate(unsigned).map_err(|error| error.to_string())
     }
 
     /// With the footprint, the resources, the fee and the authorization that simulation found.
-    pub(crate) fn simulated(
-        &self,
-        mut tx: Transaction,
-    ) -> Sure<Result<Transaction, Box<Simulated>>> {
+    pub(crate) fn simulated(&self, mut tx: Transaction) -> Sure<Result<Transaction, Box<Simulated>>> {
         let mut simulated = self.simulate(&tx)?;
         let Some(data) = simulated.data.take().filter(|_| simulated.error.is_none()) else {
             return Ok(Err(Box::new(simulated)));
@@ -267,13 +211,9 @@ impl Network {
             .ok_or("a fee above what a transaction can bid")?;
         tx.ext = TransactionExt::V1(data);
         let mut operations = tx.operations.to_vec();
-        if let Some(OperationBody::InvokeHostFunction(op)) =
-            operations.first_mut().map(|operation| &mut operation.body)
+        if let Some(OperationBody::InvokeHostFunction(op)) = operations.first_mut().map(|operation| &mut operation.body)
         {
-            op.auth = simulated
-                .auth
-                .try_into()
-                .map_err(|_| "too many authorizations")?;
+            op.auth = simulated.auth.try_into().map_err(|_| "too many authorizations")?;
         }
         tx.operations = operations.try_into().map_err(|_| "too many operations")?;
         Ok(Ok(tx))
@@ -284,17 +224,13 @@ impl Network {
         let envelope = self.sign(tx, keys)?;
         match self.localnet.submit(envelope).map_err(|e| e.to_string())? {
             Submission::Pending(hash) => Ok(hash),
-            other => Err(format!(
-                "the network does not take a transaction: {other:?}"
-            )),
+            other => Err(format!("the network does not take a transaction: {other:?}")),
         }
     }
 
     pub(crate) fn included(&self, hash: [u8; 32]) -> Sure<Included> {
         let included = self.localnet.transaction(hash);
-        included
-            .map_err(|error| error.to_string())?
-            .ok_or_else(|| "a transaction was dropped".to_owned())
+        included.map_err(|error| error.to_string())?.ok_or_else(|| "a transaction was dropped".to_owned())
     }
 
     /// Submits, closes a ledger, demands success.
@@ -302,11 +238,7 @@ impl Network {
         let hash = self.submit(tx, keys)?;
         self.close()?;
         let included = self.included(hash)?;
-        if included.successful {
-            Ok(())
-        } else {
-            Err(format!("set-up: {:?}", included.result))
-        }
+        if included.successful { Ok(()) } else { Err(format!("set-up: {:?}", included.result)) }
     }
 
     /// Classic operations in one transaction, each with its source.
@@ -317,19 +249,13 @@ impl Network {
                 signers.push(key);
             }
         }
-        let operations = operations
-            .into_iter()
-            .map(|(key, body)| (Some(key), body))
-            .collect();
+        let operations = operations.into_iter().map(|(key, body)| (Some(key), body)).collect();
         self.include(&self.draft(source, operations)?, &signers)
     }
 }
 
 fn create(account: &Key) -> OperationBody {
-    OperationBody::CreateAccount(CreateAccountOp {
-        destination: account.id(),
-        starting_balance: COINS,
-    })
+    OperationBody::CreateAccount(CreateAccountOp { destination: account.id(), starting_balance: COINS })
 }
 
 fn set_flags(flags: u32) -> OperationBody {

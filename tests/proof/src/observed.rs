@@ -1,8 +1,6 @@
 //! What the ledger says: balances and the channel's storage, as they lie there.
 
-use stellar_xdr::{
-    ContractDataEntry, LedgerEntryData, ScMap, ScMapEntry, ScVal, ScVec, TrustLineFlags,
-};
+use stellar_xdr::{ContractDataEntry, LedgerEntryData, ScMap, ScMapEntry, ScVal, ScVec, TrustLineFlags};
 
 use crate::{
     model::{Model, Rules},
@@ -95,21 +93,14 @@ pub(crate) fn purse(data: &LedgerEntryData) -> Result<Purse, String> {
         let ScVal::Bool(authorized) = xdr::field(val, "authorized")? else {
             return None;
         };
-        Some(Purse {
-            amount: xdr::as_i128(xdr::field(val, "amount")?)?,
-            authorized: *authorized,
-        })
+        Some(Purse { amount: xdr::as_i128(xdr::field(val, "amount")?)?, authorized: *authorized })
     };
     read().ok_or_else(|| format!("no balance: {data:?}"))
 }
 
 /// The channel's storage: what changes, and all the rest.
 pub(crate) fn stored(data: &LedgerEntryData) -> Result<(Stored, Vec<ScMapEntry>), String> {
-    let LedgerEntryData::ContractData(ContractDataEntry {
-        val: ScVal::ContractInstance(instance),
-        ..
-    }) = data
-    else {
+    let LedgerEntryData::ContractData(ContractDataEntry { val: ScVal::ContractInstance(instance), .. }) = data else {
         return Err(format!("no instance: {data:?}"));
     };
     let mut stored = Stored::default();

@@ -51,11 +51,7 @@ impl Run {
     }
 
     fn open(&mut self, opening: Opening) -> Result<(), Refusal> {
-        let Opening {
-            amount,
-            wait,
-            weak_key,
-        } = opening;
+        let Opening { amount, wait, weak_key } = opening;
         not_negative(amount)?;
         let hardened = self.model.rules != Rules::Reference;
         if hardened && wait > MAX_WAIT {
@@ -127,9 +123,7 @@ impl Run {
         let now = self.model.ledger;
         if before.deadline.is_none_or(|deadline| now < deadline) {
             self.change(|channel| channel.deadline = Some(now));
-            self.events.push(Event::Close {
-                effective_at_ledger: now,
-            });
+            self.events.push(Event::Close { effective_at_ledger: now });
         }
         let unclaimed = if self.model.rules == Rules::Paychan {
             let claimed = claim.amount.max(before.withdrawn);
@@ -137,9 +131,7 @@ impl Run {
         } else {
             self.balance()?
         };
-        if unclaimed > 0
-            && self.try_transfer(Holder::Channel, Holder::Party(Party::Funder), unclaimed)?
-        {
+        if unclaimed > 0 && self.try_transfer(Holder::Channel, Holder::Party(Party::Funder), unclaimed)? {
             self.events.push(Event::Refund { amount: unclaimed });
         }
         Ok(())
@@ -154,9 +146,7 @@ impl Run {
         self.needs(Party::Funder)?;
         let deadline = now.saturating_add(channel.wait);
         self.change(|channel| channel.deadline = Some(deadline));
-        self.events.push(Event::Close {
-            effective_at_ledger: deadline,
-        });
+        self.events.push(Event::Close { effective_at_ledger: deadline });
         Ok(())
     }
 
@@ -188,11 +178,7 @@ impl Run {
 
     /// Pays the recipient up to a total whose signature was checked where that is needed.
     fn pay(&mut self, amount: i128) -> Result<(), Refusal> {
-        let Channel {
-            deposited,
-            withdrawn,
-            ..
-        } = self.channel();
+        let Channel { deposited, withdrawn, .. } = self.channel();
         let insufficient = Err(Refusal::Contract(error::INSUFFICIENT_DEPOSIT));
         if self.model.rules == Rules::Fork && amount > deposited {
             return insufficient;
@@ -230,9 +216,7 @@ impl Run {
     }
 
     fn channel(&self) -> Channel {
-        self.model
-            .channel
-            .expect("the driver calls no channel that is not there")
+        self.model.channel.expect("the driver calls no channel that is not there")
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Channel)) {

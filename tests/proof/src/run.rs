@@ -30,27 +30,17 @@ impl Run {
     }
 
     pub(crate) fn done(self) -> Done {
-        Done {
-            model: self.model,
-            events: self.events,
-        }
+        Done { model: self.model, events: self.events }
     }
 
     /// `require_auth`: simulation records it, execution demands it.
     pub(crate) fn needs(&self, party: Party) -> Result<(), Refusal> {
-        if self.allowed.is_none() || self.by == party {
-            Ok(())
-        } else {
-            Err(Refusal::Auth)
-        }
+        if self.allowed.is_none() || self.by == party { Ok(()) } else { Err(Refusal::Auth) }
     }
 
     fn touch_line(&mut self, party: Party, access: Access) -> Result<(), Refusal> {
         let place = party.index();
-        if self
-            .allowed
-            .is_some_and(|allowed| allowed.lines[place] < access)
-        {
+        if self.allowed.is_some_and(|allowed| allowed.lines[place] < access) {
             return Err(Refusal::Resources);
         }
         self.touched.lines[place] = self.touched.lines[place].max(access);
@@ -73,12 +63,7 @@ impl Run {
     }
 
     /// The token's `transfer`.
-    pub(crate) fn transfer(
-        &mut self,
-        from: Holder,
-        to: Holder,
-        amount: i128,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn transfer(&mut self, from: Holder, to: Holder, amount: i128) -> Result<(), Refusal> {
         if amount < 0 {
             return Err(Refusal::Token);
         }
@@ -93,12 +78,7 @@ impl Run {
     }
 
     /// `try_transfer`: whether it happened. More than the footprint allows can't be caught.
-    pub(crate) fn try_transfer(
-        &mut self,
-        from: Holder,
-        to: Holder,
-        amount: i128,
-    ) -> Result<bool, Refusal> {
+    pub(crate) fn try_transfer(&mut self, from: Holder, to: Holder, amount: i128) -> Result<bool, Refusal> {
         let before = self.model.clone();
         match self.transfer(from, to, amount) {
             Ok(()) => Ok(true),
@@ -139,14 +119,9 @@ impl Run {
         self.touch_line(party, Access::Read)?;
         let line = self.model.lines[party.index()].ok_or(Refusal::Token)?;
         let units = i64::try_from(amount).map_err(|_| Refusal::Token)?;
-        let balance = if receives {
-            line.balance.checked_add(units)
-        } else {
-            line.balance.checked_sub(units)
-        };
-        let balance = balance
-            .filter(|balance| line.authorized && (0..=line.limit).contains(balance))
-            .ok_or(Refusal::Token)?;
+        let balance = if receives { line.balance.checked_add(units) } else { line.balance.checked_sub(units) };
+        let balance =
+            balance.filter(|balance| line.authorized && (0..=line.limit).contains(balance)).ok_or(Refusal::Token)?;
         self.touch_line(party, Access::Write)?;
         self.model.lines[party.index()] = Some(Line { balance, ..line });
         Ok(())
@@ -155,11 +130,7 @@ impl Run {
     fn spend_purse(&mut self, amount: i128, by_itself: bool) -> Result<(), Refusal> {
         self.touch_purse(Access::Read)?;
         let Some(purse) = self.model.purse else {
-            return if amount > 0 {
-                Err(Refusal::Token)
-            } else {
-                Ok(())
-            };
+            return if amount > 0 { Err(Refusal::Token) } else { Ok(()) };
         };
         if (by_itself && !purse.authorized) || purse.amount < amount {
             return Err(Refusal::Token);
@@ -174,10 +145,7 @@ impl Run {
 
     fn fill_purse(&mut self, amount: i128) -> Result<(), Refusal> {
         self.touch_purse(Access::Read)?;
-        let purse = self.model.purse.unwrap_or(Purse {
-            amount: 0,
-            authorized: true,
-        });
+        let purse = self.model.purse.unwrap_or(Purse { amount: 0, authorized: true });
         let filled = purse.amount.checked_add(amount);
         let amount = filled.filter(|_| purse.authorized).ok_or(Refusal::Token)?;
         self.touch_purse(Access::Write)?;

@@ -68,19 +68,15 @@ pub fn action(step: &Move, model: &Model, given: &Given) -> Option<Action> {
         return None;
     }
     // The reference lets strangers open in the funder's name, at another address than the funder's own channel has.
-    let is_to_address = matches!(
-        step,
-        Move::Send { .. } | Move::Mint(_) | Move::Clawback(_) | Move::AuthorizeChannel(_)
-    );
+    let is_to_address =
+        matches!(step, Move::Send { .. } | Move::Mint(_) | Move::Clawback(_) | Move::AuthorizeChannel(_));
     if is_to_address && model.channel.is_none() && model.rules == Rules::Reference {
         return None;
     }
     match *step {
         Move::Open { by, terms } => {
             let opening = opening(terms, model);
-            let opens = model
-                .execute(by, &Call::Open(opening), &crate::token::Touched::all())
-                .is_ok();
+            let opens = model.execute(by, &Call::Open(opening), &crate::token::Touched::all()).is_ok();
             (model.channel.is_none() || !opens).then_some(Action::Call(by, Call::Open(opening)))
         }
         Move::TopUp { by, amount } => call(by, Call::TopUp(of_line(amount, model, Party::Funder))),
@@ -116,11 +112,7 @@ pub fn action(step: &Move, model: &Model, given: &Given) -> Option<Action> {
 /// How a channel is opened in this state.
 #[must_use]
 pub fn opening(terms: Terms, model: &Model) -> Opening {
-    Opening {
-        amount: of_line(terms.amount, model, Party::Funder),
-        wait: terms.wait,
-        weak_key: terms.weak_key,
-    }
+    Opening { amount: of_line(terms.amount, model, Party::Funder), wait: terms.wait, weak_key: terms.weak_key }
 }
 
 fn claim(commitment: Commitment, model: &Model, given: &Given) -> Option<Claim> {
@@ -128,10 +120,7 @@ fn claim(commitment: Commitment, model: &Model, given: &Given) -> Option<Claim> 
         Commitment::Newest => (given.highest()?, Signature::Good),
         Commitment::Old(back) => (given.old(back)?, Signature::Good),
         Commitment::Signed(total) => (figure(total, model), Signature::Good),
-        Commitment::NeverGiven(total) => (
-            figure(total, model),
-            Signature::OfTotal(given.highest().unwrap_or(1)),
-        ),
+        Commitment::NeverGiven(total) => (figure(total, model), Signature::OfTotal(given.highest().unwrap_or(1))),
         Commitment::Forged(total) => (figure(total, model), Signature::OfOtherKey),
         Commitment::OtherChannel(total) => (figure(total, model), Signature::OfOtherChannel),
         Commitment::OtherNetwork(total) => (figure(total, model), Signature::OfOtherNetwork),
@@ -142,9 +131,7 @@ fn claim(commitment: Commitment, model: &Model, given: &Given) -> Option<Claim> 
 
 /// A total in base units.
 fn figure(total: Total, model: &Model) -> i128 {
-    let (deposited, withdrawn) = model
-        .channel
-        .map_or((0, 0), |channel| (channel.deposited, channel.withdrawn));
+    let (deposited, withdrawn) = model.channel.map_or((0, 0), |channel| (channel.deposited, channel.withdrawn));
     let coverage = model.balance().saturating_add(withdrawn);
     match total {
         Total::Zero => 0,

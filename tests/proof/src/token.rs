@@ -57,11 +57,7 @@ impl Touched {
     /// A footprint that allows everything.
     #[must_use]
     pub fn all() -> Self {
-        Self {
-            lines: [Access::Write; 3],
-            there: [true; 3],
-            purse: Access::Write,
-        }
+        Self { lines: [Access::Write; 3], there: [true; 3], purse: Access::Write }
     }
 
     /// Whether the transaction may read its footprint: a trustline that was absent at simulation had no bytes. (The
@@ -97,13 +93,7 @@ impl Line {
         match (line, change) {
             // What is not authorized can't go back to the issuer.
             (Some(it), LineChange::Remove) if it.authorized || it.balance == 0 => (None, true),
-            (Some(it), LineChange::Restore) => (
-                Some(Line {
-                    limit: i64::MAX,
-                    ..it
-                }),
-                true,
-            ),
+            (Some(it), LineChange::Restore) => (Some(Line { limit: i64::MAX, ..it }), true),
             (None, LineChange::Restore) => (Some(Line::new(i64::MAX)), true),
             (Some(it), LineChange::Limit(room)) => {
                 let limit = it.balance.saturating_add(i64::from(room));
@@ -121,10 +111,6 @@ impl Line {
 
     /// A new one. The issuer requires no authorization, so it has it.
     fn new(limit: i64) -> Self {
-        Self {
-            balance: 0,
-            limit,
-            authorized: true,
-        }
+        Self { balance: 0, limit, authorized: true }
     }
 }

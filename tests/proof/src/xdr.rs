@@ -2,36 +2,28 @@
 
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
-    Asset, ContractDataDurability, ContractId, ContractIdPreimage, Hash, HashIdPreimage,
-    HashIdPreimageContractId, HostFunction, Int128Parts, InvokeContractArgs, InvokeHostFunctionOp,
-    LedgerKey, LedgerKeyContractData, Limits, OperationBody, ScAddress, ScBytes, ScMap, ScSymbol,
-    ScVal, ScVec, VecM, WriteXdr,
+    Asset, ContractDataDurability, ContractId, ContractIdPreimage, Hash, HashIdPreimage, HashIdPreimageContractId,
+    HostFunction, Int128Parts, InvokeContractArgs, InvokeHostFunctionOp, LedgerKey, LedgerKeyContractData, Limits,
+    OperationBody, ScAddress, ScBytes, ScMap, ScSymbol, ScVal, ScVec, VecM, WriteXdr,
 };
 
 /// A symbol.
 #[must_use]
 pub fn symbol(name: &str) -> ScVal {
-    ScVal::Symbol(ScSymbol(
-        name.try_into().expect("a name of 32 bytes at most"),
-    ))
+    ScVal::Symbol(ScSymbol(name.try_into().expect("a name of 32 bytes at most")))
 }
 
 /// Bytes.
 #[must_use]
 pub fn bytes(bytes: &[u8]) -> ScVal {
-    ScVal::Bytes(ScBytes(
-        bytes.to_vec().try_into().expect("fewer than 2^32 bytes"),
-    ))
+    ScVal::Bytes(ScBytes(bytes.to_vec().try_into().expect("fewer than 2^32 bytes")))
 }
 
 /// An i128.
 #[must_use]
 pub fn i128(n: i128) -> ScVal {
     let [bytes_hi, bytes_lo] = halves(n.to_be_bytes());
-    ScVal::I128(Int128Parts {
-        hi: i64::from_be_bytes(bytes_hi),
-        lo: u64::from_be_bytes(bytes_lo),
-    })
+    ScVal::I128(Int128Parts { hi: i64::from_be_bytes(bytes_hi), lo: u64::from_be_bytes(bytes_lo) })
 }
 
 fn halves(bytes: [u8; 16]) -> [[u8; 8]; 2] {
@@ -65,10 +57,7 @@ pub fn field<'a>(map: &'a ScVal, name: &str) -> Option<&'a ScVal> {
     let ScVal::Map(Some(ScMap(entries))) = map else {
         return None;
     };
-    entries
-        .iter()
-        .find(|entry| as_symbol(&entry.key).as_deref() == Some(name))
-        .map(|entry| &entry.val)
+    entries.iter().find(|entry| as_symbol(&entry.key).as_deref() == Some(name)).map(|entry| &entry.val)
 }
 
 /// Calls a contract.
@@ -84,22 +73,15 @@ pub fn call(contract: &ContractId, function: &str, arguments: Vec<ScVal>) -> Ope
 /// Any host function, without authorization.
 #[must_use]
 pub fn host_function(host_function: HostFunction) -> OperationBody {
-    OperationBody::InvokeHostFunction(InvokeHostFunctionOp {
-        host_function,
-        auth: VecM::default(),
-    })
+    OperationBody::InvokeHostFunction(InvokeHostFunctionOp { host_function, auth: VecM::default() })
 }
 
 /// The address that a contract made from this preimage has.
 #[must_use]
 pub fn contract_id(network: [u8; 32], contract_id_preimage: ContractIdPreimage) -> ContractId {
-    let preimage = HashIdPreimage::ContractId(HashIdPreimageContractId {
-        network_id: Hash(network),
-        contract_id_preimage,
-    });
-    let bytes = preimage
-        .to_xdr(Limits::none())
-        .expect("a value in memory encodes");
+    let preimage =
+        HashIdPreimage::ContractId(HashIdPreimageContractId { network_id: Hash(network), contract_id_preimage });
+    let bytes = preimage.to_xdr(Limits::none()).expect("a value in memory encodes");
     ContractId(Hash(Sha256::digest(bytes).into()))
 }
 
@@ -118,14 +100,8 @@ pub fn instance(contract: &ContractId) -> LedgerKey {
 /// The key of a contract's balance in an asset's contract.
 #[must_use]
 pub fn balance(token: &ContractId, holder: &ContractId) -> LedgerKey {
-    let key = vec![
-        symbol("Balance"),
-        ScVal::Address(ScAddress::Contract(holder.clone())),
-    ];
-    persistent(
-        token,
-        ScVal::Vec(Some(ScVec(key.try_into().expect("two values")))),
-    )
+    let key = vec![symbol("Balance"), ScVal::Address(ScAddress::Contract(holder.clone()))];
+    persistent(token, ScVal::Vec(Some(ScVec(key.try_into().expect("two values")))))
 }
 
 fn persistent(contract: &ContractId, key: ScVal) -> LedgerKey {

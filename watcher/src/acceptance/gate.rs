@@ -20,11 +20,7 @@ pub struct ViewGate {
 impl ViewGate {
     /// A gate over this view.
     pub fn new(view: Arc<View>, clock: Arc<dyn Clock>, config: Arc<Config>) -> Self {
-        Self {
-            view,
-            clock,
-            config,
-        }
+        Self { view, clock, config }
     }
 
     /// The view that it answers from.
@@ -43,16 +39,9 @@ impl ViewGate {
         let moment = Moment {
             stopping: self.view.is_stopping(),
             rolled_back: &self.view.rolled_back_channels(),
-            freshness: self.view.freshness(
-                &id,
-                &limits,
-                self.clock.wall_unix_ms(),
-                self.clock.boot(),
-            ),
+            freshness: self.view.freshness(&id, &limits, self.clock.wall_unix_ms(), self.clock.boot()),
             channel: channel.as_ref(),
-            payability: self
-                .view
-                .payability(&held.admission.token, &held.admission.to),
+            payability: self.view.payability(&held.admission.token, &held.admission.to),
             funds: self.view.fee_funds(),
             fees: &self.config.fees,
         };
@@ -64,10 +53,7 @@ impl Gate for ViewGate {
     fn check(&self, held: &Held, amount: Amount) -> Result<(), Refusal> {
         self.now(held, amount)?;
         // The first unsettled commitment of a channel promises one settlement more, known before the next is asked about.
-        let withdrawn = self
-            .view
-            .channel(&held.channel())
-            .map(|known| known.state.withdrawn);
+        let withdrawn = self.view.channel(&held.channel()).map(|known| known.state.withdrawn);
         if withdrawn.is_some_and(|withdrawn| held.highest_amount() <= withdrawn) {
             self.view.promise_one_more();
         }

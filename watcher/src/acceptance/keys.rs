@@ -14,18 +14,10 @@ pub(super) struct Keys(RwLock<HashMap<ContractId, CommitmentKey>>);
 impl Keys {
     /// The channel's key; `None` when the stored bytes are no usable key.
     pub(super) fn of(&self, admission: &Admission) -> Option<CommitmentKey> {
-        let known = self
-            .0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&admission.channel)
-            .copied();
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&admission.channel).copied();
         known.or_else(|| {
             let key = CommitmentKey::from_bytes(admission.commitment_key).ok()?;
-            self.0
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(admission.channel, key);
+            self.0.write().unwrap_or_else(PoisonError::into_inner).insert(admission.channel, key);
             Some(key)
         })
     }

@@ -24,10 +24,7 @@ use keys::Keys;
 pub trait Reread: Send + Sync {
     /// Reads the channel, unless it was read on request just now. Answers when the view holds what was seen; that
     /// nothing could be read shows there too.
-    fn reread<'a>(
-        &'a self,
-        channel: &'a ContractId,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+    fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
 /// The answer to a commitment that is on disk. Base units.
@@ -63,19 +60,8 @@ pub struct Acceptance {
 
 impl Acceptance {
     /// `gate` is the one that the store was opened with.
-    pub fn new(
-        network: NetworkId,
-        store: Store,
-        gate: Arc<ViewGate>,
-        reread: Arc<dyn Reread>,
-    ) -> Self {
-        Self {
-            network,
-            store,
-            gate,
-            reread,
-            keys: Keys::default(),
-        }
+    pub fn new(network: NetworkId, store: Store, gate: Arc<ViewGate>, reread: Arc<dyn Reread>) -> Self {
+        Self { network, store, gate, reread, keys: Keys::default() }
     }
 
     /// Takes a commitment, or says why not. Returns once it is on disk; the same `request_id` gets the same answer.
@@ -91,10 +77,7 @@ impl Acceptance {
         signature: Signature,
         request_id: RequestId,
     ) -> Result<Acknowledged, OfferError> {
-        let held = self
-            .store
-            .held(&channel)
-            .ok_or(AcceptError::UnknownChannel(channel))?;
+        let held = self.store.held(&channel).ok_or(AcceptError::UnknownChannel(channel))?;
         // At or below the highest, only the store can answer: the same id again, the same amount under another id, or
         // too low. The highest never goes down, so nothing of this kind is ever written.
         if amount > held.highest_amount() {
@@ -108,26 +91,11 @@ impl Acceptance {
 
         let key = self.keys.of(&held.admission).ok_or_else(|| {
             // Admission and every start check it.
-            AcceptError::Store(StoreError::Failed(
-                format!("the commitment key of {channel} is unusable").into(),
-            ))
+            AcceptError::Store(StoreError::Failed(format!("the commitment key of {channel} is unusable").into()))
         })?;
-        Commitment {
-            network: self.network,
-            channel,
-            amount,
-        }
-        .verify(&key, &signature)?;
+        Commitment { network: self.network, channel, amount }.verify(&key, &signature)?;
 
-        let accepted = self
-            .store
-            .accept(Offer {
-                channel,
-                amount,
-                signature,
-                request_id,
-            })
-            .await?;
+        let accepted = self.store.accept(Offer { channel, amount, signature, request_id }).await?;
         Ok(self.acknowledged(&channel, accepted.highest))
     }
 
@@ -135,12 +103,8 @@ impl Acceptance {
         let known = self.gate.view().channel(channel);
         Acknowledged {
             highest,
-            unsettled: known
-                .as_ref()
-                .map_or(highest, |known| known.state.unsettled(highest)),
-            coverage: known
-                .as_ref()
-                .map_or(Amount::ZERO, |known| known.coverage()),
+            unsettled: known.as_ref().map_or(highest, |known| known.state.unsettled(highest)),
+            coverage: known.as_ref().map_or(Amount::ZERO, |known| known.coverage()),
         }
     }
 }

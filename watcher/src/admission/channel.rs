@@ -1,8 +1,7 @@
 //! Which channels are admitted: one refusal for each rule.
 
 use paychan_channel::{
-    Address, Amount, ChannelState, CommitmentKey, ContractId, KeyError, Ledger, StateError,
-    WasmHash,
+    Address, Amount, ChannelState, CommitmentKey, ContractId, KeyError, Ledger, StateError, WasmHash,
 };
 
 use super::{Payability, TokenFacts};
@@ -36,10 +35,7 @@ pub struct Rules<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Its code is not one of the trusted.
-    #[error(
-        "the channel runs the code {found}, which is not in trusted_code; trusted are {}",
-        list(trusted)
-    )]
+    #[error("the channel runs the code {found}, which is not in trusted_code; trusted are {}", list(trusted))]
     ForeignCode {
         /// What it runs.
         found: WasmHash,
@@ -47,15 +43,10 @@ pub enum Refused {
         trusted: Vec<WasmHash>,
     },
     /// Its storage is not what its code is said to write.
-    #[error(
-        "the channel's storage is not laid out as trusted_code says of its code: {0}; correct `layout` there"
-    )]
+    #[error("the channel's storage is not laid out as trusted_code says of its code: {0}; correct `layout` there")]
     ForeignLayout(StateError),
     /// It pays somebody else.
-    #[error(
-        "the channel pays {found}, who is not in recipients; this watcher watches for {}",
-        list(watched)
-    )]
+    #[error("the channel pays {found}, who is not in recipients; this watcher watches for {}", list(watched))]
     ForeignRecipient {
         /// Whom it pays.
         found: Address,
@@ -72,10 +63,7 @@ pub enum Refused {
         recipient: Address,
     },
     /// It pays in a token that the operator did not list.
-    #[error(
-        "the channel pays in the token {found}, which is not in tokens; listed are {}",
-        list(listed)
-    )]
+    #[error("the channel pays in the token {found}, which is not in tokens; listed are {}", list(listed))]
     UnlistedToken {
         /// Its token.
         found: ContractId,
@@ -115,9 +103,7 @@ pub enum Refused {
         code: String,
     },
     /// No signature under its key can be relied on.
-    #[error(
-        "the channel's commitment key cannot be used: {0}; open another channel with a generated key"
-    )]
+    #[error("the channel's commitment key cannot be used: {0}; open another channel with a generated key")]
     WeakKey(KeyError),
     /// A close has started.
     #[error("the channel is closing, its deadline is ledger {deadline}; open a new one")]
@@ -167,9 +153,7 @@ pub enum Refused {
         shortest: u32,
     },
     /// A settlement would fail.
-    #[error(
-        "the recipient cannot be paid the channel's balance of {balance} base units: {payability}"
-    )]
+    #[error("the recipient cannot be paid the channel's balance of {balance} base units: {payability}")]
     RecipientUnpayable {
         /// What the channel holds.
         balance: Amount,
@@ -207,41 +191,23 @@ impl Refused {
 ///
 /// Ledgers and base units. Pure.
 pub fn admit(facts: Facts, rules: &Rules<'_>) -> Result<Admission, Refused> {
-    let Facts {
-        state,
-        token: issuer,
-        payability,
-    } = facts;
+    let Facts { state, token: issuer, payability } = facts;
     let state = trusted_code(state, rules.config)?;
     recipient(&state, rules.config)?;
-    let token = rules
-        .config
-        .token(&state.token)
-        .ok_or_else(|| Refused::UnlistedToken {
-            found: state.token,
-            listed: rules
-                .config
-                .tokens
-                .iter()
-                .map(|token| token.contract)
-                .collect(),
-        })?;
+    let token = rules.config.token(&state.token).ok_or_else(|| Refused::UnlistedToken {
+        found: state.token,
+        listed: rules.config.tokens.iter().map(|token| token.contract).collect(),
+    })?;
     token_risk(&state, token, &issuer)?;
     CommitmentKey::from_bytes(state.commitment_key).map_err(Refused::WeakKey)?;
     still_open(&state)?;
     waiting_period(&state, rules)?;
     let coverage = state.coverage();
     if coverage < token.minimum_deposit {
-        return Err(Refused::CoverageTooLow {
-            coverage,
-            minimum: token.minimum_deposit,
-        });
+        return Err(Refused::CoverageTooLow { coverage, minimum: token.minimum_deposit });
     }
     if !payability.can_take(state.balance) {
-        return Err(Refused::RecipientUnpayable {
-            balance: state.balance,
-            payability,
-        });
+        return Err(Refused::RecipientUnpayable { balance: state.balance, payability });
     }
     Ok(Admission {
         channel: state.channel,
@@ -257,39 +223,21 @@ pub fn admit(facts: Facts, rules: &Rules<'_>) -> Result<Admission, Refused> {
 }
 
 fn trusted_code(state: ChannelState, config: &Config) -> Result<ChannelState, Refused> {
-    let code = config
-        .code(&state.wasm_hash)
-        .ok_or_else(|| Refused::ForeignCode {
-            found: state.wasm_hash,
-            trusted: config
-                .trusted_code
-                .iter()
-                .map(|code| code.wasm_hash)
-                .collect(),
-        })?;
-    state
-        .expect_layout(code.layout)
-        .map_err(Refused::ForeignLayout)
+    let code = config.code(&state.wasm_hash).ok_or_else(|| Refused::ForeignCode {
+        found: state.wasm_hash,
+        trusted: config.trusted_code.iter().map(|code| code.wasm_hash).collect(),
+    })?;
+    state.expect_layout(code.layout).map_err(Refused::ForeignLayout)
 }
 
 fn recipient(state: &ChannelState, config: &Config) -> Result<(), Refused> {
-    let recipient = config
-        .recipient(&state.to)
-        .ok_or_else(|| Refused::ForeignRecipient {
-            found: state.to,
-            watched: config
-                .recipients
-                .iter()
-                .map(|recipient| recipient.address)
-                .collect(),
-        })?;
-    let needs_key = config
-        .code(&state.wasm_hash)
-        .is_some_and(|code| code.settle_needs_recipient);
+    let recipient = config.recipient(&state.to).ok_or_else(|| Refused::ForeignRecipient {
+        found: state.to,
+        watched: config.recipients.iter().map(|recipient| recipient.address).collect(),
+    })?;
+    let needs_key = config.code(&state.wasm_hash).is_some_and(|code| code.settle_needs_recipient);
     if needs_key && recipient.secret.is_none() {
-        return Err(Refused::RecipientKeyMissing {
-            recipient: state.to,
-        });
+        return Err(Refused::RecipientKeyMissing { recipient: state.to });
     }
     Ok(())
 }
@@ -297,14 +245,10 @@ fn recipient(state: &ChannelState, config: &Config) -> Result<(), Refused> {
 fn token_risk(state: &ChannelState, token: &Token, issuer: &TokenFacts) -> Result<(), Refused> {
     let code = || token.code.clone();
     let (may_claw_back, may_revoke) = match issuer {
-        TokenFacts::Opaque if token.issuer_may_claw_back && token.issuer_may_revoke => {
-            (false, false)
-        }
+        TokenFacts::Opaque if token.issuer_may_claw_back && token.issuer_may_revoke => (false, false),
         TokenFacts::Opaque => return Err(Refused::OpaqueToken { code: code() }),
         TokenFacts::Native | TokenFacts::Asset { flags: None, .. } => (false, false),
-        TokenFacts::Asset {
-            flags: Some(flags), ..
-        } => (flags.may_claw_back, flags.may_revoke),
+        TokenFacts::Asset { flags: Some(flags), .. } => (flags.may_claw_back, flags.may_revoke),
     };
     // A balance keeps the mark that it was opened with, whatever the issuer's flags say now.
     if (may_claw_back || state.balance_clawback) && !token.issuer_may_claw_back {
@@ -347,8 +291,5 @@ fn waiting_period(state: &ChannelState, rules: &Rules<'_>) -> Result<(), Refused
 }
 
 fn list<T: ToString>(all: &[T]) -> String {
-    all.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

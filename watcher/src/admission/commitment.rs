@@ -36,37 +36,25 @@ pub struct Moment<'a> {
 /// The [`Refusal`] for the first rule that is broken. Nothing is changed.
 pub fn check(held: &Held, amount: Amount, now: &Moment<'_>) -> Result<(), Refusal> {
     if now.stopping {
-        return Err(Refusal::Stopping {
-            why: "the watcher is shutting down".to_owned(),
-        });
+        return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });
     }
     if let Some(channel) = now.channel {
         not_over(channel)?;
     }
     store_is_whole(held, now)?;
-    now.freshness.map_err(|why| Refusal::NotFresh {
-        why: why.to_string(),
-    })?;
+    now.freshness.map_err(|why| Refusal::NotFresh { why: why.to_string() })?;
     let Some(channel) = now.channel else {
-        return Err(Refusal::NotFresh {
-            why: NotFresh::Unread.to_string(),
-        });
+        return Err(Refusal::NotFresh { why: NotFresh::Unread.to_string() });
     };
     fees_funded(held, channel, now)?;
 
     let withdrawn = channel.state.withdrawn;
     if amount <= withdrawn {
-        return Err(Refusal::NotAboveWithdrawn {
-            offered: amount,
-            withdrawn,
-        });
+        return Err(Refusal::NotAboveWithdrawn { offered: amount, withdrawn });
     }
     let coverage = channel.coverage();
     if amount > coverage {
-        return Err(Refusal::ExceedsCoverage {
-            offered: amount,
-            coverage,
-        });
+        return Err(Refusal::ExceedsCoverage { offered: amount, coverage });
     }
     payable(channel, amount.saturating_sub(withdrawn), now.payability)
 }
@@ -76,9 +64,7 @@ fn not_over(channel: &ChannelView) -> Result<(), Refusal> {
         return Err(Refusal::Final);
     }
     if channel.is_closing() {
-        return Err(Refusal::Closing {
-            deadline: channel.deadline,
-        });
+        return Err(Refusal::Closing { deadline: channel.deadline });
     }
     Ok(())
 }
@@ -90,10 +76,7 @@ fn store_is_whole(held: &Held, now: &Moment<'_>) -> Result<(), Refusal> {
     };
     match now.channel {
         Some(channel) if now.rolled_back.contains(&channel.state.channel) => {
-            Err(Refusal::RolledBack {
-                highest: held.highest_amount(),
-                withdrawn: channel.state.withdrawn,
-            })
+            Err(Refusal::RolledBack { highest: held.highest_amount(), withdrawn: channel.state.withdrawn })
         }
         _ => Err(Refusal::RolledBackElsewhere { channel: *first }),
     }
@@ -104,18 +87,14 @@ fn store_is_whole(held: &Held, now: &Moment<'_>) -> Result<(), Refusal> {
 /// Asked at start. While the watcher runs, a higher `withdrawn` means that somebody else settled a commitment that this
 /// watcher was never shown.
 pub fn rolled_back(held: &Held, withdrawn: Amount) -> bool {
-    let known = held
-        .highest_amount()
-        .max(held.rollback_confirmed.unwrap_or(Amount::ZERO));
+    let known = held.highest_amount().max(held.rollback_confirmed.unwrap_or(Amount::ZERO));
     withdrawn > known
 }
 
 /// The fee accounts must cover a settlement of every channel that holds a promise, this one included.
 fn fees_funded(held: &Held, channel: &ChannelView, now: &Moment<'_>) -> Result<(), Refusal> {
     let Some(funds) = now.funds else {
-        return Err(Refusal::FeesLow {
-            why: "the first sweep has not counted yet what is promised".to_owned(),
-        });
+        return Err(Refusal::FeesLow { why: "the first sweep has not counted yet what is promised".to_owned() });
     };
     let promised_here = held.highest_amount() > channel.state.withdrawn;
     let settlements = funds.promised.saturating_add(usize::from(!promised_here));
@@ -137,23 +116,15 @@ fn fees_funded(held: &Held, channel: &ChannelView, now: &Moment<'_>) -> Result<(
 ///
 /// `resource_fee` is what one was last simulated at; before that, what the configuration assumes.
 pub fn fees_needed(settlements: usize, resource_fee: Option<Stroops>, fees: &Fees) -> Stroops {
-    let one = resource_fee
-        .unwrap_or(fees.assumed_resource_fee)
-        .saturating_add(fees.max_inclusion_fee);
+    let one = resource_fee.unwrap_or(fees.assumed_resource_fee).saturating_add(fees.max_inclusion_fee);
     let settlements = i64::try_from(settlements).unwrap_or(i64::MAX);
     Stroops(one.get().saturating_mul(settlements))
 }
 
 /// Neither a frozen balance nor a recipient without room is paid, whatever the coverage.
-fn payable(
-    channel: &ChannelView,
-    unsettled: Amount,
-    payability: Option<Payability>,
-) -> Result<(), Refusal> {
+fn payable(channel: &ChannelView, unsettled: Amount, payability: Option<Payability>) -> Result<(), Refusal> {
     let why = match payability {
-        _ if !channel.state.balance_authorized => {
-            "the token's issuer has frozen the channel's balance".to_owned()
-        }
+        _ if !channel.state.balance_authorized => "the token's issuer has frozen the channel's balance".to_owned(),
         Some(payability) if !payability.can_take(unsettled) => {
             format!("{unsettled} base units would have to be paid and cannot be: {payability}")
         }

@@ -5,8 +5,7 @@
 
 use paychan_channel::keys;
 use paychan_channel::xdr::{
-    AccountEntry, AccountEntryExt, LedgerEntryData, LedgerKey, ScVal, TrustLineEntry,
-    TrustLineEntryExt,
+    AccountEntry, AccountEntryExt, LedgerEntryData, LedgerKey, ScVal, TrustLineEntry, TrustLineEntryExt,
 };
 use paychan_channel::{AccountId, Address, Amount, ContractId, SacAsset};
 
@@ -96,10 +95,7 @@ pub fn issuer_key(asset: &SacAsset) -> Option<LedgerKey> {
 ///
 /// # Errors
 /// [`FactsError`] when the entry is no account.
-pub fn token_facts(
-    asset: Option<&SacAsset>,
-    issuer_entry: Option<&LedgerEntryData>,
-) -> Result<TokenFacts, FactsError> {
+pub fn token_facts(asset: Option<&SacAsset>, issuer_entry: Option<&LedgerEntryData>) -> Result<TokenFacts, FactsError> {
     let Some(asset) = asset else {
         return Ok(TokenFacts::Opaque);
     };
@@ -123,23 +119,15 @@ pub fn token_facts(
 /// What to read in order to know whether `to` can be paid: hand the entries found, in this order, to [`payability`].
 ///
 /// Nothing for a token that is a contract of its own (`asset` is `None`).
-pub fn payability_keys(
-    token: &ContractId,
-    asset: Option<&SacAsset>,
-    to: &Address,
-) -> Vec<LedgerKey> {
+pub fn payability_keys(token: &ContractId, asset: Option<&SacAsset>, to: &Address) -> Vec<LedgerKey> {
     let Some(asset) = asset else {
         return Vec::new();
     };
     match to {
         Address::Contract(_) => vec![keys::token_balance(token, to)],
         Address::Account(holder) => {
-            let trustline = asset
-                .to_xdr()
-                .and_then(|asset| keys::trustline(holder, &asset));
-            std::iter::once(keys::account(holder))
-                .chain(trustline)
-                .collect()
+            let trustline = asset.to_xdr().and_then(|asset| keys::trustline(holder, &asset));
+            std::iter::once(keys::account(holder)).chain(trustline).collect()
         }
     }
 }
@@ -168,21 +156,14 @@ pub fn payability(
     };
     let account_entry = account(account_entry, holder)?;
     match issuer(asset) {
-        None => Ok(Payability::Room(room(
-            i64::MAX,
-            account_entry.balance,
-            buying(&account_entry.ext),
-        ))),
+        None => Ok(Payability::Room(room(i64::MAX, account_entry.balance, buying(&account_entry.ext)))),
         // What is paid to the issuer is burnt: it always has room.
         Some(issuer) if issuer == *holder => Ok(Payability::Room(Amount::MAX)),
         Some(_) => trustline_payability(holder, entry(1)),
     }
 }
 
-fn trustline_payability(
-    holder: &AccountId,
-    entry: Option<&LedgerEntryData>,
-) -> Result<Payability, FactsError> {
+fn trustline_payability(holder: &AccountId, entry: Option<&LedgerEntryData>) -> Result<Payability, FactsError> {
     let line = match entry {
         None => return Ok(Payability::TrustlineMissing),
         Some(LedgerEntryData::Trustline(line)) => line,
@@ -191,11 +172,7 @@ fn trustline_payability(
     if line.flags & TRUSTLINE_AUTHORIZED == 0 {
         return Ok(Payability::NotAuthorized);
     }
-    Ok(Payability::Room(room(
-        line.limit,
-        line.balance,
-        line_buying(line),
-    )))
+    Ok(Payability::Room(room(line.limit, line.balance, line_buying(line))))
 }
 
 /// A contract holds a Stellar asset in a balance entry `{amount, authorized, clawback}` of the asset's contract; without
@@ -208,11 +185,7 @@ fn contract_payability(
 ) -> Result<Payability, FactsError> {
     let Some(entry) = entry else {
         let required = matches!(token, TokenFacts::Asset { flags: Some(flags), .. } if flags.requires_authorization);
-        return Ok(if required {
-            Payability::NotAuthorized
-        } else {
-            Payability::Room(Amount::MAX)
-        });
+        return Ok(if required { Payability::NotAuthorized } else { Payability::Room(Amount::MAX) });
     };
     let expected = "a Stellar asset's balance with `amount` and `authorized`";
     let LedgerEntryData::ContractData(data) = entry else {
@@ -223,25 +196,19 @@ fn contract_payability(
     };
     let field = |name: &str| {
         let named = |key: &ScVal| matches!(key, ScVal::Symbol(symbol) if symbol.0.as_slice() == name.as_bytes());
-        map.iter()
-            .find(|pair| named(&pair.key))
-            .map(|pair| &pair.val)
+        map.iter().find(|pair| named(&pair.key)).map(|pair| &pair.val)
     };
     match (field("authorized"), field("amount")) {
         (Some(ScVal::Bool(false)), _) => Ok(Payability::NotAuthorized),
         (Some(ScVal::Bool(true)), Some(ScVal::I128(amount))) => {
-            let held = Amount::new(i128::from(amount))
-                .map_err(|_| not_understood(to, "a balance of 0 or more"))?;
+            let held = Amount::new(i128::from(amount)).map_err(|_| not_understood(to, "a balance of 0 or more"))?;
             Ok(Payability::Room(Amount::MAX.saturating_sub(held)))
         }
         _ => Err(not_understood(to, expected)),
     }
 }
 
-fn account<'a>(
-    entry: &'a LedgerEntryData,
-    whose: &AccountId,
-) -> Result<&'a AccountEntry, FactsError> {
+fn account<'a>(entry: &'a LedgerEntryData, whose: &AccountId) -> Result<&'a AccountEntry, FactsError> {
     match entry {
         LedgerEntryData::Account(account) => Ok(account),
         _ => Err(not_understood(whose, "an account entry")),
@@ -249,10 +216,7 @@ fn account<'a>(
 }
 
 fn not_understood(whose: &impl ToString, expected: &'static str) -> FactsError {
-    FactsError::NotUnderstood {
-        whose: whose.to_string(),
-        expected,
-    }
+    FactsError::NotUnderstood { whose: whose.to_string(), expected }
 }
 
 /// What still fits under a limit: nothing when the ledger says more than the limit.

@@ -19,9 +19,7 @@ pub enum IntakeError {
     #[error("the watcher is shutting down; try again later")]
     Stopping,
     /// No contract instance lies at the address.
-    #[error(
-        "there is no contract {channel} on this network (ledger {at}); deploy it first, or correct the address"
-    )]
+    #[error("there is no contract {channel} on this network (ledger {at}); deploy it first, or correct the address")]
     NotOnChain {
         /// The address.
         channel: ContractId,
@@ -66,21 +64,8 @@ pub struct Intake {
 impl Intake {
     /// `bounds` is b of the reaction time, the settler's constant: ledgers from building a transaction to the first that
     /// it cannot be in.
-    pub fn new(
-        config: Arc<Config>,
-        chain: Arc<dyn Chain>,
-        store: Store,
-        view: Arc<View>,
-        bounds: u32,
-    ) -> Self {
-        Self {
-            config,
-            chain,
-            store,
-            view,
-            bounds,
-            one_at_a_time: Mutex::new(()),
-        }
+    pub fn new(config: Arc<Config>, chain: Arc<dyn Chain>, store: Store, view: Arc<View>, bounds: u32) -> Self {
+        Self { config, chain, store, view, bounds, one_at_a_time: Mutex::new(()) }
     }
 
     /// Reads the channel from the chain and takes it if it keeps every rule. A channel that is watched already is taken
@@ -107,37 +92,18 @@ impl Intake {
             known.is_none_or(|known| !known.ended)
         });
         let settings = self.view.network().ok_or(IntakeError::SettingsUnread)?;
-        let channels = u32::try_from(watched.len())
-            .unwrap_or(u32::MAX)
-            .saturating_add(1);
-        let floor = self
-            .config
-            .floor(settings.target_close_ms, self.bounds, channels)?;
-        let shortest_watched = watched
-            .iter()
-            .map(|held| held.admission.refund_waiting_period)
-            .min();
-        let admission = admit(
-            facts,
-            &Rules {
-                config: &self.config,
-                floor: &floor,
-                shortest_watched,
-            },
-        )?;
+        let channels = u32::try_from(watched.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let floor = self.config.floor(settings.target_close_ms, self.bounds, channels)?;
+        let shortest_watched = watched.iter().map(|held| held.admission.refund_waiting_period).min();
+        let admission = admit(facts, &Rules { config: &self.config, floor: &floor, shortest_watched })?;
 
-        let state = state
-            .expect_layout(admission.layout)
-            .map_err(Refused::ForeignLayout)?;
+        let state = state.expect_layout(admission.layout).map_err(Refused::ForeignLayout)?;
         self.store.admit(admission).await?;
         if !state.withdrawn.is_zero() {
             // Paid before this watcher knew the channel: no sign of a store that was rolled back.
-            self.store
-                .confirm_rollback(channel, state.withdrawn)
-                .await?;
+            self.store.confirm_rollback(channel, state.withdrawn).await?;
         }
-        self.view
-            .saw_payability(&state.token, &state.to, payability);
+        self.view.saw_payability(&state.token, &state.to, payability);
         self.view.saw_channel(self.newer(state).await);
         Ok(())
     }
@@ -169,14 +135,7 @@ impl Intake {
         };
         let asset = state.token_kind.asset();
         let token = self.chain.token_facts(asset).await?;
-        let payability = self
-            .chain
-            .payability(&state.token, asset, &token, &state.to)
-            .await?;
-        Ok(Facts {
-            state,
-            token,
-            payability,
-        })
+        let payability = self.chain.payability(&state.token, asset, &token, &state.to).await?;
+        Ok(Facts { state, token, payability })
     }
 }

@@ -13,7 +13,6 @@ mod tests;
 pub use channel::{Facts, Refused, Rules, admit};
 pub use commitment::{Moment, check, fees_needed, rolled_back};
 pub use facts::{
-    FactsError, IssuerFlags, Payability, TokenFacts, issuer_key, payability, payability_keys,
-    token_facts,
+    FactsError, IssuerFlags, Payability, TokenFacts, issuer_key, payability, payability_keys, token_facts,
 };
 pub use intake::{Intake, IntakeError};

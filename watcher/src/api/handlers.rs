@@ -37,25 +37,18 @@ pub(super) async fn admit(
     let channel = bodies::channel(body)?;
     // On a task of its own: a front end that hangs up must not leave a channel half admitted.
     let taking = Arc::clone(&api);
-    tokio::spawn(async move { taking.intake.take(channel).await })
-        .await
-        .map_err(|error| {
-            let detail = format!("admission broke off ({error}); ask again");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-        })??;
+    tokio::spawn(async move { taking.intake.take(channel).await }).await.map_err(|error| {
+        let detail = format!("admission broke off ({error}); ask again");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    })??;
     Ok((StatusCode::CREATED, Json(report(&api, &channel)?)))
 }
 
 pub(super) async fn channels(State(api): State<Arc<Api>>) -> Json<Channels> {
-    Json(Channels {
-        channels: api.reporter.channels(),
-    })
+    Json(Channels { channels: api.reporter.channels() })
 }
 
-pub(super) async fn channel(
-    State(api): State<Arc<Api>>,
-    channel: Channel,
-) -> Result<Json<ChannelReport>, Problem> {
+pub(super) async fn channel(State(api): State<Arc<Api>>, channel: Channel) -> Result<Json<ChannelReport>, Problem> {
     report(&api, &named(channel)?).map(Json)
 }
 
@@ -66,20 +59,8 @@ pub(super) async fn offer(
 ) -> Result<Json<Acknowledgement>, Problem> {
     let channel = named(channel)?;
     let offered = bodies::commitment(body)?;
-    let taken = api
-        .acceptance
-        .offer(
-            channel,
-            offered.amount,
-            offered.signature,
-            offered.request_id,
-        )
-        .await?;
-    Ok(Json(Acknowledgement {
-        highest: taken.highest,
-        unsettled: taken.unsettled,
-        coverage: taken.coverage,
-    }))
+    let taken = api.acceptance.offer(channel, offered.amount, offered.signature, offered.request_id).await?;
+    Ok(Json(Acknowledgement { highest: taken.highest, unsettled: taken.unsettled, coverage: taken.coverage }))
 }
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Report> {
@@ -92,23 +73,12 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
 
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
     let reasons = api.reporter.not_ready();
-    let status = if reasons.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(json!({ "ready": reasons.is_empty(), "reasons": reasons })),
-    )
-        .into_response()
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> Problem {
-    let detail = format!(
-        "there is nothing at {}; the calls are under /v1/channels",
-        uri.path()
-    );
+    let detail = format!("there is nothing at {}; the calls are under /v1/channels", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
 }
 
@@ -119,15 +89,12 @@ pub(super) async fn no_such_method(method: Method, uri: Uri) -> Problem {
 
 /// The channel that the path names.
 fn named(channel: Channel) -> Result<ContractId, Problem> {
-    let Path(channel) = channel
-        .map_err(|rejection| Problem::malformed(format!("path: {}", rejection.body_text())))?;
+    let Path(channel) = channel.map_err(|rejection| Problem::malformed(format!("path: {}", rejection.body_text())))?;
     bodies::channel_id(&channel)
 }
 
 fn report(api: &Api, channel: &ContractId) -> Result<ChannelReport, Problem> {
-    api.reporter.channel(channel).ok_or_else(|| {
-        Problem::unknown_channel(format!(
-            "the channel {channel} is not admitted; admit it first"
-        ))
-    })
+    api.reporter
+        .channel(channel)
+        .ok_or_else(|| Problem::unknown_channel(format!("the channel {channel} is not admitted; admit it first")))
 }

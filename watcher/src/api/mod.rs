@@ -80,30 +80,20 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 async fn bearer(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let header = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     // The scheme's name is case-insensitive (RFC 7235, section 2.1).
     let presented = header.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then_some(token.trim())
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
     if presented.is_some_and(|token| api.token.is(token)) {
         return next.run(request).await;
     }
     let detail = match presented {
-        None => {
-            "expected the header `Authorization: Bearer TOKEN` with the token of the watcher's configuration"
-        }
+        None => "expected the header `Authorization: Bearer TOKEN` with the token of the watcher's configuration",
         Some(_) => "the bearer token is not the one of the watcher's configuration",
     };
-    let mut response =
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail.to_owned()).into_response();
-    response
-        .headers_mut()
-        .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    let mut response = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail.to_owned()).into_response();
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }

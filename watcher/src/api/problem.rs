@@ -26,12 +26,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of this kind.
     pub fn new(status: StatusCode, kind: &'static str, detail: String) -> Self {
-        Self {
-            status,
-            kind,
-            detail,
-            more: Map::new(),
-        }
+        Self { status, kind, detail, more: Map::new() }
     }
 
     /// 400: the request itself is not what it should be, whatever is known of the channel.
@@ -62,32 +57,22 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut body = Map::new();
         body.insert("type".to_owned(), json!("about:blank"));
-        body.insert(
-            "title".to_owned(),
-            json!(self.status.canonical_reason().unwrap_or_default()),
-        );
+        body.insert("title".to_owned(), json!(self.status.canonical_reason().unwrap_or_default()));
         body.insert("status".to_owned(), json!(self.status.as_u16()));
         body.insert("kind".to_owned(), json!(self.kind));
         body.insert("detail".to_owned(), json!(self.detail));
         body.extend(self.more);
         let json = HeaderValue::from_static("application/problem+json");
-        (
-            self.status,
-            [(CONTENT_TYPE, json)],
-            Value::Object(body).to_string(),
-        )
-            .into_response()
+        (self.status, [(CONTENT_TYPE, json)], Value::Object(body).to_string()).into_response()
     }
 }
 
 impl From<OfferError> for Problem {
     fn from(error: OfferError) -> Self {
         match error {
-            OfferError::BadSignature(_) => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "bad_signature",
-                error.to_string(),
-            ),
+            OfferError::BadSignature(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_signature", error.to_string())
+            }
             OfferError::NotAccepted(error) => error.into(),
         }
     }
@@ -99,15 +84,9 @@ impl From<AcceptError> for Problem {
         let conflict = |kind| Self::new(StatusCode::CONFLICT, kind, detail.clone());
         match error {
             AcceptError::UnknownChannel(_) => Self::unknown_channel(detail),
-            AcceptError::NotHigher { highest, .. } => {
-                conflict("not_higher").amount("highest", highest)
-            }
-            AcceptError::AlreadyHeld { highest } => {
-                conflict("already_held").amount("highest", highest)
-            }
-            AcceptError::RequestIdReused { accepted, .. } => {
-                conflict("request_id_reused").amount("accepted", accepted)
-            }
+            AcceptError::NotHigher { highest, .. } => conflict("not_higher").amount("highest", highest),
+            AcceptError::AlreadyHeld { highest } => conflict("already_held").amount("highest", highest),
+            AcceptError::RequestIdReused { accepted, .. } => conflict("request_id_reused").amount("accepted", accepted),
             AcceptError::Fenced { highest } => {
                 Self::new(StatusCode::GONE, "closing", detail).amount("highest", highest)
             }
@@ -124,17 +103,17 @@ impl From<Refusal> for Problem {
             Refusal::NotFresh { .. } => Self::unavailable("not_fresh", detail),
             Refusal::FeesLow { .. } => Self::unavailable("fees_low", detail),
             Refusal::Stopping { .. } => Self::unavailable("stopping", detail),
-            Refusal::RolledBack { highest, withdrawn } => Self::unavailable("rolled_back", detail)
-                .amount("highest", highest)
-                .amount("withdrawn", withdrawn),
+            Refusal::RolledBack { highest, withdrawn } => {
+                Self::unavailable("rolled_back", detail).amount("highest", highest).amount("withdrawn", withdrawn)
+            }
             Refusal::RolledBackElsewhere { .. } => Self::unavailable("rolled_back", detail),
             Refusal::Unpayable { .. } => Self::unavailable("unpayable", detail),
-            Refusal::Closing { deadline } => Self::new(StatusCode::GONE, "closing", detail)
-                .with("deadline", deadline.map(|ledger| ledger.get())),
+            Refusal::Closing { deadline } => {
+                Self::new(StatusCode::GONE, "closing", detail).with("deadline", deadline.map(|ledger| ledger.get()))
+            }
             Refusal::Final => Self::new(StatusCode::GONE, "final", detail),
             Refusal::ExceedsCoverage { coverage, .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "exceeds_coverage", detail)
-                    .amount("coverage", coverage)
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "exceeds_coverage", detail).amount("coverage", coverage)
             }
             // What was paid out is the highest that is known, though no commitment for it is held here.
             Refusal::NotAboveWithdrawn { withdrawn, .. } => {

@@ -12,8 +12,7 @@ use std::pin::Pin;
 
 use paychan_channel::xdr::{LedgerKey, Transaction, TransactionEnvelope};
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, ContractId, Ledger, SacAsset, Signature, Stroops,
-    WasmHash,
+    AccountId, Address, Amount, ChannelState, ContractId, Ledger, SacAsset, Signature, Stroops, WasmHash,
 };
 
 use crate::admission::{Payability, TokenFacts};
@@ -122,10 +121,7 @@ pub struct WatchedChannel {
 
 /// What reading one channel gave. One unreadable channel must not hide the others.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are states, which a box would only move"
-)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are states, which a box would only move")]
 pub enum ChannelRead {
     /// Its state.
     Read(ChannelState),

@@ -22,14 +22,8 @@ const MAX_DECIMALS: u32 = 38;
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     listen(config)?;
     network(&config.network)?;
-    listed(
-        "recipients",
-        config.recipients.iter().map(|recipient| recipient.address),
-    )?;
-    listed(
-        "trusted_code",
-        config.trusted_code.iter().map(|code| code.wasm_hash),
-    )?;
+    listed("recipients", config.recipients.iter().map(|recipient| recipient.address))?;
+    listed("trusted_code", config.trusted_code.iter().map(|code| code.wasm_hash))?;
     listed("tokens", config.tokens.iter().map(|token| token.contract))?;
     recipients(config)?;
     if config.fees.max_inclusion_fee.get() < BASE_FEE {
@@ -44,10 +38,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             config.fees.max_inclusion_fee
         ));
     }
-    config
-        .tokens
-        .iter()
-        .try_for_each(|token| dust(config, token))?;
+    config.tokens.iter().try_for_each(|token| dust(config, token))?;
     terms(config)?;
     life(&config.life)
 }
@@ -69,20 +60,14 @@ fn network(network: &Network) -> Result<(), ConfigError> {
             return no("network has both `name` and `passphrase`; give one".to_owned());
         }
         (None, None) => {
-            return no(
-                "network has neither `name` (testnet, mainnet) nor `passphrase`; give one"
-                    .to_owned(),
-            );
+            return no("network has neither `name` (testnet, mainnet) nor `passphrase`; give one".to_owned());
         }
         (None, Some(passphrase)) if passphrase.trim().is_empty() => {
             return no("network.passphrase is empty".to_owned());
         }
         _ => {}
     }
-    if !["http://", "https://"]
-        .iter()
-        .any(|scheme| network.rpc_url.starts_with(scheme))
-    {
+    if !["http://", "https://"].iter().any(|scheme| network.rpc_url.starts_with(scheme)) {
         return no("network.rpc_url must start with http:// or https://".to_owned());
     }
     at_least_one("network.timeout_ms", network.timeout_ms)?;
@@ -90,23 +75,16 @@ fn network(network: &Network) -> Result<(), ConfigError> {
 }
 
 /// A list that may not be empty, nor name a thing twice.
-fn listed<T: Eq + Hash + Display>(
-    key: &str,
-    all: impl Iterator<Item = T>,
-) -> Result<(), ConfigError> {
+fn listed<T: Eq + Hash + Display>(key: &str, all: impl Iterator<Item = T>) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
     for item in all {
         if seen.contains(&item) {
-            return no(format!(
-                "{key} names {item} twice; once is enough, and two could contradict each other"
-            ));
+            return no(format!("{key} names {item} twice; once is enough, and two could contradict each other"));
         }
         seen.insert(item);
     }
     if seen.is_empty() {
-        return no(format!(
-            "{key} is empty: no channel could ever be admitted; add a [[{key}]] table"
-        ));
+        return no(format!("{key} is empty: no channel could ever be admitted; add a [[{key}]] table"));
     }
     Ok(())
 }
@@ -126,10 +104,7 @@ fn recipients(config: &Config) -> Result<(), ConfigError> {
 fn dust(config: &Config, token: &Token) -> Result<(), ConfigError> {
     let Token { code, dust, .. } = token;
     if token.decimals > MAX_DECIMALS {
-        return no(format!(
-            "tokens: {code} has {} decimals; at most {MAX_DECIMALS} fit an amount",
-            token.decimals
-        ));
+        return no(format!("tokens: {code} has {} decimals; at most {MAX_DECIMALS} fit an amount", token.decimals));
     }
     if token.minimum_deposit < *dust || token.minimum_deposit.is_zero() {
         return no(format!(
@@ -140,11 +115,7 @@ fn dust(config: &Config, token: &Token) -> Result<(), ConfigError> {
     }
     // What is not dust must be worth its settlement; else "never above the value at stake" and "everything above dust is
     // settled" could not both hold.
-    let cost = config
-        .fees
-        .assumed_resource_fee
-        .get()
-        .saturating_add(BASE_FEE);
+    let cost = config.fees.assumed_resource_fee.get().saturating_add(BASE_FEE);
     let worth = token.value(*dust).get();
     if worth < cost {
         return no(format!(
@@ -157,10 +128,7 @@ fn dust(config: &Config, token: &Token) -> Result<(), ConfigError> {
 
 fn terms(config: &Config) -> Result<(), ConfigError> {
     let reaction = &config.reaction;
-    at_least_one(
-        "reaction.sweep_interval_ledgers",
-        reaction.sweep_interval_ledgers,
-    )?;
+    at_least_one("reaction.sweep_interval_ledgers", reaction.sweep_interval_ledgers)?;
     at_least_one("reaction.sweep_ledgers", reaction.sweep_ledgers)?;
     at_least_one("reaction.attempts", reaction.attempts)?;
     at_least_one("reaction.confirm_ledgers", reaction.confirm_ledgers)?;

@@ -29,12 +29,7 @@ pub enum ConfigErrorKind {
 
 impl ConfigError {
     pub(super) fn new(kind: ConfigErrorKind, message: String) -> Self {
-        Self {
-            kind,
-            file: None,
-            line: None,
-            message,
-        }
+        Self { kind, file: None, line: None, message }
     }
 
     pub(super) fn contradiction(message: String) -> Self {
@@ -42,21 +37,12 @@ impl ConfigError {
     }
 
     pub(super) fn syntax(text: &str, error: &toml::de::Error) -> Self {
-        let line = error
-            .span()
-            .and_then(|span| text.get(..span.start))
-            .map(|before| before.matches('\n').count() + 1);
-        Self {
-            line,
-            ..Self::new(ConfigErrorKind::Syntax, hide_secrets(error.message()))
-        }
+        let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
+        Self { line, ..Self::new(ConfigErrorKind::Syntax, hide_secrets(error.message())) }
     }
 
     pub(super) fn in_file(self, path: &Path) -> Self {
-        Self {
-            file: Some(path.to_owned()),
-            ..self
-        }
+        Self { file: Some(path.to_owned()), ..self }
     }
 
     /// The line that it is about, counted from 1, when there is one.
@@ -76,11 +62,7 @@ fn hide_secrets(message: &str) -> String {
         let end = from.find(|c| !is_word(c)).unwrap_or(from.len());
         let (word, after) = from.split_at(end);
         shown.push_str(between);
-        shown.push_str(if is_key(word) {
-            "S... (a secret key; it does not belong here)"
-        } else {
-            word
-        });
+        shown.push_str(if is_key(word) { "S... (a secret key; it does not belong here)" } else { word });
         rest = after;
     }
     shown.push_str(rest);

@@ -190,10 +190,7 @@ pub struct Fees {
 
 impl Default for Fees {
     fn default() -> Self {
-        Self {
-            max_inclusion_fee: Stroops(10_000_000),
-            assumed_resource_fee: Stroops(200_000),
-        }
+        Self { max_inclusion_fee: Stroops(10_000_000), assumed_resource_fee: Stroops(200_000) }
     }
 }
 
@@ -215,13 +212,7 @@ pub struct Reaction {
 
 impl Default for Reaction {
     fn default() -> Self {
-        Self {
-            sweep_interval_ledgers: 120,
-            sweep_ledgers: 6,
-            node_lag_ledgers: 12,
-            attempts: 10,
-            confirm_ledgers: 3,
-        }
+        Self { sweep_interval_ledgers: 120, sweep_ledgers: 6, node_lag_ledgers: 12, attempts: 10, confirm_ledgers: 3 }
     }
 }
 
@@ -240,11 +231,7 @@ pub struct Fresh {
 
 impl Default for Fresh {
     fn default() -> Self {
-        Self {
-            ledgers: 12,
-            seconds: 60,
-            seconds_ahead: 60,
-        }
+        Self { ledgers: 12, seconds: 60, seconds_ahead: 60 }
     }
 }
 
@@ -261,10 +248,7 @@ pub struct LifeLimits {
 
 impl Default for LifeLimits {
     fn default() -> Self {
-        Self {
-            floor_ledgers: 51_840,
-            extend_to_ledgers: 518_400,
-        }
+        Self { floor_ledgers: 51_840, extend_to_ledgers: 518_400 }
     }
 }
 
@@ -291,11 +275,7 @@ impl Config {
     /// [`ConfigErrorKind::Unreadable`], and those of [`Config::parse`], with the file's name.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            ConfigError::new(
-                ConfigErrorKind::Unreadable,
-                format!("the file cannot be read: {error}"),
-            )
-            .in_file(path)
+            ConfigError::new(ConfigErrorKind::Unreadable, format!("the file cannot be read: {error}")).in_file(path)
         })?;
         Self::parse(&text).map_err(|error| error.in_file(path))
     }
@@ -306,8 +286,7 @@ impl Config {
     /// [`ConfigErrorKind::Syntax`] for what is no TOML, an unknown key, a missing one or a value of the wrong kind, with
     /// its line; [`ConfigErrorKind::Contradiction`] for settings that cannot be, with their keys.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self =
-            toml::from_str(text).map_err(|error| ConfigError::syntax(text, &error))?;
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::syntax(text, &error))?;
         check::check(&config)?;
         Ok(config)
     }
@@ -333,34 +312,20 @@ impl Config {
 
     /// The recipient, if it is watched for.
     pub fn recipient(&self, address: &Address) -> Option<&Recipient> {
-        self.recipients
-            .iter()
-            .find(|recipient| recipient.address == *address)
+        self.recipients.iter().find(|recipient| recipient.address == *address)
     }
 
     /// The trusted code with this hash.
     pub fn code(&self, hash: &WasmHash) -> Option<&TrustedCode> {
-        self.trusted_code
-            .iter()
-            .find(|code| code.wasm_hash == *hash)
+        self.trusted_code.iter().find(|code| code.wasm_hash == *hash)
     }
 
     /// The floor for so many channels on a network with this target close time.
     ///
     /// `bounds` is b: ledgers from building a transaction until it can no longer be included, the settler's own constant.
-    pub fn floor(
-        &self,
-        target_close_ms: u32,
-        bounds: u32,
-        channels: u32,
-    ) -> Result<Floor, FloorError> {
-        let Reaction {
-            sweep_interval_ledgers,
-            sweep_ledgers,
-            node_lag_ledgers,
-            attempts,
-            confirm_ledgers,
-        } = self.reaction;
+    pub fn floor(&self, target_close_ms: u32, bounds: u32, channels: u32) -> Result<Floor, FloorError> {
+        let Reaction { sweep_interval_ledgers, sweep_ledgers, node_lag_ledgers, attempts, confirm_ledgers } =
+            self.reaction;
         Floor::of(Terms {
             sweep: sweep_ledgers,
             poll: floor::poll_ledgers(self.network.poll_interval_ms, target_close_ms)?,

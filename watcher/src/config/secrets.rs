@@ -38,26 +38,17 @@ impl Secrets {
     pub fn read(config: &Config) -> Result<Self, ConfigError> {
         let mut recipients = HashMap::new();
         for recipient in &config.recipients {
-            let (Some(source), Address::Account(account)) = (&recipient.secret, recipient.address)
-            else {
+            let (Some(source), Address::Account(account)) = (&recipient.secret, recipient.address) else {
                 continue;
             };
             let what = format!("the secret of recipient {account}");
             let key = key(&what, source)?;
             if key.account() != account {
-                return Err(wrong(
-                    &what,
-                    source,
-                    &format!("is the key of another account, {}", key.account()),
-                ));
+                return Err(wrong(&what, source, &format!("is the key of another account, {}", key.account())));
             }
             recipients.insert(account, key);
         }
-        Ok(Self {
-            token: ApiToken::read(&config.token)?,
-            lane: key("lane.secret", &config.lane.secret)?,
-            recipients,
-        })
+        Ok(Self { token: ApiToken::read(&config.token)?, lane: key("lane.secret", &config.lane.secret)?, recipients })
     }
 }
 
@@ -97,13 +88,9 @@ impl ApiToken {
 }
 
 fn key(what: &str, source: &SecretSource) -> Result<SecretKey, ConfigError> {
-    read(what, source)?.parse().map_err(|_| {
-        wrong(
-            what,
-            source,
-            "is not a secret key: expected S... of 56 characters and nothing else",
-        )
-    })
+    read(what, source)?
+        .parse()
+        .map_err(|_| wrong(what, source, "is not a secret key: expected S... of 56 characters and nothing else"))
 }
 
 /// Reads a secret's text, without the white space around it.
@@ -122,33 +109,21 @@ fn read(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigEr
     }
     let mode = metadata.permissions().mode() & 0o777;
     if mode & !allowed != 0 {
-        let why = format!(
-            "can be read by others (mode {mode:04o}): make it yours alone with `chmod 600 {}`",
-            path.display()
-        );
+        let why =
+            format!("can be read by others (mode {mode:04o}): make it yours alone with `chmod 600 {}`", path.display());
         return Err(wrong(what, source, &why));
     }
     // Room for all of it at once: a string that grows leaves copies of the secret behind.
     let room = usize::try_from(metadata.len().min(LONGEST_SECRET)).unwrap_or_default();
     let mut text = Zeroizing::new(String::with_capacity(room + 1));
-    file.by_ref()
-        .take(LONGEST_SECRET)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
+    file.by_ref().take(LONGEST_SECRET).read_to_string(&mut text).map_err(failed)?;
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
 fn credential(what: &str, name: &str) -> Result<PathBuf, ConfigError> {
-    let no = |why: &str| {
-        ConfigError::new(
-            ConfigErrorKind::Secret,
-            format!("{what}: the credential {name:?} {why}"),
-        )
-    };
+    let no = |why: &str| ConfigError::new(ConfigErrorKind::Secret, format!("{what}: the credential {name:?} {why}"));
     if name.is_empty() || name.contains('/') {
-        return Err(no(
-            "is not a name: expected the file name of a systemd credential",
-        ));
+        return Err(no("is not a name: expected the file name of a systemd credential"));
     }
     let directory = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or_else(|| {
         no("cannot be found: CREDENTIALS_DIRECTORY is not set; start the watcher by systemd with LoadCredential=, or name a file")

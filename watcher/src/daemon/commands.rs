@@ -28,8 +28,7 @@ pub async fn status(config: &Config, json: bool) -> Result<String, RunError> {
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, RunError> {
-    serde_json::to_string_pretty(value)
-        .map_err(|error| RunError::Other(format!("no JSON can be made of it: {error}")))
+    serde_json::to_string_pretty(value).map_err(|error| RunError::Other(format!("no JSON can be made of it: {error}")))
 }
 
 /// Checks configuration, secrets, endpoint and terms, and answers with the floor's table. Changes nothing.
@@ -41,10 +40,7 @@ pub async fn check(config: &Config) -> Result<String, RunError> {
     let channels = match store::read_only(&config.data_dir) {
         Ok(journal) => journal.channels.len(),
         // No store yet: the first start makes one.
-        Err(StoreError::Io {
-            kind: std::io::ErrorKind::NotFound,
-            ..
-        }) => 0,
+        Err(StoreError::Io { kind: std::io::ErrorKind::NotFound, .. }) => 0,
         Err(error) => return Err(error.into()),
     };
     let chain = endpoint(config).await?;
@@ -86,8 +82,7 @@ pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
     store.shutdown().await?;
     let (confirmed, unreadable) = confirmed?;
     let mut said = match confirmed.is_empty() {
-        true => "On no channel has the chain paid more than the store holds. Nothing was written."
-            .to_owned(),
+        true => "On no channel has the chain paid more than the store holds. Nothing was written.".to_owned(),
         false => format!(
             "Confirmed for {}. Commitments between what the store holds and what was paid were acknowledged and \
              forgotten; no money is lost by that, for they were paid out. Commitments above what was paid may be \
@@ -96,10 +91,7 @@ pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
         ),
     };
     if !unreadable.is_empty() {
-        said.push_str(&format!(
-            "\nCould not be read, and was left as it is: {}.",
-            list(&unreadable)
-        ));
+        said.push_str(&format!("\nCould not be read, and was left as it is: {}.", list(&unreadable)));
     }
     Ok(said)
 }
@@ -125,9 +117,7 @@ async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Chann
         };
         let held = held.iter().find(|held| held.channel() == state.channel);
         if held.is_some_and(|held| rolled_back(held, state.withdrawn)) {
-            store
-                .confirm_rollback(state.channel, state.withdrawn)
-                .await?;
+            store.confirm_rollback(state.channel, state.withdrawn).await?;
             confirmed.push(state.channel);
         }
     }
@@ -135,11 +125,7 @@ async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Chann
 }
 
 fn list(channels: &[ContractId]) -> String {
-    channels
-        .iter()
-        .map(ContractId::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    channels.iter().map(ContractId::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The configured endpoint, of the configured network.

@@ -31,9 +31,7 @@ pub enum RunError {
     #[error("status: {0}")]
     Status(#[from] StatusError),
     /// The API's address can't be listened on.
-    #[error(
-        "the API can't listen on {listen}: {why}; free the address, or give `listen` another one"
-    )]
+    #[error("the API can't listen on {listen}: {why}; free the address, or give `listen` another one")]
     Listen {
         /// The configured address.
         listen: String,
@@ -68,9 +66,7 @@ impl RunError {
             },
             Self::Status(StatusError::Config(_)) => Exit::Config,
             Self::Status(StatusError::Journal(error)) => of_store(error),
-            Self::Status(_) | Self::Listen { .. } | Self::Part { .. } | Self::Other(_) => {
-                Exit::Failed
-            }
+            Self::Status(_) | Self::Listen { .. } | Self::Part { .. } | Self::Other(_) => Exit::Failed,
         }
     }
 }
@@ -78,9 +74,9 @@ impl RunError {
 fn of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::HeldByAnotherProcess { .. } => Exit::StoreHeld,
-        StoreError::Damaged(_)
-        | StoreError::WrongNetwork { .. }
-        | StoreError::NewerVersion { .. } => Exit::StoreDamaged,
+        StoreError::Damaged(_) | StoreError::WrongNetwork { .. } | StoreError::NewerVersion { .. } => {
+            Exit::StoreDamaged
+        }
         _ => Exit::Failed,
     }
 }

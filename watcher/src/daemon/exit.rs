@@ -52,20 +52,11 @@ mod tests {
 
     #[test]
     fn every_exit_code_is_documented_and_none_is_used_twice() {
-        let all = [
-            Exit::Failed,
-            Exit::Config,
-            Exit::StoreHeld,
-            Exit::StoreDamaged,
-            Exit::WrongNetwork,
-        ];
+        let all = [Exit::Failed, Exit::Config, Exit::StoreHeld, Exit::StoreDamaged, Exit::WrongNetwork];
         let mut seen = std::collections::BTreeSet::new();
         for exit in all {
             assert!(seen.insert(exit.code()), "{exit:?} shares its code");
-            assert!(
-                EXIT_CODES.contains(&format!("\n  {}  ", exit.code())),
-                "{exit:?} is not documented"
-            );
+            assert!(EXIT_CODES.contains(&format!("\n  {}  ", exit.code())), "{exit:?} is not documented");
         }
     }
 }

@@ -8,10 +8,7 @@ use tracing_subscriber::EnvFilter;
 /// Alarms are errors with the field `alarm`.
 pub fn start(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stdout)
-        .with_target(false);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stdout).with_target(false);
     // A second start in one process (tests) keeps the first one's.
     let _ = match json {
         true => logs.json().flatten_event(true).try_init(),

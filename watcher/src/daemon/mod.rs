@@ -54,18 +54,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let config = Arc::new(config);
     let secrets = Secrets::read(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let chain = Arc::new(RpcChain::new(
-        &config.network.rpc_url,
-        Duration::from_millis(config.network.timeout_ms.into()),
-    )?);
+    let chain =
+        Arc::new(RpcChain::new(&config.network.rpc_url, Duration::from_millis(config.network.timeout_ms.into()))?);
     let store = open_store(&config).await?;
 
     let view = Arc::new(View::new());
     let gate = Arc::new(ViewGate::new(view.clone(), clock.clone(), config.clone()));
     if store.set_gate(gate.clone()).is_err() {
-        return Err(RunError::Other(
-            "the store had a gate before it was given one".to_owned(),
-        ));
+        return Err(RunError::Other("the store had a gate before it was given one".to_owned()));
     }
     let lane = secrets.lane.account();
     let follower = Follower::new(
@@ -95,13 +91,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     })?;
     let api = Arc::new(Api {
         token: secrets.token,
-        intake: Intake::new(
-            config.clone(),
-            chain.clone(),
-            store.clone(),
-            view.clone(),
-            IN_FLIGHT_LEDGERS,
-        ),
+        intake: Intake::new(config.clone(), chain.clone(), store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
         acceptance: Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(reader)),
         reporter: Reporter::new(config.clone(), store.clone(), view.clone(), clock.clone()),
     });
@@ -127,12 +117,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
     parts.spawn(serve(listener, api, stopped.clone()));
     parts.spawn(work.run(lane));
-    parts.spawn(service::watchdog(
-        vec![follows, settles],
-        store.clone(),
-        clock,
-        stopped,
-    ));
+    parts.spawn(service::watchdog(vec![follows, settles], store.clone(), clock, stopped));
 
     let ended = tokio::select! {
         () = shutdown => {
@@ -164,12 +149,9 @@ async fn open_store(config: &Config) -> Result<Store, RunError> {
     let (dir, network) = (config.data_dir.clone(), config.network_id());
     // Reads the journal and verifies signatures: seconds of work, and systemd is told to be patient.
     service::starting("reading the journal", Duration::from_secs(600));
-    let opened =
-        tokio::task::spawn_blocking(move || Store::open(&dir, &network, Options::default())).await;
-    let (store, recovered) = opened.map_err(|error| RunError::Part {
-        part: "reading the journal",
-        why: error.to_string(),
-    })??;
+    let opened = tokio::task::spawn_blocking(move || Store::open(&dir, &network, Options::default())).await;
+    let (store, recovered) =
+        opened.map_err(|error| RunError::Part { part: "reading the journal", why: error.to_string() })??;
     info!(
         channels = recovered.channels,
         in_flight = recovered.in_flight,
@@ -180,28 +162,18 @@ async fn open_store(config: &Config) -> Result<Store, RunError> {
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, RunError> {
-    let failed = |error: std::io::Error| RunError::Listen {
-        listen: config.listen.to_string(),
-        why: error.to_string(),
-    };
+    let failed = |error: std::io::Error| RunError::Listen { listen: config.listen.to_string(), why: error.to_string() };
     let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
     let at = listener.local_addr().map_err(failed)?;
     info!(listen = %at, "the API listens; it takes money once the chain is known");
     Ok(listener)
 }
 
-async fn serve(
-    listener: TcpListener,
-    api: Arc<Api>,
-    stopped: watch::Receiver<bool>,
-) -> Result<(), RunError> {
+async fn serve(listener: TcpListener, api: Arc<Api>, stopped: watch::Receiver<bool>) -> Result<(), RunError> {
     axum::serve(listener, api::router(api))
         .with_graceful_shutdown(until(stopped))
         .await
-        .map_err(|error| RunError::Part {
-            part: "the API",
-            why: error.to_string(),
-        })
+        .map_err(|error| RunError::Part { part: "the API", why: error.to_string() })
 }
 
 /// Completes when the daemon is told to stop.
@@ -213,14 +185,8 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 /// No part ends by itself while the daemon runs.
 fn how_it_ended(part: Result<Result<(), RunError>, tokio::task::JoinError>) -> RunError {
     match part {
-        Ok(Ok(())) => RunError::Part {
-            part: "a part of the daemon",
-            why: "it returned".to_owned(),
-        },
+        Ok(Ok(())) => RunError::Part { part: "a part of the daemon", why: "it returned".to_owned() },
         Ok(Err(error)) => error,
-        Err(error) => RunError::Part {
-            part: "a part of the daemon",
-            why: error.to_string(),
-        },
+        Err(error) => RunError::Part { part: "a part of the daemon", why: error.to_string() },
     }
 }

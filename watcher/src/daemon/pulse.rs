@@ -13,10 +13,7 @@ pub(super) struct Pulse(AtomicU64);
 impl Pulse {
     /// The loop went round.
     pub(super) fn beat(&self, boot: Duration) {
-        self.0.store(
-            u64::try_from(boot.as_millis()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+        self.0.store(u64::try_from(boot.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// How long ago that was.
@@ -33,10 +30,7 @@ mod tests {
     fn silence_grows_until_the_next_beat() {
         let pulse = Pulse::default();
         pulse.beat(Duration::from_secs(10));
-        assert_eq!(
-            pulse.silence(Duration::from_secs(13)),
-            Duration::from_secs(3)
-        );
+        assert_eq!(pulse.silence(Duration::from_secs(13)), Duration::from_secs(3));
         pulse.beat(Duration::from_secs(13));
         assert_eq!(pulse.silence(Duration::from_secs(13)), Duration::ZERO);
     }

@@ -26,18 +26,12 @@ const COMMITTER_PATIENCE: Duration = Duration::from_secs(20);
 /// Starting takes longer: this is what it does, and so long it may take from now on.
 pub(super) fn starting(what: &str, patience: Duration) {
     let patience = u32::try_from(patience.as_micros()).unwrap_or(u32::MAX);
-    tell(&[
-        NotifyState::Status(what),
-        NotifyState::ExtendTimeoutUsec(patience),
-    ]);
+    tell(&[NotifyState::Status(what), NotifyState::ExtendTimeoutUsec(patience)]);
 }
 
 /// The store is verified and all channels were read.
 pub(super) fn ready(head: Ledger) {
-    tell(&[
-        NotifyState::Ready,
-        NotifyState::Status(&format!("watching, at ledger {head}")),
-    ]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&format!("watching, at ledger {head}"))]);
 }
 
 /// The daemon is ending.
@@ -68,10 +62,7 @@ pub(super) async fn watchdog(
 }
 
 async fn alive(pulses: &[Arc<Pulse>], store: &Store, clock: &dyn Clock) -> bool {
-    if pulses
-        .iter()
-        .any(|pulse| pulse.silence(clock.boot()) > LONGEST_SILENCE)
-    {
+    if pulses.iter().any(|pulse| pulse.silence(clock.boot()) > LONGEST_SILENCE) {
         error!(alarm = "hanging", "a loop of the watcher stands still");
         return false;
     }

@@ -46,25 +46,8 @@ impl Work {
     pub(super) async fn run(self, lane: AccountId) -> Result<(), RunError> {
         let stopped = self.stopped.clone();
         let (heads, new_head) = watch::channel(Ledger(0));
-        let Self {
-            config,
-            chain,
-            store,
-            view,
-            clock,
-            follower,
-            settler,
-            follows,
-            settles,
-            stopped: told,
-        } = self;
-        let starting = Starting {
-            config: &config,
-            chain: &chain,
-            store: &store,
-            follows: &follows,
-            clock: &clock,
-        };
+        let Self { config, chain, store, view, clock, follower, settler, follows, settles, stopped: told } = self;
+        let starting = Starting { config: &config, chain: &chain, store: &store, follows: &follows, clock: &clock };
         // Between two questions at start nothing is half done: stopping there just ends it.
         let started = tokio::select! {
             () = until(stopped.clone()) => return Ok(()),
@@ -73,22 +56,9 @@ impl Work {
         view.saw_network(started);
         info!(account = %lane, "fees are paid by this account");
         let poll = Duration::from_millis(config.network.poll_interval_ms.into());
-        let following = Following {
-            follower,
-            view,
-            clock: clock.clone(),
-            pulse: follows,
-            poll,
-        };
-        let settling = Settling {
-            settler,
-            clock,
-            pulse: settles,
-        };
-        tokio::try_join!(
-            following.run(heads, told.clone()),
-            settling.run(new_head, told)
-        )?;
+        let following = Following { follower, view, clock: clock.clone(), pulse: follows, poll };
+        let settling = Settling { settler, clock, pulse: settles };
+        tokio::try_join!(following.run(heads, told.clone()), settling.run(new_head, told))?;
         Ok(())
     }
 }
@@ -106,23 +76,16 @@ impl Starting<'_> {
     /// Makes sure of the network and of the terms that the floor is derived from.
     async fn terms(&self) -> Result<NetworkTerms, RunError> {
         let passphrase = self.config.passphrase();
-        self.asking("which network the endpoint serves", || {
-            Box::pin(self.chain.check_network(passphrase))
-        })
-        .await?;
+        self.asking("which network the endpoint serves", || Box::pin(self.chain.check_network(passphrase))).await?;
         info!(
             endpoint = %self.chain.endpoint(), passphrase,
             "one endpoint is configured: it is trusted. What it says of the chain is believed, and nobody is asked \
              whether it is true"
         );
-        let terms = self
-            .asking("the network's settings", || self.chain.settings())
-            .await?;
+        let terms = self.asking("the network's settings", || self.chain.settings()).await?;
         let held = self.store.all_held();
         let channels = u32::try_from(held.len()).unwrap_or(u32::MAX);
-        let floor = self
-            .config
-            .floor(terms.target_close_ms, IN_FLIGHT_LEDGERS, channels)?;
+        let floor = self.config.floor(terms.target_close_ms, IN_FLIGHT_LEDGERS, channels)?;
         info!("{floor}");
         info!(
             reaction = floor.reaction,
@@ -141,10 +104,7 @@ impl Starting<'_> {
             ),
             Err(error) => return Err(error.into()),
         }
-        for held in held
-            .iter()
-            .filter(|held| held.admission.refund_waiting_period < floor.waiting_period)
-        {
+        for held in held.iter().filter(|held| held.admission.refund_waiting_period < floor.waiting_period) {
             error!(
                 alarm = "waiting_period_too_short", channel = %held.channel(), floor = floor.waiting_period,
                 waiting_period = held.admission.refund_waiting_period,
@@ -155,11 +115,7 @@ impl Starting<'_> {
     }
 
     /// Asks until there is an answer. An endpoint that serves another network is no answer to wait for.
-    async fn asking<'q, T>(
-        &self,
-        what: &str,
-        question: impl Fn() -> Asking<'q, T>,
-    ) -> Result<T, RunError> {
+    async fn asking<'q, T>(&self, what: &str, question: impl Fn() -> Asking<'q, T>) -> Result<T, RunError> {
         loop {
             service::starting(&format!("asking for {what}"), Duration::from_secs(120));
             self.follows.beat(self.clock.boot());
@@ -189,11 +145,7 @@ struct Following {
 }
 
 impl Following {
-    async fn run(
-        mut self,
-        heads: watch::Sender<Ledger>,
-        stopped: watch::Receiver<bool>,
-    ) -> Result<(), RunError> {
+    async fn run(mut self, heads: watch::Sender<Ledger>, stopped: watch::Receiver<bool>) -> Result<(), RunError> {
         let mut ready = false;
         while !*stopped.borrow() {
             self.pulse.beat(self.clock.boot());
@@ -206,14 +158,11 @@ impl Following {
                     }
                 }
                 // The follower said what is wrong. What it learned before that may still be settled on.
-                Err(_) if !ready => {
-                    service::starting("reading all channels", Duration::from_secs(120))
-                }
+                Err(_) if !ready => service::starting("reading all channels", Duration::from_secs(120)),
                 Err(_) => {}
             }
             if let Some(head) = self.view.head() {
-                heads
-                    .send_if_modified(|known| std::mem::replace(known, head.ledger) != head.ledger);
+                heads.send_if_modified(|known| std::mem::replace(known, head.ledger) != head.ledger);
             }
             let _ = timeout(self.poll, until(stopped.clone())).await;
         }
@@ -228,11 +177,7 @@ struct Settling {
 }
 
 impl Settling {
-    async fn run(
-        mut self,
-        mut heads: watch::Receiver<Ledger>,
-        stopped: watch::Receiver<bool>,
-    ) -> Result<(), RunError> {
+    async fn run(mut self, mut heads: watch::Receiver<Ledger>, stopped: watch::Receiver<bool>) -> Result<(), RunError> {
         while !*stopped.borrow() {
             self.pulse.beat(self.clock.boot());
             tokio::select! {

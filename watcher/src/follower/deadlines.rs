@@ -44,8 +44,7 @@ impl Deadlines {
                 _ => continue,
             };
             let left = deadline.since(head);
-            let near =
-                Near::of(left, known.state.refund_waiting_period).filter(|_| !unsettled.is_zero());
+            let near = Near::of(left, known.state.refund_waiting_period).filter(|_| !unsettled.is_zero());
             if near > self.0.get(&channel).copied() {
                 error!(
                     alarm = "deadline_near", %channel, %deadline, left, %unsettled, trouble = known.trouble,

@@ -28,9 +28,7 @@ impl Follower {
             let unsettled = known.state.unsettled(held.highest_amount());
             let sum = owed.entry((known.state.token, known.state.to)).or_default();
             *sum = sum.saturating_add(unsettled);
-            tokens
-                .entry(known.state.token)
-                .or_insert(known.state.token_kind);
+            tokens.entry(known.state.token).or_insert(known.state.token_kind);
         }
         let mut facts = HashMap::new();
         for (token, kind) in &tokens {
@@ -40,10 +38,7 @@ impl Follower {
             let (Some(kind), Some(facts)) = (tokens.get(&token), facts.get(&token)) else {
                 continue;
             };
-            let payability = self
-                .chain
-                .payability(&token, kind.asset(), facts, &to)
-                .await?;
+            let payability = self.chain.payability(&token, kind.asset(), facts, &to).await?;
             if !payability.can_take(owed) {
                 error!(
                     alarm = "recipient_cannot_be_paid", recipient = %to, %token, %owed,
@@ -77,20 +72,11 @@ impl Follower {
         let Some(funds) = self.view.fee_funds() else {
             return;
         };
-        let needed = fees_needed(
-            funds.promised.max(1),
-            funds.settle_resource_fee,
-            &self.settings.fees,
-        );
+        let needed = fees_needed(funds.promised.max(1), funds.settle_resource_fee, &self.settings.fees);
         if funds.spendable >= needed {
             self.fees_low.is_over();
         } else if self.fees_low.is_due(self.clock.boot()) {
-            let accounts: Vec<String> = self
-                .settings
-                .lanes
-                .iter()
-                .map(AccountId::to_string)
-                .collect();
+            let accounts: Vec<String> = self.settings.lanes.iter().map(AccountId::to_string).collect();
             error!(
                 alarm = "fees_low", accounts = accounts.join(", "), spendable = %funds.spendable, %needed,
                 "the fee accounts can't cover what is promised; no commitment is taken until they can. Send them XLM"

@@ -42,11 +42,7 @@ pub fn judge(
     }
     let age = Duration::from_millis(wall_unix_ms.saturating_sub(head.closed_at_unix_ms));
     let below = journal.map_or(0, |known| known.since(head.ledger));
-    if age <= recent && u64::from(below) > recent.as_secs() {
-        Judgement::Restarted
-    } else {
-        Judgement::Behind
-    }
+    if age <= recent && u64::from(below) > recent.as_secs() { Judgement::Restarted } else { Judgement::Behind }
 }
 
 #[cfg(test)]
@@ -56,10 +52,7 @@ mod tests {
     const RECENT: Duration = Duration::from_secs(60);
 
     fn head(ledger: u32, closed_at_s: u64) -> Head {
-        Head {
-            ledger: Ledger(ledger),
-            closed_at_unix_ms: closed_at_s * 1000,
-        }
+        Head { ledger: Ledger(ledger), closed_at_unix_ms: closed_at_s * 1000 }
     }
 
     fn beside(newest: &Head, now: &Head) -> Judgement {
@@ -72,10 +65,7 @@ mod tests {
 
     #[test]
     fn a_first_head_without_a_journal_is_believed() {
-        assert_eq!(
-            judge(&head(5, 1), None, None, 9_000_000, RECENT),
-            Judgement::Current
-        );
+        assert_eq!(judge(&head(5, 1), None, None, 9_000_000, RECENT), Judgement::Current);
     }
 
     #[test]
@@ -86,42 +76,25 @@ mod tests {
 
     #[test]
     fn a_lower_ledger_that_closed_earlier_is_a_lagging_node() {
-        assert_eq!(
-            beside(&head(500, 1_000), &head(499, 995)),
-            Judgement::Behind
-        );
-        assert_eq!(
-            beside(&head(500, 1_000), &head(499, 1_000)),
-            Judgement::Behind,
-            "two ledgers in one second"
-        );
+        assert_eq!(beside(&head(500, 1_000), &head(499, 995)), Judgement::Behind);
+        assert_eq!(beside(&head(500, 1_000), &head(499, 1_000)), Judgement::Behind, "two ledgers in one second");
         assert_eq!(beside(&head(500, 1_000), &head(3, 15)), Judgement::Behind);
     }
 
     #[test]
     fn a_lower_ledger_that_closed_later_is_another_history() {
-        assert_eq!(
-            beside(&head(500, 1_000), &head(3, 1_001)),
-            Judgement::Restarted
-        );
+        assert_eq!(beside(&head(500, 1_000), &head(3, 1_001)), Judgement::Restarted);
     }
 
     #[test]
-    fn at_start_a_recent_ledger_below_the_journals_is_another_history_and_an_old_one_a_lagging_node()
-     {
-        assert_eq!(
-            after_start(500, &head(3, 9_950), 10_000),
-            Judgement::Restarted
-        );
+    fn at_start_a_recent_ledger_below_the_journals_is_another_history_and_an_old_one_a_lagging_node() {
+        assert_eq!(after_start(500, &head(3, 9_950), 10_000), Judgement::Restarted);
         assert_eq!(after_start(500, &head(3, 9_000), 10_000), Judgement::Behind);
         assert_eq!(
             after_start(500, &head(498, 9_992), 10_000),
             Judgement::Behind,
             "a restart within seconds, beside a node that lags by two ledgers"
         );
-        assert_eq!(
-            after_start(500, &head(500, 9_000), 10_000),
-            Judgement::Current
-        );
+        assert_eq!(after_start(500, &head(500, 9_000), 10_000), Judgement::Current);
     }
 }

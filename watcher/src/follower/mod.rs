@@ -89,9 +89,7 @@ pub enum NotFollowed {
     #[error(transparent)]
     Chain(#[from] ChainError),
     /// The endpoint is at an older ledger than is known already.
-    #[error(
-        "the endpoint is at ledger {at}, and ledger {known} was seen already; waiting for it to catch up"
-    )]
+    #[error("the endpoint is at ledger {at}, and ledger {known} was seen already; waiting for it to catch up")]
     Behind {
         /// Its newest ledger.
         at: Ledger,
@@ -205,33 +203,17 @@ impl Follower {
 
     fn check_history(&self, head: &Head) -> Result<(), NotFollowed> {
         let newest = self.view.head();
-        let known = newest
-            .map(|newest| newest.ledger)
-            .or(self.journal)
-            .unwrap_or(head.ledger);
+        let known = newest.map(|newest| newest.ledger).or(self.journal).unwrap_or(head.ledger);
         let wall = self.clock.wall_unix_ms();
-        match judge(
-            head,
-            newest.as_ref(),
-            self.journal,
-            wall,
-            self.settings.recent,
-        ) {
+        match judge(head, newest.as_ref(), self.journal, wall, self.settings.recent) {
             Judgement::Current => Ok(()),
-            Judgement::Behind => Err(NotFollowed::Behind {
-                at: head.ledger,
-                known,
-            }),
-            Judgement::Restarted => Err(NotFollowed::Restarted {
-                at: head.ledger,
-                known,
-            }),
+            Judgement::Behind => Err(NotFollowed::Behind { at: head.ledger, known }),
+            Judgement::Restarted => Err(NotFollowed::Restarted { at: head.ledger, known }),
         }
     }
 
     fn sweep_is_due(&self, head: Ledger) -> bool {
-        self.swept_at
-            .is_none_or(|last| head.since(last) >= self.settings.sweep_interval)
+        self.swept_at.is_none_or(|last| head.since(last) >= self.settings.sweep_interval)
     }
 
     /// Reads the events up to `head`: from where the last tick ended, or, after a gap, from `head` on, and then the
@@ -290,10 +272,7 @@ impl Follower {
                 None => return Ok(()),
             }
         }
-        warn!(
-            pages = PAGES_A_TICK,
-            "more `close` events than one tick reads; the rest comes with the next"
-        );
+        warn!(pages = PAGES_A_TICK, "more `close` events than one tick reads; the rest comes with the next");
         Ok(())
     }
 
@@ -317,19 +296,14 @@ impl Follower {
         let view = &self.view;
         self.hinted.retain(|channel, at| {
             // One that can't be read is marked so, and takes no money: there is nothing to wait for.
-            !read.unreadable.contains(channel)
-                && view
-                    .channel(channel)
-                    .is_some_and(|known| known.state.read_at < *at)
+            !read.unreadable.contains(channel) && view.channel(channel).is_some_and(|known| known.state.read_at < *at)
         });
         match self.hinted.values().max() {
             None => Ok(()),
             Some(at) => Err(ChainError {
                 what: "reading channels that are closing",
                 kind: ChainErrorKind::Behind,
-                message: format!(
-                    "the endpoint told of an event in ledger {at} and gave older entries"
-                ),
+                message: format!("the endpoint told of an event in ledger {at} and gave older entries"),
             }),
         }
     }
@@ -354,10 +328,7 @@ impl Follower {
             .map(|known| known.state.channel)
             .collect();
         if !behind.is_empty() {
-            debug!(
-                channels = behind.len(),
-                "read by themselves: their last read was of an old copy"
-            );
+            debug!(channels = behind.len(), "read by themselves: their last read was of an old copy");
             self.reader.read(&behind).await?;
         }
         Ok(())
@@ -402,9 +373,7 @@ impl Follower {
 /// The highest ledger that the journal speaks of, if it speaks of any.
 fn highest_ledger(store: &Store) -> Option<Ledger> {
     let held = store.all_held();
-    let decided = held
-        .iter()
-        .flat_map(|held| store.outcomes(&held.channel(), 1));
+    let decided = held.iter().flat_map(|held| store.outcomes(&held.channel(), 1));
     let decided = decided.map(|decided| match decided.outcome {
         Outcome::Confirmed { ledger, .. } | Outcome::Failed { ledger, .. } => ledger,
         Outcome::Expired { at } | Outcome::Dropped { at, .. } => at,

@@ -63,10 +63,7 @@ impl ChannelReader {
     /// # Errors
     /// The endpoint gave no usable answer; what was read before that is in the view.
     pub async fn read(&self, channels: &[ContractId]) -> Result<ReadSummary, ChainError> {
-        let held: Vec<Held> = channels
-            .iter()
-            .filter_map(|channel| self.store.held(channel))
-            .collect();
+        let held: Vec<Held> = channels.iter().filter_map(|channel| self.store.held(channel)).collect();
         self.read_held(&held).await
     }
 
@@ -109,11 +106,7 @@ impl ChannelReader {
         }
     }
 
-    async fn read_one_by_one(
-        &self,
-        held: &[Held],
-        summary: &mut ReadSummary,
-    ) -> Result<(), ChainError> {
+    async fn read_one_by_one(&self, held: &[Held], summary: &mut ReadSummary) -> Result<(), ChainError> {
         let mut failed = None;
         for one in held.chunks(1) {
             let outcome = self.read_some(one, summary).await;
@@ -125,8 +118,7 @@ impl ChannelReader {
     /// Reads so many channels as one call takes.
     async fn read_some(&self, some: &[Held], summary: &mut ReadSummary) -> Result<(), ChainError> {
         let watched: Vec<WatchedChannel> = some.iter().map(|held| self.watched(held)).collect();
-        let by_id: HashMap<ContractId, &Held> =
-            some.iter().map(|held| (held.channel(), held)).collect();
+        let by_id: HashMap<ContractId, &Held> = some.iter().map(|held| (held.channel(), held)).collect();
         let mut missing: HashSet<ContractId> = by_id.keys().copied().collect();
         for read in self.chain.read_channels(&watched).await? {
             let channel = read.channel();
@@ -136,11 +128,7 @@ impl ChannelReader {
             self.take(held, read, summary);
         }
         for channel in missing {
-            self.unreadable(
-                &channel,
-                "the endpoint's answer left it out".to_owned(),
-                summary,
-            );
+            self.unreadable(&channel, "the endpoint's answer left it out".to_owned(), summary);
         }
         for held in some {
             self.remember_paid_elsewhere(held).await;
@@ -171,11 +159,7 @@ impl ChannelReader {
         match same_channel(held, state) {
             Ok(state) => {
                 summary.read += 1;
-                summary.lowest = Some(
-                    summary
-                        .lowest
-                        .map_or(state.read_at, |known| known.min(state.read_at)),
-                );
+                summary.lowest = Some(summary.lowest.map_or(state.read_at, |known| known.min(state.read_at)));
                 if lock(&self.unreadable).remove(&channel) {
                     info!(%channel, at = %state.read_at, "the channel can be read again");
                     self.view.saw_trouble(&channel, None);
@@ -233,9 +217,7 @@ impl ChannelReader {
         let before = self.view.channel(&state.channel);
         let unsettled = state.unsettled(held.highest_amount());
         if let Some(deadline) = state.deadline()
-            && before
-                .as_ref()
-                .is_none_or(|known| known.state.deadline() != Some(deadline))
+            && before.as_ref().is_none_or(|known| known.state.deadline() != Some(deadline))
             && !state.is_final()
         {
             error!(
@@ -272,16 +254,12 @@ impl ChannelReader {
         );
         lock(&self.unreadable).insert(*channel);
         self.view.saw_unreadable(channel);
-        self.view
-            .saw_trouble(channel, Some(format!("can't be read: {why}")));
+        self.view.saw_trouble(channel, Some(format!("can't be read: {why}")));
     }
 }
 
 impl Reread for ChannelReader {
-    fn reread<'a>(
-        &'a self,
-        channel: &'a ContractId,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
             if self.may_reread(channel)
                 && let Err(error) = self.read(&[*channel]).await
@@ -300,25 +278,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Checks that what can't change has not changed: else it is not the channel that was admitted, whatever its address.
 fn same_channel(held: &Held, state: ChannelState) -> Result<ChannelState, String> {
     let admitted = &held.admission;
-    let state = state
-        .expect_layout(admitted.layout)
-        .map_err(|error| error.to_string())?;
+    let state = state.expect_layout(admitted.layout).map_err(|error| error.to_string())?;
     let changed = if state.wasm_hash != admitted.wasm_hash {
-        Some((
-            "code",
-            admitted.wasm_hash.to_string(),
-            state.wasm_hash.to_string(),
-        ))
+        Some(("code", admitted.wasm_hash.to_string(), state.wasm_hash.to_string()))
     } else if state.to != admitted.to {
         Some(("recipient", admitted.to.to_string(), state.to.to_string()))
     } else if state.token != admitted.token {
         Some(("token", admitted.token.to_string(), state.token.to_string()))
     } else if state.commitment_key != admitted.commitment_key {
-        Some((
-            "commitment key",
-            hex::encode(admitted.commitment_key),
-            hex::encode(state.commitment_key),
-        ))
+        Some(("commitment key", hex::encode(admitted.commitment_key), hex::encode(state.commitment_key)))
     } else if state.refund_waiting_period != admitted.refund_waiting_period {
         let (then, now) = (admitted.refund_waiting_period, state.refund_waiting_period);
         Some(("waiting period", then.to_string(), now.to_string()))
@@ -326,9 +294,7 @@ fn same_channel(held: &Held, state: ChannelState) -> Result<ChannelState, String
         None
     };
     match changed {
-        Some((what, then, now)) => Err(format!(
-            "its {what} was {then} when it was admitted and is {now} now"
-        )),
+        Some((what, then, now)) => Err(format!("its {what} was {then} when it was admitted and is {now} now")),
         None => Ok(state),
     }
 }

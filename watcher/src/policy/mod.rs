@@ -65,10 +65,7 @@ impl Limits {
         market: Stroops,
         resource_fee: Option<Stroops>,
     ) -> Self {
-        let extend_to = config
-            .life
-            .extend_to_ledgers
-            .min(network.max_entry_ttl.saturating_sub(1));
+        let extend_to = config.life.extend_to_ledgers.min(network.max_entry_ttl.saturating_sub(1));
         Self {
             head,
             market,
@@ -113,9 +110,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Report {
     /// The channel is closing, and what is unsettled is below the dust limit.
-    #[error(
-        "closing with {unsettled} base units unsettled, below the dust limit of {dust}: not settled"
-    )]
+    #[error("closing with {unsettled} base units unsettled, below the dust limit of {dust}: not settled")]
     Dust {
         /// Unsettled, base units.
         unsettled: Amount,
@@ -143,11 +138,7 @@ pub fn decide(known: &Known<'_>, limits: &Limits) -> Action {
     let highest = known.held.highest_amount();
     let unsettled = known.channel.state.unsettled(highest);
     if known.channel.state.is_final() {
-        return if unsettled.is_zero() {
-            Action::Wait
-        } else {
-            Action::Report(Report::Lost { unsettled })
-        };
+        return if unsettled.is_zero() { Action::Wait } else { Action::Report(Report::Lost { unsettled }) };
     }
     if let Some(deadline) = known.channel.deadline {
         return before_refund(known, limits, deadline, highest, unsettled);
@@ -156,13 +147,7 @@ pub fn decide(known: &Known<'_>, limits: &Limits) -> Action {
 }
 
 /// Rule 1: a close was seen. Also after the deadline: settling works until the refund does.
-fn before_refund(
-    known: &Known<'_>,
-    limits: &Limits,
-    deadline: Ledger,
-    highest: Amount,
-    unsettled: Amount,
-) -> Action {
+fn before_refund(known: &Known<'_>, limits: &Limits, deadline: Ledger, highest: Amount, unsettled: Amount) -> Action {
     if unsettled.is_zero() {
         return Action::Wait;
     }
@@ -173,23 +158,11 @@ fn before_refund(
     let value = known.token.map(|token| token.value(unsettled));
     let cap = cap(value, limits);
     let window = known.channel.state.refund_waiting_period;
-    let bid = bid(
-        deadline.since(limits.head),
-        window,
-        limits.market,
-        known.asked,
-        cap,
-    );
+    let bid = bid(deadline.since(limits.head), window, limits.market, known.asked, cap);
     if known.can_close && !known.close_failed {
-        Action::Close {
-            amount: highest,
-            bid,
-        }
+        Action::Close { amount: highest, bid }
     } else {
-        Action::Settle {
-            amount: highest,
-            bid,
-        }
+        Action::Settle { amount: highest, bid }
     }
 }
 
@@ -218,52 +191,29 @@ fn keep_alive(known: &Known<'_>, limits: &Limits) -> Action {
 /// The persistent entries that settling a channel touches, with their lives.
 fn entries(channel: &ChannelView) -> Vec<(&'static str, Life, LedgerKey)> {
     let state = &channel.state;
-    let keys = ChannelKeys::of(
-        &state.channel,
-        &state.wasm_hash,
-        &state.token,
-        state.token_kind.code().as_ref(),
-    );
+    let keys = ChannelKeys::of(&state.channel, &state.wasm_hash, &state.token, state.token_kind.code().as_ref());
     let lives = &state.lives;
     let named = [
         ("instance", lives.instance, Some(keys.instance)),
         ("code", lives.code, Some(keys.code)),
-        (
-            "token balance",
-            lives.token_balance,
-            Some(keys.token_balance),
-        ),
-        (
-            "token instance",
-            lives.token_instance,
-            Some(keys.token_instance),
-        ),
+        ("token balance", lives.token_balance, Some(keys.token_balance)),
+        ("token instance", lives.token_instance, Some(keys.token_instance)),
         ("token code", lives.token_code, keys.token_code),
     ];
-    named
-        .into_iter()
-        .filter_map(|(name, until, key)| Some((name, Life::of(until, state.read_at), key?)))
-        .collect()
+    named.into_iter().filter_map(|(name, until, key)| Some((name, Life::of(until, state.read_at), key?))).collect()
 }
 
 /// Ledgers of life that the shortest-lived of the channel's entries has left at `head`; `None` when it has none, 0 when
 /// one is archived.
 pub fn shortest_life(channel: &ChannelView, head: Ledger) -> Option<u32> {
-    channel
-        .state
-        .lives
-        .earliest()
-        .map(|until| until.since(head))
+    channel.state.lives.earliest().map(|until| until.since(head))
 }
 
 /// Whether a close of this channel has failed on chain before, by the store's outcomes for it.
 pub fn close_failed(outcomes: &[Decided]) -> bool {
-    outcomes.iter().any(|decided| {
-        matches!(
-            (&decided.purpose, &decided.outcome),
-            (Purpose::Close { .. }, Outcome::Failed { .. })
-        )
-    })
+    outcomes
+        .iter()
+        .any(|decided| matches!((&decided.purpose, &decided.outcome), (Purpose::Close { .. }, Outcome::Failed { .. })))
 }
 
 impl Known<'_> {

@@ -71,8 +71,7 @@ pub fn plan(all: &[Known<'_>], limits: &Limits) -> Plan {
             Action::Report(report) => plan.reports.push((channel, report)),
         }
     }
-    plan.payouts
-        .sort_by_key(|payout| (payout.deadline, Reverse(payout.value), payout.channel));
+    plan.payouts.sort_by_key(|payout| (payout.deadline, Reverse(payout.value), payout.channel));
     plan.reports.sort_by_key(|(channel, _)| *channel);
     plan.extensions = extensions(due, limits);
     plan
@@ -95,11 +94,7 @@ fn extensions(due: BTreeMap<LedgerKey, BTreeSet<ContractId>>, limits: &Limits) -
     let due: Vec<_> = due.into_iter().collect();
     due.chunks(ENTRIES_PER_EXTENSION)
         .map(|some| {
-            let channels: BTreeSet<ContractId> = some
-                .iter()
-                .flat_map(|(_, channels)| channels)
-                .copied()
-                .collect();
+            let channels: BTreeSet<ContractId> = some.iter().flat_map(|(_, channels)| channels).copied().collect();
             Extension {
                 keys: some.iter().map(|(key, _)| key.clone()).collect(),
                 channels: channels.into_iter().collect(),

@@ -1,15 +1,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
-use paychan_channel::{
-    ChannelState, ContractId, Layout, Ledger, Lives, SacAsset, TokenKind, WasmHash, keys,
-};
+use paychan_channel::{ChannelState, ContractId, Layout, Ledger, Lives, SacAsset, TokenKind, WasmHash, keys};
 use proptest::prelude::*;
 
 use super::*;
 use crate::config::Config;
-use crate::fixtures::{
-    CHANNEL, CODE, HEAD, NETWORK_TERMS, TOKEN, channel_view, config, held, state, units,
-};
+use crate::fixtures::{CHANNEL, CODE, HEAD, NETWORK_TERMS, TOKEN, channel_view, config, held, state, units};
 
 fn limits() -> Limits {
     Limits {
@@ -24,10 +20,7 @@ fn limits() -> Limits {
 
 /// A channel that is closing, with `left` ledgers to its deadline.
 fn closing(left: u32) -> ChannelState {
-    ChannelState {
-        close_effective_at: Some(Ledger(HEAD.0 + left)),
-        ..state()
-    }
+    ChannelState { close_effective_at: Some(Ledger(HEAD.0 + left)), ..state() }
 }
 
 struct Case {
@@ -40,13 +33,7 @@ struct Case {
 
 impl Case {
     fn of(state: ChannelState, highest: u64) -> Self {
-        Self {
-            config: config(),
-            view: channel_view(state),
-            held: held(highest),
-            can_close: false,
-            close_failed: false,
-        }
+        Self { config: config(), view: channel_view(state), held: held(highest), can_close: false, close_failed: false }
     }
 
     fn known(&self) -> Known<'_> {
@@ -73,29 +60,11 @@ fn an_open_channel_with_long_lived_entries_waits() {
 #[test]
 fn a_closing_channel_is_settled_without_the_recipients_key_and_closed_with_it() {
     let mut case = Case::of(closing(17_280), 500_000_000);
-    assert_eq!(
-        case.decide(),
-        Action::Settle {
-            amount: units(500_000_000),
-            bid: Stroops(200)
-        }
-    );
+    assert_eq!(case.decide(), Action::Settle { amount: units(500_000_000), bid: Stroops(200) });
     case.can_close = true;
-    assert_eq!(
-        case.decide(),
-        Action::Close {
-            amount: units(500_000_000),
-            bid: Stroops(200)
-        }
-    );
+    assert_eq!(case.decide(), Action::Close { amount: units(500_000_000), bid: Stroops(200) });
     case.close_failed = true;
-    assert_eq!(
-        case.decide(),
-        Action::Settle {
-            amount: units(500_000_000),
-            bid: Stroops(200)
-        }
-    );
+    assert_eq!(case.decide(), Action::Settle { amount: units(500_000_000), bid: Stroops(200) });
 }
 
 #[test]
@@ -109,63 +78,33 @@ fn a_close_that_only_an_event_told_of_is_acted_on() {
 fn settling_goes_on_after_the_deadline_until_the_refund() {
     let mut passed = closing(0);
     passed.close_effective_at = Some(Ledger(HEAD.0 - 500));
-    assert!(matches!(
-        Case::of(passed.clone(), 500_000_000).decide(),
-        Action::Settle { .. }
-    ));
+    assert!(matches!(Case::of(passed.clone(), 500_000_000).decide(), Action::Settle { .. }));
     passed.refunded = true;
     passed.balance = Amount::ZERO;
-    assert_eq!(
-        Case::of(passed, 500_000_000).decide(),
-        Action::Report(Report::Lost {
-            unsettled: units(500_000_000)
-        })
-    );
+    assert_eq!(Case::of(passed, 500_000_000).decide(), Action::Report(Report::Lost { unsettled: units(500_000_000) }));
 }
 
 #[test]
 fn a_closing_channel_with_nothing_unsettled_waits() {
-    let paid = ChannelState {
-        withdrawn: units(500_000_000),
-        ..closing(100)
-    };
+    let paid = ChannelState { withdrawn: units(500_000_000), ..closing(100) };
     assert_eq!(Case::of(paid.clone(), 500_000_000).decide(), Action::Wait);
-    assert_eq!(
-        Case::of(paid, 400_000_000).decide(),
-        Action::Wait,
-        "somebody settled a higher one"
-    );
+    assert_eq!(Case::of(paid, 400_000_000).decide(), Action::Wait, "somebody settled a higher one");
 }
 
 #[test]
 fn dust_is_reported_and_not_settled_and_the_limit_itself_is_settled() {
     assert_eq!(
         Case::of(closing(100), 99_999).decide(),
-        Action::Report(Report::Dust {
-            unsettled: units(99_999),
-            dust: units(100_000)
-        })
+        Action::Report(Report::Dust { unsettled: units(99_999), dust: units(100_000) })
     );
-    assert!(matches!(
-        Case::of(closing(100), 100_000).decide(),
-        Action::Settle { .. }
-    ));
+    assert!(matches!(Case::of(closing(100), 100_000).decide(), Action::Settle { .. }));
 }
 
 #[test]
 fn a_promise_in_a_token_that_is_no_longer_listed_is_kept_to_the_last_unit() {
     let case = Case::of(closing(0), 1);
-    let unlisted = Known {
-        token: None,
-        ..case.known()
-    };
-    assert_eq!(
-        decide(&unlisted, &limits()),
-        Action::Settle {
-            amount: units(1),
-            bid: Stroops(1_000_000)
-        }
-    );
+    let unlisted = Known { token: None, ..case.known() };
+    assert_eq!(decide(&unlisted, &limits()), Action::Settle { amount: units(1), bid: Stroops(1_000_000) });
 }
 
 type SetLife = fn(&mut ChannelState, Option<Ledger>);
@@ -174,16 +113,10 @@ type SetLife = fn(&mut ChannelState, Option<Ledger>);
 fn entries_of_state() -> [(LedgerKey, SetLife); 4] {
     let holder = paychan_channel::Address::Contract(CHANNEL);
     [
-        (keys::instance(&CHANNEL), |state, until| {
-            state.lives.instance = until
-        }),
+        (keys::instance(&CHANNEL), |state, until| state.lives.instance = until),
         (keys::code(&CODE), |state, until| state.lives.code = until),
-        (keys::token_balance(&TOKEN, &holder), |state, until| {
-            state.lives.token_balance = until
-        }),
-        (keys::instance(&TOKEN), |state, until| {
-            state.lives.token_instance = until
-        }),
+        (keys::token_balance(&TOKEN, &holder), |state, until| state.lives.token_balance = until),
+        (keys::instance(&TOKEN), |state, until| state.lives.token_instance = until),
     ]
 }
 
@@ -192,10 +125,7 @@ fn each_entry_below_the_floor_is_extended_and_only_that() {
     for (key, set) in entries_of_state() {
         let mut short = state();
         set(&mut short, Some(Ledger(HEAD.0 + 999)));
-        assert_eq!(
-            Case::of(short.clone(), 0).decide(),
-            Action::Extend { keys: vec![key] }
-        );
+        assert_eq!(Case::of(short.clone(), 0).decide(), Action::Extend { keys: vec![key] });
         set(&mut short, Some(Ledger(HEAD.0 + 1_000)));
         assert_eq!(Case::of(short, 0).decide(), Action::Wait);
     }
@@ -207,12 +137,7 @@ fn a_tokens_own_code_is_kept_alive_too() {
     let mut short = state();
     short.token_kind = TokenKind::Wasm(hash);
     short.lives.token_code = Some(Ledger(HEAD.0 + 1));
-    assert_eq!(
-        Case::of(short, 0).decide(),
-        Action::Extend {
-            keys: vec![keys::code(&hash)]
-        }
-    );
+    assert_eq!(Case::of(short, 0).decide(), Action::Extend { keys: vec![keys::code(&hash)] });
 }
 
 #[test]
@@ -222,19 +147,11 @@ fn an_archived_entry_cannot_be_extended_and_is_reported() {
         archived.lives.token_balance = Some(Ledger(until));
         assert_eq!(
             Case::of(archived.clone(), 0).decide(),
-            Action::Report(Report::Archived {
-                entries: vec!["token balance"]
-            })
+            Action::Report(Report::Archived { entries: vec!["token balance"] })
         );
         archived.lives.code = Some(Ledger(HEAD.0 + 5));
-        let others = Action::Extend {
-            keys: vec![keys::code(&CODE)],
-        };
-        assert_eq!(
-            Case::of(archived, 0).decide(),
-            others,
-            "the others are extended first"
-        );
+        let others = Action::Extend { keys: vec![keys::code(&CODE)] };
+        assert_eq!(Case::of(archived, 0).decide(), others, "the others are extended first");
     }
 }
 
@@ -247,16 +164,10 @@ fn an_entry_that_does_not_exist_needs_nothing() {
 
 #[test]
 fn the_networks_longest_life_bounds_what_is_extended_to_and_when() {
-    let network = NetworkTerms {
-        max_entry_ttl: 1_001,
-        ..NETWORK_TERMS
-    };
+    let network = NetworkTerms { max_entry_ttl: 1_001, ..NETWORK_TERMS };
     let limits = Limits::new(&config(), &network, HEAD, BASE_FEE, None);
     assert_eq!(limits.extend_to, 1_000);
-    assert_eq!(
-        limits.life_floor, 500,
-        "an entry just extended is not due again"
-    );
+    assert_eq!(limits.life_floor, 500, "an entry just extended is not due again");
     let limits = Limits::new(&config(), &NETWORK_TERMS, HEAD, BASE_FEE, Some(Stroops(77)));
     assert_eq!((limits.extend_to, limits.life_floor), (518_400, 51_840));
     assert_eq!(limits.resource_fee, Stroops(77));
@@ -266,11 +177,7 @@ fn the_networks_longest_life_bounds_what_is_extended_to_and_when() {
 fn the_cap_is_what_the_saved_value_leaves_after_the_resources() {
     let cap_of = |value| cap(value, &limits());
     assert_eq!(cap_of(Some(Stroops(60_000))), Stroops(10_000));
-    assert_eq!(
-        cap_of(Some(Stroops(10))),
-        BASE_FEE,
-        "never below what the network takes at all"
-    );
+    assert_eq!(cap_of(Some(Stroops(10))), BASE_FEE, "never below what the network takes at all");
     assert_eq!(cap_of(Some(Stroops(i64::MAX))), Stroops(1_000_000));
     assert_eq!(cap_of(None), Stroops(1_000_000));
 }
@@ -280,25 +187,13 @@ fn the_bid_starts_at_the_market_and_is_at_the_cap_for_the_last_third() {
     let cap = Stroops(1_000_000);
     let bid_at = |left| bid(left, 900, Stroops(200), None, cap);
     assert_eq!(bid_at(900), Stroops(200));
-    assert_eq!(
-        bid_at(1_000),
-        Stroops(200),
-        "announced again: no more than the start"
-    );
-    assert_eq!(
-        bid_at(600),
-        Stroops(200 + 999_800 / 4),
-        "half of the rise: a quarter of the way"
-    );
+    assert_eq!(bid_at(1_000), Stroops(200), "announced again: no more than the start");
+    assert_eq!(bid_at(600), Stroops(200 + 999_800 / 4), "half of the rise: a quarter of the way");
     assert!(bid_at(301) < cap);
     for left in [300, 100, 1, 0] {
         assert_eq!(bid_at(left), cap);
     }
-    assert_eq!(
-        bid(0, 0, Stroops(200), None, cap),
-        cap,
-        "a window of nothing is the end of it"
-    );
+    assert_eq!(bid(0, 0, Stroops(200), None, cap), cap, "a window of nothing is the end of it");
 }
 
 #[test]
@@ -312,29 +207,14 @@ fn a_fee_that_the_network_asked_for_is_met_at_once_within_the_cap() {
 #[test]
 fn a_plan_pays_out_by_deadline_then_by_value() {
     let channel = |id: u8, left, highest| {
-        let mut case = Case::of(
-            ChannelState {
-                channel: ContractId([id; 32]),
-                ..closing(left)
-            },
-            highest,
-        );
+        let mut case = Case::of(ChannelState { channel: ContractId([id; 32]), ..closing(left) }, highest);
         case.held.admission.channel = ContractId([id; 32]);
         case
     };
-    let cases = [
-        channel(1, 50, 200_000),
-        channel(2, 10, 200_000),
-        channel(3, 50, 900_000_000),
-        channel(4, 10, 1),
-    ];
+    let cases = [channel(1, 50, 200_000), channel(2, 10, 200_000), channel(3, 50, 900_000_000), channel(4, 10, 1)];
     let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
     let plan = plan(&known, &limits());
-    let order: Vec<u8> = plan
-        .payouts
-        .iter()
-        .map(|payout| payout.channel.0[0])
-        .collect();
+    let order: Vec<u8> = plan.payouts.iter().map(|payout| payout.channel.0[0]).collect();
     assert_eq!(order, [2, 3, 1]);
     assert_eq!(plan.reports.len(), 1);
     assert_eq!(plan.reports[0].0, ContractId([4; 32]), "dust");
@@ -346,32 +226,17 @@ fn shared_entries_are_extended_once_and_many_channels_go_together() {
     let near = Some(Ledger(HEAD.0 + 10));
     let cases: Vec<Case> = (11..=70u8)
         .map(|id| {
-            let mut short = ChannelState {
-                channel: ContractId([id; 32]),
-                ..state()
-            };
-            short.lives = Lives {
-                instance: near,
-                code: near,
-                token_balance: near,
-                token_instance: near,
-                token_code: None,
-            };
+            let mut short = ChannelState { channel: ContractId([id; 32]), ..state() };
+            short.lives =
+                Lives { instance: near, code: near, token_balance: near, token_instance: near, token_code: None };
             Case::of(short, 0)
         })
         .collect();
     let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
     let extensions = plan(&known, &limits()).extensions;
-    let keys: Vec<&LedgerKey> = extensions
-        .iter()
-        .flat_map(|extension| &extension.keys)
-        .collect();
+    let keys: Vec<&LedgerKey> = extensions.iter().flat_map(|extension| &extension.keys).collect();
     let unique: std::collections::BTreeSet<_> = keys.iter().collect();
-    assert_eq!(
-        keys.len(),
-        60 + 60 + 2,
-        "instances and balances of each, code and token once"
-    );
+    assert_eq!(keys.len(), 60 + 60 + 2, "instances and balances of each, code and token once");
     assert_eq!(unique.len(), keys.len());
     assert_eq!(extensions.len(), 2);
     for extension in &extensions {
@@ -383,71 +248,39 @@ fn shared_entries_are_extended_once_and_many_channels_go_together() {
 
 #[test]
 fn a_close_failed_when_an_outcome_says_so() {
-    let decided = |purpose, outcome| Decided {
-        hash: [0; 32],
-        lane: crate::fixtures::LANE,
-        purpose,
-        outcome,
-        decided_at_ms: 0,
-    };
-    let close = || Purpose::Close {
-        channel: CHANNEL,
-        amount: units(5),
-    };
-    let failed = || Outcome::Failed {
-        ledger: HEAD,
-        fee_charged: Stroops(1),
-        why: "x".to_owned(),
-    };
+    let decided =
+        |purpose, outcome| Decided { hash: [0; 32], lane: crate::fixtures::LANE, purpose, outcome, decided_at_ms: 0 };
+    let close = || Purpose::Close { channel: CHANNEL, amount: units(5) };
+    let failed = || Outcome::Failed { ledger: HEAD, fee_charged: Stroops(1), why: "x".to_owned() };
     assert!(close_failed(&[decided(close(), failed())]));
-    assert!(!close_failed(&[decided(
-        close(),
-        Outcome::Expired { at: HEAD }
-    )]));
-    assert!(!close_failed(&[decided(
-        Purpose::Settle {
-            channel: CHANNEL,
-            amount: units(5)
-        },
-        failed()
-    )]));
+    assert!(!close_failed(&[decided(close(), Outcome::Expired { at: HEAD })]));
+    assert!(!close_failed(&[decided(Purpose::Settle { channel: CHANNEL, amount: units(5) }, failed())]));
     assert!(!close_failed(&[]));
 }
 
 fn any_state() -> impl Strategy<Value = ChannelState> {
     let until = || prop::option::of(prop_oneof![Just(0), 999_000u32..1_002_000, Just(2_000_000)]);
-    let chain = (
-        prop::option::of(990_000u32..1_020_000),
-        0u64..2_000_000,
-        0u64..2_000_000,
-        any::<bool>(),
-        1u32..30_000,
-    );
-    (chain, until(), until(), until(), any::<bool>()).prop_map(
-        |(chain, instance, code, balance_until, asset)| {
-            let (deadline, withdrawn, balance, refunded, window) = chain;
-            ChannelState {
-                layout: Layout::Paychan,
-                token_kind: if asset {
-                    TokenKind::Asset(SacAsset::Native)
-                } else {
-                    TokenKind::Unknown
-                },
-                close_effective_at: deadline.map(Ledger),
-                withdrawn: units(withdrawn),
-                balance: units(balance),
-                refunded,
-                refund_waiting_period: window,
-                lives: Lives {
-                    instance: instance.map(Ledger),
-                    code: code.map(Ledger),
-                    token_balance: balance_until.map(Ledger),
-                    ..state().lives
-                },
-                ..state()
-            }
-        },
-    )
+    let chain =
+        (prop::option::of(990_000u32..1_020_000), 0u64..2_000_000, 0u64..2_000_000, any::<bool>(), 1u32..30_000);
+    (chain, until(), until(), until(), any::<bool>()).prop_map(|(chain, instance, code, balance_until, asset)| {
+        let (deadline, withdrawn, balance, refunded, window) = chain;
+        ChannelState {
+            layout: Layout::Paychan,
+            token_kind: if asset { TokenKind::Asset(SacAsset::Native) } else { TokenKind::Unknown },
+            close_effective_at: deadline.map(Ledger),
+            withdrawn: units(withdrawn),
+            balance: units(balance),
+            refunded,
+            refund_waiting_period: window,
+            lives: Lives {
+                instance: instance.map(Ledger),
+                code: code.map(Ledger),
+                token_balance: balance_until.map(Ledger),
+                ..state().lives
+            },
+            ..state()
+        }
+    })
 }
 
 proptest! {

@@ -38,72 +38,35 @@ impl Settler {
     /// Settles or closes a channel: up to its transaction being sent.
     pub(super) async fn pay(&mut self, payout: &Payout, head: Ledger) -> Result<(), NotBegun> {
         let channel = payout.channel;
-        let held = self
-            .tower
-            .store
-            .held(&channel)
-            .ok_or_else(|| NotBegun::Failed("it is not watched any more".to_owned()))?;
+        let held =
+            self.tower.store.held(&channel).ok_or_else(|| NotBegun::Failed("it is not watched any more".to_owned()))?;
         let to = held.admission.to.account();
         // For code that the operator took off the list since: of the known layouts only ours settles for anybody.
         let needs_recipient = self
             .config
             .code(&held.admission.wasm_hash)
-            .map_or(held.admission.layout != Layout::Paychan, |code| {
-                code.settle_needs_recipient
-            });
+            .map_or(held.admission.layout != Layout::Paychan, |code| code.settle_needs_recipient);
         let (call, purpose) = if payout.close {
-            let to = to.ok_or_else(|| {
-                NotBegun::Failed("a contract can't be the source of a close".to_owned())
-            })?;
+            let to = to.ok_or_else(|| NotBegun::Failed("a contract can't be the source of a close".to_owned()))?;
             // Durable before the close is signed: what is acknowledged after this would be lost with the channel.
             let highest = self.tower.store.fence(channel).await?;
-            let HeldCommitment {
-                amount, signature, ..
-            } = highest.ok_or_else(nothing_held)?;
-            let call = Call::Close {
-                channel,
-                amount,
-                signature,
-                to,
-            };
+            let HeldCommitment { amount, signature, .. } = highest.ok_or_else(nothing_held)?;
+            let call = Call::Close { channel, amount, signature, to };
             (call, Purpose::Close { channel, amount })
         } else {
-            let HeldCommitment {
-                amount, signature, ..
-            } = held.highest.ok_or_else(nothing_held)?;
-            let call = Call::Settle {
-                channel,
-                amount,
-                signature,
-                authorized_by: to.filter(|_| needs_recipient),
-            };
+            let HeldCommitment { amount, signature, .. } = held.highest.ok_or_else(nothing_held)?;
+            let call = Call::Settle { channel, amount, signature, authorized_by: to.filter(|_| needs_recipient) };
             (call, Purpose::Settle { channel, amount })
         };
         self.begin(call, purpose, payout.bid, head).await
     }
 
     /// Lengthens the lives of entries: up to the transaction being sent.
-    pub(super) async fn extend(
-        &mut self,
-        extension: &Extension,
-        head: Ledger,
-    ) -> Result<(), NotBegun> {
-        let call = Call::Extend {
-            keys: extension.keys.clone(),
-            extend_to: extension.extend_to,
-        };
-        let purpose = Purpose::Extend {
-            channels: extension.channels.clone(),
-        };
-        let asked = extension
-            .channels
-            .iter()
-            .filter_map(|channel| self.asked.get(channel))
-            .max();
-        let bid = extension
-            .bid
-            .max(asked.copied().unwrap_or(BASE_FEE))
-            .min(self.config.fees.max_inclusion_fee);
+    pub(super) async fn extend(&mut self, extension: &Extension, head: Ledger) -> Result<(), NotBegun> {
+        let call = Call::Extend { keys: extension.keys.clone(), extend_to: extension.extend_to };
+        let purpose = Purpose::Extend { channels: extension.channels.clone() };
+        let asked = extension.channels.iter().filter_map(|channel| self.asked.get(channel)).max();
+        let bid = extension.bid.max(asked.copied().unwrap_or(BASE_FEE)).min(self.config.fees.max_inclusion_fee);
         self.begin(call, purpose, bid, head).await
     }
 
@@ -112,32 +75,14 @@ impl Settler {
         let (Some(head), Some(network)) = (view.head(), view.network()) else {
             return 0;
         };
-        let age = self
-            .clock
-            .wall_unix_ms()
-            .saturating_sub(head.closed_at_unix_ms);
-        lag(
-            age,
-            network.target_close_ms,
-            self.config.reaction.node_lag_ledgers,
-        )
+        let age = self.clock.wall_unix_ms().saturating_sub(head.closed_at_unix_ms);
+        lag(age, network.target_close_ms, self.config.reaction.node_lag_ledgers)
     }
 
     /// Prepares, signs, records, and only then sends.
-    async fn begin(
-        &mut self,
-        call: Call,
-        purpose: Purpose,
-        bid: Stroops,
-        head: Ledger,
-    ) -> Result<(), NotBegun> {
+    async fn begin(&mut self, call: Call, purpose: Purpose, bid: Stroops, head: Ledger) -> Result<(), NotBegun> {
         let lane = self.lane.account();
-        let account = self
-            .tower
-            .chain
-            .lane_account(&lane)
-            .await
-            .map_err(NotBegun::Chain)?;
+        let account = self.tower.chain.lane_account(&lane).await.map_err(NotBegun::Chain)?;
         let Some(account) = account else {
             warn!(account = %lane, "the fee account does not exist, so nothing can be settled; create and fund it");
             return Err(NotBegun::NoLane);
@@ -151,9 +96,7 @@ impl Settler {
         let authorizer = match authorized_by {
             None => None,
             Some(to) => Some(self.recipients.get(&to).ok_or_else(|| {
-                NotBegun::Failed(format!(
-                    "the secret key of the recipient {to} is not configured, and it must sign"
-                ))
+                NotBegun::Failed(format!("the secret key of the recipient {to} is not configured, and it must sign"))
             })?),
         };
         let request = Request {
@@ -162,22 +105,14 @@ impl Settler {
                 .sequence
                 .max(self.last_sequence)
                 .checked_add(1)
-                .ok_or_else(|| {
-                    NotBegun::Failed("the fee account has used up its sequence numbers".to_owned())
-                })?,
+                .ok_or_else(|| NotBegun::Failed("the fee account has used up its sequence numbers".to_owned()))?,
             // From the newest ledger that anybody told: the round may have begun some ledgers ago.
-            max_ledger: head
-                .max(account.facts.read_at)
-                .saturating_add(IN_FLIGHT_LEDGERS)
-                .saturating_add(self.lag()),
+            max_ledger: head.max(account.facts.read_at).saturating_add(IN_FLIGHT_LEDGERS).saturating_add(self.lag()),
             inclusion_fee: bid,
             call,
         };
         let (transaction, resource_fee) = match self.tower.chain.prepare(&request).await {
-            Ok(Prepared::Ready {
-                transaction,
-                resource_fee,
-            }) => (*transaction, resource_fee),
+            Ok(Prepared::Ready { transaction, resource_fee }) => (*transaction, resource_fee),
             Ok(Prepared::Fails { why }) => {
                 return Err(NotBegun::Refused(format!("its simulation fails: {why}")));
             }
@@ -188,15 +123,8 @@ impl Settler {
             self.tower.view.saw_settle_resource_fee(resource_fee);
         }
         let signers: Vec<&SecretKey> = std::iter::once(&self.lane).chain(authorizer).collect();
-        let (signed, envelope) = build::sign(
-            &request,
-            transaction,
-            purpose,
-            head,
-            &self.network,
-            &signers,
-        )
-        .map_err(|error| NotBegun::Failed(error.to_string()))?;
+        let (signed, envelope) = build::sign(&request, transaction, purpose, head, &self.network, &signers)
+            .map_err(|error| NotBegun::Failed(error.to_string()))?;
         info!(
             transaction = hex::encode(signed.hash), purpose = %Words(&signed.purpose), bid = %bid, fee = %signed.fee,
             max_ledger = %signed.max_ledger, "signed"

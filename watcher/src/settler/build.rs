@@ -10,12 +10,7 @@ use crate::store::{Purpose, SignedTransaction};
 /// The entries that settling a channel touches.
 pub(super) fn keys_of(state: &ChannelState) -> Vec<LedgerKey> {
     let token_code = state.token_kind.code();
-    let keys = ChannelKeys::of(
-        &state.channel,
-        &state.wasm_hash,
-        &state.token,
-        token_code.as_ref(),
-    );
+    let keys = ChannelKeys::of(&state.channel, &state.wasm_hash, &state.token, token_code.as_ref());
     keys.iter().cloned().collect()
 }
 
@@ -34,9 +29,7 @@ pub(super) fn sign(
     let fee = Stroops(i64::from(transaction.fee));
     let mut envelope = TransactionEnvelope::from(transaction);
     let hash = paychan_rpc::sign(&mut envelope, network, signers)?;
-    let bytes = envelope
-        .to_xdr(Limits::none())
-        .map_err(|_| paychan_rpc::BuildError::NoEncoding)?;
+    let bytes = envelope.to_xdr(Limits::none()).map_err(|_| paychan_rpc::BuildError::NoEncoding)?;
     let signed = SignedTransaction {
         hash: hash.0,
         lane: request.source,

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use paychan_channel::xdr::{
-    Limits, ReadXdr, TransactionEnvelope, TransactionExt, TransactionV1Envelope,
-};
+use paychan_channel::xdr::{Limits, ReadXdr, TransactionEnvelope, TransactionExt, TransactionV1Envelope};
 use paychan_channel::{AccountId, Ledger, Stroops};
 use tracing::{debug, error, info, warn};
 
@@ -45,10 +43,7 @@ impl InFlight {
     pub(super) fn recovered(signed: SignedTransaction) -> Result<Self, BadEnvelope> {
         match TransactionEnvelope::from_xdr(&signed.envelope, Limits::len(signed.envelope.len())) {
             Ok(envelope) => Ok(Self::with(signed, envelope, Offered::Maybe)),
-            Err(error) => Err(BadEnvelope {
-                hash: hex::encode(signed.hash),
-                why: error.to_string(),
-            }),
+            Err(error) => Err(BadEnvelope { hash: hex::encode(signed.hash), why: error.to_string() }),
         }
     }
 
@@ -60,12 +55,7 @@ impl InFlight {
             offered,
             last_sent: None,
         };
-        Self {
-            resource_fee: resource_fee(&envelope),
-            signed,
-            envelope,
-            flight,
-        }
+        Self { resource_fee: resource_fee(&envelope), signed, envelope, flight }
     }
 
     /// What it bids for inclusion.
@@ -134,17 +124,10 @@ impl Tower {
     ///
     /// # Errors
     /// The store failed: the process must end. Trouble with the chain is logged, and the transaction waits.
-    pub(super) async fn advance(
-        &self,
-        flying: &mut InFlight,
-        head: Ledger,
-    ) -> Result<Progress, StoreError> {
+    pub(super) async fn advance(&self, flying: &mut InFlight, head: Ledger) -> Result<Progress, StoreError> {
         match self.steps(flying, head).await {
             Ok(Next::Over(verdict)) => self.over(flying, verdict).await,
-            Ok(Next::Confirm {
-                ledger,
-                fee_charged,
-            }) => self.confirm(flying, ledger, fee_charged).await,
+            Ok(Next::Confirm { ledger, fee_charged }) => self.confirm(flying, ledger, fee_charged).await,
             Ok(Next::Send | Next::Wait | Next::ReadAccount) => Ok(Progress::Waits),
             Err(error) => {
                 let transaction = hex::encode(flying.signed.hash);
@@ -163,9 +146,7 @@ impl Tower {
         let hash = flying.signed.hash;
         let mut next = match step::at_new_head(&flying.flight) {
             Opening::Send => Next::Send,
-            Opening::AskOutcome => {
-                step::after_found(&flying.flight, &self.chain.outcome(&hash).await?, head)
-            }
+            Opening::AskOutcome => step::after_found(&flying.flight, &self.chain.outcome(&hash).await?, head),
         };
         loop {
             next = match next {
@@ -196,12 +177,7 @@ impl Tower {
     }
 
     /// It is included and succeeded, says its status. What counts is what the channel's entries say.
-    async fn confirm(
-        &self,
-        flying: &InFlight,
-        ledger: Ledger,
-        fee_charged: Stroops,
-    ) -> Result<Progress, StoreError> {
+    async fn confirm(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
         let purpose = &flying.signed.purpose;
         let transaction = hex::encode(flying.signed.hash);
         let read = match self.reader.read(purpose.channels()).await {
@@ -214,8 +190,7 @@ impl Tower {
         let Some((channel, amount)) = purpose.pays() else {
             let seen = purpose.channels().iter().all(|channel| {
                 let known = self.view.channel(channel);
-                read.unreadable.contains(channel)
-                    || known.is_none_or(|known| known.state.read_at >= ledger)
+                read.unreadable.contains(channel) || known.is_none_or(|known| known.state.read_at >= ledger)
             });
             if !seen {
                 return Ok(Progress::Waits);
@@ -224,11 +199,7 @@ impl Tower {
             return self.confirmed(flying, ledger, fee_charged).await;
         };
         // A channel that can't be read never gets newer: it must not hold the lane.
-        let known = self
-            .view
-            .channel(&channel)
-            .map(|known| known.state)
-            .filter(|_| read.unreadable.is_empty());
+        let known = self.view.channel(&channel).map(|known| known.state).filter(|_| read.unreadable.is_empty());
         match known {
             Some(state) if state.withdrawn >= amount => {
                 info!(
@@ -247,35 +218,16 @@ impl Tower {
                     withdrawn.as_deref().unwrap_or("unreadable")
                 );
                 error!(alarm = "settlement_failing", %channel, transaction, why, "a settlement is not to be seen on chain");
-                let outcome = Outcome::Failed {
-                    ledger,
-                    fee_charged,
-                    why: why.clone(),
-                };
-                self.store
-                    .record_outcome(flying.signed.hash, outcome)
-                    .await?;
-                Ok(Progress::Landed(Landed::Failed {
-                    why,
-                    included: true,
-                }))
+                let outcome = Outcome::Failed { ledger, fee_charged, why: why.clone() };
+                self.store.record_outcome(flying.signed.hash, outcome).await?;
+                Ok(Progress::Landed(Landed::Failed { why, included: true }))
             }
         }
     }
 
-    async fn confirmed(
-        &self,
-        flying: &InFlight,
-        ledger: Ledger,
-        fee_charged: Stroops,
-    ) -> Result<Progress, StoreError> {
-        let outcome = Outcome::Confirmed {
-            ledger,
-            fee_charged,
-        };
-        self.store
-            .record_outcome(flying.signed.hash, outcome)
-            .await?;
+    async fn confirmed(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
+        let outcome = Outcome::Confirmed { ledger, fee_charged };
+        self.store.record_outcome(flying.signed.hash, outcome).await?;
         Ok(Progress::Landed(Landed::Confirmed))
     }
 
@@ -283,47 +235,27 @@ impl Tower {
         let signed = &flying.signed;
         let transaction = hex::encode(signed.hash);
         let lane: AccountId = signed.lane;
-        let now = self
-            .view
-            .head()
-            .map_or(signed.signed_at, |head| head.ledger);
+        let now = self.view.head().map_or(signed.signed_at, |head| head.ledger);
         let (outcome, landed) = match verdict {
-            Verdict::Failed {
-                ledger,
-                fee_charged,
-                why,
-            } => {
+            Verdict::Failed { ledger, fee_charged, why } => {
                 error!(
                     alarm = "settlement_failing", transaction, %ledger, fee = %fee_charged, why, purpose = %Words(&signed.purpose),
                     "a transaction failed on chain"
                 );
-                let outcome = Outcome::Failed {
-                    ledger,
-                    fee_charged,
-                    why: why.clone(),
-                };
-                (
-                    outcome,
-                    Landed::Failed {
-                        why,
-                        included: true,
-                    },
-                )
+                let outcome = Outcome::Failed { ledger, fee_charged, why: why.clone() };
+                (outcome, Landed::Failed { why, included: true })
             }
             Verdict::Expired { at } => {
                 warn!(transaction, %at, fee = %signed.fee, "not included within its bounds; it will be rebuilt");
                 (Outcome::Expired { at }, Landed::Expired)
             }
             Verdict::Unknowable { at } => {
-                let why = "the endpoint no longer holds the ledgers that could tell; the channel's state decides".to_owned();
+                let why =
+                    "the endpoint no longer holds the ledgers that could tell; the channel's state decides".to_owned();
                 warn!(transaction, %at, why, "the fate of an old transaction is not to be known");
                 (Outcome::Dropped { at, why }, Landed::Expired)
             }
-            Verdict::Refused {
-                why,
-                needed_fee,
-                lane_is_short,
-            } => {
+            Verdict::Refused { why, needed_fee, lane_is_short } => {
                 if lane_is_short {
                     error!(
                         alarm = "fees_low", account = %lane, needed = %signed.fee, transaction,
@@ -335,10 +267,7 @@ impl Tower {
                 let landed = match needed_fee {
                     Some(needed) => Landed::FeeTooLow { needed },
                     None if lane_is_short => Landed::LaneIsShort,
-                    None => Landed::Failed {
-                        why: why.clone(),
-                        included: false,
-                    },
+                    None => Landed::Failed { why: why.clone(), included: false },
                 };
                 (Outcome::Dropped { at: now, why }, landed)
             }

@@ -89,21 +89,8 @@ impl Settler {
     /// # Errors
     /// The journal holds a signed transaction that is none.
     pub fn new(parts: SettlerParts) -> Result<Self, BadEnvelope> {
-        let SettlerParts {
-            chain,
-            store,
-            view,
-            reader,
-            clock,
-            config,
-            lane,
-            recipients,
-        } = parts;
-        let flights = store
-            .in_flight()
-            .into_iter()
-            .map(InFlight::recovered)
-            .collect::<Result<Vec<_>, _>>()?;
+        let SettlerParts { chain, store, view, reader, clock, config, lane, recipients } = parts;
+        let flights = store.in_flight().into_iter().map(InFlight::recovered).collect::<Result<Vec<_>, _>>()?;
         for flying in &flights {
             info!(
                 transaction = hex::encode(flying.signed.hash), purpose = %Words(&flying.signed.purpose),
@@ -118,12 +105,7 @@ impl Settler {
             .collect();
         Ok(Self {
             network: config.network_id(),
-            tower: Tower {
-                chain,
-                store,
-                view,
-                reader,
-            },
+            tower: Tower { chain, store, view, reader },
             config,
             lane,
             recipients,
@@ -195,10 +177,7 @@ impl Settler {
     /// Draws the consequences for the next attempts.
     fn landed(&mut self, flying: &InFlight, landed: Landed, head: Ledger) {
         let signed = &flying.signed;
-        let included = matches!(
-            landed,
-            Landed::Confirmed | Landed::Failed { included: true, .. }
-        );
+        let included = matches!(landed, Landed::Confirmed | Landed::Failed { included: true, .. });
         if signed.lane == self.lane.account() && included {
             self.last_sequence = self.last_sequence.max(signed.sequence);
         }
@@ -219,19 +198,12 @@ impl Settler {
                     let bid = flying.bid();
                     self.give_way_if_capped(*channel, bid);
                     self.ask_at_least(*channel, Stroops(bid.get().saturating_mul(2)));
-                    let why = format!(
-                        "not included before ledger {} with a bid of {bid} stroops",
-                        signed.max_ledger
-                    );
+                    let why = format!("not included before ledger {} with a bid of {bid} stroops", signed.max_ledger);
                     self.tower.view.saw_trouble(channel, Some(why));
                 }
                 Landed::FeeTooLow { needed } => {
                     // An amount that the transaction bid already can only mean the bid alone.
-                    let bid = if *needed > signed.fee {
-                        flying.bid_of(*needed)
-                    } else {
-                        *needed
-                    };
+                    let bid = if *needed > signed.fee { flying.bid_of(*needed) } else { *needed };
                     self.give_way_if_capped(*channel, flying.bid());
                     self.ask_at_least(*channel, bid);
                     let why = format!("the network asks for a bid of {bid} stroops");
@@ -264,11 +236,7 @@ impl Settler {
     }
 
     fn leave_alone(&mut self, target: Target, channel: ContractId, head: Ledger, why: String) {
-        let deadline = self
-            .tower
-            .view
-            .channel(&channel)
-            .and_then(|known| known.deadline);
+        let deadline = self.tower.view.channel(&channel).and_then(|known| known.deadline);
         let again_at = self.patience.failed(target, head, deadline);
         let failures = self.patience.failures(target);
         match (target, deadline) {
@@ -290,12 +258,9 @@ impl Settler {
         };
         self.tell_if_late(&plan, head);
         // What can't bid as much as is asked comes last: it would take the lane from what can, again and again.
-        let (capped, payouts): (Vec<Payout>, Vec<Payout>) = plan
-            .payouts
-            .into_iter()
-            .partition(|payout| self.capped.contains(&payout.channel));
-        let done = self.begin_payout(payouts, head).await?
-            || self.begin_extension(plan.extensions, head).await?;
+        let (capped, payouts): (Vec<Payout>, Vec<Payout>) =
+            plan.payouts.into_iter().partition(|payout| self.capped.contains(&payout.channel));
+        let done = self.begin_payout(payouts, head).await? || self.begin_extension(plan.extensions, head).await?;
         if !done {
             self.begin_payout(capped, head).await?;
         }
@@ -303,11 +268,7 @@ impl Settler {
     }
 
     /// Whether the round is over: one is on its way, or none could be.
-    async fn begin_payout(
-        &mut self,
-        payouts: Vec<Payout>,
-        head: Ledger,
-    ) -> Result<bool, StoreError> {
+    async fn begin_payout(&mut self, payouts: Vec<Payout>, head: Ledger) -> Result<bool, StoreError> {
         let mut unanswered = 0;
         for payout in payouts {
             let target = Target::Pay(payout.channel);
@@ -346,21 +307,10 @@ impl Settler {
     }
 
     /// As [`Settler::begin_payout`].
-    async fn begin_extension(
-        &mut self,
-        extensions: Vec<Extension>,
-        head: Ledger,
-    ) -> Result<bool, StoreError> {
-        let extensions: Vec<Extension> = extensions
-            .into_iter()
-            .flat_map(|joint| self.split(joint))
-            .collect();
+    async fn begin_extension(&mut self, extensions: Vec<Extension>, head: Ledger) -> Result<bool, StoreError> {
+        let extensions: Vec<Extension> = extensions.into_iter().flat_map(|joint| self.split(joint)).collect();
         for extension in extensions {
-            if !extension
-                .channels
-                .iter()
-                .all(|channel| self.patience.allows(Target::Extend(*channel), head))
-            {
+            if !extension.channels.iter().all(|channel| self.patience.allows(Target::Extend(*channel), head)) {
                 continue;
             }
             match self.extend(&extension, head).await {
@@ -417,13 +367,8 @@ impl Settler {
         let resource_fee = view.fee_funds().and_then(|funds| funds.settle_resource_fee);
         let limits = Limits::new(&self.config, &network, head, market, resource_fee);
         let channels = view.channels();
-        let held: HashMap<ContractId, _> = self
-            .tower
-            .store
-            .all_held()
-            .into_iter()
-            .map(|held| (held.channel(), held))
-            .collect();
+        let held: HashMap<ContractId, _> =
+            self.tower.store.all_held().into_iter().map(|held| (held.channel(), held)).collect();
         let known: Vec<Known<'_>> = channels
             .iter()
             .filter_map(|channel| {
@@ -432,11 +377,7 @@ impl Settler {
                     channel,
                     held: held.get(&id)?,
                     token: self.config.token(&channel.state.token),
-                    can_close: channel
-                        .state
-                        .to
-                        .account()
-                        .is_some_and(|to| self.recipients.contains_key(&to)),
+                    can_close: channel.state.to.account().is_some_and(|to| self.recipients.contains_key(&to)),
                     close_failed: self.close_failed.contains(&id),
                     asked: self.asked.get(&id).copied(),
                 })
@@ -451,8 +392,7 @@ impl Settler {
 
     /// Entries of channels whose extension failed before go alone, so that one bad entry does not keep the others.
     fn split(&self, extension: Extension) -> Vec<Extension> {
-        let failed_before =
-            |channel: &ContractId| self.patience.failures(Target::Extend(*channel)) > 0;
+        let failed_before = |channel: &ContractId| self.patience.failures(Target::Extend(*channel)) > 0;
         if extension.channels.len() < 2 || !extension.channels.iter().any(failed_before) {
             return vec![extension];
         }
@@ -464,10 +404,7 @@ impl Settler {
         known
             .into_iter()
             .map(|(channel, state)| Extension {
-                keys: build::keys_of(&state)
-                    .into_iter()
-                    .filter(|key| extension.keys.contains(key))
-                    .collect(),
+                keys: build::keys_of(&state).into_iter().filter(|key| extension.keys.contains(key)).collect(),
                 channels: vec![channel],
                 ..extension
             })

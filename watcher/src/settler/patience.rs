@@ -36,9 +36,7 @@ struct Trouble {
 impl Patience {
     /// Whether it may be tried at this head.
     pub(super) fn allows(&self, target: Target, head: Ledger) -> bool {
-        self.0
-            .get(&target)
-            .is_none_or(|trouble| head >= trouble.not_before)
+        self.0.get(&target).is_none_or(|trouble| head >= trouble.not_before)
     }
 
     /// How often it failed since it last went well.
@@ -48,16 +46,8 @@ impl Patience {
 
     /// It failed at this head; `deadline` is the ledger by which it must be done, if there is one. Answers the ledger
     /// at which it may be tried again.
-    pub(super) fn failed(
-        &mut self,
-        target: Target,
-        head: Ledger,
-        deadline: Option<Ledger>,
-    ) -> Ledger {
-        let trouble = self.0.entry(target).or_insert(Trouble {
-            failures: 0,
-            not_before: head,
-        });
+    pub(super) fn failed(&mut self, target: Target, head: Ledger, deadline: Option<Ledger>) -> Ledger {
+        let trouble = self.0.entry(target).or_insert(Trouble { failures: 0, not_before: head });
         trouble.failures = trouble.failures.saturating_add(1);
         trouble.not_before = head.saturating_add(wait(trouble.failures, head, deadline));
         trouble.not_before
@@ -70,9 +60,7 @@ impl Patience {
 }
 
 fn wait(failures: u32, head: Ledger, deadline: Option<Ledger>) -> u32 {
-    let doubling = 1u32
-        .checked_shl(failures.saturating_sub(1))
-        .unwrap_or(LONGEST_WAIT);
+    let doubling = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(LONGEST_WAIT);
     let longest = match deadline {
         // Past the deadline settling works until the refund does: try at every ledger.
         Some(deadline) => (deadline.since(head) / SHARE_OF_TIME_LEFT).clamp(1, LONGEST_WAIT),
@@ -122,10 +110,7 @@ mod tests {
     fn past_the_deadline_every_ledger_is_tried() {
         let mut patience = Patience::default();
         for head in 200..240 {
-            assert_eq!(
-                patience.failed(TARGET, Ledger(head), Some(Ledger(150))),
-                Ledger(head + 1)
-            );
+            assert_eq!(patience.failed(TARGET, Ledger(head), Some(Ledger(150))), Ledger(head + 1));
         }
     }
 

@@ -125,23 +125,12 @@ pub enum Opening {
 /// `head` is the newest ledger known: the same bytes are sent once a ledger, not more.
 pub fn after_found(flight: &Flight, found: &Found, head: Ledger) -> Next {
     match found {
-        Found::Included {
-            ledger,
-            fee_charged,
-            failed: None,
-        } => Next::Confirm {
-            ledger: *ledger,
-            fee_charged: *fee_charged,
-        },
-        Found::Included {
-            ledger,
-            fee_charged,
-            failed: Some(why),
-        } => Next::Over(Verdict::Failed {
-            ledger: *ledger,
-            fee_charged: *fee_charged,
-            why: why.clone(),
-        }),
+        Found::Included { ledger, fee_charged, failed: None } => {
+            Next::Confirm { ledger: *ledger, fee_charged: *fee_charged }
+        }
+        Found::Included { ledger, fee_charged, failed: Some(why) } => {
+            Next::Over(Verdict::Failed { ledger: *ledger, fee_charged: *fee_charged, why: why.clone() })
+        }
         Found::No { oldest, latest } if is_final(flight, *oldest, *latest) => {
             Next::Over(Verdict::Expired { at: *latest })
         }
@@ -161,37 +150,22 @@ fn is_final(flight: &Flight, oldest: Ledger, latest: Ledger) -> bool {
 
 /// After the transaction was given to the network.
 pub fn after_sent(flight: &Flight, sent: &Sent) -> Next {
-    let refused =
-        |why: String, needed_fee: Option<Stroops>, lane_is_short: bool| match flight.offered {
-            Offered::Never => Next::Over(Verdict::Refused {
-                why,
-                needed_fee,
-                lane_is_short,
-            }),
-            // Some queue may hold it from an earlier sending: only its bounds end it.
-            Offered::Maybe => Next::Wait,
-        };
+    let refused = |why: String, needed_fee: Option<Stroops>, lane_is_short: bool| match flight.offered {
+        Offered::Never => Next::Over(Verdict::Refused { why, needed_fee, lane_is_short }),
+        // Some queue may hold it from an earlier sending: only its bounds end it.
+        Offered::Maybe => Next::Wait,
+    };
     match sent {
         // TRY_AGAIN_LATER: the account has a transaction waiting (this one, perhaps) or the hash is banned for a while.
         Sent::Pending | Sent::Duplicate | Sent::TryAgainLater => Next::Wait,
-        Sent::InsufficientFee { needed } => refused(
-            format!("the fee is too low: {} stroops were asked for", needed.0),
-            Some(*needed),
-            false,
-        ),
+        Sent::InsufficientFee { needed } => {
+            refused(format!("the fee is too low: {} stroops were asked for", needed.0), Some(*needed), false)
+        }
         // It may be this transaction itself that used the sequence number: the account and the hash tell.
         Sent::BadSequence => Next::ReadAccount,
         // Its bounds have passed; whether a ledger holds it is asked for at the next head.
-        Sent::TooLate => refused(
-            "its ledger bounds have passed already".to_owned(),
-            None,
-            false,
-        ),
-        Sent::InsufficientBalance => refused(
-            "the lane's account can't pay the fee".to_owned(),
-            None,
-            true,
-        ),
+        Sent::TooLate => refused("its ledger bounds have passed already".to_owned(), None, false),
+        Sent::InsufficientBalance => refused("the lane's account can't pay the fee".to_owned(), None, true),
         Sent::Refused { code } => refused(format!("refused with {code}"), None, false),
     }
 }
@@ -216,17 +190,12 @@ pub fn after_account(flight: &Flight, account: &LaneAccount, found: &Found) -> N
     }
     if latest >= flight.max_ledger && account.facts.read_at >= flight.max_ledger {
         // Past its bounds with its sequence number unused: it never was included.
-        return Next::Over(Verdict::Expired {
-            at: account.facts.read_at,
-        });
+        return Next::Over(Verdict::Expired { at: account.facts.read_at });
     }
     match flight.offered {
         // The account is further back than thought; built on a wrong number, and nobody holds it.
         Offered::Never => Next::Over(Verdict::Refused {
-            why: format!(
-                "sequence number {} refused while the account is at {}",
-                flight.sequence, account.sequence
-            ),
+            why: format!("sequence number {} refused while the account is at {}", flight.sequence, account.sequence),
             needed_fee: None,
             lane_is_short: false,
         }),

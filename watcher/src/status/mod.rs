@@ -63,16 +63,10 @@ async fn from_daemon(config: &Config) -> Result<Option<Report>, StatusError> {
     // A token that cannot be read matters only if somebody listens who wants it.
     let token = ApiToken::read(&config.token);
     let listen = config.listen.to_string();
-    let not_it = |why: String| StatusError::NotTheDaemon {
-        listen: listen.clone(),
-        why,
-    };
+    let not_it = |why: String| StatusError::NotTheDaemon { listen: listen.clone(), why };
     // Straight to this machine's own address, whatever proxy the environment names.
-    let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .no_proxy()
-        .build()
-        .map_err(|error| not_it(error.to_string()))?;
+    let client =
+        reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| not_it(error.to_string()))?;
     let mut question = client.get(format!("http://{listen}/v1/status"));
     if let Ok(token) = &token {
         question = question.bearer_auth(token.expose());
@@ -84,16 +78,12 @@ async fn from_daemon(config: &Config) -> Result<Option<Report>, StatusError> {
         Err(error) => return Err(not_it(error.without_url().to_string())),
     };
     match answer.status() {
-        StatusCode::OK => answer
-            .json()
-            .await
-            .map(Some)
-            .map_err(|error| not_it(format!("its answer is not a status: {error}"))),
+        StatusCode::OK => {
+            answer.json().await.map(Some).map_err(|error| not_it(format!("its answer is not a status: {error}")))
+        }
         StatusCode::UNAUTHORIZED => {
             token?;
-            Err(not_it(
-                "it does not take this configuration's token".to_owned(),
-            ))
+            Err(not_it("it does not take this configuration's token".to_owned()))
         }
         other => Err(not_it(format!("it answers with {other}"))),
     }

@@ -16,49 +16,27 @@ use crate::store::{self, Decided, Snapshot, StoreError};
 pub fn from_store(config: &Config) -> Result<Report, StoreError> {
     let snapshot = match store::read_only(&config.data_dir) {
         Ok(snapshot) => Some(snapshot),
-        Err(StoreError::Io {
-            kind: io::ErrorKind::NotFound,
-            ..
-        }) => None,
+        Err(StoreError::Io { kind: io::ErrorKind::NotFound, .. }) => None,
         Err(error) => return Err(error),
     };
     Ok(report(config, snapshot))
 }
 
 fn report(config: &Config, snapshot: Option<Snapshot>) -> Report {
-    let (held, outcomes) = snapshot
-        .map(|journal| (journal.channels, journal.outcomes))
-        .unwrap_or_default();
+    let (held, outcomes) = snapshot.map(|journal| (journal.channels, journal.outcomes)).unwrap_or_default();
     let mut outcomes: HashMap<ContractId, Vec<Decided>> = outcomes.into_iter().collect();
     // Newest first, as the store of a running daemon tells them.
     outcomes.values_mut().for_each(|kept| kept.reverse());
 
-    let taken = held
-        .iter()
-        .filter_map(|held| held.highest.as_ref())
-        .map(|highest| highest.accepted_at_ms);
-    let decided = outcomes
-        .values()
-        .flatten()
-        .map(|decided| decided.decided_at_ms);
-    let fenced = held
-        .iter()
-        .filter_map(|held| held.fence)
-        .map(|fence| fence.fenced_at_ms);
+    let taken = held.iter().filter_map(|held| held.highest.as_ref()).map(|highest| highest.accepted_at_ms);
+    let decided = outcomes.values().flatten().map(|decided| decided.decided_at_ms);
+    let fenced = held.iter().filter_map(|held| held.fence).map(|fence| fence.fenced_at_ms);
     let as_of_unix_ms = taken.chain(decided).chain(fenced).max();
 
     let none = Vec::new();
     let channels = held
         .iter()
-        .map(|held| {
-            ChannelReport::of(
-                config,
-                held,
-                None,
-                None,
-                outcomes.get(&held.channel()).unwrap_or(&none),
-            )
-        })
+        .map(|held| ChannelReport::of(config, held, None, None, outcomes.get(&held.channel()).unwrap_or(&none)))
         .collect();
     Report {
         running: false,

@@ -2,8 +2,7 @@
 //! base units, fees decimal strings of stroops, times are ledgers unless the name says otherwise.
 
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Ledger, Life, Lives,
-    Stroops,
+    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Ledger, Life, Lives, Stroops,
 };
 use serde::{Deserialize, Serialize};
 
@@ -168,9 +167,7 @@ impl ChannelReport {
             coverage: known.map(ChannelView::coverage),
             withdrawn: state.map(|state| state.withdrawn),
             deadline,
-            ledgers_left: deadline
-                .zip(limits)
-                .map(|(deadline, limits)| deadline.since(limits.head)),
+            ledgers_left: deadline.zip(limits).map(|(deadline, limits)| deadline.since(limits.head)),
             lives: state.map(|state| lives(&state.lives, state.read_at)),
             fenced: held.fence.is_some(),
             read_at: state.map(|state| state.read_at),
@@ -197,13 +194,8 @@ fn unsettled(held: &Held, state: Option<&ChannelState>, outcomes: &[Decided]) ->
     match state {
         Some(state) => state.unsettled(highest),
         None => {
-            let confirmed = outcomes
-                .iter()
-                .filter(|decided| matches!(decided.outcome, Outcome::Confirmed { .. }));
-            let paid = confirmed
-                .filter_map(|decided| decided.purpose.pays())
-                .map(|(_, amount)| amount)
-                .max();
+            let confirmed = outcomes.iter().filter(|decided| matches!(decided.outcome, Outcome::Confirmed { .. }));
+            let paid = confirmed.filter_map(|decided| decided.purpose.pays()).map(|(_, amount)| amount).max();
             highest.saturating_sub(paid.unwrap_or(Amount::ZERO))
         }
     }
@@ -238,9 +230,7 @@ fn next_action(
         channel: known,
         held,
         token: config.token(&held.admission.token),
-        can_close: config
-            .recipient(&held.admission.to)
-            .is_some_and(|recipient| recipient.secret.is_some()),
+        can_close: config.recipient(&held.admission.to).is_some_and(|recipient| recipient.secret.is_some()),
         close_failed: policy::close_failed(outcomes),
         asked: None,
     };
@@ -261,17 +251,10 @@ fn outcome(decided: &Decided) -> String {
         Purpose::Restore { .. } => "restoring".to_owned(),
     };
     match &decided.outcome {
-        Outcome::Confirmed {
-            ledger,
-            fee_charged,
-        } => {
+        Outcome::Confirmed { ledger, fee_charged } => {
             format!("{what}: confirmed in ledger {ledger} for {fee_charged} stroops")
         }
-        Outcome::Failed {
-            ledger,
-            fee_charged,
-            why,
-        } => {
+        Outcome::Failed { ledger, fee_charged, why } => {
             format!("{what}: failed in ledger {ledger} for {fee_charged} stroops: {why}")
         }
         Outcome::Expired { at } => format!("{what}: not included, certain at ledger {at}"),
@@ -284,18 +267,11 @@ mod stroops {
     use paychan_channel::Stroops;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(super) fn serialize<S: Serializer>(
-        stroops: &Stroops,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(stroops: &Stroops, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(stroops)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Stroops, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stroops, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }

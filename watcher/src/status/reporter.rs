@@ -26,12 +26,7 @@ pub struct Reporter {
 impl Reporter {
     /// A reporter over these parts.
     pub fn new(config: Arc<Config>, store: Store, view: Arc<View>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            config,
-            store,
-            view,
-            clock,
-        }
+        Self { config, store, view, clock }
     }
 
     /// Everything.
@@ -40,10 +35,10 @@ impl Reporter {
             running: true,
             as_of_unix_ms: Some(self.clock.wall_unix_ms()),
             network: self.config.passphrase().to_owned(),
-            head: self.view.head().map(|head| HeadReport {
-                ledger: head.ledger,
-                closed_at_unix_ms: head.closed_at_unix_ms,
-            }),
+            head: self
+                .view
+                .head()
+                .map(|head| HeadReport { ledger: head.ledger, closed_at_unix_ms: head.closed_at_unix_ms }),
             target_close_ms: self.view.network().map(|terms| terms.target_close_ms),
             not_ready: self.not_ready(),
             channels: self.channels(),
@@ -56,9 +51,7 @@ impl Reporter {
         let mut all = self.store.all_held();
         all.sort_by_key(Held::channel);
         let limits = self.limits();
-        all.iter()
-            .map(|held| self.of(held, limits.as_ref()))
-            .collect()
+        all.iter().map(|held| self.of(held, limits.as_ref())).collect()
     }
 
     /// One channel; `None` when it is not watched.
@@ -79,10 +72,7 @@ impl Reporter {
             ));
         }
         let limits = self.config.freshness_limits();
-        if let Err(stale) =
-            self.view
-                .chain_freshness(&limits, self.clock.wall_unix_ms(), self.clock.boot())
-        {
+        if let Err(stale) = self.view.chain_freshness(&limits, self.clock.wall_unix_ms(), self.clock.boot()) {
             reasons.push(stale.to_string());
         }
         if self.view.network().is_none() {
@@ -103,48 +93,27 @@ impl Reporter {
     fn of(&self, held: &Held, limits: Option<&Limits>) -> ChannelReport {
         let channel = held.channel();
         let outcomes = self.store.outcomes(&channel, OUTCOMES);
-        ChannelReport::of(
-            &self.config,
-            held,
-            self.view.channel(&channel).as_ref(),
-            limits,
-            &outcomes,
-        )
+        ChannelReport::of(&self.config, held, self.view.channel(&channel).as_ref(), limits, &outcomes)
     }
 
     /// The limits of now, but for what others bid: what to do next does not depend on it.
     fn limits(&self) -> Option<Limits> {
         let head = self.view.head()?.ledger;
         let network = self.view.network()?;
-        let resource_fee = self
-            .view
-            .fee_funds()
-            .and_then(|funds| funds.settle_resource_fee);
-        Some(Limits::new(
-            &self.config,
-            &network,
-            head,
-            BASE_FEE,
-            resource_fee,
-        ))
+        let resource_fee = self.view.fee_funds().and_then(|funds| funds.settle_resource_fee);
+        Some(Limits::new(&self.config, &network, head, BASE_FEE, resource_fee))
     }
 
     /// What all promises may cost; one settlement at least, so that the first promise can be made.
     fn needed(&self) -> Stroops {
         let funds = self.view.fee_funds();
         let promised = funds.map_or(1, |funds| funds.promised.max(1));
-        fees_needed(
-            promised,
-            funds.and_then(|funds| funds.settle_resource_fee),
-            &self.config.fees,
-        )
+        fees_needed(promised, funds.and_then(|funds| funds.settle_resource_fee), &self.config.fees)
     }
 
     fn lanes(&self) -> Vec<LaneReport> {
         let lanes = self.view.lanes();
-        let all = lanes
-            .iter()
-            .fold(Stroops(0), |sum, lane| sum.saturating_add(lane.spendable));
+        let all = lanes.iter().fold(Stroops(0), |sum, lane| sum.saturating_add(lane.spendable));
         let short = Stroops(self.needed().get().saturating_sub(all.get()).max(0));
         lanes
             .iter()

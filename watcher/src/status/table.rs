@@ -32,49 +32,27 @@ fn write(out: &mut String, report: &Report, now: u64) -> std::fmt::Result {
 fn heading(out: &mut String, report: &Report, now: u64) -> std::fmt::Result {
     let ago = |then: u64| format!("{} s ago", now.saturating_sub(then) / 1_000);
     if report.running {
-        let ready = if report.not_ready.is_empty() {
-            "takes commitments"
-        } else {
-            "takes NO commitments"
-        };
+        let ready = if report.not_ready.is_empty() { "takes commitments" } else { "takes NO commitments" };
         writeln!(out, "daemon   UP, {ready}")?;
         for reason in &report.not_ready {
             writeln!(out, "         because {reason}")?;
         }
     } else {
-        writeln!(
-            out,
-            "daemon   DOWN: nothing is watched and nothing will be settled until it is started"
-        )?;
+        writeln!(out, "daemon   DOWN: nothing is watched and nothing will be settled until it is started")?;
         let age = report
             .as_of_unix_ms
-            .map_or("which holds no commitment".to_owned(), |then| {
-                format!("last written {}", ago(then))
-            });
+            .map_or("which holds no commitment".to_owned(), |then| format!("last written {}", ago(then)));
         writeln!(out, "         what follows is from its journal, {age}")?;
     }
     writeln!(out, "network  {}", report.network)?;
     if let Some(head) = report.head {
-        writeln!(
-            out,
-            "ledger   {}, closed {}",
-            head.ledger,
-            ago(head.closed_at_unix_ms)
-        )?;
+        writeln!(out, "ledger   {}, closed {}", head.ledger, ago(head.closed_at_unix_ms))?;
     }
     Ok(())
 }
 
 fn channels(out: &mut String, report: &Report) -> std::fmt::Result {
-    let header = [
-        "CHANNEL",
-        "STATUS",
-        "HIGHEST",
-        "UNSETTLED",
-        "COVERAGE",
-        "DEADLINE",
-    ]
-    .map(str::to_owned);
+    let header = ["CHANNEL", "STATUS", "HIGHEST", "UNSETTLED", "COVERAGE", "DEADLINE"].map(str::to_owned);
     let rows: Vec<[String; 6]> = report
         .channels
         .iter()
@@ -90,11 +68,7 @@ fn channels(out: &mut String, report: &Report) -> std::fmt::Result {
         })
         .collect();
     let widths: [usize; 6] = std::array::from_fn(|column| {
-        std::iter::once(&header)
-            .chain(&rows)
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
+        std::iter::once(&header).chain(&rows).map(|row| row[column].chars().count()).max().unwrap_or_default()
     });
     line(out, &header, &widths)?;
     for (row, channel) in rows.iter().zip(&report.channels) {
@@ -112,11 +86,7 @@ fn channels(out: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(
             out,
             "    next   {}",
-            if report.running {
-                &channel.next_action
-            } else {
-                "nothing while the daemon is down"
-            }
+            if report.running { &channel.next_action } else { "nothing while the daemon is down" }
         )?;
     }
     Ok(())
@@ -126,9 +96,7 @@ fn channels(out: &mut String, report: &Report) -> std::fmt::Result {
 fn line(out: &mut String, row: &[String; 6], widths: &[usize; 6]) -> std::fmt::Result {
     let [channel, status, highest, unsettled, coverage, deadline] = row;
     let [w0, w1, w2, w3, w4, _] = widths;
-    let text = format!(
-        "{channel:<w0$}  {status:<w1$}  {highest:>w2$}  {unsettled:>w3$}  {coverage:>w4$}  {deadline}"
-    );
+    let text = format!("{channel:<w0$}  {status:<w1$}  {highest:>w2$}  {unsettled:>w3$}  {coverage:>w4$}  {deadline}");
     writeln!(out, "{}", text.trim_end())
 }
 
@@ -139,11 +107,7 @@ fn status(channel: &ChannelReport) -> String {
         ChannelStatus::Final => "final",
         ChannelStatus::Unread => "unread",
     };
-    if channel.fenced {
-        format!("{status}, fenced")
-    } else {
-        status.to_owned()
-    }
+    if channel.fenced { format!("{status}, fenced") } else { status.to_owned() }
 }
 
 fn amount(channel: &ChannelReport, amount: Option<Amount>) -> String {
@@ -203,24 +167,10 @@ fn lanes(out: &mut String, report: &Report) -> std::fmt::Result {
         let amount = Amount::new(stroops.get().into()).unwrap_or(Amount::ZERO);
         format!("{} XLM", amount.to_decimal(Stroops::DECIMALS))
     };
-    writeln!(
-        out,
-        "{:<56}  {:>20}  {:>20}  SEND",
-        "FEE ACCOUNT", "BALANCE", "SPENDABLE"
-    )?;
+    writeln!(out, "{:<56}  {:>20}  {:>20}  SEND", "FEE ACCOUNT", "BALANCE", "SPENDABLE")?;
     for lane in &report.lanes {
-        let send = if lane.send > Stroops(0) {
-            xlm(lane.send)
-        } else {
-            "nothing".to_owned()
-        };
-        writeln!(
-            out,
-            "{:<56}  {:>20}  {:>20}  {send}",
-            lane.account,
-            xlm(lane.balance),
-            xlm(lane.spendable)
-        )?;
+        let send = if lane.send > Stroops(0) { xlm(lane.send) } else { "nothing".to_owned() };
+        writeln!(out, "{:<56}  {:>20}  {:>20}  {send}", lane.account, xlm(lane.balance), xlm(lane.spendable))?;
     }
     Ok(())
 }

@@ -22,32 +22,17 @@ struct House {
 impl House {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let text =
-            config_text("").replacen("/nowhere\"", &format!("{}\"", dir.path().display()), 1);
+        let text = config_text("").replacen("/nowhere\"", &format!("{}\"", dir.path().display()), 1);
         let config = Arc::new(Config::parse(&text).unwrap());
         let clock = Arc::new(ManualClock::at_unix_ms(WALL_MS));
-        let options = Options {
-            clock: clock.clone(),
-            ..Options::default()
-        };
+        let options = Options { clock: clock.clone(), ..Options::default() };
         let (store, _) = Store::open(dir.path(), &network(&config), options).unwrap();
-        Self {
-            config,
-            store,
-            view: Arc::new(view()),
-            clock,
-            _dir: dir,
-        }
+        Self { config, store, view: Arc::new(view()), clock, _dir: dir }
     }
 
     fn reporter(&self) -> Reporter {
         let clock: Arc<dyn Clock> = self.clock.clone();
-        Reporter::new(
-            self.config.clone(),
-            self.store.clone(),
-            self.view.clone(),
-            clock,
-        )
+        Reporter::new(self.config.clone(), self.store.clone(), self.view.clone(), clock)
     }
 
     /// Holds a commitment for this much on the one channel.
@@ -55,41 +40,23 @@ impl House {
         self.store.admit(held(0).admission).await.unwrap();
         struct Open;
         impl crate::store::Gate for Open {
-            fn check(
-                &self,
-                _: &crate::store::Held,
-                _: paychan_channel::Amount,
-            ) -> Result<(), crate::store::Refusal> {
+            fn check(&self, _: &crate::store::Held, _: paychan_channel::Amount) -> Result<(), crate::store::Refusal> {
                 Ok(())
             }
         }
         assert!(self.store.set_gate(Arc::new(Open)).is_ok());
-        let commitment = paychan_channel::Commitment {
-            network: network(&self.config),
-            channel: CHANNEL,
-            amount: units(amount),
-        };
+        let commitment =
+            paychan_channel::Commitment { network: network(&self.config), channel: CHANNEL, amount: units(amount) };
         let signature = commitment.sign(&crate::fixtures::secret());
         let request_id = RequestId::new("one").unwrap();
-        self.store
-            .accept(Offer {
-                channel: CHANNEL,
-                amount: units(amount),
-                signature,
-                request_id,
-            })
-            .await
-            .unwrap();
+        self.store.accept(Offer { channel: CHANNEL, amount: units(amount), signature, request_id }).await.unwrap();
     }
 
     async fn settled(&self, amount: u64) {
         let signed = SignedTransaction {
             hash: [1; 32],
             lane: LANE,
-            purpose: Purpose::Settle {
-                channel: CHANNEL,
-                amount: units(amount),
-            },
+            purpose: Purpose::Settle { channel: CHANNEL, amount: units(amount) },
             envelope: vec![1, 2, 3],
             sequence: 1,
             signed_at: HEAD,
@@ -97,10 +64,7 @@ impl House {
             fee: Stroops(1_000),
         };
         self.store.record_signed(signed).await.unwrap();
-        let confirmed = Outcome::Confirmed {
-            ledger: HEAD,
-            fee_charged: Stroops(30_000),
-        };
+        let confirmed = Outcome::Confirmed { ledger: HEAD, fee_charged: Stroops(30_000) };
         self.store.record_outcome([1; 32], confirmed).await.unwrap();
     }
 }
@@ -110,11 +74,7 @@ fn network(config: &Config) -> NetworkId {
 }
 
 fn closing() -> ChannelState {
-    ChannelState {
-        close_effective_at: Some(HEAD.saturating_add(120)),
-        read_at: HEAD.saturating_add(1),
-        ..state()
-    }
+    ChannelState { close_effective_at: Some(HEAD.saturating_add(120)), read_at: HEAD.saturating_add(1), ..state() }
 }
 
 #[tokio::test]
@@ -123,21 +83,11 @@ async fn a_running_daemon_reports_channels_lives_deadline_and_the_next_action() 
     house.hold(15_000_000).await;
     house.view.saw_channel(closing());
     let report = house.reporter().report();
-    assert!(
-        report.running && report.not_ready.is_empty(),
-        "{:?}",
-        report.not_ready
-    );
+    assert!(report.running && report.not_ready.is_empty(), "{:?}", report.not_ready);
     let channel = &report.channels[0];
     assert_eq!(channel.status, ChannelStatus::Closing);
-    assert_eq!(
-        (channel.highest, channel.unsettled),
-        (units(15_000_000), units(15_000_000))
-    );
-    assert_eq!(
-        (channel.deadline, channel.ledgers_left),
-        (Some(Ledger(HEAD.0 + 120)), Some(120))
-    );
+    assert_eq!((channel.highest, channel.unsettled), (units(15_000_000), units(15_000_000)));
+    assert_eq!((channel.deadline, channel.ledgers_left), (Some(Ledger(HEAD.0 + 120)), Some(120)));
     assert_eq!(channel.next_action, "settle 15000000 base units");
 
     let table = render(&report, WALL_MS + 3_000);
@@ -164,14 +114,8 @@ async fn the_report_survives_json() {
     house.hold(15_000_000).await;
     let report = house.reporter().report();
     let json = serde_json::to_string(&report).unwrap();
-    assert!(
-        json.contains(r#""highest":"15000000""#),
-        "amounts are strings: {json}"
-    );
-    assert!(
-        json.contains(r#""spendable":"1000000000""#),
-        "fees are strings: {json}"
-    );
+    assert!(json.contains(r#""highest":"15000000""#), "amounts are strings: {json}");
+    assert!(json.contains(r#""spendable":"1000000000""#), "fees are strings: {json}");
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }
 
@@ -184,25 +128,11 @@ async fn readiness_names_every_reason_against_it() {
     house.view.rolled_back(vec![CHANNEL]);
     house.view.stop();
     let reasons = house.reporter().not_ready().join("\n");
-    for part in [
-        "shutting down",
-        "rolled back",
-        "s ago by this machine's wall clock",
-        "can spend 1 stroops",
-    ] {
+    for part in ["shutting down", "rolled back", "s ago by this machine's wall clock", "can spend 1 stroops"] {
         assert!(reasons.contains(part), "no {part:?} in\n{reasons}");
     }
-    let empty = Reporter::new(
-        house.config.clone(),
-        house.store.clone(),
-        Arc::new(View::new()),
-        house.clock.clone(),
-    );
-    assert_eq!(
-        empty.not_ready().len(),
-        3,
-        "no ledger, no settings, no fee account"
-    );
+    let empty = Reporter::new(house.config.clone(), house.store.clone(), Arc::new(View::new()), house.clock.clone());
+    assert_eq!(empty.not_ready().len(), 3, "no ledger, no settings, no fee account");
 }
 
 #[tokio::test]
@@ -213,11 +143,7 @@ async fn a_fee_account_that_cannot_pay_for_the_promises_is_told_how_much_to_send
     house.view.saw_lane(lane(600_000));
     let report = house.reporter().report();
     assert_eq!(report.lanes[0].send, Stroops(30_000_000));
-    assert!(
-        render(&report, WALL_MS).contains("3 XLM"),
-        "{}",
-        render(&report, WALL_MS)
-    );
+    assert!(render(&report, WALL_MS).contains("3 XLM"), "{}", render(&report, WALL_MS));
 }
 
 #[tokio::test]
@@ -230,18 +156,11 @@ async fn a_daemon_that_is_down_is_said_to_be_down_and_its_journal_is_shown_with_
     assert_eq!(report.as_of_unix_ms, Some(WALL_MS));
     let channel = &report.channels[0];
     assert_eq!(channel.status, ChannelStatus::Unread);
-    assert_eq!(
-        channel.unsettled,
-        units(5_000_000),
-        "less what was confirmed"
-    );
+    assert_eq!(channel.unsettled, units(5_000_000), "less what was confirmed");
     let table = render(&report, WALL_MS + 60_000);
-    for part in [
-        "daemon   DOWN",
-        "last written 60 s ago",
-        "settling 10000000: confirmed",
-        "nothing while the daemon is down",
-    ] {
+    for part in
+        ["daemon   DOWN", "last written 60 s ago", "settling 10000000: confirmed", "nothing while the daemon is down"]
+    {
         assert!(table.contains(part), "no {part:?} in\n{table}");
     }
 }
@@ -251,10 +170,7 @@ fn a_store_that_was_never_written_is_shown_as_empty() {
     let config = Config::parse(&config_text("")).unwrap();
     let report = from_store(&config).unwrap();
     let table = render(&report, WALL_MS);
-    assert!(
-        table.contains("DOWN") && table.contains("no channel is watched yet"),
-        "{table}"
-    );
+    assert!(table.contains("DOWN") && table.contains("no channel is watched yet"), "{table}");
 }
 
 #[tokio::test]
@@ -271,16 +187,10 @@ async fn status_asks_the_journal_when_nothing_listens_and_says_when_something_el
     let config = Config::parse(&text).unwrap();
 
     let other = tokio::spawn(async move { axum::serve(listener, axum::Router::new()).await });
-    assert!(matches!(
-        get(&config).await,
-        Err(StatusError::NotTheDaemon { .. })
-    ));
+    assert!(matches!(get(&config).await, Err(StatusError::NotTheDaemon { .. })));
     other.abort();
     assert!(other.await.is_err_and(|ended| ended.is_cancelled()));
     assert!(!get(&config).await.unwrap().running);
     std::fs::remove_file(&token).unwrap();
-    assert!(
-        !get(&config).await.unwrap().running,
-        "a daemon that is down asks for no token"
-    );
+    assert!(!get(&config).await.unwrap().running, "a daemon that is down asks for no token");
 }

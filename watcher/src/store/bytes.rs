@@ -1,8 +1,6 @@
 //! Writing and reading the fields of a record: big-endian integers, lengths before what has no fixed size.
 
-use paychan_channel::{
-    AccountId, Address, Amount, ContractId, Layout, Ledger, Signature, Stroops, WasmHash,
-};
+use paychan_channel::{AccountId, Address, Amount, ContractId, Layout, Ledger, Signature, Stroops, WasmHash};
 
 use super::{RequestId, RequestIdError};
 
@@ -194,10 +192,7 @@ impl<'a> Reader<'a> {
         match self.u8()? {
             0 => Ok(Address::Account(self.account()?)),
             1 => Ok(Address::Contract(self.channel()?)),
-            found => Err(DecodeError::Unknown {
-                what: "address type",
-                found,
-            }),
+            found => Err(DecodeError::Unknown { what: "address type", found }),
         }
     }
 
@@ -206,10 +201,7 @@ impl<'a> Reader<'a> {
             0 => Ok(Layout::Paychan),
             1 => Ok(Layout::Reference),
             2 => Ok(Layout::Fork),
-            found => Err(DecodeError::Unknown {
-                what: "storage layout",
-                found,
-            }),
+            found => Err(DecodeError::Unknown { what: "storage layout", found }),
         }
     }
 
@@ -240,10 +232,7 @@ impl<'a> Reader<'a> {
         match self.u8()? {
             0 => Ok(None),
             1 => Ok(Some(read(self)?)),
-            found => Err(DecodeError::Unknown {
-                what: "presence mark",
-                found,
-            }),
+            found => Err(DecodeError::Unknown { what: "presence mark", found }),
         }
     }
 }

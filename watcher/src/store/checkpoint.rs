@@ -38,17 +38,9 @@ pub(super) fn records<'a>(
         whole.chain(requests).chain(error)
     });
     let outcomes = state.outcomes.iter().flat_map(|(channel, kept)| {
-        kept.iter().map(|decided| {
-            Ok(Record::WholeDecided {
-                channel: *channel,
-                decided: decided.clone(),
-            })
-        })
+        kept.iter().map(|decided| Ok(Record::WholeDecided { channel: *channel, decided: decided.clone() }))
     });
-    let in_flight = state
-        .in_flight
-        .iter()
-        .map(|transaction| Ok(Record::Signed(transaction.clone())));
+    let in_flight = state.in_flight.iter().map(|transaction| Ok(Record::Signed(transaction.clone())));
     channels.chain(outcomes).chain(in_flight)
 }
 

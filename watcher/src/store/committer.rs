@@ -21,8 +21,8 @@ use super::record::Record;
 use super::rules::{Verdict, judge};
 use super::state::State;
 use super::{
-    AcceptError, Accepted, Admission, AdmitAnswer, Fence, HeldCommitment, Offer, Options, Outcome,
-    Refusal, Shared, SignedTransaction, StoreError,
+    AcceptError, Accepted, Admission, AdmitAnswer, Fence, HeldCommitment, Offer, Options, Outcome, Refusal, Shared,
+    SignedTransaction, StoreError,
 };
 
 /// The most requests in one batch: bounds how long the first one waits for the last one's check, and the bytes of one
@@ -134,11 +134,7 @@ impl Committer {
         Ok(())
     }
 
-    fn admit(
-        &mut self,
-        admission: &Admission,
-        batch: &mut Batch,
-    ) -> Result<AdmitAnswer, StoreError> {
+    fn admit(&mut self, admission: &Admission, batch: &mut Batch) -> Result<AdmitAnswer, StoreError> {
         if let Some(channel) = self.state.channels.get(&admission.channel) {
             return Ok(AdmitAnswer::AlreadyAdmitted(Box::new(channel.held.clone())));
         }
@@ -156,8 +152,7 @@ impl Committer {
         let remembered = match batch.requests.get(&key) {
             Some(amount) => Some(*amount),
             None => {
-                let forgotten =
-                    checkpoint::forgotten(&entry.held, self.options.remembered_requests);
+                let forgotten = checkpoint::forgotten(&entry.held, self.options.remembered_requests);
                 self.index
                     .ask(|index| index.request(channel, key.1))?
                     .filter(|request| request.number > forgotten)
@@ -189,10 +184,7 @@ impl Committer {
         self.add(record, batch)?;
         batch.channels.insert(channel);
         batch.requests.insert(key, offer.amount);
-        Ok(Accepted {
-            highest: offer.amount,
-            replay: false,
-        })
+        Ok(Accepted { highest: offer.amount, replay: false })
     }
 
     fn fence(
@@ -205,9 +197,7 @@ impl Committer {
         };
         let highest = entry.held.highest.clone();
         if entry.held.fence.is_none() {
-            let fence = Fence {
-                fenced_at_ms: self.options.clock.wall_unix_ms(),
-            };
+            let fence = Fence { fenced_at_ms: self.options.clock.wall_unix_ms() };
             self.add(Record::Fenced { channel, fence }, batch)?;
             batch.channels.insert(channel);
         }
@@ -223,17 +213,12 @@ impl Committer {
         if self.state.is_in_flight(&transaction.hash) {
             return Ok(Ok(()));
         }
-        if let Some(unknown) = transaction
-            .purpose
-            .channels()
-            .iter()
-            .find(|channel| !self.state.channels.contains_key(channel))
+        if let Some(unknown) =
+            transaction.purpose.channels().iter().find(|channel| !self.state.channels.contains_key(channel))
         {
             return Ok(Err(StoreError::UnknownChannel(*unknown)));
         }
-        batch
-            .channels
-            .extend(transaction.purpose.channels().iter().copied());
+        batch.channels.extend(transaction.purpose.channels().iter().copied());
         match self.add(Record::Signed(transaction), batch) {
             Err(too_large @ StoreError::TooLarge { .. }) => return Ok(Err(too_large)),
             added => added?,
@@ -248,22 +233,12 @@ impl Committer {
         outcome: Outcome,
         batch: &mut Batch,
     ) -> Result<Result<(), StoreError>, StoreError> {
-        let Some(transaction) = self
-            .state
-            .in_flight
-            .iter()
-            .find(|transaction| transaction.hash == hash)
-        else {
+        let Some(transaction) = self.state.in_flight.iter().find(|transaction| transaction.hash == hash) else {
             return Ok(Err(StoreError::UnknownTransaction(hash)));
         };
-        batch
-            .channels
-            .extend(transaction.purpose.channels().iter().copied());
-        let record = Record::Decided {
-            hash,
-            outcome: outcome.bounded(),
-            decided_at_ms: self.options.clock.wall_unix_ms(),
-        };
+        batch.channels.extend(transaction.purpose.channels().iter().copied());
+        let record =
+            Record::Decided { hash, outcome: outcome.bounded(), decided_at_ms: self.options.clock.wall_unix_ms() };
         self.add(record, batch)?;
         batch.transactions = true;
         Ok(Ok(()))
@@ -318,11 +293,7 @@ impl Committer {
     }
 
     fn publish(&self, batch: &Batch) {
-        let mut seen = self
-            .shared
-            .state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         for id in &batch.channels {
             if let Some(channel) = self.state.channels.get(id) {
                 seen.channels.insert(*id, channel.clone());
@@ -379,10 +350,7 @@ pub(super) struct WatchedIndex {
 }
 
 impl WatchedIndex {
-    fn ask<T>(
-        &mut self,
-        question: impl FnOnce(&mut Index) -> Result<T, IndexError>,
-    ) -> Result<T, StoreError> {
+    fn ask<T>(&mut self, question: impl FnOnce(&mut Index) -> Result<T, IndexError>) -> Result<T, StoreError> {
         question(&mut self.index).map_err(|error| {
             if let Err(mark) = std::fs::File::create(&self.suspect_mark) {
                 tracing::error!(
@@ -400,7 +368,6 @@ impl Batch {
     /// An answer to give once the batch is durable: even a refusal may rest on what came just before it. Who no longer
     /// listens does not matter.
     fn answer<T: 'static, E: 'static>(&mut self, reply: Reply<T, E>, answer: Result<T, E>) {
-        self.answers
-            .push(Box::new(move || drop(reply.send(answer))));
+        self.answers.push(Box::new(move || drop(reply.send(answer))));
     }
 }

@@ -65,9 +65,7 @@ pub enum StoreError {
         message: String,
     },
     /// The index could not be used, even after it was built anew.
-    #[error(
-        "the index (sled) failed while {doing}: {message}; it may be deleted, the next start builds it anew"
-    )]
+    #[error("the index (sled) failed while {doing}: {message}; it may be deleted, the next start builds it anew")]
     Index {
         /// What was being done.
         doing: &'static str,
@@ -158,9 +156,7 @@ pub enum DamageKind {
         why: String,
     },
     /// The highest commitment of a channel is not signed by the channel's key.
-    #[error(
-        "the highest commitment of channel {channel}, for {amount}, has a bad signature or key"
-    )]
+    #[error("the highest commitment of channel {channel}, for {amount}, has a bad signature or key")]
     Signature {
         /// The channel.
         channel: ContractId,
@@ -168,9 +164,7 @@ pub enum DamageKind {
         amount: Amount,
     },
     /// The index has seen records that the journal does not hold: acknowledged records are gone from the journal.
-    #[error(
-        "it ends at record {journal}, and the index has seen record {index}: the journal's end is missing"
-    )]
+    #[error("it ends at record {journal}, and the index has seen record {index}: the journal's end is missing")]
     BehindIndex {
         /// The journal's last record.
         journal: u64,
@@ -181,20 +175,11 @@ pub enum DamageKind {
 
 impl StoreError {
     pub(super) fn io(doing: &'static str, path: &Path, error: &io::Error) -> Self {
-        StoreError::Io {
-            doing,
-            path: path.to_path_buf(),
-            kind: error.kind(),
-            message: error.to_string(),
-        }
+        StoreError::Io { doing, path: path.to_path_buf(), kind: error.kind(), message: error.to_string() }
     }
 
     pub(super) fn damaged(segment: &str, offset: u64, what: DamageKind) -> Self {
-        StoreError::Damaged(Box::new(Damage {
-            segment: segment.to_owned(),
-            offset,
-            what,
-        }))
+        StoreError::Damaged(Box::new(Damage { segment: segment.to_owned(), offset, what }))
     }
 }
 

@@ -77,9 +77,7 @@ impl SegmentHeader {
         bytes.extend_from_slice(&self.network.0);
         bytes.extend_from_slice(&self.first.to_be_bytes());
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
-        bytes
-            .try_into()
-            .expect("the fields above make up the header's length")
+        bytes.try_into().expect("the fields above make up the header's length")
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, BadHeader> {
@@ -106,11 +104,7 @@ impl SegmentHeader {
         };
         let network = fields[11..43].try_into().expect("32 bytes");
         let first = u64::from_be_bytes(fields[43..51].try_into().expect("8 bytes"));
-        Ok(SegmentHeader {
-            kind,
-            network: NetworkId(network),
-            first,
-        })
+        Ok(SegmentHeader { kind, network: NetworkId(network), first })
     }
 }
 
@@ -154,11 +148,7 @@ pub(super) fn frame_at(bytes: &[u8]) -> Option<(u64, &[u8], usize)> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// A record, its number, and where its frame begins.
-    Frame {
-        sequence: u64,
-        record: Vec<u8>,
-        offset: u64,
-    },
+    Frame { sequence: u64, record: Vec<u8>, offset: u64 },
     /// The file ends here, after a whole frame or the header.
     End { offset: u64 },
     /// What begins here is no frame. All bytes from here to the file's end.
@@ -175,10 +165,7 @@ impl<R: Read> SegmentReader<R> {
     /// Reads the header.
     pub(super) fn open(mut input: R) -> io::Result<(Result<SegmentHeader, BadHeader>, Self)> {
         let header = read_up_to(&mut input, SEGMENT_HEADER)?;
-        let reader = SegmentReader {
-            input,
-            offset: header.len() as u64,
-        };
+        let reader = SegmentReader { input, offset: header.len() as u64 };
         Ok((SegmentHeader::decode(&header), reader))
     }
 
@@ -198,18 +185,11 @@ impl<R: Read> SegmentReader<R> {
             bytes.extend_from_slice(&body);
             if let Some((sequence, record, length)) = frame_at(&bytes) {
                 self.offset += length as u64;
-                return Ok(Next::Frame {
-                    sequence,
-                    record: record.to_vec(),
-                    offset,
-                });
+                return Ok(Next::Frame { sequence, record: record.to_vec(), offset });
             }
         }
         self.input.read_to_end(&mut bytes)?;
-        Ok(Next::Unreadable {
-            offset,
-            rest: bytes,
-        })
+        Ok(Next::Unreadable { offset, rest: bytes })
     }
 }
 
@@ -239,14 +219,11 @@ pub(super) enum Tail {
 pub(super) fn judge_tail(rest: &[u8], offset: u64, last: u64) -> Tail {
     if let Some((at, sequence)) = find_frame(rest, 1, last) {
         let at = offset + at as u64;
-        return Tail::Damaged(format!(
-            "a readable record, number {sequence}, follows at byte {at}"
-        ));
+        return Tail::Damaged(format!("a readable record, number {sequence}, follows at byte {at}"));
     }
     let cut = rest.len() < FRAME_HEADER
         || frame_header(rest).is_some_and(|(length, sequence)| {
-            last.checked_add(1) == Some(sequence)
-                && rest.len() < FRAME_HEADER + length + FRAME_TRAILER
+            last.checked_add(1) == Some(sequence) && rest.len() < FRAME_HEADER + length + FRAME_TRAILER
         });
     if cut || ends_in_unwritten_sectors(rest, offset) {
         return Tail::Torn;
@@ -270,10 +247,7 @@ pub(super) fn find_frame(bytes: &[u8], from: usize, last: u64) -> Option<(usize,
 }
 
 fn ends_in_unwritten_sectors(rest: &[u8], offset: u64) -> bool {
-    let written = rest
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
+    let written = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     if written == 0 {
         return true;
     }

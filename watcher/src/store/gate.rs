@@ -35,9 +35,7 @@ pub enum Refusal {
     #[error("the channel has ended; it takes no more commitments")]
     Final,
     /// More than the chain would pay in total.
-    #[error(
-        "the channel covers {coverage} base units in total, and {offered} were offered; top it up first"
-    )]
+    #[error("the channel covers {coverage} base units in total, and {offered} were offered; top it up first")]
     ExceedsCoverage {
         /// What was offered.
         offered: Amount,
@@ -96,7 +94,5 @@ pub enum Refusal {
 }
 
 fn deadline_words(deadline: Option<Ledger>) -> String {
-    deadline.map_or_else(String::new, |ledger| {
-        format!(" and can be refunded from ledger {ledger} on")
-    })
+    deadline.map_or_else(String::new, |ledger| format!(" and can be refunded from ledger {ledger} on"))
 }

@@ -69,14 +69,7 @@ pub struct Held {
 impl Held {
     /// A channel that was just admitted.
     pub fn new(admission: Admission) -> Self {
-        Self {
-            admission,
-            highest: None,
-            accepted: 0,
-            unsettled_since_ms: None,
-            fence: None,
-            rollback_confirmed: None,
-        }
+        Self { admission, highest: None, accepted: 0, unsettled_since_ms: None, fence: None, rollback_confirmed: None }
     }
 
     /// The channel.
@@ -86,8 +79,6 @@ impl Held {
 
     /// The highest amount held, zero before the first commitment. Base units.
     pub fn highest_amount(&self) -> Amount {
-        self.highest
-            .as_ref()
-            .map_or(Amount::ZERO, |commitment| commitment.amount)
+        self.highest.as_ref().map_or(Amount::ZERO, |commitment| commitment.amount)
     }
 }

@@ -50,19 +50,13 @@ pub(super) struct IndexError {
 
 impl IndexError {
     fn new(doing: &'static str, message: impl ToString) -> Self {
-        IndexError {
-            doing,
-            message: message.to_string(),
-        }
+        IndexError { doing, message: message.to_string() }
     }
 }
 
 impl From<IndexError> for StoreError {
     fn from(error: IndexError) -> Self {
-        StoreError::Index {
-            doing: error.doing,
-            message: error.message,
-        }
+        StoreError::Index { doing: error.doing, message: error.message }
     }
 }
 
@@ -104,29 +98,16 @@ impl Updates {
     /// What one record changes.
     pub(super) fn add(&mut self, sequence: u64, record: &Record) {
         let mut request = |channel, digest, number, amount| {
-            let request = Request {
-                digest,
-                number,
-                amount,
-            };
+            let request = Request { digest, number, amount };
             self.requests.push((channel, request));
         };
         match record {
             Record::Admitted(admission) => self.channels.push(admission.channel),
-            Record::Accepted {
-                channel,
-                number,
-                commitment,
-            } => {
+            Record::Accepted { channel, number, commitment } => {
                 let digest = Digest::of(&commitment.request_id);
                 request(*channel, digest, *number, commitment.amount);
             }
-            Record::Remembered {
-                channel,
-                number,
-                amount,
-                digest,
-            } => request(*channel, *digest, *number, *amount),
+            Record::Remembered { channel, number, amount, digest } => request(*channel, *digest, *number, *amount),
             Record::WholeChannel(whole) => {
                 let id = whole.held.channel();
                 if let Some(highest) = &whole.held.highest {
@@ -202,22 +183,14 @@ impl Index {
     /// The number of the last record that was applied; zero in a new index.
     pub(super) fn applied(&self) -> Result<u64, IndexError> {
         let doing = "reading how far it is";
-        match self
-            .db
-            .get(b"a")
-            .map_err(|error| IndexError::new(doing, error))?
-        {
+        match self.db.get(b"a").map_err(|error| IndexError::new(doing, error))? {
             None => Ok(0),
             Some(value) => decoded(doing, &value, |r| r.u64()),
         }
     }
 
     /// What is known of a request, remembered or not yet swept out.
-    pub(super) fn request(
-        &self,
-        channel: ContractId,
-        digest: Digest,
-    ) -> Result<Option<Request>, IndexError> {
+    pub(super) fn request(&self, channel: ContractId, digest: Digest) -> Result<Option<Request>, IndexError> {
         let doing = "looking up a request id";
         let Some(number) = self.numbers.get(&channel) else {
             return Ok(None);
@@ -267,8 +240,8 @@ impl Index {
         }
         let mut batch = sled::Batch::default();
         for channel in &updates.channels {
-            let next = u32::try_from(self.numbers.len())
-                .map_err(|_| IndexError::new(doing, "there are too many channels"))?;
+            let next =
+                u32::try_from(self.numbers.len()).map_err(|_| IndexError::new(doing, "there are too many channels"))?;
             let number = *self.numbers.entry(*channel).or_insert(next);
             let key = Writer::new(b'k').channel(*channel).finish();
             batch.insert(key, &number.to_be_bytes());
@@ -277,10 +250,7 @@ impl Index {
             let Some(number) = self.numbers.get(channel) else {
                 return Err(IndexError::new(doing, "a channel has no number"));
             };
-            let (key, value) = (
-                request_key(*number, request.digest),
-                request_fields(doing, request)?,
-            );
+            let (key, value) = (request_key(*number, request.digest), request_fields(doing, request)?);
             batch.insert(&key, &value);
         }
         for (channel, record) in &updates.wholes {
@@ -294,17 +264,11 @@ impl Index {
             }
         }
         batch.insert(b"a", &updates.last.to_be_bytes());
-        self.db
-            .apply_batch(batch)
-            .map_err(|error| IndexError::new(doing, error))
+        self.db.apply_batch(batch).map_err(|error| IndexError::new(doing, error))
     }
 
     /// Sweeps out a channel's requests up to this number.
-    pub(super) fn forget_requests(
-        &self,
-        channel: ContractId,
-        up_to: u64,
-    ) -> Result<(), IndexError> {
+    pub(super) fn forget_requests(&self, channel: ContractId, up_to: u64) -> Result<(), IndexError> {
         let Some(number) = self.numbers.get(&channel) else {
             return Ok(());
         };
@@ -320,18 +284,12 @@ impl Index {
     pub(super) fn forget_frames(&self, before: u64) -> Result<(), IndexError> {
         let doing = "sweeping out frames";
         let end = Writer::new(b'j').u64(before).finish();
-        let old = self
-            .db
-            .range(b"j".to_vec()..end)
-            .keys()
-            .map(|key| key.map_err(|error| IndexError::new(doing, error)));
+        let old =
+            self.db.range(b"j".to_vec()..end).keys().map(|key| key.map_err(|error| IndexError::new(doing, error)));
         self.remove(old)
     }
 
-    fn remove(
-        &self,
-        keys: impl Iterator<Item = Result<sled::IVec, IndexError>>,
-    ) -> Result<(), IndexError> {
+    fn remove(&self, keys: impl Iterator<Item = Result<sled::IVec, IndexError>>) -> Result<(), IndexError> {
         let doing = "sweeping out";
         let mut batch = sled::Batch::default();
         let mut size = 0;
@@ -339,25 +297,18 @@ impl Index {
             batch.remove(key?);
             size += 1;
             if size == SWEEP {
-                self.db
-                    .apply_batch(std::mem::take(&mut batch))
-                    .map_err(|error| IndexError::new(doing, error))?;
+                self.db.apply_batch(std::mem::take(&mut batch)).map_err(|error| IndexError::new(doing, error))?;
                 size = 0;
             }
         }
-        self.db
-            .apply_batch(batch)
-            .map_err(|error| IndexError::new(doing, error))
+        self.db.apply_batch(batch).map_err(|error| IndexError::new(doing, error))
     }
 
     /// All records that are kept here for a repair: channels as the last checkpoint had them, and by number what came
     /// after it.
     pub(super) fn witness(&self) -> Result<Witness, IndexError> {
         let doing = "reading what it has of the journal";
-        let mut witness = Witness {
-            applied: self.applied()?,
-            ..Witness::default()
-        };
+        let mut witness = Witness { applied: self.applied()?, ..Witness::default() };
         for entry in self.db.scan_prefix(b"c") {
             let (_, value) = entry.map_err(|error| IndexError::new(doing, error))?;
             let record = Record::decode(&value).map_err(|error| IndexError::new(doing, error))?;
@@ -379,10 +330,7 @@ impl Index {
 
     /// Gives all to the system, so that the next start has less to catch up with. Not durable, and need not be.
     pub(super) fn flush(&self) -> Result<(), IndexError> {
-        self.db
-            .flush()
-            .map(drop)
-            .map_err(|error| IndexError::new("flushing it", error))
+        self.db.flush().map(drop).map_err(|error| IndexError::new("flushing it", error))
     }
 }
 
@@ -417,11 +365,7 @@ fn request(doing: &'static str, digest: Digest, value: &[u8]) -> Result<Request,
     decoded(doing, value, |reader| {
         let mut number = [0; 8];
         number[2..].copy_from_slice(reader.take(6)?);
-        Ok(Request {
-            digest,
-            number: u64::from_be_bytes(number),
-            amount: reader.amount()?,
-        })
+        Ok(Request { digest, number: u64::from_be_bytes(number), amount: reader.amount()? })
     })
 }
 
@@ -432,16 +376,11 @@ fn decoded<'a, T>(
 ) -> Result<T, IndexError> {
     let mut reader = Reader::new(bytes);
     let value = read(&mut reader).map_err(|error| IndexError::new(doing, error))?;
-    reader
-        .finish()
-        .map_err(|error| IndexError::new(doing, error))?;
+    reader.finish().map_err(|error| IndexError::new(doing, error))?;
     Ok(value)
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     format!("sled panicked: {}", said.unwrap_or("without a message"))
 }

@@ -56,24 +56,16 @@ impl FileJournal {
     /// [`StoreError::Io`] when the directory can't be made or opened.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         create_directory(dir)?;
-        Ok(FileJournal {
-            dir: dir.to_path_buf(),
-            current: None,
-        })
+        Ok(FileJournal { dir: dir.to_path_buf(), current: None })
     }
 
     /// The journal in this directory, to be read only: nothing is made.
     pub(super) fn look_at(dir: &Path) -> Self {
-        FileJournal {
-            dir: dir.to_path_buf(),
-            current: None,
-        }
+        FileJournal { dir: dir.to_path_buf(), current: None }
     }
 
     fn current(&mut self) -> io::Result<&mut File> {
-        self.current
-            .as_mut()
-            .ok_or_else(|| io::Error::other("no journal file is open for appending"))
+        self.current.as_mut().ok_or_else(|| io::Error::other("no journal file is open for appending"))
     }
 }
 
@@ -95,11 +87,7 @@ impl Journal for FileJournal {
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(self.dir.join(name))?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(self.dir.join(name))?;
         self.current = Some(file);
         Ok(())
     }

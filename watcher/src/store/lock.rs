@@ -7,9 +7,7 @@ use super::StoreError;
 
 /// Held as long as this lives; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock(
-    #[expect(dead_code, reason = "the lock is held by keeping the file open")] File,
-);
+pub(super) struct Lock(#[expect(dead_code, reason = "the lock is held by keeping the file open")] File);
 
 pub(super) fn lock(dir: &Path) -> Result<Lock, StoreError> {
     let path = dir.join("lock");
@@ -21,9 +19,7 @@ pub(super) fn lock(dir: &Path) -> Result<Lock, StoreError> {
         .map_err(|error| StoreError::io("opening the lock file", &path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
-        Err(TryLockError::WouldBlock) => Err(StoreError::HeldByAnotherProcess {
-            dir: dir.to_path_buf(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::HeldByAnotherProcess { dir: dir.to_path_buf() }),
         Err(TryLockError::Error(error)) => Err(StoreError::io("locking", &path, &error)),
     }
 }

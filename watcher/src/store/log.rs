@@ -107,10 +107,7 @@ impl Log {
     pub(super) fn add(&mut self, record: &Record) -> Result<u64, StoreError> {
         let bytes = record.encode();
         if bytes.len() > MAX_RECORD {
-            return Err(StoreError::TooLarge {
-                given: bytes.len(),
-                limit: MAX_RECORD,
-            });
+            return Err(StoreError::TooLarge { given: bytes.len(), limit: MAX_RECORD });
         }
         self.last += 1;
         write_frame(&mut self.waiting, self.last, &bytes);
@@ -121,12 +118,8 @@ impl Log {
     /// must not be used.
     pub(super) fn commit(&mut self) -> Result<&[u8], StoreError> {
         let name = Path::new("journal");
-        self.journal
-            .append(&self.waiting)
-            .map_err(|error| StoreError::io("appending to the", name, &error))?;
-        self.journal
-            .sync()
-            .map_err(|error| StoreError::io("making durable the", name, &error))?;
+        self.journal.append(&self.waiting).map_err(|error| StoreError::io("appending to the", name, &error))?;
+        self.journal.sync().map_err(|error| StoreError::io("making durable the", name, &error))?;
         self.segment_bytes += self.waiting.len() as u64;
         self.log_bytes += self.waiting.len() as u64;
         std::mem::swap(&mut self.waiting, &mut self.written);
@@ -161,27 +154,20 @@ impl Log {
                 bytes += self.append_waiting(first)?;
             }
         }
-        self.add(&Record::CheckpointEnds {
-            records: self.last + 2 - first,
-        })?;
+        self.add(&Record::CheckpointEnds { records: self.last + 2 - first })?;
         bytes += self.append_waiting(first)?;
         self.finish(first)?;
         self.checkpoint_bytes = bytes;
         self.log_bytes = 0;
         self.rotate()?;
-        let superseded: Vec<String> = files(self.journal.as_ref())?
-            .segments
-            .range(..first)
-            .map(|(_, name)| name.clone())
-            .collect();
+        let superseded: Vec<String> =
+            files(self.journal.as_ref())?.segments.range(..first).map(|(_, name)| name.clone()).collect();
         self.remove(&superseded)
     }
 
     fn append_waiting(&mut self, first: u64) -> Result<u64, StoreError> {
         let name = unfinished_name(first);
-        at(&name, "appending to the journal segment", || {
-            self.journal.append(&self.waiting)
-        })?;
+        at(&name, "appending to the journal segment", || self.journal.append(&self.waiting))?;
         let length = self.waiting.len() as u64;
         self.waiting.clear();
         Ok(length)
@@ -190,11 +176,7 @@ impl Log {
     /// Makes a segment under its unfinished name; gives the bytes of its header.
     fn begin(&mut self, first: u64, kind: SegmentKind) -> Result<u64, StoreError> {
         let name = unfinished_name(first);
-        let header = SegmentHeader {
-            kind,
-            network: self.network,
-            first,
-        };
+        let header = SegmentHeader { kind, network: self.network, first };
         at(&name, "making the journal segment", || {
             self.journal.create(&name)?;
             self.journal.append(&header.encode())
@@ -216,18 +198,12 @@ impl Log {
     /// Whether these are gone after a power cut does not matter: nothing reads them.
     fn remove(&mut self, names: &[String]) -> Result<(), StoreError> {
         for name in names {
-            at(name, "removing the superseded journal segment", || {
-                self.journal.remove(name)
-            })?;
+            at(name, "removing the superseded journal segment", || self.journal.remove(name))?;
         }
         Ok(())
     }
 }
 
-fn at(
-    name: &str,
-    doing: &'static str,
-    work: impl FnOnce() -> io::Result<()>,
-) -> Result<(), StoreError> {
+fn at(name: &str, doing: &'static str, work: impl FnOnce() -> io::Result<()>) -> Result<(), StoreError> {
     work().map_err(|error| StoreError::io(doing, Path::new(name), &error))
 }

@@ -205,9 +205,7 @@ impl Drop for CommitterThread {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store")
-            .field("ending", &*self.ending.borrow())
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("ending", &*self.ending.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -219,11 +217,7 @@ impl Store {
     /// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`],
     /// [`StoreError::Damaged`]: nothing in the journal was changed. [`StoreError::Io`], [`StoreError::Index`]: the disk or
     /// sled failed; nothing was lost.
-    pub fn open(
-        dir: &Path,
-        network: &NetworkId,
-        options: Options,
-    ) -> Result<(Store, Recovered), StoreError> {
+    pub fn open(dir: &Path, network: &NetworkId, options: Options) -> Result<(Store, Recovered), StoreError> {
         journal::create_directory(dir)?;
         let lock = lock::lock(dir)?;
         let journal = FileJournal::open(&dir.join("journal"))?;
@@ -252,24 +246,13 @@ impl Store {
         network: &NetworkId,
         options: Options,
     ) -> Result<(Store, Recovered), StoreError> {
-        let Started {
-            log,
-            index,
-            state,
-            recovered,
-        } = start::start(dir, journal, network)?;
-        let shared = Arc::new(Shared {
-            state: RwLock::new(state.clone()),
-            ..Shared::default()
-        });
+        let Started { log, index, state, recovered } = start::start(dir, journal, network)?;
+        let shared = Arc::new(Shared { state: RwLock::new(state.clone()), ..Shared::default() });
         let (requests, waiting) = sync_channel(LONGEST_QUEUE);
         let (ended, ending) = watch::channel(Ending::Running);
         let committer = Committer {
             log,
-            index: WatchedIndex {
-                index,
-                suspect_mark: start::suspect_mark(dir),
-            },
+            index: WatchedIndex { index, suspect_mark: start::suspect_mark(dir) },
             state,
             shared: Arc::clone(&shared),
             options,
@@ -279,8 +262,8 @@ impl Store {
             .name("committer".to_owned())
             .spawn(move || {
                 let run = AssertUnwindSafe(|| committer.run(&waiting));
-                let outcome = catch_unwind(run)
-                    .unwrap_or_else(|_| Err(StoreError::Failed("the committer panicked".into())));
+                let outcome =
+                    catch_unwind(run).unwrap_or_else(|_| Err(StoreError::Failed("the committer panicked".into())));
                 // Told before the waiting requests are dropped, so that each of them learns why.
                 ended.send_replace(match outcome {
                     Ok(()) => Ending::Stopped,
@@ -290,12 +273,7 @@ impl Store {
                 drop(waiting);
             })
             .map_err(|error| StoreError::io("starting the committer for", dir, &error))?;
-        let store = Store {
-            shared,
-            requests,
-            ending,
-            thread: Arc::new(CommitterThread(Some(thread))),
-        };
+        let store = Store { shared, requests, ending, thread: Arc::new(CommitterThread(Some(thread))) };
         Ok((store, recovered))
     }
 
@@ -310,19 +288,12 @@ impl Store {
 
     /// What is held of a channel. All of it is on disk.
     pub fn held(&self, channel: &ContractId) -> Option<Held> {
-        self.state()
-            .channels
-            .get(channel)
-            .map(|channel| channel.held.clone())
+        self.state().channels.get(channel).map(|channel| channel.held.clone())
     }
 
     /// What is held of all channels, in no order. All of it is on disk.
     pub fn all_held(&self) -> Vec<Held> {
-        self.state()
-            .channels
-            .values()
-            .map(|channel| channel.held.clone())
-            .collect()
+        self.state().channels.values().map(|channel| channel.held.clone()).collect()
     }
 
     /// Signed transactions without an outcome, in the order in which they were signed. All of them are on disk.
@@ -355,8 +326,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
     pub async fn admit(&self, admission: Admission) -> Result<AdmitAnswer, StoreError> {
-        self.ask(|reply| Request::Admit(Box::new(admission), reply))
-            .await
+        self.ask(|reply| Request::Admit(Box::new(admission), reply)).await
     }
 
     /// Accepts a commitment whose signature the caller has verified. On disk when this returns: it is the channel's
@@ -384,8 +354,7 @@ impl Store {
     /// [`StoreError::UnknownChannel`], [`StoreError::TooLarge`]; [`StoreError::Busy`], [`StoreError::Stopping`],
     /// [`StoreError::Failed`].
     pub async fn record_signed(&self, transaction: SignedTransaction) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Signed(Box::new(transaction), reply))
-            .await
+        self.ask(|reply| Request::Signed(Box::new(transaction), reply)).await
     }
 
     /// Writes down what became of a signed transaction. On disk when this returns; the transaction is no longer in
@@ -395,8 +364,7 @@ impl Store {
     /// [`StoreError::UnknownTransaction`] when it was never signed or has an outcome; [`StoreError::Busy`],
     /// [`StoreError::Stopping`], [`StoreError::Failed`].
     pub async fn record_outcome(&self, hash: [u8; 32], outcome: Outcome) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Decided(hash, outcome, reply))
-            .await
+        self.ask(|reply| Request::Decided(hash, outcome, reply)).await
     }
 
     /// Writes down that the operator knows that the chain has paid `withdrawn` on this channel though no commitment for
@@ -405,13 +373,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::UnknownChannel`]; [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
-    pub async fn confirm_rollback(
-        &self,
-        channel: ContractId,
-        withdrawn: Amount,
-    ) -> Result<(), StoreError> {
-        self.ask(|reply| Request::ConfirmRollback(channel, withdrawn, reply))
-            .await
+    pub async fn confirm_rollback(&self, channel: ContractId, withdrawn: Amount) -> Result<(), StoreError> {
+        self.ask(|reply| Request::ConfirmRollback(channel, withdrawn, reply)).await
     }
 
     /// Waits until the store fails, and says why. The daemon must then exit: nothing more can be written. Never returns
@@ -441,18 +404,12 @@ impl Store {
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
         // The committer replaces whole values under this lock and can't leave half of one.
-        self.shared
-            .state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ended(&self) -> Ending {
         let mut ending = self.ending.clone();
-        match ending
-            .wait_for(|ending| !matches!(ending, Ending::Running))
-            .await
-        {
+        match ending.wait_for(|ending| !matches!(ending, Ending::Running)).await {
             Ok(ending) => ending.clone(),
             // The thread says how it ended before it drops the sender.
             Err(_) => Ending::Stopped,
@@ -467,9 +424,7 @@ impl Store {
         match self.requests.try_send(request(reply)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                return Err(E::from(StoreError::Busy {
-                    waiting: LONGEST_QUEUE,
-                }));
+                return Err(E::from(StoreError::Busy { waiting: LONGEST_QUEUE }));
             }
             Err(TrySendError::Disconnected(_)) => return Err(E::from(self.why_ended().await)),
         }

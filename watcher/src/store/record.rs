@@ -72,51 +72,30 @@ impl Record {
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
             Record::Admitted(admission) => admission_fields(Writer::new(1), admission),
-            Record::Accepted {
-                channel,
-                number,
-                commitment,
-            } => commitment_fields(Writer::new(2).channel(*channel).u64(*number), commitment),
-            Record::Fenced { channel, fence } => {
-                Writer::new(3).channel(*channel).u64(fence.fenced_at_ms)
+            Record::Accepted { channel, number, commitment } => {
+                commitment_fields(Writer::new(2).channel(*channel).u64(*number), commitment)
             }
-            Record::Signed(transaction) => purpose_fields(
-                Writer::new(4)
-                    .raw(&transaction.hash)
-                    .raw(&transaction.lane.0),
-                &transaction.purpose,
-            )
-            .sized(&transaction.envelope)
-            .i64(transaction.sequence)
-            .ledger(transaction.signed_at)
-            .ledger(transaction.max_ledger)
-            .stroops(transaction.fee),
-            Record::Decided {
-                hash,
-                outcome,
-                decided_at_ms,
-            } => outcome_fields(Writer::new(5).raw(hash), outcome).u64(*decided_at_ms),
-            Record::RollbackConfirmed { channel, withdrawn } => {
-                Writer::new(6).channel(*channel).amount(*withdrawn)
+            Record::Fenced { channel, fence } => Writer::new(3).channel(*channel).u64(fence.fenced_at_ms),
+            Record::Signed(transaction) => {
+                purpose_fields(Writer::new(4).raw(&transaction.hash).raw(&transaction.lane.0), &transaction.purpose)
+                    .sized(&transaction.envelope)
+                    .i64(transaction.sequence)
+                    .ledger(transaction.signed_at)
+                    .ledger(transaction.max_ledger)
+                    .stroops(transaction.fee)
             }
+            Record::Decided { hash, outcome, decided_at_ms } => {
+                outcome_fields(Writer::new(5).raw(hash), outcome).u64(*decided_at_ms)
+            }
+            Record::RollbackConfirmed { channel, withdrawn } => Writer::new(6).channel(*channel).amount(*withdrawn),
             Record::CheckpointStarts => Writer::new(64),
             Record::WholeChannel(channel) => channel_fields(Writer::new(65), channel),
-            Record::Remembered {
-                channel,
-                number,
-                amount,
-                digest,
-            } => Writer::new(66)
-                .channel(*channel)
-                .u64(*number)
-                .amount(*amount)
-                .raw(&digest.0),
+            Record::Remembered { channel, number, amount, digest } => {
+                Writer::new(66).channel(*channel).u64(*number).amount(*amount).raw(&digest.0)
+            }
             Record::WholeDecided { channel, decided } => outcome_fields(
                 purpose_fields(
-                    Writer::new(67)
-                        .channel(*channel)
-                        .raw(&decided.hash)
-                        .raw(&decided.lane.0),
+                    Writer::new(67).channel(*channel).raw(&decided.hash).raw(&decided.lane.0),
                     &decided.purpose,
                 ),
                 &decided.outcome,
@@ -132,15 +111,8 @@ impl Record {
         let r = &mut reader;
         let record = match r.u8()? {
             1 => Record::Admitted(admission(r)?),
-            2 => Record::Accepted {
-                channel: r.channel()?,
-                number: r.u64()?,
-                commitment: commitment(r)?,
-            },
-            3 => Record::Fenced {
-                channel: r.channel()?,
-                fence: fence(r)?,
-            },
+            2 => Record::Accepted { channel: r.channel()?, number: r.u64()?, commitment: commitment(r)? },
+            3 => Record::Fenced { channel: r.channel()?, fence: fence(r)? },
             4 => Record::Signed(SignedTransaction {
                 hash: r.array()?,
                 lane: r.account()?,
@@ -151,15 +123,8 @@ impl Record {
                 max_ledger: r.ledger()?,
                 fee: r.stroops()?,
             }),
-            5 => Record::Decided {
-                hash: r.array()?,
-                outcome: outcome(r)?,
-                decided_at_ms: r.u64()?,
-            },
-            6 => Record::RollbackConfirmed {
-                channel: r.channel()?,
-                withdrawn: r.amount()?,
-            },
+            5 => Record::Decided { hash: r.array()?, outcome: outcome(r)?, decided_at_ms: r.u64()? },
+            6 => Record::RollbackConfirmed { channel: r.channel()?, withdrawn: r.amount()? },
             64 => Record::CheckpointStarts,
             65 => Record::WholeChannel(Box::new(channel(r)?)),
             66 => Record::Remembered {
@@ -180,10 +145,7 @@ impl Record {
             },
             68 => Record::CheckpointEnds { records: r.u64()? },
             found => {
-                return Err(DecodeError::Unknown {
-                    what: "kind",
-                    found,
-                });
+                return Err(DecodeError::Unknown { what: "kind", found });
             }
         };
         reader.finish()?;
@@ -234,9 +196,7 @@ fn commitment(r: &mut Reader<'_>) -> Result<HeldCommitment, DecodeError> {
 }
 
 fn fence(r: &mut Reader<'_>) -> Result<Fence, DecodeError> {
-    Ok(Fence {
-        fenced_at_ms: r.u64()?,
-    })
+    Ok(Fence { fenced_at_ms: r.u64()? })
 }
 
 fn channel_fields(w: Writer, channel: &Channel) -> Writer {
@@ -247,10 +207,7 @@ fn channel_fields(w: Writer, channel: &Channel) -> Writer {
         .option(held.unsettled_since_ms, Writer::u64)
         .option(held.fence, |w, fence| w.u64(fence.fenced_at_ms))
         .option(held.rollback_confirmed, Writer::amount)
-        .option(channel.paying, |w, paying| {
-            w.amount(paying.amount)
-                .option(paying.next_since_ms, Writer::u64)
-        })
+        .option(channel.paying, |w, paying| w.amount(paying.amount).option(paying.next_since_ms, Writer::u64))
 }
 
 fn channel(r: &mut Reader<'_>) -> Result<Channel, DecodeError> {
@@ -264,12 +221,7 @@ fn channel(r: &mut Reader<'_>) -> Result<Channel, DecodeError> {
         fence: r.option(fence)?,
         rollback_confirmed: r.option(Reader::amount)?,
     };
-    let paying = r.option(|r| {
-        Ok(Paying {
-            amount: r.amount()?,
-            next_since_ms: r.option(Reader::u64)?,
-        })
-    })?;
+    let paying = r.option(|r| Ok(Paying { amount: r.amount()?, next_since_ms: r.option(Reader::u64)? }))?;
     Ok(Channel { held, paying })
 }
 
@@ -284,44 +236,22 @@ fn purpose_fields(w: Writer, purpose: &Purpose) -> Writer {
 
 fn purpose(r: &mut Reader<'_>) -> Result<Purpose, DecodeError> {
     Ok(match r.u8()? {
-        0 => Purpose::Settle {
-            channel: r.channel()?,
-            amount: r.amount()?,
-        },
-        1 => Purpose::Close {
-            channel: r.channel()?,
-            amount: r.amount()?,
-        },
-        2 => Purpose::Extend {
-            channels: r.channels()?,
-        },
-        3 => Purpose::Restore {
-            channels: r.channels()?,
-        },
+        0 => Purpose::Settle { channel: r.channel()?, amount: r.amount()? },
+        1 => Purpose::Close { channel: r.channel()?, amount: r.amount()? },
+        2 => Purpose::Extend { channels: r.channels()? },
+        3 => Purpose::Restore { channels: r.channels()? },
         found => {
-            return Err(DecodeError::Unknown {
-                what: "purpose",
-                found,
-            });
+            return Err(DecodeError::Unknown { what: "purpose", found });
         }
     })
 }
 
 fn outcome_fields(w: Writer, outcome: &Outcome) -> Writer {
     match outcome {
-        Outcome::Confirmed {
-            ledger,
-            fee_charged,
-        } => w.u8(0).ledger(*ledger).stroops(*fee_charged),
-        Outcome::Failed {
-            ledger,
-            fee_charged,
-            why,
-        } => w
-            .u8(1)
-            .ledger(*ledger)
-            .stroops(*fee_charged)
-            .sized(why.as_bytes()),
+        Outcome::Confirmed { ledger, fee_charged } => w.u8(0).ledger(*ledger).stroops(*fee_charged),
+        Outcome::Failed { ledger, fee_charged, why } => {
+            w.u8(1).ledger(*ledger).stroops(*fee_charged).sized(why.as_bytes())
+        }
         Outcome::Expired { at } => w.u8(2).ledger(*at),
         Outcome::Dropped { at, why } => w.u8(3).ledger(*at).sized(why.as_bytes()),
     }
@@ -329,25 +259,12 @@ fn outcome_fields(w: Writer, outcome: &Outcome) -> Writer {
 
 fn outcome(r: &mut Reader<'_>) -> Result<Outcome, DecodeError> {
     Ok(match r.u8()? {
-        0 => Outcome::Confirmed {
-            ledger: r.ledger()?,
-            fee_charged: r.stroops()?,
-        },
-        1 => Outcome::Failed {
-            ledger: r.ledger()?,
-            fee_charged: r.stroops()?,
-            why: r.text()?.to_owned(),
-        },
+        0 => Outcome::Confirmed { ledger: r.ledger()?, fee_charged: r.stroops()? },
+        1 => Outcome::Failed { ledger: r.ledger()?, fee_charged: r.stroops()?, why: r.text()?.to_owned() },
         2 => Outcome::Expired { at: r.ledger()? },
-        3 => Outcome::Dropped {
-            at: r.ledger()?,
-            why: r.text()?.to_owned(),
-        },
+        3 => Outcome::Dropped { at: r.ledger()?, why: r.text()?.to_owned() },
         found => {
-            return Err(DecodeError::Unknown {
-                what: "outcome",
-                found,
-            });
+            return Err(DecodeError::Unknown { what: "outcome", found });
         }
     })
 }

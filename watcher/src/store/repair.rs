@@ -63,11 +63,7 @@ impl fmt::Display for Repaired {
             self.copied_to.display()
         )?;
         for gap in &self.gaps {
-            write!(
-                f,
-                "Lost: segment {}, {} bytes at byte {} ({}): ",
-                gap.segment, gap.bytes, gap.offset, gap.why
-            )?;
+            write!(f, "Lost: segment {}, {} bytes at byte {} ({}): ", gap.segment, gap.bytes, gap.offset, gap.why)?;
             match gap.until {
                 Some(until) if until > gap.after + 1 => writeln!(
                     f,
@@ -137,19 +133,11 @@ impl fmt::Display for Repaired {
 /// # Errors
 /// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]: nothing was changed.
 /// [`StoreError::Io`], [`StoreError::Index`]: the disk or sled failed; run it again.
-pub fn repair(
-    dir: &Path,
-    network: &NetworkId,
-    options: &Options,
-) -> Result<RepairReport, StoreError> {
+pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<RepairReport, StoreError> {
     let journal_dir = dir.join("journal");
     // A directory with a mistyped name must not become a store.
     if let Err(error) = fs::read_dir(&journal_dir) {
-        return Err(StoreError::io(
-            "listing the journal in",
-            &journal_dir,
-            &error,
-        ));
+        return Err(StoreError::io("listing the journal in", &journal_dir, &error));
     }
     let _lock = lock::lock(dir)?;
     let remembered = options.remembered_requests;
@@ -163,18 +151,10 @@ pub fn repair(
     let found = files(&journal)?;
     let witness = ask_old_index(dir)?;
     let nobody = HashSet::new();
-    let sources = Sources {
-        journal: &journal,
-        network,
-        witness: &witness,
-        suspects: &nobody,
-    };
+    let sources = Sources { journal: &journal, network, witness: &witness, suspects: &nobody };
     let mut salvaged = salvage(&found, &sources)?;
     let suspects = badly_signed(&salvaged, network);
-    let sources = Sources {
-        suspects: &suspects,
-        ..sources
-    };
+    let sources = Sources { suspects: &suspects, ..sources };
     if !suspects.is_empty() {
         salvaged = salvage(&found, &sources)?;
     }
@@ -183,18 +163,13 @@ pub fn repair(
         .channels
         .values()
         .map(|channel| (channel.held.channel(), channel.held.highest_amount()))
-        .filter(|(channel, _)| {
-            suspects.contains(channel) || (salvaged.holes && !salvaged.certain.contains(channel))
-        })
+        .filter(|(channel, _)| suspects.contains(channel) || (salvaged.holes && !salvaged.certain.contains(channel)))
         .collect();
     uncertain.sort();
 
     let mut index = Index::open(&index_dir(dir))?;
     index.apply(&salvaged.updates)?;
-    let last = salvaged
-        .last
-        .max(witness.applied)
-        .max(found.segments.keys().next_back().copied().unwrap_or(0));
+    let last = salvaged.last.max(witness.applied).max(found.segments.keys().next_back().copied().unwrap_or(0));
     let records = checkpoint::records(&salvaged.state, &index, remembered);
     let journal = FileJournal::open(&journal_dir)?;
     Log::superseding(Box::new(journal), *network, last).checkpoint(records)?;
@@ -217,11 +192,7 @@ fn badly_signed(salvaged: &Salvaged, network: &NetworkId) -> HashSet<ContractId>
         .channels
         .values()
         .filter(|channel| {
-            channel
-                .held
-                .highest
-                .as_ref()
-                .is_some_and(|highest| !is_signed(network, &channel.held, highest))
+            channel.held.highest.as_ref().is_some_and(|highest| !is_signed(network, &channel.held, highest))
         })
         .map(|channel| channel.held.channel())
         .collect()
@@ -232,9 +203,7 @@ fn ask_old_index(dir: &Path) -> Result<Witness, StoreError> {
     let Some(aside) = move_aside(dir)? else {
         return Ok(Witness::default());
     };
-    Ok(Index::open(&aside)
-        .and_then(|index| index.witness())
-        .unwrap_or_default())
+    Ok(Index::open(&aside).and_then(|index| index.witness()).unwrap_or_default())
 }
 
 /// Copies the journal's files, durably, into a new directory beside it.

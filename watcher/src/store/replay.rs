@@ -7,9 +7,7 @@ use std::path::Path;
 use paychan_channel::{Commitment, CommitmentKey, NetworkId};
 
 use super::error::DamageKind;
-use super::frame::{
-    BadHeader, Next, SegmentHeader, SegmentKind, SegmentReader, Tail, VERSION, judge_tail,
-};
+use super::frame::{BadHeader, Next, SegmentHeader, SegmentKind, SegmentReader, Tail, VERSION, judge_tail};
 use super::journal::Journal;
 use super::record::Record;
 use super::state::State;
@@ -32,9 +30,7 @@ pub(super) fn unfinished_name(first: u64) -> String {
 
 fn first_of(name: &str, ending: &str) -> Option<u64> {
     let digits = name.strip_suffix(ending)?;
-    (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| digits.parse().ok())
-        .flatten()
+    (digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
 }
 
 /// The files of a journal.
@@ -48,9 +44,8 @@ pub(super) struct Files {
 
 pub(super) fn files(journal: &dyn Journal) -> Result<Files, StoreError> {
     let mut found = Files::default();
-    let names = journal
-        .list()
-        .map_err(|error| StoreError::io("listing the journal in", Path::new("journal"), &error))?;
+    let names =
+        journal.list().map_err(|error| StoreError::io("listing the journal in", Path::new("journal"), &error))?;
     for name in names {
         if let Some(first) = first_of(&name, SEGMENT_ENDING) {
             found.segments.insert(first, name);
@@ -80,11 +75,7 @@ pub(super) struct Survey {
 /// Reads the headers, from the last one back to a checkpoint or to the first record.
 ///
 /// `network`, when given, must be the journal's.
-pub(super) fn survey(
-    journal: &dyn Journal,
-    files: &Files,
-    network: Option<&NetworkId>,
-) -> Result<Survey, StoreError> {
+pub(super) fn survey(journal: &dyn Journal, files: &Files, network: Option<&NetworkId>) -> Result<Survey, StoreError> {
     let mut found = Survey::default();
     let mut names = files.segments.iter().rev();
     for (first, name) in names.by_ref() {
@@ -96,25 +87,14 @@ pub(super) fn survey(
                 DamageKind::Header("it names another first record than the file's name"),
             ));
         }
-        let expected = network.copied().or_else(|| {
-            found
-                .segments
-                .last()
-                .map(|segment: &Segment| segment.header.network)
-        });
+        let expected =
+            network.copied().or_else(|| found.segments.last().map(|segment: &Segment| segment.header.network));
         if let Some(expected) = expected
             && header.network != expected
         {
-            return Err(StoreError::WrongNetwork {
-                segment: name.clone(),
-                found: header.network,
-                expected,
-            });
+            return Err(StoreError::WrongNetwork { segment: name.clone(), found: header.network, expected });
         }
-        found.segments.push(Segment {
-            name: name.clone(),
-            header,
-        });
+        found.segments.push(Segment { name: name.clone(), header });
         if header.kind == SegmentKind::Checkpoint {
             break;
         }
@@ -127,25 +107,17 @@ pub(super) fn survey(
 pub(super) fn header_of(journal: &dyn Journal, name: &str) -> Result<SegmentHeader, StoreError> {
     let (header, _) = open_segment(journal, name)?;
     header.map_err(|bad| match bad {
-        BadHeader::Newer(version) => StoreError::NewerVersion {
-            segment: name.to_owned(),
-            found: version,
-            known: VERSION,
-        },
+        BadHeader::Newer(version) => {
+            StoreError::NewerVersion { segment: name.to_owned(), found: version, known: VERSION }
+        }
         BadHeader::Unreadable(why) => StoreError::damaged(name, 0, DamageKind::Header(why)),
     })
 }
 
-type Opened = (
-    Result<SegmentHeader, BadHeader>,
-    SegmentReader<Box<dyn io::Read>>,
-);
+type Opened = (Result<SegmentHeader, BadHeader>, SegmentReader<Box<dyn io::Read>>);
 
 pub(super) fn open_segment(journal: &dyn Journal, name: &str) -> Result<Opened, StoreError> {
-    journal
-        .read(name)
-        .and_then(SegmentReader::open)
-        .map_err(|error| reading(name, &error))
+    journal.read(name).and_then(SegmentReader::open).map_err(|error| reading(name, &error))
 }
 
 pub(super) fn reading(name: &str, error: &io::Error) -> StoreError {
@@ -185,14 +157,8 @@ pub(super) fn replay(
     segments: &[Segment],
     mut each: impl FnMut(u64, &Record) -> Result<(), StoreError>,
 ) -> Result<Replayed, StoreError> {
-    let mut done = Replayed {
-        state: State::default(),
-        last: 0,
-        end: None,
-        torn: None,
-        checkpoint_bytes: 0,
-        log_bytes: 0,
-    };
+    let mut done =
+        Replayed { state: State::default(), last: 0, end: None, torn: None, checkpoint_bytes: 0, log_bytes: 0 };
     for (position, segment) in segments.iter().enumerate() {
         let is_last = position + 1 == segments.len();
         let expected = done.last + 1;
@@ -204,10 +170,7 @@ pub(super) fn replay(
                 return Err(StoreError::damaged(
                     &segment.name,
                     0,
-                    DamageKind::Sequence {
-                        expected,
-                        found: segment.header.first,
-                    },
+                    DamageKind::Sequence { expected, found: segment.header.first },
                 ));
             }
         }
@@ -233,54 +196,23 @@ fn replay_segment(
     let (_, mut reader) = open_segment(journal, &segment.name)?;
     let mut whole = Wholeness::new(segment.header.kind);
     loop {
-        match reader
-            .next()
-            .map_err(|error| reading(&segment.name, &error))?
-        {
-            Next::Frame {
-                sequence,
-                record,
-                offset,
-            } => {
+        match reader.next().map_err(|error| reading(&segment.name, &error))? {
+            Next::Frame { sequence, record, offset } => {
                 if sequence != done.last + 1 {
-                    return Err(damaged(
-                        offset,
-                        DamageKind::Sequence {
-                            expected: done.last + 1,
-                            found: sequence,
-                        },
-                    ));
+                    return Err(damaged(offset, DamageKind::Sequence { expected: done.last + 1, found: sequence }));
                 }
-                let record = Record::decode(&record).map_err(|why| {
-                    damaged(
-                        offset,
-                        DamageKind::Record {
-                            sequence,
-                            why: why.to_string(),
-                        },
-                    )
-                })?;
-                let contradiction =
-                    |why: String| damaged(offset, DamageKind::Contradiction { sequence, why });
-                whole
-                    .take(&record)
-                    .map_err(|why| contradiction(why.to_owned()))?;
-                done.state
-                    .apply(&record)
-                    .map_err(|why| contradiction(why.to_string()))?;
+                let record = Record::decode(&record)
+                    .map_err(|why| damaged(offset, DamageKind::Record { sequence, why: why.to_string() }))?;
+                let contradiction = |why: String| damaged(offset, DamageKind::Contradiction { sequence, why });
+                whole.take(&record).map_err(|why| contradiction(why.to_owned()))?;
+                done.state.apply(&record).map_err(|why| contradiction(why.to_string()))?;
                 done.last = sequence;
                 each(sequence, &record)?;
             }
             Next::End { offset } => {
-                whole.end().map_err(|why| {
-                    damaged(
-                        offset,
-                        DamageKind::Frame {
-                            after: done.last,
-                            why: why.to_owned(),
-                        },
-                    )
-                })?;
+                whole
+                    .end()
+                    .map_err(|why| damaged(offset, DamageKind::Frame { after: done.last, why: why.to_owned() }))?;
                 return Ok(offset);
             }
             Next::Unreadable { offset, rest } => {
@@ -291,21 +223,11 @@ fn replay_segment(
                     }
                     Tail::Torn if !is_last => "it is cut, and another segment follows".to_owned(),
                     Tail::Torn => {
-                        done.torn = Some(Torn {
-                            segment: segment.name.clone(),
-                            offset,
-                            bytes: rest.len() as u64,
-                        });
+                        done.torn = Some(Torn { segment: segment.name.clone(), offset, bytes: rest.len() as u64 });
                         return Ok(offset);
                     }
                 };
-                return Err(damaged(
-                    offset,
-                    DamageKind::Frame {
-                        after: done.last,
-                        why,
-                    },
-                ));
+                return Err(damaged(offset, DamageKind::Frame { after: done.last, why }));
             }
         }
     }
@@ -320,11 +242,7 @@ struct Wholeness {
 
 impl Wholeness {
     fn new(kind: SegmentKind) -> Self {
-        Wholeness {
-            kind,
-            seen: 0,
-            ended: false,
-        }
+        Wholeness { kind, seen: 0, ended: false }
     }
 
     fn take(&mut self, record: &Record) -> Result<(), &'static str> {
@@ -337,11 +255,7 @@ impl Wholeness {
                 | Record::CheckpointEnds { .. }
         );
         if self.kind == SegmentKind::Log {
-            return if of_checkpoint {
-                Err("a checkpoint's record is in a log segment")
-            } else {
-                Ok(())
-            };
+            return if of_checkpoint { Err("a checkpoint's record is in a log segment") } else { Ok(()) };
         }
         self.seen += 1;
         match record {
@@ -351,11 +265,7 @@ impl Wholeness {
             _ if self.seen == 1 => Err("the checkpoint does not start with its start"),
             Record::CheckpointEnds { records } => {
                 self.ended = true;
-                if *records == self.seen {
-                    Ok(())
-                } else {
-                    Err("the checkpoint has not as many records as it says")
-                }
+                if *records == self.seen { Ok(()) } else { Err("the checkpoint has not as many records as it says") }
             }
             _ if of_checkpoint || matches!(record, Record::Signed(_)) => Ok(()),
             _ => Err("a log's record is in a checkpoint"),
@@ -372,12 +282,7 @@ impl Wholeness {
 }
 
 /// Verifies the signature of each channel's highest commitment again: what is on disk must still be worth money.
-pub(super) fn verify_highest(
-    state: &State,
-    network: &NetworkId,
-    segment: &str,
-    offset: u64,
-) -> Result<(), StoreError> {
+pub(super) fn verify_highest(state: &State, network: &NetworkId, segment: &str, offset: u64) -> Result<(), StoreError> {
     for channel in state.channels.values() {
         let held = &channel.held;
         if let Some(highest) = &held.highest
@@ -386,10 +291,7 @@ pub(super) fn verify_highest(
             return Err(StoreError::damaged(
                 segment,
                 offset,
-                DamageKind::Signature {
-                    channel: held.channel(),
-                    amount: highest.amount,
-                },
+                DamageKind::Signature { channel: held.channel(), amount: highest.amount },
             ));
         }
     }
@@ -397,16 +299,8 @@ pub(super) fn verify_highest(
 }
 
 /// Whether the chain would take this commitment's signature.
-pub(super) fn is_signed(
-    network: &NetworkId,
-    held: &super::Held,
-    commitment: &HeldCommitment,
-) -> bool {
-    let signed = Commitment {
-        network: *network,
-        channel: held.channel(),
-        amount: commitment.amount,
-    };
+pub(super) fn is_signed(network: &NetworkId, held: &super::Held, commitment: &HeldCommitment) -> bool {
+    let signed = Commitment { network: *network, channel: held.channel(), amount: commitment.amount };
     CommitmentKey::from_bytes(held.admission.commitment_key)
         .is_ok_and(|key| signed.verify(&key, &commitment.signature).is_ok())
 }

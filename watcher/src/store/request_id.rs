@@ -88,16 +88,9 @@ mod tests {
     #[test]
     fn empty_long_and_unprintable_ids_are_told_apart() {
         assert_eq!(RequestId::new(""), Err(RequestIdError::Empty));
-        assert_eq!(
-            RequestId::new(&"a".repeat(65)),
-            Err(RequestIdError::TooLong { given: 65 })
-        );
+        assert_eq!(RequestId::new(&"a".repeat(65)), Err(RequestIdError::TooLong { given: 65 }));
         for (text, at) in [("a\n", 1), ("\u{7f}", 0), ("caf\u{e9}", 3), ("\0", 0)] {
-            assert_eq!(
-                RequestId::new(text),
-                Err(RequestIdError::NotPrintable { at }),
-                "{text:?}"
-            );
+            assert_eq!(RequestId::new(text), Err(RequestIdError::NotPrintable { at }), "{text:?}");
         }
     }
 }

@@ -18,18 +18,11 @@ pub(super) enum Verdict {
 ///
 /// The first that applies: an id that was used answers for what it was used for, even when the channel has been fenced
 /// since; then the fence; then the amount.
-pub(super) fn judge(
-    held: &Held,
-    remembered: Option<Amount>,
-    offer: &Offer,
-) -> Result<Verdict, AcceptError> {
+pub(super) fn judge(held: &Held, remembered: Option<Amount>, offer: &Offer) -> Result<Verdict, AcceptError> {
     let highest = held.highest_amount();
     if let Some(accepted) = remembered {
         if accepted == offer.amount {
-            return Ok(Verdict::Replay(Accepted {
-                highest: accepted,
-                replay: true,
-            }));
+            return Ok(Verdict::Replay(Accepted { highest: accepted, replay: true }));
         }
         return Err(AcceptError::RequestIdReused {
             request_id: offer.request_id.clone(),
@@ -44,10 +37,7 @@ pub(super) fn judge(
         return Err(AcceptError::Fenced { highest });
     }
     if offer.amount <= highest {
-        return Err(AcceptError::NotHigher {
-            offered: offer.amount,
-            highest,
-        });
+        return Err(AcceptError::NotHigher { offered: offer.amount, highest });
     }
     Ok(Verdict::New)
 }

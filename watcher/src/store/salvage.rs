@@ -10,9 +10,7 @@ use paychan_channel::{ContractId, NetworkId};
 
 use super::HeldCommitment;
 use super::error::StoreError;
-use super::frame::{
-    BadHeader, Next, SegmentKind, SegmentReader, Tail, VERSION, find_frame, judge_tail,
-};
+use super::frame::{BadHeader, Next, SegmentKind, SegmentReader, Tail, VERSION, find_frame, judge_tail};
 use super::index::{Updates, Witness};
 use super::journal::Journal;
 use super::record::Record;
@@ -70,10 +68,7 @@ pub(super) struct Salvaged<'a> {
 }
 
 /// Reads the journal from its last checkpoint on, or all of it when that checkpoint itself is damaged.
-pub(super) fn salvage<'a>(
-    files: &Files,
-    sources: &'a Sources<'a>,
-) -> Result<Salvaged<'a>, StoreError> {
+pub(super) fn salvage<'a>(files: &Files, sources: &'a Sources<'a>) -> Result<Salvaged<'a>, StoreError> {
     let mut checkpoint = None;
     for (first, name) in files.segments.iter().rev() {
         let (header, _) = open_segment(sources.journal, name)?;
@@ -94,10 +89,7 @@ pub(super) fn salvage<'a>(
     Ok(found)
 }
 
-fn salvage_from<'a>(
-    segments: &[(&u64, &String)],
-    sources: &'a Sources<'a>,
-) -> Result<Salvaged<'a>, StoreError> {
+fn salvage_from<'a>(segments: &[(&u64, &String)], sources: &'a Sources<'a>) -> Result<Salvaged<'a>, StoreError> {
     let mut found = Salvaged {
         sources,
         state: State::default(),
@@ -133,11 +125,7 @@ fn salvage_from<'a>(
                 reader
             }
             Err(BadHeader::Newer(version)) => {
-                return Err(StoreError::NewerVersion {
-                    segment: (*name).clone(),
-                    found: version,
-                    known: VERSION,
-                });
+                return Err(StoreError::NewerVersion { segment: (*name).clone(), found: version, known: VERSION });
             }
             Err(BadHeader::Unreadable(why)) => {
                 found.in_checkpoint = false;
@@ -152,9 +140,7 @@ fn salvage_from<'a>(
         found.segment(name, is_last, reader)?;
     }
     if sources.witness.applied > found.last {
-        let name = segments
-            .last()
-            .map_or_else(|| "(none)".to_owned(), |(_, name)| (*name).clone());
+        let name = segments.last().map_or_else(|| "(none)".to_owned(), |(_, name)| (*name).clone());
         let why = "it ends before what the index has seen".to_owned();
         found.gap(&name, 0, 0, Some(sources.witness.applied + 1), why);
     }
@@ -163,10 +149,7 @@ fn salvage_from<'a>(
 
 fn whole(journal: &dyn Journal, name: &str) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
-    journal
-        .read(name)
-        .and_then(|mut input| input.read_to_end(&mut bytes))
-        .map_err(|error| reading(name, &error))?;
+    journal.read(name).and_then(|mut input| input.read_to_end(&mut bytes)).map_err(|error| reading(name, &error))?;
     Ok(bytes)
 }
 
@@ -177,11 +160,7 @@ impl Salvaged<'_> {
         loop {
             match reader.next().map_err(|error| reading(name, &error))? {
                 Next::End { .. } => return Ok(()),
-                Next::Frame {
-                    sequence,
-                    record,
-                    offset,
-                } => {
+                Next::Frame { sequence, record, offset } => {
                     if sequence > self.last + 1 {
                         let why = "records are missing".to_owned();
                         self.gap(name, offset, 0, Some(sequence), why);
@@ -215,14 +194,7 @@ impl Salvaged<'_> {
 
     /// Notes a gap from byte `offset` of the file on, and reads on from the next frame, if there is one at byte `from` of
     /// `rest` or later.
-    fn skip(
-        &mut self,
-        name: &str,
-        offset: u64,
-        mut rest: Vec<u8>,
-        from: usize,
-        why: String,
-    ) -> Option<Input> {
+    fn skip(&mut self, name: &str, offset: u64, mut rest: Vec<u8>, from: usize, why: String) -> Option<Input> {
         match find_frame(&rest, from, self.last) {
             None => {
                 self.gap(name, offset, rest.len() as u64, None, why);
@@ -233,10 +205,7 @@ impl Salvaged<'_> {
                 // What is missing is noted: the frame that follows is not one more gap.
                 self.last = sequence - 1;
                 let rest = rest.split_off(at);
-                Some(SegmentReader::at(
-                    Box::new(Cursor::new(rest)),
-                    offset + at as u64,
-                ))
+                Some(SegmentReader::at(Box::new(Cursor::new(rest)), offset + at as u64))
             }
         }
     }
@@ -244,15 +213,7 @@ impl Salvaged<'_> {
     /// Notes a gap after the last record read, and fills it from the index as far as that goes.
     fn gap(&mut self, segment: &str, offset: u64, bytes: u64, until: Option<u64>, why: String) {
         let after = self.last;
-        self.gaps.push(Gap {
-            segment: segment.to_owned(),
-            offset,
-            bytes,
-            after,
-            until,
-            restored: 0,
-            why,
-        });
+        self.gaps.push(Gap { segment: segment.to_owned(), offset, bytes, after, until, restored: 0, why });
         let position = self.gaps.len() - 1;
         let witness = self.sources.witness;
         // A channel's own record may be missing, and what follows hangs on it.
@@ -294,29 +255,18 @@ impl Salvaged<'_> {
         }
         let after_gap = !self.gaps.is_empty();
         let taken = match record {
-            Record::Accepted {
-                channel,
-                number,
-                commitment,
-            } => match self.state.channels.get_mut(channel) {
+            Record::Accepted { channel, number, commitment } => match self.state.channels.get_mut(channel) {
                 None => {
-                    let orphan = self
-                        .orphans
-                        .entry(*channel)
-                        .or_insert_with(|| commitment.clone());
+                    let orphan = self.orphans.entry(*channel).or_insert_with(|| commitment.clone());
                     if commitment.amount > orphan.amount {
                         orphan.clone_from(commitment);
                     }
                     Err(format!("its channel {channel} was not admitted before it"))
                 }
                 Some(entry)
-                    if (after_gap || suspects.contains(channel))
-                        && !is_signed(network, &entry.held, commitment) =>
+                    if (after_gap || suspects.contains(channel)) && !is_signed(network, &entry.held, commitment) =>
                 {
-                    Err(format!(
-                        "the commitment of channel {channel} for {} has a bad signature",
-                        commitment.amount
-                    ))
+                    Err(format!("the commitment of channel {channel} for {} has a bad signature", commitment.amount))
                 }
                 Some(entry) => {
                     self.certain.insert(*channel);
@@ -333,13 +283,10 @@ impl Salvaged<'_> {
             Record::Decided { hash, .. } if !self.state.is_in_flight(hash) => {
                 Err("its transaction is not known".to_owned())
             }
-            Record::Admitted(admission) if self.state.channels.contains_key(&admission.channel) => {
-                Ok(())
-            }
+            Record::Admitted(admission) if self.state.channels.contains_key(&admission.channel) => Ok(()),
             // What a checkpoint says again.
             Record::Signed(transaction)
-                if self.state.is_in_flight(&transaction.hash)
-                    || self.is_decided(&transaction.hash) =>
+                if self.state.is_in_flight(&transaction.hash) || self.is_decided(&transaction.hash) =>
             {
                 Ok(())
             }
@@ -353,10 +300,7 @@ impl Salvaged<'_> {
     }
 
     fn is_decided(&self, hash: &[u8; 32]) -> bool {
-        self.state
-            .outcomes
-            .values()
-            .any(|kept| kept.iter().any(|decided| decided.hash == *hash))
+        self.state.outcomes.values().any(|kept| kept.iter().any(|decided| decided.hash == *hash))
     }
 
     /// Takes a checkpoint's word on a channel that may be known already. Nothing goes down, no fence is taken back.
@@ -382,17 +326,11 @@ impl Salvaged<'_> {
             return;
         };
         known.held.fence = known.held.fence.or(whole.held.fence);
-        known.held.rollback_confirmed = known
-            .held
-            .rollback_confirmed
-            .max(whole.held.rollback_confirmed);
+        known.held.rollback_confirmed = known.held.rollback_confirmed.max(whole.held.rollback_confirmed);
         if whole.held.highest_amount() > known.held.highest_amount() {
             known.held.accepted = whole.held.accepted.max(known.held.accepted);
             known.held.highest = whole.held.highest;
-            known.held.unsettled_since_ms = known
-                .held
-                .unsettled_since_ms
-                .or(whole.held.unsettled_since_ms);
+            known.held.unsettled_since_ms = known.held.unsettled_since_ms.or(whole.held.unsettled_since_ms);
             known.paying = known.paying.or(whole.paying);
         }
     }

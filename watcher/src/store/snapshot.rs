@@ -46,13 +46,11 @@ pub fn read_only(dir: &Path) -> Result<Snapshot, StoreError> {
     loop {
         match look(&journal) {
             // While it was read, the daemon summed it up, took files away and made others: what was seen fits no moment.
-            Err(
-                StoreError::Io {
-                    kind: io::ErrorKind::NotFound,
-                    ..
-                }
-                | StoreError::Damaged(_),
-            ) if attempt < ATTEMPTS => attempt += 1,
+            Err(StoreError::Io { kind: io::ErrorKind::NotFound, .. } | StoreError::Damaged(_))
+                if attempt < ATTEMPTS =>
+            {
+                attempt += 1
+            }
             looked => return looked,
         }
     }
@@ -62,23 +60,12 @@ pub(super) fn look(journal: &dyn Journal) -> Result<Snapshot, StoreError> {
     let survey = survey(journal, &files(journal)?, None)?;
     let replayed = replay(journal, &survey.segments, |_, _| Ok(()))?;
     let state = replayed.state;
-    let mut channels: Vec<Held> = state
-        .channels
-        .into_values()
-        .map(|channel| channel.held)
-        .collect();
+    let mut channels: Vec<Held> = state.channels.into_values().map(|channel| channel.held).collect();
     channels.sort_by_key(Held::channel);
-    let mut outcomes: Vec<_> = state
-        .outcomes
-        .into_iter()
-        .map(|(channel, kept)| (channel, Vec::from(kept)))
-        .collect();
+    let mut outcomes: Vec<_> = state.outcomes.into_iter().map(|(channel, kept)| (channel, Vec::from(kept))).collect();
     outcomes.sort_by_key(|(channel, _)| *channel);
     Ok(Snapshot {
-        network: survey
-            .segments
-            .first()
-            .map(|segment| segment.header.network),
+        network: survey.segments.first().map(|segment| segment.header.network),
         channels,
         in_flight: state.in_flight,
         outcomes,

@@ -73,11 +73,7 @@ impl fmt::Display for Recovered {
             )?;
         }
         if self.removed > 0 {
-            write!(
-                f,
-                " {} files that a crash had left were removed.",
-                self.removed
-            )?;
+            write!(f, " {} files that a crash had left were removed.", self.removed)?;
         }
         match &self.index {
             IndexStart::CaughtUp { records: 0 } => write!(f, " The index was up to date."),
@@ -87,10 +83,7 @@ impl fmt::Display for Recovered {
             IndexStart::Built { why, aside: None } => {
                 write!(f, " The index was built from the journal: {why}.")
             }
-            IndexStart::Built {
-                why,
-                aside: Some(aside),
-            } => write!(
+            IndexStart::Built { why, aside: Some(aside) } => write!(
                 f,
                 " The index was built anew from the journal: {why}. The old one is in {} and may be deleted.",
                 aside.display()
@@ -117,19 +110,10 @@ pub(super) fn index_dir(dir: &Path) -> PathBuf {
     dir.join("db")
 }
 
-pub(super) fn start(
-    dir: &Path,
-    journal: Box<dyn Journal>,
-    network: &NetworkId,
-) -> Result<Started, StoreError> {
+pub(super) fn start(dir: &Path, journal: Box<dyn Journal>, network: &NetworkId) -> Result<Started, StoreError> {
     let found = files(journal.as_ref())?;
     let survey = survey(journal.as_ref(), &found, Some(network))?;
-    let Read {
-        replayed,
-        index,
-        index_start,
-        records,
-    } = read(dir, journal.as_ref(), &survey, network)?;
+    let Read { replayed, index, index_start, records } = read(dir, journal.as_ref(), &survey, network)?;
     let recovered = Recovered {
         records,
         last_record: replayed.last,
@@ -140,20 +124,11 @@ pub(super) fn start(
         index: index_start,
     };
     let log = Log::resume(journal, *network, &replayed, &survey, &found.unfinished)?;
-    Ok(Started {
-        log,
-        index,
-        state: replayed.state,
-        recovered,
-    })
+    Ok(Started { log, index, state: replayed.state, recovered })
 }
 
 /// Whether a start would take this journal. Nothing in the journal is changed.
-pub(super) fn is_sound(
-    dir: &Path,
-    journal: &dyn Journal,
-    network: &NetworkId,
-) -> Result<(), StoreError> {
+pub(super) fn is_sound(dir: &Path, journal: &dyn Journal, network: &NetworkId) -> Result<(), StoreError> {
     let survey = survey(journal, &files(journal)?, Some(network))?;
     read(dir, journal, &survey, network).map(drop)
 }
@@ -166,16 +141,8 @@ struct Read {
 }
 
 /// Reads the journal into memory and what the index lacks into the index. Writes nothing to the journal.
-fn read(
-    dir: &Path,
-    journal: &dyn Journal,
-    survey: &Survey,
-    network: &NetworkId,
-) -> Result<Read, StoreError> {
-    let first = survey
-        .segments
-        .first()
-        .map_or(1, |segment| segment.header.first);
+fn read(dir: &Path, journal: &dyn Journal, survey: &Survey, network: &NetworkId) -> Result<Read, StoreError> {
+    let first = survey.segments.first().map_or(1, |segment| segment.header.first);
     let unfit = match open_index(dir, first)? {
         Ok((mut index, applied)) => {
             let mut feed = Feed::new(&mut index, applied, survey);
@@ -192,19 +159,11 @@ fn read(
             match unfit {
                 None => {
                     let index_start = if applied == 0 {
-                        IndexStart::Built {
-                            why: "there was none".to_owned(),
-                            aside: None,
-                        }
+                        IndexStart::Built { why: "there was none".to_owned(), aside: None }
                     } else {
                         IndexStart::CaughtUp { records: added }
                     };
-                    return Ok(Read {
-                        replayed,
-                        index,
-                        index_start,
-                        records,
-                    });
+                    return Ok(Read { replayed, index, index_start, records });
                 }
                 Some(why) => why,
             }
@@ -222,17 +181,9 @@ fn read(
     fed?;
     verify_end(&replayed, network)?;
     if let Some(still) = disagreement(&index, 0, &replayed)? {
-        return Err(StoreError::Index {
-            doing: "building it anew",
-            message: still,
-        });
+        return Err(StoreError::Index { doing: "building it anew", message: still });
     }
-    Ok(Read {
-        replayed,
-        index,
-        index_start: IndexStart::Built { why: unfit, aside },
-        records,
-    })
+    Ok(Read { replayed, index, index_start: IndexStart::Built { why: unfit, aside }, records })
 }
 
 /// Gives records to the index in chunks, and remembers the first failure: the journal is read to its end all the same.
@@ -249,10 +200,7 @@ struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     fn new(index: &'a mut Index, applied: u64, survey: &Survey) -> Self {
-        let log = survey
-            .segments
-            .iter()
-            .find(|segment| segment.header.kind == SegmentKind::Log);
+        let log = survey.segments.iter().find(|segment| segment.header.kind == SegmentKind::Log);
         Feed {
             index,
             applied,
@@ -299,22 +247,17 @@ impl<'a> Feed<'a> {
 fn open_index(dir: &Path, first: u64) -> Result<Result<(Index, u64), String>, StoreError> {
     let path = index_dir(dir);
     if suspect_mark(dir).exists() {
-        return Ok(Err(
-            "the process before this one found it failing".to_owned()
-        ));
+        return Ok(Err("the process before this one found it failing".to_owned()));
     }
     if let Some(name) = torn_snapshot(&path)? {
-        return Ok(Err(format!(
-            "a crash left the unfinished snapshot {name} in it"
-        )));
+        return Ok(Err(format!("a crash left the unfinished snapshot {name} in it")));
     }
-    let opened =
-        Index::open(&path).and_then(|index| index.applied().map(|applied| (index, applied)));
+    let opened = Index::open(&path).and_then(|index| index.applied().map(|applied| (index, applied)));
     Ok(match opened {
         Err(error) => Err(error.to_string()),
-        Ok((_, applied)) if applied > 0 && applied.saturating_add(1) < first => Err(format!(
-            "it is at record {applied}, and the journal begins with record {first}"
-        )),
+        Ok((_, applied)) if applied > 0 && applied.saturating_add(1) < first => {
+            Err(format!("it is at record {applied}, and the journal begins with record {first}"))
+        }
         Ok(opened) => Ok(opened),
     })
 }
@@ -342,18 +285,14 @@ pub(super) fn move_aside(dir: &Path) -> Result<Option<PathBuf>, StoreError> {
     let aside = dir.join("db.aside");
     if path.exists() {
         if aside.exists() {
-            fs::remove_dir_all(&aside)
-                .map_err(|error| StoreError::io("removing the old index", &aside, &error))?;
+            fs::remove_dir_all(&aside).map_err(|error| StoreError::io("removing the old index", &aside, &error))?;
         }
-        fs::rename(&path, &aside)
-            .map_err(|error| StoreError::io("moving aside the index", &path, &error))?;
+        fs::rename(&path, &aside).map_err(|error| StoreError::io("moving aside the index", &path, &error))?;
     }
     match fs::remove_file(suspect_mark(dir)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io(
-            "removing the mark",
-            &suspect_mark(dir),
-            &error,
-        )),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("removing the mark", &suspect_mark(dir), &error))
+        }
         _ => Ok(aside.exists().then_some(aside)),
     }
 }
@@ -364,30 +303,20 @@ fn verify_end(replayed: &Replayed, network: &NetworkId) -> Result<(), StoreError
 }
 
 fn end_of(replayed: &Replayed) -> (String, u64) {
-    replayed.end.as_ref().map_or_else(
-        || ("(none)".to_owned(), 0),
-        |(segment, offset)| (segment.name.clone(), *offset),
-    )
+    replayed.end.as_ref().map_or_else(|| ("(none)".to_owned(), 0), |(segment, offset)| (segment.name.clone(), *offset))
 }
 
 /// Compares the index with the journal. `applied` is how far the index was before it was brought up.
 ///
 /// An index that has seen more than the journal holds is the journal's damage; any other difference (`Some`) is the
 /// index's.
-fn disagreement(
-    index: &Index,
-    applied: u64,
-    replayed: &Replayed,
-) -> Result<Option<String>, StoreError> {
+fn disagreement(index: &Index, applied: u64, replayed: &Replayed) -> Result<Option<String>, StoreError> {
     if applied > replayed.last {
         let (segment, offset) = end_of(replayed);
         return Err(StoreError::damaged(
             &segment,
             offset,
-            DamageKind::BehindIndex {
-                journal: replayed.last,
-                index: applied,
-            },
+            DamageKind::BehindIndex { journal: replayed.last, index: applied },
         ));
     }
     let seen = match index.highest() {

@@ -43,20 +43,10 @@ pub(super) enum Contradiction {
     UnknownChannel(ContractId),
     #[error("channel {0} was admitted before")]
     AdmittedTwice(ContractId),
-    #[error(
-        "the amount of channel {channel} goes from {highest} to {amount}: amounts never go down"
-    )]
-    NotHigher {
-        channel: ContractId,
-        highest: Amount,
-        amount: Amount,
-    },
+    #[error("the amount of channel {channel} goes from {highest} to {amount}: amounts never go down")]
+    NotHigher { channel: ContractId, highest: Amount, amount: Amount },
     #[error("commitment number {number} of channel {channel} follows number {accepted}")]
-    Number {
-        channel: ContractId,
-        accepted: u64,
-        number: u64,
-    },
+    Number { channel: ContractId, accepted: u64, number: u64 },
     #[error("channel {0} was fenced and a commitment follows")]
     Fenced(ContractId),
     #[error("transaction {} was signed twice", hex::encode(.0))]
@@ -72,17 +62,10 @@ impl State {
     pub(super) fn apply(&mut self, record: &Record) -> Result<(), Contradiction> {
         match record {
             Record::Admitted(admission) => {
-                self.admit(Channel {
-                    held: Held::new(*admission),
-                    paying: None,
-                })?;
+                self.admit(Channel { held: Held::new(*admission), paying: None })?;
             }
             Record::WholeChannel(channel) => self.admit(channel.as_ref().clone())?,
-            Record::Accepted {
-                channel,
-                number,
-                commitment,
-            } => {
+            Record::Accepted { channel, number, commitment } => {
                 let entry = self.channel(*channel)?;
                 let held = &mut entry.held;
                 let highest = held.highest_amount();
@@ -90,18 +73,10 @@ impl State {
                     return Err(Contradiction::Fenced(*channel));
                 }
                 if commitment.amount <= highest {
-                    return Err(Contradiction::NotHigher {
-                        channel: *channel,
-                        highest,
-                        amount: commitment.amount,
-                    });
+                    return Err(Contradiction::NotHigher { channel: *channel, highest, amount: commitment.amount });
                 }
                 if held.accepted.checked_add(1) != Some(*number) {
-                    return Err(Contradiction::Number {
-                        channel: *channel,
-                        accepted: held.accepted,
-                        number: *number,
-                    });
+                    return Err(Contradiction::Number { channel: *channel, accepted: held.accepted, number: *number });
                 }
                 entry.take(*number, commitment);
             }
@@ -118,11 +93,7 @@ impl State {
                 }
                 self.in_flight.push(transaction.clone());
             }
-            Record::Decided {
-                hash,
-                outcome,
-                decided_at_ms,
-            } => {
+            Record::Decided { hash, outcome, decided_at_ms } => {
                 let position = self
                     .in_flight
                     .iter()
@@ -160,9 +131,7 @@ impl State {
     }
 
     pub(super) fn is_in_flight(&self, hash: &[u8; 32]) -> bool {
-        self.in_flight
-            .iter()
-            .any(|transaction| transaction.hash == *hash)
+        self.in_flight.iter().any(|transaction| transaction.hash == *hash)
     }
 
     fn admit(&mut self, channel: Channel) -> Result<(), Contradiction> {
@@ -175,9 +144,7 @@ impl State {
     }
 
     fn channel(&mut self, id: ContractId) -> Result<&mut Channel, Contradiction> {
-        self.channels
-            .get_mut(&id)
-            .ok_or(Contradiction::UnknownChannel(id))
+        self.channels.get_mut(&id).ok_or(Contradiction::UnknownChannel(id))
     }
 
     fn keep(&mut self, channel: ContractId, decided: &Decided) {
@@ -210,10 +177,7 @@ impl Channel {
         // Commitments that came between choosing the amount and signing: when the first of them came is not known, so
         // the earliest time that is. Too early settles sooner.
         let above = self.held.highest_amount() > amount;
-        self.paying = Some(Paying {
-            amount,
-            next_since_ms: self.held.unsettled_since_ms.filter(|_| above),
-        });
+        self.paying = Some(Paying { amount, next_since_ms: self.held.unsettled_since_ms.filter(|_| above) });
     }
 
     /// A payment of `amount` is no longer in flight.

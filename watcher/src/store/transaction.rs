@@ -57,9 +57,7 @@ impl Purpose {
     /// The channels that it is for.
     pub fn channels(&self) -> &[ContractId] {
         match self {
-            Purpose::Settle { channel, .. } | Purpose::Close { channel, .. } => {
-                std::slice::from_ref(channel)
-            }
+            Purpose::Settle { channel, .. } | Purpose::Close { channel, .. } => std::slice::from_ref(channel),
             Purpose::Extend { channels } | Purpose::Restore { channels } => channels,
         }
     }
@@ -67,9 +65,7 @@ impl Purpose {
     /// The commitment that it pays out, if it pays one out.
     pub fn pays(&self) -> Option<(ContractId, Amount)> {
         match self {
-            Purpose::Settle { channel, amount } | Purpose::Close { channel, amount } => {
-                Some((*channel, *amount))
-            }
+            Purpose::Settle { channel, amount } | Purpose::Close { channel, amount } => Some((*channel, *amount)),
             Purpose::Extend { .. } | Purpose::Restore { .. } => None,
         }
     }

@@ -67,14 +67,10 @@ pub enum NotFresh {
         limit_s: u64,
     },
     /// The channel's entries were never read by this process.
-    #[error(
-        "the channel's ledger entries have not been read yet; the first sweep is still under way"
-    )]
+    #[error("the channel's ledger entries have not been read yet; the first sweep is still under way")]
     Unread,
     /// Its entries could not be understood at the last read.
-    #[error(
-        "the channel's ledger entries could not be understood when they were last read; the log says why"
-    )]
+    #[error("the channel's ledger entries could not be understood when they were last read; the log says why")]
     Unreadable,
     /// Something that happened to the channel may have been missed.
     #[error(
@@ -117,27 +113,15 @@ pub(super) fn chain(
 
     let age = wall.saturating_sub(closed);
     if age > limits.age {
-        return Err(NotFresh::HeadOld {
-            ledger,
-            age_s: age.as_secs(),
-            limit_s: limits.age.as_secs(),
-        });
+        return Err(NotFresh::HeadOld { ledger, age_s: age.as_secs(), limit_s: limits.age.as_secs() });
     }
     let ahead = closed.saturating_sub(wall);
     if ahead > limits.ahead {
-        return Err(NotFresh::HeadAhead {
-            ledger,
-            ahead_s: ahead.as_secs(),
-            limit_s: limits.ahead.as_secs(),
-        });
+        return Err(NotFresh::HeadAhead { ledger, ahead_s: ahead.as_secs(), limit_s: limits.ahead.as_secs() });
     }
     let still = boot.saturating_sub(seen.advanced_at);
     if still > limits.age {
-        return Err(NotFresh::HeadStill {
-            ledger,
-            still_s: still.as_secs(),
-            limit_s: limits.age.as_secs(),
-        });
+        return Err(NotFresh::HeadStill { ledger, still_s: still.as_secs(), limit_s: limits.age.as_secs() });
     }
     Ok(seen.head)
 }
@@ -150,19 +134,11 @@ pub(super) fn channel(
 ) -> Result<(), NotFresh> {
     let behind = head.0.saturating_sub(gap_free_to.0);
     if behind > limits.behind_ledgers {
-        return Err(NotFresh::Behind {
-            gap_free_to,
-            behind,
-            limit: limits.behind_ledgers,
-        });
+        return Err(NotFresh::Behind { gap_free_to, behind, limit: limits.behind_ledgers });
     }
     let ago = head.0.saturating_sub(read_at.0);
     if ago > limits.unread_ledgers {
-        return Err(NotFresh::Unswept {
-            read_at,
-            ago,
-            limit: limits.unread_ledgers,
-        });
+        return Err(NotFresh::Unswept { read_at, ago, limit: limits.unread_ledgers });
     }
     Ok(())
 }

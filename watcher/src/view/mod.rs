@@ -178,10 +178,7 @@ impl View {
         let mut inner = self.write();
         let moved = inner.head.is_none_or(|seen| head.ledger > seen.head.ledger);
         if moved {
-            inner.head = Some(SeenHead {
-                head,
-                advanced_at: boot,
-            });
+            inner.head = Some(SeenHead { head, advanced_at: boot });
         }
         moved
     }
@@ -196,13 +193,8 @@ impl View {
         }
         let mut inner = self.write();
         inner.events = Some(match inner.events {
-            Some(known)
-                if from <= known.to.saturating_add(1) && to.saturating_add(1) >= known.from =>
-            {
-                Span {
-                    from: known.from.min(from),
-                    to: known.to.max(to),
-                }
+            Some(known) if from <= known.to.saturating_add(1) && to.saturating_add(1) >= known.from => {
+                Span { from: known.from.min(from), to: known.to.max(to) }
             }
             _ => Span { from, to },
         });
@@ -342,11 +334,7 @@ impl View {
     /// All channels whose entries were read, in the order of their ids.
     pub fn channels(&self) -> Vec<ChannelView> {
         let inner = self.read();
-        let mut all: Vec<ChannelView> = inner
-            .channels
-            .values()
-            .map(|seen| inner.copy(seen))
-            .collect();
+        let mut all: Vec<ChannelView> = inner.channels.values().map(|seen| inner.copy(seen)).collect();
         all.sort_by_key(|known| known.state.channel);
         all
     }
@@ -354,12 +342,8 @@ impl View {
     /// Channels last read before this ledger: what a sweep still has to read.
     pub fn read_before(&self, ledger: Ledger) -> Vec<ContractId> {
         let inner = self.read();
-        let mut due: Vec<ContractId> = inner
-            .channels
-            .values()
-            .filter(|seen| seen.state.read_at < ledger)
-            .map(|seen| seen.state.channel)
-            .collect();
+        let mut due: Vec<ContractId> =
+            inner.channels.values().filter(|seen| seen.state.read_at < ledger).map(|seen| seen.state.channel).collect();
         due.sort();
         due
     }
@@ -380,11 +364,7 @@ impl View {
         let promised = inner.promised.filter(|_| !inner.lanes.is_empty())?;
         let lanes = inner.lanes.values();
         let spendable = lanes.fold(Stroops(0), |sum, lane| sum.saturating_add(lane.spendable));
-        Some(FeeFunds {
-            spendable,
-            settle_resource_fee: inner.settle_resource_fee,
-            promised,
-        })
+        Some(FeeFunds { spendable, settle_resource_fee: inner.settle_resource_fee, promised })
     }
 
     /// Whether a recipient can be paid in a token, if that was ever read.
@@ -426,12 +406,7 @@ impl View {
         if seen.unreadable {
             return Err(NotFresh::Unreadable);
         }
-        fresh::channel(
-            head.ledger,
-            seen.state.read_at,
-            inner.gap_free_to(seen),
-            limits,
-        )
+        fresh::channel(head.ledger, seen.state.read_at, inner.gap_free_to(seen), limits)
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
@@ -449,9 +424,7 @@ impl Inner {
         let read_at = seen.state.read_at;
         match self.events {
             // Events from the ledger after the read on: what happened since would have been told.
-            Some(span)
-                if span.from <= read_at.saturating_add(1) && seen.unmatched_to <= read_at =>
-            {
+            Some(span) if span.from <= read_at.saturating_add(1) && seen.unmatched_to <= read_at => {
                 read_at.max(span.to)
             }
             _ => read_at,

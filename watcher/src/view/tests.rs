@@ -22,18 +22,11 @@ fn fresh(view: &View) -> Result<(), NotFresh> {
 }
 
 fn closing(at: Ledger, deadline: u32) -> ChannelState {
-    ChannelState {
-        close_effective_at: Some(Ledger(deadline)),
-        read_at: at,
-        ..state()
-    }
+    ChannelState { close_effective_at: Some(Ledger(deadline)), read_at: at, ..state() }
 }
 
 fn head_at(ledger: u32) -> Head {
-    Head {
-        ledger: Ledger(ledger),
-        closed_at_unix_ms: WALL_MS,
-    }
+    Head { ledger: Ledger(ledger), closed_at_unix_ms: WALL_MS }
 }
 
 #[test]
@@ -52,60 +45,30 @@ fn a_view_of_nothing_is_not_fresh() {
 #[test]
 fn an_old_head_is_not_fresh_by_wall_time() {
     let view = view();
-    assert_eq!(
-        view.freshness(&CHANNEL, &limits(), WALL_MS + 60_000, BOOT),
-        Ok(())
-    );
+    assert_eq!(view.freshness(&CHANNEL, &limits(), WALL_MS + 60_000, BOOT), Ok(()));
     let stale = view.freshness(&CHANNEL, &limits(), WALL_MS + 61_000, BOOT);
-    assert_eq!(
-        stale,
-        Err(NotFresh::HeadOld {
-            ledger: HEAD,
-            age_s: 61,
-            limit_s: 60
-        })
-    );
+    assert_eq!(stale, Err(NotFresh::HeadOld { ledger: HEAD, age_s: 61, limit_s: 60 }));
 }
 
 #[test]
 fn a_head_from_the_future_means_that_the_clock_is_wrong() {
     let stale = view().freshness(&CHANNEL, &limits(), WALL_MS - 31_000, BOOT);
-    assert_eq!(
-        stale,
-        Err(NotFresh::HeadAhead {
-            ledger: HEAD,
-            ahead_s: 31,
-            limit_s: 30
-        })
-    );
+    assert_eq!(stale, Err(NotFresh::HeadAhead { ledger: HEAD, ahead_s: 31, limit_s: 30 }));
 }
 
 #[test]
 fn a_machine_that_was_suspended_wakes_up_with_a_stale_view_though_its_wall_clock_says_otherwise() {
     let stale = view().freshness(&CHANNEL, &limits(), WALL_MS, BOOT + Duration::from_secs(61));
-    assert_eq!(
-        stale,
-        Err(NotFresh::HeadStill {
-            ledger: HEAD,
-            still_s: 61,
-            limit_s: 60
-        })
-    );
+    assert_eq!(stale, Err(NotFresh::HeadStill { ledger: HEAD, still_s: 61, limit_s: 60 }));
 }
 
 #[test]
 fn a_frozen_node_that_repeats_its_head_does_not_keep_it_fresh() {
     let view = view();
     let later = BOOT + Duration::from_secs(61);
-    assert!(
-        !view.saw_head(head_at(HEAD.0), later),
-        "the same ledger again is no progress"
-    );
+    assert!(!view.saw_head(head_at(HEAD.0), later), "the same ledger again is no progress");
     assert!(!view.saw_head(head_at(HEAD.0 - 1), later));
-    assert!(matches!(
-        view.freshness(&CHANNEL, &limits(), WALL_MS, later),
-        Err(NotFresh::HeadStill { .. })
-    ));
+    assert!(matches!(view.freshness(&CHANNEL, &limits(), WALL_MS, later), Err(NotFresh::HeadStill { .. })));
     assert!(view.saw_head(head_at(HEAD.0 + 1), later));
     assert_eq!(view.freshness(&CHANNEL, &limits(), WALL_MS, later), Ok(()));
 }
@@ -114,26 +77,12 @@ fn a_frozen_node_that_repeats_its_head_does_not_keep_it_fresh() {
 fn events_without_a_gap_since_the_read_keep_a_channel_fresh_and_a_gap_does_not() {
     let view = view();
     view.saw_head(head_at(HEAD.0 + 50), BOOT);
-    assert_eq!(
-        fresh(&view),
-        Err(NotFresh::Behind {
-            gap_free_to: HEAD,
-            behind: 50,
-            limit: 12
-        })
-    );
+    assert_eq!(fresh(&view), Err(NotFresh::Behind { gap_free_to: HEAD, behind: 50, limit: 12 }));
     view.saw_events(Ledger(HEAD.0 + 2), Ledger(HEAD.0 + 50));
-    assert!(
-        fresh(&view).is_err(),
-        "ledger {} was not looked at",
-        HEAD.0 + 1
-    );
+    assert!(fresh(&view).is_err(), "ledger {} was not looked at", HEAD.0 + 1);
     view.saw_events(Ledger(HEAD.0 + 1), Ledger(HEAD.0 + 1));
     assert_eq!(fresh(&view), Ok(()), "now it was");
-    assert_eq!(
-        view.channel(&CHANNEL).unwrap().gap_free_to,
-        Ledger(HEAD.0 + 50)
-    );
+    assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, Ledger(HEAD.0 + 50));
     view.lost_events();
     assert!(fresh(&view).is_err());
 }
@@ -145,14 +94,7 @@ fn events_alone_do_not_keep_a_channel_fresh_when_the_sweep_is_overdue() {
     view.saw_head(head_at(HEAD.0 + 138), BOOT);
     assert_eq!(fresh(&view), Ok(()));
     view.saw_head(head_at(HEAD.0 + 139), BOOT);
-    assert_eq!(
-        fresh(&view),
-        Err(NotFresh::Unswept {
-            read_at: HEAD,
-            ago: 139,
-            limit: 138
-        })
-    );
+    assert_eq!(fresh(&view), Err(NotFresh::Unswept { read_at: HEAD, ago: 139, limit: 138 }));
 }
 
 #[test]
@@ -161,21 +103,11 @@ fn events_that_were_read_before_a_channel_was_known_say_nothing_about_it() {
     view.saw_head(head_at(HEAD.0 + 20), BOOT);
     view.saw_events(Ledger(HEAD.0), Ledger(HEAD.0 + 20));
     view.saw_channel(state());
-    assert_eq!(
-        view.channel(&CHANNEL).unwrap().gap_free_to,
-        HEAD,
-        "its close may be among them"
-    );
+    assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, HEAD, "its close may be among them");
     view.saw_events(Ledger(HEAD.0 + 21), Ledger(HEAD.0 + 25));
     assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, HEAD);
-    view.saw_channel(ChannelState {
-        read_at: Ledger(HEAD.0 + 20),
-        ..state()
-    });
-    assert_eq!(
-        view.channel(&CHANNEL).unwrap().gap_free_to,
-        Ledger(HEAD.0 + 25)
-    );
+    view.saw_channel(ChannelState { read_at: Ledger(HEAD.0 + 20), ..state() });
+    assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, Ledger(HEAD.0 + 25));
 }
 
 #[test]
@@ -187,31 +119,20 @@ fn ledgers_of_events_join_only_without_a_gap() {
     view.saw_events(Ledger(27), Ledger(30));
     assert_eq!(view.events_span(), Some((Ledger(27), Ledger(30))));
     view.saw_events(Ledger(30), Ledger(29));
-    assert_eq!(
-        view.events_span(),
-        Some((Ledger(27), Ledger(30))),
-        "from beyond to is nothing"
-    );
+    assert_eq!(view.events_span(), Some((Ledger(27), Ledger(30))), "from beyond to is nothing");
 }
 
 #[test]
 fn an_older_read_changes_no_number() {
     let view = view();
-    view.saw_channel(ChannelState {
-        balance: Amount::ZERO,
-        read_at: Ledger(HEAD.0 - 1),
-        ..state()
-    });
+    view.saw_channel(ChannelState { balance: Amount::ZERO, read_at: Ledger(HEAD.0 - 1), ..state() });
     assert_eq!(view.channel(&CHANNEL).unwrap().state, state());
 }
 
 #[test]
 fn of_two_reads_at_one_ledger_the_lower_coverage_stays() {
     let view = view();
-    let lower = ChannelState {
-        balance: units(5),
-        ..state()
-    };
+    let lower = ChannelState { balance: units(5), ..state() };
     view.saw_channel(lower.clone());
     view.saw_channel(state());
     assert_eq!(view.channel(&CHANNEL).unwrap().state, lower);
@@ -223,19 +144,9 @@ fn a_close_that_an_older_read_shows_is_believed_and_never_un_seen() {
     view.saw_channel(closing(Ledger(HEAD.0 - 5), 2_000_000));
     let known = view.channel(&CHANNEL).unwrap();
     assert_eq!(known.deadline, Some(Ledger(2_000_000)));
-    assert_eq!(
-        known.state,
-        state(),
-        "the numbers are those of the newer read"
-    );
-    view.saw_channel(ChannelState {
-        read_at: Ledger(HEAD.0 + 9),
-        ..state()
-    });
-    assert_eq!(
-        view.channel(&CHANNEL).unwrap().deadline,
-        Some(Ledger(2_000_000))
-    );
+    assert_eq!(known.state, state(), "the numbers are those of the newer read");
+    view.saw_channel(ChannelState { read_at: Ledger(HEAD.0 + 9), ..state() });
+    assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_000)));
 }
 
 #[test]
@@ -243,15 +154,9 @@ fn a_close_announced_again_moves_the_deadline_and_an_older_read_does_not_move_it
     let view = view();
     view.saw_channel(closing(Ledger(HEAD.0 + 1), 2_000_000));
     view.saw_channel(closing(Ledger(HEAD.0 + 9), 2_000_008));
-    assert_eq!(
-        view.channel(&CHANNEL).unwrap().deadline,
-        Some(Ledger(2_000_008))
-    );
+    assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_008)));
     view.saw_channel(closing(Ledger(HEAD.0 + 5), 2_000_000));
-    assert_eq!(
-        view.channel(&CHANNEL).unwrap().deadline,
-        Some(Ledger(2_000_008))
-    );
+    assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_008)));
 }
 
 #[test]
@@ -260,25 +165,15 @@ fn of_two_deadlines_seen_at_one_ledger_the_earlier_is_believed() {
     view.saw_close(&CHANNEL, Ledger(2_000_010), Ledger(HEAD.0 + 1));
     view.saw_close(&CHANNEL, Ledger(2_000_000), Ledger(HEAD.0 + 1));
     view.saw_close(&CHANNEL, Ledger(2_000_010), Ledger(HEAD.0 + 1));
-    assert_eq!(
-        view.channel(&CHANNEL).unwrap().deadline,
-        Some(Ledger(2_000_000))
-    );
+    assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_000)));
 }
 
 #[test]
 fn an_end_that_was_seen_once_stays_seen() {
     let view = view();
-    view.saw_channel(ChannelState {
-        refunded: true,
-        read_at: Ledger(HEAD.0 - 1),
-        ..state()
-    });
+    view.saw_channel(ChannelState { refunded: true, read_at: Ledger(HEAD.0 - 1), ..state() });
     assert!(view.channel(&CHANNEL).unwrap().ended);
-    view.saw_channel(ChannelState {
-        read_at: Ledger(HEAD.0 + 1),
-        ..state()
-    });
+    view.saw_channel(ChannelState { read_at: Ledger(HEAD.0 + 1), ..state() });
     assert!(view.channel(&CHANNEL).unwrap().ended);
 }
 
@@ -286,11 +181,7 @@ fn an_end_that_was_seen_once_stays_seen() {
 fn what_a_sweep_still_has_to_read_is_what_was_read_before_it_began() {
     let view = view();
     let other = ContractId([9; 32]);
-    view.saw_channel(ChannelState {
-        channel: other,
-        read_at: Ledger(HEAD.0 + 3),
-        ..state()
-    });
+    view.saw_channel(ChannelState { channel: other, read_at: Ledger(HEAD.0 + 3), ..state() });
     assert_eq!(view.read_before(Ledger(HEAD.0 + 3)), [CHANNEL]);
     assert_eq!(view.read_before(Ledger(HEAD.0 + 4)), [CHANNEL, other]);
     view.forget(&CHANNEL);
@@ -307,31 +198,21 @@ fn fee_funds_are_the_sum_of_the_lanes_and_an_older_read_of_one_is_ignored() {
     view.saw_promises(3);
     view.promise_one_more();
     assert_eq!(view.fee_funds().unwrap().promised, 4);
-    view.saw_lane(LaneFacts {
-        read_at: Ledger(HEAD.0 - 1),
-        ..lane(9_000)
-    });
-    view.saw_lane(LaneFacts {
-        account: AccountId([8; 32]),
-        ..lane(70)
-    });
+    view.saw_lane(LaneFacts { read_at: Ledger(HEAD.0 - 1), ..lane(9_000) });
+    view.saw_lane(LaneFacts { account: AccountId([8; 32]), ..lane(70) });
     assert_eq!(view.fee_funds().unwrap().spendable, Stroops(570));
 }
 
 fn any_read() -> impl Strategy<Value = ChannelState> {
-    (
-        0u32..40,
-        prop::option::of(100u32..120),
-        0u64..50,
-        prop::bool::weighted(0.1),
-    )
-        .prop_map(|(at, deadline, balance, refunded)| ChannelState {
+    (0u32..40, prop::option::of(100u32..120), 0u64..50, prop::bool::weighted(0.1)).prop_map(
+        |(at, deadline, balance, refunded)| ChannelState {
             read_at: Ledger(at),
             close_effective_at: deadline.map(Ledger),
             balance: units(balance),
             refunded,
             ..state()
-        })
+        },
+    )
 }
 
 proptest! {

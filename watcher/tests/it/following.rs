@@ -14,10 +14,7 @@ use crate::house::{DEPOSIT, House, SWEEP_INTERVAL, amount, id};
 use crate::sim::{FIRST, LEDGER, Snapshot};
 
 fn is_not_fresh(refused: &OfferError) -> bool {
-    matches!(
-        refused,
-        OfferError::NotAccepted(AcceptError::Refused(Refusal::NotFresh { .. }))
-    )
+    matches!(refused, OfferError::NotAccepted(AcceptError::Refused(Refusal::NotFresh { .. })))
 }
 
 #[tokio::test]
@@ -25,9 +22,7 @@ async fn nothing_is_taken_before_the_first_sweep_and_much_after() {
     let house = House::new(1, false);
     drop(house.watching(1).await);
     let mut watcher = house.start().await;
-    assert!(is_not_fresh(
-        &watcher.offer(1, 1_000_000).await.unwrap_err()
-    ));
+    assert!(is_not_fresh(&watcher.offer(1, 1_000_000).await.unwrap_err()));
     watcher.follow().await.unwrap();
     watcher.offer(1, 1_000_000).await.unwrap();
 }
@@ -43,18 +38,13 @@ async fn a_frozen_node_makes_every_channel_stale_by_the_boot_clock() {
     for _ in 0..20 {
         house.sim.close(1);
         watcher.follow().await.unwrap();
-        house
-            .sim
-            .clock()
-            .set_wall_unix_ms(house.sim.world().visible().closed_at_ms);
+        house.sim.clock().set_wall_unix_ms(house.sim.world().visible().closed_at_ms);
     }
     let Err(NotFresh::HeadStill { ledger, .. }) = watcher.freshness(1) else {
         panic!("{:?}", watcher.freshness(1));
     };
     assert_eq!(ledger, frozen);
-    assert!(is_not_fresh(
-        &watcher.offer(1, 2_000_000).await.unwrap_err()
-    ));
+    assert!(is_not_fresh(&watcher.offer(1, 2_000_000).await.unwrap_err()));
 }
 
 #[tokio::test]
@@ -65,9 +55,7 @@ async fn a_machine_that_was_suspended_is_stale_until_it_has_looked() {
     let wall = house.sim.clock().wall_unix_ms();
     house.sim.clock().advance(Duration::from_secs(3_600));
     house.sim.clock().set_wall_unix_ms(wall);
-    assert!(is_not_fresh(
-        &watcher.offer(1, 1_000_000).await.unwrap_err()
-    ));
+    assert!(is_not_fresh(&watcher.offer(1, 1_000_000).await.unwrap_err()));
     house.sim.close(1);
     watcher.follow().await.unwrap();
     watcher.offer(1, 1_000_000).await.unwrap();
@@ -84,21 +72,10 @@ async fn a_close_whose_event_never_came_is_seen_by_the_next_sweep() {
     while watcher.view.channel(&id(1)).unwrap().deadline.is_none() {
         house.ledger(&mut watcher).await;
         passed += 1;
-        assert!(
-            passed <= SWEEP_INTERVAL + 1,
-            "the sweep of {SWEEP_INTERVAL} ledgers has not seen the close"
-        );
+        assert!(passed <= SWEEP_INTERVAL + 1, "the sweep of {SWEEP_INTERVAL} ledgers has not seen the close");
     }
-    assert_eq!(
-        watcher.view.channel(&id(1)).unwrap().deadline,
-        Some(deadline)
-    );
-    assert!(
-        house
-            .settled_by(&mut watcher, 1, amount(600_000_000), deadline)
-            .await
-            .is_some()
-    );
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline));
+    assert!(house.settled_by(&mut watcher, 1, amount(600_000_000), deadline).await.is_some());
 }
 
 #[tokio::test]
@@ -114,11 +91,7 @@ async fn a_close_event_is_acted_on_in_the_ledger_that_tells_it() {
     assert!(!followed.swept, "the event alone made it look");
     let known = watcher.view.channel(&id(1)).unwrap();
     assert_eq!(known.deadline, Some(deadline));
-    assert_eq!(
-        known.state.read_at,
-        house.now(),
-        "its entries were read, not only its event"
-    );
+    assert_eq!(known.state.read_at, house.now(), "its entries were read, not only its event");
 }
 
 #[tokio::test]
@@ -130,10 +103,7 @@ async fn events_keep_channels_fresh_between_sweeps_without_reading_them() {
         house.ledger(&mut watcher).await;
     }
     let known = watcher.view.channel(&id(1)).unwrap();
-    assert_eq!(
-        known.state.read_at, read_at,
-        "no quiet ledger read the channel"
-    );
+    assert_eq!(known.state.read_at, read_at, "no quiet ledger read the channel");
     assert_eq!(known.gap_free_to, house.now());
     watcher.offer(1, 1_000_000).await.unwrap();
 }
@@ -148,17 +118,10 @@ async fn a_node_that_lags_is_waited_for_and_is_no_gap() {
     house.sim.close(1);
     let behind = watcher.follow().await.unwrap_err();
     assert!(matches!(behind, NotFollowed::Behind { .. }), "{behind:?}");
-    assert_eq!(
-        watcher.view.events_span(),
-        Some(span),
-        "what is known without a gap stays known"
-    );
+    assert_eq!(watcher.view.events_span(), Some(span), "what is known without a gap stays known");
     house.sim.world().faults.lag = 0;
     let followed = watcher.follow().await.unwrap();
-    assert!(
-        !followed.swept,
-        "nothing was missed, so nothing has to be swept"
-    );
+    assert!(!followed.swept, "nothing was missed, so nothing has to be swept");
     assert_eq!(watcher.view.events_span(), Some((span.0, house.now())));
 }
 
@@ -176,19 +139,11 @@ async fn history_that_is_gone_is_a_gap_that_a_sweep_closes() {
     house.sim.world().faults.oldest = Some(now.0 + 1);
     let followed = watcher.follow().await.unwrap();
     assert!(followed.swept);
-    assert_eq!(
-        watcher.view.channel(&id(1)).unwrap().deadline,
-        Some(deadline),
-        "its event was in the gap"
-    );
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline), "its event was in the gap");
     house.sim.world().faults.oldest = None;
     house.sim.close(1);
     watcher.follow().await.unwrap();
-    assert_eq!(
-        watcher.view.channel(&id(1)).unwrap().gap_free_to,
-        house.now(),
-        "from the sweep on there is no gap"
-    );
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().gap_free_to, house.now(), "from the sweep on there is no gap");
 }
 
 #[tokio::test]
@@ -199,15 +154,11 @@ async fn an_endpoint_that_is_down_ends_nothing() {
     for _ in 0..20 {
         house.sim.close(1);
         let failed = watcher.follow().await.unwrap_err();
-        let NotFollowed::Chain(error) = &failed else {
-            panic!("{failed:?}")
-        };
+        let NotFollowed::Chain(error) = &failed else { panic!("{failed:?}") };
         assert_eq!(error.kind, ChainErrorKind::Transport);
         watcher.settler.tick().await.unwrap();
     }
-    assert!(is_not_fresh(
-        &watcher.offer(1, 1_000_000).await.unwrap_err()
-    ));
+    assert!(is_not_fresh(&watcher.offer(1, 1_000_000).await.unwrap_err()));
     house.sim.world().faults.down = false;
     watcher.follow().await.unwrap();
     watcher.offer(1, 1_000_000).await.unwrap();
@@ -223,15 +174,7 @@ async fn a_channel_that_cannot_be_decoded_takes_no_money_and_hides_no_other() {
         house.ledger(&mut watcher).await;
     }
     assert_eq!(watcher.freshness(1), Err(NotFresh::Unreadable));
-    assert!(
-        watcher
-            .view
-            .channel(&id(1))
-            .unwrap()
-            .trouble
-            .unwrap()
-            .contains("newer protocol")
-    );
+    assert!(watcher.view.channel(&id(1)).unwrap().trouble.unwrap().contains("newer protocol"));
     watcher.offer(2, 1_000_000).await.unwrap();
     house.sim.world().faults.garbled.clear();
     for _ in 0..=SWEEP_INTERVAL {
@@ -248,10 +191,7 @@ async fn a_top_up_is_seen_when_a_commitment_needs_it() {
     let more = DEPOSIT + 500;
     let refused = watcher.offer(1, more).await.unwrap_err();
     assert!(
-        matches!(
-            refused,
-            OfferError::NotAccepted(AcceptError::Refused(Refusal::ExceedsCoverage { .. }))
-        ),
+        matches!(refused, OfferError::NotAccepted(AcceptError::Refused(Refusal::ExceedsCoverage { .. }))),
         "{refused:?}"
     );
     {
@@ -261,11 +201,7 @@ async fn a_top_up_is_seen_when_a_commitment_needs_it() {
         state.deposited = Some(amount(more));
     }
     house.ledger(&mut watcher).await;
-    assert_eq!(
-        watcher.view.channel(&id(1)).unwrap().coverage(),
-        amount(DEPOSIT),
-        "no sweep has told of it"
-    );
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().coverage(), amount(DEPOSIT), "no sweep has told of it");
     watcher.offer(1, more).await.unwrap();
 }
 
@@ -292,14 +228,9 @@ async fn a_network_that_started_anew_is_an_alarm_and_takes_no_money() {
     for _ in 0..20 {
         house.sim.clock().advance(LEDGER);
         let restarted = watcher.follow().await.unwrap_err();
-        assert!(
-            matches!(restarted, NotFollowed::Restarted { .. }) && restarted.is_alarm(),
-            "{restarted:?}"
-        );
+        assert!(matches!(restarted, NotFollowed::Restarted { .. }) && restarted.is_alarm(), "{restarted:?}");
     }
-    assert!(is_not_fresh(
-        &watcher.offer(1, 1_000_000).await.unwrap_err()
-    ));
+    assert!(is_not_fresh(&watcher.offer(1, 1_000_000).await.unwrap_err()));
 }
 
 #[tokio::test]
@@ -321,11 +252,7 @@ async fn a_store_restored_from_an_old_copy_takes_nothing_until_the_operator_conf
     for number in [1, 2] {
         watcher.offer(number, 9_000_000).await.unwrap_err();
     }
-    watcher
-        .store
-        .confirm_rollback(id(1), amount(5_000_000))
-        .await
-        .unwrap();
+    watcher.store.confirm_rollback(id(1), amount(5_000_000)).await.unwrap();
     drop(watcher);
     let mut watcher = house.start().await;
     watcher.follow().await.unwrap();
@@ -363,10 +290,7 @@ async fn a_first_read_of_an_old_copy_is_read_again_before_the_next_sweep() {
     while watcher.view.channel(&id(1)).unwrap().gap_free_to < house.now() {
         house.ledger(&mut watcher).await;
         ledgers += 1;
-        assert!(
-            ledgers <= 6,
-            "still nothing vouches for the ledgers since the old copy"
-        );
+        assert!(ledgers <= 6, "still nothing vouches for the ledgers since the old copy");
     }
     watcher.offer(1, 1_000_000).await.unwrap();
 }
@@ -380,19 +304,10 @@ async fn an_event_newer_than_the_endpoints_entries_is_waited_for() {
     let deadline = house.sim.world().close_start(id(1));
     house.sim.close(1);
     let waits = watcher.follow().await.unwrap_err();
-    let NotFollowed::Chain(error) = &waits else {
-        panic!("{waits:?}")
-    };
+    let NotFollowed::Chain(error) = &waits else { panic!("{waits:?}") };
     assert_eq!(error.kind, ChainErrorKind::Behind);
-    assert_eq!(
-        watcher.view.channel(&id(1)).unwrap().deadline,
-        Some(deadline),
-        "the event is believed at once"
-    );
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline), "the event is believed at once");
     house.sim.world().faults.old_entries = 0;
     watcher.follow().await.unwrap();
-    assert_eq!(
-        watcher.view.channel(&id(1)).unwrap().state.deadline(),
-        Some(deadline)
-    );
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().state.deadline(), Some(deadline));
 }

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Ledger,
-};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Ledger};
 use paychan_rpc::SecretKey;
 use paychan_watcher::acceptance::{Acceptance, Acknowledged, OfferError, ViewGate};
 use paychan_watcher::admission::Intake;
@@ -76,11 +74,7 @@ impl House {
     }
 
     /// As [`House::new`], with a change to the configuration's text.
-    pub fn configured(
-        channels: u8,
-        holds_recipient_key: bool,
-        change: impl Fn(String) -> String,
-    ) -> Self {
+    pub fn configured(channels: u8, holds_recipient_key: bool, change: impl Fn(String) -> String) -> Self {
         let sim = SimChain::new(lane().account());
         for number in 1..=channels {
             sim.world().open(open_channel(number));
@@ -88,12 +82,7 @@ impl House {
         sim.close(1);
         let dir = tempfile::tempdir().unwrap();
         let config = Arc::new(Config::parse(&change(config_text(dir.path()))).unwrap());
-        Self {
-            sim,
-            dir,
-            config,
-            holds_recipient_key,
-        }
+        Self { sim, dir, config, holds_recipient_key }
     }
 
     /// Starts the watcher, as a new process would.
@@ -101,11 +90,7 @@ impl House {
         let store = self.open_store().await;
         let view = Arc::new(View::new());
         let clock: Arc<dyn Clock> = self.sim.clock();
-        let gate = Arc::new(ViewGate::new(
-            view.clone(),
-            clock.clone(),
-            self.config.clone(),
-        ));
+        let gate = Arc::new(ViewGate::new(view.clone(), clock.clone(), self.config.clone()));
         assert!(store.set_gate(gate.clone()).is_ok());
         let chain = Arc::new(self.sim.clone());
         let follower = Follower::new(
@@ -138,13 +123,7 @@ impl House {
         })
         .unwrap();
         Watcher {
-            intake: Intake::new(
-                self.config.clone(),
-                chain,
-                store.clone(),
-                view.clone(),
-                IN_FLIGHT_LEDGERS,
-            ),
+            intake: Intake::new(self.config.clone(), chain, store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
             acceptance: Acceptance::new(SimChain::network(), store.clone(), gate, Arc::new(reader)),
             store,
             view,
@@ -168,23 +147,14 @@ impl House {
     /// The lock of a process that died is free once its threads are gone.
     async fn open_store(&self) -> Store {
         for _ in 0..2_000 {
-            let opened = Store::open(
-                &self.config.data_dir,
-                &SimChain::network(),
-                Options::default(),
-            );
+            let opened = Store::open(&self.config.data_dir, &SimChain::network(), Options::default());
             match opened {
                 Ok((store, _)) => return store,
-                Err(StoreError::HeldByAnotherProcess { .. }) => {
-                    tokio::time::sleep(Duration::from_millis(5)).await
-                }
+                Err(StoreError::HeldByAnotherProcess { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
                 Err(error) => panic!("the store does not open: {error}"),
             }
         }
-        panic!(
-            "the store in {} is never let go of",
-            self.dir.path().display()
-        );
+        panic!("the store in {} is never let go of", self.dir.path().display());
     }
 
     /// The next ledger closes, and the watcher has its turn.
@@ -205,13 +175,7 @@ impl House {
 
     /// Ledgers pass until the channel's withdrawn is at least `wanted`, or `until` is the newest. Answers the ledger
     /// at which it was so.
-    pub async fn settled_by(
-        &self,
-        watcher: &mut Watcher,
-        number: u8,
-        wanted: Amount,
-        until: Ledger,
-    ) -> Option<Ledger> {
+    pub async fn settled_by(&self, watcher: &mut Watcher, number: u8, wanted: Amount, until: Ledger) -> Option<Ledger> {
         while self.now() < until {
             self.ledger(watcher).await;
             if self.sim.world().withdrawn(id(number)) >= wanted {
@@ -228,11 +192,7 @@ impl House {
     /// The rule of one transaction in flight was kept.
     pub fn assert_one_in_flight(&self) {
         let world = self.sim.world();
-        assert!(
-            world.violations.is_empty(),
-            "{}",
-            world.violations.join("\n")
-        );
+        assert!(world.violations.is_empty(), "{}", world.violations.join("\n"));
     }
 }
 
@@ -249,27 +209,16 @@ impl Watcher {
 
     /// Offers a commitment with the funder's signature.
     pub async fn offer(&self, number: u8, units: i128) -> Result<Acknowledged, OfferError> {
-        let commitment = Commitment {
-            network: SimChain::network(),
-            channel: id(number),
-            amount: amount(units),
-        };
+        let commitment = Commitment { network: SimChain::network(), channel: id(number), amount: amount(units) };
         let signature = commitment.sign(&funder(number));
         let request = RequestId::new(&format!("{number}-{units}")).unwrap();
-        self.acceptance
-            .offer(id(number), amount(units), signature, request)
-            .await
+        self.acceptance.offer(id(number), amount(units), signature, request).await
     }
 
     /// Why a commitment would not be taken on this channel now, by the chain's freshness alone.
     pub fn freshness(&self, number: u8) -> Result<(), paychan_watcher::view::NotFresh> {
         let limits = self.config.freshness_limits();
-        self.view.freshness(
-            &id(number),
-            &limits,
-            self.clock.wall_unix_ms(),
-            self.clock.boot(),
-        )
+        self.view.freshness(&id(number), &limits, self.clock.wall_unix_ms(), self.clock.boot())
     }
 }
 

@@ -1,8 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    unreachable_pub,
-    reason = "a test that fails here says where, and nobody links to tests"
-)]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that fails here says where, and nobody links to tests")]
 //! The watcher's behaviour, from outside.
 
 mod following;

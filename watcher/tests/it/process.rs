@@ -25,17 +25,9 @@ struct Folder {
 impl Folder {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let listen = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
+        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let folder = Self { dir, listen };
-        secret(
-            &folder.path("token"),
-            "a-token-for-tests-0123456789abcdef",
-            0o600,
-        );
+        secret(&folder.path("token"), "a-token-for-tests-0123456789abcdef", 0o600);
         secret(&folder.path("lane"), &house::lane().to_strkey(), 0o600);
         folder.configure("");
         folder
@@ -55,10 +47,7 @@ impl Folder {
 
     fn command(&self, subcommand: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_paychan-watcher"));
-        command
-            .arg(subcommand)
-            .arg("--config")
-            .arg(self.path("watcher.toml"));
+        command.arg(subcommand).arg("--config").arg(self.path("watcher.toml"));
         command.env_remove("RUST_LOG").stdin(Stdio::null());
         command
     }
@@ -69,35 +58,18 @@ impl Folder {
 
     fn run(&self) -> Running {
         let log = File::create(self.path("log")).unwrap();
-        let child = self
-            .command("run")
-            .stdout(log)
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let child = self.command("run").stdout(log).stderr(Stdio::null()).spawn().unwrap();
         let running = Running(child);
-        eventually("the API answers", || {
-            self.get("/healthz").is_some_and(|status| status == 200)
-        });
+        eventually("the API answers", || self.get("/healthz").is_some_and(|status| status == 200));
         running
     }
 
     /// The status of a GET, once something listens.
     fn get(&self, path: &str) -> Option<u16> {
         let url = format!("http://{}{path}", self.listen);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let asked = runtime.block_on(async {
-            reqwest::Client::builder()
-                .no_proxy()
-                .build()
-                .unwrap()
-                .get(url)
-                .send()
-                .await
-        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let asked =
+            runtime.block_on(async { reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await });
         asked.ok().map(|answer| answer.status().as_u16())
     }
 }
@@ -130,12 +102,7 @@ impl Drop for Running {
 }
 
 fn secret(path: &Path, text: &str, mode: u32) {
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .mode(mode)
-        .open(path)
-        .unwrap();
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
@@ -161,10 +128,7 @@ fn without_a_network_it_is_alive_and_not_ready_and_stops_cleanly() {
         assert_eq!(running.exit_code(), Some(0));
         let log = fs::read_to_string(folder.path("log")).unwrap();
         assert!(log.contains("no connection"), "{log}");
-        assert!(
-            log.contains("all that was acknowledged is on disk"),
-            "{log}"
-        );
+        assert!(log.contains("all that was acknowledged is on disk"), "{log}");
     }
 }
 
@@ -174,23 +138,13 @@ fn systemd_hears_that_it_starts_and_stops_and_never_that_it_is_ready_without_a_n
     let socket = UnixDatagram::bind(folder.path("notify")).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut child = folder.command("run");
-    child
-        .env("NOTIFY_SOCKET", folder.path("notify"))
-        .env("WATCHDOG_USEC", "200000");
-    let mut running = Running(
-        child
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
+    child.env("NOTIFY_SOCKET", folder.path("notify")).env("WATCHDOG_USEC", "200000");
+    let mut running = Running(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     let mut heard = String::new();
     let mut hear_until = |word: &str| {
         let mut buffer = [0; 4_096];
         while !heard.contains(word) {
-            let length = socket
-                .recv(&mut buffer)
-                .unwrap_or_else(|_| panic!("never heard {word:?}, only:\n{heard}"));
+            let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("never heard {word:?}, only:\n{heard}"));
             heard.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
         }
         heard.clone()
@@ -210,11 +164,7 @@ fn a_second_process_on_the_same_store_is_told_so_and_the_first_goes_on() {
     let mut first = folder.run();
     let second = folder.once("run");
     assert_eq!(second.status.code(), Some(3), "{}", said(&second));
-    assert!(
-        said(&second).contains("held by another process"),
-        "{}",
-        said(&second)
-    );
+    assert!(said(&second).contains("held by another process"), "{}", said(&second));
     assert_eq!(folder.get("/healthz"), Some(200));
     first.signal(Signal::TERM);
     assert_eq!(first.exit_code(), Some(0));
@@ -227,10 +177,7 @@ fn an_address_that_is_taken_is_named() {
     let output = folder.once("run");
     assert_eq!(output.status.code(), Some(1));
     let said = said(&output);
-    assert!(
-        said.contains(&taken.local_addr().unwrap().to_string()),
-        "{said}"
-    );
+    assert!(said.contains(&taken.local_addr().unwrap().to_string()), "{said}");
 }
 
 #[test]
@@ -239,17 +186,8 @@ fn a_wrong_configuration_is_exit_code_2_and_names_what_is_wrong() {
     folder.configure("\n[nonsense]\n");
     for subcommand in ["run", "status", "check", "repair", "confirm-rollback"] {
         let output = folder.once(subcommand);
-        assert_eq!(
-            output.status.code(),
-            Some(2),
-            "{subcommand}: {}",
-            said(&output)
-        );
-        assert!(
-            said(&output).contains("nonsense"),
-            "{subcommand}: {}",
-            said(&output)
-        );
+        assert_eq!(output.status.code(), Some(2), "{subcommand}: {}", said(&output));
+        assert!(said(&output).contains("nonsense"), "{subcommand}: {}", said(&output));
     }
     assert!(!folder.path("data").exists(), "nothing was made of it");
 }
@@ -263,10 +201,7 @@ fn a_key_that_others_can_read_is_refused_without_being_shown() {
     let output = folder.once("run");
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("chmod 600"), "{}", said(&output));
-    assert!(
-        !said(&output).contains(key.as_str())
-            && !String::from_utf8_lossy(&output.stdout).contains(key.as_str())
-    );
+    assert!(!said(&output).contains(key.as_str()) && !String::from_utf8_lossy(&output.stdout).contains(key.as_str()));
 }
 
 #[test]
@@ -283,19 +218,10 @@ fn the_status_of_a_watcher_that_is_down_comes_from_its_journal() {
 
 #[test]
 fn help_tells_the_exit_codes() {
-    let output = Command::new(env!("CARGO_BIN_EXE_paychan-watcher"))
-        .arg("--help")
-        .output()
-        .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_paychan-watcher")).arg("--help").output().unwrap();
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0));
-    assert!(
-        help.contains("Exit codes:") && help.contains("confirm-rollback"),
-        "{help}"
-    );
-    let wrong = Command::new(env!("CARGO_BIN_EXE_paychan-watcher"))
-        .arg("runn")
-        .output()
-        .unwrap();
+    assert!(help.contains("Exit codes:") && help.contains("confirm-rollback"), "{help}");
+    let wrong = Command::new(env!("CARGO_BIN_EXE_paychan-watcher")).arg("runn").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
 }

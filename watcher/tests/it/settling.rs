@@ -26,33 +26,19 @@ async fn closing(holds_recipient_key: bool) -> (House, crate::house::Watcher, Le
 #[tokio::test]
 async fn a_close_is_answered_with_a_settlement_of_the_highest_commitment_within_a_few_ledgers() {
     let (house, mut watcher, deadline) = closing(false).await;
-    let settled = house
-        .settled_by(&mut watcher, 1, amount(OWED), deadline)
-        .await
-        .unwrap();
-    assert!(
-        deadline.since(settled) > WAITING - 6,
-        "settled at {settled}, deadline {deadline}"
-    );
+    let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
+    assert!(deadline.since(settled) > WAITING - 6, "settled at {settled}, deadline {deadline}");
     // One more ledger and the outcome is in the journal.
     house.ledger(&mut watcher).await;
     assert_eq!(watcher.settler.in_flight(), 0);
     let outcomes = watcher.store.outcomes(&id(1), 8);
-    assert!(
-        matches!(outcomes[0].outcome, Outcome::Confirmed { .. }),
-        "{outcomes:?}"
-    );
+    assert!(matches!(outcomes[0].outcome, Outcome::Confirmed { .. }), "{outcomes:?}");
     house.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn settles_before_the_deadline_through_a_crash_at_every_step() {
-    for hang in [
-        Hang::Prepare,
-        Hang::BeforeSend,
-        Hang::AfterSend,
-        Hang::Outcome,
-    ] {
+    for hang in [Hang::Prepare, Hang::BeforeSend, Hang::AfterSend, Hang::Outcome] {
         let (house, mut watcher, deadline) = closing(false).await;
         house.sim.world().faults.hang = Some(hang);
         let mut crashed = false;
@@ -69,25 +55,15 @@ async fn settles_before_the_deadline_through_a_crash_at_every_step() {
         // Down for a while, then a new process on the same disk.
         house.sim.close(2);
         let mut watcher = house.start().await;
-        assert_eq!(
-            watcher.store.in_flight(),
-            signed_before,
-            "{hang:?}: the journal forgot a signed transaction"
-        );
+        assert_eq!(watcher.store.in_flight(), signed_before, "{hang:?}: the journal forgot a signed transaction");
         assert_eq!(signed_before.is_empty(), hang == Hang::Prepare, "{hang:?}");
-        let settled = house
-            .settled_by(&mut watcher, 1, amount(OWED), deadline)
-            .await;
+        let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
         assert!(settled.is_some(), "{hang:?}: not settled before {deadline}");
         house.ledger(&mut watcher).await;
         assert_eq!(watcher.settler.in_flight(), 0, "{hang:?}");
         house.assert_one_in_flight();
         if hang == Hang::AfterSend || hang == Hang::BeforeSend {
-            assert_eq!(
-                house.sim.world().offered.len(),
-                1,
-                "{hang:?}: the recorded bytes are sent, no other"
-            );
+            assert_eq!(house.sim.world().offered.len(), 1, "{hang:?}: the recorded bytes are sent, no other");
         }
     }
 }
@@ -96,17 +72,9 @@ async fn settles_before_the_deadline_through_a_crash_at_every_step() {
 async fn lost_sendings_are_repeated_with_the_same_bytes() {
     let (house, mut watcher, deadline) = closing(false).await;
     house.sim.world().faults.lose_sends = 3;
-    house
-        .settled_by(&mut watcher, 1, amount(OWED), deadline)
-        .await
-        .unwrap();
+    house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
     let world = house.sim.world();
-    assert_eq!(
-        world.offered.len(),
-        1,
-        "one transaction, offered again and again: {:?}",
-        world.offered
-    );
+    assert_eq!(world.offered.len(), 1, "one transaction, offered again and again: {:?}", world.offered);
     assert_eq!(world.offered.values().next().unwrap().times, 4);
 }
 
@@ -114,10 +82,7 @@ async fn lost_sendings_are_repeated_with_the_same_bytes() {
 async fn try_again_later_waits_and_tries_the_same_bytes_again() {
     let (house, mut watcher, deadline) = closing(false).await;
     house.sim.world().faults.try_again_later = 2;
-    house
-        .settled_by(&mut watcher, 1, amount(OWED), deadline)
-        .await
-        .unwrap();
+    house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
     assert_eq!(house.sim.world().offered.len(), 1);
     house.assert_one_in_flight();
 }
@@ -126,14 +91,9 @@ async fn try_again_later_waits_and_tries_the_same_bytes_again() {
 async fn a_price_above_the_bid_is_met_by_rising_bids_after_the_bounds_passed() {
     let (house, mut watcher, deadline) = closing(false).await;
     house.sim.world().faults.market = 50_000;
-    let settled = house
-        .settled_by(&mut watcher, 1, amount(OWED), deadline)
-        .await;
+    let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
     assert!(settled.is_some(), "{:?}", house.sim.world().offered);
-    assert!(
-        house.sim.world().offered.len() > 1,
-        "the first bid was below the market's price"
-    );
+    assert!(house.sim.world().offered.len() > 1, "the first bid was below the market's price");
     house.assert_one_in_flight();
 }
 
@@ -141,20 +101,12 @@ async fn a_price_above_the_bid_is_met_by_rising_bids_after_the_bounds_passed() {
 async fn a_bid_refused_as_too_low_is_signed_anew_at_the_price_that_was_named() {
     let (house, mut watcher, deadline) = closing(false).await;
     house.sim.world().faults.entrance = 33_333;
-    let settled = house
-        .settled_by(&mut watcher, 1, amount(OWED), deadline)
-        .await
-        .unwrap();
-    assert!(
-        deadline.since(settled) > WAITING - 8,
-        "refused transactions need no waiting for their bounds"
-    );
+    let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
+    assert!(deadline.since(settled) > WAITING - 8, "refused transactions need no waiting for their bounds");
     let world = house.sim.world();
     assert_eq!(world.offered.len(), 2, "{:?}", world.offered);
     let paid = world.results.values().next().unwrap();
-    let Found::Included { fee_charged, .. } = paid else {
-        panic!("{paid:?}")
-    };
+    let Found::Included { fee_charged, .. } = paid else { panic!("{paid:?}") };
     // The price named, and the little that the bid has risen by since with the ledgers that passed.
     let bid = fee_charged.get() - crate::sim::RESOURCE_FEE;
     assert!((33_333..34_000).contains(&bid), "{bid}");
@@ -166,34 +118,14 @@ async fn a_bid_refused_as_too_low_is_signed_anew_at_the_price_that_was_named() {
 async fn no_bid_is_above_the_operators_limit() {
     let (house, mut watcher, deadline) = closing(false).await;
     house.sim.world().faults.market = MAX_FEE * 2;
-    assert_eq!(
-        house
-            .settled_by(&mut watcher, 1, amount(OWED), deadline)
-            .await,
-        None
-    );
-    let signed: Vec<_> = watcher
-        .store
-        .in_flight()
-        .into_iter()
-        .map(|signed| signed.fee)
-        .collect();
-    assert!(
-        signed
-            .iter()
-            .all(|fee| fee.get() <= MAX_FEE + crate::sim::RESOURCE_FEE),
-        "{signed:?}"
-    );
+    assert_eq!(house.settled_by(&mut watcher, 1, amount(OWED), deadline).await, None);
+    let signed: Vec<_> = watcher.store.in_flight().into_iter().map(|signed| signed.fee).collect();
+    assert!(signed.iter().all(|fee| fee.get() <= MAX_FEE + crate::sim::RESOURCE_FEE), "{signed:?}");
     house.assert_one_in_flight();
     // Past the deadline settling works until the refund does: when the price falls, it is paid.
     house.sim.world().faults.market = 0;
     let after = Ledger(deadline.0 + 20);
-    assert!(
-        house
-            .settled_by(&mut watcher, 1, amount(OWED), after)
-            .await
-            .is_some()
-    );
+    assert!(house.settled_by(&mut watcher, 1, amount(OWED), after).await.is_some());
 }
 
 #[tokio::test]
@@ -208,25 +140,13 @@ async fn a_channel_whose_simulation_fails_keeps_nothing_from_the_others_and_is_t
     house.ledger(&mut watcher).await;
     house.sim.world().close_start(id(2));
     house.sim.world().close_start(id(3));
-    house
-        .settled_by(&mut watcher, 2, amount(OWED), Ledger(deadline.0 - 60))
-        .await
-        .unwrap();
-    house
-        .settled_by(&mut watcher, 3, amount(OWED), Ledger(deadline.0 - 50))
-        .await
-        .unwrap();
+    house.settled_by(&mut watcher, 2, amount(OWED), Ledger(deadline.0 - 60)).await.unwrap();
+    house.settled_by(&mut watcher, 3, amount(OWED), Ledger(deadline.0 - 50)).await.unwrap();
     let trouble = watcher.view.channel(&id(1)).unwrap().trouble.unwrap();
     assert!(trouble.contains("simulation fails"), "{trouble}");
     house.sim.world().faults.broken.clear();
-    house
-        .settled_by(&mut watcher, 1, amount(OWED), deadline)
-        .await
-        .unwrap();
-    assert_eq!(
-        watcher.view.channel(&id(1)).unwrap().deadline,
-        Some(deadline)
-    );
+    house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline));
     house.assert_one_in_flight();
 }
 
@@ -241,15 +161,11 @@ async fn a_settlement_by_somebody_else_leaves_nothing_to_do() {
     for _ in 0..5 {
         house.ledger(&mut watcher).await;
     }
-    assert!(
-        house.sim.world().offered.is_empty(),
-        "nothing was unsettled"
-    );
+    assert!(house.sim.world().offered.is_empty(), "nothing was unsettled");
 }
 
 #[tokio::test]
-async fn with_the_recipients_key_a_closing_channel_is_fenced_and_closed_with_the_highest_commitment()
- {
+async fn with_the_recipients_key_a_closing_channel_is_fenced_and_closed_with_the_highest_commitment() {
     let (house, mut watcher, deadline) = closing(true).await;
     house.sim.world().faults.hang = Some(Hang::Prepare);
     while !house.ledger_with_hang(&mut watcher).await {}
@@ -257,9 +173,7 @@ async fn with_the_recipients_key_a_closing_channel_is_fenced_and_closed_with_the
     assert!(watcher.store.held(&id(1)).unwrap().fence.is_some());
     drop(watcher);
     let mut watcher = house.start().await;
-    let settled = house
-        .settled_by(&mut watcher, 1, amount(OWED), deadline)
-        .await;
+    let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
     assert!(settled.is_some());
     let state = house.sim.world().channels[&id(1)].clone();
     assert!(state.refunded, "closed, not only settled");
@@ -274,10 +188,7 @@ async fn a_fenced_channel_takes_no_commitment_although_the_chain_shows_it_open()
     let at_fence = watcher.store.fence(id(1)).await.unwrap().unwrap();
     assert_eq!(at_fence.amount, amount(OWED));
     let refused = watcher.offer(1, OWED + 1).await.unwrap_err();
-    assert!(
-        matches!(refused, OfferError::NotAccepted(AcceptError::Fenced { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, OfferError::NotAccepted(AcceptError::Fenced { .. })), "{refused:?}");
 }
 
 #[tokio::test]
@@ -288,12 +199,7 @@ async fn an_entry_near_the_end_of_its_life_is_extended_with_all_that_the_channel
         let near = Some(Ledger(world.ledger() + 500));
         for state in world.channels.values_mut() {
             let lives = &mut state.lives;
-            (
-                lives.instance,
-                lives.code,
-                lives.token_balance,
-                lives.token_instance,
-            ) = (near, near, near, near);
+            (lives.instance, lives.code, lives.token_balance, lives.token_instance) = (near, near, near, near);
         }
     }
     house.sim.close(1);
@@ -303,18 +209,10 @@ async fn an_entry_near_the_end_of_its_life_is_extended_with_all_that_the_channel
     }
     let world = house.sim.world();
     for state in world.channels.values() {
-        let (_, shortest) = state
-            .lives
-            .existing()
-            .min_by_key(|(_, until)| *until)
-            .unwrap();
+        let (_, shortest) = state.lives.existing().min_by_key(|(_, until)| *until).unwrap();
         assert!(shortest.0 >= world.ledger() + 4_900, "{:?}", state.lives);
     }
-    assert_eq!(
-        world.offered.len(),
-        1,
-        "one transaction for all entries of both channels"
-    );
+    assert_eq!(world.offered.len(), 1, "one transaction for all entries of both channels");
 }
 
 #[tokio::test]
@@ -327,12 +225,7 @@ async fn a_transaction_of_another_process_that_used_the_sequence_number_is_notic
     house.sim.world().lane_sequence += 1;
     house.sim.close(1);
     let mut watcher = house.start().await;
-    assert!(
-        house
-            .settled_by(&mut watcher, 1, amount(OWED), deadline)
-            .await
-            .is_some()
-    );
+    assert!(house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
     assert_eq!(house.sim.world().withdrawn(id(1)), amount(OWED));
 }
 
@@ -342,14 +235,8 @@ async fn dust_is_not_settled_and_not_forgotten() {
     let mut watcher = house.watching(1).await;
     watcher.offer(1, 99_999).await.unwrap();
     let deadline = house.sim.world().close_start(id(1));
-    assert_eq!(
-        house.settled_by(&mut watcher, 1, amount(1), deadline).await,
-        None
-    );
-    assert_eq!(
-        watcher.store.held(&id(1)).unwrap().highest_amount(),
-        amount(99_999)
-    );
+    assert_eq!(house.settled_by(&mut watcher, 1, amount(1), deadline).await, None);
+    assert_eq!(watcher.store.held(&id(1)).unwrap().highest_amount(), amount(99_999));
     assert!(house.sim.world().offered.is_empty());
 }
 
@@ -375,19 +262,12 @@ async fn a_channel_refunded_with_commitments_unpaid_is_a_loss_that_is_not_tried_
     for _ in 0..30 {
         house.ledger(&mut watcher).await;
     }
-    assert!(
-        watcher.view.channel(&id(1)).unwrap().ended,
-        "a sweep saw the end"
-    );
+    assert!(watcher.view.channel(&id(1)).unwrap().ended, "a sweep saw the end");
     let offered = house.sim.world().offered.len();
     for _ in 0..30 {
         house.ledger(&mut watcher).await;
     }
-    assert_eq!(
-        house.sim.world().offered.len(),
-        offered,
-        "nothing can be paid any more"
-    );
+    assert_eq!(house.sim.world().offered.len(), offered, "nothing can be paid any more");
     assert_eq!(house.sim.world().withdrawn(id(1)), amount(0));
     house.assert_one_in_flight();
 }
@@ -395,15 +275,9 @@ async fn a_channel_refunded_with_commitments_unpaid_is_a_loss_that_is_not_tried_
 #[tokio::test]
 async fn a_close_that_the_funder_makes_fail_is_replaced_by_a_settlement_of_the_fenced_commitment() {
     let needs = |text: String| {
-        let text = text.replace(
-            "settle_needs_recipient = false",
-            "settle_needs_recipient = true",
-        );
+        let text = text.replace("settle_needs_recipient = false", "settle_needs_recipient = true");
         let address = format!("address = \"{}\"", recipient().account());
-        text.replace(
-            &address,
-            &format!("{address}\nsecret = {{ file = \"/nowhere/recipient\" }}"),
-        )
+        text.replace(&address, &format!("{address}\nsecret = {{ file = \"/nowhere/recipient\" }}"))
     };
     let house = House::configured(1, true, needs);
     house.sim.world().faults.settle_needs_recipient = true;
@@ -411,20 +285,9 @@ async fn a_close_that_the_funder_makes_fail_is_replaced_by_a_settlement_of_the_f
     let mut watcher = house.watching(1).await;
     watcher.offer(1, OWED).await.unwrap();
     let deadline = house.sim.world().close_start(id(1));
-    assert!(
-        house
-            .settled_by(&mut watcher, 1, amount(OWED), deadline)
-            .await
-            .is_some()
-    );
-    assert!(
-        watcher.store.held(&id(1)).unwrap().fence.is_some(),
-        "the close was tried first"
-    );
-    assert!(
-        !house.sim.world().channels[&id(1)].refunded,
-        "settled, not closed"
-    );
+    assert!(house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+    assert!(watcher.store.held(&id(1)).unwrap().fence.is_some(), "the close was tried first");
+    assert!(!house.sim.world().channels[&id(1)].refunded, "settled, not closed");
     house.assert_one_in_flight();
 }
 
@@ -443,11 +306,7 @@ async fn many_channels_that_close_at_once_are_settled_one_after_the_other() {
         house.ledger(&mut watcher).await;
     }
     for number in 1..=6 {
-        assert_eq!(
-            house.sim.world().withdrawn(id(number)),
-            amount(OWED),
-            "channel {number}"
-        );
+        assert_eq!(house.sim.world().withdrawn(id(number)), amount(OWED), "channel {number}");
     }
     assert_eq!(house.sim.world().offered.len(), 6);
     house.assert_one_in_flight();
@@ -464,16 +323,7 @@ async fn a_channel_that_is_not_worth_the_price_does_not_keep_the_lane_from_one_t
     house.ledger(&mut watcher).await;
     let deadline = house.sim.world().close_start(id(2));
     house.sim.world().faults.market = MAX_FEE / 2;
-    assert!(
-        house
-            .settled_by(&mut watcher, 2, amount(OWED), deadline)
-            .await
-            .is_some()
-    );
-    assert_eq!(
-        house.sim.world().withdrawn(id(1)),
-        amount(0),
-        "the price is above all that channel 1 is worth"
-    );
+    assert!(house.settled_by(&mut watcher, 2, amount(OWED), deadline).await.is_some());
+    assert_eq!(house.sim.world().withdrawn(id(1)), amount(0), "the price is above all that channel 1 is worth");
     house.assert_one_in_flight();
 }

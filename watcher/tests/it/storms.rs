@@ -48,10 +48,7 @@ fn weather() -> impl Strategy<Value = Weather> {
 /// taken (invariant 4 of the design).
 const STORMY: usize = (WAITING - WAITING / 3) as usize;
 
-async fn weather_the_storm(
-    days: Vec<Weather>,
-    holds_recipient_key: bool,
-) -> Result<(), TestCaseError> {
+async fn weather_the_storm(days: Vec<Weather>, holds_recipient_key: bool) -> Result<(), TestCaseError> {
     let house = House::new(2, holds_recipient_key);
     let mut watcher = house.watching(2).await;
     let mut acknowledged = [0i128; 2];
@@ -104,42 +101,23 @@ async fn weather_the_storm(
     for number in [1u8, 2] {
         let withdrawn = house.sim.world().withdrawn(id(number));
         let owed = amount(acknowledged[usize::from(number - 1)]);
-        prop_assert!(
-            withdrawn >= owed,
-            "channel {number}: {withdrawn} of {owed} paid at {deadline}"
-        );
+        prop_assert!(withdrawn >= owed, "channel {number}: {withdrawn} of {owed} paid at {deadline}");
         let held = watcher.store.held(&id(number)).unwrap().highest_amount();
         prop_assert_eq!(held, owed, "what was acknowledged is held");
     }
     let world = house.sim.world();
-    prop_assert!(
-        world.violations.is_empty(),
-        "{}",
-        world.violations.join("\n")
-    );
+    prop_assert!(world.violations.is_empty(), "{}", world.violations.join("\n"));
     Ok(())
 }
 
 #[test]
 fn what_was_acknowledged_is_paid_at_the_deadline_whatever_the_weather() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut runner = TestRunner::new(Config {
-        cases: 48,
-        max_shrink_iters: 200,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    let storms = (
-        proptest::collection::vec(weather(), STORMY..=STORMY),
-        any::<bool>(),
-    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut runner =
+        TestRunner::new(Config { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..Config::default() });
+    let storms = (proptest::collection::vec(weather(), STORMY..=STORMY), any::<bool>());
     runner
-        .run(&storms, |(days, holds_recipient_key)| {
-            runtime.block_on(weather_the_storm(days, holds_recipient_key))
-        })
+        .run(&storms, |(days, holds_recipient_key)| runtime.block_on(weather_the_storm(days, holds_recipient_key)))
         .unwrap();
 }
 
@@ -155,10 +133,7 @@ async fn the_simulated_network_notices_two_transactions_that_could_both_be_pendi
             sequence,
             max_ledger: Ledger(house.now().0 + 5),
             inclusion_fee: Stroops(fee),
-            call: Call::Extend {
-                keys: vec![keys::instance(&id(1))],
-                extend_to: 100,
-            },
+            call: Call::Extend { keys: vec![keys::instance(&id(1))], extend_to: 100 },
         };
         let Prepared::Ready { transaction, .. } = house.sim.prepare(&request).await.unwrap() else {
             panic!("an extension can't fail here");

@@ -74,17 +74,9 @@ fn a_malformed_settlement_fails_the_whole_call(code: Code) {
     let env = &world.env;
     let channel: Val = world.channels[0].address.into_val(env);
     let no_signature: HostVec<Val> = vec![env, channel, 5i128.into_val(env)];
-    let short_signature: HostVec<Val> = vec![
-        env,
-        channel,
-        5i128.into_val(env),
-        BytesN::from_array(env, &[0; 63]).into_val(env),
-    ];
-    let bad = [
-        no_signature.into_val(env),
-        short_signature.into_val(env),
-        7u32.into_val(env),
-    ];
+    let short_signature: HostVec<Val> =
+        vec![env, channel, 5i128.into_val(env), BytesN::from_array(env, &[0; 63]).into_val(env)];
+    let bad = [no_signature.into_val(env), short_signature.into_val(env), 7u32.into_val(env)];
     for bad in bad {
         let settlements: HostVec<Val> = vec![env, world.settlement(0, 70).into_val(env), bad];
         let args = vec![env, settlements.into_val(env)];

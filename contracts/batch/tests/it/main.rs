@@ -1,14 +1,7 @@
 //! Settling many channels at once, natively (which a debugger can step through) and as the Wasm that
 //! scripts/build-contracts.sh built (which is what gets deployed), against real channels.
-#![allow(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "a test that fails should stop where it fails"
-)]
-#![allow(
-    unreachable_pub,
-    reason = "soroban-sdk exports a contract's functions only where they are public"
-)]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test that fails should stop where it fails")]
+#![allow(unreachable_pub, reason = "soroban-sdk exports a contract's functions only where they are public")]
 
 /// Declares, for a function `name(code: Code)`, the tests `name::native` and `name::wasm`.
 macro_rules! on_both {

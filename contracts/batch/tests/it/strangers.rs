@@ -94,21 +94,14 @@ mod lacking {
 }
 
 fn fails_alone(world: &World, stranger: &Address) {
-    let settlements = [
-        world.settlement(0, 70),
-        world.of(stranger),
-        world.settlement(1, 30),
-    ];
+    let settlements = [world.settlement(0, 70), world.of(stranger), world.settlement(1, 30)];
     assert_eq!(world.settle(&settlements), [true, false, true]);
     assert_eq!(world.withdrawn(), [70, 30]);
 }
 
 fn one_that_needs_the_recipients_authorization_fails_alone(code: Code) {
     let world = World::new(code, 2);
-    let stranger = world.env.register(
-        needing_authorization::NeedsAuthorization,
-        (world.recipient.clone(),),
-    );
+    let stranger = world.env.register(needing_authorization::NeedsAuthorization, (world.recipient.clone(),));
     fails_alone(&world, &stranger);
 }
 
@@ -126,9 +119,7 @@ fn one_that_answers_something_else_counts_as_failed(code: Code) {
 
 fn one_that_calls_back_fails_alone(code: Code) {
     let world = World::new(code, 2);
-    let stranger = world
-        .env
-        .register(calling_back::CallsBack, (world.batch.address.clone(),));
+    let stranger = world.env.register(calling_back::CallsBack, (world.batch.address.clone(),));
     fails_alone(&world, &stranger);
 }
 

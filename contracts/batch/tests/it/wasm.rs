@@ -8,14 +8,10 @@ use crate::world::wasm;
 #[test]
 fn memory_is_one_page() {
     let wasm = wasm("paychan_batch.wasm");
-    let pages = Parser::new(0)
-        .parse_all(&wasm)
-        .find_map(|payload| match payload.unwrap() {
-            Payload::MemorySection(memories) => {
-                Some(memories.into_iter().next().unwrap().unwrap().initial)
-            }
-            _ => None,
-        });
+    let pages = Parser::new(0).parse_all(&wasm).find_map(|payload| match payload.unwrap() {
+        Payload::MemorySection(memories) => Some(memories.into_iter().next().unwrap().unwrap().initial),
+        _ => None,
+    });
     assert_eq!(pages, Some(1));
 }
 

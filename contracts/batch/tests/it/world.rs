@@ -29,21 +29,15 @@ pub(crate) struct World {
 }
 
 pub(crate) fn wasm(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../target/contracts")
-        .join(name);
-    std::fs::read(&path)
-        .unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts").join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
 }
 
 impl World {
     /// So many channels of [`DEPOSIT`] each, and from here on no authorization from anybody.
     pub(crate) fn new(code: Code, channels: usize) -> Self {
-        let env = Env::new_with_config(EnvTestConfig {
-            capture_snapshot_at_drop: false,
-        });
-        env.ledger()
-            .with_mut(|ledger| ledger.sequence_number = 1_000);
+        let env = Env::new_with_config(EnvTestConfig { capture_snapshot_at_drop: false });
+        env.ledger().with_mut(|ledger| ledger.sequence_number = 1_000);
         env.mock_all_auths();
         let asset = env.register_stellar_asset_contract_v2(Address::generate(&env));
         let (funder, recipient) = (Address::generate(&env), Address::generate(&env));
@@ -56,14 +50,7 @@ impl World {
         let token = asset.address();
         let commitment_key = BytesN::from_array(&env, &key.verifying_key().to_bytes());
         let open = || {
-            let args = ChannelArgs::__constructor(
-                &token,
-                &funder,
-                &commitment_key,
-                &recipient,
-                &DEPOSIT,
-                &100,
-            );
+            let args = ChannelArgs::__constructor(&token, &funder, &commitment_key, &recipient, &DEPOSIT, &100);
             let at = Address::generate(&env);
             let channel = match code {
                 Code::Native => env.register_at(&at, Channel, args),

@@ -44,18 +44,12 @@ fn a_close_ends_the_channel_now(code: Code) {
     let state = world.channel.state();
     assert_eq!(state.close_effective_at_ledger, Some(START + 5));
     assert!(state.refunded);
-    assert_eq!(
-        state.deposited, 1_000,
-        "a total over the channel's life, it stays"
-    );
+    assert_eq!(state.deposited, 1_000, "a total over the channel's life, it stays");
 }
 
 fn a_close_of_an_unused_channel_needs_no_signature(code: Code) {
     let world = World::open(code, 1_000);
-    assert_eq!(
-        answer(world.channel.try_close(&0, &world.no_signature())),
-        Ok(())
-    );
+    assert_eq!(answer(world.channel.try_close(&0, &world.no_signature())), Ok(()));
     assert_eq!(world.holdings(), (FUNDS, 0, 0));
     assert!(world.channel.state().refunded);
 }
@@ -64,11 +58,7 @@ fn a_close_at_or_below_withdrawn_needs_no_signature_and_pays_nothing(code: Code)
     for amount in [0, 299, 300] {
         let world = World::open(code, 1_000);
         world.settle(300).unwrap();
-        assert_eq!(
-            answer(world.channel.try_close(&amount, &world.no_signature())),
-            Ok(()),
-            "{amount}"
-        );
+        assert_eq!(answer(world.channel.try_close(&amount, &world.no_signature())), Ok(()), "{amount}");
         assert_eq!(world.holdings(), (FUNDS - 300, 300, 0), "{amount}");
         assert_eq!(world.channel.withdrawn(), 300, "{amount}");
     }
@@ -77,14 +67,8 @@ fn a_close_at_or_below_withdrawn_needs_no_signature_and_pays_nothing(code: Code)
 fn a_close_above_withdrawn_needs_the_signature(code: Code) {
     let world = World::open(code, 1_000);
     world.settle(300).unwrap();
-    assert_eq!(
-        answer(world.channel.try_close(&301, &world.no_signature())),
-        Err(Refusal::Host)
-    );
-    assert_eq!(
-        answer(world.channel.try_close(&301, &world.sign(300))),
-        Err(Refusal::Host)
-    );
+    assert_eq!(answer(world.channel.try_close(&301, &world.no_signature())), Err(Refusal::Host));
+    assert_eq!(answer(world.channel.try_close(&301, &world.sign(300))), Err(Refusal::Host));
     assert_eq!(world.holdings(), (FUNDS - 1_000, 300, 700));
     assert!(!world.channel.state().refunded);
 }
@@ -111,16 +95,8 @@ fn a_close_needs_the_recipient(code: Code) {
 
     let world = World::open(code, 1_000);
     world.without_authorization();
-    assert_eq!(
-        world.close(300),
-        Err(Refusal::Host),
-        "a stranger with a good commitment"
-    );
-    assert_eq!(
-        answer(world.channel.try_close(&0, &world.no_signature())),
-        Err(Refusal::Host),
-        "a stranger with none"
-    );
+    assert_eq!(world.close(300), Err(Refusal::Host), "a stranger with a good commitment");
+    assert_eq!(answer(world.channel.try_close(&0, &world.no_signature())), Err(Refusal::Host), "a stranger with none");
     assert_eq!(world.holdings(), (FUNDS - 1_000, 0, 1_000));
     assert!(!world.channel.state().refunded);
 }
@@ -129,11 +105,7 @@ fn a_negative_amount_is_refused(code: Code) {
     let world = World::open(code, 1_000);
     for amount in [-1, i128::MIN] {
         let signature = world.no_signature();
-        assert_eq!(
-            answer(world.channel.try_close(&amount, &signature)),
-            refused(Error::NegativeAmount),
-            "{amount}"
-        );
+        assert_eq!(answer(world.channel.try_close(&amount, &signature)), refused(Error::NegativeAmount), "{amount}");
     }
     assert!(!world.channel.state().refunded);
 }
@@ -170,11 +142,7 @@ fn a_close_after_the_deadline_works_and_leaves_the_deadline(code: Code) {
         world.close_start().unwrap();
         world.advance(late);
         assert_eq!(world.close(300), Ok(()), "{late}");
-        assert_eq!(
-            world.channel.close_effective_at_ledger(),
-            Some(START + 100),
-            "{late}"
-        );
+        assert_eq!(world.channel.close_effective_at_ledger(), Some(START + 100), "{late}");
         assert_eq!(world.holdings(), (FUNDS - 300, 300, 0), "{late}");
     }
 }
@@ -184,10 +152,7 @@ fn a_second_close_is_refused(code: Code) {
     world.close(300).unwrap();
     assert_eq!(world.close(300), refused(Error::Refunded));
     assert_eq!(world.close(400), refused(Error::Refunded));
-    assert_eq!(
-        answer(world.channel.try_close(&0, &world.no_signature())),
-        refused(Error::Refunded)
-    );
+    assert_eq!(answer(world.channel.try_close(&0, &world.no_signature())), refused(Error::Refunded));
 }
 
 fn a_close_is_refused_after_a_refund(code: Code) {

@@ -54,39 +54,23 @@ fn a_second_close_start_before_the_deadline_starts_the_wait_anew(code: Code) {
     assert_eq!(world.close_start(), Ok(()));
     assert_eq!(world.channel.close_effective_at_ledger(), Some(START + 199));
     world.advance(1);
-    assert_eq!(
-        world.refund(),
-        refused(Error::RefundWaitingPeriodNotElapsed),
-        "the first deadline is forgotten"
-    );
+    assert_eq!(world.refund(), refused(Error::RefundWaitingPeriodNotElapsed), "the first deadline is forgotten");
 }
 
 fn a_close_start_from_the_deadline_on_is_refused(code: Code) {
     let world = World::open(code, 1_000);
     world.close_start().unwrap();
     world.advance(100);
-    assert_eq!(
-        world.close_start(),
-        refused(Error::AlreadyClosed),
-        "at the deadline"
-    );
+    assert_eq!(world.close_start(), refused(Error::AlreadyClosed), "at the deadline");
     world.advance(1);
-    assert_eq!(
-        world.close_start(),
-        refused(Error::AlreadyClosed),
-        "after it"
-    );
+    assert_eq!(world.close_start(), refused(Error::AlreadyClosed), "after it");
     assert_eq!(world.channel.close_effective_at_ledger(), Some(START + 100));
 }
 
 fn a_close_start_after_the_end_is_refused(code: Code) {
     let world = World::open(code, 1_000);
     world.close(300).unwrap();
-    assert_eq!(
-        world.close_start(),
-        refused(Error::AlreadyClosed),
-        "in the ledger of the close"
-    );
+    assert_eq!(world.close_start(), refused(Error::AlreadyClosed), "in the ledger of the close");
     world.advance(1);
     assert_eq!(world.close_start(), refused(Error::AlreadyClosed), "later");
 
@@ -94,11 +78,7 @@ fn a_close_start_after_the_end_is_refused(code: Code) {
     world.close_start().unwrap();
     world.advance(100);
     world.refund().unwrap();
-    assert_eq!(
-        world.close_start(),
-        refused(Error::AlreadyClosed),
-        "after a refund"
-    );
+    assert_eq!(world.close_start(), refused(Error::AlreadyClosed), "after a refund");
 }
 
 fn a_deadline_beyond_the_last_ledger_is_the_last_ledger(code: Code) {
@@ -108,25 +88,15 @@ fn a_deadline_beyond_the_last_ledger_is_the_last_ledger(code: Code) {
         ledger.sequence_number = u32::MAX - 2_000_000;
         ledger.max_entry_ttl = 1_500_000;
     });
-    world.open_with(&Terms {
-        amount: 0,
-        refund_waiting_period: MAX_REFUND_WAITING_PERIOD,
-        ..world.terms()
-    });
+    world.open_with(&Terms { amount: 0, refund_waiting_period: MAX_REFUND_WAITING_PERIOD, ..world.terms() });
     assert_eq!(world.close_start(), Ok(()));
     assert_eq!(world.channel.close_effective_at_ledger(), Some(u32::MAX));
-    assert_eq!(
-        world.refund(),
-        refused(Error::RefundWaitingPeriodNotElapsed)
-    );
+    assert_eq!(world.refund(), refused(Error::RefundWaitingPeriodNotElapsed));
 }
 
 fn with_no_waiting_period_the_deadline_is_now(code: Code) {
     let world = World::without_channel(code);
-    world.open_with(&Terms {
-        refund_waiting_period: 0,
-        ..world.terms()
-    });
+    world.open_with(&Terms { refund_waiting_period: 0, ..world.terms() });
     assert_eq!(world.close_start(), Ok(()));
     assert_eq!(world.channel.close_effective_at_ledger(), Some(START));
     assert_eq!(world.close_start(), refused(Error::AlreadyClosed));

@@ -27,10 +27,7 @@ fn bytes(world: &World, amount: i128) -> Vec<u8> {
 }
 
 fn the_bytes_to_sign_are_those_of_the_reference_contract(code: Code) {
-    assert_eq!(
-        CHANNEL,
-        "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ"
-    );
+    assert_eq!(CHANNEL, "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ");
     assert!(REFERENCE.contains(NETWORK));
     let world = World::open(code, 0);
     assert_eq!(hex::encode(bytes(&world, 6_000_000)), REFERENCE);
@@ -47,10 +44,6 @@ fn only_the_amount_makes_a_difference_on_one_channel(code: Code) {
 fn there_are_no_bytes_for_a_negative_amount(code: Code) {
     let world = World::open(code, 0);
     for amount in [-1, i128::MIN] {
-        assert_eq!(
-            answer(world.channel.try_prepare_commitment(&amount)),
-            refused(Error::NegativeAmount),
-            "{amount}"
-        );
+        assert_eq!(answer(world.channel.try_prepare_commitment(&amount)), refused(Error::NegativeAmount), "{amount}");
     }
 }

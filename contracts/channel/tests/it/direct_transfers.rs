@@ -17,9 +17,7 @@ on_both!(
 /// A deposit of 1,000 and 50 more that came directly.
 fn opened(code: Code) -> World {
     let world = World::open(code, 1_000);
-    world
-        .token
-        .transfer(&world.funder, &world.channel.address, &50);
+    world.token.transfer(&world.funder, &world.channel.address, &50);
     world
 }
 
@@ -56,21 +54,14 @@ fn a_close_above_the_deposit_sends_nothing_back(code: Code) {
 fn a_close_at_an_amount_between_deposit_and_withdrawn_sends_nothing_back(code: Code) {
     let world = opened(code);
     world.settle(1_020).unwrap();
-    assert_eq!(
-        answer(world.channel.try_close(&1_010, &world.no_signature())),
-        Ok(())
-    );
+    assert_eq!(answer(world.channel.try_close(&1_010, &world.no_signature())), Ok(()));
     assert_eq!(world.holdings(), (FUNDS - 1_050, 1_020, 30));
 }
 
 fn they_do_not_make_up_for_what_was_withdrawn_already(code: Code) {
     let world = opened(code);
     world.settle(900).unwrap();
-    assert_eq!(
-        world.settle(1_051),
-        refused(Error::InsufficientDeposit),
-        "151 to pay, 150 there"
-    );
+    assert_eq!(world.settle(1_051), refused(Error::InsufficientDeposit), "151 to pay, 150 there");
     assert_eq!(world.settle(1_050), Ok(()));
 }
 

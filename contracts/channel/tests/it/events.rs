@@ -41,27 +41,14 @@ fn i128(amount: i128) -> ScVal {
 }
 
 fn event<const T: usize, const D: usize>(topics: [ScVal; T], data: [(&str, ScVal); D]) -> Event {
-    let entries = data
-        .into_iter()
-        .map(|(key, val)| ScMapEntry {
-            key: symbol(key),
-            val,
-        })
-        .collect::<Vec<_>>();
-    (
-        topics.to_vec(),
-        ScVal::Map(Some(ScMap(entries.try_into().unwrap()))),
-    )
+    let entries = data.into_iter().map(|(key, val)| ScMapEntry { key: symbol(key), val }).collect::<Vec<_>>();
+    (topics.to_vec(), ScVal::Map(Some(ScMap(entries.try_into().unwrap()))))
 }
 
 fn open(world: &World, amount: i128) -> Event {
     let key = world.key.verifying_key().to_bytes().to_vec();
     event(
-        [
-            symbol("open"),
-            address(&world.funder),
-            address(&world.recipient),
-        ],
+        [symbol("open"), address(&world.funder), address(&world.recipient)],
         [
             ("amount", self::i128(amount)),
             ("commitment_key", ScVal::Bytes(key.try_into().unwrap())),
@@ -72,39 +59,24 @@ fn open(world: &World, amount: i128) -> Event {
 }
 
 fn deposit(world: &World, amount: i128) -> Event {
-    event(
-        [symbol("deposit"), address(&world.funder)],
-        [("amount", self::i128(amount))],
-    )
+    event([symbol("deposit"), address(&world.funder)], [("amount", self::i128(amount))])
 }
 
 fn withdraw(world: &World, amount: i128) -> Event {
-    event(
-        [symbol("withdraw"), address(&world.recipient)],
-        [("amount", self::i128(amount))],
-    )
+    event([symbol("withdraw"), address(&world.recipient)], [("amount", self::i128(amount))])
 }
 
 fn refund(world: &World, amount: i128) -> Event {
-    event(
-        [symbol("refund"), address(&world.funder)],
-        [("amount", self::i128(amount))],
-    )
+    event([symbol("refund"), address(&world.funder)], [("amount", self::i128(amount))])
 }
 
 fn close(effective_at_ledger: u32) -> Event {
-    event(
-        [symbol("close")],
-        [("effective_at_ledger", ScVal::U32(effective_at_ledger))],
-    )
+    event([symbol("close")], [("effective_at_ledger", ScVal::U32(effective_at_ledger))])
 }
 
 fn opening_emits_deposit_then_open(code: Code) {
     let world = World::open(code, 1_000);
-    assert_eq!(
-        world.events(),
-        [deposit(&world, 1_000), open(&world, 1_000)]
-    );
+    assert_eq!(world.events(), [deposit(&world, 1_000), open(&world, 1_000)]);
 }
 
 fn opening_without_deposit_emits_open_alone(code: Code) {
@@ -144,10 +116,7 @@ fn a_close_emits_withdraw_close_refund(code: Code) {
     world.settle(100).unwrap();
     world.advance(7);
     world.close(300).unwrap();
-    assert_eq!(
-        world.events(),
-        [withdraw(&world, 200), close(START + 7), refund(&world, 700)]
-    );
+    assert_eq!(world.events(), [withdraw(&world, 200), close(START + 7), refund(&world, 700)]);
 }
 
 fn a_close_of_an_unused_channel_emits_close_and_refund(code: Code) {
@@ -167,14 +136,7 @@ fn a_close_in_the_waiting_period_emits_close_again(code: Code) {
     world.close_start().unwrap();
     world.advance(99);
     world.close(300).unwrap();
-    assert_eq!(
-        world.events(),
-        [
-            withdraw(&world, 300),
-            close(START + 99),
-            refund(&world, 700)
-        ]
-    );
+    assert_eq!(world.events(), [withdraw(&world, 300), close(START + 99), refund(&world, 700)]);
 }
 
 fn a_close_at_or_after_the_deadline_emits_no_close(code: Code) {
@@ -183,11 +145,7 @@ fn a_close_at_or_after_the_deadline_emits_no_close(code: Code) {
         world.close_start().unwrap();
         world.advance(late);
         world.close(300).unwrap();
-        assert_eq!(
-            world.events(),
-            [withdraw(&world, 300), refund(&world, 700)],
-            "{late}"
-        );
+        assert_eq!(world.events(), [withdraw(&world, 300), refund(&world, 700)], "{late}");
     }
 }
 

@@ -19,26 +19,16 @@ const FIRST_LIFE: u32 = 500_000;
 fn opened(code: Code) -> World {
     let world = World::without_channel(code);
     world.env.ledger().set_min_persistent_entry_ttl(FIRST_LIFE);
-    world.open_with(&crate::world::Terms {
-        amount: 0,
-        refund_waiting_period: 1,
-        ..world.terms()
-    });
+    world.open_with(&crate::world::Terms { amount: 0, refund_waiting_period: 1, ..world.terms() });
     world
 }
 
 fn instance_life(world: &World) -> u32 {
-    world
-        .env
-        .deployer()
-        .get_contract_instance_ttl(&world.channel.address)
+    world.env.deployer().get_contract_instance_ttl(&world.channel.address)
 }
 
 fn code_life(world: &World) -> u32 {
-    world
-        .env
-        .deployer()
-        .get_contract_code_ttl(&world.channel.address)
+    world.env.deployer().get_contract_code_ttl(&world.channel.address)
 }
 
 fn opening_gives_the_instance_sixty_days(code: Code) {
@@ -46,11 +36,7 @@ fn opening_gives_the_instance_sixty_days(code: Code) {
     assert_eq!(instance_life(&world), LIFE);
     assert_eq!(LIFE, 1_036_800);
     if let Code::Wasm = code {
-        assert_eq!(
-            code_life(&world),
-            FIRST_LIFE - 1,
-            "the code is not the opener's to pay for"
-        );
+        assert_eq!(code_life(&world), FIRST_LIFE - 1, "the code is not the opener's to pay for");
     }
 }
 
@@ -71,11 +57,7 @@ fn calls_that_change_state_extend_a_short_life(code: Code) {
         call(&world);
         assert_eq!(instance_life(&world), LIFE, "{name}");
         if let Code::Wasm = code {
-            assert_eq!(
-                code_life(&world),
-                LIFE_THRESHOLD - 1,
-                "{name}: the code is not the caller's to pay for"
-            );
+            assert_eq!(code_life(&world), LIFE_THRESHOLD - 1, "{name}: the code is not the caller's to pay for");
         }
     }
 }
@@ -95,9 +77,7 @@ fn neither_close_nor_refund_extends_a_life(code: Code) {
     world.channel.extend();
     // Token entries live on in a later ledger only if somebody extends them: the balance of a channel without one needs
     // the token's instance.
-    world.env.as_contract(&world.token.address, || {
-        world.env.storage().instance().extend_ttl(LIFE, LIFE)
-    });
+    world.env.as_contract(&world.token.address, || world.env.storage().instance().extend_ttl(LIFE, LIFE));
     world.close_start().unwrap();
     world.advance(LIFE - LIFE_THRESHOLD + 1);
     let before = instance_life(&world);
@@ -114,11 +94,7 @@ fn anyone_may_extend(code: Code) {
     assert_eq!(instance_life(&world), LIFE - 1_000);
     world.channel.extend();
     assert_eq!(world.authorizations(), []);
-    assert_eq!(
-        instance_life(&world),
-        LIFE,
-        "also a life that is long already"
-    );
+    assert_eq!(instance_life(&world), LIFE, "also a life that is long already");
     if let Code::Wasm = code {
         assert_eq!(code_life(&world), LIFE);
     }

@@ -1,10 +1,6 @@
 //! Every behaviour of the contract, one file each, and each test twice: against the native registration (which a
 //! debugger can step through) and against the Wasm that scripts/build-contracts.sh built (which is what gets deployed).
-#![allow(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "a test that fails should stop where it fails"
-)]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test that fails should stop where it fails")]
 
 /// Declares, for a function `name(code: Code)`, the tests `name::native` and `name::wasm`.
 macro_rules! on_both {

@@ -27,8 +27,7 @@ fn the_readme_lists_every_error_under_its_number() {
 fn the_readme_names_every_function() {
     let readme = readme();
     for function in crate::wasm::functions() {
-        let known =
-            readme.contains(&format!("`{function}(")) || readme.contains(&format!("`{function}`"));
+        let known = readme.contains(&format!("`{function}(")) || readme.contains(&format!("`{function}`"));
         assert!(known, "the README does not know {function}");
     }
 }

@@ -24,15 +24,9 @@ fn a_refund_before_any_close_is_refused(code: Code) {
 fn a_refund_one_ledger_before_the_deadline_is_refused(code: Code) {
     let world = World::open(code, 1_000);
     world.close_start().unwrap();
-    assert_eq!(
-        world.refund(),
-        refused(Error::RefundWaitingPeriodNotElapsed)
-    );
+    assert_eq!(world.refund(), refused(Error::RefundWaitingPeriodNotElapsed));
     world.advance(99);
-    assert_eq!(
-        world.refund(),
-        refused(Error::RefundWaitingPeriodNotElapsed)
-    );
+    assert_eq!(world.refund(), refused(Error::RefundWaitingPeriodNotElapsed));
     assert_eq!(world.holdings(), (FUNDS - 1_000, 0, 1_000));
     assert!(!world.channel.state().refunded);
 }

@@ -68,37 +68,22 @@ fn anyone_may_settle_without_authorization(code: Code) {
 fn the_signature_is_checked_even_when_there_is_nothing_to_pay(code: Code) {
     let world = World::open(code, 1_000);
     world.settle(300).unwrap();
-    assert_eq!(
-        answer(world.channel.try_settle(&300, &world.no_signature())),
-        Err(Refusal::Host)
-    );
-    assert_eq!(
-        answer(world.channel.try_settle(&0, &world.no_signature())),
-        Err(Refusal::Host)
-    );
+    assert_eq!(answer(world.channel.try_settle(&300, &world.no_signature())), Err(Refusal::Host));
+    assert_eq!(answer(world.channel.try_settle(&0, &world.no_signature())), Err(Refusal::Host));
 }
 
 fn a_signature_of_another_key_is_refused(code: Code) {
     let world = World::open(code, 1_000);
     let signature = world.sign_with(&SigningKey::from_bytes(&[8; 32]), 300);
-    assert_eq!(
-        answer(world.channel.try_settle(&300, &signature)),
-        Err(Refusal::Host)
-    );
+    assert_eq!(answer(world.channel.try_settle(&300, &signature)), Err(Refusal::Host));
     assert_eq!(world.holdings(), (FUNDS - 1_000, 0, 1_000));
 }
 
 fn a_signature_of_another_amount_is_refused(code: Code) {
     let world = World::open(code, 1_000);
     let signature = world.sign(300);
-    assert_eq!(
-        answer(world.channel.try_settle(&301, &signature)),
-        Err(Refusal::Host)
-    );
-    assert_eq!(
-        answer(world.channel.try_settle(&299, &signature)),
-        Err(Refusal::Host)
-    );
+    assert_eq!(answer(world.channel.try_settle(&301, &signature)), Err(Refusal::Host));
+    assert_eq!(answer(world.channel.try_settle(&299, &signature)), Err(Refusal::Host));
     assert_eq!(world.holdings(), (FUNDS - 1_000, 0, 1_000));
 }
 
@@ -108,10 +93,7 @@ fn a_signature_for_another_network_is_refused(code: Code) {
     let signature = world.sign(300);
     let network = world.env.ledger().network_id().to_array();
     world.env.ledger().set_network_id([1; 32]);
-    assert_eq!(
-        answer(world.channel.try_settle(&300, &signature)),
-        Err(Refusal::Host)
-    );
+    assert_eq!(answer(world.channel.try_settle(&300, &signature)), Err(Refusal::Host));
     world.env.ledger().set_network_id(network);
     assert_eq!(answer(world.channel.try_settle(&300, &signature)), Ok(()));
 }
@@ -123,11 +105,7 @@ fn each_flipped_byte_of_a_signature_is_refused(code: Code) {
         let mut flipped = signature;
         flipped[i] ^= 1;
         let flipped = BytesN::from_array(&world.env, &flipped);
-        assert_eq!(
-            answer(world.channel.try_settle(&300, &flipped)),
-            Err(Refusal::Host),
-            "byte {i}"
-        );
+        assert_eq!(answer(world.channel.try_settle(&300, &flipped)), Err(Refusal::Host), "byte {i}");
     }
     assert_eq!(world.holdings(), (FUNDS - 1_000, 0, 1_000));
 }
@@ -136,11 +114,7 @@ fn a_negative_amount_is_refused_though_signed(code: Code) {
     let world = World::open(code, 1_000);
     for amount in [-1, i128::MIN] {
         let signature = world.no_signature();
-        assert_eq!(
-            answer(world.channel.try_settle(&amount, &signature)),
-            refused(Error::NegativeAmount),
-            "{amount}"
-        );
+        assert_eq!(answer(world.channel.try_settle(&amount, &signature)), refused(Error::NegativeAmount), "{amount}");
     }
 }
 
@@ -161,16 +135,8 @@ fn more_than_the_channel_holds_is_refused(code: Code) {
 fn amounts_near_i128_max_do_not_wrap(code: Code) {
     let world = World::open(code, 1_000);
     for amount in [i128::MAX, i128::MAX - 1, 1 << 64] {
-        assert_eq!(
-            world.settle(amount),
-            refused(Error::InsufficientDeposit),
-            "{amount}"
-        );
-        assert_eq!(
-            world.close(amount),
-            refused(Error::InsufficientDeposit),
-            "{amount}"
-        );
+        assert_eq!(world.settle(amount), refused(Error::InsufficientDeposit), "{amount}");
+        assert_eq!(world.close(amount), refused(Error::InsufficientDeposit), "{amount}");
     }
     world.settle(1).unwrap();
     assert_eq!(world.settle(i128::MAX), refused(Error::InsufficientDeposit));
@@ -184,11 +150,7 @@ fn a_settle_works_in_the_waiting_period_and_after_the_deadline(code: Code) {
     world.advance(100);
     assert_eq!(world.settle(200), Ok(()), "at the deadline");
     world.advance(1_000);
-    assert_eq!(
-        world.settle(300),
-        Ok(()),
-        "long after it, as long as nobody asked for the refund"
-    );
+    assert_eq!(world.settle(300), Ok(()), "long after it, as long as nobody asked for the refund");
     assert_eq!(world.holdings(), (FUNDS - 1_000, 300, 700));
 }
 
@@ -208,8 +170,6 @@ fn a_settle_is_refused_after_a_refund(code: Code) {
     assert_eq!(world.settle(1), refused(Error::Refunded));
 
     // Tokens that arrive later are the funder's.
-    world
-        .token
-        .transfer(&world.funder, &world.channel.address, &10);
+    world.token.transfer(&world.funder, &world.channel.address, &10);
     assert_eq!(world.settle(1), refused(Error::Refunded));
 }

@@ -30,12 +30,8 @@ fn stored(world: &World) -> Vec<(String, ScVal)> {
         .instance_storage()
         .into_iter()
         .map(|(key, val)| {
-            let ScVal::Vec(Some(ScVec(key))) = key else {
-                panic!("a key that is no vector: {key:?}")
-            };
-            let [ScVal::Symbol(ScSymbol(name))] = key.as_slice() else {
-                panic!("not one symbol: {key:?}")
-            };
+            let ScVal::Vec(Some(ScVec(key))) = key else { panic!("a key that is no vector: {key:?}") };
+            let [ScVal::Symbol(ScSymbol(name))] = key.as_slice() else { panic!("not one symbol: {key:?}") };
             (name.to_utf8_string().unwrap(), val)
         })
         .collect::<Vec<_>>();
@@ -45,12 +41,7 @@ fn stored(world: &World) -> Vec<(String, ScVal)> {
 
 fn open_entries(world: &World, withdrawn: u64) -> Vec<(String, ScVal)> {
     let key = world.key.verifying_key().to_bytes().to_vec();
-    let terms = [
-        address(&world.funder),
-        address(&world.recipient),
-        address(&world.token.address),
-        ScVal::U32(100),
-    ];
+    let terms = [address(&world.funder), address(&world.recipient), address(&world.token.address), ScVal::U32(100)];
     [
         ("CommitmentKey", ScVal::Bytes(key.try_into().unwrap())),
         ("DepositedAmount", small(1_000)),
@@ -76,10 +67,7 @@ fn a_close_start_adds_the_deadline(code: Code) {
     let world = World::open(code, 1_000);
     world.close_start().unwrap();
     let mut expected = open_entries(&world, 0);
-    expected.insert(
-        0,
-        ("CloseEffectiveAtLedger".to_owned(), ScVal::U32(START + 100)),
-    );
+    expected.insert(0, ("CloseEffectiveAtLedger".to_owned(), ScVal::U32(START + 100)));
     assert_eq!(stored(&world), expected);
 }
 

@@ -22,11 +22,7 @@ fn a_close_ends_the_channel_though_the_funder_can_not_receive(code: Code) {
     let world = World::open(code, 1_000);
     world.issuer.set_authorized(&world.funder, &false);
     assert_eq!(world.close(300), Ok(()));
-    let names = world
-        .events()
-        .iter()
-        .map(|(topics, _)| topics[0].clone())
-        .collect::<Vec<_>>();
+    let names = world.events().iter().map(|(topics, _)| topics[0].clone()).collect::<Vec<_>>();
     assert_eq!(names.len(), 2, "withdraw and close, no refund: {names:?}");
     assert_eq!(world.holdings(), (FUNDS - 1_000, 300, 700));
     assert!(world.channel.state().refunded);
@@ -40,10 +36,7 @@ fn a_close_ends_the_channel_though_the_funders_trustline_is_full(code: Code) {
     let world = World::without_channel(code);
     let funder = account(&world, 9);
     trust(&world, 9, 1_000, i64::MAX);
-    world.open_with(&Terms {
-        from: funder.clone(),
-        ..world.terms()
-    });
+    world.open_with(&Terms { from: funder.clone(), ..world.terms() });
     assert_eq!(world.balance_of(&funder), 0);
     trust(&world, 9, 0, 699);
 
@@ -84,10 +77,7 @@ fn a_settle_that_the_recipient_can_not_receive_changes_nothing(code: Code) {
 fn a_settle_to_an_account_without_trustline_changes_nothing(code: Code) {
     let world = World::without_channel(code);
     let recipient = account(&world, 9);
-    world.open_with(&Terms {
-        to: recipient.clone(),
-        ..world.terms()
-    });
+    world.open_with(&Terms { to: recipient.clone(), ..world.terms() });
     assert_eq!(world.settle(300), Err(Refusal::Host));
     assert_eq!(world.channel.withdrawn(), 0);
 
@@ -100,10 +90,7 @@ fn a_settle_to_an_account_without_trustline_changes_nothing(code: Code) {
 fn a_tokens_error_is_never_taken_for_one_of_the_channels(code: Code) {
     let world = World::without_channel(code);
     let recipient = Address::try_from_val(&world.env, &ScAddress::Account(account_id(9))).unwrap();
-    world.open_with(&Terms {
-        to: recipient,
-        ..world.terms()
-    });
+    world.open_with(&Terms { to: recipient, ..world.terms() });
     assert_eq!(world.settle(300), Err(Refusal::Host));
 }
 
@@ -126,16 +113,12 @@ fn nothing_moves_while_the_channel_itself_is_not_authorized(code: Code) {
 }
 
 fn account_id(name: u8) -> xdr::AccountId {
-    xdr::AccountId(xdr::PublicKey::PublicKeyTypeEd25519(xdr::Uint256(
-        [name; 32],
-    )))
+    xdr::AccountId(xdr::PublicKey::PublicKeyTypeEd25519(xdr::Uint256([name; 32])))
 }
 
 /// A classic account in the ledger, holding nothing.
 fn account(world: &World, name: u8) -> Address {
-    let key = xdr::LedgerKey::Account(xdr::LedgerKeyAccount {
-        account_id: account_id(name),
-    });
+    let key = xdr::LedgerKey::Account(xdr::LedgerKeyAccount { account_id: account_id(name) });
     put(
         world,
         key,
@@ -157,14 +140,9 @@ fn account(world: &World, name: u8) -> Address {
 
 /// That account's trustline to the channel's token, with this balance and this limit.
 fn trust(world: &World, name: u8, balance: i64, limit: i64) {
-    let xdr::Asset::CreditAlphanum4(asset) = world.asset.asset() else {
-        panic!("the test token has four letters")
-    };
+    let xdr::Asset::CreditAlphanum4(asset) = world.asset.asset() else { panic!("the test token has four letters") };
     let asset = xdr::TrustLineAsset::CreditAlphanum4(asset);
-    let key = xdr::LedgerKey::Trustline(xdr::LedgerKeyTrustLine {
-        account_id: account_id(name),
-        asset: asset.clone(),
-    });
+    let key = xdr::LedgerKey::Trustline(xdr::LedgerKeyTrustLine { account_id: account_id(name), asset: asset.clone() });
     put(
         world,
         key,
@@ -180,14 +158,6 @@ fn trust(world: &World, name: u8, balance: i64, limit: i64) {
 }
 
 fn put(world: &World, key: xdr::LedgerKey, data: xdr::LedgerEntryData) {
-    let entry = xdr::LedgerEntry {
-        last_modified_ledger_seq: 0,
-        data,
-        ext: xdr::LedgerEntryExt::V0,
-    };
-    world
-        .env
-        .host()
-        .add_ledger_entry(&Rc::new(key), &Rc::new(entry), None)
-        .unwrap();
+    let entry = xdr::LedgerEntry { last_modified_ledger_seq: 0, data, ext: xdr::LedgerEntryExt::V0 };
+    world.env.host().add_ledger_entry(&Rc::new(key), &Rc::new(entry), None).unwrap();
 }

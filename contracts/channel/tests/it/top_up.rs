@@ -76,23 +76,11 @@ fn a_negative_top_up_is_refused(code: Code) {
 fn a_top_up_is_refused_once_a_close_has_started(code: Code) {
     let world = World::open(code, 1_000);
     world.close_start().unwrap();
-    assert_eq!(
-        world.top_up(1),
-        refused(Error::AlreadyClosed),
-        "in the waiting period"
-    );
+    assert_eq!(world.top_up(1), refused(Error::AlreadyClosed), "in the waiting period");
     world.advance(100);
-    assert_eq!(
-        world.top_up(1),
-        refused(Error::AlreadyClosed),
-        "at the deadline"
-    );
+    assert_eq!(world.top_up(1), refused(Error::AlreadyClosed), "at the deadline");
     world.refund().unwrap();
-    assert_eq!(
-        world.top_up(1),
-        refused(Error::AlreadyClosed),
-        "after the refund"
-    );
+    assert_eq!(world.top_up(1), refused(Error::AlreadyClosed), "after the refund");
     assert_eq!(world.holdings(), (FUNDS, 0, 0));
 }
 
@@ -105,14 +93,9 @@ fn a_top_up_is_refused_after_a_close(code: Code) {
 fn deposits_above_i128_overflow_and_do_not_wrap(code: Code) {
     let world = World::without_channel(code);
     world.issuer.mint(&world.funder, &(i128::MAX - FUNDS));
-    world.open_with(&crate::world::Terms {
-        amount: i128::MAX,
-        ..world.terms()
-    });
+    world.open_with(&crate::world::Terms { amount: i128::MAX, ..world.terms() });
     assert_eq!(world.settle(i128::MAX), Ok(()));
-    world
-        .token
-        .transfer(&world.recipient, &world.funder, &i128::MAX);
+    world.token.transfer(&world.recipient, &world.funder, &i128::MAX);
 
     assert_eq!(world.top_up(1), refused(Error::Overflow));
     assert_eq!(world.top_up(i128::MAX), refused(Error::Overflow));

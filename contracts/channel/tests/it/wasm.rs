@@ -12,9 +12,7 @@ fn custom_section(name: &str) -> Vec<u8> {
     Parser::new(0)
         .parse_all(&wasm)
         .find_map(|payload| match payload.unwrap() {
-            Payload::CustomSection(section) if section.name() == name => {
-                Some(section.data().to_vec())
-            }
+            Payload::CustomSection(section) if section.name() == name => Some(section.data().to_vec()),
             _ => None,
         })
         .unwrap_or_else(|| panic!("a section {name}"))
@@ -23,9 +21,7 @@ fn custom_section(name: &str) -> Vec<u8> {
 fn spec() -> Vec<ScSpecEntry> {
     let section = custom_section("contractspecv0");
     let mut reader = Limited::new(section.as_slice(), Limits::none());
-    ScSpecEntry::read_xdr_iter(&mut reader)
-        .collect::<Result<_, _>>()
-        .unwrap()
+    ScSpecEntry::read_xdr_iter(&mut reader).collect::<Result<_, _>>().unwrap()
 }
 
 /// The names of the functions in the spec.
@@ -48,32 +44,20 @@ fn every_function_is_in_the_spec_with_its_arguments_and_one_line_of_docs() {
             _ => None,
         })
         .map(|function| {
-            let arguments = function
-                .inputs
-                .iter()
-                .map(|input| input.name.to_utf8_string().unwrap())
-                .collect::<Vec<_>>();
-            (
-                function.name.to_utf8_string().unwrap(),
-                (arguments.join(" "), function.doc.to_utf8_string().unwrap()),
-            )
+            let arguments =
+                function.inputs.iter().map(|input| input.name.to_utf8_string().unwrap()).collect::<Vec<_>>();
+            (function.name.to_utf8_string().unwrap(), (arguments.join(" "), function.doc.to_utf8_string().unwrap()))
         })
         .collect::<BTreeMap<_, _>>();
 
     for (name, (_, doc)) in &functions {
         assert!(!doc.is_empty() && !doc.contains('\n'), "{name}: {doc:?}");
     }
-    let arguments = functions
-        .iter()
-        .map(|(name, (args, _))| (name.as_str(), args.as_str()))
-        .collect::<Vec<_>>();
+    let arguments = functions.iter().map(|(name, (args, _))| (name.as_str(), args.as_str())).collect::<Vec<_>>();
     assert_eq!(
         arguments,
         [
-            (
-                "__constructor",
-                "token from commitment_key to amount refund_waiting_period"
-            ),
+            ("__constructor", "token from commitment_key to amount refund_waiting_period"),
             ("balance", ""),
             ("close", "amount sig"),
             ("close_effective_at_ledger", ""),
@@ -111,18 +95,7 @@ fn events_errors_and_the_state_are_in_the_spec() {
         })
         .collect::<Vec<_>>();
     names.sort();
-    assert_eq!(
-        names,
-        [
-            "ChannelState",
-            "Close",
-            "Deposit",
-            "Error",
-            "Open",
-            "Refund",
-            "Withdraw"
-        ]
-    );
+    assert_eq!(names, ["ChannelState", "Close", "Deposit", "Error", "Open", "Refund", "Withdraw"]);
 }
 
 /// stellar-cli and explorers read these (SEP-46; `source_repo` as in SEP-55).
@@ -133,10 +106,7 @@ fn the_metadata_names_the_package_its_version_and_its_source() {
     let meta = ScMetaEntry::read_xdr_iter(&mut reader)
         .map(|entry| {
             let ScMetaEntry::ScMetaV0(entry) = entry.unwrap();
-            (
-                entry.key.to_utf8_string().unwrap(),
-                entry.val.to_utf8_string().unwrap(),
-            )
+            (entry.key.to_utf8_string().unwrap(), entry.val.to_utf8_string().unwrap())
         })
         .collect::<BTreeMap<_, _>>();
     assert_eq!(meta["name"], "paychan-contract");
@@ -149,14 +119,10 @@ fn the_metadata_names_the_package_its_version_and_its_source() {
 #[test]
 fn memory_is_one_page() {
     let wasm = wasm();
-    let pages = Parser::new(0)
-        .parse_all(&wasm)
-        .find_map(|payload| match payload.unwrap() {
-            Payload::MemorySection(memories) => {
-                Some(memories.into_iter().next().unwrap().unwrap().initial)
-            }
-            _ => None,
-        });
+    let pages = Parser::new(0).parse_all(&wasm).find_map(|payload| match payload.unwrap() {
+        Payload::MemorySection(memories) => Some(memories.into_iter().next().unwrap().unwrap().initial),
+        _ => None,
+    });
     assert_eq!(pages, Some(1));
 }
 

@@ -42,27 +42,15 @@ fn plus_p(y: [u8; 32]) -> Option<[u8; 32]> {
 
 fn every_encoding_of_a_small_order_key_is_refused(code: Code) {
     let encodings = small_order_encodings();
-    assert_eq!(
-        encodings.len(),
-        14,
-        "5 y-coordinates, two of them with a second form, two signs"
-    );
+    assert_eq!(encodings.len(), 14, "5 y-coordinates, two of them with a second form, two signs");
     for commitment_key in encodings {
         // A sign bit on x = 0 is an encoding that stricter decoders don't take at all; those that do find a weak point.
         if let Ok(key) = VerifyingKey::from_bytes(&commitment_key) {
             assert!(key.is_weak(), "{}", hex::encode(commitment_key));
         }
         let world = World::without_channel(code);
-        let terms = Terms {
-            commitment_key,
-            ..world.terms()
-        };
-        assert_eq!(
-            world.try_open(&terms),
-            refused(Error::WeakCommitmentKey),
-            "{}",
-            hex::encode(commitment_key)
-        );
+        let terms = Terms { commitment_key, ..world.terms() };
+        assert_eq!(world.try_open(&terms), refused(Error::WeakCommitmentKey), "{}", hex::encode(commitment_key));
     }
 }
 
@@ -70,31 +58,15 @@ fn the_neighbours_of_small_order_keys_pass(code: Code) {
     for mut commitment_key in small_order_encodings() {
         commitment_key[16] ^= 1;
         let world = World::without_channel(code);
-        let terms = Terms {
-            commitment_key,
-            ..world.terms()
-        };
-        assert_eq!(
-            world.try_open(&terms),
-            Ok(()),
-            "{}",
-            hex::encode(commitment_key)
-        );
+        let terms = Terms { commitment_key, ..world.terms() };
+        assert_eq!(world.try_open(&terms), Ok(()), "{}", hex::encode(commitment_key));
     }
 }
 
 fn keys_off_the_curve_pass_and_can_never_settle(code: Code) {
-    let commitment_key = (2..=255u8)
-        .map(|byte| [byte; 32])
-        .find(|bytes| VerifyingKey::from_bytes(bytes).is_err())
-        .unwrap();
+    let commitment_key =
+        (2..=255u8).map(|byte| [byte; 32]).find(|bytes| VerifyingKey::from_bytes(bytes).is_err()).unwrap();
     let world = World::without_channel(code);
-    assert_eq!(
-        world.try_open(&Terms {
-            commitment_key,
-            ..world.terms()
-        }),
-        Ok(())
-    );
+    assert_eq!(world.try_open(&Terms { commitment_key, ..world.terms() }), Ok(()));
     assert_eq!(world.settle(1), Err(crate::world::Refusal::Host));
 }

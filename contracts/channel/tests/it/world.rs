@@ -7,8 +7,7 @@ use std::rc::Rc;
 use ed25519_dalek::{Signer, SigningKey};
 use paychan_contract::{Channel, ChannelArgs, ChannelClient, Error};
 use soroban_sdk::testutils::{
-    Address as _, AuthorizedInvocation, EnvTestConfig, Events as _, IssuerFlags, Ledger as _,
-    StellarAssetContract,
+    Address as _, AuthorizedInvocation, EnvTestConfig, Events as _, IssuerFlags, Ledger as _, StellarAssetContract,
 };
 use soroban_sdk::token::{StellarAssetClient, TokenClient};
 use soroban_sdk::xdr::{self, ScVal, VecM};
@@ -32,10 +31,8 @@ pub(crate) enum Code {
 
 /// The Wasm as scripts/build-contracts.sh left it.
 pub(crate) fn wasm() -> Vec<u8> {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
-    std::fs::read(&path)
-        .unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
 }
 
 /// What a call gave, or how it was refused.
@@ -51,9 +48,7 @@ pub(crate) enum Refusal {
 }
 
 /// Flattens what a `try_` call of the client gives.
-pub(crate) fn answer<T, E: std::fmt::Debug>(
-    result: Result<Result<T, E>, Result<Error, InvokeError>>,
-) -> Answer<T> {
+pub(crate) fn answer<T, E: std::fmt::Debug>(result: Result<Result<T, E>, Result<Error, InvokeError>>) -> Answer<T> {
     match result {
         Ok(value) => Ok(value.unwrap()),
         Err(Ok(error)) => Err(Refusal::Contract(error)),
@@ -89,9 +84,7 @@ pub(crate) struct World {
 impl World {
     /// A network with a token that the funder has [`FUNDS`] of, and no channel yet. Every authorization is given.
     pub(crate) fn without_channel(code: Code) -> Self {
-        let env = Env::new_with_config(EnvTestConfig {
-            capture_snapshot_at_drop: false,
-        });
+        let env = Env::new_with_config(EnvTestConfig { capture_snapshot_at_drop: false });
         env.ledger().with_mut(|ledger| {
             ledger.sequence_number = START;
             ledger.network_id = hex::decode(NETWORK).unwrap().try_into().unwrap();
@@ -120,10 +113,7 @@ impl World {
     /// A channel with this deposit and a waiting period of 100 ledgers.
     pub(crate) fn open(code: Code, amount: i128) -> Self {
         let world = Self::without_channel(code);
-        let terms = Terms {
-            amount,
-            ..world.terms()
-        };
+        let terms = Terms { amount, ..world.terms() };
         world.open_with(&terms);
         world
     }
@@ -152,9 +142,7 @@ impl World {
         );
         match self.code {
             Code::Native => self.env.register_at(&self.channel.address, Channel, args),
-            Code::Wasm => self
-                .env
-                .register_at(&self.channel.address, wasm().as_slice(), args),
+            Code::Wasm => self.env.register_at(&self.channel.address, wasm().as_slice(), args),
         };
     }
 
@@ -165,27 +153,20 @@ impl World {
             return Ok(());
         }
         let own = ScVal::Address(self.channel.address.clone().into());
-        let contract_error = self
-            .env
-            .host()
-            .get_diagnostic_events()
-            .unwrap()
-            .0
-            .into_iter()
-            .find_map(|event| {
-                let xdr::ContractEventBody::V0(body) = event.event.body;
-                let contract = event.event.contract_id?;
-                match body.topics.as_slice() {
-                    [_, ScVal::Error(xdr::ScError::Contract(code))]
-                        if own == ScVal::Address(xdr::ScAddress::Contract(contract)) =>
-                    {
-                        Some(*code)
-                    }
-                    _ => None,
+        let contract_error = self.env.host().get_diagnostic_events().unwrap().0.into_iter().find_map(|event| {
+            let xdr::ContractEventBody::V0(body) = event.event.body;
+            let contract = event.event.contract_id?;
+            match body.topics.as_slice() {
+                [_, ScVal::Error(xdr::ScError::Contract(code))]
+                    if own == ScVal::Address(xdr::ScAddress::Contract(contract)) =>
+                {
+                    Some(*code)
                 }
-            });
-        let own_error = contract_error
-            .and_then(|code| Error::try_from(soroban_sdk::Error::from_contract_error(code)).ok());
+                _ => None,
+            }
+        });
+        let own_error =
+            contract_error.and_then(|code| Error::try_from(soroban_sdk::Error::from_contract_error(code)).ok());
         Err(own_error.map_or(Refusal::Host, Refusal::Contract))
     }
 
@@ -227,9 +208,7 @@ impl World {
     }
 
     pub(crate) fn advance(&self, ledgers: u32) {
-        self.env
-            .ledger()
-            .with_mut(|ledger| ledger.sequence_number += ledgers);
+        self.env.ledger().with_mut(|ledger| ledger.sequence_number += ledgers);
     }
 
     pub(crate) fn balance_of(&self, holder: &Address) -> i128 {
@@ -255,11 +234,7 @@ impl World {
 
     /// The channel's own events of the last call: topics and data.
     pub(crate) fn events(&self) -> Vec<(Vec<ScVal>, ScVal)> {
-        let events = self
-            .env
-            .events()
-            .all()
-            .filter_by_contract(&self.channel.address);
+        let events = self.env.events().all().filter_by_contract(&self.channel.address);
         events
             .events()
             .iter()
@@ -278,16 +253,9 @@ impl World {
             durability: xdr::ContractDataDurability::Persistent,
         }));
         let (entry, _) = self.env.host().get_ledger_entry(&key).unwrap().unwrap();
-        let xdr::LedgerEntryData::ContractData(data) = &entry.data else {
-            panic!("no contract data: {entry:?}")
-        };
-        let ScVal::ContractInstance(instance) = &data.val else {
-            panic!("no instance: {data:?}")
-        };
+        let xdr::LedgerEntryData::ContractData(data) = &entry.data else { panic!("no contract data: {entry:?}") };
+        let ScVal::ContractInstance(instance) = &data.val else { panic!("no instance: {data:?}") };
         let entries: VecM<xdr::ScMapEntry> = instance.storage.clone().unwrap().0;
-        entries
-            .iter()
-            .map(|entry| (entry.key.clone(), entry.val.clone()))
-            .collect()
+        entries.iter().map(|entry| (entry.key.clone(), entry.val.clone())).collect()
     }
 }

@@ -85,10 +85,7 @@ struct Input {
 
 /// RFC 8032's k.
 fn challenge(nonce: &[u8; 32], key: &[u8; 32], commitment: &Commitment) -> Scalar {
-    let digest = Sha512::new()
-        .chain_update(nonce)
-        .chain_update(key)
-        .chain_update(commitment.to_bytes());
+    let digest = Sha512::new().chain_update(nonce).chain_update(key).chain_update(commitment.to_bytes());
     Scalar::from_bytes_mod_order_wide(&digest.finalize().into())
 }
 
@@ -100,13 +97,7 @@ fn joined(nonce: [u8; 32], scalar: [u8; 32]) -> [u8; 64] {
 }
 
 /// A signature by who knows `secret`, for a key that is `secret`·B plus some torsion; and its k.
-fn sign(
-    secret: Scalar,
-    r: Scalar,
-    nonce: EdwardsPoint,
-    key: &[u8; 32],
-    of: &Commitment,
-) -> ([u8; 64], Scalar) {
+fn sign(secret: Scalar, r: Scalar, nonce: EdwardsPoint, key: &[u8; 32], of: &Commitment) -> ([u8; 64], Scalar) {
     let nonce = nonce.compress().to_bytes();
     let k = challenge(&nonce, key, of);
     (joined(nonce, (r + k * secret).to_bytes()), k)
@@ -115,11 +106,7 @@ fn sign(
 fn plain(secret: Scalar, r: Scalar, of: &Commitment) -> Input {
     let key = (secret * B).compress().to_bytes();
     let (signature, _) = sign(secret, r, r * B, &key, of);
-    Input {
-        key,
-        signature,
-        expected: true,
-    }
+    Input { key, signature, expected: true }
 }
 
 /// `value` + L, the order of B (RFC 8032): another way to write the same scalar.
@@ -145,11 +132,7 @@ fn beyond_p(y: u8, sign: bool) -> [u8; 32] {
 
 fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> Input {
     let honest = plain(secret, r, commitment);
-    let refused = |key, signature| Input {
-        key,
-        signature,
-        expected: false,
-    };
+    let refused = |key, signature| Input { key, signature, expected: false };
     match making {
         Making::Honest => honest,
         Making::FlippedBit { bit } => {
@@ -159,40 +142,20 @@ fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> 
         }
         Making::ForAnotherAmount { amount } => {
             let amount = Amount::new(*amount).unwrap();
-            let other = Commitment {
-                amount,
-                ..*commitment
-            };
-            Input {
-                expected: amount == commitment.amount,
-                ..plain(secret, r, &other)
-            }
+            let other = Commitment { amount, ..*commitment };
+            Input { expected: amount == commitment.amount, ..plain(secret, r, &other) }
         }
         Making::ForAnotherNetwork { network } => {
-            let other = Commitment {
-                network: NetworkId(*network),
-                ..*commitment
-            };
-            Input {
-                expected: other == *commitment,
-                ..plain(secret, r, &other)
-            }
+            let other = Commitment { network: NetworkId(*network), ..*commitment };
+            Input { expected: other == *commitment, ..plain(secret, r, &other) }
         }
         Making::ForAnotherChannel { channel } => {
-            let other = Commitment {
-                channel: ContractId(*channel),
-                ..*commitment
-            };
-            Input {
-                expected: other == *commitment,
-                ..plain(secret, r, &other)
-            }
+            let other = Commitment { channel: ContractId(*channel), ..*commitment };
+            Input { expected: other == *commitment, ..plain(secret, r, &other) }
         }
-        Making::ByAnotherKey { secret: other } => Input {
-            key: honest.key,
-            expected: *other == secret,
-            ..plain(*other, r, commitment)
-        },
+        Making::ByAnotherKey { secret: other } => {
+            Input { key: honest.key, expected: *other == secret, ..plain(*other, r, commitment) }
+        }
         Making::UnreducedScalar => {
             let mut scalar = [0; 32];
             scalar.copy_from_slice(&honest.signature[32..]);
@@ -200,11 +163,7 @@ fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> 
             nonce.copy_from_slice(&honest.signature[..32]);
             refused(honest.key, joined(nonce, plus_order(scalar)))
         }
-        Making::MixedOrder {
-            key,
-            nonce,
-            cancels,
-        } => {
+        Making::MixedOrder { key, nonce, cancels } => {
             let (key_torsion, nonce_torsion) = (EIGHT_TORSION[*key], EIGHT_TORSION[*nonce]);
             let key = (secret * B + key_torsion).compress().to_bytes();
             let mut r = r;
@@ -213,11 +172,7 @@ fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> 
                 r += Scalar::ONE;
                 let (signature, k) = sign(secret, r, r * B + nonce_torsion, &key, commitment);
                 let expected = (k * key_torsion + nonce_torsion).is_identity();
-                Input {
-                    key,
-                    signature,
-                    expected,
-                }
+                Input { key, signature, expected }
             });
             let mut last = None;
             for input in tries {
@@ -230,13 +185,7 @@ fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> 
             last.unwrap()
         }
         Making::SmallOrderNonce { torsion } => {
-            let (signature, _) = sign(
-                secret,
-                Scalar::ZERO,
-                EIGHT_TORSION[*torsion],
-                &honest.key,
-                commitment,
-            );
+            let (signature, _) = sign(secret, Scalar::ZERO, EIGHT_TORSION[*torsion], &honest.key, commitment);
             refused(honest.key, signature)
         }
         Making::NonCanonicalNonce { y, sign } => {
@@ -244,11 +193,7 @@ fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> 
             let k = challenge(&nonce, &honest.key, commitment);
             refused(honest.key, joined(nonce, (k * secret).to_bytes()))
         }
-        Making::WeakKey {
-            torsion,
-            beyond_p: beyond,
-            sign,
-        } => {
+        Making::WeakKey { torsion, beyond_p: beyond, sign } => {
             let mut key = EIGHT_TORSION[*torsion].compress().to_bytes();
             key[31] &= 0x7f;
             if *beyond && key[0] < 19 && key[1..] == [0; 31] {
@@ -257,37 +202,29 @@ fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> 
             key[31] |= u8::from(*sign) << 7;
             refused(key, joined((r * B).compress().to_bytes(), r.to_bytes()))
         }
-        Making::NonCanonicalKey { y, sign } => refused(
-            beyond_p(*y, *sign),
-            joined((r * B).compress().to_bytes(), r.to_bytes()),
-        ),
+        Making::NonCanonicalKey { y, sign } => {
+            refused(beyond_p(*y, *sign), joined((r * B).compress().to_bytes(), r.to_bytes()))
+        }
         Making::Noise { key, signature } => refused(*key, *signature),
     }
 }
 
 fn off_chain(commitment: &Commitment, input: &Input) -> bool {
-    CommitmentKey::from_bytes(input.key)
-        .is_ok_and(|key| commitment.verify(&key, &Signature(input.signature)).is_ok())
+    CommitmentKey::from_bytes(input.key).is_ok_and(|key| commitment.verify(&key, &Signature(input.signature)).is_ok())
 }
 
 fn wasm() -> Vec<u8> {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
-    std::fs::read(&path)
-        .unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
 }
 
 /// The channel of this commitment, on its network, holding all that can be committed to; or nothing where the
 /// constructor refuses the key.
 fn open(commitment: &Commitment, key: [u8; 32]) -> Option<ChannelClient<'static>> {
-    let env = Env::new_with_config(EnvTestConfig {
-        capture_snapshot_at_drop: false,
-    });
+    let env = Env::new_with_config(EnvTestConfig { capture_snapshot_at_drop: false });
     env.mock_all_auths();
     env.ledger().set_network_id(commitment.network.0);
-    let token = env
-        .register_stellar_asset_contract_v2(Address::generate(&env))
-        .address();
+    let token = env.register_stellar_asset_contract_v2(Address::generate(&env)).address();
     let (from, to) = (Address::generate(&env), Address::generate(&env));
     StellarAssetClient::new(&env, &token).mint(&from, &i128::MAX);
     let channel = ScAddress::Contract(xdr::ContractId(xdr::Hash(commitment.channel.0)));
@@ -295,19 +232,14 @@ fn open(commitment: &Commitment, key: [u8; 32]) -> Option<ChannelClient<'static>
     let key = BytesN::from_array(&env, &key);
     let args = ChannelArgs::__constructor(&token, &from, &key, &to, &i128::MAX, &100);
     let wasm = wasm();
-    catch_unwind(AssertUnwindSafe(|| {
-        env.register_at(&channel, wasm.as_slice(), args)
-    }))
-    .ok()?;
+    catch_unwind(AssertUnwindSafe(|| env.register_at(&channel, wasm.as_slice(), args))).ok()?;
     Some(ChannelClient::new(&env, &channel))
 }
 
 fn on_chain(commitment: &Commitment, input: &Input) -> bool {
     open(commitment, input.key).is_some_and(|channel| {
         let signature = BytesN::from_array(&channel.env, &input.signature);
-        channel
-            .try_settle(&commitment.amount.get(), &signature)
-            .is_ok()
+        channel.try_settle(&commitment.amount.get(), &signature).is_ok()
     })
 }
 
@@ -340,12 +272,10 @@ fn making() -> impl Strategy<Value = Making> {
 
 fn commitment() -> impl Strategy<Value = Commitment> {
     let amount = prop_oneof![0..=i128::MAX, 0..1_000_000_000i128, Just(i128::MAX)];
-    (any::<[u8; 32]>(), any::<[u8; 32]>(), amount).prop_map(|(network, channel, amount)| {
-        Commitment {
-            network: NetworkId(network),
-            channel: ContractId(channel),
-            amount: Amount::new(amount).unwrap(),
-        }
+    (any::<[u8; 32]>(), any::<[u8; 32]>(), amount).prop_map(|(network, channel, amount)| Commitment {
+        network: NetworkId(network),
+        channel: ContractId(channel),
+        amount: Amount::new(amount).unwrap(),
     })
 }
 
@@ -378,31 +308,16 @@ proptest! {
 #[test]
 fn every_way_to_mix_orders_is_judged_alike() {
     let (secret, r) = (Scalar::from(0x5eed_u64), Scalar::from(0x1234_u64));
-    let commitment = Commitment {
-        network: NetworkId([1; 32]),
-        channel: ContractId([2; 32]),
-        amount: Amount::new(12_345).unwrap(),
-    };
+    let commitment =
+        Commitment { network: NetworkId([1; 32]), channel: ContractId([2; 32]), amount: Amount::new(12_345).unwrap() };
     let (mut yes, mut no) = (0, 0);
     for key in 0..8 {
         for nonce in 0..8 {
             for cancels in [false, true] {
-                let making = Making::MixedOrder {
-                    key,
-                    nonce,
-                    cancels,
-                };
+                let making = Making::MixedOrder { key, nonce, cancels };
                 let input = make(&making, secret, r, &commitment);
-                assert_eq!(
-                    on_chain(&commitment, &input),
-                    input.expected,
-                    "the contract: {making:?}"
-                );
-                assert_eq!(
-                    off_chain(&commitment, &input),
-                    input.expected,
-                    "verify: {making:?}"
-                );
+                assert_eq!(on_chain(&commitment, &input), input.expected, "the contract: {making:?}");
+                assert_eq!(off_chain(&commitment, &input), input.expected, "verify: {making:?}");
                 *if input.expected { &mut yes } else { &mut no } += 1;
             }
         }

@@ -5,8 +5,7 @@ use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity;
 use paychan_channel::{
-    Amount, BadSignature, Commitment, CommitmentKey, CommitmentSecret, ContractId, KeyError,
-    NetworkId, Signature,
+    Amount, BadSignature, Commitment, CommitmentKey, CommitmentSecret, ContractId, KeyError, NetworkId, Signature,
 };
 use proptest::prelude::*;
 use sha2::{Digest, Sha512};
@@ -21,21 +20,12 @@ fn commitment(amount: i128) -> Commitment {
 
 /// RFC 8032's challenge over a commitment.
 fn challenge(r: &[u8; 32], key: &[u8; 32], commitment: &Commitment) -> Scalar {
-    let digest = Sha512::new()
-        .chain_update(r)
-        .chain_update(key)
-        .chain_update(commitment.to_bytes())
-        .finalize();
+    let digest = Sha512::new().chain_update(r).chain_update(key).chain_update(commitment.to_bytes()).finalize();
     Scalar::from_bytes_mod_order_wide(&digest.into())
 }
 
 /// A signature as the owner of `secret` can make it for the key `secret·B + torsion`.
-fn sign_with_torsion(
-    secret: Scalar,
-    nonce: Scalar,
-    key: &[u8; 32],
-    commitment: &Commitment,
-) -> (Signature, Scalar) {
+fn sign_with_torsion(secret: Scalar, nonce: Scalar, key: &[u8; 32], commitment: &Commitment) -> (Signature, Scalar) {
     let r = (nonce * B).compress().to_bytes();
     let k = challenge(&r, key, commitment);
     let s = nonce + k * secret;
@@ -68,12 +58,7 @@ fn every_weak_key_is_refused_in_every_encoding() {
             for sign in [0x00, 0x80] {
                 let mut bytes = encoding;
                 bytes[31] = (bytes[31] & 0x7f) | sign;
-                assert_eq!(
-                    CommitmentKey::from_bytes(bytes),
-                    Err(KeyError::Weak),
-                    "{}",
-                    hex::encode(bytes)
-                );
+                assert_eq!(CommitmentKey::from_bytes(bytes), Err(KeyError::Weak), "{}", hex::encode(bytes));
                 refused += 1;
             }
         }
@@ -90,11 +75,7 @@ fn bytes_off_the_curve_are_no_key() {
             bytes[5] = 1;
             bytes
         })
-        .filter(|bytes| {
-            curve25519_dalek::edwards::CompressedEdwardsY(*bytes)
-                .decompress()
-                .is_none()
-        })
+        .filter(|bytes| curve25519_dalek::edwards::CompressedEdwardsY(*bytes).decompress().is_none())
         .collect();
     assert!(!off.is_empty());
     for bytes in off {
@@ -116,10 +97,7 @@ fn a_signature_with_a_scalar_not_reduced_is_refused() {
         *byte = u8::try_from(sum & 0xff).unwrap();
         carry = sum >> 8;
     }
-    assert_eq!(
-        commitment.verify(&secret.public(), &signature),
-        Err(BadSignature)
-    );
+    assert_eq!(commitment.verify(&secret.public(), &signature), Err(BadSignature));
 }
 
 #[test]
@@ -135,10 +113,7 @@ fn a_signature_with_a_weak_nonce_is_refused() {
         signature[..32].copy_from_slice(&r);
         signature[32..].copy_from_slice(&s.to_bytes());
         let key = CommitmentKey::from_bytes(key).unwrap();
-        assert_eq!(
-            commitment.verify(&key, &Signature(signature)),
-            Err(BadSignature)
-        );
+        assert_eq!(commitment.verify(&key, &Signature(signature)), Err(BadSignature));
     }
 }
 

@@ -4,12 +4,11 @@
 //! refusal.
 
 use stellar_xdr::{
-    AccountEntry, AccountEntryExt, AccountEntryExtensionV1, AccountEntryExtensionV1Ext,
-    AccountEntryExtensionV2, AccountEntryExtensionV2Ext, AccountEntryExtensionV3, AccountFlags,
-    AccountId, Asset, ExtensionPoint, LedgerEntryData, LedgerKey, LedgerKeyAccount,
-    LedgerKeyTrustLine, Liabilities, MuxedAccount, PublicKey, SponsorshipDescriptor, String32,
-    Thresholds, TimePoint, TrustLineAsset, TrustLineEntry, TrustLineEntryExt, TrustLineFlags,
-    Uint256,
+    AccountEntry, AccountEntryExt, AccountEntryExtensionV1, AccountEntryExtensionV1Ext, AccountEntryExtensionV2,
+    AccountEntryExtensionV2Ext, AccountEntryExtensionV3, AccountFlags, AccountId, Asset, ExtensionPoint,
+    LedgerEntryData, LedgerKey, LedgerKeyAccount, LedgerKeyTrustLine, Liabilities, MuxedAccount, PublicKey,
+    SponsorshipDescriptor, String32, Thresholds, TimePoint, TrustLineAsset, TrustLineEntry, TrustLineEntryExt,
+    TrustLineFlags, Uint256,
 };
 
 use super::entries::Entries;
@@ -38,16 +37,11 @@ pub(crate) fn unmuxed(account: &MuxedAccount) -> AccountId {
 }
 
 pub(crate) fn account_key(id: &AccountId) -> LedgerKey {
-    LedgerKey::Account(LedgerKeyAccount {
-        account_id: id.clone(),
-    })
+    LedgerKey::Account(LedgerKeyAccount { account_id: id.clone() })
 }
 
 pub(crate) fn trustline_key(id: &AccountId, asset: &TrustLineAsset) -> LedgerKey {
-    LedgerKey::Trustline(LedgerKeyTrustLine {
-        account_id: id.clone(),
-        asset: asset.clone(),
-    })
+    LedgerKey::Trustline(LedgerKeyTrustLine { account_id: id.clone(), asset: asset.clone() })
 }
 
 pub(crate) fn find_account<'a>(entries: &'a Entries, id: &AccountId) -> Option<&'a AccountEntry> {
@@ -92,32 +86,24 @@ pub(crate) fn starting_sequence(ledger: u32) -> i64 {
 /// Stroops that must stay in the account.
 pub(crate) fn minimum_balance(account: &AccountEntry) -> i64 {
     let (sponsored, sponsoring) = match &account.ext {
-        AccountEntryExt::V1(AccountEntryExtensionV1 {
-            ext: AccountEntryExtensionV1Ext::V2(v2),
-            ..
-        }) => (i64::from(v2.num_sponsored), i64::from(v2.num_sponsoring)),
+        AccountEntryExt::V1(AccountEntryExtensionV1 { ext: AccountEntryExtensionV1Ext::V2(v2), .. }) => {
+            (i64::from(v2.num_sponsored), i64::from(v2.num_sponsoring))
+        }
         _ => (0, 0),
     };
-    (OWN_ENTRIES + i64::from(account.num_sub_entries) + sponsoring - sponsored)
-        * i64::from(BASE_RESERVE)
+    (OWN_ENTRIES + i64::from(account.num_sub_entries) + sponsoring - sponsored) * i64::from(BASE_RESERVE)
 }
 
 fn liabilities(account: &AccountEntry) -> Liabilities {
     match &account.ext {
-        AccountEntryExt::V0 => Liabilities {
-            buying: 0,
-            selling: 0,
-        },
+        AccountEntryExt::V0 => Liabilities { buying: 0, selling: 0 },
         AccountEntryExt::V1(v1) => v1.liabilities.clone(),
     }
 }
 
 /// Stroops that the account may spend; negative when it is below its reserve.
 pub(crate) fn available_balance(account: &AccountEntry) -> i64 {
-    account
-        .balance
-        .saturating_sub(minimum_balance(account))
-        .saturating_sub(liabilities(account).selling)
+    account.balance.saturating_sub(minimum_balance(account)).saturating_sub(liabilities(account).selling)
 }
 
 /// Adds to (or, below zero, takes from) the balance. `false` and unchanged when the reserve or the range forbids it.
@@ -127,8 +113,7 @@ pub(crate) fn add_balance(account: &mut AccountEntry, stroops: i64) -> bool {
         return false;
     };
     let liabilities = liabilities(account);
-    let below_reserve =
-        stroops < 0 && balance.saturating_sub(minimum_balance(account)) < liabilities.selling;
+    let below_reserve = stroops < 0 && balance.saturating_sub(minimum_balance(account)) < liabilities.selling;
     if balance < 0 || below_reserve || balance > i64::MAX - liabilities.buying {
         return false;
     }
@@ -161,27 +146,17 @@ pub(crate) fn remove_subentry(account: &mut AccountEntry) {
 }
 
 /// Uses a sequence number and remembers when (CAP-21), which creates the account's extensions at first use.
-pub(crate) fn use_sequence(
-    account: &mut AccountEntry,
-    sequence: i64,
-    ledger: u32,
-    close_time: u64,
-) {
+pub(crate) fn use_sequence(account: &mut AccountEntry, sequence: i64, ledger: u32, close_time: u64) {
     account.seq_num = stellar_xdr::SequenceNumber(sequence);
     let signers = account.signers.len();
     let v1 = match &mut account.ext {
         AccountEntryExt::V1(v1) => v1,
         ext @ AccountEntryExt::V0 => {
             *ext = AccountEntryExt::V1(AccountEntryExtensionV1 {
-                liabilities: Liabilities {
-                    buying: 0,
-                    selling: 0,
-                },
+                liabilities: Liabilities { buying: 0, selling: 0 },
                 ext: AccountEntryExtensionV1Ext::V0,
             });
-            let AccountEntryExt::V1(v1) = ext else {
-                unreachable!("just set")
-            };
+            let AccountEntryExt::V1(v1) = ext else { unreachable!("just set") };
             v1
         }
     };
@@ -196,9 +171,7 @@ pub(crate) fn use_sequence(
                     .expect("as many as there are signers, 20 at most"),
                 ext: AccountEntryExtensionV2Ext::V0,
             });
-            let AccountEntryExtensionV1Ext::V2(v2) = ext else {
-                unreachable!("just set")
-            };
+            let AccountEntryExtensionV1Ext::V2(v2) = ext else { unreachable!("just set") };
             v2
         }
     };
@@ -211,10 +184,7 @@ pub(crate) fn use_sequence(
 
 /// The ledger and the close time at which the account's sequence number was last used; zeros when never.
 pub(crate) fn last_sequence_use(account: &AccountEntry) -> (u32, u64) {
-    if let AccountEntryExt::V1(AccountEntryExtensionV1 {
-        ext: AccountEntryExtensionV1Ext::V2(v2),
-        ..
-    }) = &account.ext
+    if let AccountEntryExt::V1(AccountEntryExtensionV1 { ext: AccountEntryExtensionV1Ext::V2(v2), .. }) = &account.ext
         && let AccountEntryExtensionV2Ext::V3(v3) = &v2.ext
     {
         return (v3.seq_ledger, v3.seq_time.0);
@@ -237,10 +207,7 @@ pub(crate) fn is_clawback_enabled(line: &TrustLineEntry) -> bool {
 
 pub(crate) fn line_liabilities(line: &TrustLineEntry) -> Liabilities {
     match &line.ext {
-        TrustLineEntryExt::V0 => Liabilities {
-            buying: 0,
-            selling: 0,
-        },
+        TrustLineEntryExt::V0 => Liabilities { buying: 0, selling: 0 },
         TrustLineEntryExt::V1(v1) => v1.liabilities.clone(),
     }
 }
@@ -283,10 +250,7 @@ pub(crate) fn asset_code(asset: &Asset) -> &[u8] {
         Asset::CreditAlphanum4(a) => &a.asset_code.0,
         Asset::CreditAlphanum12(a) => &a.asset_code.0,
     };
-    let end = padded
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(padded.len());
+    let end = padded.iter().position(|byte| *byte == 0).unwrap_or(padded.len());
     &padded[..end]
 }
 
@@ -338,10 +302,7 @@ mod tests {
     #[test]
     fn asset_codes_are_letters_and_digits_of_the_right_length() {
         let asset = |code: &[u8; 4]| {
-            Asset::CreditAlphanum4(AlphaNum4 {
-                asset_code: AssetCode4(*code),
-                issuer: account_id([1; 32]),
-            })
+            Asset::CreditAlphanum4(AlphaNum4 { asset_code: AssetCode4(*code), issuer: account_id([1; 32]) })
         };
         assert!(is_valid_asset(&asset(b"USDC")));
         assert!(is_valid_asset(&asset(b"EU\0\0")));

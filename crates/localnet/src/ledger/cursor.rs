@@ -21,42 +21,24 @@ pub(crate) struct Cursor {
 impl Cursor {
     /// Before every event of a ledger.
     pub(crate) fn start_of(ledger: u32) -> Self {
-        Self {
-            ledger,
-            transaction: 0,
-            operation: 0,
-            event: 0,
-        }
+        Self { ledger, transaction: 0, operation: 0, event: 0 }
     }
 
     /// After every event of a ledger.
     pub(crate) fn end_of(ledger: u32) -> Self {
-        Self {
-            ledger,
-            transaction: MAX_TRANSACTION,
-            operation: MAX_OPERATION,
-            event: u32::MAX,
-        }
+        Self { ledger, transaction: MAX_TRANSACTION, operation: MAX_OPERATION, event: u32::MAX }
     }
 
     /// Ledger, transaction and operation in one number (SEP-35).
     pub(crate) fn position(&self) -> u64 {
-        (u64::from(self.ledger) << 32)
-            | (u64::from(self.transaction) << 12)
-            | u64::from(self.operation)
+        (u64::from(self.ledger) << 32) | (u64::from(self.transaction) << 12) | u64::from(self.operation)
     }
 
     /// Reads the text form; `None` when it is not one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (position, event) = text.split_once('-')?;
-        let position: u64 = position
-            .parse()
-            .ok()
-            .filter(|_| position.bytes().all(|b| b.is_ascii_digit()))?;
-        let event = event
-            .parse()
-            .ok()
-            .filter(|_| event.bytes().all(|b| b.is_ascii_digit()))?;
+        let position: u64 = position.parse().ok().filter(|_| position.bytes().all(|b| b.is_ascii_digit()))?;
+        let event = event.parse().ok().filter(|_| event.bytes().all(|b| b.is_ascii_digit()))?;
         Some(Self {
             ledger: u32::try_from(position >> 32).ok()?,
             transaction: u32::try_from((position >> 12) & u64::from(MAX_TRANSACTION)).ok()?,
@@ -107,12 +89,7 @@ mod tests {
 
     #[test]
     fn the_text_form_is_the_public_servers() {
-        let cursor = Cursor {
-            ledger: 1_234,
-            transaction: 1,
-            operation: 0,
-            event: 3,
-        };
+        let cursor = Cursor { ledger: 1_234, transaction: 1, operation: 0, event: 3 };
         assert_eq!(cursor.to_string(), "0000005299989647360-0000000003");
         assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
         let end = Cursor::end_of(9);
@@ -122,16 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_no_cursor_is_refused() {
-        for text in [
-            "",
-            "12",
-            "a-b",
-            "12-",
-            "-1",
-            "+1-1",
-            "99999999999999999999-1",
-            "1-4294967296",
-        ] {
+        for text in ["", "12", "a-b", "12-", "-1", "+1-1", "99999999999999999999-1", "1-4294967296"] {
             assert_eq!(Cursor::parse(text), None, "{text}");
         }
     }

@@ -12,9 +12,8 @@ use soroban_env_host::{
     storage::{EntryWithLiveUntil, SnapshotSource},
 };
 use stellar_xdr::{
-    AccountEntry, ConfigSettingEntry, ContractDataDurability, Hash, LedgerEntry, LedgerEntryChange,
-    LedgerEntryChanges, LedgerEntryData, LedgerEntryExt, LedgerKey, Limits, TrustLineEntry,
-    TtlEntry, WriteXdr,
+    AccountEntry, ConfigSettingEntry, ContractDataDurability, Hash, LedgerEntry, LedgerEntryChange, LedgerEntryChanges,
+    LedgerEntryData, LedgerEntryExt, LedgerKey, Limits, TrustLineEntry, TtlEntry, WriteXdr,
 };
 
 /// An entry and, for contract data and code, the last ledger at which it is live.
@@ -116,18 +115,9 @@ impl Entries {
     }
 
     /// Writes an entry, stamped with the current ledger. `live_until` is for contract data and code, and only for them.
-    pub(crate) fn put(
-        &mut self,
-        data: LedgerEntryData,
-        ext: LedgerEntryExt,
-        live_until: Option<u32>,
-    ) {
+    pub(crate) fn put(&mut self, data: LedgerEntryData, ext: LedgerEntryExt, live_until: Option<u32>) {
         let key = data.to_key();
-        let entry = Rc::new(LedgerEntry {
-            last_modified_ledger_seq: self.ledger,
-            data,
-            ext,
-        });
+        let entry = Rc::new(LedgerEntry { last_modified_ledger_seq: self.ledger, data, ext });
         self.replace(key, Some(Stored { entry, live_until }));
     }
 
@@ -140,13 +130,7 @@ impl Entries {
     pub(crate) fn set_live_until(&mut self, key: &LedgerKey, live_until: u32) {
         if let Some(stored) = self.map.get(key) {
             let entry = Rc::clone(&stored.entry);
-            self.replace(
-                key.clone(),
-                Some(Stored {
-                    entry,
-                    live_until: Some(live_until),
-                }),
-            );
+            self.replace(key.clone(), Some(Stored { entry, live_until: Some(live_until) }));
         }
     }
 
@@ -210,10 +194,7 @@ impl Entries {
             (None, None) => {}
             (None, Some(new)) => {
                 changes.push(LedgerEntryChange::Created(entry(new)));
-                changes.extend(
-                    self.ttl(key, new.live_until)
-                        .map(LedgerEntryChange::Created),
-                );
+                changes.extend(self.ttl(key, new.live_until).map(LedgerEntryChange::Created));
             }
             (Some(old), None) => {
                 changes.push(LedgerEntryChange::State(entry(old)));
@@ -237,16 +218,10 @@ impl Entries {
                     if old.entry == new.entry {
                         changes.push(LedgerEntryChange::Restored(entry(new)));
                     }
-                    changes.extend(
-                        self.ttl(key, new.live_until)
-                            .map(LedgerEntryChange::Restored),
-                    );
+                    changes.extend(self.ttl(key, new.live_until).map(LedgerEntryChange::Restored));
                 } else {
                     changes.extend(self.ttl(key, old.live_until).map(LedgerEntryChange::State));
-                    changes.extend(
-                        self.ttl(key, new.live_until)
-                            .map(LedgerEntryChange::Updated),
-                    );
+                    changes.extend(self.ttl(key, new.live_until).map(LedgerEntryChange::Updated));
                 }
             }
         }
@@ -257,10 +232,7 @@ impl Entries {
     fn ttl(&self, key: &LedgerKey, live_until: Option<u32>) -> Option<LedgerEntry> {
         Some(LedgerEntry {
             last_modified_ledger_seq: self.ledger,
-            data: LedgerEntryData::Ttl(TtlEntry {
-                key_hash: Hash(hash_of(key)),
-                live_until_ledger_seq: live_until?,
-            }),
+            data: LedgerEntryData::Ttl(TtlEntry { key_hash: Hash(hash_of(key)), live_until_ledger_seq: live_until? }),
             ext: LedgerEntryExt::V0,
         })
     }
@@ -296,10 +268,7 @@ pub(crate) fn hash_of(key: &LedgerKey) -> [u8; 32] {
 impl SnapshotSource for Entries {
     /// Archived entries come with their old life, as the simulation expects; it treats dead temporaries as missing.
     fn get(&self, key: &Rc<LedgerKey>) -> Result<Option<EntryWithLiveUntil>, HostError> {
-        Ok(self
-            .map
-            .get(key.as_ref())
-            .map(|stored| (Rc::clone(&stored.entry), stored.live_until)))
+        Ok(self.map.get(key.as_ref()).map(|stored| (Rc::clone(&stored.entry), stored.live_until)))
     }
 }
 
@@ -322,12 +291,7 @@ mod tests {
         })
     }
 
-    fn put(
-        entries: &mut Entries,
-        n: u32,
-        durability: ContractDataDurability,
-        live_until: u32,
-    ) -> LedgerKey {
+    fn put(entries: &mut Entries, n: u32, durability: ContractDataDurability, live_until: u32) -> LedgerKey {
         let entry = data(n, durability);
         let key = entry.to_key();
         entries.put(entry, LedgerEntryExt::V0, Some(live_until));
@@ -409,29 +373,12 @@ mod tests {
         put(&mut entries, 2, ContractDataDurability::Persistent, 10);
         put(&mut entries, 3, ContractDataDurability::Persistent, 12);
         let changes = entries.changes_since(mark);
-        let [
-            LedgerEntryChange::State(old),
-            LedgerEntryChange::Updated(new),
-            ttl @ ..,
-        ] = changes.as_slice()
-        else {
+        let [LedgerEntryChange::State(old), LedgerEntryChange::Updated(new), ttl @ ..] = changes.as_slice() else {
             panic!("unexpected {changes:?}")
         };
-        assert_eq!(
-            (&old.data, old.last_modified_ledger_seq),
-            (&data(1, ContractDataDurability::Persistent), 5)
-        );
-        assert_eq!(
-            (&new.data, new.last_modified_ledger_seq),
-            (&data(3, ContractDataDurability::Persistent), 6)
-        );
-        assert!(
-            matches!(
-                ttl,
-                [LedgerEntryChange::State(_), LedgerEntryChange::Updated(_)]
-            ),
-            "{ttl:?}"
-        );
+        assert_eq!((&old.data, old.last_modified_ledger_seq), (&data(1, ContractDataDurability::Persistent), 5));
+        assert_eq!((&new.data, new.last_modified_ledger_seq), (&data(3, ContractDataDurability::Persistent), 6));
+        assert!(matches!(ttl, [LedgerEntryChange::State(_), LedgerEntryChange::Updated(_)]), "{ttl:?}");
     }
 
     #[test]
@@ -443,13 +390,7 @@ mod tests {
         entries.set_live_until(&key, 40);
         let changes = entries.changes_since(mark);
         assert!(
-            matches!(
-                changes.as_slice(),
-                [
-                    LedgerEntryChange::Restored(_),
-                    LedgerEntryChange::Restored(_)
-                ]
-            ),
+            matches!(changes.as_slice(), [LedgerEntryChange::Restored(_), LedgerEntryChange::Restored(_)]),
             "{changes:?}"
         );
     }

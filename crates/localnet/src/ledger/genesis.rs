@@ -40,10 +40,7 @@ pub(crate) fn entries(options: &Options) -> Entries {
     let network = network_id(&options.passphrase);
     let mut entries = Entries::default();
     entries.begin_ledger(GENESIS_LEDGER);
-    let holders = [
-        (root_key(network), TOTAL_COINS - FRIENDBOT_COINS),
-        (friendbot_key(network), FRIENDBOT_COINS),
-    ];
+    let holders = [(root_key(network), TOTAL_COINS - FRIENDBOT_COINS), (friendbot_key(network), FRIENDBOT_COINS)];
     for (key, balance) in holders {
         let id = account_id(key.verifying_key().to_bytes());
         entries.put_classic(new_account(id, balance, GENESIS_LEDGER));

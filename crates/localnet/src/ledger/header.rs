@@ -3,9 +3,9 @@
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
     DependentTxCluster, GeneralizedTransactionSet, Hash, LedgerHeader, LedgerHeaderExt, Limits,
-    ParallelTxExecutionStage, ParallelTxsComponent, StellarValue, StellarValueExt, TimePoint,
-    TransactionEnvelope, TransactionPhase, TransactionResultPair, TransactionResultSet,
-    TransactionSetV1, TxSetComponent, TxSetComponentTxsMaybeDiscountedFee, VecM, WriteXdr,
+    ParallelTxExecutionStage, ParallelTxsComponent, StellarValue, StellarValueExt, TimePoint, TransactionEnvelope,
+    TransactionPhase, TransactionResultPair, TransactionResultSet, TransactionSetV1, TxSetComponent,
+    TxSetComponentTxsMaybeDiscountedFee, VecM, WriteXdr,
 };
 
 use super::genesis::{GENESIS_LEDGER, TOTAL_COINS};
@@ -20,10 +20,7 @@ pub(crate) struct ClosedHeader {
 
 impl ClosedHeader {
     fn of(header: LedgerHeader) -> Self {
-        Self {
-            hash: sha256(&header),
-            header,
-        }
+        Self { hash: sha256(&header), header }
     }
 
     /// The first ledger's header. `close_time`: Unix seconds.
@@ -84,24 +81,19 @@ pub(crate) fn transaction_set(
     let classic_phase = if classic.is_empty() {
         TransactionPhase::V0(VecM::default())
     } else {
-        let component =
-            TxSetComponent::TxsetCompTxsMaybeDiscountedFee(TxSetComponentTxsMaybeDiscountedFee {
-                base_fee: Some(i64::from(BASE_FEE)),
-                txs: list(classic),
-            });
+        let component = TxSetComponent::TxsetCompTxsMaybeDiscountedFee(TxSetComponentTxsMaybeDiscountedFee {
+            base_fee: Some(i64::from(BASE_FEE)),
+            txs: list(classic),
+        });
         TransactionPhase::V0(list(vec![component]))
     };
     let stages = if soroban.is_empty() {
         VecM::default()
     } else {
-        list(vec![ParallelTxExecutionStage(list(vec![
-            DependentTxCluster(list(soroban)),
-        ]))])
+        list(vec![ParallelTxExecutionStage(list(vec![DependentTxCluster(list(soroban))]))])
     };
-    let soroban_phase = TransactionPhase::V1(ParallelTxsComponent {
-        base_fee: Some(i64::from(BASE_FEE)),
-        execution_stages: stages,
-    });
+    let soroban_phase =
+        TransactionPhase::V1(ParallelTxsComponent { base_fee: Some(i64::from(BASE_FEE)), execution_stages: stages });
     GeneralizedTransactionSet::V1(TransactionSetV1 {
         previous_ledger_hash: Hash(previous),
         phases: list(vec![classic_phase, soroban_phase]),
@@ -109,9 +101,7 @@ pub(crate) fn transaction_set(
 }
 
 fn results(results: &[TransactionResultPair]) -> TransactionResultSet {
-    TransactionResultSet {
-        results: list(results.to_vec()),
-    }
+    TransactionResultSet { results: list(results.to_vec()) }
 }
 
 fn value(tx_set_hash: [u8; 32], close_time: u64) -> StellarValue {
@@ -129,10 +119,5 @@ fn list<T>(items: Vec<T>) -> VecM<T> {
 
 /// SHA-256 of a value's XDR.
 pub(crate) fn sha256(value: &impl WriteXdr) -> [u8; 32] {
-    Sha256::digest(
-        value
-            .to_xdr(Limits::none())
-            .expect("a value in memory encodes"),
-    )
-    .into()
+    Sha256::digest(value.to_xdr(Limits::none()).expect("a value in memory encodes")).into()
 }

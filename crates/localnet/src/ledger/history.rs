@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use stellar_xdr::{
-    ContractEvent, ExtensionPoint, GeneralizedTransactionSet, Hash, LedgerCloseMeta,
-    LedgerCloseMetaExt, LedgerCloseMetaV2, LedgerEntryChanges, LedgerHeaderHistoryEntry,
-    LedgerHeaderHistoryEntryExt, TransactionEnvelope, TransactionMeta, TransactionMetaV4,
-    TransactionResult, TransactionResultMetaV1, TransactionResultPair, VecM,
+    ContractEvent, ExtensionPoint, GeneralizedTransactionSet, Hash, LedgerCloseMeta, LedgerCloseMetaExt,
+    LedgerCloseMetaV2, LedgerEntryChanges, LedgerHeaderHistoryEntry, LedgerHeaderHistoryEntryExt, TransactionEnvelope,
+    TransactionMeta, TransactionMetaV4, TransactionResult, TransactionResultMetaV1, TransactionResultPair, VecM,
 };
 
 use super::{cursor::Cursor, header::ClosedHeader};
@@ -73,10 +72,7 @@ impl ClosedLedger {
             .iter()
             .map(|tx| TransactionResultMetaV1 {
                 ext: ExtensionPoint::V0,
-                result: TransactionResultPair {
-                    transaction_hash: Hash(tx.hash),
-                    result: tx.result.clone(),
-                },
+                result: TransactionResultPair { transaction_hash: Hash(tx.hash), result: tx.result.clone() },
                 fee_processing: tx.fee_changes.clone(),
                 tx_apply_processing: TransactionMeta::V4(tx.meta.clone()),
                 post_tx_apply_fee_processing: tx.refund_changes.clone(),
@@ -132,11 +128,7 @@ impl History {
         self.latest = sequence;
         self.ledgers.insert(sequence, ledger);
         self.first = self.first.max(sequence.saturating_sub(RETENTION - 1));
-        while let Some(oldest) = self
-            .ledgers
-            .first_entry()
-            .filter(|oldest| *oldest.key() < self.first)
-        {
+        while let Some(oldest) = self.ledgers.first_entry().filter(|oldest| *oldest.key() < self.first) {
             for tx in &oldest.remove().transactions {
                 self.by_hash.remove(&tx.hash);
             }
@@ -145,50 +137,29 @@ impl History {
 
     /// The last closed ledger.
     pub(crate) fn latest(&self) -> &ClosedLedger {
-        self.ledgers
-            .get(&self.latest)
-            .expect("the last ledger is never forgotten")
+        self.ledgers.get(&self.latest).expect("the last ledger is never forgotten")
     }
 
     /// The last ledger's number and time.
     pub(crate) fn newest(&self) -> LedgerTime {
-        LedgerTime {
-            sequence: self.latest,
-            close_time: self.latest().header.close_time(),
-        }
+        LedgerTime { sequence: self.latest, close_time: self.latest().header.close_time() }
     }
 
     /// The oldest ledger that is still known. One that was jumped over has the time of the next that closed.
     pub(crate) fn oldest(&self) -> LedgerTime {
-        let close_time = self
-            .ledgers
-            .range(self.first..)
-            .next()
-            .map_or(0, |(_, ledger)| ledger.header.close_time());
-        LedgerTime {
-            sequence: self.first,
-            close_time,
-        }
+        let close_time = self.ledgers.range(self.first..).next().map_or(0, |(_, ledger)| ledger.header.close_time());
+        LedgerTime { sequence: self.first, close_time }
     }
 
     /// A transaction, the ledger it is in, and its place there (from 1).
-    pub(crate) fn transaction(
-        &self,
-        hash: &[u8; 32],
-    ) -> Option<(&ClosedTransaction, &ClosedLedger, usize)> {
+    pub(crate) fn transaction(&self, hash: &[u8; 32]) -> Option<(&ClosedTransaction, &ClosedLedger, usize)> {
         let (sequence, index) = self.by_hash.get(hash)?;
         let ledger = self.ledgers.get(sequence)?;
         Some((ledger.transactions.get(*index)?, ledger, index + 1))
     }
 
     /// Ledgers from `start`, up to but without `end`.
-    pub(crate) fn range(
-        &self,
-        start: u32,
-        end: u32,
-    ) -> impl DoubleEndedIterator<Item = &ClosedLedger> {
-        self.ledgers
-            .range(start..end.max(start))
-            .map(|(_, ledger)| ledger)
+    pub(crate) fn range(&self, start: u32, end: u32) -> impl DoubleEndedIterator<Item = &ClosedLedger> {
+        self.ledgers.range(start..end.max(start)).map(|(_, ledger)| ledger)
     }
 }

@@ -2,9 +2,9 @@
 //! events sees every movement.
 
 use stellar_xdr::{
-    AccountId, Asset, ContractEvent, ContractEventBody, ContractEventType, ContractEventV0,
-    ContractId, ContractIdPreimage, ExtensionPoint, Hash, HashIdPreimage, HashIdPreimageContractId,
-    Int128Parts, Memo, MuxedAccount, ScAddress, ScMap, ScMapEntry, ScString, ScSymbol, ScVal,
+    AccountId, Asset, ContractEvent, ContractEventBody, ContractEventType, ContractEventV0, ContractId,
+    ContractIdPreimage, ExtensionPoint, Hash, HashIdPreimage, HashIdPreimageContractId, Int128Parts, Memo,
+    MuxedAccount, ScAddress, ScMap, ScMapEntry, ScString, ScSymbol, ScVal,
 };
 
 use super::Classic;
@@ -23,12 +23,7 @@ pub(crate) fn asset_contract(network_id: [u8; 32], asset: &Asset) -> ContractId 
 }
 
 /// The asset went from the operation's source to the destination: transferred, or minted or burnt by its issuer.
-pub(super) fn moved(
-    classic: &mut Classic<'_>,
-    asset: &Asset,
-    destination: &MuxedAccount,
-    units: i64,
-) {
+pub(super) fn moved(classic: &mut Classic<'_>, asset: &Asset, destination: &MuxedAccount, units: i64) {
     let (from, to) = (classic.source_id(), unmuxed(destination));
     let from_issuer = issuer(asset) == Some(&from);
     let to_issuer = issuer(asset) == Some(&to);
@@ -39,65 +34,28 @@ pub(super) fn moved(
         _ => vec![symbol("transfer"), address(&from), address(&to)],
     };
     // A burn has no recipient, so there is nobody to name by id or memo.
-    let data = if to_issuer && !from_issuer {
-        amount(units)
-    } else {
-        paid
-    };
+    let data = if to_issuer && !from_issuer { amount(units) } else { paid };
     emit(classic, asset, topics, data);
 }
 
 /// A trustline's authorization was set.
-pub(super) fn authorized(
-    classic: &mut Classic<'_>,
-    asset: &Asset,
-    holder: &AccountId,
-    authorized: bool,
-) {
-    emit(
-        classic,
-        asset,
-        vec![symbol("set_authorized"), address(holder)],
-        ScVal::Bool(authorized),
-    );
+pub(super) fn authorized(classic: &mut Classic<'_>, asset: &Asset, holder: &AccountId, authorized: bool) {
+    emit(classic, asset, vec![symbol("set_authorized"), address(holder)], ScVal::Bool(authorized));
 }
 
 /// The issuer took units away.
-pub(super) fn clawed_back(
-    classic: &mut Classic<'_>,
-    asset: &Asset,
-    holder: &AccountId,
-    units: i64,
-) {
-    emit(
-        classic,
-        asset,
-        vec![symbol("clawback"), address(holder)],
-        amount(units),
-    );
+pub(super) fn clawed_back(classic: &mut Classic<'_>, asset: &Asset, holder: &AccountId, units: i64) {
+    emit(classic, asset, vec![symbol("clawback"), address(holder)], amount(units));
 }
 
 /// A fee was taken from the payer or, below zero, given back. Stroops.
 pub(crate) fn fee(network_id: [u8; 32], payer: &AccountId, stroops: i64) -> ContractEvent {
-    event(
-        asset_contract(network_id, &Asset::Native),
-        vec![symbol("fee"), address(payer)],
-        amount(stroops),
-    )
+    event(asset_contract(network_id, &Asset::Native), vec![symbol("fee"), address(payer)], amount(stroops))
 }
 
 fn emit(classic: &mut Classic<'_>, asset: &Asset, mut topics: Vec<ScVal>, data: ScVal) {
-    topics.push(ScVal::String(ScString(
-        asset_name(asset)
-            .as_str()
-            .try_into()
-            .expect("an asset's name is short"),
-    )));
-    classic.events.push(event(
-        asset_contract(classic.network_id, asset),
-        topics,
-        data,
-    ));
+    topics.push(ScVal::String(ScString(asset_name(asset).as_str().try_into().expect("an asset's name is short"))));
+    classic.events.push(event(asset_contract(classic.network_id, asset), topics, data));
 }
 
 fn event(contract: ContractId, topics: Vec<ScVal>, data: ScVal) -> ContractEvent {
@@ -105,10 +63,7 @@ fn event(contract: ContractId, topics: Vec<ScVal>, data: ScVal) -> ContractEvent
         ext: ExtensionPoint::V0,
         contract_id: Some(contract),
         type_: ContractEventType::Contract,
-        body: ContractEventBody::V0(ContractEventV0 {
-            topics: topics.try_into().expect("a few topics"),
-            data,
-        }),
+        body: ContractEventBody::V0(ContractEventV0 { topics: topics.try_into().expect("a few topics"), data }),
     }
 }
 
@@ -118,10 +73,7 @@ pub(crate) fn asset_name(asset: &Asset) -> String {
         None => "native".to_owned(),
         Some(issuer) => {
             let code = String::from_utf8_lossy(asset_code(asset));
-            format!(
-                "{code}:{}",
-                stellar_strkey::ed25519::PublicKey(public_key(issuer))
-            )
+            format!("{code}:{}", stellar_strkey::ed25519::PublicKey(public_key(issuer)))
         }
     }
 }
@@ -132,25 +84,14 @@ fn paid(units: i64, destination: &MuxedAccount, memo: &Memo) -> ScVal {
         (MuxedAccount::MuxedEd25519(muxed), _) => ScVal::U64(muxed.id),
         (_, Memo::None) => return amount(units),
         (_, Memo::Id(id)) => ScVal::U64(*id),
-        (_, Memo::Text(text)) => ScVal::String(ScString(
-            text.as_slice()
-                .to_vec()
-                .try_into()
-                .expect("28 bytes at most"),
-        )),
-        (_, Memo::Hash(hash) | Memo::Return(hash)) => {
-            ScVal::Bytes(hash.0.to_vec().try_into().expect("32 bytes"))
+        (_, Memo::Text(text)) => {
+            ScVal::String(ScString(text.as_slice().to_vec().try_into().expect("28 bytes at most")))
         }
+        (_, Memo::Hash(hash) | Memo::Return(hash)) => ScVal::Bytes(hash.0.to_vec().try_into().expect("32 bytes")),
     };
     let entries = vec![
-        ScMapEntry {
-            key: symbol("amount"),
-            val: amount(units),
-        },
-        ScMapEntry {
-            key: symbol("to_muxed_id"),
-            val: id,
-        },
+        ScMapEntry { key: symbol("amount"), val: amount(units) },
+        ScMapEntry { key: symbol("to_muxed_id"), val: id },
     ];
     ScVal::Map(Some(ScMap(entries.try_into().expect("two entries"))))
 }
@@ -165,13 +106,6 @@ fn address(id: &AccountId) -> ScVal {
 
 fn amount(units: i64) -> ScVal {
     let units = i128::from(units);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the two halves of the number"
-    )]
-    ScVal::I128(Int128Parts {
-        hi: (units >> 64) as i64,
-        lo: units as u64,
-    })
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the two halves of the number")]
+    ScVal::I128(Int128Parts { hi: (units >> 64) as i64, lo: units as u64 })
 }

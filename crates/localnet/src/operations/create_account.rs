@@ -3,9 +3,7 @@
 use stellar_xdr::{AccountId, Asset, CreateAccountOp, CreateAccountResult, MuxedAccount, Uint256};
 
 use super::{Classic, asset_events};
-use crate::ledger::accounts::{
-    add_balance, available_balance, find_account, minimum_balance, new_account, public_key,
-};
+use crate::ledger::accounts::{add_balance, available_balance, find_account, minimum_balance, new_account, public_key};
 
 pub(super) fn check(op: &CreateAccountOp, source: &AccountId) -> Result<(), CreateAccountResult> {
     if op.starting_balance < 0 || op.destination == *source {
@@ -18,11 +16,7 @@ pub(super) fn apply(op: &CreateAccountOp, classic: &mut Classic<'_>) -> CreateAc
     if find_account(classic.entries, &op.destination).is_some() {
         return CreateAccountResult::AlreadyExist;
     }
-    let created = new_account(
-        op.destination.clone(),
-        op.starting_balance,
-        classic.entries.ledger(),
-    );
+    let created = new_account(op.destination.clone(), op.starting_balance, classic.entries.ledger());
     if op.starting_balance < minimum_balance(&created) {
         return CreateAccountResult::LowReserve;
     }
@@ -30,9 +24,7 @@ pub(super) fn apply(op: &CreateAccountOp, classic: &mut Classic<'_>) -> CreateAc
     let Some(mut source) = find_account(classic.entries, &source_id).cloned() else {
         return CreateAccountResult::Underfunded;
     };
-    if available_balance(&source) < op.starting_balance
-        || !add_balance(&mut source, -op.starting_balance)
-    {
+    if available_balance(&source) < op.starting_balance || !add_balance(&mut source, -op.starting_balance) {
         return CreateAccountResult::Underfunded;
     }
     classic.entries.put_classic(source);

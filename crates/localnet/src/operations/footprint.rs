@@ -2,8 +2,7 @@
 //! said by the transaction's footprint.
 
 use stellar_xdr::{
-    ContractDataDurability, ExtendFootprintTtlOp, ExtendFootprintTtlResult, LedgerKey,
-    RestoreFootprintResult,
+    ContractDataDurability, ExtendFootprintTtlOp, ExtendFootprintTtlResult, LedgerKey, RestoreFootprintResult,
 };
 
 use super::soroban::{READ_EXCEEDED, Soroban, WRITE_EXCEEDED, longer_life, size};
@@ -37,8 +36,7 @@ pub(super) fn check_restore(tx: &Submitted) -> Result<(), RestoreFootprintResult
     };
     let footprint = &data.resources.footprint;
     let persistent = |key: &LedgerKey| {
-        soroban_env_host::ledger_info::get_key_durability(key)
-            == Some(ContractDataDurability::Persistent)
+        soroban_env_host::ledger_info::get_key_durability(key) == Some(ContractDataDurability::Persistent)
     };
     if !footprint.read_only.is_empty() || !footprint.read_write.iter().all(persistent) {
         return Err(RestoreFootprintResult::Malformed);
@@ -47,10 +45,7 @@ pub(super) fn check_restore(tx: &Submitted) -> Result<(), RestoreFootprintResult
 }
 
 /// Entries that are missing or archived are passed over, as are those that live long enough already.
-pub(super) fn extend(
-    op: &ExtendFootprintTtlOp,
-    soroban: &mut Soroban<'_>,
-) -> ExtendFootprintTtlResult {
+pub(super) fn extend(op: &ExtendFootprintTtlOp, soroban: &mut Soroban<'_>) -> ExtendFootprintTtlResult {
     let ledger = soroban.info.sequence_number;
     let until = ledger.saturating_add(op.extend_to);
     let mut changes = Vec::new();
@@ -82,10 +77,7 @@ pub(super) fn extend(
 pub(super) fn restore(soroban: &mut Soroban<'_>) -> RestoreFootprintResult {
     let ledger = soroban.info.sequence_number;
     let declared = &soroban.data.resources;
-    let Some(until) = soroban
-        .info
-        .min_live_until_ledger_checked(ContractDataDurability::Persistent)
-    else {
+    let Some(until) = soroban.info.min_live_until_ledger_checked(ContractDataDurability::Persistent) else {
         return RestoreFootprintResult::ResourceLimitExceeded;
     };
     let mut changes = Vec::new();

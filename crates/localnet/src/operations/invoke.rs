@@ -7,15 +7,13 @@ use soroban_env_host::{
     HostError,
     budget::Budget,
     e2e_invoke::{
-        InvokeHostFunctionResult as HostOutput, TtlLedgerEntryMeta, extract_rent_changes,
-        invoke_host_function,
+        InvokeHostFunctionResult as HostOutput, TtlLedgerEntryMeta, extract_rent_changes, invoke_host_function,
     },
 };
 use stellar_xdr::{
-    AccountId, ContractEvent, ContractIdPreimage, DiagnosticEvent, Hash, HostFunction,
-    InvokeHostFunctionOp, InvokeHostFunctionResult, InvokeHostFunctionSuccessPreImage, LedgerEntry,
-    LedgerKey, Limits, Operation, OperationResult, OperationResultTr, ReadXdr, ScErrorCode,
-    ScErrorType, ScVal, WriteXdr,
+    AccountId, ContractEvent, ContractIdPreimage, DiagnosticEvent, Hash, HostFunction, InvokeHostFunctionOp,
+    InvokeHostFunctionResult, InvokeHostFunctionSuccessPreImage, LedgerEntry, LedgerKey, Limits, Operation,
+    OperationResult, OperationResultTr, ReadXdr, ScErrorCode, ScErrorType, ScVal, WriteXdr,
 };
 
 use super::soroban::{Done, READ_EXCEEDED, Soroban, WRITE_EXCEEDED, size_for_rent};
@@ -37,9 +35,7 @@ pub(super) fn check(
     diagnostics: &mut Vec<DiagnosticEvent>,
 ) -> Result<(), InvokeHostFunctionResult> {
     match &op.host_function {
-        HostFunction::UploadContractWasm(wasm)
-            if wasm.len() > settings::MAX_CONTRACT_SIZE as usize =>
-        {
+        HostFunction::UploadContractWasm(wasm) if wasm.len() > settings::MAX_CONTRACT_SIZE as usize => {
             let reason = "uploaded Wasm size exceeds network config maximum contract size";
             let allowed = u64::from(settings::MAX_CONTRACT_SIZE);
             diagnostics.push(exceeded(Part::Budget, reason, wasm.len() as u64, allowed).event());
@@ -57,11 +53,7 @@ pub(super) fn check(
     }
 }
 
-pub(super) fn apply(
-    operation: &Operation,
-    op: &InvokeHostFunctionOp,
-    soroban: &mut Soroban<'_>,
-) -> Done {
+pub(super) fn apply(operation: &Operation, op: &InvokeHostFunctionOp, soroban: &mut Soroban<'_>) -> Done {
     match invoke(operation, op, soroban) {
         Ok(success) => {
             let hash = Hash(sha256(&success));
@@ -88,10 +80,7 @@ fn invoke(
     let source = unmuxed(soroban.tx.operation_source(operation));
     let output = run(op, &source, inputs, soroban)?;
     write_changes(&output, soroban)?;
-    let return_value = output
-        .encoded_invoke_result
-        .as_ref()
-        .map_err(|_| InvokeHostFunctionResult::Trapped)?;
+    let return_value = output.encoded_invoke_result.as_ref().map_err(|_| InvokeHostFunctionResult::Trapped)?;
     collect(return_value, &output.encoded_contract_events)
 }
 
@@ -101,20 +90,13 @@ fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Vec<HostInput>, InvokeHos
     let ledger = soroban.info.sequence_number;
     let mut inputs = Vec::new();
     let mut disk_read = 0_u32;
-    for key in resources
-        .footprint
-        .read_only
-        .iter()
-        .chain(resources.footprint.read_write.iter())
-    {
+    for key in resources.footprint.read_only.iter().chain(resources.footprint.read_write.iter()) {
         let stored = match soroban.entries.find(key, ledger) {
             Found::Missing => None,
             Found::Live(stored) => Some(stored.clone()),
             Found::Archived(_) => {
                 let reason = "trying to access an archived contract entry";
-                soroban
-                    .diagnostics
-                    .push(error(Part::Value, ScErrorCode::InvalidInput, reason).event());
+                soroban.diagnostics.push(error(Part::Value, ScErrorCode::InvalidInput, reason).event());
                 return Err(InvokeHostFunctionResult::EntryArchived);
             }
         };
@@ -122,10 +104,7 @@ fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Vec<HostInput>, InvokeHos
             inputs.push((None, None));
             continue;
         };
-        let bytes = stored
-            .entry
-            .to_xdr(Limits::none())
-            .map_err(|_| InvokeHostFunctionResult::Trapped)?;
+        let bytes = stored.entry.to_xdr(Limits::none()).map_err(|_| InvokeHostFunctionResult::Trapped)?;
         let bytes_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         if !soroban.is_storable(key, bytes_len) {
             return Err(InvokeHostFunctionResult::ResourceLimitExceeded);
@@ -166,17 +145,11 @@ fn run(
         config.memory_cost_params.clone(),
     )
     .map_err(|_| InvokeHostFunctionResult::Trapped)?;
-    let encode = |bytes: Result<Vec<u8>, stellar_xdr::Error>| {
-        bytes.map_err(|_| InvokeHostFunctionResult::Trapped)
-    };
+    let encode = |bytes: Result<Vec<u8>, stellar_xdr::Error>| bytes.map_err(|_| InvokeHostFunctionResult::Trapped);
     let function = encode(op.host_function.to_xdr(Limits::none()))?;
     let resources = encode(declared.to_xdr(Limits::none()))?;
     let account = encode(source.to_xdr(Limits::none()))?;
-    let auth = op
-        .auth
-        .iter()
-        .map(|entry| encode(entry.to_xdr(Limits::none())))
-        .collect::<Result<Vec<_>, _>>()?;
+    let auth = op.auth.iter().map(|entry| encode(entry.to_xdr(Limits::none()))).collect::<Result<Vec<_>, _>>()?;
     let mut diagnostics = Vec::new();
     // As the network's nodes do: a panic in the host fails the transaction, it doesn't stop the ledger.
     let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -198,12 +171,10 @@ fn run(
     }));
     soroban.diagnostics.append(&mut diagnostics);
     let output: Result<HostOutput, HostError> = outcome.unwrap_or_else(|_| {
-        Err(HostError::from(
-            soroban_env_host::Error::from_type_and_code(
-                ScErrorType::Context,
-                ScErrorCode::InternalError,
-            ),
-        ))
+        Err(HostError::from(soroban_env_host::Error::from_type_and_code(
+            ScErrorType::Context,
+            ScErrorCode::InternalError,
+        )))
     });
     match output {
         Ok(output) if output.encoded_invoke_result.is_ok() => Ok(output),
@@ -217,42 +188,30 @@ fn why_failed(budget: &Budget, soroban: &mut Soroban<'_>) -> InvokeHostFunctionR
     let declared = u64::from(soroban.data.resources.instructions);
     if used > declared {
         let reason = "operation instructions exceeds amount specified";
-        soroban
-            .diagnostics
-            .push(exceeded(Part::Budget, reason, used, declared).event());
+        soroban.diagnostics.push(exceeded(Part::Budget, reason, used, declared).event());
         return InvokeHostFunctionResult::ResourceLimitExceeded;
     }
     let memory = budget.get_mem_bytes_consumed().unwrap_or(0);
     let allowed = u64::from(soroban.config.tx_memory_limit);
     if memory > allowed {
         let reason = "operation memory usage exceeds network config limit";
-        soroban
-            .diagnostics
-            .push(exceeded(Part::Budget, reason, memory, allowed).event());
+        soroban.diagnostics.push(exceeded(Part::Budget, reason, memory, allowed).event());
         return InvokeHostFunctionResult::ResourceLimitExceeded;
     }
     InvokeHostFunctionResult::Trapped
 }
 
 /// Writes what the host changed, within the declared bytes, and pays rent and events.
-fn write_changes(
-    output: &HostOutput,
-    soroban: &mut Soroban<'_>,
-) -> Result<(), InvokeHostFunctionResult> {
+fn write_changes(output: &HostOutput, soroban: &mut Soroban<'_>) -> Result<(), InvokeHostFunctionResult> {
     let internal = InvokeHostFunctionResult::Trapped;
     let declared = soroban.data.resources.write_bytes;
     let mut written = 0_u32;
     for change in &output.ledger_changes {
-        let key = LedgerKey::from_xdr(&change.encoded_key, Limits::none())
-            .map_err(|_| internal.clone())?;
+        let key = LedgerKey::from_xdr(&change.encoded_key, Limits::none()).map_err(|_| internal.clone())?;
         let lives = change.ttl_change.as_ref();
         if change.read_only {
-            if let Some(life) =
-                lives.filter(|life| life.new_live_until_ledger > life.old_live_until_ledger)
-            {
-                soroban
-                    .entries
-                    .set_live_until(&key, life.new_live_until_ledger);
+            if let Some(life) = lives.filter(|life| life.new_live_until_ledger > life.old_live_until_ledger) {
+                soroban.entries.set_live_until(&key, life.new_live_until_ledger);
             }
             continue;
         }
@@ -269,40 +228,25 @@ fn write_changes(
             return Err(InvokeHostFunctionResult::ResourceLimitExceeded);
         }
         let entry = LedgerEntry::from_xdr(bytes, Limits::none()).map_err(|_| internal.clone())?;
-        soroban.entries.put(
-            entry.data,
-            entry.ext,
-            lives.map(|life| life.new_live_until_ledger),
-        );
+        soroban.entries.put(entry.data, entry.ext, lives.map(|life| life.new_live_until_ledger));
     }
     let events_size = output
         .encoded_contract_events
         .iter()
-        .fold(0_u32, |sum, event| {
-            sum.saturating_add(u32::try_from(event.len()).unwrap_or(u32::MAX))
-        });
+        .fold(0_u32, |sum, event| sum.saturating_add(u32::try_from(event.len()).unwrap_or(u32::MAX)));
     let allowed = settings::TX_MAX_EVENTS_SIZE;
-    if soroban.exceeds(
-        "total events size exceeds network config maximum",
-        events_size,
-        allowed,
-    ) {
+    if soroban.exceeds("total events size exceeds network config maximum", events_size, allowed) {
         return Err(InvokeHostFunctionResult::ResourceLimitExceeded);
     }
     // The return value counts as an event.
-    let returned = output
-        .encoded_invoke_result
-        .as_ref()
-        .map_or(0, |value| value.len());
+    let returned = output.encoded_invoke_result.as_ref().map_or(0, |value| value.len());
     let events_size = events_size.saturating_add(u32::try_from(returned).unwrap_or(u32::MAX));
     let reason = "return value pushes events size above network config maximum";
     if soroban.exceeds(reason, events_size, allowed) {
         return Err(InvokeHostFunctionResult::ResourceLimitExceeded);
     }
     let rent = soroban.rent(&extract_rent_changes(&output.ledger_changes));
-    soroban
-        .pay(rent, events_size)
-        .map_err(|_| InvokeHostFunctionResult::InsufficientRefundableFee)
+    soroban.pay(rent, events_size).map_err(|_| InvokeHostFunctionResult::InsufficientRefundableFee)
 }
 
 /// What the result's hash is of.
@@ -317,8 +261,7 @@ fn collect(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| internal.clone())?;
     Ok(InvokeHostFunctionSuccessPreImage {
-        return_value: ScVal::from_xdr(return_value, Limits::none())
-            .map_err(|_| internal.clone())?,
+        return_value: ScVal::from_xdr(return_value, Limits::none()).map_err(|_| internal.clone())?,
         events: events.try_into().map_err(|_| internal.clone())?,
     })
 }

@@ -1,14 +1,14 @@
 //! What an issuer does to others' trustlines: SetTrustLineFlags and Clawback.
 
 use stellar_xdr::{
-    AccountFlags, AccountId, Asset, ClawbackOp, ClawbackResult, SetTrustLineFlagsOp,
-    SetTrustLineFlagsResult, TrustLineFlags,
+    AccountFlags, AccountId, Asset, ClawbackOp, ClawbackResult, SetTrustLineFlagsOp, SetTrustLineFlagsResult,
+    TrustLineFlags,
 };
 
 use super::{Classic, asset_events};
 use crate::ledger::accounts::{
-    add_line_balance, find_account, find_trustline, has_flag, is_clawback_enabled, is_valid_asset,
-    issuer, trustline_asset, unmuxed,
+    add_line_balance, find_account, find_trustline, has_flag, is_clawback_enabled, is_valid_asset, issuer,
+    trustline_asset, unmuxed,
 };
 
 const AUTHORIZED: u32 = TrustLineFlags::AuthorizedFlag as u32;
@@ -17,21 +17,14 @@ const CLAWBACK: u32 = TrustLineFlags::TrustlineClawbackEnabledFlag as u32;
 
 /// How much a trustline may do: nothing, keep what it has, everything.
 fn level(flags: u32) -> u8 {
-    if flags & AUTHORIZED != 0 {
-        2
-    } else {
-        u8::from(flags & MAINTAIN != 0)
-    }
+    if flags & AUTHORIZED != 0 { 2 } else { u8::from(flags & MAINTAIN != 0) }
 }
 
 fn is_issued_by(asset: &Asset, source: &AccountId) -> bool {
     is_valid_asset(asset) && issuer(asset) == Some(source)
 }
 
-pub(super) fn check_flags(
-    op: &SetTrustLineFlagsOp,
-    source: &AccountId,
-) -> Result<(), SetTrustLineFlagsResult> {
+pub(super) fn check_flags(op: &SetTrustLineFlagsOp, source: &AccountId) -> Result<(), SetTrustLineFlagsResult> {
     let known = AUTHORIZED | MAINTAIN | CLAWBACK;
     let both_levels = AUTHORIZED | MAINTAIN;
     let well_formed = is_issued_by(&op.asset, source)
@@ -40,23 +33,14 @@ pub(super) fn check_flags(
         && op.set_flags & !(AUTHORIZED | MAINTAIN) == 0
         && op.set_flags & both_levels != both_levels
         && op.clear_flags & !known == 0;
-    if well_formed {
-        Ok(())
-    } else {
-        Err(SetTrustLineFlagsResult::Malformed)
-    }
+    if well_formed { Ok(()) } else { Err(SetTrustLineFlagsResult::Malformed) }
 }
 
-pub(super) fn apply_flags(
-    op: &SetTrustLineFlagsOp,
-    classic: &mut Classic<'_>,
-) -> SetTrustLineFlagsResult {
+pub(super) fn apply_flags(op: &SetTrustLineFlagsOp, classic: &mut Classic<'_>) -> SetTrustLineFlagsResult {
     let source = classic.source_id();
-    let revocable = find_account(classic.entries, &source)
-        .is_some_and(|issuer| has_flag(issuer, AccountFlags::RevocableFlag));
-    let Some(mut line) =
-        find_trustline(classic.entries, &op.trustor, &trustline_asset(&op.asset)).cloned()
-    else {
+    let revocable =
+        find_account(classic.entries, &source).is_some_and(|issuer| has_flag(issuer, AccountFlags::RevocableFlag));
+    let Some(mut line) = find_trustline(classic.entries, &op.trustor, &trustline_asset(&op.asset)).cloned() else {
         return SetTrustLineFlagsResult::NoTrustLine;
     };
     let flags = (line.flags & !op.clear_flags) | op.set_flags;
@@ -82,9 +66,7 @@ pub(super) fn check_clawback(op: &ClawbackOp, source: &AccountId) -> Result<(), 
 
 pub(super) fn apply_clawback(op: &ClawbackOp, classic: &mut Classic<'_>) -> ClawbackResult {
     let holder = unmuxed(&op.from);
-    let Some(mut line) =
-        find_trustline(classic.entries, &holder, &trustline_asset(&op.asset)).cloned()
-    else {
+    let Some(mut line) = find_trustline(classic.entries, &holder, &trustline_asset(&op.asset)).cloned() else {
         return ClawbackResult::NoTrust;
     };
     if !is_clawback_enabled(&line) {

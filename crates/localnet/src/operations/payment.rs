@@ -6,8 +6,8 @@ use stellar_xdr::{AccountId, Asset, PaymentOp, PaymentResult};
 use super::{Classic, asset_events};
 use crate::ledger::{
     accounts::{
-        add_balance, add_line_balance, available_balance, find_account, find_trustline,
-        is_authorized, is_valid_asset, issuer, trustline_asset, unmuxed,
+        add_balance, add_line_balance, available_balance, find_account, find_trustline, is_authorized, is_valid_asset,
+        issuer, trustline_asset, unmuxed,
     },
     entries::Entries,
 };
@@ -35,11 +35,7 @@ pub(super) fn apply(op: &PaymentOp, classic: &mut Classic<'_>) -> PaymentResult 
     PaymentResult::Success
 }
 
-fn receive(
-    entries: &mut Entries,
-    destination: &AccountId,
-    op: &PaymentOp,
-) -> Result<(), PaymentResult> {
+fn receive(entries: &mut Entries, destination: &AccountId, op: &PaymentOp) -> Result<(), PaymentResult> {
     let by_issuer = issuer(&op.asset) == Some(destination);
     let account = find_account(entries, destination).cloned();
     if op.asset == Asset::Native {
@@ -57,9 +53,8 @@ fn receive(
     if account.is_none() {
         return Err(PaymentResult::NoDestination);
     }
-    let mut line = find_trustline(entries, destination, &trustline_asset(&op.asset))
-        .cloned()
-        .ok_or(PaymentResult::NoTrust)?;
+    let mut line =
+        find_trustline(entries, destination, &trustline_asset(&op.asset)).cloned().ok_or(PaymentResult::NoTrust)?;
     if !is_authorized(&line) {
         return Err(PaymentResult::NotAuthorized);
     }
@@ -72,9 +67,7 @@ fn receive(
 
 fn send(entries: &mut Entries, source: &AccountId, op: &PaymentOp) -> Result<(), PaymentResult> {
     if op.asset == Asset::Native {
-        let mut account = find_account(entries, source)
-            .cloned()
-            .ok_or(PaymentResult::Underfunded)?;
+        let mut account = find_account(entries, source).cloned().ok_or(PaymentResult::Underfunded)?;
         if available_balance(&account) < op.amount || !add_balance(&mut account, -op.amount) {
             return Err(PaymentResult::Underfunded);
         }
@@ -84,9 +77,8 @@ fn send(entries: &mut Entries, source: &AccountId, op: &PaymentOp) -> Result<(),
     if issuer(&op.asset) == Some(source) {
         return Ok(());
     }
-    let mut line = find_trustline(entries, source, &trustline_asset(&op.asset))
-        .cloned()
-        .ok_or(PaymentResult::SrcNoTrust)?;
+    let mut line =
+        find_trustline(entries, source, &trustline_asset(&op.asset)).cloned().ok_or(PaymentResult::SrcNoTrust)?;
     if !is_authorized(&line) {
         return Err(PaymentResult::SrcNotAuthorized);
     }

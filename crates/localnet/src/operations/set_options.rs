@@ -1,15 +1,13 @@
 //! SetOptions: flags, thresholds, the master key's weight, ed25519 signers, home domain, inflation destination.
 
 use stellar_xdr::{
-    AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, AccountFlags, AccountId,
-    SetOptionsOp, SetOptionsResult, Signer, SignerKey, SponsorshipDescriptor, Uint256,
+    AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, AccountFlags, AccountId, SetOptionsOp, SetOptionsResult,
+    Signer, SignerKey, SponsorshipDescriptor, Uint256,
 };
 
 use super::{Classic, Unusual};
 use crate::{
-    ledger::accounts::{
-        NoSubentry, add_subentry, find_account, has_flag, public_key, remove_subentry,
-    },
+    ledger::accounts::{NoSubentry, add_subentry, find_account, has_flag, public_key, remove_subentry},
     transaction::signatures::Threshold,
 };
 
@@ -22,17 +20,8 @@ const MAX_SIGNERS: usize = 20;
 
 /// Changing who may sign needs the high threshold.
 pub(super) fn threshold(op: &SetOptionsOp) -> Threshold {
-    let weights = [
-        op.master_weight,
-        op.low_threshold,
-        op.med_threshold,
-        op.high_threshold,
-    ];
-    if op.signer.is_some() || weights.iter().any(Option::is_some) {
-        Threshold::High
-    } else {
-        Threshold::Medium
-    }
+    let weights = [op.master_weight, op.low_threshold, op.med_threshold, op.high_threshold];
+    if op.signer.is_some() || weights.iter().any(Option::is_some) { Threshold::High } else { Threshold::Medium }
 }
 
 pub(super) fn check(op: &SetOptionsOp, source: &AccountId) -> Result<(), SetOptionsResult> {
@@ -43,12 +32,7 @@ pub(super) fn check(op: &SetOptionsOp, source: &AccountId) -> Result<(), SetOpti
     if set & clear != 0 {
         return Err(SetOptionsResult::BadFlags);
     }
-    let weights = [
-        op.master_weight,
-        op.low_threshold,
-        op.med_threshold,
-        op.high_threshold,
-    ];
+    let weights = [op.master_weight, op.low_threshold, op.med_threshold, op.high_threshold];
     if weights.into_iter().flatten().any(|weight| weight > 255) {
         return Err(SetOptionsResult::ThresholdOutOfRange);
     }
@@ -59,24 +43,15 @@ pub(super) fn check(op: &SetOptionsOp, source: &AccountId) -> Result<(), SetOpti
         }
     }
     let printable = |byte: &u8| byte.is_ascii() && !byte.is_ascii_control();
-    if op
-        .home_domain
-        .as_ref()
-        .is_some_and(|domain| !domain.0.iter().all(printable))
-    {
+    if op.home_domain.as_ref().is_some_and(|domain| !domain.0.iter().all(printable)) {
         return Err(SetOptionsResult::InvalidHomeDomain);
     }
     Ok(())
 }
 
-pub(super) fn apply(
-    op: &SetOptionsOp,
-    classic: &mut Classic<'_>,
-) -> Result<SetOptionsResult, Unusual> {
+pub(super) fn apply(op: &SetOptionsOp, classic: &mut Classic<'_>) -> Result<SetOptionsResult, Unusual> {
     let source = classic.source_id();
-    let mut account = find_account(classic.entries, &source)
-        .cloned()
-        .ok_or(Unusual::NoAccount)?;
+    let mut account = find_account(classic.entries, &source).cloned().ok_or(Unusual::NoAccount)?;
     if let Some(destination) = &op.inflation_dest {
         if find_account(classic.entries, destination).is_none() {
             return Ok(SetOptionsResult::InvalidInflation);
@@ -89,12 +64,7 @@ pub(super) fn apply(
     if let Some(domain) = &op.home_domain {
         account.home_domain = domain.clone();
     }
-    let weights = [
-        op.master_weight,
-        op.low_threshold,
-        op.med_threshold,
-        op.high_threshold,
-    ];
+    let weights = [op.master_weight, op.low_threshold, op.med_threshold, op.high_threshold];
     for (place, weight) in account.thresholds.0.iter_mut().zip(weights) {
         if let Some(weight) = weight.and_then(|weight| u8::try_from(weight).ok()) {
             *place = weight;
@@ -120,9 +90,7 @@ fn change_flags(op: &SetOptionsOp, account: &mut AccountEntry) -> Result<(), Set
         return Err(SetOptionsResult::CantChange);
     }
     account.flags = (account.flags & !clear) | set;
-    if has_flag(account, AccountFlags::ClawbackEnabledFlag)
-        && !has_flag(account, AccountFlags::RevocableFlag)
-    {
+    if has_flag(account, AccountFlags::ClawbackEnabledFlag) && !has_flag(account, AccountFlags::RevocableFlag) {
         return Err(SetOptionsResult::AuthRevocableRequired);
     }
     Ok(())
@@ -158,9 +126,7 @@ fn change_signer(account: &mut AccountEntry, signer: &Signer) -> Result<(), Refu
                 Err(NoSubentry::TooMany) => return Err(Refusal::TooManySubentries),
             }
             signers.insert(at, signer.clone());
-            change_sponsors(account, |sponsors| {
-                sponsors.insert(at, SponsorshipDescriptor(None))
-            });
+            change_sponsors(account, |sponsors| sponsors.insert(at, SponsorshipDescriptor(None)));
         }
     }
     account.signers = signers.try_into().expect("20 signers at most");
@@ -168,17 +134,12 @@ fn change_signer(account: &mut AccountEntry, signer: &Signer) -> Result<(), Refu
 }
 
 /// Each signer has a place for its sponsor, once the account has that extension. Nobody is sponsored here.
-fn change_sponsors(
-    account: &mut AccountEntry,
-    change: impl FnOnce(&mut Vec<SponsorshipDescriptor>),
-) {
+fn change_sponsors(account: &mut AccountEntry, change: impl FnOnce(&mut Vec<SponsorshipDescriptor>)) {
     if let AccountEntryExt::V1(v1) = &mut account.ext
         && let AccountEntryExtensionV1Ext::V2(v2) = &mut v1.ext
     {
         let mut sponsors = v2.signer_sponsoring_i_ds.to_vec();
         change(&mut sponsors);
-        v2.signer_sponsoring_i_ds = sponsors
-            .try_into()
-            .expect("as many as there are signers, 20 at most");
+        v2.signer_sponsoring_i_ds = sponsors.try_into().expect("as many as there are signers, 20 at most");
     }
 }

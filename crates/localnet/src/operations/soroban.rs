@@ -8,8 +8,8 @@ use soroban_env_host::{
 };
 use soroban_simulation::NetworkConfig;
 use stellar_xdr::{
-    ContractDataDurability, ContractEvent, DiagnosticEvent, LedgerEntry, LedgerKey, Limits,
-    OperationResult, OperationResultTr, ScVal, SorobanTransactionData, WriteXdr,
+    ContractDataDurability, ContractEvent, DiagnosticEvent, LedgerEntry, LedgerKey, Limits, OperationResult,
+    OperationResultTr, ScVal, SorobanTransactionData, WriteXdr,
 };
 
 use crate::{
@@ -46,20 +46,12 @@ pub(crate) struct Done {
 impl Done {
     /// Nothing but a result.
     pub(crate) fn of(result: OperationResultTr) -> Self {
-        Self {
-            result: OperationResult::OpInner(result),
-            events: Vec::new(),
-            return_value: None,
-        }
+        Self { result: OperationResult::OpInner(result), events: Vec::new(), return_value: None }
     }
 
     /// Not a Soroban operation; validation lets none come here.
     pub(crate) fn unsupported() -> Self {
-        Self {
-            result: OperationResult::OpNotSupported,
-            events: Vec::new(),
-            return_value: None,
-        }
+        Self { result: OperationResult::OpNotSupported, events: Vec::new(), return_value: None }
     }
 }
 
@@ -76,18 +68,9 @@ pub(crate) struct Refundable {
 
 impl Refundable {
     /// Nothing used yet.
-    pub(crate) fn new(
-        tx: &Submitted,
-        data: &SorobanTransactionData,
-        config: &NetworkConfig,
-    ) -> Self {
+    pub(crate) fn new(tx: &Submitted, data: &SorobanTransactionData, config: &NetworkConfig) -> Self {
         let (fixed, _) = fees::resource_fees(tx, data, 0, &config.fee_configuration);
-        Self {
-            fixed,
-            at_most: data.resource_fee.saturating_sub(fixed),
-            rent: 0,
-            events: 0,
-        }
+        Self { fixed, at_most: data.resource_fee.saturating_sub(fixed), rent: 0, events: 0 }
     }
 
     /// What was used.
@@ -110,27 +93,16 @@ impl Soroban<'_> {
         let stroops = |fee: i64| u64::try_from(fee).unwrap_or(0);
         if rent > self.refundable.at_most {
             let reason = "refundable resource fee was not sufficient to cover the ledger storage rent: {} > {}";
-            let event = exceeded(
-                Part::Budget,
-                reason,
-                stroops(rent),
-                stroops(self.refundable.at_most),
-            );
+            let event = exceeded(Part::Budget, reason, stroops(rent), stroops(self.refundable.at_most));
             self.diagnostics.push(event.event());
             return Err(Insufficient);
         }
-        let (_, events) = fees::resource_fees(
-            self.tx,
-            self.data,
-            events_size,
-            &self.config.fee_configuration,
-        );
+        let (_, events) = fees::resource_fees(self.tx, self.data, events_size, &self.config.fee_configuration);
         let left = self.refundable.at_most - rent;
         if events > left {
             let reason = "refundable resource fee was not sufficient to cover the events fee after paying for ledger \
                           storage rent: {} > {}";
-            self.diagnostics
-                .push(exceeded(Part::Budget, reason, stroops(events), stroops(left)).event());
+            self.diagnostics.push(exceeded(Part::Budget, reason, stroops(events), stroops(left)).event());
             return Err(Insufficient);
         }
         self.refundable.rent = rent;
@@ -140,29 +112,22 @@ impl Soroban<'_> {
 
     /// Stroops for these changes of lives and sizes.
     pub(crate) fn rent(&self, changes: &[LedgerEntryRentChange]) -> i64 {
-        compute_rent_fee(
-            changes,
-            &self.config.rent_fee_configuration,
-            self.info.sequence_number,
-        )
+        compute_rent_fee(changes, &self.config.rent_fee_configuration, self.info.sequence_number)
     }
 
     /// Is the entry of a size that the network stores? Says so in a diagnostic event when not.
     pub(crate) fn is_storable(&mut self, key: &LedgerKey, size: u32) -> bool {
         let (reason, allowed) = match key {
-            LedgerKey::ContractCode(_) => (
-                "Wasm size exceeds network config maximum contract size",
-                settings::MAX_CONTRACT_SIZE,
-            ),
-            LedgerKey::ContractData(_) => (
-                "ContractData size exceeds network config maximum size",
-                settings::MAX_DATA_ENTRY_SIZE,
-            ),
+            LedgerKey::ContractCode(_) => {
+                ("Wasm size exceeds network config maximum contract size", settings::MAX_CONTRACT_SIZE)
+            }
+            LedgerKey::ContractData(_) => {
+                ("ContractData size exceeds network config maximum size", settings::MAX_DATA_ENTRY_SIZE)
+            }
             _ => return true,
         };
         if size > allowed {
-            self.diagnostics
-                .push(exceeded(Part::Budget, reason, u64::from(size), u64::from(allowed)).event());
+            self.diagnostics.push(exceeded(Part::Budget, reason, u64::from(size), u64::from(allowed)).event());
         }
         size <= allowed
     }
@@ -170,8 +135,7 @@ impl Soroban<'_> {
     /// Were more bytes used than declared? Says so in a diagnostic event.
     pub(crate) fn exceeds(&mut self, what: &'static str, used: u32, declared: u32) -> bool {
         if used > declared {
-            self.diagnostics
-                .push(exceeded(Part::Budget, what, u64::from(used), u64::from(declared)).event());
+            self.diagnostics.push(exceeded(Part::Budget, what, u64::from(used), u64::from(declared)).event());
         }
         used > declared
     }
@@ -186,11 +150,7 @@ pub(crate) struct Insufficient;
 
 /// Bytes of an entry's XDR.
 pub(crate) fn size(entry: &impl WriteXdr) -> u32 {
-    entry
-        .to_xdr(Limits::none())
-        .ok()
-        .and_then(|bytes| u32::try_from(bytes.len()).ok())
-        .unwrap_or(u32::MAX)
+    entry.to_xdr(Limits::none()).ok().and_then(|bytes| u32::try_from(bytes.len()).ok()).unwrap_or(u32::MAX)
 }
 
 /// Bytes that an entry counts in rent: its XDR and, for code, the memory that the parsed module takes. Computed on a
@@ -198,11 +158,7 @@ pub(crate) fn size(entry: &impl WriteXdr) -> u32 {
 ///
 /// # Errors
 /// The host's, when the settings make no budget.
-pub(crate) fn size_for_rent(
-    config: &NetworkConfig,
-    entry: &LedgerEntry,
-    xdr_size: u32,
-) -> Result<u32, HostError> {
+pub(crate) fn size_for_rent(config: &NetworkConfig, entry: &LedgerEntry, xdr_size: u32) -> Result<u32, HostError> {
     let budget = Budget::try_from_configs(
         u64::MAX,
         u64::MAX,

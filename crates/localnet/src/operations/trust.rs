@@ -1,23 +1,19 @@
 //! ChangeTrust: opening, changing and closing a trustline.
 
 use stellar_xdr::{
-    AccountFlags, AccountId, Asset, ChangeTrustAsset, ChangeTrustOp, ChangeTrustResult,
-    TrustLineEntry, TrustLineEntryExt, TrustLineFlags,
+    AccountFlags, AccountId, Asset, ChangeTrustAsset, ChangeTrustOp, ChangeTrustResult, TrustLineEntry,
+    TrustLineEntryExt, TrustLineFlags,
 };
 
 use super::{Classic, Unusual};
 use crate::ledger::accounts::{
-    NoSubentry, add_subentry, find_account, find_trustline, has_flag, is_valid_asset, issuer,
-    line_liabilities, remove_subentry, trustline_asset, trustline_key,
+    NoSubentry, add_subentry, find_account, find_trustline, has_flag, is_valid_asset, issuer, line_liabilities,
+    remove_subentry, trustline_asset, trustline_key,
 };
 
 pub(super) fn check(op: &ChangeTrustOp, source: &AccountId) -> Result<(), ChangeTrustResult> {
     match credit_asset(op) {
-        Some(asset)
-            if op.limit >= 0 && is_valid_asset(&asset) && issuer(&asset) != Some(source) =>
-        {
-            Ok(())
-        }
+        Some(asset) if op.limit >= 0 && is_valid_asset(&asset) && issuer(&asset) != Some(source) => Ok(()),
         _ => Err(ChangeTrustResult::Malformed),
     }
 }
@@ -31,10 +27,7 @@ fn credit_asset(op: &ChangeTrustOp) -> Option<Asset> {
     }
 }
 
-pub(super) fn apply(
-    op: &ChangeTrustOp,
-    classic: &mut Classic<'_>,
-) -> Result<ChangeTrustResult, Unusual> {
+pub(super) fn apply(op: &ChangeTrustOp, classic: &mut Classic<'_>) -> Result<ChangeTrustResult, Unusual> {
     let Some(asset) = credit_asset(op) else {
         return Ok(ChangeTrustResult::Malformed);
     };
@@ -46,12 +39,7 @@ pub(super) fn apply(
     }
 }
 
-fn change(
-    op: &ChangeTrustOp,
-    classic: &mut Classic<'_>,
-    asset: &Asset,
-    mut line: TrustLineEntry,
-) -> ChangeTrustResult {
+fn change(op: &ChangeTrustOp, classic: &mut Classic<'_>, asset: &Asset, mut line: TrustLineEntry) -> ChangeTrustResult {
     if op.limit < line.balance.saturating_add(line_liabilities(&line).buying) {
         return ChangeTrustResult::InvalidLimit;
     }
@@ -72,16 +60,11 @@ fn change(
     ChangeTrustResult::Success
 }
 
-fn open(
-    op: &ChangeTrustOp,
-    classic: &mut Classic<'_>,
-    asset: &Asset,
-) -> Result<ChangeTrustResult, Unusual> {
+fn open(op: &ChangeTrustOp, classic: &mut Classic<'_>, asset: &Asset) -> Result<ChangeTrustResult, Unusual> {
     if op.limit == 0 {
         return Ok(ChangeTrustResult::InvalidLimit);
     }
-    let Some(issuer) = issuer(asset).and_then(|issuer| find_account(classic.entries, issuer))
-    else {
+    let Some(issuer) = issuer(asset).and_then(|issuer| find_account(classic.entries, issuer)) else {
         return Ok(ChangeTrustResult::NoIssuer);
     };
     let mut flags = 0;
@@ -92,9 +75,7 @@ fn open(
         flags |= TrustLineFlags::TrustlineClawbackEnabledFlag as u32;
     }
     let source = classic.source_id();
-    let mut account = find_account(classic.entries, &source)
-        .cloned()
-        .ok_or(Unusual::NoAccount)?;
+    let mut account = find_account(classic.entries, &source).cloned().ok_or(Unusual::NoAccount)?;
     match add_subentry(&mut account) {
         Ok(()) => {}
         Err(NoSubentry::LowReserve) => return Ok(ChangeTrustResult::LowReserve),

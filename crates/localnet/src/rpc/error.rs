@@ -13,11 +13,7 @@ pub(crate) struct RpcError {
 
 impl RpcError {
     fn new(code: i32, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            data: None,
-        }
+        Self { code, message: message.into(), data: None }
     }
 
     pub(crate) fn parse(message: impl Into<String>) -> Self {
@@ -29,10 +25,7 @@ impl RpcError {
     }
 
     pub(crate) fn method_not_found(method: &str) -> Self {
-        Self {
-            data: Some(method.to_owned()),
-            ..Self::new(-32_601, "method not found")
-        }
+        Self { data: Some(method.to_owned()), ..Self::new(-32_601, "method not found") }
     }
 
     pub(crate) fn invalid_params(message: impl Into<String>) -> Self {

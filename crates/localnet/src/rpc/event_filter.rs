@@ -53,9 +53,7 @@ pub(super) fn read(sent: &[SentFilter]) -> Result<Vec<Filter>, String> {
     }
     sent.iter()
         .zip(1..)
-        .map(|(filter, place)| {
-            read_one(filter).map_err(|error| format!("filter {place} invalid: {error}"))
-        })
+        .map(|(filter, place)| read_one(filter).map_err(|error| format!("filter {place} invalid: {error}")))
         .collect()
 }
 
@@ -67,16 +65,11 @@ fn read_one(sent: &SentFilter) -> Result<Filter, String> {
         .map(|kind| match kind {
             "system" => Ok(ContractEventType::System),
             "contract" => Ok(ContractEventType::Contract),
-            _ => Err(
-                "filter type invalid: if set, type must be either 'system' or 'contract'"
-                    .to_owned(),
-            ),
+            _ => Err("filter type invalid: if set, type must be either 'system' or 'contract'".to_owned()),
         })
         .collect::<Result<_, _>>()?;
     if sent.contract_ids.len() > MAX_CONTRACT_IDS {
-        return Err(format!(
-            "maximum {MAX_CONTRACT_IDS} contract IDs per filter"
-        ));
+        return Err(format!("maximum {MAX_CONTRACT_IDS} contract IDs per filter"));
     }
     if sent.topics.len() > MAX_TOPIC_FILTERS {
         return Err(format!("maximum {MAX_TOPIC_FILTERS} topics per filter"));
@@ -94,15 +87,9 @@ fn read_one(sent: &SentFilter) -> Result<Filter, String> {
         .topics
         .iter()
         .zip(1..)
-        .map(|(topic, place)| {
-            read_topic(topic).map_err(|error| format!("topic {place} invalid: {error}"))
-        })
+        .map(|(topic, place)| read_topic(topic).map_err(|error| format!("topic {place} invalid: {error}")))
         .collect::<Result<_, _>>()?;
-    Ok(Filter {
-        kinds,
-        contracts,
-        topics,
-    })
+    Ok(Filter { kinds, contracts, topics })
 }
 
 fn read_topic(sent: &[String]) -> Result<TopicFilter, String> {
@@ -112,24 +99,19 @@ fn read_topic(sent: &[String]) -> Result<TopicFilter, String> {
         segments => (segments, false),
     };
     if let Some(at) = segments.iter().position(|segment| segment == "**") {
-        return Err(format!(
-            "segment {} invalid: wildcard '**' is only allowed as the last segment",
-            at + 1
-        ));
+        return Err(format!("segment {} invalid: wildcard '**' is only allowed as the last segment", at + 1));
     }
     if segments.len() > MAX_SEGMENTS {
-        return Err(format!(
-            "topic cannot have more than {MAX_SEGMENTS} segments"
-        ));
+        return Err(format!("topic cannot have more than {MAX_SEGMENTS} segments"));
     }
     let segments = segments
         .iter()
         .zip(1..)
         .map(|(segment, place)| match segment.as_str() {
             "*" => Ok(Segment::Any),
-            base64 => decode(base64).map(Segment::Is).ok_or_else(|| {
-                format!("segment {place} invalid: neither '*' nor an ScVal in base64")
-            }),
+            base64 => decode(base64)
+                .map(Segment::Is)
+                .ok_or_else(|| format!("segment {place} invalid: neither '*' nor an ScVal in base64")),
         })
         .collect::<Result<_, _>>()?;
     Ok(TopicFilter { segments, open })
@@ -145,29 +127,20 @@ impl Filter {
         let contract = event.contract_id.as_ref().map(|id| id.0.0);
         let ContractEventBody::V0(body) = &event.body;
         (self.kinds.is_empty() || self.kinds.contains(&event.type_))
-            && (self.contracts.is_empty()
-                || contract.is_some_and(|id| self.contracts.contains(&id)))
-            && (self.topics.is_empty()
-                || self.topics.iter().any(|topic| topic.matches(&body.topics)))
+            && (self.contracts.is_empty() || contract.is_some_and(|id| self.contracts.contains(&id)))
+            && (self.topics.is_empty() || self.topics.iter().any(|topic| topic.matches(&body.topics)))
     }
 }
 
 impl TopicFilter {
     fn matches(&self, topics: &[ScVal]) -> bool {
-        let right_number = if self.open {
-            topics.len() >= self.segments.len()
-        } else {
-            topics.len() == self.segments.len()
-        };
+        let right_number =
+            if self.open { topics.len() >= self.segments.len() } else { topics.len() == self.segments.len() };
         right_number
-            && self
-                .segments
-                .iter()
-                .zip(topics)
-                .all(|(segment, topic)| match segment {
-                    Segment::Any => true,
-                    Segment::Is(value) => value == topic,
-                })
+            && self.segments.iter().zip(topics).all(|(segment, topic)| match segment {
+                Segment::Any => true,
+                Segment::Is(value) => value == topic,
+            })
     }
 }
 
@@ -175,9 +148,7 @@ impl TopicFilter {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use stellar_xdr::{
-        ContractEventV0, ContractId, ExtensionPoint, Hash, Limits, ScSymbol, WriteXdr,
-    };
+    use stellar_xdr::{ContractEventV0, ContractId, ExtensionPoint, Hash, Limits, ScSymbol, WriteXdr};
 
     use super::*;
 
@@ -195,20 +166,13 @@ mod tests {
             ext: ExtensionPoint::V0,
             contract_id: Some(ContractId(Hash([3; 32]))),
             type_: ContractEventType::Contract,
-            body: ContractEventBody::V0(ContractEventV0 {
-                topics: topics.try_into().unwrap(),
-                data: ScVal::Void,
-            }),
+            body: ContractEventBody::V0(ContractEventV0 { topics: topics.try_into().unwrap(), data: ScVal::Void }),
         }
     }
 
     fn topic(segments: &[&str]) -> Vec<Filter> {
         let topics = vec![segments.iter().map(|text| (*text).to_owned()).collect()];
-        read(&[SentFilter {
-            topics,
-            ..SentFilter::default()
-        }])
-        .unwrap()
+        read(&[SentFilter { topics, ..SentFilter::default() }]).unwrap()
     }
 
     #[test]
@@ -224,11 +188,7 @@ mod tests {
             (&["**"], &[], true),
         ];
         for (filter, topics, expected) in cases {
-            assert_eq!(
-                matches(&topic(filter), &event(topics)),
-                expected,
-                "{filter:?} on {topics:?}"
-            );
+            assert_eq!(matches(&topic(filter), &event(topics)), expected, "{filter:?} on {topics:?}");
         }
     }
 
@@ -236,43 +196,25 @@ mod tests {
     fn contracts_and_kinds_narrow_and_several_filters_widen() {
         let here = stellar_strkey::Contract([3; 32]).to_string().to_string();
         let elsewhere = stellar_strkey::Contract([4; 32]).to_string().to_string();
-        let by_contract = |id: &str| SentFilter {
-            contract_ids: vec![id.to_owned()],
-            ..SentFilter::default()
-        };
-        let by_kind = |kinds: &str| SentFilter {
-            kinds: kinds.to_owned(),
-            ..SentFilter::default()
-        };
+        let by_contract = |id: &str| SentFilter { contract_ids: vec![id.to_owned()], ..SentFilter::default() };
+        let by_kind = |kinds: &str| SentFilter { kinds: kinds.to_owned(), ..SentFilter::default() };
         let event = event(&["x"]);
         assert!(matches(&read(&[by_contract(&here)]).unwrap(), &event));
         assert!(!matches(&read(&[by_contract(&elsewhere)]).unwrap(), &event));
-        assert!(matches(
-            &read(&[by_contract(&elsewhere), by_kind("contract")]).unwrap(),
-            &event
-        ));
+        assert!(matches(&read(&[by_contract(&elsewhere), by_kind("contract")]).unwrap(), &event));
         assert!(!matches(&read(&[by_kind("system")]).unwrap(), &event));
-        assert!(matches(
-            &read(&[by_kind("system,contract")]).unwrap(),
-            &event
-        ));
+        assert!(matches(&read(&[by_kind("system,contract")]).unwrap(), &event));
         assert!(matches(&[], &event));
     }
 
     #[test]
     fn what_is_wrong_is_named_by_its_place() {
         let filter = |topics: Vec<Vec<&str>>| SentFilter {
-            topics: topics
-                .into_iter()
-                .map(|t| t.into_iter().map(str::to_owned).collect())
-                .collect(),
+            topics: topics.into_iter().map(|t| t.into_iter().map(str::to_owned).collect()).collect(),
             ..SentFilter::default()
         };
         let cases = [
-            (
-                vec![filter(vec![vec![]])],
-                "filter 1 invalid: topic 1 invalid: topic must have at least 1 segment",
-            ),
+            (vec![filter(vec![vec![]])], "filter 1 invalid: topic 1 invalid: topic must have at least 1 segment"),
             (
                 vec![filter(vec![vec!["*"], vec!["**", "*"]])],
                 "filter 1 invalid: topic 2 invalid: segment 1 invalid: wildcard '**' is only allowed as the last segment",
@@ -282,26 +224,14 @@ mod tests {
                 "filter 1 invalid: topic 1 invalid: topic cannot have more than 4 segments",
             ),
             (
-                vec![
-                    SentFilter::default(),
-                    SentFilter {
-                        kinds: "diagnostic".to_owned(),
-                        ..SentFilter::default()
-                    },
-                ],
+                vec![SentFilter::default(), SentFilter { kinds: "diagnostic".to_owned(), ..SentFilter::default() }],
                 "filter 2 invalid: filter type invalid: if set, type must be either 'system' or 'contract'",
             ),
             (
-                vec![SentFilter {
-                    contract_ids: vec!["C".to_owned()],
-                    ..SentFilter::default()
-                }],
+                vec![SentFilter { contract_ids: vec!["C".to_owned()], ..SentFilter::default() }],
                 "filter 1 invalid: contract ID 1 invalid",
             ),
-            (
-                (0..6).map(|_| SentFilter::default()).collect(),
-                "maximum 5 filters per request",
-            ),
+            ((0..6).map(|_| SentFilter::default()).collect(), "maximum 5 filters per request"),
         ];
         for (sent, expected) in cases {
             assert_eq!(read(&sent).unwrap_err(), expected);

@@ -72,23 +72,16 @@ struct Event {
 /// and its cursor goes on from there.
 pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
     check_format(request.xdr_format.as_deref())?;
-    let cursor = match request
-        .pagination
-        .as_ref()
-        .and_then(|page| page.cursor.as_deref())
-    {
+    let cursor = match request.pagination.as_ref().and_then(|page| page.cursor.as_deref()) {
         None => None,
         Some(text) => {
-            let cursor = Cursor::parse(text).ok_or_else(|| {
-                RpcError::invalid_params(format!("invalid parameters: invalid event id {text}"))
-            })?;
+            let cursor = Cursor::parse(text)
+                .ok_or_else(|| RpcError::invalid_params(format!("invalid parameters: invalid event id {text}")))?;
             Some(cursor)
         }
     };
     if cursor.is_some() && (request.start_ledger != 0 || request.end_ledger != 0) {
-        return Err(RpcError::invalid_params(
-            "ledger ranges and cursor cannot both be set",
-        ));
+        return Err(RpcError::invalid_params("ledger ranges and cursor cannot both be set"));
     }
     if cursor.is_none() && request.start_ledger == 0 {
         return Err(RpcError::invalid_params("startLedger must be positive"));
@@ -96,14 +89,12 @@ pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
     let limit = match request.pagination.map_or(0, |page| page.limit) {
         0 => DEFAULT_LIMIT,
         limit if limit > MAX_LIMIT => {
-            return Err(RpcError::invalid_params(format!(
-                "limit must not exceed {MAX_LIMIT}"
-            )));
+            return Err(RpcError::invalid_params(format!("limit must not exceed {MAX_LIMIT}")));
         }
         limit => limit,
     };
-    let filters = event_filter::read(request.filters.as_deref().unwrap_or_default())
-        .map_err(RpcError::invalid_params)?;
+    let filters =
+        event_filter::read(request.filters.as_deref().unwrap_or_default()).map_err(RpcError::invalid_params)?;
 
     let (newest, oldest) = (node.history.newest(), node.history.oldest());
     let start = cursor.map_or(request.start_ledger, |cursor| cursor.ledger);
@@ -113,9 +104,7 @@ pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
             oldest.sequence, newest.sequence
         )));
     }
-    let mut end = start
-        .saturating_add(SCAN_LIMIT)
-        .min(newest.sequence.saturating_add(1));
+    let mut end = start.saturating_add(SCAN_LIMIT).min(newest.sequence.saturating_add(1));
     if request.end_ledger != 0 {
         end = end.min(request.end_ledger);
     }
@@ -123,9 +112,7 @@ pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
     'ledgers: for ledger in node.history.range(start, end) {
         let closed_at = rfc3339(ledger.header.close_time());
         for stored in &ledger.events {
-            if cursor.is_some_and(|cursor| stored.cursor <= cursor)
-                || !event_filter::matches(&filters, &stored.event)
-            {
+            if cursor.is_some_and(|cursor| stored.cursor <= cursor) || !event_filter::matches(&filters, &stored.event) {
                 continue;
             }
             found.push(event(stored, &closed_at)?);
@@ -181,16 +168,11 @@ fn rfc3339(seconds: u64) -> String {
     const DAYS_OF_ERA: u64 = 146_097;
     let days = seconds / 86_400 + DAYS_TO_EPOCH;
     let (era, day_of_era) = (days / DAYS_OF_ERA, days % DAYS_OF_ERA);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

@@ -58,21 +58,10 @@ pub(super) fn get(node: &Node) -> Answer {
     }
 }
 
-fn window(
-    node: &Node,
-    ledgers: u32,
-    fee: impl Fn(&ClosedTransaction) -> Option<u64>,
-) -> Distribution {
+fn window(node: &Node, ledgers: u32, fee: impl Fn(&ClosedTransaction) -> Option<u64>) -> Distribution {
     let end = node.history.newest().sequence.saturating_add(1);
-    let start = end
-        .saturating_sub(ledgers)
-        .max(node.history.oldest().sequence);
-    let fees = node
-        .history
-        .range(start, end)
-        .flat_map(|ledger| &ledger.transactions)
-        .filter_map(fee)
-        .collect();
+    let start = end.saturating_sub(ledgers).max(node.history.oldest().sequence);
+    let fees = node.history.range(start, end).flat_map(|ledger| &ledger.transactions).filter_map(fee).collect();
     distribution(fees, end - start)
 }
 
@@ -81,10 +70,7 @@ fn distribution(mut fees: Vec<u64>, ledgers: u32) -> Distribution {
     // Nearest rank: the least fee that at least `percent` of all are not above.
     let percentile = |percent: usize| {
         let rank = (percent * fees.len()).div_ceil(100);
-        fees.get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or(0)
-            .to_string()
+        fees.get(rank.saturating_sub(1)).copied().unwrap_or(0).to_string()
     };
     Distribution {
         max: fees.last().copied().unwrap_or(0).to_string(),
@@ -124,30 +110,14 @@ mod tests {
     #[test]
     fn percentiles_are_nearest_ranks() {
         let stats = distribution(vec![300, 100, 100, 200], 7);
-        assert_eq!(
-            (stats.min.as_str(), stats.max.as_str(), stats.mode.as_str()),
-            ("100", "300", "100")
-        );
-        assert_eq!(
-            (stats.p50.as_str(), stats.p60.as_str(), stats.p90.as_str()),
-            ("100", "200", "300")
-        );
-        assert_eq!(
-            (stats.transaction_count.as_str(), stats.ledger_count),
-            ("4", 7)
-        );
+        assert_eq!((stats.min.as_str(), stats.max.as_str(), stats.mode.as_str()), ("100", "300", "100"));
+        assert_eq!((stats.p50.as_str(), stats.p60.as_str(), stats.p90.as_str()), ("100", "200", "300"));
+        assert_eq!((stats.transaction_count.as_str(), stats.ledger_count), ("4", 7));
     }
 
     #[test]
     fn no_fees_make_zeros() {
         let stats = distribution(Vec::new(), 7);
-        assert_eq!(
-            (
-                stats.p99.as_str(),
-                stats.transaction_count.as_str(),
-                stats.ledger_count
-            ),
-            ("0", "0", 0)
-        );
+        assert_eq!((stats.p99.as_str(), stats.transaction_count.as_str(), stats.ledger_count), ("0", "0", 0));
     }
 }

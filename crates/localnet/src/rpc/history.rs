@@ -48,23 +48,14 @@ struct Transaction {
 
 /// Checks the page and answers its size and cursor.
 fn page(node: &Node, request: &Request) -> Result<(usize, Option<u64>), RpcError> {
-    let (first, last) = (
-        node.history.oldest().sequence,
-        node.history.newest().sequence,
-    );
+    let (first, last) = (node.history.oldest().sequence, node.history.newest().sequence);
     let none = Pagination::default();
     let pagination = request.pagination.as_ref().unwrap_or(&none);
     let start = request.start_ledger;
     if pagination.limit > MAX_LIMIT {
-        return Err(RpcError::invalid_request(format!(
-            "limit must not exceed {MAX_LIMIT}"
-        )));
+        return Err(RpcError::invalid_request(format!("limit must not exceed {MAX_LIMIT}")));
     }
-    let limit = if pagination.limit == 0 {
-        DEFAULT_LIMIT
-    } else {
-        pagination.limit
-    };
+    let limit = if pagination.limit == 0 { DEFAULT_LIMIT } else { pagination.limit };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     if pagination.cursor.is_empty() {
         if start < first || start > last {
@@ -81,9 +72,10 @@ fn page(node: &Node, request: &Request) -> Result<(usize, Option<u64>), RpcError
             pagination.cursor
         )));
     }
-    let cursor = pagination.cursor.parse().map_err(|_| {
-        RpcError::invalid_params(format!("cursor '{}' is not a number", pagination.cursor))
-    })?;
+    let cursor = pagination
+        .cursor
+        .parse()
+        .map_err(|_| RpcError::invalid_params(format!("cursor '{}' is not a number", pagination.cursor)))?;
     Ok((limit, Some(cursor)))
 }
 
@@ -93,21 +85,14 @@ pub(super) fn transactions(node: &Node, request: Request) -> Result<Transactions
     let (newest, oldest) = (node.history.newest(), node.history.oldest());
     let after = match cursor {
         None => Cursor::start_of(request.start_ledger),
-        Some(position) => Cursor::parse(&format!("{position}-0")).ok_or_else(|| {
-            RpcError::invalid_params(format!("cursor '{position}' is not a position"))
-        })?,
+        Some(position) => Cursor::parse(&format!("{position}-0"))
+            .ok_or_else(|| RpcError::invalid_params(format!("cursor '{position}' is not a position")))?,
     };
     let mut transactions = Vec::new();
     let mut last = after;
-    'ledgers: for ledger in node
-        .history
-        .range(after.ledger, newest.sequence.saturating_add(1))
-    {
+    'ledgers: for ledger in node.history.range(after.ledger, newest.sequence.saturating_add(1)) {
         let sequence = ledger.header.header.ledger_seq;
-        last = Cursor {
-            operation: 1,
-            ..Cursor::start_of(sequence)
-        };
+        last = Cursor { operation: 1, ..Cursor::start_of(sequence) };
         for (tx, order) in ledger.transactions.iter().zip(1_u32..) {
             if sequence == after.ledger && order <= after.transaction {
                 continue;
@@ -185,10 +170,7 @@ pub(super) fn ledgers(node: &Node, request: Request) -> Result<Ledgers, RpcError
             })
         })
         .collect::<Result<Vec<_>, RpcError>>()?;
-    let cursor = ledgers
-        .last()
-        .map_or(start.saturating_sub(1), |ledger| ledger.sequence)
-        .to_string();
+    let cursor = ledgers.last().map_or(start.saturating_sub(1), |ledger| ledger.sequence).to_string();
     Ok(Ledgers {
         ledgers,
         latest_ledger: newest.sequence,

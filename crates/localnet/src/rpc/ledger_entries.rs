@@ -49,23 +49,16 @@ pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
     }
     let mut keys = Vec::new();
     for (index, text) in request.keys.iter().enumerate() {
-        let key: LedgerKey = decode(text).ok_or_else(|| {
-            RpcError::invalid_params(format!(
-                "cannot unmarshal key value {text} at index {index}"
-            ))
-        })?;
+        let key: LedgerKey = decode(text)
+            .ok_or_else(|| RpcError::invalid_params(format!("cannot unmarshal key value {text} at index {index}")))?;
         if matches!(key, LedgerKey::Ttl(_)) {
-            return Err(RpcError::invalid_params(
-                "ledger ttl entries cannot be queried directly",
-            ));
+            return Err(RpcError::invalid_params("ledger ttl entries cannot be queried directly"));
         }
         keys.push(key);
     }
     let mut seen = BTreeSet::new();
     if !keys.iter().all(|key| seen.insert(key)) {
-        return Err(RpcError::internal(
-            "could not query captive core: Duplicate keys",
-        ));
+        return Err(RpcError::internal("could not query captive core: Duplicate keys"));
     }
     let latest = node.history.newest().sequence;
     let mut entries = Vec::new();
@@ -83,8 +76,5 @@ pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
             ext_xdr: encode(&stored.entry.ext)?,
         });
     }
-    Ok(Answer {
-        entries,
-        latest_ledger: latest,
-    })
+    Ok(Answer { entries, latest_ledger: latest })
 }

@@ -78,11 +78,7 @@ impl Answer {
             Ok(value) => Outcome::Result(value),
             Err(error) => Outcome::Error(error),
         };
-        Self {
-            jsonrpc: "2.0",
-            id,
-            outcome,
-        }
+        Self { jsonrpc: "2.0", id, outcome }
     }
 }
 
@@ -95,21 +91,15 @@ async fn serve(State(node): State<Handle>, body: Bytes) -> Response {
         }
     };
     match body {
-        Value::Array(calls) if calls.is_empty() => Json(Answer::new(
-            Value::Null,
-            Err(RpcError::invalid_request("empty request batch")),
-        ))
-        .into_response(),
+        Value::Array(calls) if calls.is_empty() => {
+            Json(Answer::new(Value::Null, Err(RpcError::invalid_request("empty request batch")))).into_response()
+        }
         Value::Array(calls) => {
             let mut answers = Vec::new();
             for one in calls {
                 answers.extend(answer(&node, one).await);
             }
-            if answers.is_empty() {
-                StatusCode::NO_CONTENT.into_response()
-            } else {
-                Json(answers).into_response()
-            }
+            if answers.is_empty() { StatusCode::NO_CONTENT.into_response() } else { Json(answers).into_response() }
         }
         one => match answer(&node, one).await {
             Some(answer) => Json(answer).into_response(),
@@ -124,26 +114,13 @@ async fn answer(node: &Handle, request: Value) -> Option<Answer> {
     let parsed = match serde_json::from_value::<Call>(request) {
         Ok(parsed) if parsed.jsonrpc.as_deref() == Some("2.0") => parsed,
         Ok(_) => {
-            return Some(Answer::new(
-                id,
-                Err(RpcError::invalid_request("invalid version marker")),
-            ));
+            return Some(Answer::new(id, Err(RpcError::invalid_request("invalid version marker"))));
         }
         Err(error) => {
-            return Some(Answer::new(
-                id,
-                Err(RpcError::invalid_request(format!(
-                    "invalid request: {error}"
-                ))),
-            ));
+            return Some(Answer::new(id, Err(RpcError::invalid_request(format!("invalid request: {error}")))));
         }
     };
-    let Call {
-        id: given,
-        method,
-        params,
-        ..
-    } = parsed;
+    let Call { id: given, method, params, .. } = parsed;
     let outcome = node
         .call(move |node| call(node, &method, params))
         .await
@@ -159,15 +136,10 @@ struct FriendbotQuery {
 /// Answers as Horizon does, which is what friendbots answer with.
 async fn friendbot(State(node): State<Handle>, Query(query): Query<FriendbotQuery>) -> Response {
     let Some(text) = query.addr else {
-        return problem(
-            StatusCode::BAD_REQUEST,
-            "no address given: ask for /friendbot?addr=G...",
-        );
+        return problem(StatusCode::BAD_REQUEST, "no address given: ask for /friendbot?addr=G...");
     };
     let Ok(key) = text.parse::<stellar_strkey::ed25519::PublicKey>() else {
-        let detail = format!(
-            "'{text}' is not an account's address: expected G and 55 more letters and digits"
-        );
+        let detail = format!("'{text}' is not an account's address: expected G and 55 more letters and digits");
         return problem(StatusCode::BAD_REQUEST, &detail);
     };
     let account = account_id(key.0);
@@ -186,21 +158,11 @@ async fn friendbot(State(node): State<Handle>, Query(query): Query<FriendbotQuer
         Err(stopped) => return problem(StatusCode::SERVICE_UNAVAILABLE, &stopped.to_string()),
     };
     match funding {
-        Funding::Closed {
-            ledger,
-            transaction,
-        } => {
+        Funding::Closed { ledger, transaction } => {
             let meta = TransactionMeta::V4(transaction.meta.clone());
-            let parts = (
-                encode(&transaction.envelope),
-                encode(&transaction.result),
-                encode(&meta),
-            );
+            let parts = (encode(&transaction.envelope), encode(&transaction.result), encode(&meta));
             let (Ok(envelope), Ok(result), Ok(meta)) = parts else {
-                return problem(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the transaction does not encode",
-                );
+                return problem(StatusCode::INTERNAL_SERVER_ERROR, "the transaction does not encode");
             };
             Json(json!({
                 "hash": hex::encode(transaction.hash),
@@ -214,9 +176,8 @@ async fn friendbot(State(node): State<Handle>, Query(query): Query<FriendbotQuer
         }
         Funding::Exists => {
             // stellar-cli knows the first words, the JavaScript SDK the last one: both take it for success.
-            let detail = format!(
-                "account already funded to starting balance: {text} exists (createAccountAlreadyExist)"
-            );
+            let detail =
+                format!("account already funded to starting balance: {text} exists (createAccountAlreadyExist)");
             problem(StatusCode::BAD_REQUEST, &detail)
         }
         Funding::Dropped => problem(
@@ -233,10 +194,5 @@ fn problem(status: StatusCode, detail: &str) -> Response {
         "status": status.as_u16(),
         "detail": detail,
     }));
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/problem+json")],
-        body,
-    )
-        .into_response()
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
 }

@@ -75,10 +75,7 @@ struct StateChange {
 }
 
 pub(super) fn simulate(node: &Node, request: Request) -> Result<Answer, RpcError> {
-    let refused = |error: &str| Answer {
-        error: Some(error.to_owned()),
-        ..Answer::default()
-    };
+    let refused = |error: &str| Answer { error: Some(error.to_owned()), ..Answer::default() };
     if let Err(error) = check_format(request.xdr_format.as_deref()) {
         return Ok(refused(&error.message));
     }
@@ -96,15 +93,11 @@ pub(super) fn simulate(node: &Node, request: Request) -> Result<Answer, RpcError
 ///
 /// # Errors
 /// The public server's texts.
-pub(crate) fn record_or_enforce(
-    node: &Node,
-    envelope: TransactionEnvelope,
-) -> Result<Simulation, String> {
+pub(crate) fn record_or_enforce(node: &Node, envelope: TransactionEnvelope) -> Result<Simulation, String> {
     let auth = |operation: &Operation| match &operation.body {
-        OperationBody::InvokeHostFunction(op) if op.auth.is_empty() => Ok(AuthMode::Record {
-            allow_nonroot: true,
-            address_v2: false,
-        }),
+        OperationBody::InvokeHostFunction(op) if op.auth.is_empty() => {
+            Ok(AuthMode::Record { allow_nonroot: true, address_v2: false })
+        }
         OperationBody::InvokeHostFunction(_)
         | OperationBody::ExtendFootprintTtl(_)
         | OperationBody::RestoreFootprint(_) => Ok(AuthMode::Enforce),
@@ -120,52 +113,36 @@ fn judge(
     auth: impl FnOnce(&Operation) -> Result<AuthMode, String>,
     resources: Option<&ResourceConfig>,
 ) -> Result<Simulation, String> {
-    let tx = Submitted::new(envelope, node.network_id)
-        .map_err(|not_implemented| not_implemented.to_string())?;
+    let tx = Submitted::new(envelope, node.network_id).map_err(|not_implemented| not_implemented.to_string())?;
     let [operation] = tx.operations() else {
         return Err("Transaction contains more than one operation".to_owned());
     };
     if tx.tx().memo != Memo::None {
-        return Err(
-            "Transaction contains a memo. Soroban transactions do not support memos.".to_owned(),
-        );
+        return Err("Transaction contains a memo. Soroban transactions do not support memos.".to_owned());
     }
     let auth = auth(operation)?;
     run(node, &tx, operation, auth, resources).map_err(str::to_owned)
 }
 
 fn unsupported(body: &OperationBody) -> String {
-    format!(
-        "transaction contains unsupported operation type: OperationType{}",
-        body.name()
-    )
+    format!("transaction contains unsupported operation type: OperationType{}", body.name())
 }
 
 /// By default: what is signed is enforced; without any, what is needed is recorded.
 fn auth_mode(request: &Request, operation: &Operation) -> Result<AuthMode, String> {
-    let record = |allow_nonroot| AuthMode::Record {
-        allow_nonroot,
-        address_v2: request.use_upgraded_auth,
-    };
+    let record = |allow_nonroot| AuthMode::Record { allow_nonroot, address_v2: request.use_upgraded_auth };
     let mode = request.auth_mode.as_str();
     if !matches!(mode, "" | "enforce" | "record" | "record_allow_nonroot") {
-        return Err(
-            "optional 'authMode' must be one of enforce,record,record_allow_nonroot when included"
-                .to_owned(),
-        );
+        return Err("optional 'authMode' must be one of enforce,record,record_allow_nonroot when included".to_owned());
     }
     match &operation.body {
         OperationBody::InvokeHostFunction(op) => match (mode, op.auth.is_empty()) {
             ("", true) | ("record", true) => Ok(record(false)),
             ("record_allow_nonroot", true) => Ok(record(true)),
             ("" | "enforce", _) => Ok(AuthMode::Enforce),
-            (mode, _) => Err(format!(
-                "cannot set authMode to '{mode}' with an auth footprint"
-            )),
+            (mode, _) => Err(format!("cannot set authMode to '{mode}' with an auth footprint")),
         },
-        OperationBody::ExtendFootprintTtl(_) | OperationBody::RestoreFootprint(_)
-            if mode.is_empty() =>
-        {
+        OperationBody::ExtendFootprintTtl(_) | OperationBody::RestoreFootprint(_) if mode.is_empty() => {
             Ok(AuthMode::Enforce)
         }
         OperationBody::ExtendFootprintTtl(_) | OperationBody::RestoreFootprint(_) => {
@@ -184,11 +161,7 @@ fn run(
 ) -> Result<Simulation, &'static str> {
     let latest = node.history.latest();
     let info = node.ledger_info(latest.header.header.ledger_seq, latest.header.close_time());
-    let snapshot = Snapshot {
-        entries: std::rc::Rc::clone(&node.entries),
-        config: &node.config,
-        info,
-    };
+    let snapshot = Snapshot { entries: std::rc::Rc::clone(&node.entries), config: &node.config, info };
     let footprint = tx.soroban_data().map(|data| &data.resources.footprint).ok_or(
         "To perform a SimulateTransaction for ExtendFootprintTtl or RestoreFootprint operations, \
          SorobanTransactionData must be provided",
@@ -197,46 +170,24 @@ fn run(
         OperationBody::InvokeHostFunction(op) => {
             let source = unmuxed(tx.operation_source(operation));
             let leeway = resources.map_or(0, |resources| resources.instruction_leeway);
-            let leeway = u32::try_from(leeway)
-                .map_err(|_| "instructionLeeway is above 4294967295 instructions")?;
-            Ok(simulate::invoke(
-                &snapshot,
-                op.clone(),
-                &source,
-                auth,
-                leeway,
-                latest.header.hash,
-            ))
+            let leeway = u32::try_from(leeway).map_err(|_| "instructionLeeway is above 4294967295 instructions")?;
+            Ok(simulate::invoke(&snapshot, op.clone(), &source, auth, leeway, latest.header.hash))
         }
-        OperationBody::ExtendFootprintTtl(op) => {
-            Ok(simulate::extend(&snapshot, op, &footprint?.read_only))
-        }
+        OperationBody::ExtendFootprintTtl(op) => Ok(simulate::extend(&snapshot, op, &footprint?.read_only)),
         _ => Ok(simulate::restore(&snapshot, &footprint?.read_write)),
     }
 }
 
 fn answer(simulation: Simulation, latest_ledger: u32) -> Result<Answer, RpcError> {
-    let Simulation {
-        error,
-        data,
-        result,
-        auth,
-        events,
-        changes,
-        restore,
-    } = simulation;
+    let Simulation { error, data, result, auth, events, changes, restore } = simulation;
     let results = match result {
-        Some(value) => vec![CallResult {
-            auth: encode_all(&auth)?,
-            xdr: encode(&value)?,
-        }],
+        Some(value) => vec![CallResult { auth: encode_all(&auth)?, xdr: encode(&value)? }],
         None => Vec::new(),
     };
     let restore_preamble = match restore {
-        Some(data) => Some(RestorePreamble {
-            transaction_data: encode(&data)?,
-            min_resource_fee: data.resource_fee.to_string(),
-        }),
+        Some(data) => {
+            Some(RestorePreamble { transaction_data: encode(&data)?, min_resource_fee: data.resource_fee.to_string() })
+        }
         None => None,
     };
     Ok(Answer {
@@ -246,13 +197,7 @@ fn answer(simulation: Simulation, latest_ledger: u32) -> Result<Answer, RpcError
         min_resource_fee: data.map(|data| data.resource_fee.to_string()),
         results,
         restore_preamble,
-        state_changes: changes
-            .iter()
-            .map(state_change)
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .collect(),
+        state_changes: changes.iter().map(state_change).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
         latest_ledger,
     })
 }

@@ -52,10 +52,7 @@ pub(super) fn send(node: &mut Node, request: SendRequest) -> Result<SendAnswer, 
         queue::Answer::Pending => {}
         queue::Answer::Duplicate => answer.status = "DUPLICATE",
         queue::Answer::TryAgainLater => answer.status = "TRY_AGAIN_LATER",
-        queue::Answer::Error {
-            result,
-            diagnostics,
-        } => {
+        queue::Answer::Error { result, diagnostics } => {
             answer.status = "ERROR";
             answer.error_result_xdr = Some(encode(result.as_ref())?);
             answer.diagnostic_events_xdr = encode_all(&diagnostics)?;
@@ -114,17 +111,8 @@ struct Events {
 }
 
 impl Details {
-    pub(super) fn of(
-        tx: &ClosedTransaction,
-        ledger: &ClosedLedger,
-        order: usize,
-    ) -> Result<Self, RpcError> {
-        let TransactionMetaV4 {
-            operations,
-            events,
-            diagnostic_events,
-            ..
-        } = &tx.meta;
+    pub(super) fn of(tx: &ClosedTransaction, ledger: &ClosedLedger, order: usize) -> Result<Self, RpcError> {
+        let TransactionMetaV4 { operations, events, diagnostic_events, .. } = &tx.meta;
         Ok(Self {
             status: if tx.successful { "SUCCESS" } else { "FAILED" },
             tx_hash: hex::encode(tx.hash),
@@ -149,10 +137,7 @@ impl Details {
 pub(super) fn get(node: &Node, request: GetRequest) -> Result<GetAnswer, RpcError> {
     check_format(request.xdr_format.as_deref())?;
     if request.hash.len() != 64 {
-        return Err(RpcError::invalid_params(format!(
-            "unexpected hash length ({})",
-            request.hash.len()
-        )));
+        return Err(RpcError::invalid_params(format!("unexpected hash length ({})", request.hash.len())));
     }
     let mut hash = [0; 32];
     hex::decode_to_slice(&request.hash, &mut hash)
@@ -160,14 +145,7 @@ pub(super) fn get(node: &Node, request: GetRequest) -> Result<GetAnswer, RpcErro
     let (newest, oldest) = (node.history.newest(), node.history.oldest());
     let (details, created_at) = match node.history.transaction(&hash) {
         Some((tx, ledger, order)) => (Details::of(tx, ledger, order)?, ledger.header.close_time()),
-        None => (
-            Details {
-                status: "NOT_FOUND",
-                tx_hash: request.hash,
-                ..Details::default()
-            },
-            0,
-        ),
+        None => (Details { status: "NOT_FOUND", tx_hash: request.hash, ..Details::default() }, 0),
     };
     Ok(GetAnswer {
         latest_ledger: newest.sequence,

@@ -116,18 +116,10 @@ fn params(terms: impl Fn(&Row) -> (i64, i64)) -> ContractCostParams {
         .iter()
         .map(|row| {
             let (const_term, linear_term) = terms(row);
-            ContractCostParamEntry {
-                ext: ExtensionPoint::V0,
-                const_term,
-                linear_term,
-            }
+            ContractCostParamEntry { ext: ExtensionPoint::V0, const_term, linear_term }
         })
         .collect();
-    ContractCostParams(
-        entries
-            .try_into()
-            .expect("86 rows are below the limit of 1,024"),
-    )
+    ContractCostParams(entries.try_into().expect("86 rows are below the limit of 1,024"))
 }
 
 #[cfg(test)]

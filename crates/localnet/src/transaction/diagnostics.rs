@@ -2,8 +2,8 @@
 //! reason with figures. Same form and words as stellar-core's, so that tools can show them.
 
 use stellar_xdr::{
-    ContractEvent, ContractEventBody, ContractEventType, ContractEventV0, DiagnosticEvent,
-    ExtensionPoint, ScError, ScErrorCode, ScString, ScSymbol, ScVal, ScVec,
+    ContractEvent, ContractEventBody, ContractEventType, ContractEventV0, DiagnosticEvent, ExtensionPoint, ScError,
+    ScErrorCode, ScString, ScSymbol, ScVal, ScVec,
 };
 
 /// Which part of the network refused.
@@ -25,22 +25,12 @@ pub(crate) struct Reason {
 
 /// A refusal without figures.
 pub(crate) fn error(part: Part, code: ScErrorCode, text: &'static str) -> Reason {
-    Reason {
-        part,
-        code,
-        text,
-        figures: None,
-    }
+    Reason { part, code, text, figures: None }
 }
 
 /// More was asked for than is allowed.
 pub(crate) fn exceeded(part: Part, text: &'static str, asked: u64, allowed: u64) -> Reason {
-    Reason {
-        part,
-        code: ScErrorCode::ExceededLimit,
-        text,
-        figures: Some([asked, allowed]),
-    }
+    Reason { part, code: ScErrorCode::ExceededLimit, text, figures: Some([asked, allowed]) }
 }
 
 impl Reason {
@@ -59,20 +49,14 @@ impl Reason {
                 ScVal::Vec(Some(ScVec(list.try_into().expect("three values"))))
             }
         };
-        let topics = vec![
-            ScVal::Symbol(ScSymbol("error".try_into().expect("a short symbol"))),
-            ScVal::Error(error),
-        ];
+        let topics = vec![ScVal::Symbol(ScSymbol("error".try_into().expect("a short symbol"))), ScVal::Error(error)];
         DiagnosticEvent {
             in_successful_contract_call: false,
             event: ContractEvent {
                 ext: ExtensionPoint::V0,
                 contract_id: None,
                 type_: ContractEventType::Diagnostic,
-                body: ContractEventBody::V0(ContractEventV0 {
-                    topics: topics.try_into().expect("two topics"),
-                    data,
-                }),
+                body: ContractEventBody::V0(ContractEventV0 { topics: topics.try_into().expect("two topics"), data }),
             },
         }
     }

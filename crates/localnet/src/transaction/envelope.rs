@@ -1,9 +1,9 @@
 //! A submitted transaction: the envelope, its hash and size, and the few facts everybody asks for.
 
 use stellar_xdr::{
-    AccountId, DecoratedSignature, LedgerBounds, Limits, MuxedAccount, Operation, OperationBody,
-    Preconditions, PreconditionsV2, SignerKey, SorobanTransactionData, SorobanTransactionDataExt,
-    TimeBounds, Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, WriteXdr,
+    AccountId, DecoratedSignature, LedgerBounds, Limits, MuxedAccount, Operation, OperationBody, Preconditions,
+    PreconditionsV2, SignerKey, SorobanTransactionData, SorobanTransactionDataExt, TimeBounds, Transaction,
+    TransactionEnvelope, TransactionExt, TransactionV1Envelope, WriteXdr,
 };
 
 use crate::ledger::accounts::unmuxed;
@@ -41,10 +41,7 @@ impl Submitted {
     ///
     /// # Errors
     /// Names what this network doesn't implement.
-    pub(crate) fn new(
-        envelope: TransactionEnvelope,
-        network_id: [u8; 32],
-    ) -> Result<Self, NotImplemented> {
+    pub(crate) fn new(envelope: TransactionEnvelope, network_id: [u8; 32]) -> Result<Self, NotImplemented> {
         let envelope = match envelope {
             TransactionEnvelope::Tx(v1) => v1,
             TransactionEnvelope::TxV0(v0) => TransactionV1Envelope {
@@ -52,10 +49,7 @@ impl Submitted {
                     source_account: MuxedAccount::Ed25519(v0.tx.source_account_ed25519),
                     fee: v0.tx.fee,
                     seq_num: v0.tx.seq_num,
-                    cond: v0
-                        .tx
-                        .time_bounds
-                        .map_or(Preconditions::None, Preconditions::Time),
+                    cond: v0.tx.time_bounds.map_or(Preconditions::None, Preconditions::Time),
                     memo: v0.tx.memo,
                     operations: v0.tx.operations,
                     ext: TransactionExt::V0,
@@ -74,26 +68,15 @@ impl Submitted {
             return Err(NotImplemented::AutomaticRestoration);
         }
         if let Preconditions::V2(conditions) = &envelope.tx.cond
-            && conditions
-                .extra_signers
-                .iter()
-                .any(|key| !matches!(key, SignerKey::Ed25519(_)))
+            && conditions.extra_signers.iter().any(|key| !matches!(key, SignerKey::Ed25519(_)))
         {
             return Err(NotImplemented::Signer);
         }
         let whole = TransactionEnvelope::Tx(envelope.clone());
-        let hash = whole
-            .hash(network_id)
-            .map_err(|_| NotImplemented::Unencodable)?;
-        let bytes = whole
-            .to_xdr(Limits::none())
-            .map_err(|_| NotImplemented::Unencodable)?;
+        let hash = whole.hash(network_id).map_err(|_| NotImplemented::Unencodable)?;
+        let bytes = whole.to_xdr(Limits::none()).map_err(|_| NotImplemented::Unencodable)?;
         let size = u32::try_from(bytes.len()).map_err(|_| NotImplemented::Unencodable)?;
-        Ok(Self {
-            envelope,
-            hash,
-            size,
-        })
+        Ok(Self { envelope, hash, size })
     }
 
     pub(crate) fn envelope(&self) -> TransactionEnvelope {
@@ -127,10 +110,7 @@ impl Submitted {
 
     /// The account that an operation acts for, with its muxed id if it has one.
     pub(crate) fn operation_source<'a>(&'a self, operation: &'a Operation) -> &'a MuxedAccount {
-        operation
-            .source_account
-            .as_ref()
-            .unwrap_or(&self.envelope.tx.source_account)
+        operation.source_account.as_ref().unwrap_or(&self.envelope.tx.source_account)
     }
 
     pub(crate) fn is_soroban(&self) -> bool {
@@ -151,11 +131,7 @@ impl Submitted {
 
     /// Stroops of it that are for resources, as declared; zero for classic transactions.
     pub(crate) fn resource_fee(&self) -> i64 {
-        if self.is_soroban() {
-            self.soroban_data().map_or(0, |data| data.resource_fee)
-        } else {
-            0
-        }
+        if self.is_soroban() { self.soroban_data().map_or(0, |data| data.resource_fee) } else { 0 }
     }
 
     /// Stroops that are left to bid for inclusion; below zero when the resource fee is above the full fee.
@@ -179,8 +155,7 @@ impl Submitted {
     }
 
     pub(crate) fn ledger_bounds(&self) -> Option<&LedgerBounds> {
-        self.conditions()
-            .and_then(|conditions| conditions.ledger_bounds.as_ref())
+        self.conditions().and_then(|conditions| conditions.ledger_bounds.as_ref())
     }
 }
 
@@ -197,9 +172,7 @@ pub(crate) fn is_soroban(operation: &Operation) -> bool {
 fn check_implemented(operation: &Operation) -> Result<(), NotImplemented> {
     match &operation.body {
         OperationBody::SetOptions(options) => match &options.signer {
-            Some(signer) if !matches!(signer.key, SignerKey::Ed25519(_)) => {
-                Err(NotImplemented::Signer)
-            }
+            Some(signer) if !matches!(signer.key, SignerKey::Ed25519(_)) => Err(NotImplemented::Signer),
             _ => Ok(()),
         },
         OperationBody::CreateAccount(_)

@@ -1,19 +1,14 @@
 //! Building results: a transaction's code, and the codes of its operations.
 
 use stellar_xdr::{
-    ChangeTrustResult, ClawbackResult, CreateAccountResult, ExtendFootprintTtlResult, Hash,
-    InvokeHostFunctionResult, Operation, OperationBody, OperationResult, OperationResultTr,
-    PaymentResult, RestoreFootprintResult, SetOptionsResult, SetTrustLineFlagsResult,
-    TransactionResult, TransactionResultExt, TransactionResultResult,
+    ChangeTrustResult, ClawbackResult, CreateAccountResult, ExtendFootprintTtlResult, Hash, InvokeHostFunctionResult,
+    Operation, OperationBody, OperationResult, OperationResultTr, PaymentResult, RestoreFootprintResult,
+    SetOptionsResult, SetTrustLineFlagsResult, TransactionResult, TransactionResultExt, TransactionResultResult,
 };
 
 /// A result with the fee charged, in stroops.
 pub(crate) fn transaction(fee_charged: i64, result: TransactionResultResult) -> TransactionResult {
-    TransactionResult {
-        fee_charged,
-        result,
-        ext: TransactionResultExt::V0,
-    }
+    TransactionResult { fee_charged, result, ext: TransactionResultExt::V0 }
 }
 
 /// All operations in order, failed.
@@ -29,15 +24,11 @@ pub(crate) fn succeeded(operations: Vec<OperationResult>) -> TransactionResultRe
 /// The result an operation has before anything was said of it.
 pub(crate) fn untouched(operation: &Operation) -> OperationResult {
     let inner = match &operation.body {
-        OperationBody::CreateAccount(_) => {
-            OperationResultTr::CreateAccount(CreateAccountResult::Success)
-        }
+        OperationBody::CreateAccount(_) => OperationResultTr::CreateAccount(CreateAccountResult::Success),
         OperationBody::Payment(_) => OperationResultTr::Payment(PaymentResult::Success),
         OperationBody::ChangeTrust(_) => OperationResultTr::ChangeTrust(ChangeTrustResult::Success),
         OperationBody::SetOptions(_) => OperationResultTr::SetOptions(SetOptionsResult::Success),
-        OperationBody::SetTrustLineFlags(_) => {
-            OperationResultTr::SetTrustLineFlags(SetTrustLineFlagsResult::Success)
-        }
+        OperationBody::SetTrustLineFlags(_) => OperationResultTr::SetTrustLineFlags(SetTrustLineFlagsResult::Success),
         OperationBody::Clawback(_) => OperationResultTr::Clawback(ClawbackResult::Success),
         OperationBody::InvokeHostFunction(_) => {
             OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Success(Hash([0; 32])))
@@ -45,9 +36,7 @@ pub(crate) fn untouched(operation: &Operation) -> OperationResult {
         OperationBody::ExtendFootprintTtl(_) => {
             OperationResultTr::ExtendFootprintTtl(ExtendFootprintTtlResult::Success)
         }
-        OperationBody::RestoreFootprint(_) => {
-            OperationResultTr::RestoreFootprint(RestoreFootprintResult::Success)
-        }
+        OperationBody::RestoreFootprint(_) => OperationResultTr::RestoreFootprint(RestoreFootprintResult::Success),
         _ => return OperationResult::OpNotSupported,
     };
     OperationResult::OpInner(inner)

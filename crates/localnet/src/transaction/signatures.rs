@@ -34,11 +34,7 @@ pub(crate) struct SignatureChecker<'a> {
 
 impl<'a> SignatureChecker<'a> {
     pub(crate) fn new(hash: [u8; 32], signatures: &'a [DecoratedSignature]) -> Self {
-        Self {
-            hash,
-            signatures,
-            used: vec![false; signatures.len()],
-        }
+        Self { hash, signatures, used: vec![false; signatures.len()] }
     }
 
     /// Do the account's own key and signers that signed weigh at least `needed`? One valid signature is needed even
@@ -49,15 +45,10 @@ impl<'a> SignatureChecker<'a> {
         if master > 0 {
             signers.push((public_key(&account.account_id), master));
         }
-        signers.extend(
-            account
-                .signers
-                .iter()
-                .filter_map(|signer| match &signer.key {
-                    SignerKey::Ed25519(key) => Some((key.0, signer.weight.min(255))),
-                    _ => None,
-                }),
-        );
+        signers.extend(account.signers.iter().filter_map(|signer| match &signer.key {
+            SignerKey::Ed25519(key) => Some((key.0, signer.weight.min(255))),
+            _ => None,
+        }));
         self.signed(signers, needed)
     }
 
@@ -77,10 +68,7 @@ impl<'a> SignatureChecker<'a> {
     fn signed(&mut self, mut signers: Vec<([u8; 32], u32)>, needed: u32) -> bool {
         let mut weight = 0_u32;
         for (index, signature) in self.signatures.iter().enumerate() {
-            let Some(at) = signers
-                .iter()
-                .position(|(key, _)| is_signature(&self.hash, key, signature))
-            else {
+            let Some(at) = signers.iter().position(|(key, _)| is_signature(&self.hash, key, signature)) else {
                 continue;
             };
             let (_, signer_weight) = signers.swap_remove(at);
@@ -112,8 +100,7 @@ fn is_signature(hash: &[u8; 32], key: &[u8; 32], signature: &DecoratedSignature)
     let Ok(key) = VerifyingKey::from_bytes(key) else {
         return false;
     };
-    key.verify_strict(hash, &Signature::from_bytes(&bytes))
-        .is_ok()
+    key.verify_strict(hash, &Signature::from_bytes(&bytes)).is_ok()
 }
 
 #[cfg(test)]
@@ -158,20 +145,11 @@ mod tests {
     fn weights_add_up_to_the_threshold() {
         let account = account(1, 3, &[(2, 1), (3, 2)]);
         let needed = Threshold::Medium.of(&account);
-        let cases: [(&[u8], bool); 4] = [
-            (&[1], false),
-            (&[1, 2], false),
-            (&[1, 3], true),
-            (&[2, 3], true),
-        ];
+        let cases: [(&[u8], bool); 4] = [(&[1], false), (&[1, 2], false), (&[1, 3], true), (&[2, 3], true)];
         for (signed_by, enough) in cases {
             let signatures: Vec<_> = signed_by.iter().map(|n| sign(&key(*n))).collect();
             let mut checker = SignatureChecker::new(HASH, &signatures);
-            assert_eq!(
-                checker.account_signed(&account, needed),
-                enough,
-                "{signed_by:?}"
-            );
+            assert_eq!(checker.account_signed(&account, needed), enough, "{signed_by:?}");
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use soroban_env_host::fees::FeeConfiguration;
 use stellar_xdr::{
-    Asset, LedgerKey, Limits, Memo, MuxedAccount, OperationBody, ScErrorCode,
-    SorobanTransactionData, TrustLineAsset, WriteXdr,
+    Asset, LedgerKey, Limits, Memo, MuxedAccount, OperationBody, ScErrorCode, SorobanTransactionData, TrustLineAsset,
+    WriteXdr,
 };
 
 use super::{
@@ -22,11 +22,7 @@ use crate::{ledger::accounts, settings};
 /// What was asked for and what is allowed.
 pub(crate) fn check(tx: &Submitted, prices: &FeeConfiguration) -> Result<(), Reason> {
     let Some(data) = tx.soroban_data() else {
-        return Err(error(
-            Part::Value,
-            ScErrorCode::MissingValue,
-            "transaction has no Soroban data",
-        ));
+        return Err(error(Part::Value, ScErrorCode::MissingValue, "transaction has no Soroban data"));
     };
     check_memo(tx)?;
     check_resources(tx, data)?;
@@ -46,8 +42,7 @@ fn check_memo(tx: &Submitted) -> Result<(), Reason> {
         return Ok(());
     }
     let muxed = |account: &MuxedAccount| matches!(account, MuxedAccount::MuxedEd25519(_));
-    let with_muxed =
-        muxed(&tx.tx().source_account) || operation.source_account.as_ref().is_some_and(muxed);
+    let with_muxed = muxed(&tx.tx().source_account) || operation.source_account.as_ref().is_some_and(muxed);
     if with_muxed || tx.tx().memo != Memo::None {
         let reason = "Soroban transactions are not allowed to use memo or muxed source account";
         return Err(error(Part::Value, ScErrorCode::InvalidInput, reason));
@@ -109,11 +104,7 @@ fn check_resources(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), 
 
 fn check_keys(data: &SorobanTransactionData) -> Result<(), Reason> {
     let footprint = &data.resources.footprint;
-    for key in footprint
-        .read_only
-        .iter()
-        .chain(footprint.read_write.iter())
-    {
+    for key in footprint.read_only.iter().chain(footprint.read_write.iter()) {
         match key {
             LedgerKey::Account(_) | LedgerKey::ContractData(_) | LedgerKey::ContractCode(_) => {}
             LedgerKey::Trustline(line) if can_be_held(&line.account_id, &line.asset) => {}
@@ -126,9 +117,7 @@ fn check_keys(data: &SorobanTransactionData) -> Result<(), Reason> {
                 return Err(error(Part::Storage, ScErrorCode::UnexpectedType, reason));
             }
         }
-        let size = key
-            .to_xdr(Limits::none())
-            .map_or(u64::MAX, |bytes| bytes.len() as u64);
+        let size = key.to_xdr(Limits::none()).map_or(u64::MAX, |bytes| bytes.len() as u64);
         let allowed = u64::from(settings::MAX_DATA_KEY_SIZE);
         if size > allowed {
             let reason = "transaction footprint key exceeds network config limit";
@@ -151,43 +140,22 @@ fn can_be_held(holder: &stellar_xdr::AccountId, asset: &TrustLineAsset) -> bool 
 fn check_size(tx: &Submitted) -> Result<(), Reason> {
     if tx.size() > settings::TX_MAX_SIZE {
         let reason = "total transaction size exceeds network config limit";
-        return Err(exceeded(
-            Part::Budget,
-            reason,
-            u64::from(tx.size()),
-            u64::from(settings::TX_MAX_SIZE),
-        ));
+        return Err(exceeded(Part::Budget, reason, u64::from(tx.size()), u64::from(settings::TX_MAX_SIZE)));
     }
     Ok(())
 }
 
-fn check_fee(
-    tx: &Submitted,
-    data: &SorobanTransactionData,
-    prices: &FeeConfiguration,
-) -> Result<(), Reason> {
+fn check_fee(tx: &Submitted, data: &SorobanTransactionData, prices: &FeeConfiguration) -> Result<(), Reason> {
     let stroops = |fee: i64| u64::try_from(fee).unwrap_or(0);
     if data.resource_fee > tx.full_fee() {
-        let reason =
-            "transaction `sorobanData.resourceFee` is higher than the full transaction fee";
-        return Err(exceeded(
-            Part::Value,
-            reason,
-            stroops(data.resource_fee),
-            stroops(tx.full_fee()),
-        ));
+        let reason = "transaction `sorobanData.resourceFee` is higher than the full transaction fee";
+        return Err(exceeded(Part::Value, reason, stroops(data.resource_fee), stroops(tx.full_fee())));
     }
     let (fixed, refundable) = fees::resource_fees(tx, data, 0, prices);
     let due = fixed.saturating_add(refundable);
     if data.resource_fee < due {
-        let reason =
-            "transaction `sorobanData.resourceFee` is lower than the actual Soroban resource fee";
-        return Err(exceeded(
-            Part::Value,
-            reason,
-            stroops(data.resource_fee),
-            stroops(due),
-        ));
+        let reason = "transaction `sorobanData.resourceFee` is lower than the actual Soroban resource fee";
+        return Err(exceeded(Part::Value, reason, stroops(data.resource_fee), stroops(due)));
     }
     Ok(())
 }
@@ -195,12 +163,7 @@ fn check_fee(
 fn check_duplicates(data: &SorobanTransactionData) -> Result<(), Reason> {
     let footprint = &data.resources.footprint;
     let mut seen = BTreeSet::new();
-    if footprint
-        .read_only
-        .iter()
-        .chain(footprint.read_write.iter())
-        .all(|key| seen.insert(key))
-    {
+    if footprint.read_only.iter().chain(footprint.read_write.iter()).all(|key| seen.insert(key)) {
         return Ok(());
     }
     let reason = "Found duplicate key in the Soroban footprint; every key across read-only and read-write footprints has \

@@ -3,9 +3,7 @@
 //! The order of checks is the network's, because the first that fails names the result.
 
 use soroban_simulation::NetworkConfig;
-use stellar_xdr::{
-    AccountEntry, DiagnosticEvent, OperationResult, TransactionResult, TransactionResultResult,
-};
+use stellar_xdr::{AccountEntry, DiagnosticEvent, OperationResult, TransactionResult, TransactionResultResult};
 
 use super::{
     envelope::{Submitted, is_soroban},
@@ -15,9 +13,7 @@ use super::{
 };
 use crate::{
     ledger::{
-        accounts::{
-            available_balance, find_account, last_sequence_use, starting_sequence, unmuxed,
-        },
+        accounts::{available_balance, find_account, last_sequence_use, starting_sequence, unmuxed},
         entries::Entries,
     },
     operations,
@@ -50,12 +46,7 @@ pub(crate) struct Invalid {
 ///
 /// # Errors
 /// The result that the network would give.
-pub(crate) fn check(
-    tx: &Submitted,
-    entries: &Entries,
-    config: &NetworkConfig,
-    moment: Moment,
-) -> Result<(), Invalid> {
+pub(crate) fn check(tx: &Submitted, entries: &Entries, config: &NetworkConfig, moment: Moment) -> Result<(), Invalid> {
     let invalid = |result, uses_sequence| Invalid {
         result: results::transaction(fees::required_fee(tx), result),
         diagnostics: Vec::new(),
@@ -72,8 +63,8 @@ pub(crate) fn check(
     if tx.inclusion_fee() < fees::minimum_inclusion_fee(tx) {
         return Err(invalid(TransactionResultResult::TxInsufficientFee, false));
     }
-    let source = find_account(entries, &tx.source())
-        .ok_or_else(|| invalid(TransactionResultResult::TxNoAccount, false))?;
+    let source =
+        find_account(entries, &tx.source()).ok_or_else(|| invalid(TransactionResultResult::TxNoAccount, false))?;
     if is_bad_sequence(tx, source.seq_num.0, moment.ledger) {
         return Err(invalid(TransactionResultResult::TxBadSeq, false));
     }
@@ -82,28 +73,17 @@ pub(crate) fn check(
     }
 
     let mut signatures = SignatureChecker::new(tx.hash(), tx.signatures());
-    let extra = tx
-        .conditions()
-        .map_or(&[][..], |conditions| conditions.extra_signers.as_slice());
-    if !signatures.account_signed(source, Threshold::Low.of(source))
-        || !signatures.extra_signed(extra)
-    {
+    let extra = tx.conditions().map_or(&[][..], |conditions| conditions.extra_signers.as_slice());
+    if !signatures.account_signed(source, Threshold::Low.of(source)) || !signatures.extra_signed(extra) {
         return Err(invalid(TransactionResultResult::TxBadAuth, true));
     }
     let due = if moment.applying { 0 } else { tx.full_fee() };
     if available_balance(source) < due {
-        return Err(invalid(
-            TransactionResultResult::TxInsufficientBalance,
-            true,
-        ));
+        return Err(invalid(TransactionResultResult::TxInsufficientBalance, true));
     }
     let mut diagnostics = Vec::new();
-    check_operations(tx, entries, config, &mut signatures, &mut diagnostics).map_err(|result| {
-        Invalid {
-            diagnostics,
-            ..invalid(result, true)
-        }
-    })?;
+    check_operations(tx, entries, config, &mut signatures, &mut diagnostics)
+        .map_err(|result| Invalid { diagnostics, ..invalid(result, true) })?;
     if !signatures.all_used() {
         return Err(invalid(TransactionResultResult::TxBadAuthExtra, true));
     }
@@ -122,10 +102,7 @@ fn check_form(tx: &Submitted) -> Result<(), TransactionResultResult> {
     if operations.is_empty() {
         return Err(TransactionResultResult::TxMissingOperation);
     }
-    let soroban = operations
-        .iter()
-        .filter(|operation| is_soroban(operation))
-        .count();
+    let soroban = operations.iter().filter(|operation| is_soroban(operation)).count();
     let mixed = soroban > 0 && operations.len() > 1;
     let data_without_use = soroban == 0 && tx.soroban_data().is_some();
     if mixed || data_without_use {
@@ -145,8 +122,7 @@ fn check_bounds(tx: &Submitted, moment: Moment) -> Result<(), TransactionResultR
     }
     let latest = moment.close_time.saturating_add(moment.margin);
     if time.is_some_and(|bounds| bounds.max_time.0 != 0 && bounds.max_time.0 < latest)
-        || ledgers
-            .is_some_and(|bounds| bounds.max_ledger != 0 && bounds.max_ledger <= moment.ledger)
+        || ledgers.is_some_and(|bounds| bounds.max_ledger != 0 && bounds.max_ledger <= moment.ledger)
     {
         return Err(TransactionResultResult::TxTooLate);
     }
@@ -160,10 +136,7 @@ fn is_bad_sequence(tx: &Submitted, used: i64, ledger: u32) -> bool {
     if sequence == starting_sequence(ledger) {
         return true;
     }
-    match tx
-        .conditions()
-        .and_then(|conditions| conditions.min_seq_num.as_ref())
-    {
+    match tx.conditions().and_then(|conditions| conditions.min_seq_num.as_ref()) {
         Some(least) => used < least.0 || used >= sequence,
         None => used.checked_add(1) != Some(sequence),
     }
@@ -174,14 +147,8 @@ fn is_too_soon_after_last(tx: &Submitted, source: &AccountEntry, moment: Moment)
         return false;
     };
     let (last_ledger, last_time) = last_sequence_use(source);
-    moment
-        .close_time
-        .checked_sub(conditions.min_seq_age.0)
-        .is_none_or(|time| time < last_time)
-        || moment
-            .ledger
-            .checked_sub(conditions.min_seq_ledger_gap)
-            .is_none_or(|ledger| ledger < last_ledger)
+    moment.close_time.checked_sub(conditions.min_seq_age.0).is_none_or(|time| time < last_time)
+        || moment.ledger.checked_sub(conditions.min_seq_ledger_gap).is_none_or(|ledger| ledger < last_ledger)
 }
 
 fn check_operations(
@@ -203,9 +170,7 @@ fn check_operations(
             None if operation.source_account.is_none() => Some(OperationResult::OpNoAccount),
             None => (!signatures.key_signed(&source)).then_some(OperationResult::OpBadAuth),
         };
-        if let Some(refusal) =
-            refusal.or_else(|| operations::check(tx, operation, &source, config, diagnostics))
-        {
+        if let Some(refusal) = refusal.or_else(|| operations::check(tx, operation, &source, config, diagnostics)) {
             *code = refusal;
             return Err(results::failed(codes));
         }

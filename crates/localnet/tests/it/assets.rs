@@ -6,11 +6,7 @@ use crate::support::*;
 
 async fn setup() -> (Net, Key, Key, Key, TestAsset) {
     let net = Net::start();
-    let (issuer, a, b) = (
-        net.funded(1).await,
-        net.funded(2).await,
-        net.funded(3).await,
-    );
+    let (issuer, a, b) = (net.funded(1).await, net.funded(2).await, net.funded(3).await);
     let asset = net.asset(&issuer, &[&a, &b]).await;
     (net, issuer, a, b, asset)
 }
@@ -25,10 +21,7 @@ async fn units(net: &Net, asset: &TestAsset, holder: &Key) -> i64 {
 #[tokio::test]
 async fn a_transfer_moves_units_between_trustlines() {
     let (net, _, a, b, asset) = setup().await;
-    let closed = net
-        .invoke(&a, asset.transfer(&a.address(), &b.address(), 7))
-        .await
-        .succeeded();
+    let closed = net.invoke(&a, asset.transfer(&a.address(), &b.address(), 7)).await.succeeded();
     assert_eq!(closed.return_value(), ScVal::Void);
     assert_eq!(units(&net, &asset, &a).await, 1_000 * UNIT - 7);
     assert_eq!(units(&net, &asset, &b).await, 1_000 * UNIT + 7);
@@ -40,19 +33,12 @@ async fn a_transfer_moves_units_between_trustlines() {
 #[tokio::test]
 async fn the_same_contract_twice_traps() {
     let (net, issuer, _, _, asset) = setup().await;
-    let tx = net
-        .draft(&issuer, vec![create_asset_contract(&asset.asset)])
-        .await;
+    let tx = net.draft(&issuer, vec![create_asset_contract(&asset.asset)]).await;
     let simulation = net.simulate(&tx).await;
     let error = simulation["error"].as_str().unwrap();
+    assert!(error.starts_with("HostError: Error(Storage, ExistingValue)"), "{error}");
     assert!(
-        error.starts_with("HostError: Error(Storage, ExistingValue)"),
-        "{error}"
-    );
-    assert!(
-        error.contains(
-            "Event log (newest first):\n   0: [Diagnostic Event] topics:[error, Error(Storage"
-        ),
+        error.contains("Event log (newest first):\n   0: [Diagnostic Event] topics:[error, Error(Storage"),
         "{error}"
     );
     assert!(simulation.get("transactionData").is_none(), "{simulation}");
@@ -62,39 +48,25 @@ async fn the_same_contract_twice_traps() {
 #[tokio::test]
 async fn a_transfer_that_fails_when_applied_costs_its_fee_without_the_refundable_part() {
     let (net, issuer, a, b, asset) = setup().await;
-    let tx = net
-        .prepared(&a, asset.transfer(&a.address(), &b.address(), 1_000 * UNIT))
-        .await;
+    let tx = net.prepared(&a, asset.transfer(&a.address(), &b.address(), 1_000 * UNIT)).await;
     // Between simulation and inclusion the units go elsewhere, from another account's transaction.
-    let mut spend = net
-        .draft(&issuer, vec![payment(&issuer, &asset.asset, 1)])
-        .await;
+    let mut spend = net.draft(&issuer, vec![payment(&issuer, &asset.asset, 1)]).await;
     let mut operations = spend.operations.to_vec();
     operations[0].source_account = Some(a.muxed());
     spend.operations = operations.try_into().unwrap();
-    net.include(&net.sign(&spend, &[&issuer, &a]))
-        .await
-        .succeeded();
+    net.include(&net.sign(&spend, &[&issuer, &a])).await.succeeded();
 
     let before = net.balance(&a).await;
     let closed = net.include(&net.sign(&tx, &[&a])).await;
-    assert_eq!(
-        closed.failed_with(),
-        OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped)
-    );
+    assert_eq!(closed.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped));
     let meta = closed.meta();
-    let Some(SorobanTransactionMetaV2 {
-        ext: SorobanTransactionMetaExt::V1(fees),
-        return_value: None,
-    }) = meta.soroban_meta
+    let Some(SorobanTransactionMetaV2 { ext: SorobanTransactionMetaExt::V1(fees), return_value: None }) =
+        meta.soroban_meta
     else {
         panic!("{meta:?}")
     };
     assert_eq!(fees.total_refundable_resource_fee_charged, 0);
-    assert_eq!(
-        closed.result().fee_charged,
-        100 + fees.total_non_refundable_resource_fee_charged
-    );
+    assert_eq!(closed.result().fee_charged, 100 + fees.total_non_refundable_resource_fee_charged);
     assert_eq!(net.balance(&a).await, before - closed.result().fee_charged);
     assert!(!meta.diagnostic_events.is_empty());
 }
@@ -103,23 +75,16 @@ async fn a_transfer_that_fails_when_applied_costs_its_fee_without_the_refundable
 async fn another_accounts_units_need_its_signed_authorization() {
     let (net, _, a, b, asset) = setup().await;
     // a pays the fee and sends b's units.
-    let tx = net
-        .draft(&a, vec![asset.transfer(&b.address(), &a.address(), 5)])
-        .await;
+    let tx = net.draft(&a, vec![asset.transfer(&b.address(), &a.address(), 5)]).await;
     let simulation = net.simulate(&tx).await;
     let mut tx = assemble(tx, &simulation);
     let unsigned = net.include(&net.sign(&tx, &[&a])).await;
-    assert_eq!(
-        unsigned.failed_with(),
-        OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped)
-    );
+    assert_eq!(unsigned.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped));
 
     tx.seq_num.0 += 1;
     let valid_until = net.localnet.status().unwrap().ledger + 50;
     let mut operations = tx.operations.to_vec();
-    let OperationBody::InvokeHostFunction(op) = &mut operations[0].body else {
-        panic!()
-    };
+    let OperationBody::InvokeHostFunction(op) = &mut operations[0].body else { panic!() };
     let mut auth = op.auth.to_vec();
     sign_authorization(&net, &b, &mut auth[0], valid_until);
     op.auth = auth.try_into().unwrap();
@@ -133,18 +98,11 @@ async fn another_accounts_units_need_its_signed_authorization() {
     assert_eq!(units(&net, &asset, &b).await, 1_000 * UNIT - 5);
 }
 
-fn sign_authorization(
-    net: &Net,
-    key: &Key,
-    entry: &mut SorobanAuthorizationEntry,
-    valid_until: u32,
-) {
+fn sign_authorization(net: &Net, key: &Key, entry: &mut SorobanAuthorizationEntry, valid_until: u32) {
     use ed25519_dalek::Signer as _;
     use sha2::{Digest, Sha256};
 
-    let SorobanCredentials::Address(credentials) = &mut entry.credentials else {
-        panic!("{entry:?}")
-    };
+    let SorobanCredentials::Address(credentials) = &mut entry.credentials else { panic!("{entry:?}") };
     credentials.signature_expiration_ledger = valid_until;
     let preimage = HashIdPreimage::SorobanAuthorization(HashIdPreimageSorobanAuthorization {
         network_id: Hash(net.id),
@@ -154,14 +112,8 @@ fn sign_authorization(
     });
     let payload = Sha256::digest(preimage.to_xdr(Limits::none()).unwrap());
     let fields = vec![
-        ScMapEntry {
-            key: symbol("public_key"),
-            val: bytes(&key.public()),
-        },
-        ScMapEntry {
-            key: symbol("signature"),
-            val: bytes(&key.0.sign(&payload).to_bytes()),
-        },
+        ScMapEntry { key: symbol("public_key"), val: bytes(&key.public()) },
+        ScMapEntry { key: symbol("signature"), val: bytes(&key.0.sign(&payload).to_bytes()) },
     ];
     let signature = ScVal::Map(Some(ScMap(fields.try_into().unwrap())));
     credentials.signature = ScVal::Vec(Some(ScVec(vec![signature].try_into().unwrap())));
@@ -170,27 +122,17 @@ fn sign_authorization(
 #[tokio::test]
 async fn simulation_says_what_would_change() {
     let (net, _, a, b, asset) = setup().await;
-    let tx = net
-        .draft(&a, vec![asset.transfer(&a.address(), &b.address(), 7)])
-        .await;
+    let tx = net.draft(&a, vec![asset.transfer(&a.address(), &b.address(), 7)]).await;
     let simulation = net.simulate(&tx).await;
     let changes = simulation["stateChanges"].as_array().unwrap();
-    let kinds: Vec<_> = changes
-        .iter()
-        .map(|change| change["type"].as_str().unwrap())
-        .collect();
+    let kinds: Vec<_> = changes.iter().map(|change| change["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["updated", "updated"]);
     let after: LedgerEntry = xdr(&changes[0]["after"]);
     let before: LedgerEntry = xdr(&changes[0]["before"]);
-    let (LedgerEntryData::Trustline(before), LedgerEntryData::Trustline(after)) =
-        (before.data, after.data)
-    else {
+    let (LedgerEntryData::Trustline(before), LedgerEntryData::Trustline(after)) = (before.data, after.data) else {
         panic!("{changes:?}")
     };
     assert_eq!((before.balance - after.balance).abs(), 7);
-    assert_eq!(
-        simulation["results"][0]["auth"].as_array().unwrap().len(),
-        1
-    );
+    assert_eq!(simulation["results"][0]["auth"].as_array().unwrap().len(), 1);
     assert_eq!(units(&net, &asset, &a).await, 1_000 * UNIT);
 }

@@ -10,12 +10,7 @@ use crate::support::*;
 
 async fn control(net: &Net, path: &str, body: &str) -> (u16, Value) {
     let url = format!("{}{path}", net.localnet.control_url());
-    let answer = reqwest::Client::new()
-        .post(url)
-        .body(body.to_owned())
-        .send()
-        .await
-        .unwrap();
+    let answer = reqwest::Client::new().post(url).body(body.to_owned()).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 
@@ -24,20 +19,12 @@ async fn nothing_closes_until_told() {
     let net = Net::start();
     let (a, b) = (net.funded(1).await, net.funded(2).await);
     let before = net.localnet.status().unwrap();
-    let sent = net
-        .send(&net.sign(
-            &net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await,
-            &[&a],
-        ))
-        .await;
+    let sent = net.send(&net.sign(&net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await, &[&a])).await;
     let waiting = net.localnet.status().unwrap();
     assert_eq!((waiting.ledger, waiting.pending), (before.ledger, 1));
     assert_eq!(net.get(&sent["hash"]).await["status"], "NOT_FOUND");
     let (status, told) = control(&net, "/close", "").await;
-    assert_eq!(
-        (status, &told["ledger"], &told["pending"]),
-        (200, &json!(before.ledger + 1), &json!(0))
-    );
+    assert_eq!((status, &told["ledger"], &told["pending"]), (200, &json!(before.ledger + 1), &json!(0)));
     assert_eq!(net.get(&sent["hash"]).await["status"], "SUCCESS");
     let (_, told) = control(&net, "/close?count=5", "").await;
     assert_eq!(told["ledger"], before.ledger + 6);
@@ -45,35 +32,20 @@ async fn nothing_closes_until_told() {
 
 #[tokio::test]
 async fn a_jump_advances_sequence_and_time() {
-    let net = Net::with(Options {
-        ledger_ms: 5_000,
-        ..Options::default()
-    });
+    let net = Net::with(Options { ledger_ms: 5_000, ..Options::default() });
     let before = net.localnet.status().unwrap();
     let (status, after) = control(&net, "/jump", r#"{"ledgers": 17280}"#).await;
-    assert_eq!(
-        (status, &after["ledger"]),
-        (200, &json!(before.ledger + 17_280))
-    );
+    assert_eq!((status, &after["ledger"]), (200, &json!(before.ledger + 17_280)));
     let passed = after["close_time"].as_u64().unwrap() - before.close_time;
-    assert!(
-        (86_395..=86_500).contains(&passed),
-        "{passed} seconds for a day of ledgers"
-    );
+    assert!((86_395..=86_500).contains(&passed), "{passed} seconds for a day of ledgers");
     net.close();
     let later = net.localnet.status().unwrap();
-    assert!(
-        later.close_time >= after["close_time"].as_u64().unwrap(),
-        "time never goes back"
-    );
+    assert!(later.close_time >= after["close_time"].as_u64().unwrap(), "time never goes back");
 }
 
 #[tokio::test]
 async fn a_jump_can_leave_the_clock_alone() {
-    let net = Net::with(Options {
-        ledger_ms: 5_000,
-        ..Options::default()
-    });
+    let net = Net::with(Options { ledger_ms: 5_000, ..Options::default() });
     let before = net.localnet.status().unwrap();
     let (_, after) = control(&net, "/jump", r#"{"ledgers": 17280, "seconds": 0}"#).await;
     assert_eq!(after["ledger"], before.ledger + 17_280);
@@ -87,12 +59,7 @@ async fn a_jump_can_leave_the_clock_alone() {
 #[tokio::test]
 async fn wrong_control_requests_are_refused() {
     let net = Net::start();
-    for (path, body) in [
-        ("/jump", ""),
-        ("/jump", "{}"),
-        ("/jump", r#"{"ledgers": 0}"#),
-        ("/close?count=0", ""),
-    ] {
+    for (path, body) in [("/jump", ""), ("/jump", "{}"), ("/jump", r#"{"ledgers": 0}"#), ("/close?count=0", "")] {
         let (status, told) = control(&net, path, body).await;
         assert_eq!(status, 400, "{path} {body}");
         assert!(!told["error"].as_str().unwrap().is_empty());
@@ -102,11 +69,7 @@ async fn wrong_control_requests_are_refused() {
 
 #[tokio::test]
 async fn ledgers_close_by_themselves() {
-    let localnet = Localnet::start(Options {
-        ledger_ms: 20,
-        ..Options::default()
-    })
-    .unwrap();
+    let localnet = Localnet::start(Options { ledger_ms: 20, ..Options::default() }).unwrap();
     let first = localnet.status().unwrap().ledger;
     while localnet.status().unwrap().ledger < first + 3 {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -116,48 +79,24 @@ async fn ledgers_close_by_themselves() {
 
 #[test]
 fn it_starts_and_stops_without_an_async_runtime() {
-    let localnet = Localnet::start(Options {
-        manual: true,
-        ..Options::default()
-    })
-    .unwrap();
+    let localnet = Localnet::start(Options { manual: true, ..Options::default() }).unwrap();
     let ledger = localnet.close_ledger().unwrap();
     assert_eq!(localnet.jump(10).unwrap(), ledger + 10);
     let url = localnet.rpc_url();
     localnet.stop();
     let address = url.strip_prefix("http://").unwrap();
-    assert!(
-        std::net::TcpStream::connect(address).is_err(),
-        "nobody listens after stop"
-    );
+    assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens after stop");
 }
 
 #[test]
 fn a_port_in_use_and_senseless_options_are_named() {
-    let taken = Localnet::start(Options {
-        manual: true,
-        ..Options::default()
-    })
-    .unwrap();
+    let taken = Localnet::start(Options { manual: true, ..Options::default() }).unwrap();
     let port = taken.rpc_url().rsplit_once(':').unwrap().1.parse().unwrap();
-    match Localnet::start(Options {
-        rpc_port: port,
-        ..Options::default()
-    }) {
-        Err(StartError::Listen {
-            what: "JSON-RPC",
-            port: named,
-            ..
-        }) => assert_eq!(named, port),
+    match Localnet::start(Options { rpc_port: port, ..Options::default() }) {
+        Err(StartError::Listen { what: "JSON-RPC", port: named, .. }) => assert_eq!(named, port),
         other => panic!("{:?}", other.err()),
     }
-    assert!(matches!(
-        Localnet::start(Options {
-            ledger_ms: 0,
-            ..Options::default()
-        }),
-        Err(StartError::Options(_))
-    ));
+    assert!(matches!(Localnet::start(Options { ledger_ms: 0, ..Options::default() }), Err(StartError::Options(_))));
 }
 
 #[tokio::test]

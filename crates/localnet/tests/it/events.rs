@@ -13,9 +13,7 @@ async fn setup() -> (Net, Key, Key, TestAsset) {
 }
 
 fn of(asset: &TestAsset) -> Value {
-    let id = stellar_strkey::Contract(asset.contract.0.0)
-        .to_string()
-        .to_string();
+    let id = stellar_strkey::Contract(asset.contract.0.0).to_string().to_string();
     json!([{"type": "contract", "contractIds": [id]}])
 }
 
@@ -30,36 +28,18 @@ fn topic(event: &Value) -> String {
 async fn an_event_tells_where_it_comes_from() {
     let (net, _, a, asset) = setup().await;
     let holder = ScAddress::Contract(ContractId(Hash([9; 32])));
-    let closed = net
-        .invoke(&a, asset.transfer(&a.address(), &holder, 7))
-        .await
-        .succeeded();
+    let closed = net.invoke(&a, asset.transfer(&a.address(), &holder, 7)).await.succeeded();
     let start = closed.0["ledger"].clone();
-    let answer = net
-        .ok(
-            "getEvents",
-            json!({"startLedger": start, "filters": of(&asset)}),
-        )
-        .await;
-    let [event] = answer["events"].as_array().unwrap().as_slice() else {
-        panic!("{answer}")
-    };
+    let answer = net.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
+    let [event] = answer["events"].as_array().unwrap().as_slice() else { panic!("{answer}") };
     assert_eq!(topic(event), "transfer");
     assert_eq!(xdr::<ScVal>(&event["value"]), i128_val(7));
     assert_eq!(event["type"], "contract");
     assert_eq!(event["ledger"], start);
     assert_eq!(event["txHash"], closed.0["txHash"]);
-    assert_eq!(
-        (&event["transactionIndex"], &event["operationIndex"]),
-        (&json!(1), &json!(0))
-    );
+    assert_eq!((&event["transactionIndex"], &event["operationIndex"]), (&json!(1), &json!(0)));
     assert_eq!(event["inSuccessfulContractCall"], true);
-    assert_eq!(
-        event["contractId"],
-        stellar_strkey::Contract(asset.contract.0.0)
-            .to_string()
-            .as_str()
-    );
+    assert_eq!(event["contractId"], stellar_strkey::Contract(asset.contract.0.0).to_string().as_str());
     let position = (start.as_u64().unwrap() << 32) | (1 << 12);
     assert_eq!(event["id"], format!("{position:019}-0000000000"));
     assert_eq!(answer["latestLedger"], start);
@@ -69,21 +49,9 @@ async fn an_event_tells_where_it_comes_from() {
 #[tokio::test]
 async fn classic_payments_and_fees_are_told_as_the_assets_events() {
     let (net, issuer, a, asset) = setup().await;
-    let ledger = net
-        .run(&a, vec![payment(&issuer, &asset.asset, 3)])
-        .await
-        .succeeded()
-        .0["ledger"]
-        .clone();
-    let answer = net
-        .ok("getEvents", json!({"startLedger": ledger, "filters": []}))
-        .await;
-    let told: Vec<_> = answer["events"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(topic)
-        .collect();
+    let ledger = net.run(&a, vec![payment(&issuer, &asset.asset, 3)]).await.succeeded().0["ledger"].clone();
+    let answer = net.ok("getEvents", json!({"startLedger": ledger, "filters": []})).await;
+    let told: Vec<_> = answer["events"].as_array().unwrap().iter().map(topic).collect();
     assert_eq!(told, ["fee", "burn"]);
 }
 
@@ -92,43 +60,26 @@ async fn pages_join_without_gap_or_repetition() {
     let (net, issuer, a, asset) = setup().await;
     let start = net.localnet.status().unwrap().ledger + 1;
     for n in 1..=7 {
-        net.run(
-            &a,
-            vec![
-                payment(&issuer, &asset.asset, n),
-                payment(&issuer, &asset.asset, 100 + n),
-            ],
-        )
-        .await
-        .succeeded();
+        net.run(&a, vec![payment(&issuer, &asset.asset, n), payment(&issuer, &asset.asset, 100 + n)]).await.succeeded();
     }
-    let whole = net
-        .ok(
-            "getEvents",
-            json!({"startLedger": start, "filters": of(&asset)}),
-        )
-        .await;
+    let whole = net.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
     let whole = whole["events"].as_array().unwrap().clone();
     assert_eq!(whole.len(), 14);
-    let mut request =
-        json!({"startLedger": start, "filters": of(&asset), "pagination": {"limit": 3}});
+    let mut request = json!({"startLedger": start, "filters": of(&asset), "pagination": {"limit": 3}});
     let mut joined = Vec::new();
     loop {
         let page = net.ok("getEvents", request).await;
         let events = page["events"].as_array().unwrap().clone();
         let is_last = events.len() < 3;
         joined.extend(events);
-        request =
-            json!({"filters": of(&asset), "pagination": {"limit": 3, "cursor": page["cursor"]}});
+        request = json!({"filters": of(&asset), "pagination": {"limit": 3, "cursor": page["cursor"]}});
         if is_last {
             break;
         }
     }
     assert_eq!(joined, whole);
     // The cursor of a page that wasn't full goes on after everything seen.
-    net.run(&a, vec![payment(&issuer, &asset.asset, 1)])
-        .await
-        .succeeded();
+    net.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
     let more = net.ok("getEvents", request).await;
     assert_eq!(more["events"].as_array().unwrap().len(), 1, "{more}");
 }
@@ -136,31 +87,11 @@ async fn pages_join_without_gap_or_repetition() {
 #[tokio::test]
 async fn the_end_ledger_is_exclusive() {
     let (net, issuer, a, asset) = setup().await;
-    let first = net
-        .run(&a, vec![payment(&issuer, &asset.asset, 1)])
-        .await
-        .succeeded()
-        .0["ledger"]
-        .as_u64()
-        .unwrap();
-    net.run(&a, vec![payment(&issuer, &asset.asset, 1)])
-        .await
-        .succeeded();
+    let first = net.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded().0["ledger"].as_u64().unwrap();
+    net.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
     let request = |end| json!({"startLedger": first, "endLedger": end, "filters": of(&asset)});
-    assert_eq!(
-        net.ok("getEvents", request(first + 1)).await["events"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
-    assert_eq!(
-        net.ok("getEvents", request(first + 2)).await["events"]
-            .as_array()
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(net.ok("getEvents", request(first + 1)).await["events"].as_array().unwrap().len(), 1);
+    assert_eq!(net.ok("getEvents", request(first + 2)).await["events"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -170,29 +101,15 @@ async fn a_ledger_out_of_range_is_refused_with_the_range() {
     net.close();
     let last = net.localnet.status().unwrap().ledger;
     let ask = |start| net.call("getEvents", json!({"startLedger": start, "filters": []}));
-    let out_of = |first: u32| {
-        (
-            -32_600,
-            format!("startLedger must be within the ledger range: {first} - {last}"),
-        )
-    };
+    let out_of = |first: u32| (-32_600, format!("startLedger must be within the ledger range: {first} - {last}"));
     assert_eq!(ask(last + 1).await.unwrap_err(), out_of(1));
     assert!(ask(last).await.is_ok());
 
     // A week later the first ledgers are forgotten.
     let last = net.localnet.jump(120_960).unwrap();
-    let error = net
-        .call("getEvents", json!({"startLedger": 3, "filters": []}))
-        .await
-        .unwrap_err();
+    let error = net.call("getEvents", json!({"startLedger": 3, "filters": []})).await.unwrap_err();
     let first = last - 120_960 + 1;
-    assert_eq!(
-        error,
-        (
-            -32_600,
-            format!("startLedger must be within the ledger range: {first} - {last}")
-        )
-    );
+    assert_eq!(error, (-32_600, format!("startLedger must be within the ledger range: {first} - {last}")));
 }
 
 #[tokio::test]
@@ -201,22 +118,10 @@ async fn one_request_looks_through_ten_thousand_ledgers() {
     let (issuer, a) = (net.funded(1).await, net.funded(2).await);
     let asset = net.asset(&issuer, &[&a]).await;
     let start = net.localnet.jump(12_000).unwrap() - 11_000;
-    net.run(&a, vec![payment(&issuer, &asset.asset, 1)])
-        .await
-        .succeeded();
-    let first = net
-        .ok(
-            "getEvents",
-            json!({"startLedger": start, "filters": of(&asset)}),
-        )
-        .await;
+    net.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
+    let first = net.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
     assert_eq!(first["events"].as_array().unwrap().len(), 0);
-    let second = net
-        .ok(
-            "getEvents",
-            json!({"filters": of(&asset), "pagination": {"cursor": first["cursor"]}}),
-        )
-        .await;
+    let second = net.ok("getEvents", json!({"filters": of(&asset), "pagination": {"cursor": first["cursor"]}})).await;
     assert_eq!(second["events"].as_array().unwrap().len(), 1);
 }
 
@@ -230,23 +135,14 @@ async fn contradictory_or_excessive_requests_are_refused() {
             json!({"startLedger": 1, "filters": [], "pagination": {"cursor": cursor}}),
             "ledger ranges and cursor cannot both be set",
         ),
-        (
-            json!({"startLedger": 1, "filters": [], "pagination": {"limit": 10_001}}),
-            "limit must not exceed 10000",
-        ),
+        (json!({"startLedger": 1, "filters": [], "pagination": {"limit": 10_001}}), "limit must not exceed 10000"),
         (
             json!({"startLedger": 1, "filters": [{"topics": [[]]}]}),
             "filter 1 invalid: topic 1 invalid: topic must have at least 1 segment",
         ),
-        (
-            json!({"startLedger": 1, "filters": [{}, {}, {}, {}, {}, {}]}),
-            "maximum 5 filters per request",
-        ),
+        (json!({"startLedger": 1, "filters": [{}, {}, {}, {}, {}, {}]}), "maximum 5 filters per request"),
     ];
     for (request, message) in cases {
-        assert_eq!(
-            net.call("getEvents", request).await.unwrap_err(),
-            (-32_602, message.to_owned())
-        );
+        assert_eq!(net.call("getEvents", request).await.unwrap_err(), (-32_602, message.to_owned()));
     }
 }

@@ -26,66 +26,35 @@ async fn all_coins(net: &Net, keys: &[&Key]) -> i64 {
 #[tokio::test]
 async fn what_is_charged_is_the_declared_fee_less_the_refund_and_no_stroop_is_lost() {
     let net = Net::start();
-    let (issuer, a, b) = (
-        net.funded(1).await,
-        net.funded(2).await,
-        net.funded(3).await,
-    );
+    let (issuer, a, b) = (net.funded(1).await, net.funded(2).await, net.funded(3).await);
     let asset = net.asset(&issuer, &[&a, &b]).await;
     for operation in [
         asset.transfer(&a.address(), &b.address(), 7),
-        asset.transfer(
-            &a.address(),
-            &ScAddress::Contract(asset.contract.clone()),
-            7,
-        ),
+        asset.transfer(&a.address(), &ScAddress::Contract(asset.contract.clone()), 7),
     ] {
         let before = net.balance(&a).await;
         let mut tx = net.prepared(&a, operation).await;
         tx.fee += 1_000;
-        let TransactionExt::V1(data) = &tx.ext else {
-            panic!()
-        };
+        let TransactionExt::V1(data) = &tx.ext else { panic!() };
         let declared = data.resource_fee;
         let closed = net.include(&net.sign(&tx, &[&a])).await.succeeded();
         let charged = closed.result().fee_charged;
         let meta = closed.meta();
-        let Some(SorobanTransactionMetaV2 {
-            ext: SorobanTransactionMetaExt::V1(fees),
-            ..
-        }) = &meta.soroban_meta
-        else {
+        let Some(SorobanTransactionMetaV2 { ext: SorobanTransactionMetaExt::V1(fees), .. }) = &meta.soroban_meta else {
             panic!("{meta:?}")
         };
-        let used = fees.total_non_refundable_resource_fee_charged
-            + fees.total_refundable_resource_fee_charged;
+        let used = fees.total_non_refundable_resource_fee_charged + fees.total_refundable_resource_fee_charged;
         assert_eq!(charged, 100 + used);
-        assert!(
-            used < declared,
-            "simulation adds to the refundable fee: {used} of {declared}"
-        );
+        assert!(used < declared, "simulation adds to the refundable fee: {used} of {declared}");
         assert!(fees.rent_fee_charged <= fees.total_refundable_resource_fee_charged);
         assert_eq!(net.balance(&a).await, before - charged);
         let stages: Vec<_> = meta.events.iter().map(|event| event.stage).collect();
-        assert_eq!(
-            stages,
-            [
-                TransactionEventStage::BeforeAllTxs,
-                TransactionEventStage::AfterAllTxs
-            ]
-        );
-        let amounts: Vec<_> = meta
-            .events
-            .iter()
-            .map(|event| amount_of(&event.event))
-            .collect();
+        assert_eq!(stages, [TransactionEventStage::BeforeAllTxs, TransactionEventStage::AfterAllTxs]);
+        let amounts: Vec<_> = meta.events.iter().map(|event| amount_of(&event.event)).collect();
         assert_eq!(amounts.iter().sum::<i128>(), i128::from(charged));
         assert_eq!(amounts[0], i128::from(declared + 100));
     }
-    assert_eq!(
-        all_coins(&net, &[&issuer, &a, &b]).await,
-        1_000_000_000_000_000_000
-    );
+    assert_eq!(all_coins(&net, &[&issuer, &a, &b]).await, 1_000_000_000_000_000_000);
 }
 
 fn amount_of(event: &ContractEvent) -> i128 {
@@ -106,15 +75,9 @@ async fn a_new_contract_entry_pays_rent_and_an_old_one_does_not() {
         SorobanTransactionMetaExt::V1(fees) => fees.rent_fee_charged,
         SorobanTransactionMetaExt::V0 => panic!("no fees told"),
     };
-    let first = net
-        .invoke(&a, asset.transfer(&a.address(), &holder, 7))
-        .await
-        .succeeded();
+    let first = net.invoke(&a, asset.transfer(&a.address(), &holder, 7)).await.succeeded();
     assert!(rent(&first) > 0);
-    let second = net
-        .invoke(&a, asset.transfer(&a.address(), &holder, 7))
-        .await
-        .succeeded();
+    let second = net.invoke(&a, asset.transfer(&a.address(), &holder, 7)).await.succeeded();
     assert_eq!(rent(&second), 0);
 }
 
@@ -124,12 +87,8 @@ async fn a_refundable_fee_that_does_not_cover_the_rent_fails_the_transaction() {
     let (issuer, a) = (net.funded(1).await, net.funded(2).await);
     let asset = net.asset(&issuer, &[&a]).await;
     let holder = ScAddress::Contract(ContractId(Hash([9; 32])));
-    let tx = net
-        .prepared(&a, asset.transfer(&a.address(), &holder, 7))
-        .await;
-    let TransactionExt::V1(data) = &tx.ext else {
-        panic!()
-    };
+    let tx = net.prepared(&a, asset.transfer(&a.address(), &holder, 7)).await;
+    let TransactionExt::V1(data) = &tx.ext else { panic!() };
     let mut cheap = tx.clone();
     let mut less = data.clone();
     // The rent is the greater part of what can be refunded.
@@ -147,18 +106,11 @@ async fn a_resource_fee_below_the_declared_resources_or_above_the_fee_is_invalid
     let net = Net::start();
     let (issuer, a) = (net.funded(1).await, net.funded(2).await);
     let asset = net.asset(&issuer, &[&a]).await;
-    let tx = net
-        .prepared(&a, asset.transfer(&a.address(), &issuer.address(), 7))
-        .await;
-    let TransactionExt::V1(data) = &tx.ext else {
-        panic!()
-    };
+    let tx = net.prepared(&a, asset.transfer(&a.address(), &issuer.address(), 7)).await;
+    let TransactionExt::V1(data) = &tx.ext else { panic!() };
     for resource_fee in [1, i64::from(tx.fee) + 1] {
         let mut wrong = tx.clone();
-        wrong.ext = TransactionExt::V1(SorobanTransactionData {
-            resource_fee,
-            ..data.clone()
-        });
+        wrong.ext = TransactionExt::V1(SorobanTransactionData { resource_fee, ..data.clone() });
         let sent = net.send(&net.sign(&wrong, &[&a])).await;
         assert_eq!(sent["status"], "ERROR", "{sent}");
         // Above the whole fee nothing is left to bid; the queue calls that malformed before it looks closer.
@@ -167,20 +119,14 @@ async fn a_resource_fee_below_the_declared_resources_or_above_the_fee_is_invalid
         } else {
             TransactionResultResult::TxMalformed
         };
-        assert_eq!(
-            xdr::<TransactionResult>(&sent["errorResultXdr"]).result,
-            expected
-        );
+        assert_eq!(xdr::<TransactionResult>(&sent["errorResultXdr"]).result, expected);
     }
     let mut no_bid = tx.clone();
     no_bid.fee = u32::try_from(data.resource_fee).unwrap() + 99;
     let result = net.refused(&net.sign(&no_bid, &[&a])).await;
     assert_eq!(
         (result.result, result.fee_charged),
-        (
-            TransactionResultResult::TxInsufficientFee,
-            data.resource_fee + 100
-        )
+        (TransactionResultResult::TxInsufficientFee, data.resource_fee + 100)
     );
 }
 
@@ -189,9 +135,7 @@ async fn fee_stats_tell_what_inclusion_cost() {
     let net = Net::start();
     let (issuer, a) = (net.funded(1).await, net.funded(2).await);
     let asset = net.asset(&issuer, &[&a]).await;
-    net.invoke(&a, asset.transfer(&a.address(), &issuer.address(), 7))
-        .await
-        .succeeded();
+    net.invoke(&a, asset.transfer(&a.address(), &issuer.address(), 7)).await.succeeded();
     let stats = net.ok("getFeeStats", serde_json::json!({})).await;
     for kind in ["sorobanInclusionFee", "inclusionFee"] {
         assert_eq!(stats[kind]["p95"], "100", "{stats}");

@@ -19,9 +19,7 @@ async fn setup() -> (Net, Key, TestAsset, ScAddress) {
     let (issuer, a) = (net.funded(1).await, net.funded(2).await);
     let asset = net.asset(&issuer, &[&a]).await;
     let holder = ScAddress::Contract(ContractId(Hash([9; 32])));
-    net.invoke(&a, asset.transfer(&a.address(), &holder, 7))
-        .await
-        .succeeded();
+    net.invoke(&a, asset.transfer(&a.address(), &holder, 7)).await.succeeded();
     (net, a, asset, holder)
 }
 
@@ -44,23 +42,13 @@ async fn an_entry_past_its_life_is_archived_and_a_transaction_that_touches_it_fa
     let prepared = net.prepared(&a, transfer()).await;
     let until = u32::try_from(net.live_until(&key).await.unwrap()).unwrap();
     net.localnet.jump(until - ledger(&net)).unwrap();
-    assert_eq!(
-        net.live_until(&key).await,
-        Some(u64::from(until)),
-        "live in its last ledger"
-    );
+    assert_eq!(net.live_until(&key).await, Some(u64::from(until)), "live in its last ledger");
     net.close();
     assert_eq!(net.live_until(&key).await, Some(0), "archived after it");
-    assert!(
-        net.entry(&key).await.is_some(),
-        "an archived entry is still told"
-    );
+    assert!(net.entry(&key).await.is_some(), "an archived entry is still told");
 
     let closed = net.include(&net.sign(&prepared, &[&a])).await;
-    assert_eq!(
-        closed.failed_with(),
-        OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::EntryArchived)
-    );
+    assert_eq!(closed.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::EntryArchived));
 }
 
 #[tokio::test]
@@ -71,33 +59,24 @@ async fn simulation_of_archived_entries_says_what_to_restore_first_and_then_it_w
     assert_eq!(net.live_until(&balance).await, Some(0));
     assert_eq!(net.live_until(&asset.instance()).await, Some(0));
 
-    let draft = net
-        .draft(&a, vec![asset.transfer(&a.address(), &holder, 5)])
-        .await;
+    let draft = net.draft(&a, vec![asset.transfer(&a.address(), &holder, 5)]).await;
     let simulation = net.simulate(&draft).await;
     assert!(simulation.get("error").is_none(), "{simulation}");
     let preamble = &simulation["restorePreamble"];
     let restore: SorobanTransactionData = xdr(&preamble["transactionData"]);
     assert_eq!(preamble["minResourceFee"], restore.resource_fee.to_string());
     let keys = restore.resources.footprint.read_write.to_vec();
-    assert!(
-        keys.contains(&balance) && keys.contains(&asset.instance()),
-        "{keys:?}"
-    );
+    assert!(keys.contains(&balance) && keys.contains(&asset.instance()), "{keys:?}");
 
-    let body = OperationBody::RestoreFootprint(RestoreFootprintOp {
-        ext: ExtensionPoint::V0,
-    });
+    let body = OperationBody::RestoreFootprint(RestoreFootprintOp { ext: ExtensionPoint::V0 });
     let mut tx = net.draft(&a, vec![body]).await;
     tx.fee = 100 + u32::try_from(restore.resource_fee).unwrap();
     tx.ext = TransactionExt::V1(restore);
     let closed = net.include(&net.sign(&tx, &[&a])).await.succeeded();
     let restored_until = u64::from(ledger(&net) + MIN_PERSISTENT - 1);
     assert_eq!(net.live_until(&balance).await, Some(restored_until));
-    let told = closed.meta().operations[0]
-        .changes
-        .iter()
-        .any(|change| matches!(change, LedgerEntryChange::Restored(_)));
+    let told =
+        closed.meta().operations[0].changes.iter().any(|change| matches!(change, LedgerEntryChange::Restored(_)));
     assert!(told);
 
     let mut tx = assemble(draft, &simulation);
@@ -113,16 +92,11 @@ async fn an_extension_lengthens_lives_and_pays_rent() {
     let balance = net.balance(&a).await;
     // The asset contract keeps its own instance at a week or, here, at the greatest life; some ledgers must pass.
     net.localnet.jump(100).unwrap();
-    let closed = net
-        .change_lives(&a, vec![key.clone()], Some(MAX - 1))
-        .await
-        .succeeded();
+    let closed = net.change_lives(&a, vec![key.clone()], Some(MAX - 1)).await.succeeded();
     let after = net.live_until(&key).await.unwrap();
     assert!(after > before, "{after} {before}");
     assert_eq!(after, u64::from(ledger(&net) + MAX - 1));
-    let SorobanTransactionMetaExt::V1(fees) = closed.meta().soroban_meta.unwrap().ext else {
-        panic!()
-    };
+    let SorobanTransactionMetaExt::V1(fees) = closed.meta().soroban_meta.unwrap().ext else { panic!() };
     assert!(fees.rent_fee_charged > 0);
     assert_eq!(net.balance(&a).await, balance - closed.result().fee_charged);
 }
@@ -133,20 +107,13 @@ async fn an_extension_passes_over_what_is_missing_or_archived_and_never_shortens
     let missing = asset.balance_key(&ScAddress::Contract(ContractId(Hash([8; 32]))));
     let live = asset.balance_key(&holder);
     let before = net.live_until(&live).await;
-    let body = |extend_to| {
-        OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp {
-            ext: ExtensionPoint::V0,
-            extend_to,
-        })
-    };
+    let body =
+        |extend_to| OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp { ext: ExtensionPoint::V0, extend_to });
     let data = |keys: Vec<LedgerKey>| {
         TransactionExt::V1(SorobanTransactionData {
             ext: SorobanTransactionDataExt::V0,
             resources: SorobanResources {
-                footprint: LedgerFootprint {
-                    read_only: keys.try_into().unwrap(),
-                    read_write: VecM::default(),
-                },
+                footprint: LedgerFootprint { read_only: keys.try_into().unwrap(), read_write: VecM::default() },
                 instructions: 0,
                 disk_read_bytes: 0,
                 write_bytes: 0,
@@ -165,14 +132,10 @@ async fn an_extension_passes_over_what_is_missing_or_archived_and_never_shortens
     too_long.fee = 100_100;
     too_long.ext = data(vec![live]);
     let refused = net.refused(&net.sign(&too_long, &[&a])).await;
-    let TransactionResultResult::TxFailed(codes) = refused.result else {
-        panic!("{refused:?}")
-    };
+    let TransactionResultResult::TxFailed(codes) = refused.result else { panic!("{refused:?}") };
     assert_eq!(
         codes.to_vec(),
-        [OperationResult::OpInner(
-            OperationResultTr::ExtendFootprintTtl(ExtendFootprintTtlResult::Malformed)
-        )]
+        [OperationResult::OpInner(OperationResultTr::ExtendFootprintTtl(ExtendFootprintTtlResult::Malformed))]
     );
 }
 
@@ -182,21 +145,10 @@ async fn an_extension_without_enough_fee_for_the_rent_changes_nothing() {
     net.localnet.jump(200).unwrap();
     let key = asset.balance_key(&holder);
     let before = net.live_until(&key).await;
-    let body = OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp {
-        ext: ExtensionPoint::V0,
-        extend_to: MAX - 1,
-    });
+    let body = OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp { ext: ExtensionPoint::V0, extend_to: MAX - 1 });
     let mut tx = net.draft(&a, vec![body]).await;
-    let footprint = LedgerFootprint {
-        read_only: vec![key.clone()].try_into().unwrap(),
-        read_write: VecM::default(),
-    };
-    let resources = SorobanResources {
-        footprint,
-        instructions: 0,
-        disk_read_bytes: 0,
-        write_bytes: 0,
-    };
+    let footprint = LedgerFootprint { read_only: vec![key.clone()].try_into().unwrap(), read_write: VecM::default() };
+    let resources = SorobanResources { footprint, instructions: 0, disk_read_bytes: 0, write_bytes: 0 };
     tx.ext = TransactionExt::V1(SorobanTransactionData {
         ext: SorobanTransactionDataExt::V0,
         resources,
@@ -214,25 +166,11 @@ async fn an_extension_without_enough_fee_for_the_rent_changes_nothing() {
 #[tokio::test]
 async fn marking_entries_for_automatic_restoration_is_refused_by_name() {
     let (net, a, asset, holder) = setup().await;
-    let mut tx = net
-        .prepared(&a, asset.transfer(&a.address(), &holder, 5))
-        .await;
-    let TransactionExt::V1(data) = &mut tx.ext else {
-        panic!()
-    };
-    data.ext = SorobanTransactionDataExt::V1(SorobanResourcesExtV0 {
-        archived_soroban_entries: vec![0].try_into().unwrap(),
-    });
+    let mut tx = net.prepared(&a, asset.transfer(&a.address(), &holder, 5)).await;
+    let TransactionExt::V1(data) = &mut tx.ext else { panic!() };
+    data.ext =
+        SorobanTransactionDataExt::V1(SorobanResourcesExtV0 { archived_soroban_entries: vec![0].try_into().unwrap() });
     let envelope = base64(&net.sign(&tx, &[&a]));
-    let (_, message) = net
-        .call(
-            "sendTransaction",
-            serde_json::json!({"transaction": envelope}),
-        )
-        .await
-        .unwrap_err();
-    assert!(
-        message.starts_with("automatic restoration (archivedSorobanEntries) is not implemented"),
-        "{message}"
-    );
+    let (_, message) = net.call("sendTransaction", serde_json::json!({"transaction": envelope})).await.unwrap_err();
+    assert!(message.starts_with("automatic restoration (archivedSorobanEntries) is not implemented"), "{message}");
 }

@@ -19,14 +19,8 @@ async fn the_network_tells_what_it_is() {
     );
     let health = net.ok("getHealth", Value::Null).await;
     assert_eq!(health["status"], "healthy");
-    assert_eq!(
-        (&health["oldestLedger"], &health["ledgerRetentionWindow"]),
-        (&json!(1), &json!(120_960))
-    );
-    assert_eq!(
-        net.ok("getVersionInfo", json!({})).await["protocolVersion"],
-        28
-    );
+    assert_eq!((&health["oldestLedger"], &health["ledgerRetentionWindow"]), (&json!(1), &json!(120_960)));
+    assert_eq!(net.ok("getVersionInfo", json!({})).await["protocolVersion"], 28);
 }
 
 #[tokio::test]
@@ -35,41 +29,17 @@ async fn ledgers_are_chained_and_told_whole() {
     let first = net.ok("getLatestLedger", json!({})).await;
     net.funded(1).await;
     let second = net.ok("getLatestLedger", json!({})).await;
-    assert_eq!(
-        second["sequence"].as_u64().unwrap(),
-        first["sequence"].as_u64().unwrap() + 1
-    );
+    assert_eq!(second["sequence"].as_u64().unwrap(), first["sequence"].as_u64().unwrap() + 1);
     let header: LedgerHeader = xdr(&second["headerXdr"]);
-    assert_eq!(
-        hex::encode(header.previous_ledger_hash.0),
-        first["id"].as_str().unwrap()
-    );
-    assert_eq!(
-        second["closeTime"],
-        header.scp_value.close_time.0.to_string()
-    );
-    let LedgerCloseMeta::V2(meta) = xdr(&second["metadataXdr"]) else {
-        panic!("{second}")
-    };
+    assert_eq!(hex::encode(header.previous_ledger_hash.0), first["id"].as_str().unwrap());
+    assert_eq!(second["closeTime"], header.scp_value.close_time.0.to_string());
+    let LedgerCloseMeta::V2(meta) = xdr(&second["metadataXdr"]) else { panic!("{second}") };
     assert_eq!(meta.tx_processing.len(), 1);
-    assert_eq!(
-        hex::encode(meta.ledger_header.hash.0),
-        second["id"].as_str().unwrap()
-    );
+    assert_eq!(hex::encode(meta.ledger_header.hash.0), second["id"].as_str().unwrap());
 
-    let listed = net
-        .ok(
-            "getLedgers",
-            json!({"startLedger": 1, "pagination": {"limit": 1}}),
-        )
-        .await;
+    let listed = net.ok("getLedgers", json!({"startLedger": 1, "pagination": {"limit": 1}})).await;
     assert_eq!(listed["ledgers"][0]["sequence"], 1);
-    let next = net
-        .ok(
-            "getLedgers",
-            json!({"pagination": {"cursor": listed["cursor"]}}),
-        )
-        .await;
+    let next = net.ok("getLedgers", json!({"pagination": {"cursor": listed["cursor"]}})).await;
     assert_eq!(next["ledgers"][0]["sequence"], 2);
     let entry: LedgerHeaderHistoryEntry = xdr(&next["ledgers"][0]["headerXdr"]);
     assert_eq!(entry.header, header);
@@ -81,13 +51,7 @@ async fn transactions_are_listed_page_by_page() {
     let (a, b) = (net.funded(1).await, net.funded(2).await);
     let mut hashes = Vec::new();
     for n in 1..=5 {
-        hashes.push(
-            net.run(&a, vec![payment(&b, &Asset::Native, n)])
-                .await
-                .succeeded()
-                .0["txHash"]
-                .clone(),
-        );
+        hashes.push(net.run(&a, vec![payment(&b, &Asset::Native, n)]).await.succeeded().0["txHash"].clone());
     }
     let start = net.get(&hashes[0]).await["ledger"].clone();
     let mut listed = Vec::new();
@@ -110,19 +74,10 @@ async fn a_transaction_that_nobody_sent_is_not_found() {
     let net = Net::start();
     let unknown = net.get(&json!("00".repeat(32))).await;
     assert_eq!(unknown["status"], "NOT_FOUND");
-    assert_eq!(
-        (&unknown["latestLedger"], &unknown["oldestLedger"]),
-        (&json!(1), &json!(1))
-    );
-    let wrong = net
-        .call("getTransaction", json!({"hash": "00"}))
-        .await
-        .unwrap_err();
+    assert_eq!((&unknown["latestLedger"], &unknown["oldestLedger"]), (&json!(1), &json!(1)));
+    let wrong = net.call("getTransaction", json!({"hash": "00"})).await.unwrap_err();
     assert_eq!(wrong, (-32_602, "unexpected hash length (2)".to_owned()));
-    let wrong = net
-        .call("getTransaction", json!({"hash": "zz".repeat(32)}))
-        .await
-        .unwrap_err();
+    let wrong = net.call("getTransaction", json!({"hash": "zz".repeat(32)})).await.unwrap_err();
     assert!(wrong.1.starts_with("incorrect hash: "), "{wrong:?}");
 }
 
@@ -146,40 +101,20 @@ async fn two_hundred_keys_are_answered_and_one_more_is_refused() {
     assert_eq!(answer["entries"][0]["key"], base64(&known.key()));
     assert_eq!(answer["entries"][0]["lastModifiedLedgerSeq"], 2);
     assert!(answer["entries"][0].get("liveUntilLedgerSeq").is_none());
-    let error = net
-        .call("getLedgerEntries", json!({"keys": keys(201)}))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error,
-        (
-            -32_602,
-            "key count (201) exceeds maximum supported (200)".to_owned()
-        )
-    );
+    let error = net.call("getLedgerEntries", json!({"keys": keys(201)})).await.unwrap_err();
+    assert_eq!(error, (-32_602, "key count (201) exceeds maximum supported (200)".to_owned()));
 }
 
 #[tokio::test]
 async fn keys_that_cannot_be_asked_for_are_refused() {
     let net = Net::start();
-    let ttl = base64(&LedgerKey::Ttl(LedgerKeyTtl {
-        key_hash: Hash([0; 32]),
-    }));
-    let error = net
-        .call("getLedgerEntries", json!({"keys": [ttl]}))
-        .await
-        .unwrap_err();
+    let ttl = base64(&LedgerKey::Ttl(LedgerKeyTtl { key_hash: Hash([0; 32]) }));
+    let error = net.call("getLedgerEntries", json!({"keys": [ttl]})).await.unwrap_err();
     assert_eq!(error.1, "ledger ttl entries cannot be queried directly");
-    let error = net
-        .call("getLedgerEntries", json!({"keys": ["AAAA"]}))
-        .await
-        .unwrap_err();
+    let error = net.call("getLedgerEntries", json!({"keys": ["AAAA"]})).await.unwrap_err();
     assert_eq!(error.1, "cannot unmarshal key value AAAA at index 0");
     let key = base64(&Key::new(1).key());
-    let error = net
-        .call("getLedgerEntries", json!({"keys": [key, key]}))
-        .await
-        .unwrap_err();
+    let error = net.call("getLedgerEntries", json!({"keys": [key, key]})).await.unwrap_err();
     assert!(error.1.contains("Duplicate keys"), "{error:?}");
 }
 
@@ -192,34 +127,15 @@ async fn settings_are_entries() {
         min_temporary_ttl: 11,
         ..paychan_localnet::Options::default()
     });
-    let setting =
-        |config_setting_id| LedgerKey::ConfigSetting(LedgerKeyConfigSetting { config_setting_id });
+    let setting = |config_setting_id| LedgerKey::ConfigSetting(LedgerKeyConfigSetting { config_setting_id });
     let timing = net.entry(&setting(ConfigSettingId::ScpTiming)).await;
-    let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::ScpTiming(timing))) = timing else {
-        panic!()
-    };
+    let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::ScpTiming(timing))) = timing else { panic!() };
     assert_eq!(timing.ledger_target_close_time_milliseconds, 250);
     let archival = net.entry(&setting(ConfigSettingId::StateArchival)).await;
-    let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::StateArchival(archival))) =
-        archival
-    else {
-        panic!()
-    };
-    assert_eq!(
-        (
-            archival.min_persistent_ttl,
-            archival.max_entry_ttl,
-            archival.min_temporary_ttl
-        ),
-        (33, 4_444, 11)
-    );
-    let window = net
-        .entry(&setting(ConfigSettingId::LiveSorobanStateSizeWindow))
-        .await;
-    let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::LiveSorobanStateSizeWindow(
-        window,
-    ))) = window
-    else {
+    let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::StateArchival(archival))) = archival else { panic!() };
+    assert_eq!((archival.min_persistent_ttl, archival.max_entry_ttl, archival.min_temporary_ttl), (33, 4_444, 11));
+    let window = net.entry(&setting(ConfigSettingId::LiveSorobanStateSizeWindow)).await;
+    let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::LiveSorobanStateSizeWindow(window))) = window else {
         panic!()
     };
     assert_eq!(window.len(), 30);
@@ -235,30 +151,13 @@ async fn calls_that_are_no_calls_get_the_protocols_errors() {
     let code = |answer: &Value| answer["error"]["code"].as_i64().unwrap();
     assert_eq!(code(&answer(&net, "{").await), -32_700);
     assert_eq!(code(&answer(&net, "[]").await), -32_600);
-    assert_eq!(
-        code(&answer(&net, r#"{"jsonrpc":"1.0","id":1,"method":"getHealth"}"#).await),
-        -32_600
-    );
-    assert_eq!(
-        code(&answer(&net, r#"{"jsonrpc":"2.0","id":1}"#).await),
-        -32_600
-    );
+    assert_eq!(code(&answer(&net, r#"{"jsonrpc":"1.0","id":1,"method":"getHealth"}"#).await), -32_600);
+    assert_eq!(code(&answer(&net, r#"{"jsonrpc":"2.0","id":1}"#).await), -32_600);
     let unknown = answer(&net, r#"{"jsonrpc":"2.0","id":1,"method":"getMoon"}"#).await;
-    assert_eq!(
-        (code(&unknown), &unknown["error"]["data"]),
-        (-32_601, &json!("getMoon"))
-    );
-    let array = answer(
-        &net,
-        r#"{"jsonrpc":"2.0","id":1,"method":"getEvents","params":[1]}"#,
-    )
-    .await;
+    assert_eq!((code(&unknown), &unknown["error"]["data"]), (-32_601, &json!("getMoon")));
+    let array = answer(&net, r#"{"jsonrpc":"2.0","id":1,"method":"getEvents","params":[1]}"#).await;
     assert_eq!(code(&array), -32_602);
-    let wrong = answer(
-        &net,
-        r#"{"jsonrpc":"2.0","id":1,"method":"getEvents","params":{"startLedger":"x"}}"#,
-    )
-    .await;
+    let wrong = answer(&net, r#"{"jsonrpc":"2.0","id":1,"method":"getEvents","params":{"startLedger":"x"}}"#).await;
     assert_eq!(code(&wrong), -32_602);
 }
 
@@ -270,22 +169,15 @@ async fn a_batch_is_answered_call_by_call_and_notifications_are_not() {
     let answers = answer(&net, batch).await;
     let answers = answers.as_array().unwrap();
     assert_eq!(answers.len(), 2);
-    assert_eq!(
-        (&answers[0]["id"], &answers[1]["id"]),
-        (&json!("a"), &json!(2))
-    );
+    assert_eq!((&answers[0]["id"], &answers[1]["id"]), (&json!("a"), &json!(2)));
     assert_eq!(answers[0]["result"]["status"], "healthy");
 }
 
 #[tokio::test]
 async fn a_body_above_half_a_mebibyte_is_refused() {
     let net = Net::start();
-    let body = |bytes: usize| {
-        format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"getHealth","params":"{}"}}"#,
-            "x".repeat(bytes)
-        )
-    };
+    let body =
+        |bytes: usize| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"getHealth","params":"{}"}}"#, "x".repeat(bytes));
     assert_eq!(net.post(body(400_000)).await.status(), 200);
     assert_eq!(net.post(body(600_000)).await.status(), 413);
 }
@@ -296,57 +188,22 @@ async fn simulation_tells_what_it_cannot_simulate() {
     let a = net.funded(1).await;
     let error = |answer: Value| answer["error"].as_str().unwrap().to_owned();
     let simulate = |text: String| net.ok("simulateTransaction", json!({"transaction": text}));
-    assert_eq!(
-        error(simulate("AAAA".to_owned()).await),
-        "Could not unmarshal transaction"
-    );
-    let two = net
-        .draft(
-            &a,
-            vec![
-                payment(&a, &Asset::Native, 1),
-                payment(&a, &Asset::Native, 1),
-            ],
-        )
-        .await;
-    assert_eq!(
-        error(net.simulate(&two).await),
-        "Transaction contains more than one operation"
-    );
+    assert_eq!(error(simulate("AAAA".to_owned()).await), "Could not unmarshal transaction");
+    let two = net.draft(&a, vec![payment(&a, &Asset::Native, 1), payment(&a, &Asset::Native, 1)]).await;
+    assert_eq!(error(net.simulate(&two).await), "Transaction contains more than one operation");
     let classic = net.draft(&a, vec![payment(&a, &Asset::Native, 1)]).await;
     let told = error(net.simulate(&classic).await);
-    assert_eq!(
-        told,
-        "transaction contains unsupported operation type: OperationTypePayment"
-    );
-    let mut memo = net
-        .draft(&a, vec![create_asset_contract(&Asset::Native)])
-        .await;
+    assert_eq!(told, "transaction contains unsupported operation type: OperationTypePayment");
+    let mut memo = net.draft(&a, vec![create_asset_contract(&Asset::Native)]).await;
     memo.memo = Memo::Id(1);
     let told = error(net.simulate(&memo).await);
-    assert_eq!(
-        told,
-        "Transaction contains a memo. Soroban transactions do not support memos."
-    );
-    let restore = OperationBody::RestoreFootprint(RestoreFootprintOp {
-        ext: ExtensionPoint::V0,
-    });
+    assert_eq!(told, "Transaction contains a memo. Soroban transactions do not support memos.");
+    let restore = OperationBody::RestoreFootprint(RestoreFootprintOp { ext: ExtensionPoint::V0 });
     let told = error(net.simulate(&net.draft(&a, vec![restore]).await).await);
-    assert!(
-        told.contains("SorobanTransactionData must be provided"),
-        "{told}"
-    );
-    let fine = net
-        .draft(&a, vec![create_asset_contract(&Asset::Native)])
-        .await;
-    let unsigned = TransactionEnvelope::Tx(TransactionV1Envelope {
-        tx: fine,
-        signatures: VecM::default(),
-    });
+    assert!(told.contains("SorobanTransactionData must be provided"), "{told}");
+    let fine = net.draft(&a, vec![create_asset_contract(&Asset::Native)]).await;
+    let unsigned = TransactionEnvelope::Tx(TransactionV1Envelope { tx: fine, signatures: VecM::default() });
     let wrong_mode = json!({"transaction": base64(&unsigned), "authMode": "believe"});
     let told = error(net.ok("simulateTransaction", wrong_mode).await);
-    assert!(
-        told.starts_with("optional 'authMode' must be one of"),
-        "{told}"
-    );
+    assert!(told.starts_with("optional 'authMode' must be one of"), "{told}");
 }

@@ -9,9 +9,7 @@ async fn setup() -> (Net, Key, Transaction) {
     let (issuer, a) = (net.funded(1).await, net.funded(2).await);
     let asset = net.asset(&issuer, &[&a]).await;
     let holder = ScAddress::Contract(ContractId(Hash([9; 32])));
-    let mut tx = net
-        .prepared(&a, asset.transfer(&a.address(), &holder, 7))
-        .await;
+    let mut tx = net.prepared(&a, asset.transfer(&a.address(), &holder, 7)).await;
     // Enough fee for any change of resources that follows.
     let mut data = data(&tx);
     data.resource_fee += 20_000_000;
@@ -30,10 +28,7 @@ fn data(tx: &Transaction) -> SorobanTransactionData {
 fn with(tx: &Transaction, change: impl FnOnce(&mut SorobanResources)) -> Transaction {
     let mut data = data(tx);
     change(&mut data.resources);
-    Transaction {
-        ext: TransactionExt::V1(data),
-        ..tx.clone()
-    }
+    Transaction { ext: TransactionExt::V1(data), ..tx.clone() }
 }
 
 #[tokio::test]
@@ -81,16 +76,10 @@ async fn resources_above_the_networks_limits_are_invalid_and_the_reason_is_told(
         let sent = net.send(&net.sign(&wrong, &[&a])).await;
         assert_eq!(sent["status"], "ERROR", "{sent}");
         let result: TransactionResult = xdr(&sent["errorResultXdr"]);
-        assert_eq!(
-            result.result,
-            TransactionResultResult::TxSorobanInvalid,
-            "{reason}"
-        );
+        assert_eq!(result.result, TransactionResultResult::TxSorobanInvalid, "{reason}");
         let event: DiagnosticEvent = xdr(&sent["diagnosticEventsXdr"][0]);
         let ContractEventBody::V0(body) = event.event.body;
-        let ScVal::Vec(Some(told)) = body.data else {
-            panic!("{body:?}")
-        };
+        let ScVal::Vec(Some(told)) = body.data else { panic!("{body:?}") };
         assert_eq!(told[0], ScVal::String(ScString(reason.try_into().unwrap())));
         // The keys that the contract itself adds to the footprint make the first figure of one case vary.
         if !reason.contains("number of entries") {
@@ -122,22 +111,13 @@ async fn duplicate_or_foreign_keys_in_the_footprint_are_invalid() {
 
 #[tokio::test]
 async fn declaring_too_little_fails_when_applied() {
-    let cases: [fn(&mut SorobanResources); 3] = [
-        |r| r.instructions /= 2,
-        |r| r.write_bytes /= 2,
-        |r| r.disk_read_bytes /= 2,
-    ];
-    let limit =
-        OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::ResourceLimitExceeded);
+    let cases: [fn(&mut SorobanResources); 3] =
+        [|r| r.instructions /= 2, |r| r.write_bytes /= 2, |r| r.disk_read_bytes /= 2];
+    let limit = OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::ResourceLimitExceeded);
     for change in cases {
         let (net, a, tx) = setup().await;
         let closed = net.include(&net.sign(&with(&tx, change), &[&a])).await;
-        assert_eq!(
-            closed.failed_with(),
-            limit,
-            "{:?}",
-            closed.meta().diagnostic_events
-        );
+        assert_eq!(closed.failed_with(), limit, "{:?}", closed.meta().diagnostic_events);
     }
 }
 
@@ -146,24 +126,15 @@ async fn an_entry_outside_the_footprint_traps() {
     let (net, a, tx) = setup().await;
     let less = with(&tx, |r| r.footprint.read_only = VecM::default());
     let closed = net.include(&net.sign(&less, &[&a])).await;
-    assert_eq!(
-        closed.failed_with(),
-        OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped)
-    );
+    assert_eq!(closed.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped));
 }
 
 #[tokio::test]
 async fn an_invocation_with_memo_or_muxed_source_is_invalid() {
     let (net, a, tx) = setup().await;
-    let memo = Transaction {
-        memo: Memo::Id(5),
-        ..tx.clone()
-    };
+    let memo = Transaction { memo: Memo::Id(5), ..tx.clone() };
     let muxed = Transaction {
-        source_account: MuxedAccount::MuxedEd25519(MuxedAccountMed25519 {
-            id: 1,
-            ed25519: Uint256(a.public()),
-        }),
+        source_account: MuxedAccount::MuxedEd25519(MuxedAccountMed25519 { id: 1, ed25519: Uint256(a.public()) }),
         ..tx
     };
     for wrong in [memo, muxed] {

@@ -44,15 +44,11 @@ impl Key {
     }
 
     pub fn strkey(&self) -> String {
-        stellar_strkey::ed25519::PublicKey(self.public())
-            .to_string()
-            .to_string()
+        stellar_strkey::ed25519::PublicKey(self.public()).to_string().to_string()
     }
 
     pub fn key(&self) -> LedgerKey {
-        LedgerKey::Account(LedgerKeyAccount {
-            account_id: self.id(),
-        })
+        LedgerKey::Account(LedgerKeyAccount { account_id: self.id() })
     }
 }
 
@@ -66,43 +62,24 @@ impl Net {
 
     /// Ledgers close when told, whatever the options say.
     pub fn with(options: Options) -> Self {
-        let options = Options {
-            manual: true,
-            ..options
-        };
+        let options = Options { manual: true, ..options };
         let id = Sha256::digest(&options.passphrase).into();
-        Self {
-            localnet: Localnet::start(options).unwrap(),
-            http: reqwest::Client::new(),
-            id,
-        }
+        Self { localnet: Localnet::start(options).unwrap(), http: reqwest::Client::new(), id }
     }
 
     pub async fn post(&self, body: String) -> reqwest::Response {
-        self.http
-            .post(self.localnet.rpc_url())
-            .body(body)
-            .send()
-            .await
-            .unwrap()
+        self.http.post(self.localnet.rpc_url()).body(body).send().await.unwrap()
     }
 
     pub async fn call(&self, method: &str, params: Value) -> Answer {
         let body = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
         let answer: Value = self.post(body.to_string()).await.json().await.unwrap();
-        assert_eq!(
-            (&answer["jsonrpc"], &answer["id"]),
-            (&json!("2.0"), &json!(7)),
-            "{answer}"
-        );
+        assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), &json!(7)), "{answer}");
         match answer.get("result") {
             Some(result) => Ok(result.clone()),
             None => {
                 let error = &answer["error"];
-                Err((
-                    error["code"].as_i64().unwrap(),
-                    error["message"].as_str().unwrap().to_owned(),
-                ))
+                Err((error["code"].as_i64().unwrap(), error["message"].as_str().unwrap().to_owned()))
             }
         }
     }
@@ -138,18 +115,12 @@ impl Net {
 
     /// An entry's data, if it exists.
     pub async fn entry(&self, key: &LedgerKey) -> Option<LedgerEntryData> {
-        self.entries(std::slice::from_ref(key))
-            .await
-            .first()
-            .map(|entry| xdr(&entry["xdr"]))
+        self.entries(std::slice::from_ref(key)).await.first().map(|entry| xdr(&entry["xdr"]))
     }
 
     /// The last ledger at which the entry is live; 0 when archived, `None` when missing.
     pub async fn live_until(&self, key: &LedgerKey) -> Option<u64> {
-        self.entries(std::slice::from_ref(key))
-            .await
-            .first()
-            .and_then(|entry| entry["liveUntilLedgerSeq"].as_u64())
+        self.entries(std::slice::from_ref(key)).await.first().and_then(|entry| entry["liveUntilLedgerSeq"].as_u64())
     }
 
     pub async fn account(&self, key: &Key) -> AccountEntry {
@@ -165,13 +136,7 @@ impl Net {
 
     /// A classic transaction of the next sequence number and the least fee, unsigned.
     pub async fn draft(&self, source: &Key, operations: Vec<OperationBody>) -> Transaction {
-        let operations: Vec<_> = operations
-            .into_iter()
-            .map(|body| Operation {
-                source_account: None,
-                body,
-            })
-            .collect();
+        let operations: Vec<_> = operations.into_iter().map(|body| Operation { source_account: None, body }).collect();
         Transaction {
             source_account: source.muxed(),
             fee: 100 * u32::try_from(operations.len()).unwrap(),
@@ -184,13 +149,8 @@ impl Net {
     }
 
     pub fn sign(&self, tx: &Transaction, keys: &[&Key]) -> TransactionEnvelope {
-        let unsigned = TransactionV1Envelope {
-            tx: tx.clone(),
-            signatures: VecM::default(),
-        };
-        let hash = TransactionEnvelope::Tx(unsigned.clone())
-            .hash(self.id)
-            .unwrap();
+        let unsigned = TransactionV1Envelope { tx: tx.clone(), signatures: VecM::default() };
+        let hash = TransactionEnvelope::Tx(unsigned.clone()).hash(self.id).unwrap();
         let signatures: Vec<_> = keys
             .iter()
             .map(|key| DecoratedSignature {
@@ -198,16 +158,12 @@ impl Net {
                 signature: Signature(key.0.sign(&hash).to_bytes().to_vec().try_into().unwrap()),
             })
             .collect();
-        TransactionEnvelope::Tx(TransactionV1Envelope {
-            signatures: signatures.try_into().unwrap(),
-            ..unsigned
-        })
+        TransactionEnvelope::Tx(TransactionV1Envelope { signatures: signatures.try_into().unwrap(), ..unsigned })
     }
 
     /// sendTransaction.
     pub async fn send(&self, envelope: &TransactionEnvelope) -> Value {
-        self.ok("sendTransaction", json!({"transaction": base64(envelope)}))
-            .await
+        self.ok("sendTransaction", json!({"transaction": base64(envelope)})).await
     }
 
     /// sendTransaction of a transaction that is refused: its result.
@@ -225,12 +181,7 @@ impl Net {
     /// Sends, closes a ledger, and answers getTransaction.
     pub async fn include(&self, envelope: &TransactionEnvelope) -> Closed {
         let sent = self.send(envelope).await;
-        assert_eq!(
-            sent["status"],
-            "PENDING",
-            "{sent} {:?}",
-            sent.get("errorResultXdr").map(xdr::<TransactionResult>)
-        );
+        assert_eq!(sent["status"], "PENDING", "{sent} {:?}", sent.get("errorResultXdr").map(xdr::<TransactionResult>));
         self.close();
         Closed(self.get(&sent["hash"]).await)
     }
@@ -243,15 +194,8 @@ impl Net {
 
     /// simulateTransaction.
     pub async fn simulate(&self, tx: &Transaction) -> Value {
-        let envelope = TransactionEnvelope::Tx(TransactionV1Envelope {
-            tx: tx.clone(),
-            signatures: VecM::default(),
-        });
-        self.ok(
-            "simulateTransaction",
-            json!({"transaction": base64(&envelope)}),
-        )
-        .await
+        let envelope = TransactionEnvelope::Tx(TransactionV1Envelope { tx: tx.clone(), signatures: VecM::default() });
+        self.ok("simulateTransaction", json!({"transaction": base64(&envelope)})).await
     }
 
     /// A Soroban transaction with the resources, the fee and the authorization that simulation found.
@@ -269,42 +213,21 @@ impl Net {
     }
 
     /// An operation on the lives of these entries: extension where `extend_to` is given, restoration otherwise.
-    pub async fn change_lives(
-        &self,
-        source: &Key,
-        keys: Vec<LedgerKey>,
-        extend_to: Option<u32>,
-    ) -> Closed {
+    pub async fn change_lives(&self, source: &Key, keys: Vec<LedgerKey>, extend_to: Option<u32>) -> Closed {
         let (body, footprint) = match extend_to {
             Some(extend_to) => (
-                OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp {
-                    ext: ExtensionPoint::V0,
-                    extend_to,
-                }),
-                LedgerFootprint {
-                    read_only: keys.try_into().unwrap(),
-                    read_write: VecM::default(),
-                },
+                OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp { ext: ExtensionPoint::V0, extend_to }),
+                LedgerFootprint { read_only: keys.try_into().unwrap(), read_write: VecM::default() },
             ),
             None => (
-                OperationBody::RestoreFootprint(RestoreFootprintOp {
-                    ext: ExtensionPoint::V0,
-                }),
-                LedgerFootprint {
-                    read_only: VecM::default(),
-                    read_write: keys.try_into().unwrap(),
-                },
+                OperationBody::RestoreFootprint(RestoreFootprintOp { ext: ExtensionPoint::V0 }),
+                LedgerFootprint { read_only: VecM::default(), read_write: keys.try_into().unwrap() },
             ),
         };
         let mut tx = self.draft(source, vec![body]).await;
         tx.ext = TransactionExt::V1(SorobanTransactionData {
             ext: SorobanTransactionDataExt::V0,
-            resources: SorobanResources {
-                footprint,
-                instructions: 0,
-                disk_read_bytes: 0,
-                write_bytes: 0,
-            },
+            resources: SorobanResources { footprint, instructions: 0, disk_read_bytes: 0, write_bytes: 0 },
             resource_fee: 0,
         });
         let simulation = self.simulate(&tx).await;
@@ -315,28 +238,17 @@ impl Net {
 
     /// A test asset with its contract: issuer, and holders with trustlines and 1,000 units of 10^7 each.
     pub async fn asset(&self, issuer: &Key, holders: &[&Key]) -> TestAsset {
-        let asset = Asset::CreditAlphanum4(AlphaNum4 {
-            asset_code: AssetCode4(*b"USDC"),
-            issuer: issuer.id(),
-        });
+        let asset = Asset::CreditAlphanum4(AlphaNum4 { asset_code: AssetCode4(*b"USDC"), issuer: issuer.id() });
         for holder in holders {
-            self.run(holder, vec![change_trust(&asset, i64::MAX)])
-                .await
-                .succeeded();
-            self.run(issuer, vec![payment(holder, &asset, 1_000 * UNIT)])
-                .await
-                .succeeded();
+            self.run(holder, vec![change_trust(&asset, i64::MAX)]).await.succeeded();
+            self.run(issuer, vec![payment(holder, &asset, 1_000 * UNIT)]).await.succeeded();
         }
-        self.invoke(issuer, create_asset_contract(&asset))
-            .await
-            .succeeded();
+        self.invoke(issuer, create_asset_contract(&asset)).await.succeeded();
         let preimage = HashIdPreimage::ContractId(HashIdPreimageContractId {
             network_id: Hash(self.id),
             contract_id_preimage: ContractIdPreimage::Asset(asset.clone()),
         });
-        let contract = ContractId(Hash(
-            Sha256::digest(preimage.to_xdr(Limits::none()).unwrap()).into(),
-        ));
+        let contract = ContractId(Hash(Sha256::digest(preimage.to_xdr(Limits::none()).unwrap()).into()));
         TestAsset { asset, contract }
     }
 }
@@ -352,11 +264,7 @@ pub struct TestAsset {
 
 impl TestAsset {
     pub fn transfer(&self, from: &ScAddress, to: &ScAddress, units: i64) -> OperationBody {
-        let arguments = vec![
-            ScVal::Address(from.clone()),
-            ScVal::Address(to.clone()),
-            i128_val(i128::from(units)),
-        ];
+        let arguments = vec![ScVal::Address(from.clone()), ScVal::Address(to.clone()), i128_val(i128::from(units))];
         call_contract(&self.contract, "transfer", arguments)
     }
 
@@ -379,9 +287,6 @@ impl TestAsset {
             Asset::CreditAlphanum4(a) => TrustLineAsset::CreditAlphanum4(a.clone()),
             other => panic!("{other:?}"),
         };
-        LedgerKey::Trustline(LedgerKeyTrustLine {
-            account_id: holder.id(),
-            asset,
-        })
+        LedgerKey::Trustline(LedgerKeyTrustLine { account_id: holder.id(), asset })
     }
 }

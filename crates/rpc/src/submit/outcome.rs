@@ -4,9 +4,7 @@ use paychan_channel::{Ledger, Stroops};
 use stellar_xdr::{ScVal, TransactionResult, TransactionResultResult};
 
 use super::Prepared;
-use crate::{
-    AccountError, AuthError, BuildError, CallFailure, Included, ResourceFees, RpcError, TxHash,
-};
+use crate::{AccountError, AuthError, BuildError, CallFailure, Included, ResourceFees, RpcError, TxHash};
 
 /// A transaction that worked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,35 +118,19 @@ pub(super) fn failed(prepared: &Prepared, included: Included) -> SubmitError {
 fn rejection(result: &TransactionResult) -> String {
     use TransactionResultResult as R;
     match &result.result {
-        R::TxBadSeq => {
-            "its sequence number was used by another transaction of the same account; try again"
-                .to_owned()
-        }
+        R::TxBadSeq => "its sequence number was used by another transaction of the same account; try again".to_owned(),
         R::TxInsufficientFee => {
-            format!(
-                "its fee is too low; {} stroops would do",
-                result.fee_charged
-            )
+            format!("its fee is too low; {} stroops would do", result.fee_charged)
         }
-        R::TxInsufficientBalance => {
-            "the source account has too little XLM for the fee and its reserve".to_owned()
-        }
+        R::TxInsufficientBalance => "the source account has too little XLM for the fee and its reserve".to_owned(),
         R::TxNoAccount => "the source account does not exist".to_owned(),
-        R::TxBadAuth => {
-            "a signature is missing or wrong; check the secret key and the network".to_owned()
-        }
+        R::TxBadAuth => "a signature is missing or wrong; check the secret key and the network".to_owned(),
         R::TxBadAuthExtra => "it has a signature that is not needed".to_owned(),
         R::TxTooLate => "it came too late; try again".to_owned(),
         R::TxTooEarly => "it came too early; try again".to_owned(),
-        R::TxSorobanInvalid => {
-            "its resources are more than the network allows, or do not fit its fee".to_owned()
-        }
-        R::TxFrozenKeyAccessed => {
-            "it touches an entry that the network has frozen (CAP-77)".to_owned()
-        }
-        other => format!("{} {}", other.name(), operation_results(other))
-            .trim()
-            .to_owned(),
+        R::TxSorobanInvalid => "its resources are more than the network allows, or do not fit its fee".to_owned(),
+        R::TxFrozenKeyAccessed => "it touches an entry that the network has frozen (CAP-77)".to_owned(),
+        other => format!("{} {}", other.name(), operation_results(other)).trim().to_owned(),
     }
 }
 
@@ -157,9 +139,5 @@ fn operation_results(result: &TransactionResultResult) -> String {
     let TransactionResultResult::TxFailed(results) = result else {
         return String::new();
     };
-    results
-        .iter()
-        .map(|result| format!("{result:?}"))
-        .next()
-        .unwrap_or_default()
+    results.iter().map(|result| format!("{result:?}")).next().unwrap_or_default()
 }

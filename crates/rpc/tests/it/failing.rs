@@ -12,12 +12,7 @@ use crate::server::{Reply, Server};
 async fn kind_of(reply: Reply) -> ErrorKind {
     let server = Server::start().await;
     server.on("getLatestLedger", [reply]);
-    server
-        .impatient_client()
-        .get_latest_ledger()
-        .await
-        .unwrap_err()
-        .kind
+    server.impatient_client().get_latest_ledger().await.unwrap_err().kind
 }
 
 fn http(status: StatusCode, headers: Vec<(&'static str, &'static str)>, body: &str) -> Reply {
@@ -26,68 +21,32 @@ fn http(status: StatusCode, headers: Vec<(&'static str, &'static str)>, body: &s
 
 #[tokio::test]
 async fn a_busy_node_says_how_long_to_wait() {
-    for status in [
-        StatusCode::TOO_MANY_REQUESTS,
-        StatusCode::SERVICE_UNAVAILABLE,
-        StatusCode::GATEWAY_TIMEOUT,
-    ] {
-        assert_eq!(
-            kind_of(http(status, vec![], "")).await,
-            ErrorKind::Busy { retry_after: None }
-        );
+    for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT] {
+        assert_eq!(kind_of(http(status, vec![], "")).await, ErrorKind::Busy { retry_after: None });
         let retry_after = Some(Duration::from_secs(7));
-        assert_eq!(
-            kind_of(http(status, vec![("retry-after", "7")], "")).await,
-            ErrorKind::Busy { retry_after }
-        );
+        assert_eq!(kind_of(http(status, vec![("retry-after", "7")], "")).await, ErrorKind::Busy { retry_after });
     }
     let queue = "rpc queue for getLatestLedger surpassed queue limit of 5 requests".to_owned();
-    assert_eq!(
-        kind_of(Reply::Refusal(-32098, queue)).await,
-        ErrorKind::Busy { retry_after: None }
-    );
+    assert_eq!(kind_of(Reply::Refusal(-32098, queue)).await, ErrorKind::Busy { retry_after: None });
 }
 
 #[tokio::test]
 async fn a_refusal_keeps_the_nodes_words() {
     let refused = kind_of(Reply::Refusal(-32602, "cannot unmarshal key".to_owned())).await;
-    assert_eq!(
-        refused,
-        ErrorKind::Refused {
-            code: -32602,
-            message: "cannot unmarshal key".to_owned()
-        }
-    );
+    assert_eq!(refused, ErrorKind::Refused { code: -32602, message: "cannot unmarshal key".to_owned() });
     let forbidden = kind_of(http(StatusCode::FORBIDDEN, vec![], "no key")).await;
-    assert!(
-        matches!(forbidden, ErrorKind::Refused { code: 403, .. }),
-        "{forbidden}"
-    );
+    assert!(matches!(forbidden, ErrorKind::Refused { code: 403, .. }), "{forbidden}");
     let body = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"too large"}}"#;
     let under_400 = kind_of(http(StatusCode::BAD_REQUEST, vec![], body)).await;
-    assert_eq!(
-        under_400,
-        ErrorKind::Refused {
-            code: -32600,
-            message: "too large".to_owned()
-        }
-    );
+    assert_eq!(under_400, ErrorKind::Refused { code: -32600, message: "too large".to_owned() });
 }
 
 #[tokio::test]
 async fn a_broken_server_is_transport_and_a_redirect_is_not_followed() {
     let broken = kind_of(http(StatusCode::BAD_GATEWAY, vec![], "")).await;
     assert!(matches!(broken, ErrorKind::Transport(_)), "{broken}");
-    let redirect = kind_of(http(
-        StatusCode::FOUND,
-        vec![("location", "http://elsewhere.invalid/")],
-        "",
-    ))
-    .await;
-    assert!(
-        matches!(redirect, ErrorKind::Refused { code: 302, .. }),
-        "{redirect}"
-    );
+    let redirect = kind_of(http(StatusCode::FOUND, vec![("location", "http://elsewhere.invalid/")], "")).await;
+    assert!(matches!(redirect, ErrorKind::Refused { code: 302, .. }), "{redirect}");
 }
 
 #[tokio::test]
@@ -109,60 +68,28 @@ async fn nobody_listening_is_transport() {
 
 #[tokio::test]
 async fn garbage_is_an_alarm_and_not_an_empty_answer() {
-    for body in [
-        "",
-        "<html>",
-        "[]",
-        "{}",
-        r#"{"result":null}"#,
-        r#"{"result":{"sequence":"x"}}"#,
-        "\u{0}",
-    ] {
+    for body in ["", "<html>", "[]", "{}", r#"{"result":null}"#, r#"{"result":{"sequence":"x"}}"#, "\u{0}"] {
         let garbage = kind_of(http(StatusCode::OK, vec![], body)).await;
-        assert!(
-            matches!(garbage, ErrorKind::BadAnswer(_)),
-            "{body:?} was {garbage}"
-        );
+        assert!(matches!(garbage, ErrorKind::BadAnswer(_)), "{body:?} was {garbage}");
     }
 }
 
 #[tokio::test]
 async fn an_answer_without_end_is_cut() {
     let server = Server::start().await;
-    server.on(
-        "getLatestLedger",
-        [Reply::Http(StatusCode::OK, vec![], vec![b' '; 100_001])],
-    );
-    let client = server.client_with(Options {
-        max_answer: 100_000,
-        ..Options::default()
-    });
+    server.on("getLatestLedger", [Reply::Http(StatusCode::OK, vec![], vec![b' '; 100_001])]);
+    let client = server.client_with(Options { max_answer: 100_000, ..Options::default() });
     let error = client.get_latest_ledger().await.unwrap_err();
-    assert_eq!(
-        error.kind,
-        ErrorKind::BadAnswer("it is longer than 100000 bytes".to_owned())
-    );
+    assert_eq!(error.kind, ErrorKind::BadAnswer("it is longer than 100000 bytes".to_owned()));
 }
 
 #[tokio::test]
 async fn another_network_is_refused_and_both_are_named() {
     let server = Server::start().await;
-    server.results(
-        "getNetwork",
-        [json!({ "passphrase": "Other", "protocolVersion": 28 })],
-    );
+    server.results("getNetwork", [json!({ "passphrase": "Other", "protocolVersion": 28 })]);
     let error = server.client().check_network("Mine").await.unwrap_err();
-    assert_eq!(
-        error.kind,
-        ErrorKind::WrongNetwork {
-            expected: "Mine".to_owned(),
-            found: "Other".to_owned()
-        }
-    );
-    assert_eq!(
-        server.client().check_network("Other").await.unwrap(),
-        NetworkId::of("Other")
-    );
+    assert_eq!(error.kind, ErrorKind::WrongNetwork { expected: "Mine".to_owned(), found: "Other".to_owned() });
+    assert_eq!(server.client().check_network("Other").await.unwrap(), NetworkId::of("Other"));
 }
 
 #[tokio::test]
@@ -170,38 +97,13 @@ async fn events_ahead_of_the_node_are_not_history_that_is_gone() {
     let server = Server::start().await;
     let message = "startLedger must be within the ledger range: 100 - 200".to_owned();
     server.on("getEvents", [Reply::Refusal(-32600, message)]);
-    let ask = |from| async {
-        server
-            .client()
-            .get_events(&EventsRequest {
-                from,
-                filters: vec![],
-                limit: None,
-            })
-            .await
-    };
+    let ask = |from| async { server.client().get_events(&EventsRequest { from, filters: vec![], limit: None }).await };
     let ahead = ask(EventsFrom::Ledger(Ledger(201))).await.unwrap_err().kind;
-    assert_eq!(
-        ahead,
-        ErrorKind::NodeBehind {
-            asked: Some(Ledger(201)),
-            latest: Some(Ledger(200))
-        }
-    );
-    let gone = ErrorKind::HistoryGone {
-        asked: Ledger(99),
-        oldest: Ledger(100),
-        latest: Ledger(200),
-    };
-    assert_eq!(
-        ask(EventsFrom::Ledger(Ledger(99))).await.unwrap_err().kind,
-        gone
-    );
+    assert_eq!(ahead, ErrorKind::NodeBehind { asked: Some(Ledger(201)), latest: Some(Ledger(200)) });
+    let gone = ErrorKind::HistoryGone { asked: Ledger(99), oldest: Ledger(100), latest: Ledger(200) };
+    assert_eq!(ask(EventsFrom::Ledger(Ledger(99))).await.unwrap_err().kind, gone);
     let cursor = format!("{:019}-4294967295", (99u64 << 32) | 0xffff);
-    assert_eq!(
-        ask(EventsFrom::Cursor(cursor)).await.unwrap_err().kind,
-        gone
-    );
+    assert_eq!(ask(EventsFrom::Cursor(cursor)).await.unwrap_err().kind, gone);
 }
 
 #[tokio::test]
@@ -211,23 +113,14 @@ async fn no_error_shows_the_path_or_the_key_in_the_url() {
     let client = server.impatient_client();
     let error = client.get_latest_ledger().await.unwrap_err();
     let shown = format!("{error} {error:?} {client:?}");
-    assert!(
-        !shown.contains("hidden") && !shown.contains("secret-path"),
-        "{shown}"
-    );
+    assert!(!shown.contains("hidden") && !shown.contains("secret-path"), "{shown}");
     assert!(shown.contains("http://127.0.0.1:"), "{shown}");
     assert!(client.url().contains("hidden"));
 }
 
 #[test]
 fn only_http_urls_are_endpoints() {
-    for url in [
-        "",
-        "localhost",
-        "ftp://example.org",
-        "file:///etc/passwd",
-        "C:\\x",
-    ] {
+    for url in ["", "localhost", "ftp://example.org", "file:///etc/passwd", "C:\\x"] {
         let error = Client::new(url, Options::default()).unwrap_err();
         assert!(matches!(error.kind, ErrorKind::BadUrl(_)), "{url}: {error}");
     }

@@ -1,8 +1,5 @@
 //! Behaviour of the crate against a server that answers as told.
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that fails should stop where it fails"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 mod answers;
 mod failing;

@@ -1,8 +1,7 @@
 //! A channel's entries are read together, and what is no channel is refused with the reason.
 
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelKeys, ContractId, Ledger, Lives, StateErrorKind, TokenKind,
-    WasmHash, keys, xdr,
+    AccountId, Address, Amount, ChannelKeys, ContractId, Ledger, Lives, StateErrorKind, TokenKind, WasmHash, keys, xdr,
 };
 use paychan_rpc::{KnownChannel, ReadError, read_channel, read_channels};
 use serde_json::{Value, json};
@@ -24,9 +23,7 @@ fn vec(values: Vec<ScVal>) -> ScVal {
 }
 
 fn contract_data(key: &LedgerKey, val: ScVal) -> LedgerEntryData {
-    let LedgerKey::ContractData(key) = key.clone() else {
-        panic!("not contract data")
-    };
+    let LedgerKey::ContractData(key) = key.clone() else { panic!("not contract data") };
     LedgerEntryData::ContractData(xdr::ContractDataEntry {
         ext: xdr::ExtensionPoint::V0,
         contract: key.contract,
@@ -36,18 +33,9 @@ fn contract_data(key: &LedgerKey, val: ScVal) -> LedgerEntryData {
     })
 }
 
-fn instance(
-    contract: &ContractId,
-    code: &WasmHash,
-    storage: Vec<(&str, ScVal)>,
-) -> LedgerEntryData {
-    let storage: Vec<_> = storage
-        .into_iter()
-        .map(|(name, val)| xdr::ScMapEntry {
-            key: vec(vec![symbol(name)]),
-            val,
-        })
-        .collect();
+fn instance(contract: &ContractId, code: &WasmHash, storage: Vec<(&str, ScVal)>) -> LedgerEntryData {
+    let storage: Vec<_> =
+        storage.into_iter().map(|(name, val)| xdr::ScMapEntry { key: vec(vec![symbol(name)]), val }).collect();
     let instance = ScVal::ContractInstance(xdr::ScContractInstance {
         executable: xdr::ContractExecutable::Wasm(xdr::Hash(code.0)),
         storage: Some(xdr::ScMap(storage.try_into().unwrap())),
@@ -57,12 +45,7 @@ fn instance(
 
 fn channel(contract: &ContractId) -> LedgerEntryData {
     let account = |byte| ScVal::Address(AccountId([byte; 32]).to_sc());
-    let terms = vec(vec![
-        account(3),
-        account(4),
-        ScVal::Address(TOKEN.to_sc()),
-        ScVal::U32(17_280),
-    ]);
+    let terms = vec(vec![account(3), account(4), ScVal::Address(TOKEN.to_sc()), ScVal::U32(17_280)]);
     let key = ScVal::Bytes(vec![7; 32].try_into().unwrap());
     instance(
         contract,
@@ -98,12 +81,7 @@ fn answer(ledger: u32, entries: &[(LedgerEntryData, u32)]) -> Value {
 }
 
 fn known(contract: ContractId) -> KnownChannel {
-    KnownChannel {
-        channel: contract,
-        wasm_hash: CODE,
-        token: TOKEN,
-        token_code: Some(TOKEN_CODE),
-    }
+    KnownChannel { channel: contract, wasm_hash: CODE, token: TOKEN, token_code: Some(TOKEN_CODE) }
 }
 
 fn all_of(contract: &ContractId) -> Vec<(LedgerEntryData, u32)> {
@@ -122,14 +100,7 @@ async fn a_first_reading_ends_with_one_call_for_all_entries_the_tokens_code_amon
     let server = Server::start().await;
     let id = ContractId([1; 32]);
     let all = all_of(&id);
-    server.results(
-        "getLedgerEntries",
-        [
-            answer(48, &all[..1]),
-            answer(49, &all[..4]),
-            answer(50, &all),
-        ],
-    );
+    server.results("getLedgerEntries", [answer(48, &all[..1]), answer(49, &all[..4]), answer(50, &all)]);
     let state = read_channel(&server.client(), &id).await.unwrap();
     assert_eq!(state.read_at, Ledger(50));
     assert_eq!(state.coverage(), Amount::new(1000).unwrap());
@@ -142,15 +113,9 @@ async fn a_first_reading_ends_with_one_call_for_all_entries_the_tokens_code_amon
         token_code: Some(Ledger(105)),
     };
     assert_eq!(state.lives, lives);
-    assert_eq!(
-        state.lives.archived(state.read_at).collect::<Vec<_>>(),
-        ["code"]
-    );
+    assert_eq!(state.lives.archived(state.read_at).collect::<Vec<_>>(), ["code"]);
     let last = server.asked("getLedgerEntries").pop().unwrap();
-    let wanted: Vec<String> = ChannelKeys::of(&id, &CODE, &TOKEN, Some(&TOKEN_CODE))
-        .iter()
-        .map(base64)
-        .collect();
+    let wanted: Vec<String> = ChannelKeys::of(&id, &CODE, &TOKEN, Some(&TOKEN_CODE)).iter().map(base64).collect();
     assert_eq!(last, json!({ "keys": wanted }));
     assert_eq!(KnownChannel::of(&state), known(id));
 }
@@ -160,18 +125,11 @@ async fn nothing_at_an_address_and_a_foreign_contract_are_two_things() {
     let server = Server::start().await;
     let id = ContractId([1; 32]);
     server.results("getLedgerEntries", [answer(48, &[])]);
-    assert!(
-        matches!(read_channel(&server.client(), &id).await, Err(ReadError::NotFound(found)) if found == id)
-    );
+    assert!(matches!(read_channel(&server.client(), &id).await, Err(ReadError::NotFound(found)) if found == id));
     let counter = instance(&id, &CODE, vec![("Counter", ScVal::U32(1))]);
     server.results("getLedgerEntries", [answer(48, &[(counter, 9)])]);
-    let Err(ReadError::NotAChannel(error)) = read_channel(&server.client(), &id).await else {
-        panic!("a channel")
-    };
-    assert!(
-        matches!(error.kind, StateErrorKind::ForeignLayout { .. }),
-        "{error}"
-    );
+    let Err(ReadError::NotAChannel(error)) = read_channel(&server.client(), &id).await else { panic!("a channel") };
+    assert!(matches!(error.kind, StateErrorKind::ForeignLayout { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -181,9 +139,7 @@ async fn many_channels_are_read_in_one_call_and_one_bad_one_does_not_spoil_the_o
     let mut entries = all_of(&ids[0]);
     entries.push((instance(&ids[1], &WasmHash([66; 32]), vec![]), 9));
     server.results("getLedgerEntries", [answer(50, &entries)]);
-    let states = read_channels(&server.client(), &ids.map(known))
-        .await
-        .unwrap();
+    let states = read_channels(&server.client(), &ids.map(known)).await.unwrap();
     assert_eq!(states[0].as_ref().unwrap().channel, ids[0]);
     assert!(matches!(&states[1], Err(ReadError::NotAChannel(_))));
     assert!(matches!(&states[2], Err(ReadError::NotFound(id)) if *id == ids[2]));
@@ -197,13 +153,7 @@ async fn a_channel_whose_code_changed_is_not_believed() {
     let mut entries = all_of(&id);
     entries.retain(|(data, _)| *data != code(&CODE));
     server.results("getLedgerEntries", [answer(50, &entries)]);
-    let before = KnownChannel {
-        wasm_hash: WasmHash([44; 32]),
-        ..known(id)
-    };
+    let before = KnownChannel { wasm_hash: WasmHash([44; 32]), ..known(id) };
     let states = read_channels(&server.client(), &[before]).await.unwrap();
-    assert!(matches!(
-        &states[0],
-        Err(ReadError::Changed { what: "code", .. })
-    ));
+    assert!(matches!(&states[0], Err(ReadError::Changed { what: "code", .. })));
 }

@@ -41,45 +41,27 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start() -> Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!(
-            "http://{}/secret-path?api-key=hidden",
-            listener.local_addr().unwrap()
-        );
+        let url = format!("http://{}/secret-path?api-key=hidden", listener.local_addr().unwrap());
         let inner = Arc::new(Mutex::new(Inner::default()));
-        let app = Router::new()
-            .route("/{*any}", post(answer))
-            .with_state(Arc::clone(&inner));
+        let app = Router::new().route("/{*any}", post(answer)).with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Server { inner, url }
     }
 
     /// Answers `method` with these, one after the other; the last one again and again.
     pub(crate) fn on(&self, method: &str, replies: impl IntoIterator<Item = Reply>) -> &Server {
-        self.inner
-            .lock()
-            .unwrap()
-            .replies
-            .insert(method.to_owned(), replies.into_iter().collect());
+        self.inner.lock().unwrap().replies.insert(method.to_owned(), replies.into_iter().collect());
         self
     }
 
-    pub(crate) fn results(
-        &self,
-        method: &str,
-        results: impl IntoIterator<Item = Value>,
-    ) -> &Server {
+    pub(crate) fn results(&self, method: &str, results: impl IntoIterator<Item = Value>) -> &Server {
         self.on(method, results.into_iter().map(Reply::Result))
     }
 
     /// What was asked so far: the parameters of each call of `method`.
     pub(crate) fn asked(&self, method: &str) -> Vec<Value> {
         let inner = self.inner.lock().unwrap();
-        inner
-            .asked
-            .iter()
-            .filter(|(name, _)| name == method)
-            .map(|(_, params)| params.clone())
-            .collect()
+        inner.asked.iter().filter(|(name, _)| name == method).map(|(_, params)| params.clone()).collect()
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -91,10 +73,7 @@ impl Server {
     }
 
     pub(crate) fn impatient_client(&self) -> Client {
-        self.client_with(Options {
-            timeout: Duration::from_millis(200),
-            ..Options::default()
-        })
+        self.client_with(Options { timeout: Duration::from_millis(200), ..Options::default() })
     }
 }
 
@@ -103,9 +82,7 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, body: Bytes) -> Response
     let method = request["method"].as_str().unwrap().to_owned();
     let reply = {
         let mut inner = inner.lock().unwrap();
-        inner
-            .asked
-            .push((method.clone(), request["params"].clone()));
+        inner.asked.push((method.clone(), request["params"].clone()));
         let replies = inner.replies.get_mut(&method);
         let replies = replies.unwrap_or_else(|| panic!("the test has no answer for {method}"));
         match replies.len() {
@@ -117,9 +94,9 @@ async fn answer(State(inner): State<Arc<Mutex<Inner>>>, body: Bytes) -> Response
     let json = |value: Value| (StatusCode::OK, vec![], serde_json::to_vec(&value).unwrap());
     let (status, headers, body) = match reply {
         Reply::Result(result) => json(json!({ "jsonrpc": "2.0", "id": id, "result": result })),
-        Reply::Refusal(code, message) => json(
-            json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } }),
-        ),
+        Reply::Refusal(code, message) => {
+            json(json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } }))
+        }
         Reply::Http(status, headers, body) => (status, headers, body),
         Reply::Silence => std::future::pending().await,
     };

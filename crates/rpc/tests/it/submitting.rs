@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use paychan_channel::{
-    Amount, ContractError, ContractId, Ledger, NetworkId, Signature, Stroops, calls, keys, xdr,
-};
+use paychan_channel::{Amount, ContractError, ContractId, Ledger, NetworkId, Signature, Stroops, calls, keys, xdr};
 use paychan_rpc::submit::{Call, IN_FLIGHT_LEDGERS, Patience, SubmitError, Submitted, Submitter};
 use paychan_rpc::{AccountError, AuthError, CallFailure, Client, SecretKey, operations};
 use serde_json::{Value, json};
@@ -17,11 +15,8 @@ use crate::server::{Reply, Server};
 const CHANNEL: ContractId = ContractId([7; 32]);
 const BUILT_AT: u32 = 100;
 const BOUND: u32 = BUILT_AT + IN_FLIGHT_LEDGERS;
-const PATIENCE: Patience = Patience {
-    max_inclusion_fee: Stroops(10_000),
-    poll: Duration::from_millis(1),
-    give_up: Duration::from_secs(20),
-};
+const PATIENCE: Patience =
+    Patience { max_inclusion_fee: Stroops(10_000), poll: Duration::from_millis(1), give_up: Duration::from_secs(20) };
 
 fn source() -> SecretKey {
     SecretKey::from_seed(&[1; 32])
@@ -43,15 +38,7 @@ async fn submit(
     patience: Patience,
 ) -> Result<Submitted, SubmitError> {
     let network = NetworkId::of("test");
-    Submitter {
-        client,
-        network: &network,
-        source: &source(),
-        signers,
-        patience,
-    }
-    .call(call)
-    .await
+    Submitter { client, network: &network, source: &source(), signers, patience }.call(call).await
 }
 
 fn entries(data: &[LedgerEntryData]) -> Value {
@@ -73,10 +60,7 @@ fn account() -> LedgerEntryData {
 
 fn write_fee() -> LedgerEntryData {
     LedgerEntryData::ConfigSetting(xdr::ConfigSettingEntry::ContractLedgerCostExtV0(
-        xdr::ConfigSettingContractLedgerCostExtV0 {
-            tx_max_footprint_entries: 100,
-            fee_write1_kb: 3500,
-        },
+        xdr::ConfigSettingContractLedgerCostExtV0 { tx_max_footprint_entries: 100, fee_write1_kb: 3500 },
     ))
 }
 
@@ -99,10 +83,7 @@ fn included(status: &str, verdict: TransactionResultResult) -> Value {
 }
 
 fn success() -> Value {
-    included(
-        "SUCCESS",
-        TransactionResultResult::TxSuccess(xdr::VecM::default()),
-    )
+    included("SUCCESS", TransactionResultResult::TxSuccess(xdr::VecM::default()))
 }
 
 fn sent(status: &str) -> Value {
@@ -121,14 +102,8 @@ async fn server() -> Server {
     let fees = json!({
         "max": "900", "min": "100", "p50": "150", "p90": "500", "p95": "600", "p99": "700", "ledgerCount": 50,
     });
-    server.results(
-        "getFeeStats",
-        [json!({ "sorobanInclusionFee": fees, "inclusionFee": fees, "latestLedger": 3 })],
-    );
-    server.results(
-        "getLedgerEntries",
-        [entries(&[write_fee()]), entries(&[account()])],
-    );
+    server.results("getFeeStats", [json!({ "sorobanInclusionFee": fees, "inclusionFee": fees, "latestLedger": 3 })]);
+    server.results("getLedgerEntries", [entries(&[write_fee()]), entries(&[account()])]);
     server.results("simulateTransaction", [simulated()]);
     server
 }
@@ -142,45 +117,22 @@ fn transactions_sent(server: &Server) -> Vec<xdr::TransactionV1Envelope> {
             _ => panic!("not a plain transaction"),
         }
     };
-    server
-        .asked("sendTransaction")
-        .into_iter()
-        .map(read)
-        .collect()
+    server.asked("sendTransaction").into_iter().map(read).collect()
 }
 
 #[tokio::test]
 async fn a_call_is_paid_for_bounded_signed_and_waited_for() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
-    server.results(
-        "getTransaction",
-        [
-            not_found(100, 1),
-            not_found(100, 1),
-            not_found(101, 1),
-            success(),
-        ],
-    );
-    let submitted = submit(&server.client(), &call(), &[], PATIENCE)
-        .await
-        .unwrap();
-    assert_eq!(
-        (submitted.ledger, submitted.fee_charged),
-        (Ledger(103), Stroops(61_000))
-    );
+    server.results("getTransaction", [not_found(100, 1), not_found(100, 1), not_found(101, 1), success()]);
+    let submitted = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap();
+    assert_eq!((submitted.ledger, submitted.fee_charged), (Ledger(103), Stroops(61_000)));
     let sent = transactions_sent(&server);
     assert_eq!(sent.len(), 2, "the same bytes once a ledger");
     assert_eq!(sent[0], sent[1]);
     let tx = &sent[0].tx;
-    assert_eq!(
-        (tx.seq_num.0, tx.fee),
-        (42, 600 + 60_000 + 219),
-        "what 95 of 100 paid, resources, 64 bytes more"
-    );
-    let xdr::Preconditions::V2(bounds) = &tx.cond else {
-        panic!("no ledger bounds")
-    };
+    assert_eq!((tx.seq_num.0, tx.fee), (42, 600 + 60_000 + 219), "what 95 of 100 paid, resources, 64 bytes more");
+    let xdr::Preconditions::V2(bounds) = &tx.cond else { panic!("no ledger bounds") };
     assert_eq!(bounds.ledger_bounds.as_ref().unwrap().max_ledger, BOUND);
     assert_eq!(submitted.hash.0, tx.hash(NetworkId::of("test").0).unwrap());
     assert_eq!(sent[0].signatures.len(), 1);
@@ -191,13 +143,8 @@ async fn the_bid_is_never_above_what_is_allowed() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), success()]);
-    let thrifty = Patience {
-        max_inclusion_fee: Stroops(250),
-        ..PATIENCE
-    };
-    submit(&server.client(), &call(), &[], thrifty)
-        .await
-        .unwrap();
+    let thrifty = Patience { max_inclusion_fee: Stroops(250), ..PATIENCE };
+    submit(&server.client(), &call(), &[], thrifty).await.unwrap();
     assert_eq!(transactions_sent(&server)[0].tx.fee, 250 + 60_000 + 219);
 }
 
@@ -205,14 +152,9 @@ async fn the_bid_is_never_above_what_is_allowed() {
 async fn a_call_that_would_fail_is_not_sent_and_says_why() {
     let server = server().await;
     let error = "HostError: Error(Contract, #6)\n\nEvent log (newest first):\n   0: ...";
-    server.results(
-        "simulateTransaction",
-        [json!({ "error": error, "latestLedger": 3, "events": [] })],
-    );
+    server.results("simulateTransaction", [json!({ "error": error, "latestLedger": 3, "events": [] })]);
     let outcome = submit(&server.client(), &call(), &[], PATIENCE).await;
-    let Err(SubmitError::WouldFail(failure)) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let Err(SubmitError::WouldFail(failure)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure, CallFailure::Channel(ContractError::Refunded));
     assert!(transactions_sent(&server).is_empty());
 }
@@ -221,99 +163,45 @@ async fn a_call_that_would_fail_is_not_sent_and_says_why() {
 async fn a_refusal_at_the_first_sending_is_final() {
     let server = server().await;
     server.results("getTransaction", [not_found(100, 1)]);
-    server.results(
-        "sendTransaction",
-        [refused(TransactionResultResult::TxInsufficientFee)],
-    );
-    let error = submit(&server.client(), &call(), &[], PATIENCE)
-        .await
-        .unwrap_err();
+    server.results("sendTransaction", [refused(TransactionResultResult::TxInsufficientFee)]);
+    let error = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap_err();
     assert!(matches!(error, SubmitError::Rejected { .. }), "{error}");
-    assert!(
-        error.to_string().contains("777 stroops would do"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("777 stroops would do"), "{error}");
     assert_eq!(transactions_sent(&server).len(), 1);
 }
 
 #[tokio::test]
 async fn a_refusal_of_a_second_copy_decides_nothing() {
     let server = server().await;
-    server.results(
-        "getTransaction",
-        [not_found(100, 1), not_found(101, 1), success()],
-    );
-    server.results(
-        "sendTransaction",
-        [sent("PENDING"), refused(TransactionResultResult::TxBadSeq)],
-    );
-    submit(&server.client(), &call(), &[], PATIENCE)
-        .await
-        .unwrap();
+    server.results("getTransaction", [not_found(100, 1), not_found(101, 1), success()]);
+    server.results("sendTransaction", [sent("PENDING"), refused(TransactionResultResult::TxBadSeq)]);
+    submit(&server.client(), &call(), &[], PATIENCE).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_timeout_at_sending_does_not_mean_that_it_did_not_arrive() {
     let server = server().await;
-    server.results(
-        "getTransaction",
-        [not_found(100, 1), not_found(101, 1), success()],
-    );
-    server.on(
-        "sendTransaction",
-        [
-            Reply::Silence,
-            Reply::Result(refused(TransactionResultResult::TxBadSeq)),
-        ],
-    );
-    submit(&server.impatient_client(), &call(), &[], PATIENCE)
-        .await
-        .unwrap();
+    server.results("getTransaction", [not_found(100, 1), not_found(101, 1), success()]);
+    server.on("sendTransaction", [Reply::Silence, Reply::Result(refused(TransactionResultResult::TxBadSeq))]);
+    submit(&server.impatient_client(), &call(), &[], PATIENCE).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_transaction_past_its_bounds_has_expired() {
     let server = server().await;
     server.results("sendTransaction", [sent("TRY_AGAIN_LATER")]);
-    server.results(
-        "getTransaction",
-        [
-            not_found(100, 1),
-            not_found(BOUND - 1, 1),
-            not_found(BOUND, BUILT_AT),
-        ],
-    );
-    let error = submit(&server.client(), &call(), &[], PATIENCE)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            SubmitError::Expired {
-                bound: Ledger(BOUND),
-                ..
-            }
-        ),
-        "{error}"
-    );
-    assert_eq!(
-        server.asked("getTransaction").len(),
-        3,
-        "the ledger before the bound decides nothing yet"
-    );
+    server.results("getTransaction", [not_found(100, 1), not_found(BOUND - 1, 1), not_found(BOUND, BUILT_AT)]);
+    let error = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap_err();
+    assert!(matches!(error, SubmitError::Expired { bound: Ledger(BOUND), .. }), "{error}");
+    assert_eq!(server.asked("getTransaction").len(), 3, "the ledger before the bound decides nothing yet");
 }
 
 #[tokio::test]
 async fn a_node_without_the_ledgers_in_question_decides_nothing() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
-    server.results(
-        "getTransaction",
-        [not_found(100, 1), not_found(BOUND, BUILT_AT + 1)],
-    );
-    let error = submit(&server.client(), &call(), &[], PATIENCE)
-        .await
-        .unwrap_err();
+    server.results("getTransaction", [not_found(100, 1), not_found(BOUND, BUILT_AT + 1)]);
+    let error = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap_err();
     assert!(matches!(error, SubmitError::Undecided { .. }), "{error}");
 }
 
@@ -322,23 +210,9 @@ async fn a_node_that_stands_still_leaves_it_undecided() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1)]);
-    let hasty = Patience {
-        give_up: Duration::from_millis(30),
-        ..PATIENCE
-    };
-    let error = submit(&server.client(), &call(), &[], hasty)
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            SubmitError::Undecided {
-                bound: Ledger(BOUND),
-                ..
-            }
-        ),
-        "{error}"
-    );
+    let hasty = Patience { give_up: Duration::from_millis(30), ..PATIENCE };
+    let error = submit(&server.client(), &call(), &[], hasty).await.unwrap_err();
+    assert!(matches!(error, SubmitError::Undecided { bound: Ledger(BOUND), .. }), "{error}");
 }
 
 #[tokio::test]
@@ -347,38 +221,19 @@ async fn trouble_on_the_way_is_sat_out() {
     server.results("sendTransaction", [sent("PENDING")]);
     let busy = Reply::Http(StatusCode::SERVICE_UNAVAILABLE, vec![], vec![]);
     let garbage = Reply::Http(StatusCode::OK, vec![], b"<html>".to_vec());
-    let answers = [
-        busy,
-        Reply::Result(not_found(100, 1)),
-        garbage,
-        Reply::Result(success()),
-    ];
+    let answers = [busy, Reply::Result(not_found(100, 1)), garbage, Reply::Result(success())];
     server.on("getTransaction", answers);
-    submit(&server.client(), &call(), &[], PATIENCE)
-        .await
-        .unwrap();
+    submit(&server.client(), &call(), &[], PATIENCE).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_failure_in_a_ledger_says_what_it_cost() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
-    let failed = included(
-        "FAILED",
-        TransactionResultResult::TxFailed(xdr::VecM::default()),
-    );
+    let failed = included("FAILED", TransactionResultResult::TxFailed(xdr::VecM::default()));
     server.results("getTransaction", [not_found(100, 1), failed]);
-    let error = submit(&server.client(), &call(), &[], PATIENCE)
-        .await
-        .unwrap_err();
-    let SubmitError::Failed {
-        ledger,
-        fee_charged,
-        ..
-    } = &error
-    else {
-        panic!("{error}")
-    };
+    let error = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap_err();
+    let SubmitError::Failed { ledger, fee_charged, .. } = &error else { panic!("{error}") };
     assert_eq!((*ledger, *fee_charged), (Ledger(103), Stroops(61_000)));
 }
 
@@ -388,45 +243,26 @@ async fn the_operations_source_signs_too() {
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), success()]);
     let recipient = SecretKey::from_seed(&[2; 32]);
-    let call = Call {
-        operation_source: Some(recipient.account()),
-        ..call()
-    };
-    submit(&server.client(), &call, &[&recipient], PATIENCE)
-        .await
-        .unwrap();
+    let call = Call { operation_source: Some(recipient.account()), ..call() };
+    submit(&server.client(), &call, &[&recipient], PATIENCE).await.unwrap();
     let sent = transactions_sent(&server);
-    let hints: Vec<_> = sent[0]
-        .signatures
-        .iter()
-        .map(|signature| signature.hint.0.to_vec())
-        .collect();
-    assert_eq!(
-        hints,
-        [source(), recipient].map(|key| key.account().0[28..].to_vec())
-    );
+    let hints: Vec<_> = sent[0].signatures.iter().map(|signature| signature.hint.0.to_vec()).collect();
+    assert_eq!(hints, [source(), recipient].map(|key| key.account().0[28..].to_vec()));
 }
 
 #[tokio::test]
 async fn a_missing_key_is_named_and_nothing_is_sent() {
     let server = server().await;
     let recipient = SecretKey::from_seed(&[2; 32]).account();
-    let call = Call {
-        operation_source: Some(recipient),
-        ..call()
-    };
+    let call = Call { operation_source: Some(recipient), ..call() };
     let outcome = submit(&server.client(), &call, &[], PATIENCE).await;
-    assert!(
-        matches!(outcome, Err(SubmitError::Auth(AuthError::KeyMissing(account))) if account == recipient)
-    );
+    assert!(matches!(outcome, Err(SubmitError::Auth(AuthError::KeyMissing(account))) if account == recipient));
     assert!(transactions_sent(&server).is_empty());
 }
 
 /// A simulation that asks `who` to authorize `function` by an entry of its own.
 fn asking_for(who: &SecretKey, function: xdr::HostFunction) -> Value {
-    let xdr::HostFunction::InvokeContract(invocation) = function else {
-        panic!("not a call")
-    };
+    let xdr::HostFunction::InvokeContract(invocation) = function else { panic!("not a call") };
     let entry = xdr::SorobanAuthorizationEntry {
         credentials: xdr::SorobanCredentials::Address(xdr::SorobanAddressCredentials {
             address: who.account().to_sc(),
@@ -452,24 +288,14 @@ async fn another_accounts_authorization_is_signed_and_simulated_again() {
     server.results("simulateTransaction", [recorded, simulated()]);
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), success()]);
-    submit(&server.client(), &call(), &[&funder], PATIENCE)
-        .await
-        .unwrap();
+    submit(&server.client(), &call(), &[&funder], PATIENCE).await.unwrap();
     assert_eq!(server.asked("simulateTransaction").len(), 2);
     let sent = transactions_sent(&server);
-    let xdr::OperationBody::InvokeHostFunction(operation) = &sent[0].tx.operations[0].body else {
-        panic!("no call")
-    };
-    let xdr::SorobanCredentials::Address(credentials) = &operation.auth[0].credentials else {
-        panic!("no address")
-    };
+    let xdr::OperationBody::InvokeHostFunction(operation) = &sent[0].tx.operations[0].body else { panic!("no call") };
+    let xdr::SorobanCredentials::Address(credentials) = &operation.auth[0].credentials else { panic!("no address") };
     assert_eq!(credentials.signature_expiration_ledger, BOUND);
     assert_ne!(credentials.signature, ScVal::Void);
-    assert_eq!(
-        sent[0].signatures.len(),
-        1,
-        "the funder signs its authorization, not the transaction"
-    );
+    assert_eq!(sent[0].signatures.len(), 1, "the funder signs its authorization, not the transaction");
 }
 
 #[tokio::test]
@@ -478,42 +304,22 @@ async fn a_source_that_does_not_exist_is_named() {
     server.results("getLedgerEntries", [entries(&[write_fee()]), entries(&[])]);
     let outcome = submit(&server.client(), &call(), &[], PATIENCE).await;
     let account = source().account();
-    assert!(
-        matches!(outcome, Err(SubmitError::Account(AccountError::NotFound(id))) if id == account)
-    );
+    assert!(matches!(outcome, Err(SubmitError::Account(AccountError::NotFound(id))) if id == account));
 }
 
 #[tokio::test]
 async fn nothing_is_signed_for_an_endpoint_that_asks_for_another_call() {
     let server = server().await;
     let funder = SecretKey::from_seed(&[3; 32]);
-    let theft = calls::token_transfer(
-        &CHANNEL,
-        &funder.account().into(),
-        &CHANNEL.into(),
-        Amount::MAX,
-    );
-    for (asked, meant) in [
-        (&funder, theft.clone()),
-        (&source(), theft),
-        (&source(), call().function),
-    ] {
+    let theft = calls::token_transfer(&CHANNEL, &funder.account().into(), &CHANNEL.into(), Amount::MAX);
+    for (asked, meant) in [(&funder, theft.clone()), (&source(), theft), (&source(), call().function)] {
         server.results("simulateTransaction", [asking_for(asked, meant)]);
-        server.results(
-            "getLedgerEntries",
-            [entries(&[write_fee()]), entries(&[account()])],
-        );
+        server.results("getLedgerEntries", [entries(&[write_fee()]), entries(&[account()])]);
         let before = server.asked("simulateTransaction").len();
         let outcome = submit(&server.client(), &call(), &[&funder], PATIENCE).await;
         let address = asked.account().into();
-        assert!(
-            matches!(outcome, Err(SubmitError::Auth(AuthError::NotMeant(named))) if named == address)
-        );
-        assert_eq!(
-            server.asked("simulateTransaction").len(),
-            before + 1,
-            "no signed entry went out"
-        );
+        assert!(matches!(outcome, Err(SubmitError::Auth(AuthError::NotMeant(named))) if named == address));
+        assert_eq!(server.asked("simulateTransaction").len(), before + 1, "no signed entry went out");
     }
     assert!(transactions_sent(&server).is_empty());
 }

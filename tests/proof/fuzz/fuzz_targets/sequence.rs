@@ -19,9 +19,8 @@ fn wasm() -> &'static [u8] {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
         let ours = root.join("target/contracts/paychan_contract.wasm");
         let path = std::env::var_os("PAYCHAN_PROOF_WASM").map_or(ours, PathBuf::from);
-        std::fs::read(&path).unwrap_or_else(|error| {
-            panic!("{}: {error}; run scripts/build-contracts.sh", path.display())
-        })
+        std::fs::read(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}; run scripts/build-contracts.sh", path.display()))
     })
 }
 

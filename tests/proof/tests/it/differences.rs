@@ -17,11 +17,7 @@ const SEQUENCES: u32 = 20_000;
 fn all_differences_are_known(other: Rules, expected: &[Difference]) {
     let seen = RefCell::new(BTreeSet::new());
     for follow in [Rules::Paychan, other] {
-        let config = Config {
-            cases: SEQUENCES,
-            failure_persistence: None,
-            ..Config::default()
-        };
+        let config = Config { cases: SEQUENCES, failure_persistence: None, ..Config::default() };
         proptest!(config, |(sequence in any_sequence())| {
             let compared = compare(&sequence, other, follow, |difference| {
                 seen.borrow_mut().insert(difference);
@@ -35,9 +31,7 @@ fn all_differences_are_known(other: Rules, expected: &[Difference]) {
 
 #[test]
 fn every_difference_to_the_reference_is_accounted_for() {
-    let all_but_the_forks = Difference::ALL
-        .into_iter()
-        .filter(|it| *it != Difference::TransfersBackCommitments);
+    let all_but_the_forks = Difference::ALL.into_iter().filter(|it| *it != Difference::TransfersBackCommitments);
     all_differences_are_known(Rules::Reference, &all_but_the_forks.collect::<Vec<_>>());
 }
 
@@ -57,19 +51,13 @@ fn every_difference_to_the_fork_is_accounted_for() {
 fn the_table_has_a_row_for_each_difference() {
     let table = table();
     println!("{table}");
-    assert_eq!(
-        table.lines().count(),
-        2 + Difference::ALL.len() + NOT_DRIVEN.len()
-    );
+    assert_eq!(table.lines().count(), 2 + Difference::ALL.len() + NOT_DRIVEN.len());
     assert!(table.lines().all(|row| row.matches(" | ").count() == 3));
 }
 
 #[test]
 fn the_contracts_readme_has_the_table() {
-    let readme = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../contracts/channel/README.md"
-    );
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/channel/README.md");
     let readme = std::fs::read_to_string(readme).unwrap();
     assert!(
         readme.contains(table().trim()),

@@ -17,11 +17,7 @@ type Answered = Result<Vec<Event>, Refusal>;
 impl<'n> World<'n> {
     fn new(net: &'n Network) -> Self {
         let mut world = Self(Chain::new(net, Rules::Paychan, [1_000_000, 0, 1_000]).unwrap());
-        let opening = Opening {
-            amount: 1_000,
-            wait: 10,
-            weak_key: None,
-        };
+        let opening = Opening { amount: 1_000, wait: 10, weak_key: None };
         world.call(Party::Funder, Call::Open(opening)).unwrap();
         world
     }
@@ -49,10 +45,7 @@ impl<'n> World<'n> {
 }
 
 fn good(amount: i128) -> Claim {
-    Claim {
-        amount,
-        signature: Signature::Good,
-    }
+    Claim { amount, signature: Signature::Good }
 }
 
 fn close_start(world: &mut World<'_>) {
@@ -70,11 +63,7 @@ fn a_settle_survives_a_close_start_in_the_gap_with_the_margin_and_only_with_it()
         let mut world = World::new(&net);
         world.0.set_margins(margin, 0);
         let answered = world.across(Party::Stranger, Call::Settle(good(400)), close_start);
-        let expected = if survives {
-            Ok(vec![Event::Withdraw { amount: 400 }])
-        } else {
-            Err(Refusal::Resources)
-        };
+        let expected = if survives { Ok(vec![Event::Withdraw { amount: 400 }]) } else { Err(Refusal::Resources) };
         assert_eq!(answered, expected, "with {margin} bytes");
     }
 }
@@ -85,9 +74,7 @@ fn a_close_survives_tokens_a_settle_and_a_close_start_in_the_gap() {
     let mut world = World::new(&net);
     let answered = world.across(Party::Recipient, Call::Close(good(400)), |world| {
         world.call(Party::Stranger, Call::Send(1)).unwrap();
-        world
-            .call(Party::Stranger, Call::Settle(good(300)))
-            .unwrap();
+        world.call(Party::Stranger, Call::Settle(good(300))).unwrap();
         close_start(world);
     });
     let events = answered.unwrap();
@@ -111,11 +98,7 @@ fn a_close_whose_refund_fails_needs_more_than_simulation_counts() {
         world.line(Party::Funder, LineChange::Remove);
         world.0.set_margins(WRITE_MARGIN, close_margin);
         let answered = world.call(Party::Recipient, Call::Close(good(0)));
-        assert_eq!(
-            answered.is_ok(),
-            works,
-            "with {close_margin} bytes: {answered:?}"
-        );
+        assert_eq!(answered.is_ok(), works, "with {close_margin} bytes: {answered:?}");
     }
 }
 
@@ -165,11 +148,7 @@ fn a_channel_is_not_opened_in_a_victims_name() {
     let net = Network::start(&ours()).unwrap();
     let mut chain = World(Chain::new(&net, Rules::Paychan, [1_000, 0, 0]).unwrap());
     for amount in [0, 1_000] {
-        let opening = Opening {
-            amount,
-            wait: 10,
-            weak_key: None,
-        };
+        let opening = Opening { amount, wait: 10, weak_key: None };
         let opened = chain.call(Party::Stranger, Call::Open(opening));
         assert_eq!(opened, Err(Refusal::Auth), "a deposit of {amount}");
     }
@@ -179,15 +158,8 @@ fn a_channel_is_not_opened_in_a_victims_name() {
 fn a_leaked_commitment_pays_the_recipient_whoever_has_it() {
     let net = Network::start(&ours()).unwrap();
     let mut world = World::new(&net);
-    world
-        .call(Party::Stranger, Call::Settle(good(600)))
-        .unwrap();
-    let held = world
-        .0
-        .observe()
-        .unwrap()
-        .lines
-        .map(|line| line.unwrap().balance);
+    world.call(Party::Stranger, Call::Settle(good(600))).unwrap();
+    let held = world.0.observe().unwrap().lines.map(|line| line.unwrap().balance);
     assert_eq!(held, [999_000, 600, 1_000]);
     // And can't end the channel early.
     let closed = world.call(Party::Stranger, Call::Close(good(600)));

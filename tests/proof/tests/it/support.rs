@@ -26,12 +26,7 @@ pub(crate) fn ours() -> Vec<u8> {
 }
 
 fn read(path: &Path) -> Vec<u8> {
-    std::fs::read(path).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}; run scripts/build-contracts.sh",
-            path.display()
-        )
-    })
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; run scripts/build-contracts.sh", path.display()))
 }
 
 /// Whose rules it is held to: `PAYCHAN_PROOF_RULES`.
@@ -46,9 +41,7 @@ pub(crate) fn rules() -> Rules {
 
 /// Sequences in all: `PAYCHAN_SEQUENCES`.
 pub(crate) fn sequences() -> u64 {
-    env::var("PAYCHAN_SEQUENCES").map_or(2_000, |text| {
-        text.parse().expect("PAYCHAN_SEQUENCES is a number")
-    })
+    env::var("PAYCHAN_SEQUENCES").map_or(2_000, |text| text.parse().expect("PAYCHAN_SEQUENCES is a number"))
 }
 
 /// Sequences that one seed makes, on a network of their own: little enough to run again after a failure.
@@ -97,8 +90,8 @@ fn batch(seed: [u8; 32], size: u64, tally: &mut Tally) {
         if net.borrow().is_spent() {
             *net.borrow_mut() = Network::start(&wasm).unwrap();
         }
-        let counts = drive(&net.borrow(), rules, &sequence)
-            .map_err(|failure| TestCaseError::fail(failure.to_string()))?;
+        let counts =
+            drive(&net.borrow(), rules, &sequence).map_err(|failure| TestCaseError::fail(failure.to_string()))?;
         tallied.borrow_mut().add(counts);
         Ok(())
     });
@@ -130,10 +123,7 @@ fn text(seed: [u8; 32]) -> String {
 }
 
 fn parse(text: &str) -> [u8; 32] {
-    let bytes: Vec<u8> = (0..text.len() / 2)
-        .map(|place| u8::from_str_radix(&text[2 * place..2 * place + 2], 16).unwrap())
-        .collect();
-    bytes
-        .try_into()
-        .expect("PAYCHAN_SEED is 64 hexadecimal digits")
+    let bytes: Vec<u8> =
+        (0..text.len() / 2).map(|place| u8::from_str_radix(&text[2 * place..2 * place + 2], 16).unwrap()).collect();
+    bytes.try_into().expect("PAYCHAN_SEED is 64 hexadecimal digits")
 }

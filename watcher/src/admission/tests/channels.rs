@@ -4,42 +4,22 @@ use paychan_channel::{Amount, ChannelState, ContractId, Layout, Ledger, WasmHash
 
 use crate::admission::{Facts, IssuerFlags, Payability, Refused, Rules, TokenFacts, admit};
 use crate::config::Config;
-use crate::fixtures::{
-    CHANNEL, CODE, FUNDER, HEAD, ISSUER, RECIPIENT, TOKEN, config, config_text, state, units,
-};
+use crate::fixtures::{CHANNEL, CODE, FUNDER, HEAD, ISSUER, RECIPIENT, TOKEN, config, config_text, state, units};
 use crate::store::Admission;
 
-const NO_FLAGS: IssuerFlags = IssuerFlags {
-    requires_authorization: false,
-    may_revoke: false,
-    may_claw_back: false,
-};
+const NO_FLAGS: IssuerFlags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
 
 fn token(flags: IssuerFlags) -> TokenFacts {
-    TokenFacts::Asset {
-        issuer: ISSUER,
-        flags: Some(flags),
-    }
+    TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) }
 }
 
 fn facts(state: ChannelState) -> Facts {
-    Facts {
-        state,
-        token: token(NO_FLAGS),
-        payability: Payability::Room(Amount::MAX),
-    }
+    Facts { state, token: token(NO_FLAGS), payability: Payability::Room(Amount::MAX) }
 }
 
 fn admit_under(config: &Config, facts: Facts) -> Result<Admission, Refused> {
     let floor = config.floor(5_000, 5, 1).unwrap();
-    admit(
-        facts,
-        &Rules {
-            config,
-            floor: &floor,
-            shortest_watched: None,
-        },
-    )
+    admit(facts, &Rules { config, floor: &floor, shortest_watched: None })
 }
 
 fn refused(state: ChannelState) -> &'static str {
@@ -69,58 +49,28 @@ fn a_channel_that_keeps_every_rule_is_admitted_as_it_was_read() {
 
 #[test]
 fn foreign_code_is_refused_and_so_is_code_with_another_layout_than_trusted() {
-    assert_eq!(
-        refused(ChannelState {
-            wasm_hash: WasmHash([9; 32]),
-            ..state()
-        }),
-        "foreign_code"
-    );
-    assert_eq!(
-        refused(ChannelState {
-            layout: Layout::Reference,
-            ..state()
-        }),
-        "foreign_layout"
-    );
+    assert_eq!(refused(ChannelState { wasm_hash: WasmHash([9; 32]), ..state() }), "foreign_code");
+    assert_eq!(refused(ChannelState { layout: Layout::Reference, ..state() }), "foreign_layout");
 }
 
 #[test]
 fn a_channel_that_pays_somebody_else_is_refused() {
-    assert_eq!(
-        refused(ChannelState {
-            to: FUNDER,
-            ..state()
-        }),
-        "foreign_recipient"
-    );
+    assert_eq!(refused(ChannelState { to: FUNDER, ..state() }), "foreign_recipient");
 }
 
 #[test]
 fn a_channel_in_an_unlisted_token_is_refused() {
-    assert_eq!(
-        refused(ChannelState {
-            token: ContractId([9; 32]),
-            ..state()
-        }),
-        "unlisted_token"
-    );
+    assert_eq!(refused(ChannelState { token: ContractId([9; 32]), ..state() }), "unlisted_token");
 }
 
 #[test]
 fn code_that_wants_the_recipients_authorization_needs_the_recipients_key() {
-    let wants = config_text("").replace(
-        "settle_needs_recipient = false",
-        "settle_needs_recipient = true",
-    );
+    let wants = config_text("").replace("settle_needs_recipient = false", "settle_needs_recipient = true");
     let without = Config::parse(&wants).unwrap();
     let refused = admit_under(&without, facts(state())).unwrap_err();
     assert_eq!(refused.kind(), "recipient_key_missing");
     let address = format!("address = \"{RECIPIENT}\"");
-    let with = wants.replace(
-        &address,
-        &format!("{address}\nsecret = {{ file = \"/x\" }}"),
-    );
+    let with = wants.replace(&address, &format!("{address}\nsecret = {{ file = \"/x\" }}"));
     assert!(admit_under(&Config::parse(&with).unwrap(), facts(state())).is_ok());
 }
 
@@ -128,40 +78,16 @@ fn code_that_wants_the_recipients_authorization_needs_the_recipients_key() {
 fn an_off_curve_and_a_weak_commitment_key_are_refused() {
     let mut identity = [0; 32];
     identity[0] = 1;
-    assert_eq!(
-        refused(ChannelState {
-            commitment_key: identity,
-            ..state()
-        }),
-        "weak_key"
-    );
+    assert_eq!(refused(ChannelState { commitment_key: identity, ..state() }), "weak_key");
     let mut off_curve = [0; 32];
     off_curve[0] = 2;
-    assert_eq!(
-        refused(ChannelState {
-            commitment_key: off_curve,
-            ..state()
-        }),
-        "weak_key"
-    );
+    assert_eq!(refused(ChannelState { commitment_key: off_curve, ..state() }), "weak_key");
 }
 
 #[test]
 fn a_closing_and_a_final_channel_are_refused() {
-    assert_eq!(
-        refused(ChannelState {
-            close_effective_at: Some(Ledger(9_999_999)),
-            ..state()
-        }),
-        "closing"
-    );
-    assert_eq!(
-        refused(ChannelState {
-            refunded: true,
-            ..state()
-        }),
-        "final"
-    );
+    assert_eq!(refused(ChannelState { close_effective_at: Some(Ledger(9_999_999)), ..state() }), "closing");
+    assert_eq!(refused(ChannelState { refunded: true, ..state() }), "final");
 }
 
 #[test]
@@ -173,184 +99,72 @@ fn a_channel_with_an_archived_entry_is_refused_until_it_is_restored() {
 
 #[test]
 fn a_coverage_below_the_minimum_deposit_is_refused_and_what_was_paid_out_counts() {
-    let low = ChannelState {
-        balance: units(9_999_999),
-        ..state()
-    };
+    let low = ChannelState { balance: units(9_999_999), ..state() };
     assert_eq!(refused(low.clone()), "coverage_too_low");
-    assert!(
-        admit_under(
-            &config(),
-            facts(ChannelState {
-                withdrawn: units(1),
-                ..low
-            })
-        )
-        .is_ok()
-    );
+    assert!(admit_under(&config(), facts(ChannelState { withdrawn: units(1), ..low })).is_ok());
 }
 
 #[test]
 fn a_short_waiting_period_is_refused_by_the_configured_minimum_and_by_the_floor() {
-    assert_eq!(
-        refused(ChannelState {
-            refund_waiting_period: 17_279,
-            ..state()
-        }),
-        "waiting_period_too_short"
-    );
+    assert_eq!(refused(ChannelState { refund_waiting_period: 17_279, ..state() }), "waiting_period_too_short");
 
     let config = config();
     let floor = config.floor(5_000, 5, 4_000).unwrap();
     assert!(floor.waiting_period > 17_280);
-    let refused = admit(
-        facts(state()),
-        &Rules {
-            config: &config,
-            floor: &floor,
-            shortest_watched: None,
-        },
-    )
-    .unwrap_err();
-    assert_eq!(
-        refused,
-        Refused::WaitingPeriodTooShort {
-            found: 17_280,
-            minimum: floor.waiting_period
-        }
-    );
+    let refused = admit(facts(state()), &Rules { config: &config, floor: &floor, shortest_watched: None }).unwrap_err();
+    assert_eq!(refused, Refused::WaitingPeriodTooShort { found: 17_280, minimum: floor.waiting_period });
 }
 
 #[test]
 fn one_channel_more_is_refused_when_it_would_make_the_others_wait_too_long() {
     let config = config();
     let floor = config.floor(5_000, 5, 4_000).unwrap();
-    let long = ChannelState {
-        refund_waiting_period: 6_307_200,
-        ..state()
-    };
-    let rules = |shortest| Rules {
-        config: &config,
-        floor: &floor,
-        shortest_watched: Some(shortest),
-    };
+    let long = ChannelState { refund_waiting_period: 6_307_200, ..state() };
+    let rules = |shortest| Rules { config: &config, floor: &floor, shortest_watched: Some(shortest) };
     let refused = admit(facts(long.clone()), &rules(17_280)).unwrap_err();
-    assert_eq!(
-        refused,
-        Refused::TooManyChannels {
-            floor: floor.waiting_period,
-            shortest: 17_280
-        }
-    );
+    assert_eq!(refused, Refused::TooManyChannels { floor: floor.waiting_period, shortest: 17_280 });
     assert!(admit(facts(long), &rules(floor.waiting_period)).is_ok());
 }
 
 #[test]
 fn an_issuer_that_can_take_or_freeze_is_refused_unless_the_list_says_so() {
-    let claw_back = token(IssuerFlags {
-        may_claw_back: true,
-        ..NO_FLAGS
-    });
-    let revoke = token(IssuerFlags {
-        may_revoke: true,
-        ..NO_FLAGS
-    });
+    let claw_back = token(IssuerFlags { may_claw_back: true, ..NO_FLAGS });
+    let revoke = token(IssuerFlags { may_revoke: true, ..NO_FLAGS });
     let kind = |config: &Config, token: TokenFacts, state: ChannelState| {
-        admit_under(
-            config,
-            Facts {
-                token,
-                ..facts(state)
-            },
-        )
-        .err()
-        .map(|refused| refused.kind())
+        admit_under(config, Facts { token, ..facts(state) }).err().map(|refused| refused.kind())
     };
     let strict = config();
-    assert_eq!(
-        kind(&strict, claw_back, state()),
-        Some("issuer_may_claw_back")
-    );
+    assert_eq!(kind(&strict, claw_back, state()), Some("issuer_may_claw_back"));
     assert_eq!(kind(&strict, revoke, state()), Some("issuer_may_revoke"));
-    let marked = ChannelState {
-        balance_clawback: true,
-        ..state()
-    };
+    let marked = ChannelState { balance_clawback: true, ..state() };
     assert_eq!(
         kind(&strict, token(NO_FLAGS), marked.clone()),
         Some("issuer_may_claw_back"),
         "the balance keeps the mark"
     );
-    assert_eq!(
-        kind(&strict, TokenFacts::Opaque, state()),
-        Some("opaque_token")
-    );
+    assert_eq!(kind(&strict, TokenFacts::Opaque, state()), Some("opaque_token"));
     assert_eq!(kind(&strict, TokenFacts::Native, state()), None);
-    assert_eq!(
-        kind(
-            &strict,
-            TokenFacts::Asset {
-                issuer: ISSUER,
-                flags: None
-            },
-            state()
-        ),
-        None
-    );
+    assert_eq!(kind(&strict, TokenFacts::Asset { issuer: ISSUER, flags: None }, state()), None);
 
-    let risky = config_text("").replace(
-        "decimals = 7",
-        "decimals = 7\nissuer_may_claw_back = true\nissuer_may_revoke = true",
-    );
+    let risky =
+        config_text("").replace("decimals = 7", "decimals = 7\nissuer_may_claw_back = true\nissuer_may_revoke = true");
     let risky = Config::parse(&risky).unwrap();
     for token in [claw_back, revoke, TokenFacts::Opaque] {
         assert_eq!(kind(&risky, token, marked.clone()), None);
     }
-    let frozen = ChannelState {
-        balance_authorized: false,
-        ..state()
-    };
-    assert_eq!(
-        kind(&risky, revoke, frozen),
-        Some("balance_frozen"),
-        "no list helps when it has happened"
-    );
+    let frozen = ChannelState { balance_authorized: false, ..state() };
+    assert_eq!(kind(&risky, revoke, frozen), Some("balance_frozen"), "no list helps when it has happened");
 }
 
 #[test]
 fn a_recipient_that_cannot_be_paid_the_whole_balance_is_refused() {
     let balance = state().balance;
     let less = balance.saturating_sub(units(1));
-    for payability in [
-        Payability::AccountMissing,
-        Payability::TrustlineMissing,
-        Payability::NotAuthorized,
-        Payability::Room(less),
-    ] {
-        let refused = admit_under(
-            &config(),
-            Facts {
-                payability,
-                ..facts(state())
-            },
-        )
-        .unwrap_err();
-        assert_eq!(
-            refused,
-            Refused::RecipientUnpayable {
-                balance,
-                payability
-            }
-        );
+    for payability in
+        [Payability::AccountMissing, Payability::TrustlineMissing, Payability::NotAuthorized, Payability::Room(less)]
+    {
+        let refused = admit_under(&config(), Facts { payability, ..facts(state()) }).unwrap_err();
+        assert_eq!(refused, Refused::RecipientUnpayable { balance, payability });
     }
-    assert!(
-        admit_under(
-            &config(),
-            Facts {
-                payability: Payability::Room(balance),
-                ..facts(state())
-            }
-        )
-        .is_ok()
-    );
+    assert!(admit_under(&config(), Facts { payability: Payability::Room(balance), ..facts(state()) }).is_ok());
 }

@@ -19,9 +19,7 @@ pub(super) fn kind(kind: &ErrorKind) -> ChainErrorKind {
     match kind {
         ErrorKind::NodeBehind { .. } => ChainErrorKind::Behind,
         ErrorKind::HistoryGone { .. } => ChainErrorKind::Gone,
-        ErrorKind::Busy { retry_after } => ChainErrorKind::Busy {
-            retry_after: *retry_after,
-        },
+        ErrorKind::Busy { retry_after } => ChainErrorKind::Busy { retry_after: *retry_after },
         ErrorKind::Refused { .. } | ErrorKind::BadUrl(_) => ChainErrorKind::Refused,
         ErrorKind::Transport(_) | ErrorKind::Timeout(_) => ChainErrorKind::Transport,
         ErrorKind::WrongNetwork { .. } => ChainErrorKind::WrongNetwork,
@@ -30,20 +28,12 @@ pub(super) fn kind(kind: &ErrorKind) -> ChainErrorKind {
 }
 
 pub(super) fn head(latest: &LatestLedger) -> Option<Head> {
-    Some(Head {
-        ledger: latest.sequence,
-        closed_at_unix_ms: latest.close_time?.checked_mul(1_000)?,
-    })
+    Some(Head { ledger: latest.sequence, closed_at_unix_ms: latest.close_time?.checked_mul(1_000)? })
 }
 
 /// The last ledger of which a page holds every event. A full page may end within a ledger; any other reaches to its
 /// cursor, which stands at the end of what was looked through.
-pub(super) fn scanned_to(
-    events: &[Event],
-    full: bool,
-    cursor: Option<Ledger>,
-    latest: Ledger,
-) -> Option<Ledger> {
+pub(super) fn scanned_to(events: &[Event], full: bool, cursor: Option<Ledger>, latest: Ledger) -> Option<Ledger> {
     if full {
         return events.last().map(|event| event.ledger.saturating_sub(1));
     }
@@ -73,8 +63,7 @@ fn reserve(entry: &AccountEntry) -> i64 {
         },
         AccountEntryExt::V0 => (0, 0),
     };
-    let entries =
-        2 + i64::from(entry.num_sub_entries) + i64::from(sponsoring) - i64::from(sponsored);
+    let entries = 2 + i64::from(entry.num_sub_entries) + i64::from(sponsoring) - i64::from(sponsored);
     entries.max(0).saturating_mul(BASE_RESERVE)
 }
 
@@ -93,28 +82,22 @@ pub(super) fn sent(status: SendStatus) -> Sent {
         SendStatus::Error { result } => result,
     };
     match &result.result {
-        TransactionResultResult::TxInsufficientFee => Sent::InsufficientFee {
-            needed: Stroops(result.fee_charged),
-        },
+        TransactionResultResult::TxInsufficientFee => Sent::InsufficientFee { needed: Stroops(result.fee_charged) },
         TransactionResultResult::TxBadSeq => Sent::BadSequence,
         TransactionResultResult::TxTooLate => Sent::TooLate,
         TransactionResultResult::TxInsufficientBalance | TransactionResultResult::TxNoAccount => {
             Sent::InsufficientBalance
         }
-        _ => Sent::Refused {
-            code: code(&result),
-        },
+        _ => Sent::Refused { code: code(&result) },
     }
 }
 
 pub(super) fn found(answer: TransactionAnswer) -> Found {
     match answer {
         TransactionAnswer::NotFound { latest, oldest } => Found::No { oldest, latest },
-        TransactionAnswer::Success(included) => Found::Included {
-            ledger: included.ledger,
-            fee_charged: included.fee_charged,
-            failed: None,
-        },
+        TransactionAnswer::Success(included) => {
+            Found::Included { ledger: included.ledger, fee_charged: included.fee_charged, failed: None }
+        }
         TransactionAnswer::Failed(included) => Found::Included {
             ledger: included.ledger,
             fee_charged: included.fee_charged,
@@ -127,12 +110,13 @@ pub(super) fn found(answer: TransactionAnswer) -> Found {
 fn code(result: &TransactionResult) -> String {
     let name = result.result.name();
     match &result.result {
-        TransactionResultResult::TxFailed(operations)
-        | TransactionResultResult::TxSuccess(operations) => match operations.first() {
-            Some(OperationResult::OpInner(inner)) => format!("{name}: {inner:?}"),
-            Some(other) => format!("{name}: {}", other.name()),
-            None => name.to_owned(),
-        },
+        TransactionResultResult::TxFailed(operations) | TransactionResultResult::TxSuccess(operations) => {
+            match operations.first() {
+                Some(OperationResult::OpInner(inner)) => format!("{name}: {inner:?}"),
+                Some(other) => format!("{name}: {}", other.name()),
+                None => name.to_owned(),
+            }
+        }
         _ => name.to_owned(),
     }
 }

@@ -9,20 +9,18 @@ use std::time::Duration;
 
 use paychan_channel::events::ChannelEvent;
 use paychan_channel::xdr::{
-    ConfigSettingEntry, ConfigSettingId, LedgerBounds, LedgerEntryData, LedgerKey, ScSymbol, ScVal,
-    StringM, TransactionEnvelope,
+    ConfigSettingEntry, ConfigSettingId, LedgerBounds, LedgerEntryData, LedgerKey, ScSymbol, ScVal, StringM,
+    TransactionEnvelope,
 };
-use paychan_channel::{
-    AccountId, Address, ChannelState, ContractId, SacAsset, Stroops, calls, events,
-};
+use paychan_channel::{AccountId, Address, ChannelState, ContractId, SacAsset, Stroops, calls, events};
 use paychan_rpc::{
-    CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, KnownChannel,
-    Options, Parties, ReadError, RpcError, Segment, TxHash, auth, operations,
+    CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, KnownChannel, Options, Parties,
+    ReadError, RpcError, Segment, TxHash, auth, operations,
 };
 
 use super::{
-    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints,
-    EventsFrom, Found, InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
+    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
+    InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
 };
 use crate::admission::{self, FactsError, Payability, TokenFacts};
 use crate::view::{Head, NetworkTerms};
@@ -45,15 +43,8 @@ impl RpcChain {
     /// # Errors
     /// [`ChainErrorKind::Refused`] when the URL is none; [`ChainErrorKind::Transport`] when TLS can't be set up.
     pub fn new(url: &str, timeout: Duration) -> Result<Self, ChainError> {
-        let options = Options {
-            timeout,
-            ..Options::default()
-        };
-        Ok(Self {
-            client: Client::new(url, options)?,
-            write_fee: Mutex::new(None),
-            head: Mutex::new(None),
-        })
+        let options = Options { timeout, ..Options::default() };
+        Ok(Self { client: Client::new(url, options)?, write_fee: Mutex::new(None), head: Mutex::new(None) })
     }
 
     /// Scheme, host and port of the endpoint: what may be shown.
@@ -79,11 +70,7 @@ impl RpcChain {
             match self.client.get_health().await {
                 Ok(health) if health.latest == known.ledger => return Ok(known),
                 Ok(_) => {}
-                Err(error)
-                    if matches!(
-                        error.kind,
-                        ErrorKind::NodeBehind { .. } | ErrorKind::Refused { .. }
-                    ) => {}
+                Err(error) if matches!(error.kind, ErrorKind::NodeBehind { .. } | ErrorKind::Refused { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -132,18 +119,12 @@ impl RpcChain {
             Err(ReadError::NotFound(_)) => self.missing(channel).await,
             Err(ReadError::Rpc(error)) => Err(error.into()),
             Err(error @ (ReadError::NotAChannel(_) | ReadError::Changed { .. })) => {
-                Ok(ChannelRead::Undecodable {
-                    channel,
-                    why: error.to_string(),
-                })
+                Ok(ChannelRead::Undecodable { channel, why: error.to_string() })
             }
         }
     }
 
-    async fn read_known(
-        &self,
-        channels: &[WatchedChannel],
-    ) -> Result<Vec<ChannelRead>, ChainError> {
+    async fn read_known(&self, channels: &[WatchedChannel]) -> Result<Vec<ChannelRead>, ChainError> {
         let known: Vec<KnownChannel> = channels.iter().map(known).collect();
         let states = paychan_rpc::read_channels(&self.client, &known).await?;
         let mut reads = Vec::with_capacity(states.len());
@@ -162,18 +143,12 @@ impl RpcChain {
         Ok(reads)
     }
 
-    async fn entries(
-        &self,
-        keys: &[LedgerKey],
-    ) -> Result<Vec<Option<LedgerEntryData>>, ChainError> {
+    async fn entries(&self, keys: &[LedgerKey]) -> Result<Vec<Option<LedgerEntryData>>, ChainError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         let entries = self.client.get_ledger_entries(keys).await?;
-        Ok(keys
-            .iter()
-            .map(|key| entries.get(key).map(|entry| entry.data.clone()))
-            .collect())
+        Ok(keys.iter().map(|key| entries.get(key).map(|entry| entry.data.clone())).collect())
     }
 
     async fn page(&self, since: &EventsFrom) -> Result<CloseHints, ChainError> {
@@ -191,25 +166,18 @@ impl RpcChain {
         let page = self.client.get_events(&request).await?;
         let reached = page.cursor_ledger();
         let full = page.events.len() >= usize::try_from(EVENTS_A_PAGE).unwrap_or(usize::MAX);
-        let scanned_to =
-            answers::scanned_to(&page.events, full, reached, page.latest).ok_or_else(|| {
-                ChainError {
-                    what: "getEvents",
-                    kind: ChainErrorKind::Undecodable,
-                    message: format!("the cursor {:?} names no ledger", page.cursor),
-                }
-            })?;
+        let scanned_to = answers::scanned_to(&page.events, full, reached, page.latest).ok_or_else(|| ChainError {
+            what: "getEvents",
+            kind: ChainErrorKind::Undecodable,
+            message: format!("the cursor {:?} names no ledger", page.cursor),
+        })?;
         let hints = page.events.iter().filter_map(|event| {
             let effective_at = match events::decode(&event.topics, &event.data) {
                 Ok(Some(ChannelEvent::Close { effective_at })) => Some(effective_at),
                 // Some other contract's event, or a channel's that is not understood: reading the entries tells.
                 _ => None,
             };
-            Some(CloseHint {
-                contract: event.contract?,
-                ledger: event.ledger,
-                effective_at,
-            })
+            Some(CloseHint { contract: event.contract?, ledger: event.ledger, effective_at })
         });
         Ok(CloseHints {
             hints: hints.collect(),
@@ -220,56 +188,26 @@ impl RpcChain {
 
     async fn build(&self, request: &Request) -> Result<Prepared, ChainError> {
         let (operation, soroban, extra, channel) = match &request.call {
-            Call::Settle {
-                channel,
-                amount,
-                signature,
-                authorized_by,
-            } => {
+            Call::Settle { channel, amount, signature, authorized_by } => {
                 let call = calls::settle(channel, *amount, signature);
-                let extra =
-                    ExtraWrites::for_channels(1, self.write_fee().await?).map_err(unbuildable)?;
-                (
-                    operations::invoke(*authorized_by, call),
-                    None,
-                    extra,
-                    Some(*channel),
-                )
+                let extra = ExtraWrites::for_channels(1, self.write_fee().await?).map_err(unbuildable)?;
+                (operations::invoke(*authorized_by, call), None, extra, Some(*channel))
             }
-            Call::Close {
-                channel,
-                amount,
-                signature,
-                to,
-            } => {
+            Call::Close { channel, amount, signature, to } => {
                 let call = calls::close(channel, *amount, signature);
                 let extra = ExtraWrites::for_close(self.write_fee().await?).map_err(unbuildable)?;
-                (
-                    operations::invoke(Some(*to), call),
-                    None,
-                    extra,
-                    Some(*channel),
-                )
+                (operations::invoke(Some(*to), call), None, extra, Some(*channel))
             }
             Call::Extend { keys, extend_to } => {
-                let footprint =
-                    operations::footprint(keys.clone(), Vec::new()).map_err(unbuildable)?;
-                (
-                    operations::extend(*extend_to),
-                    Some(footprint),
-                    ExtraWrites::NONE,
-                    None,
-                )
+                let footprint = operations::footprint(keys.clone(), Vec::new()).map_err(unbuildable)?;
+                (operations::extend(*extend_to), Some(footprint), ExtraWrites::NONE, None)
             }
         };
         let draft = Draft {
             source: request.source,
             sequence: request.sequence,
             operations: vec![operation],
-            ledger_bounds: Some(LedgerBounds {
-                min_ledger: 0,
-                max_ledger: request.max_ledger.get(),
-            }),
+            ledger_bounds: Some(LedgerBounds { min_ledger: 0, max_ledger: request.max_ledger.get() }),
             time_bounds: None,
             inclusion_fee: request.inclusion_fee,
             soroban,
@@ -279,10 +217,7 @@ impl RpcChain {
         let simulated = match simulation.outcome {
             Ok(simulated) => simulated,
             Err(failure) => {
-                let parties = Parties {
-                    channel,
-                    token: None,
-                };
+                let parties = Parties { channel, token: None };
                 let why = CallFailure::of_simulation(&failure, &parties).to_string();
                 return Ok(Prepared::Fails { why });
             }
@@ -290,22 +225,16 @@ impl RpcChain {
         if simulated.restore_first {
             // Only a server without automatic restoration (before protocol 23) answers so; sent all the same, the call
             // would fail and cost its fee.
-            let why =
-                "an entry that it needs is archived; restore it first (stellar contract restore)"
-                    .to_owned();
+            let why = "an entry that it needs is archived; restore it first (stellar contract restore)".to_owned();
             return Ok(Prepared::Fails { why });
         }
         if simulated.auth.iter().any(auth::needs_signature) {
-            let why =
-                "it needs the authorization of somebody whose key is not used here".to_owned();
+            let why = "it needs the authorization of somebody whose key is not used here".to_owned();
             return Ok(Prepared::Fails { why });
         }
         let transaction = paychan_rpc::assemble(&draft, &simulated, extra).map_err(unbuildable)?;
         let resource_fee = simulated.resource_fee().saturating_add(extra.fee());
-        Ok(Prepared::Ready {
-            transaction: Box::new(transaction),
-            resource_fee,
-        })
+        Ok(Prepared::Ready { transaction: Box::new(transaction), resource_fee })
     }
 }
 
@@ -363,30 +292,20 @@ impl Chain for RpcChain {
 
     fn settings(&self) -> Asking<'_, NetworkTerms> {
         Box::pin(async move {
-            let archival = self
-                .client
-                .get_config_setting(ConfigSettingId::StateArchival)
-                .await?;
-            let timing = self
-                .client
-                .get_config_setting(ConfigSettingId::ScpTiming)
-                .await?;
+            let archival = self.client.get_config_setting(ConfigSettingId::StateArchival).await?;
+            let timing = self.client.get_config_setting(ConfigSettingId::ScpTiming).await?;
             self.read_write_fee().await?;
             match (archival, timing) {
-                (
-                    ConfigSettingEntry::StateArchival(archival),
-                    ConfigSettingEntry::ScpTiming(timing),
-                ) => Ok(NetworkTerms {
-                    target_close_ms: timing.ledger_target_close_time_milliseconds,
-                    max_entry_ttl: archival.max_entry_ttl,
-                }),
+                (ConfigSettingEntry::StateArchival(archival), ConfigSettingEntry::ScpTiming(timing)) => {
+                    Ok(NetworkTerms {
+                        target_close_ms: timing.ledger_target_close_time_milliseconds,
+                        max_entry_ttl: archival.max_entry_ttl,
+                    })
+                }
                 _ => Err(ChainError {
                     what: "getLedgerEntries",
                     kind: ChainErrorKind::Undecodable,
-                    message: format!(
-                        "{} gave other network settings than were asked for",
-                        self.endpoint()
-                    ),
+                    message: format!("{} gave other network settings than were asked for", self.endpoint()),
                 }),
             }
         })
@@ -395,10 +314,7 @@ impl Chain for RpcChain {
     fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
         Box::pin(async move {
             let stats = self.client.get_fee_stats().await?;
-            Ok(InclusionFees {
-                p95: stats.soroban.p95,
-                max: stats.soroban.max,
-            })
+            Ok(InclusionFees { p95: stats.soroban.p95, max: stats.soroban.max })
         })
     }
 
@@ -411,11 +327,7 @@ impl Chain for RpcChain {
     }
 
     fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
-        Box::pin(async move {
-            Ok(answers::found(
-                self.client.get_transaction(&TxHash(*hash)).await?,
-            ))
-        })
+        Box::pin(async move { Ok(answers::found(self.client.get_transaction(&TxHash(*hash)).await?)) })
     }
 }
 
@@ -440,19 +352,11 @@ fn close_topic() -> ScVal {
 }
 
 fn not_understood(error: FactsError) -> ChainError {
-    ChainError {
-        what: "getLedgerEntries",
-        kind: ChainErrorKind::Undecodable,
-        message: error.to_string(),
-    }
+    ChainError { what: "getLedgerEntries", kind: ChainErrorKind::Undecodable, message: error.to_string() }
 }
 
 fn unbuildable(error: paychan_rpc::BuildError) -> ChainError {
-    ChainError {
-        what: "building a transaction",
-        kind: ChainErrorKind::Refused,
-        message: error.to_string(),
-    }
+    ChainError { what: "building a transaction", kind: ChainErrorKind::Refused, message: error.to_string() }
 }
 
 impl From<RpcError> for ChainError {

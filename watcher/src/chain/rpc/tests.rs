@@ -2,10 +2,9 @@
 
 use paychan_channel::Ledger;
 use paychan_channel::xdr::{
-    AccountEntry, AccountEntryExt, AccountEntryExtensionV1, AccountEntryExtensionV1Ext,
-    AccountEntryExtensionV2, AccountEntryExtensionV2Ext, InvokeHostFunctionResult, Liabilities,
-    Limits, OperationResult, OperationResultTr, TransactionResult, TransactionResultExt,
-    TransactionResultResult, VecM, WriteXdr,
+    AccountEntry, AccountEntryExt, AccountEntryExtensionV1, AccountEntryExtensionV1Ext, AccountEntryExtensionV2,
+    AccountEntryExtensionV2Ext, InvokeHostFunctionResult, Liabilities, Limits, OperationResult, OperationResultTr,
+    TransactionResult, TransactionResultExt, TransactionResultResult, VecM, WriteXdr,
 };
 use paychan_rpc::{Account, ErrorKind, Event, LatestLedger, SendStatus};
 
@@ -13,11 +12,7 @@ use super::*;
 
 fn refusal(result: TransactionResultResult, fee_charged: i64) -> Sent {
     answers::sent(SendStatus::Error {
-        result: Box::new(TransactionResult {
-            fee_charged,
-            result,
-            ext: TransactionResultExt::V0,
-        }),
+        result: Box::new(TransactionResult { fee_charged, result, ext: TransactionResultExt::V0 }),
     })
 }
 
@@ -31,97 +26,45 @@ fn the_topic_is_the_one_that_one_filter_serves_all_channels_with() {
 fn every_refusal_that_needs_its_own_answer_is_told_apart() {
     assert_eq!(
         refusal(TransactionResultResult::TxInsufficientFee, 70_100),
-        Sent::InsufficientFee {
-            needed: Stroops(70_100)
-        }
+        Sent::InsufficientFee { needed: Stroops(70_100) }
     );
-    assert_eq!(
-        refusal(TransactionResultResult::TxBadSeq, 0),
-        Sent::BadSequence
-    );
-    assert_eq!(
-        refusal(TransactionResultResult::TxTooLate, 0),
-        Sent::TooLate
-    );
-    assert_eq!(
-        refusal(TransactionResultResult::TxInsufficientBalance, 0),
-        Sent::InsufficientBalance
-    );
-    assert_eq!(
-        refusal(TransactionResultResult::TxNoAccount, 0),
-        Sent::InsufficientBalance
-    );
+    assert_eq!(refusal(TransactionResultResult::TxBadSeq, 0), Sent::BadSequence);
+    assert_eq!(refusal(TransactionResultResult::TxTooLate, 0), Sent::TooLate);
+    assert_eq!(refusal(TransactionResultResult::TxInsufficientBalance, 0), Sent::InsufficientBalance);
+    assert_eq!(refusal(TransactionResultResult::TxNoAccount, 0), Sent::InsufficientBalance);
     assert_eq!(
         refusal(TransactionResultResult::TxFrozenKeyAccessed, 0),
-        Sent::Refused {
-            code: "TxFrozenKeyAccessed".to_owned()
-        }
+        Sent::Refused { code: "TxFrozenKeyAccessed".to_owned() }
     );
     assert_eq!(answers::sent(SendStatus::Duplicate), Sent::Duplicate);
-    assert_eq!(
-        answers::sent(SendStatus::TryAgainLater),
-        Sent::TryAgainLater
-    );
+    assert_eq!(answers::sent(SendStatus::TryAgainLater), Sent::TryAgainLater);
     assert_eq!(answers::sent(SendStatus::Pending), Sent::Pending);
 }
 
 #[test]
 fn a_failed_call_names_the_operations_code() {
-    let trapped = OperationResult::OpInner(OperationResultTr::InvokeHostFunction(
-        InvokeHostFunctionResult::Trapped,
-    ));
-    let sent = refusal(
-        TransactionResultResult::TxFailed(vec![trapped].try_into().unwrap()),
-        0,
-    );
-    let Sent::Refused { code } = sent else {
-        panic!("{sent:?}")
-    };
-    assert!(
-        code.starts_with("TxFailed: ") && code.contains("Trapped"),
-        "{code}"
-    );
+    let trapped = OperationResult::OpInner(OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped));
+    let sent = refusal(TransactionResultResult::TxFailed(vec![trapped].try_into().unwrap()), 0);
+    let Sent::Refused { code } = sent else { panic!("{sent:?}") };
+    assert!(code.starts_with("TxFailed: ") && code.contains("Trapped"), "{code}");
 }
 
 #[test]
 fn errors_keep_their_differences() {
     let latest = Some(Ledger(5));
-    assert_eq!(
-        answers::kind(&ErrorKind::NodeBehind {
-            asked: None,
-            latest
-        }),
-        ChainErrorKind::Behind
-    );
-    let gone = ErrorKind::HistoryGone {
-        asked: Ledger(1),
-        oldest: Ledger(3),
-        latest: Ledger(5),
-    };
+    assert_eq!(answers::kind(&ErrorKind::NodeBehind { asked: None, latest }), ChainErrorKind::Behind);
+    let gone = ErrorKind::HistoryGone { asked: Ledger(1), oldest: Ledger(3), latest: Ledger(5) };
     assert_eq!(answers::kind(&gone), ChainErrorKind::Gone);
     let retry_after = Some(Duration::from_secs(3));
-    assert_eq!(
-        answers::kind(&ErrorKind::Busy { retry_after }),
-        ChainErrorKind::Busy { retry_after }
-    );
-    assert_eq!(
-        answers::kind(&ErrorKind::Timeout(Duration::from_secs(1))),
-        ChainErrorKind::Transport
-    );
+    assert_eq!(answers::kind(&ErrorKind::Busy { retry_after }), ChainErrorKind::Busy { retry_after });
+    assert_eq!(answers::kind(&ErrorKind::Timeout(Duration::from_secs(1))), ChainErrorKind::Transport);
     assert!(answers::kind(&ErrorKind::BadAnswer(String::new())).is_alarm());
 }
 
 #[test]
 fn a_head_without_a_close_time_is_no_head() {
-    let mut latest = LatestLedger {
-        sequence: Ledger(7),
-        close_time: Some(1_795_000_000),
-        protocol_version: 28,
-    };
-    assert_eq!(
-        answers::head(&latest).unwrap().closed_at_unix_ms,
-        1_795_000_000_000
-    );
+    let mut latest = LatestLedger { sequence: Ledger(7), close_time: Some(1_795_000_000), protocol_version: 28 };
+    assert_eq!(answers::head(&latest).unwrap().closed_at_unix_ms, 1_795_000_000_000);
     latest.close_time = None;
     assert_eq!(answers::head(&latest), None);
 }
@@ -141,18 +84,9 @@ fn event(ledger: u32) -> Event {
 fn a_full_page_vouches_for_all_but_its_last_ledger() {
     let events = [event(10), event(12)];
     let at = Some(Ledger(12));
-    assert_eq!(
-        answers::scanned_to(&events, true, at, Ledger(50)),
-        Some(Ledger(11))
-    );
-    assert_eq!(
-        answers::scanned_to(&events, false, Some(Ledger(40)), Ledger(50)),
-        Some(Ledger(40))
-    );
-    assert_eq!(
-        answers::scanned_to(&[], false, Some(Ledger(60)), Ledger(50)),
-        Some(Ledger(50))
-    );
+    assert_eq!(answers::scanned_to(&events, true, at, Ledger(50)), Some(Ledger(11)));
+    assert_eq!(answers::scanned_to(&events, false, Some(Ledger(40)), Ledger(50)), Some(Ledger(40)));
+    assert_eq!(answers::scanned_to(&[], false, Some(Ledger(60)), Ledger(50)), Some(Ledger(50)));
     assert_eq!(
         answers::scanned_to(&[], false, None, Ledger(50)),
         None,
@@ -166,10 +100,7 @@ fn what_a_lane_can_spend_leaves_reserve_and_liabilities_untouched() {
         balance: 100_000_000,
         num_sub_entries: 3,
         ext: AccountEntryExt::V1(AccountEntryExtensionV1 {
-            liabilities: Liabilities {
-                buying: 9,
-                selling: 1_000_000,
-            },
+            liabilities: Liabilities { buying: 9, selling: 1_000_000 },
             ext: AccountEntryExtensionV1Ext::V2(AccountEntryExtensionV2 {
                 num_sponsored: 1,
                 num_sponsoring: 2,
@@ -179,18 +110,10 @@ fn what_a_lane_can_spend_leaves_reserve_and_liabilities_untouched() {
         }),
         ..AccountEntry::default()
     };
-    let account = Account {
-        id: AccountId([1; 32]),
-        sequence: 44,
-        balance: Stroops(entry.balance),
-        entry,
-        read_at: Ledger(9),
-    };
+    let account =
+        Account { id: AccountId([1; 32]), sequence: 44, balance: Stroops(entry.balance), entry, read_at: Ledger(9) };
     let lane = answers::lane_account(&account);
     // (2 + 3 + 2 - 1) reserves of 0.5 XLM, and what is for sale.
-    assert_eq!(
-        lane.facts.spendable,
-        Stroops(100_000_000 - 30_000_000 - 1_000_000)
-    );
+    assert_eq!(lane.facts.spendable, Stroops(100_000_000 - 30_000_000 - 1_000_000));
     assert_eq!((lane.sequence, lane.facts.read_at), (44, Ledger(9)));
 }

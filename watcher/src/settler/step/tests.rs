@@ -10,20 +10,11 @@ const SIGNED: u32 = 100;
 const MAX: u32 = SIGNED + IN_FLIGHT_LEDGERS;
 
 fn flight(offered: Offered) -> Flight {
-    Flight {
-        sequence: 7,
-        signed_at: Ledger(SIGNED),
-        max_ledger: Ledger(MAX),
-        offered,
-        last_sent: None,
-    }
+    Flight { sequence: 7, signed_at: Ledger(SIGNED), max_ledger: Ledger(MAX), offered, last_sent: None }
 }
 
 fn not_found(oldest: u32, latest: u32) -> Found {
-    Found::No {
-        oldest: Ledger(oldest),
-        latest: Ledger(latest),
-    }
+    Found::No { oldest: Ledger(oldest), latest: Ledger(latest) }
 }
 
 fn account(sequence: i64, at: u32) -> LaneAccount {
@@ -40,14 +31,10 @@ fn account(sequence: i64, at: u32) -> LaneAccount {
 
 fn refusals() -> Vec<Sent> {
     vec![
-        Sent::InsufficientFee {
-            needed: Stroops(777),
-        },
+        Sent::InsufficientFee { needed: Stroops(777) },
         Sent::TooLate,
         Sent::InsufficientBalance,
-        Sent::Refused {
-            code: "txMalformed".to_owned(),
-        },
+        Sent::Refused { code: "txMalformed".to_owned() },
     ]
 }
 
@@ -70,38 +57,21 @@ fn pending_duplicate_and_try_again_later_wait() {
 fn a_refusal_of_the_only_offer_gives_the_transaction_up() {
     for sent in refusals() {
         let next = after_sent(&flight(Offered::Never), &sent);
-        assert!(
-            matches!(next, Next::Over(Verdict::Refused { .. })),
-            "{sent:?}: {next:?}"
-        );
+        assert!(matches!(next, Next::Over(Verdict::Refused { .. })), "{sent:?}: {next:?}");
     }
 }
 
 #[test]
 fn a_refusal_after_an_earlier_offer_waits_for_the_bounds() {
     for sent in refusals() {
-        assert_eq!(
-            after_sent(&flight(Offered::Maybe), &sent),
-            Next::Wait,
-            "{sent:?}"
-        );
+        assert_eq!(after_sent(&flight(Offered::Maybe), &sent), Next::Wait, "{sent:?}");
     }
 }
 
 #[test]
 fn a_fee_that_is_too_low_says_which_fee_is_enough() {
-    let next = after_sent(
-        &flight(Offered::Never),
-        &Sent::InsufficientFee {
-            needed: Stroops(777),
-        },
-    );
-    let Next::Over(Verdict::Refused {
-        needed_fee,
-        lane_is_short,
-        ..
-    }) = next
-    else {
+    let next = after_sent(&flight(Offered::Never), &Sent::InsufficientFee { needed: Stroops(777) });
+    let Next::Over(Verdict::Refused { needed_fee, lane_is_short, .. }) = next else {
         panic!("{next:?}");
     };
     assert_eq!(needed_fee, Some(Stroops(777)));
@@ -111,25 +81,13 @@ fn a_fee_that_is_too_low_says_which_fee_is_enough() {
 #[test]
 fn a_lane_without_money_is_told_apart() {
     let next = after_sent(&flight(Offered::Never), &Sent::InsufficientBalance);
-    assert!(
-        matches!(
-            next,
-            Next::Over(Verdict::Refused {
-                lane_is_short: true,
-                ..
-            })
-        ),
-        "{next:?}"
-    );
+    assert!(matches!(next, Next::Over(Verdict::Refused { lane_is_short: true, .. })), "{next:?}");
 }
 
 #[test]
 fn a_bad_sequence_number_asks_the_account_whoever_may_hold_the_transaction() {
     for offered in [Offered::Never, Offered::Maybe] {
-        assert_eq!(
-            after_sent(&flight(offered), &Sent::BadSequence),
-            Next::ReadAccount
-        );
+        assert_eq!(after_sent(&flight(offered), &Sent::BadSequence), Next::ReadAccount);
     }
 }
 
@@ -138,17 +96,9 @@ fn the_same_bytes_go_out_once_a_ledger_until_the_bounds() {
     let mut open = flight(Offered::Maybe);
     for head in SIGNED..MAX {
         let found = not_found(1, head);
-        assert_eq!(
-            after_found(&open, &found, Ledger(head)),
-            Next::Send,
-            "not sent at {head} yet"
-        );
+        assert_eq!(after_found(&open, &found, Ledger(head)), Next::Send, "not sent at {head} yet");
         open.last_sent = Some(Ledger(head));
-        assert_eq!(
-            after_found(&open, &found, Ledger(head)),
-            Next::Wait,
-            "sent at {head} already"
-        );
+        assert_eq!(after_found(&open, &found, Ledger(head)), Next::Wait, "sent at {head} already");
     }
 }
 
@@ -156,23 +106,14 @@ fn the_same_bytes_go_out_once_a_ledger_until_the_bounds() {
 fn not_found_is_final_only_past_the_bounds_at_the_endpoint_itself() {
     let open = flight(Offered::Maybe);
     // Our head is past the bounds, the endpoint that answers is not.
-    assert_eq!(
-        after_found(&open, &not_found(1, MAX - 1), Ledger(MAX + 3)),
-        Next::Wait
-    );
-    assert_eq!(
-        after_found(&open, &not_found(1, MAX), Ledger(MAX)),
-        Next::Over(Verdict::Expired { at: Ledger(MAX) })
-    );
+    assert_eq!(after_found(&open, &not_found(1, MAX - 1), Ledger(MAX + 3)), Next::Wait);
+    assert_eq!(after_found(&open, &not_found(1, MAX), Ledger(MAX)), Next::Over(Verdict::Expired { at: Ledger(MAX) }));
 }
 
 #[test]
 fn not_found_by_an_endpoint_that_forgot_the_ledgers_asks_the_account() {
     let open = flight(Offered::Maybe);
-    assert_eq!(
-        after_found(&open, &not_found(SIGNED + 1, 9_000), Ledger(9_000)),
-        Next::ReadAccount
-    );
+    assert_eq!(after_found(&open, &not_found(SIGNED + 1, 9_000), Ledger(9_000)), Next::ReadAccount);
     assert_eq!(
         after_found(&open, &not_found(SIGNED, 9_000), Ledger(9_000)),
         Next::Over(Verdict::Expired { at: Ledger(9_000) })
@@ -181,23 +122,10 @@ fn not_found_by_an_endpoint_that_forgot_the_ledgers_asks_the_account() {
 
 #[test]
 fn included_and_succeeded_is_confirmed_on_chain_before_it_counts() {
-    let found = Found::Included {
-        ledger: Ledger(102),
-        fee_charged: Stroops(55),
-        failed: None,
-    };
-    let expected = Next::Confirm {
-        ledger: Ledger(102),
-        fee_charged: Stroops(55),
-    };
-    assert_eq!(
-        after_found(&flight(Offered::Maybe), &found, Ledger(103)),
-        expected
-    );
-    assert_eq!(
-        after_account(&flight(Offered::Maybe), &account(7, 103), &found),
-        expected
-    );
+    let found = Found::Included { ledger: Ledger(102), fee_charged: Stroops(55), failed: None };
+    let expected = Next::Confirm { ledger: Ledger(102), fee_charged: Stroops(55) };
+    assert_eq!(after_found(&flight(Offered::Maybe), &found, Ledger(103)), expected);
+    assert_eq!(after_account(&flight(Offered::Maybe), &account(7, 103), &found), expected);
 }
 
 #[test]
@@ -225,10 +153,7 @@ fn a_used_sequence_number_ends_a_transaction_that_the_endpoint_would_know_of() {
         Next::Over(Verdict::Expired { at: Ledger(103) })
     );
     // The endpoint's transactions lag behind its entries: the very transaction may be in the ledger it lacks.
-    assert_eq!(
-        after_account(&open, &account(7, 103), &not_found(1, 102)),
-        Next::Wait
-    );
+    assert_eq!(after_account(&open, &account(7, 103), &not_found(1, 102)), Next::Wait);
     // It forgot the ledgers that could hold it.
     assert_eq!(
         after_account(&open, &account(8, 9_000), &not_found(8_000, 9_000)),
@@ -244,30 +169,16 @@ fn an_unused_sequence_number_past_the_bounds_means_never_included() {
         Next::Over(Verdict::Expired { at: Ledger(9_000) })
     );
     // Account read from a copy older than the bounds: no evidence yet.
-    assert_eq!(
-        after_account(&open, &account(6, MAX - 1), &not_found(1, MAX - 1)),
-        Next::Wait
-    );
+    assert_eq!(after_account(&open, &account(6, MAX - 1), &not_found(1, MAX - 1)), Next::Wait);
 }
 
 #[test]
 fn an_unused_sequence_number_within_the_bounds_is_rebuilt_only_if_nobody_has_the_transaction() {
     assert!(matches!(
-        after_account(
-            &flight(Offered::Never),
-            &account(5, 101),
-            &not_found(1, 101)
-        ),
+        after_account(&flight(Offered::Never), &account(5, 101), &not_found(1, 101)),
         Next::Over(Verdict::Refused { .. })
     ));
-    assert_eq!(
-        after_account(
-            &flight(Offered::Maybe),
-            &account(5, 101),
-            &not_found(1, 101)
-        ),
-        Next::Wait
-    );
+    assert_eq!(after_account(&flight(Offered::Maybe), &account(5, 101), &not_found(1, 101)), Next::Wait);
 }
 
 fn any_found() -> impl Strategy<Value = Found> {
@@ -282,23 +193,15 @@ fn any_found() -> impl Strategy<Value = Found> {
 }
 
 fn any_flight() -> impl Strategy<Value = Flight> {
-    (
-        1i64..10,
-        1u32..200,
-        any::<bool>(),
-        proptest::option::of(0u32..300),
-    )
-        .prop_map(|(sequence, at, never, sent)| Flight {
+    (1i64..10, 1u32..200, any::<bool>(), proptest::option::of(0u32..300)).prop_map(|(sequence, at, never, sent)| {
+        Flight {
             sequence,
             signed_at: Ledger(at),
             max_ledger: Ledger(at + IN_FLIGHT_LEDGERS),
-            offered: if never {
-                Offered::Never
-            } else {
-                Offered::Maybe
-            },
+            offered: if never { Offered::Never } else { Offered::Maybe },
             last_sent: sent.map(Ledger),
-        })
+        }
+    })
 }
 
 proptest! {

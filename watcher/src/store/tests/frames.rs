@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::super::frame::{
-    BadHeader, FRAME_HEADER, Next, SEGMENT_HEADER, SegmentHeader, SegmentKind, SegmentReader, Tail,
-    frame_at, judge_tail, write_frame,
+    BadHeader, FRAME_HEADER, Next, SEGMENT_HEADER, SegmentHeader, SegmentKind, SegmentReader, Tail, frame_at,
+    judge_tail, write_frame,
 };
 use super::NETWORK;
 
@@ -13,11 +13,7 @@ fn frame(sequence: u64, record: &[u8]) -> Vec<u8> {
 }
 
 fn header(first: u64) -> SegmentHeader {
-    SegmentHeader {
-        kind: SegmentKind::Log,
-        network: NETWORK,
-        first,
-    }
+    SegmentHeader { kind: SegmentKind::Log, network: NETWORK, first }
 }
 
 #[test]
@@ -30,26 +26,10 @@ fn a_segment_is_read_as_it_was_written() {
     assert_eq!(found, Ok(header(7)));
     assert_eq!(
         reader.next().unwrap(),
-        Next::Frame {
-            sequence: 7,
-            record: b"seven".to_vec(),
-            offset: SEGMENT_HEADER as u64
-        }
+        Next::Frame { sequence: 7, record: b"seven".to_vec(), offset: SEGMENT_HEADER as u64 }
     );
-    assert_eq!(
-        reader.next().unwrap(),
-        Next::Frame {
-            sequence: 8,
-            record: Vec::new(),
-            offset: second
-        }
-    );
-    assert_eq!(
-        reader.next().unwrap(),
-        Next::End {
-            offset: bytes.len() as u64
-        }
-    );
+    assert_eq!(reader.next().unwrap(), Next::Frame { sequence: 8, record: Vec::new(), offset: second });
+    assert_eq!(reader.next().unwrap(), Next::End { offset: bytes.len() as u64 });
 }
 
 #[test]
@@ -59,10 +39,7 @@ fn a_header_with_any_flipped_byte_is_none() {
         for bit in 0..8 {
             let mut bytes = bytes;
             bytes[at] ^= 1 << bit;
-            assert!(
-                SegmentHeader::decode(&bytes).is_err(),
-                "byte {at}, bit {bit}"
-            );
+            assert!(SegmentHeader::decode(&bytes).is_err(), "byte {at}, bit {bit}");
         }
     }
     assert!(SegmentHeader::decode(&bytes[1..]).is_err());
@@ -83,11 +60,7 @@ fn every_first_part_of_appended_frames_is_torn() {
     let first = frame(5, b"five, a record").len();
     for cut in 1..batch.len() {
         // What is whole has been read; the rest is judged.
-        let (rest, last) = if cut < first {
-            (&batch[..cut], 4)
-        } else {
-            (&batch[first..cut], 5)
-        };
+        let (rest, last) = if cut < first { (&batch[..cut], 4) } else { (&batch[first..cut], 5) };
         if !rest.is_empty() {
             assert_eq!(judge_tail(rest, 1_000, last), Tail::Torn, "cut at {cut}");
         }
@@ -106,10 +79,7 @@ fn a_whole_frame_with_any_flipped_byte_is_damaged_not_torn() {
             let mut bytes = whole.clone();
             bytes[at] ^= mask;
             assert_eq!(frame_at(&bytes), None);
-            assert!(
-                matches!(judge_tail(&bytes, 1_000, 4), Tail::Damaged(_)),
-                "byte {at} by {mask:#x}"
-            );
+            assert!(matches!(judge_tail(&bytes, 1_000, 4), Tail::Damaged(_)), "byte {at} by {mask:#x}");
         }
     }
 }

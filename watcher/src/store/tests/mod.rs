@@ -6,8 +6,7 @@ mod frames;
 mod records;
 
 use paychan_channel::{
-    AccountId, Address, Amount, Commitment, CommitmentSecret, ContractId, Layout, Ledger,
-    NetworkId, WasmHash,
+    AccountId, Address, Amount, Commitment, CommitmentSecret, ContractId, Layout, Ledger, NetworkId, WasmHash,
 };
 
 use super::{Admission, HeldCommitment, RequestId};
@@ -34,11 +33,7 @@ pub(super) fn admission(channel: ContractId) -> Admission {
 
 pub(super) fn commitment(channel: ContractId, units: i128) -> HeldCommitment {
     let amount = Amount::new(units).unwrap();
-    let signed = Commitment {
-        network: NETWORK,
-        channel,
-        amount,
-    };
+    let signed = Commitment { network: NETWORK, channel, amount };
     HeldCommitment {
         amount,
         signature: signed.sign(&secret()),

@@ -1,58 +1,43 @@
-use paychan_channel::{
-    AccountId, Address, Amount, ContractId, Layout, Ledger, Signature, Stroops, WasmHash,
-};
+use paychan_channel::{AccountId, Address, Amount, ContractId, Layout, Ledger, Signature, Stroops, WasmHash};
 use proptest::prelude::*;
 
 use super::super::index::Digest;
 use super::super::record::Record;
 use super::super::state::{Channel, Paying};
-use super::super::{
-    Admission, Decided, Fence, Held, HeldCommitment, Outcome, Purpose, RequestId, SignedTransaction,
-};
+use super::super::{Admission, Decided, Fence, Held, HeldCommitment, Outcome, Purpose, RequestId, SignedTransaction};
 
 fn channel() -> impl Strategy<Value = ContractId> {
     any::<[u8; 32]>().prop_map(ContractId)
 }
 
 fn amount() -> impl Strategy<Value = Amount> {
-    prop_oneof![Just(0), Just(i128::MAX), 0..=i128::MAX]
-        .prop_map(|units| Amount::new(units).unwrap())
+    prop_oneof![Just(0), Just(i128::MAX), 0..=i128::MAX].prop_map(|units| Amount::new(units).unwrap())
 }
 
 fn address() -> impl Strategy<Value = Address> {
-    prop_oneof![
-        any::<[u8; 32]>().prop_map(|id| Address::Account(AccountId(id))),
-        channel().prop_map(Address::Contract),
-    ]
+    prop_oneof![any::<[u8; 32]>().prop_map(|id| Address::Account(AccountId(id))), channel().prop_map(Address::Contract),]
 }
 
 fn admission() -> impl Strategy<Value = Admission> {
     (
         (channel(), channel(), address(), address()),
         (any::<[u8; 32]>(), any::<u32>(), any::<[u8; 32]>()),
-        prop_oneof![
-            Just(Layout::Paychan),
-            Just(Layout::Reference),
-            Just(Layout::Fork)
-        ],
+        prop_oneof![Just(Layout::Paychan), Just(Layout::Reference), Just(Layout::Fork)],
         any::<u32>(),
     )
         .prop_map(
-            |(
-                (channel, token, from, to),
-                (commitment_key, refund_waiting_period, wasm_hash),
-                layout,
-                admitted_at,
-            )| Admission {
-                channel,
-                token,
-                from,
-                to,
-                commitment_key,
-                refund_waiting_period,
-                wasm_hash: WasmHash(wasm_hash),
-                layout,
-                admitted_at: Ledger(admitted_at),
+            |((channel, token, from, to), (commitment_key, refund_waiting_period, wasm_hash), layout, admitted_at)| {
+                Admission {
+                    channel,
+                    token,
+                    from,
+                    to,
+                    commitment_key,
+                    refund_waiting_period,
+                    wasm_hash: WasmHash(wasm_hash),
+                    layout,
+                    admitted_at: Ledger(admitted_at),
+                }
             },
         )
 }
@@ -87,10 +72,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     let ledger = || any::<u32>().prop_map(Ledger);
     let stroops = || any::<i64>().prop_map(Stroops);
     prop_oneof![
-        (ledger(), stroops()).prop_map(|(ledger, fee_charged)| Outcome::Confirmed {
-            ledger,
-            fee_charged
-        }),
+        (ledger(), stroops()).prop_map(|(ledger, fee_charged)| Outcome::Confirmed { ledger, fee_charged }),
         (ledger(), stroops(), ".{0,40}").prop_map(|(ledger, fee_charged, why)| Outcome::Failed {
             ledger,
             fee_charged,
@@ -111,38 +93,26 @@ fn whole_channel() -> impl Strategy<Value = Channel> {
         prop::option::of(amount()),
         prop::option::of((amount(), prop::option::of(any::<u64>()))),
     )
-        .prop_map(
-            |(admission, highest, accepted, unsettled_since_ms, fence, rollback, paying)| Channel {
-                held: Held {
-                    admission,
-                    highest,
-                    accepted,
-                    unsettled_since_ms,
-                    fence: fence.map(|fenced_at_ms| Fence { fenced_at_ms }),
-                    rollback_confirmed: rollback,
-                },
-                paying: paying.map(|(amount, next_since_ms)| Paying {
-                    amount,
-                    next_since_ms,
-                }),
+        .prop_map(|(admission, highest, accepted, unsettled_since_ms, fence, rollback, paying)| Channel {
+            held: Held {
+                admission,
+                highest,
+                accepted,
+                unsettled_since_ms,
+                fence: fence.map(|fenced_at_ms| Fence { fenced_at_ms }),
+                rollback_confirmed: rollback,
             },
-        )
+            paying: paying.map(|(amount, next_since_ms)| Paying { amount, next_since_ms }),
+        })
 }
 
 fn record() -> impl Strategy<Value = Record> {
     prop_oneof![
         admission().prop_map(Record::Admitted),
-        (channel(), any::<u64>(), commitment()).prop_map(|(channel, number, commitment)| {
-            Record::Accepted {
-                channel,
-                number,
-                commitment,
-            }
-        }),
-        (channel(), any::<u64>()).prop_map(|(channel, fenced_at_ms)| Record::Fenced {
-            channel,
-            fence: Fence { fenced_at_ms }
-        }),
+        (channel(), any::<u64>(), commitment())
+            .prop_map(|(channel, number, commitment)| { Record::Accepted { channel, number, commitment } }),
+        (channel(), any::<u64>())
+            .prop_map(|(channel, fenced_at_ms)| Record::Fenced { channel, fence: Fence { fenced_at_ms } }),
         (
             any::<[[u8; 32]; 2]>(),
             purpose(),
@@ -150,58 +120,34 @@ fn record() -> impl Strategy<Value = Record> {
             any::<[i64; 2]>(),
             any::<[u32; 2]>(),
         )
-            .prop_map(
-                |([hash, lane], purpose, envelope, [sequence, fee], [signed_at, max_ledger])| {
-                    Record::Signed(SignedTransaction {
-                        hash,
-                        lane: AccountId(lane),
-                        purpose,
-                        envelope,
-                        sequence,
-                        signed_at: Ledger(signed_at),
-                        max_ledger: Ledger(max_ledger),
-                        fee: Stroops(fee),
-                    })
-                }
-            ),
-        (any::<[u8; 32]>(), outcome(), any::<u64>()).prop_map(|(hash, outcome, decided_at_ms)| {
-            Record::Decided {
-                hash,
-                outcome,
-                decided_at_ms,
-            }
-        }),
-        (channel(), amount())
-            .prop_map(|(channel, withdrawn)| Record::RollbackConfirmed { channel, withdrawn }),
+            .prop_map(|([hash, lane], purpose, envelope, [sequence, fee], [signed_at, max_ledger])| {
+                Record::Signed(SignedTransaction {
+                    hash,
+                    lane: AccountId(lane),
+                    purpose,
+                    envelope,
+                    sequence,
+                    signed_at: Ledger(signed_at),
+                    max_ledger: Ledger(max_ledger),
+                    fee: Stroops(fee),
+                })
+            }),
+        (any::<[u8; 32]>(), outcome(), any::<u64>())
+            .prop_map(|(hash, outcome, decided_at_ms)| { Record::Decided { hash, outcome, decided_at_ms } }),
+        (channel(), amount()).prop_map(|(channel, withdrawn)| Record::RollbackConfirmed { channel, withdrawn }),
         Just(Record::CheckpointStarts),
         whole_channel().prop_map(|channel| Record::WholeChannel(Box::new(channel))),
-        (channel(), any::<u64>(), amount(), any::<[u8; 16]>()).prop_map(
-            |(channel, number, amount, digest)| Record::Remembered {
-                channel,
-                number,
-                amount,
-                digest: Digest(digest),
-            }
-        ),
-        (
-            channel(),
-            any::<[[u8; 32]; 2]>(),
-            purpose(),
-            outcome(),
-            any::<u64>()
-        )
-            .prop_map(|(channel, [hash, lane], purpose, outcome, decided_at_ms)| {
+        (channel(), any::<u64>(), amount(), any::<[u8; 16]>()).prop_map(|(channel, number, amount, digest)| {
+            Record::Remembered { channel, number, amount, digest: Digest(digest) }
+        }),
+        (channel(), any::<[[u8; 32]; 2]>(), purpose(), outcome(), any::<u64>()).prop_map(
+            |(channel, [hash, lane], purpose, outcome, decided_at_ms)| {
                 Record::WholeDecided {
                     channel,
-                    decided: Decided {
-                        hash,
-                        lane: AccountId(lane),
-                        purpose,
-                        outcome,
-                        decided_at_ms,
-                    },
+                    decided: Decided { hash, lane: AccountId(lane), purpose, outcome, decided_at_ms },
                 }
-            }),
+            }
+        ),
         any::<u64>().prop_map(|records| Record::CheckpointEnds { records }),
     ]
 }

@@ -1,8 +1,6 @@
 //! `POST /v1/channels` and what is told of channels.
 
-use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, ContractId, Layout, Ledger, WasmHash,
-};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
 use serde_json::json;
 
 use super::{CHANNEL, DEPOSIT, House, RECIPIENT, WAITING, good_channel};
@@ -13,18 +11,12 @@ const OTHER: ContractId = ContractId([2; 32]);
 /// Puts this on the ledger at another address, asks for it, and checks that nothing came of it.
 async fn refused(state: ChannelState, kind: &str) -> String {
     let mut house = House::new().await;
-    house.chain.world().open(ChannelState {
-        channel: OTHER,
-        ..state
-    });
+    house.chain.world().open(ChannelState { channel: OTHER, ..state });
     house.next_ledger().await;
     let answer = house.admit(OTHER).await;
     answer.is(422, kind);
     assert!(house.store.all_held().is_empty(), "nothing was written");
-    house
-        .get(&format!("/v1/channels/{OTHER}"))
-        .await
-        .is(404, "unknown_channel");
+    house.get(&format!("/v1/channels/{OTHER}")).await.is(404, "unknown_channel");
     answer.body["detail"].as_str().unwrap().to_owned()
 }
 
@@ -37,24 +29,12 @@ async fn a_good_channel_is_created_and_told_of() {
     assert_eq!(created["to"], RECIPIENT.to_string());
     assert_eq!(created["token"], TOKEN.to_string());
     assert_eq!(created["coverage"], DEPOSIT.to_string());
-    assert_eq!(
-        (&created["highest"], &created["unsettled"]),
-        (&json!("0"), &json!("0"))
-    );
+    assert_eq!((&created["highest"], &created["unsettled"]), (&json!("0"), &json!("0")));
     assert_eq!(created["refund_waiting_period"], WAITING);
     assert_eq!(created["deadline"], json!(null));
-    assert!(
-        created["lives"]["instance"].is_u64() && created["lives"]["token_balance"].is_u64(),
-        "{created}"
-    );
-    assert_eq!(
-        house.get(&format!("/v1/channels/{CHANNEL}")).await.ok(200),
-        &created
-    );
-    assert_eq!(
-        house.get("/v1/channels").await.ok(200),
-        &json!({ "channels": [created] })
-    );
+    assert!(created["lives"]["instance"].is_u64() && created["lives"]["token_balance"].is_u64(), "{created}");
+    assert_eq!(house.get(&format!("/v1/channels/{CHANNEL}")).await.ok(200), &created);
+    assert_eq!(house.get("/v1/channels").await.ok(200), &json!({ "channels": [created] }));
 }
 
 #[tokio::test]
@@ -68,10 +48,7 @@ async fn asking_again_for_a_watched_channel_changes_nothing() {
 
 #[tokio::test]
 async fn no_channels_are_an_empty_list() {
-    assert_eq!(
-        House::new().await.get("/v1/channels").await.ok(200),
-        &json!({ "channels": [] })
-    );
+    assert_eq!(House::new().await.get("/v1/channels").await.ok(200), &json!({ "channels": [] }));
 }
 
 #[tokio::test]
@@ -79,35 +56,18 @@ async fn what_is_not_a_contracts_address_is_malformed() {
     let house = House::new().await;
     let account = AccountId([4; 32]).to_string();
     let mistyped = format!("{}A", &CHANNEL.to_string()[..55]);
-    for (address, part) in [
-        (account.as_str(), "got an account address"),
-        ("C", "56 characters"),
-        ("", "56"),
-        (&mistyped, "checksum"),
-    ] {
-        house
-            .post("/v1/channels", &json!({ "channel": address }))
-            .await
-            .is(400, "malformed")
-            .says(part);
+    for (address, part) in
+        [(account.as_str(), "got an account address"), ("C", "56 characters"), ("", "56"), (&mistyped, "checksum")]
+    {
+        house.post("/v1/channels", &json!({ "channel": address })).await.is(400, "malformed").says(part);
         if !address.is_empty() {
-            house
-                .get(&format!("/v1/channels/{address}"))
-                .await
-                .is(400, "malformed");
+            house.get(&format!("/v1/channels/{address}")).await.is(400, "malformed");
         }
     }
-    for body in [
-        json!({}),
-        json!({ "channel": CHANNEL.to_string(), "force": true }),
-        json!({ "channel": 5 }),
-        json!(null),
-    ] {
-        house
-            .post("/v1/channels", &body)
-            .await
-            .is(400, "malformed")
-            .says("expected");
+    for body in
+        [json!({}), json!({ "channel": CHANNEL.to_string(), "force": true }), json!({ "channel": 5 }), json!(null)]
+    {
+        house.post("/v1/channels", &body).await.is(400, "malformed").says("expected");
     }
     assert!(house.store.all_held().is_empty());
 }
@@ -115,11 +75,7 @@ async fn what_is_not_a_contracts_address_is_malformed() {
 #[tokio::test]
 async fn an_address_without_a_contract_and_a_contract_that_is_no_channel_are_told_apart() {
     let house = House::new().await;
-    house
-        .admit(OTHER)
-        .await
-        .is(422, "not_on_chain")
-        .says("deploy it first");
+    house.admit(OTHER).await.is(422, "not_on_chain").says("deploy it first");
     house.chain.world().faults.garbled.insert(CHANNEL);
     house.admit(CHANNEL).await.is(422, "not_a_channel");
     assert!(house.store.all_held().is_empty());
@@ -128,98 +84,30 @@ async fn an_address_without_a_contract_and_a_contract_that_is_no_channel_are_tol
 #[tokio::test]
 async fn each_rule_of_admission_is_a_kind_of_its_own() {
     let foreign = WasmHash([0xee; 32]);
-    let detail = refused(
-        ChannelState {
-            wasm_hash: foreign,
-            ..good_channel()
-        },
-        "foreign_code",
-    )
-    .await;
+    let detail = refused(ChannelState { wasm_hash: foreign, ..good_channel() }, "foreign_code").await;
     assert!(detail.contains(&foreign.to_string()), "{detail}");
 
     let other = Address::Account(AccountId([0xaa; 32]));
-    let detail = refused(
-        ChannelState {
-            to: other,
-            ..good_channel()
-        },
-        "foreign_recipient",
-    )
-    .await;
-    assert!(
-        detail.contains(&other.to_string()) && detail.contains(&RECIPIENT.to_string()),
-        "{detail}"
-    );
+    let detail = refused(ChannelState { to: other, ..good_channel() }, "foreign_recipient").await;
+    assert!(detail.contains(&other.to_string()) && detail.contains(&RECIPIENT.to_string()), "{detail}");
 
-    let short = ChannelState {
-        refund_waiting_period: WAITING - 1,
-        ..good_channel()
-    };
+    let short = ChannelState { refund_waiting_period: WAITING - 1, ..good_channel() };
     let detail = refused(short, "waiting_period_too_short").await;
-    assert!(
-        detail.contains("17279") && detail.contains("17280"),
-        "{detail}"
-    );
+    assert!(detail.contains("17279") && detail.contains("17280"), "{detail}");
 
-    let closing = ChannelState {
-        close_effective_at: Some(Ledger(99_999)),
-        ..good_channel()
-    };
+    let closing = ChannelState { close_effective_at: Some(Ledger(99_999)), ..good_channel() };
     let detail = refused(closing, "closing").await;
     assert!(detail.contains("99999"), "{detail}");
 
-    let ended = ChannelState {
-        refunded: true,
-        balance: Amount::ZERO,
-        ..good_channel()
-    };
+    let ended = ChannelState { refunded: true, balance: Amount::ZERO, ..good_channel() };
     refused(ended, "final").await;
 
-    refused(
-        ChannelState {
-            layout: Layout::Reference,
-            ..good_channel()
-        },
-        "foreign_layout",
-    )
-    .await;
-    refused(
-        ChannelState {
-            token: ContractId([0xcc; 32]),
-            ..good_channel()
-        },
-        "unlisted_token",
-    )
-    .await;
-    refused(
-        ChannelState {
-            commitment_key: [0; 32],
-            ..good_channel()
-        },
-        "weak_key",
-    )
-    .await;
-    refused(
-        ChannelState {
-            balance_clawback: true,
-            ..good_channel()
-        },
-        "issuer_may_claw_back",
-    )
-    .await;
-    refused(
-        ChannelState {
-            balance_authorized: false,
-            ..good_channel()
-        },
-        "balance_frozen",
-    )
-    .await;
-    let poor = ChannelState {
-        balance: Amount::new(9_999_999).unwrap(),
-        ..good_channel()
-    };
+    refused(ChannelState { layout: Layout::Reference, ..good_channel() }, "foreign_layout").await;
+    refused(ChannelState { token: ContractId([0xcc; 32]), ..good_channel() }, "unlisted_token").await;
+    refused(ChannelState { commitment_key: [0; 32], ..good_channel() }, "weak_key").await;
+    refused(ChannelState { balance_clawback: true, ..good_channel() }, "issuer_may_claw_back").await;
+    refused(ChannelState { balance_authorized: false, ..good_channel() }, "balance_frozen").await;
+    let poor = ChannelState { balance: Amount::new(9_999_999).unwrap(), ..good_channel() };
     refused(poor, "coverage_too_low").await;
 }
 
@@ -227,19 +115,14 @@ async fn each_rule_of_admission_is_a_kind_of_its_own() {
 async fn a_network_that_cannot_be_reached_admits_nothing() {
     let house = House::new().await;
     house.chain.world().faults.down = true;
-    house
-        .admit(CHANNEL)
-        .await
-        .is(503, "chain_unreachable")
-        .says("connection refused");
+    house.admit(CHANNEL).await.is(503, "chain_unreachable").says("connection refused");
     assert!(house.store.all_held().is_empty());
     house.chain.world().faults.down = false;
     house.admit(CHANNEL).await.ok(201);
 }
 
 #[tokio::test]
-async fn a_close_that_the_follower_passed_over_before_the_channel_was_admitted_is_found_all_the_same()
- {
+async fn a_close_that_the_follower_passed_over_before_the_channel_was_admitted_is_found_all_the_same() {
     let mut house = House::new().await;
     house.chain.close(3);
     house.chain.world().close_start(CHANNEL);
@@ -249,10 +132,7 @@ async fn a_close_that_the_follower_passed_over_before_the_channel_was_admitted_i
     house.admit(CHANNEL).await.ok(201);
     let known = house.view.channel(&CHANNEL).unwrap();
     assert!(!known.is_closing());
-    assert_eq!(
-        known.gap_free_to, known.state.read_at,
-        "nothing is inferred from events that nobody matched"
-    );
+    assert_eq!(known.gap_free_to, known.state.read_at, "nothing is inferred from events that nobody matched");
     house.chain.world().faults.lag = 0;
     house.chain.close(6);
     house.follower.tick().await.unwrap();
@@ -271,13 +151,7 @@ async fn a_stopping_watcher_admits_nothing() {
 async fn what_was_paid_out_before_admission_is_not_taken_for_a_rolled_back_store() {
     let mut house = House::new().await;
     let paid = Amount::new(777).unwrap();
-    house
-        .chain
-        .world()
-        .channels
-        .get_mut(&CHANNEL)
-        .unwrap()
-        .withdrawn = paid;
+    house.chain.world().channels.get_mut(&CHANNEL).unwrap().withdrawn = paid;
     house.next_ledger().await;
     house.admit(CHANNEL).await.ok(201);
     let held = house.held();

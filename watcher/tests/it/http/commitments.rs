@@ -10,29 +10,20 @@ use crate::sim::SimChain;
 #[tokio::test]
 async fn a_commitment_is_acknowledged_with_highest_unsettled_and_coverage() {
     let house = House::with_channel().await;
-    let expected =
-        json!({ "highest": "15000000", "unsettled": "15000000", "coverage": DEPOSIT.to_string() });
+    let expected = json!({ "highest": "15000000", "unsettled": "15000000", "coverage": DEPOSIT.to_string() });
     assert_eq!(house.pay(15_000_000, "one").await.ok(200), &expected);
     assert_eq!(house.held().highest_amount().get(), 15_000_000);
 }
 
 #[tokio::test]
-async fn the_same_request_id_gets_the_same_answer_and_the_same_amount_under_another_id_buys_nothing()
- {
+async fn the_same_request_id_gets_the_same_answer_and_the_same_amount_under_another_id_buys_nothing() {
     let house = House::with_channel().await;
     let first = house.pay(100, "one").await.ok(200).clone();
     assert_eq!(house.pay(100, "one").await.ok(200), &first);
-    assert_eq!(
-        house.pay(100, "two").await.is(409, "already_held").body["highest"],
-        "100"
-    );
+    assert_eq!(house.pay(100, "two").await.is(409, "already_held").body["highest"], "100");
     house.pay(250, "three").await.ok(200);
     let again = house.pay(100, "one").await;
-    assert_eq!(
-        again.ok(200)["highest"],
-        "100",
-        "what was answered then, though more came since"
-    );
+    assert_eq!(again.ok(200)["highest"], "100", "what was answered then, though more came since");
     house.pay(300, "one").await.is(409, "request_id_reused");
     assert_eq!(house.held().highest_amount().get(), 250);
 }
@@ -42,10 +33,7 @@ async fn a_lower_commitment_is_refused_with_the_highest() {
     let house = House::with_channel().await;
     house.pay(250, "one").await.ok(200);
     let refused = house.pay(249, "two").await;
-    assert_eq!(
-        refused.is(409, "not_higher").says("cumulative total").body["highest"],
-        "250"
-    );
+    assert_eq!(refused.is(409, "not_higher").says("cumulative total").body["highest"], "250");
     assert_eq!(house.held().highest_amount().get(), 250);
 }
 
@@ -64,34 +52,22 @@ async fn bodies_that_are_not_a_commitment_are_malformed_and_change_nothing() {
     let cases = [
         (with("amount", json!("-200")), "negative"),
         (with("amount", json!("0")), "above 0"),
-        (
-            with("amount", json!("170141183460469231731687303715884105728")),
-            "too large",
-        ),
+        (with("amount", json!("170141183460469231731687303715884105728")), "too large"),
         (with("amount", json!("200.5")), "fraction"),
         (with("amount", json!("")), "empty"),
         (with("amount", json!("2e2")), "not a number"),
         (with("amount", json!("+200")), "not a number"),
         (with("amount", json!(" 200")), "not a number"),
         (with("amount", json!(200)), "expected a string"),
-        (
-            with("signature", json!(good[..126])),
-            "expected 128 hexadecimal digits (64 bytes), got 126",
-        ),
+        (with("signature", json!(good[..126])), "expected 128 hexadecimal digits (64 bytes), got 126"),
         (with("signature", json!(format!("{good}00"))), "got 130"),
-        (
-            with("signature", json!(format!("{}zz", &good[..126]))),
-            "is not one",
-        ),
+        (with("signature", json!(format!("{}zz", &good[..126]))), "is not one"),
         (with("request_id", json!("")), "empty"),
         (with("request_id", json!("x".repeat(65))), "65 bytes"),
         (with("request_id", json!("a\nb")), "printable"),
         (with("request_id", json!("caf\u{e9}")), "printable"),
         (with("price", json!("1")), "unknown field `price`"),
-        (
-            json!({ "amount": "200", "signature": good }),
-            "missing field `request_id`",
-        ),
+        (json!({ "amount": "200", "signature": good }), "missing field `request_id`"),
         (json!([1, 2]), "expected"),
         (json!("text"), "expected"),
     ];
@@ -105,24 +81,11 @@ async fn bodies_that_are_not_a_commitment_are_malformed_and_change_nothing() {
 async fn torn_and_foreign_json_is_malformed() {
     let house = House::with_channel().await;
     let path = format!("/v1/channels/{CHANNEL}/commitments");
-    for body in [
-        "",
-        "{",
-        "{\"amount\": \"1\",}",
-        "amount=1",
-        "\u{0}",
-        "{\"amount\":\"1\",\"amount\":\"2\"}",
-    ] {
-        house
-            .call(axum::http::Method::POST, &path, body)
-            .await
-            .is(400, "malformed");
+    for body in ["", "{", "{\"amount\": \"1\",}", "amount=1", "\u{0}", "{\"amount\":\"1\",\"amount\":\"2\"}"] {
+        house.call(axum::http::Method::POST, &path, body).await.is(400, "malformed");
     }
     let bytes: &'static [u8] = &[0xff, 0xfe, 0x7b];
-    house
-        .call(axum::http::Method::POST, &path, bytes)
-        .await
-        .is(400, "malformed");
+    house.call(axum::http::Method::POST, &path, bytes).await.is(400, "malformed");
     assert_eq!(house.held().accepted, 0);
 }
 
@@ -134,21 +97,14 @@ async fn a_signature_of_another_key_channel_network_or_amount_is_a_bad_signature
     let public = NetworkId::of("Public Global Stellar Network ; September 2015");
     let wrong = [
         ("key", signature(network, CHANNEL, 500, &other_key)),
-        (
-            "channel",
-            signature(network, ContractId([2; 32]), 500, &secret()),
-        ),
+        ("channel", signature(network, ContractId([2; 32]), 500, &secret())),
         ("network", signature(public, CHANNEL, 500, &secret())),
         ("amount", signature(network, CHANNEL, 499, &secret())),
         ("zeros", "00".repeat(64)),
     ];
     for (what, signature) in wrong {
-        let answer = house
-            .offer(&json!({ "amount": "500", "signature": signature, "request_id": what }))
-            .await;
-        answer
-            .is(422, "bad_signature")
-            .says("commitment key over the network, this channel and exactly this amount");
+        let answer = house.offer(&json!({ "amount": "500", "signature": signature, "request_id": what })).await;
+        answer.is(422, "bad_signature").says("commitment key over the network, this channel and exactly this amount");
     }
     assert_eq!(house.held().accepted, 0, "nothing was written");
     house.pay(500, "right").await.ok(200);
@@ -158,35 +114,18 @@ async fn a_signature_of_another_key_channel_network_or_amount_is_a_bad_signature
 async fn an_amount_above_the_coverage_is_refused_with_the_coverage() {
     let house = House::with_channel().await;
     let refused = house.pay(DEPOSIT + 1, "one").await;
-    assert_eq!(
-        refused.is(422, "exceeds_coverage").says("top it up").body["coverage"],
-        DEPOSIT.to_string()
-    );
+    assert_eq!(refused.is(422, "exceeds_coverage").says("top it up").body["coverage"], DEPOSIT.to_string());
     assert_eq!(house.held().accepted, 0);
     house.pay(DEPOSIT, "two").await.ok(200);
 }
 
 #[tokio::test]
-async fn a_top_up_is_seen_when_an_amount_above_the_known_coverage_comes_and_asked_for_once_a_ledger()
- {
+async fn a_top_up_is_seen_when_an_amount_above_the_known_coverage_comes_and_asked_for_once_a_ledger() {
     let mut house = House::with_channel().await;
-    house
-        .pay(DEPOSIT + 1, "one")
-        .await
-        .is(422, "exceeds_coverage");
-    house
-        .chain
-        .world()
-        .channels
-        .get_mut(&CHANNEL)
-        .unwrap()
-        .balance = Amount::new(DEPOSIT + 100).unwrap();
+    house.pay(DEPOSIT + 1, "one").await.is(422, "exceeds_coverage");
+    house.chain.world().channels.get_mut(&CHANNEL).unwrap().balance = Amount::new(DEPOSIT + 100).unwrap();
     house.chain.close(1);
-    house
-        .pay(DEPOSIT + 1, "two")
-        .await
-        .is(422, "exceeds_coverage")
-        .says("top it up");
+    house.pay(DEPOSIT + 1, "two").await.is(422, "exceeds_coverage").says("top it up");
     house.follower.tick().await.unwrap();
     let taken = house.pay(DEPOSIT + 1, "three").await;
     assert_eq!(taken.ok(200)["coverage"], (DEPOSIT + 100).to_string());
@@ -200,11 +139,7 @@ async fn a_closing_channel_is_gone_with_its_deadline_as_soon_as_the_close_is_see
     house.next_ledger().await;
     let refused = house.pay(200, "two").await;
     assert_eq!(refused.is(410, "closing").body["deadline"], deadline.get());
-    assert_eq!(
-        house.pay(100, "one").await.ok(200)["highest"],
-        "100",
-        "what was answered is answered still"
-    );
+    assert_eq!(house.pay(100, "one").await.ok(200)["highest"], "100", "what was answered is answered still");
     assert_eq!(house.held().highest_amount().get(), 100);
 }
 
@@ -213,10 +148,7 @@ async fn a_fenced_channel_is_gone() {
     let house = House::with_channel().await;
     house.pay(100, "one").await.ok(200);
     house.store.fence(CHANNEL).await.unwrap();
-    assert_eq!(
-        house.pay(200, "two").await.is(410, "closing").body["highest"],
-        "100"
-    );
+    assert_eq!(house.pay(200, "two").await.is(410, "closing").body["highest"], "100");
     assert_eq!(house.held().highest_amount().get(), 100);
 }
 
@@ -237,26 +169,15 @@ async fn a_final_channel_is_gone() {
 #[tokio::test]
 async fn a_channel_that_is_not_admitted_is_unknown() {
     let house = House::new().await;
-    house
-        .pay(200, "one")
-        .await
-        .is(404, "unknown_channel")
-        .says("admit it first");
+    house.pay(200, "one").await.is(404, "unknown_channel").says("admit it first");
 }
 
 #[tokio::test]
 async fn a_chain_that_cannot_be_seen_takes_no_money() {
     let house = House::with_channel().await;
     house.chain.world().faults.down = true;
-    house
-        .chain
-        .clock()
-        .advance(std::time::Duration::from_secs(61));
-    house
-        .pay(200, "one")
-        .await
-        .is(503, "not_fresh")
-        .says("61 s");
+    house.chain.clock().advance(std::time::Duration::from_secs(61));
+    house.pay(200, "one").await.is(503, "not_fresh").says("61 s");
     assert_eq!(house.held().accepted, 0);
 }
 
@@ -278,11 +199,7 @@ async fn a_fee_account_that_cannot_pay_for_the_settlement_takes_no_money() {
     let mut house = House::with_channel().await;
     house.chain.world().lane_balance = 10_199_999;
     house.next_ledger().await;
-    house
-        .pay(200, "one")
-        .await
-        .is(503, "fees_low")
-        .says("send at least 1 stroops");
+    house.pay(200, "one").await.is(503, "fees_low").says("send at least 1 stroops");
     assert_eq!(house.held().accepted, 0);
     house.chain.world().lane_balance = 10_200_000;
     house.next_ledger().await;
@@ -294,10 +211,7 @@ async fn a_fee_account_that_cannot_pay_for_the_settlement_takes_no_money() {
 async fn a_promise_counts_at_once_against_the_fees_of_the_next_channels_first() {
     let mut house = House::with_channel().await;
     let other = ContractId([2; 32]);
-    let twin = paychan_channel::ChannelState {
-        channel: other,
-        ..super::good_channel()
-    };
+    let twin = paychan_channel::ChannelState { channel: other, ..super::good_channel() };
     house.chain.world().open(twin);
     // One settlement may cost 10,200,000 stroops.
     house.chain.world().lane_balance = 10_200_000;
@@ -310,11 +224,7 @@ async fn a_promise_counts_at_once_against_the_fees_of_the_next_channels_first() 
         "request_id": "one",
     });
     let path = format!("/v1/channels/{other}/commitments");
-    house
-        .post(&path, &body)
-        .await
-        .is(503, "fees_low")
-        .says("2 promised settlements");
+    house.post(&path, &body).await.is(503, "fees_low").says("2 promised settlements");
     house.chain.world().lane_balance = 20_400_000;
     house.next_ledger().await;
     house.post(&path, &body).await.ok(200);
@@ -334,22 +244,13 @@ async fn what_somebody_else_settled_is_not_promised_again() {
     {
         let mut world = house.chain.world();
         let state = world.channels.get_mut(&CHANNEL).unwrap();
-        (state.withdrawn, state.balance) = (
-            Amount::new(500).unwrap(),
-            Amount::new(DEPOSIT - 500).unwrap(),
-        );
+        (state.withdrawn, state.balance) = (Amount::new(500).unwrap(), Amount::new(DEPOSIT - 500).unwrap());
     }
     house.chain.close(200);
     house.follower.tick().await.unwrap();
-    assert_eq!(
-        house.pay(500, "one").await.is(409, "not_higher").body["highest"],
-        "500"
-    );
+    assert_eq!(house.pay(500, "one").await.is(409, "not_higher").body["highest"], "500");
     let taken = house.pay(501, "two").await;
-    assert_eq!(
-        taken.ok(200),
-        &json!({ "highest": "501", "unsettled": "1", "coverage": DEPOSIT.to_string() })
-    );
+    assert_eq!(taken.ok(200), &json!({ "highest": "501", "unsettled": "1", "coverage": DEPOSIT.to_string() }));
 }
 
 #[tokio::test]

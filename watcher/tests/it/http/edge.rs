@@ -13,11 +13,7 @@ fn request(method: Method, path: &str, authorization: Option<&str>) -> Request<B
     if let Some(authorization) = authorization {
         request = request.header(AUTHORIZATION, authorization);
     }
-    request
-        .body(Body::from(
-            json!({ "channel": CHANNEL.to_string() }).to_string(),
-        ))
-        .unwrap()
+    request.body(Body::from(json!({ "channel": CHANNEL.to_string() }).to_string())).unwrap()
 }
 
 #[tokio::test]
@@ -36,40 +32,20 @@ async fn every_call_under_v1_wants_the_token_before_it_looks_at_anything() {
     let wrong = format!("Bearer {}x", &API_TOKEN[..31]);
     let basic = format!("Basic {API_TOKEN}");
     for (method, path) in calls {
-        for authorization in [
-            None,
-            Some("Bearer"),
-            Some("Bearer "),
-            Some(&*wrong),
-            Some(&*basic),
-            Some(API_TOKEN),
-        ] {
-            let answer = house
-                .send(request(method.clone(), path, authorization))
-                .await;
+        for authorization in [None, Some("Bearer"), Some("Bearer "), Some(&*wrong), Some(&*basic), Some(API_TOKEN)] {
+            let answer = house.send(request(method.clone(), path, authorization)).await;
             answer.is(401, "unauthorized").says("token");
         }
     }
     assert!(house.store.all_held().is_empty());
-    let response = house
-        .api
-        .clone()
-        .oneshot(request(Method::GET, "/v1/channels", None))
-        .await
-        .unwrap();
+    let response = house.api.clone().oneshot(request(Method::GET, "/v1/channels", None)).await.unwrap();
     assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer");
 }
 
 #[tokio::test]
 async fn the_schemes_name_is_taken_in_any_case() {
     let house = House::new().await;
-    let answer = house
-        .send(request(
-            Method::GET,
-            "/v1/channels",
-            Some(&format!("bearer {API_TOKEN}")),
-        ))
-        .await;
+    let answer = house.send(request(Method::GET, "/v1/channels", Some(&format!("bearer {API_TOKEN}")))).await;
     answer.ok(200);
 }
 
@@ -87,14 +63,8 @@ async fn paths_and_methods_that_do_not_exist_are_problems_too() {
     let house = House::new().await;
     house.get("/v1/nothing-here").await.is(404, "no_such_path");
     house.get("/nothing-here").await.is(404, "no_such_path");
-    house
-        .call(Method::DELETE, "/v1/channels", "")
-        .await
-        .is(405, "method_not_allowed");
-    house
-        .call(Method::POST, "/healthz", "")
-        .await
-        .is(405, "method_not_allowed");
+    house.call(Method::DELETE, "/v1/channels", "").await.is(405, "method_not_allowed");
+    house.call(Method::POST, "/healthz", "").await.is(405, "method_not_allowed");
     house.get("/v1/channels/%ff").await.is(400, "malformed");
 }
 
@@ -103,23 +73,11 @@ async fn the_probes_need_no_token_and_tell_alive_from_ready() {
     let house = House::new().await;
     let probe = |path: &'static str| house.send(request(Method::GET, path, None));
     assert_eq!(probe("/healthz").await.ok(200), &json!({ "alive": true }));
-    assert_eq!(
-        probe("/readyz").await.ok(200),
-        &json!({ "ready": true, "reasons": [] })
-    );
-    house
-        .chain
-        .clock()
-        .advance(std::time::Duration::from_secs(61));
+    assert_eq!(probe("/readyz").await.ok(200), &json!({ "ready": true, "reasons": [] }));
+    house.chain.clock().advance(std::time::Duration::from_secs(61));
     let not_ready = probe("/readyz").await;
     assert_eq!(not_ready.ok(503)["ready"], false);
-    assert!(
-        not_ready.body["reasons"][0]
-            .as_str()
-            .unwrap()
-            .contains("61 s"),
-        "{not_ready:?}"
-    );
+    assert!(not_ready.body["reasons"][0].as_str().unwrap().contains("61 s"), "{not_ready:?}");
     probe("/healthz").await.ok(200);
 }
 

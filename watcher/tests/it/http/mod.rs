@@ -10,9 +10,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Method, Request, StatusCode};
-use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId,
-};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId};
 use paychan_watcher::acceptance::{Acceptance, ViewGate};
 use paychan_watcher::admission::Intake;
 use paychan_watcher::api::{Api, router};
@@ -59,19 +57,10 @@ struct Answer {
 impl Answer {
     #[track_caller]
     fn is(&self, status: u16, kind: &str) -> &Self {
-        assert_eq!(
-            (self.status.as_u16(), self.body["kind"].as_str()),
-            (status, Some(kind)),
-            "{self:?}"
-        );
+        assert_eq!((self.status.as_u16(), self.body["kind"].as_str()), (status, Some(kind)), "{self:?}");
         assert_eq!(self.content_type, "application/problem+json");
         assert_eq!(self.body["status"], status);
-        assert!(
-            self.body["detail"]
-                .as_str()
-                .is_some_and(|detail| detail.len() > 20),
-            "{self:?}"
-        );
+        assert!(self.body["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{self:?}");
         self
     }
 
@@ -132,10 +121,7 @@ impl House {
         let config = Arc::new(Config::parse(&config_text()).unwrap());
         let chain = SimChain::new(LANE);
         let clock: Arc<dyn Clock> = chain.clock();
-        let options = Options {
-            clock: clock.clone(),
-            ..Options::default()
-        };
+        let options = Options { clock: clock.clone(), ..Options::default() };
         let (store, _) = Store::open(dir.path(), &config.network_id(), options).unwrap();
         let view = Arc::new(View::new());
         let gate = Arc::new(ViewGate::new(view.clone(), clock.clone(), config.clone()));
@@ -155,29 +141,11 @@ impl House {
         );
         let api = router(Arc::new(Api {
             token: ApiToken::new(Zeroizing::new(API_TOKEN.to_owned())),
-            intake: Intake::new(
-                config.clone(),
-                Arc::new(chain.clone()),
-                store.clone(),
-                view.clone(),
-                5,
-            ),
-            acceptance: Acceptance::new(
-                config.network_id(),
-                store.clone(),
-                gate,
-                Arc::new(follower.reader()),
-            ),
+            intake: Intake::new(config.clone(), Arc::new(chain.clone()), store.clone(), view.clone(), 5),
+            acceptance: Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(follower.reader())),
             reporter: Reporter::new(config, store.clone(), view.clone(), clock),
         }));
-        let mut house = Self {
-            api,
-            chain,
-            store,
-            view,
-            follower,
-            _dir: dir,
-        };
+        let mut house = Self { api, chain, store, view, follower, _dir: dir };
         house.chain.world().open(good_channel());
         house.next_ledger().await;
         house
@@ -199,10 +167,7 @@ impl House {
     async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.api.clone().oneshot(request).await.unwrap();
         let status = response.status();
-        let content_type = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .map(|value| value.to_str().unwrap().to_owned());
+        let content_type = response.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         Answer {
             status,
@@ -231,13 +196,11 @@ impl House {
     }
 
     async fn admit(&self, channel: ContractId) -> Answer {
-        self.post("/v1/channels", &json!({ "channel": channel.to_string() }))
-            .await
+        self.post("/v1/channels", &json!({ "channel": channel.to_string() })).await
     }
 
     async fn offer(&self, body: &Value) -> Answer {
-        self.post(&format!("/v1/channels/{CHANNEL}/commitments"), body)
-            .await
+        self.post(&format!("/v1/channels/{CHANNEL}/commitments"), body).await
     }
 
     /// Offers a rightly signed commitment.
@@ -250,19 +213,8 @@ impl House {
     }
 }
 
-fn signature(
-    network: NetworkId,
-    channel: ContractId,
-    amount: i128,
-    secret: &CommitmentSecret,
-) -> String {
-    Commitment {
-        network,
-        channel,
-        amount: Amount::new(amount).unwrap(),
-    }
-    .sign(secret)
-    .to_string()
+fn signature(network: NetworkId, channel: ContractId, amount: i128, secret: &CommitmentSecret) -> String {
+    Commitment { network, channel, amount: Amount::new(amount).unwrap() }.sign(secret).to_string()
 }
 
 /// A commitment as a front end sends it.

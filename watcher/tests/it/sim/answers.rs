@@ -1,16 +1,15 @@
 //! The endpoint of the simulated network: what it answers, and when it does not.
 
 use paychan_channel::xdr::{
-    ExtendFootprintTtlOp, ExtensionPoint, HostFunction, InvokeHostFunctionOp, LedgerBounds,
-    LedgerFootprint, Memo, Operation, OperationBody, Preconditions, PreconditionsV2,
-    SequenceNumber, SorobanResources, SorobanTransactionData, SorobanTransactionDataExt,
-    Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, VecM, WriteXdr,
+    ExtendFootprintTtlOp, ExtensionPoint, HostFunction, InvokeHostFunctionOp, LedgerBounds, LedgerFootprint, Memo,
+    Operation, OperationBody, Preconditions, PreconditionsV2, SequenceNumber, SorobanResources, SorobanTransactionData,
+    SorobanTransactionDataExt, Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, VecM, WriteXdr,
 };
 use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, SacAsset, Stroops, calls};
 use paychan_watcher::admission::{IssuerFlags, Payability, TokenFacts};
 use paychan_watcher::chain::{
-    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints,
-    EventsFrom, Found, InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
+    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
+    InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
 };
 use paychan_watcher::view::{Head, LaneFacts, NetworkTerms};
 
@@ -18,11 +17,7 @@ use super::ledger::{self, World};
 use super::{FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
 
 fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
-    ChainError {
-        what: "the simulated endpoint",
-        kind,
-        message: message.to_owned(),
-    }
+    ChainError { what: "the simulated endpoint", kind, message: message.to_owned() }
 }
 
 impl SimChain {
@@ -36,17 +31,11 @@ impl SimChain {
     fn read(&self, world: &World, channel: &ContractId) -> ChannelRead {
         let seen = world.entries();
         if world.faults.garbled.contains(channel) {
-            return ChannelRead::Undecodable {
-                channel: *channel,
-                why: "a newer protocol's entry".to_owned(),
-            };
+            return ChannelRead::Undecodable { channel: *channel, why: "a newer protocol's entry".to_owned() };
         }
         match seen.channels.get(channel) {
             Some(state) => ChannelRead::Read(state.clone()),
-            None => ChannelRead::Missing {
-                channel: *channel,
-                at: Ledger(seen.ledger),
-            },
+            None => ChannelRead::Missing { channel: *channel, at: Ledger(seen.ledger) },
         }
     }
 }
@@ -57,10 +46,7 @@ impl Chain for SimChain {
             self.reached()?;
             let world = self.world();
             let seen = world.visible();
-            Ok(Head {
-                ledger: Ledger(seen.ledger),
-                closed_at_unix_ms: seen.closed_at_ms,
-            })
+            Ok(Head { ledger: Ledger(seen.ledger), closed_at_unix_ms: seen.closed_at_ms })
         })
     }
 
@@ -73,25 +59,15 @@ impl Chain for SimChain {
             };
             let latest = world.visible().ledger;
             if first.0 > latest {
-                return Err(fails(
-                    ChainErrorKind::Behind,
-                    "startLedger is ahead of the node",
-                ));
+                return Err(fails(ChainErrorKind::Behind, "startLedger is ahead of the node"));
             }
             if first.0 < world.faults.oldest.unwrap_or(FIRST) {
-                return Err(fails(
-                    ChainErrorKind::Gone,
-                    "startLedger is before what the node holds",
-                ));
+                return Err(fails(ChainErrorKind::Gone, "startLedger is before what the node holds"));
             }
             let hints = world
                 .history
                 .iter()
-                .filter(|closed| {
-                    closed.ledger >= first.0
-                        && closed.ledger <= latest
-                        && !world.faults.hides_events
-                })
+                .filter(|closed| closed.ledger >= first.0 && closed.ledger <= latest && !world.faults.hides_events)
                 .flat_map(|closed| {
                     closed.closes.iter().map(|(contract, deadline)| CloseHint {
                         contract: *contract,
@@ -100,11 +76,7 @@ impl Chain for SimChain {
                     })
                 })
                 .collect();
-            Ok(CloseHints {
-                hints,
-                scanned_to: Ledger(latest),
-                next: None,
-            })
+            Ok(CloseHints { hints, scanned_to: Ledger(latest), next: None })
         })
     }
 
@@ -112,10 +84,7 @@ impl Chain for SimChain {
         Box::pin(async move {
             self.reached()?;
             let world = self.world();
-            Ok(channels
-                .iter()
-                .map(|watched| self.read(&world, &watched.channel))
-                .collect())
+            Ok(channels.iter().map(|watched| self.read(&world, &watched.channel)).collect())
         })
     }
 
@@ -134,11 +103,7 @@ impl Chain for SimChain {
                 Some(SacAsset::Native) => TokenFacts::Native,
                 Some(SacAsset::Asset { issuer, .. }) => TokenFacts::Asset {
                     issuer: *issuer,
-                    flags: Some(IssuerFlags {
-                        requires_authorization: false,
-                        may_revoke: false,
-                        may_claw_back: false,
-                    }),
+                    flags: Some(IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false }),
                 },
             })
         })
@@ -177,20 +142,14 @@ impl Chain for SimChain {
     fn settings(&self) -> Asking<'_, NetworkTerms> {
         Box::pin(async move {
             self.reached()?;
-            Ok(NetworkTerms {
-                target_close_ms: 5_000,
-                max_entry_ttl: MAX_ENTRY_TTL,
-            })
+            Ok(NetworkTerms { target_close_ms: 5_000, max_entry_ttl: MAX_ENTRY_TTL })
         })
     }
 
     fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
         Box::pin(async move {
             self.reached()?;
-            Ok(InclusionFees {
-                p95: Stroops(100),
-                max: Stroops(100),
-            })
+            Ok(InclusionFees { p95: Stroops(100), max: Stroops(100) })
         })
     }
 
@@ -223,13 +182,8 @@ impl Chain for SimChain {
                 let world = self.world();
                 let latest = Ledger(world.visible().ledger);
                 match world.results.get(hash) {
-                    Some(found @ Found::Included { ledger, .. }) if *ledger <= latest => {
-                        found.clone()
-                    }
-                    _ => Found::No {
-                        oldest: Ledger(world.faults.oldest.unwrap_or(FIRST)),
-                        latest,
-                    },
+                    Some(found @ Found::Included { ledger, .. }) if *ledger <= latest => found.clone(),
+                    _ => Found::No { oldest: Ledger(world.faults.oldest.unwrap_or(FIRST)), latest },
                 }
             };
             if matches!(found, Found::Included { .. }) {
@@ -242,37 +196,19 @@ impl Chain for SimChain {
 
 fn prepare(world: &World, request: &Request) -> Prepared {
     if world.faults.close_fails && matches!(request.call, Call::Close { .. }) {
-        return Prepared::Fails {
-            why: "HostError: Error(Contract, #13)".to_owned(),
-        };
+        return Prepared::Fails { why: "HostError: Error(Contract, #13)".to_owned() };
     }
     let (body, source) = match &request.call {
-        Call::Settle {
-            channel,
-            amount,
-            signature,
-            authorized_by,
-        } => match simulate(world, channel, *amount) {
-            Ok(()) => (
-                invoke(calls::settle(channel, *amount, signature)),
-                *authorized_by,
-            ),
+        Call::Settle { channel, amount, signature, authorized_by } => match simulate(world, channel, *amount) {
+            Ok(()) => (invoke(calls::settle(channel, *amount, signature)), *authorized_by),
             Err(why) => return Prepared::Fails { why },
         },
-        Call::Close {
-            channel,
-            amount,
-            signature,
-            to,
-        } => match simulate(world, channel, *amount) {
+        Call::Close { channel, amount, signature, to } => match simulate(world, channel, *amount) {
             Ok(()) => (invoke(calls::close(channel, *amount, signature)), Some(*to)),
             Err(why) => return Prepared::Fails { why },
         },
         Call::Extend { extend_to, .. } => (
-            OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp {
-                ext: ExtensionPoint::V0,
-                extend_to: *extend_to,
-            }),
+            OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp { ext: ExtensionPoint::V0, extend_to: *extend_to }),
             None,
         ),
     };
@@ -286,29 +222,20 @@ fn prepare(world: &World, request: &Request) -> Prepared {
         seq_num: SequenceNumber(request.sequence),
         cond: Preconditions::V2(PreconditionsV2 {
             time_bounds: None,
-            ledger_bounds: Some(LedgerBounds {
-                min_ledger: 0,
-                max_ledger: request.max_ledger.0,
-            }),
+            ledger_bounds: Some(LedgerBounds { min_ledger: 0, max_ledger: request.max_ledger.0 }),
             min_seq_num: None,
             min_seq_age: 0.into(),
             min_seq_ledger_gap: 0,
             extra_signers: VecM::default(),
         }),
         memo: Memo::None,
-        operations: vec![Operation {
-            source_account: source.map(|account| account.to_muxed()),
-            body,
-        }]
-        .try_into()
-        .unwrap(),
+        operations: vec![Operation { source_account: source.map(|account| account.to_muxed()), body }]
+            .try_into()
+            .unwrap(),
         ext: TransactionExt::V1(SorobanTransactionData {
             ext: SorobanTransactionDataExt::V0,
             resources: SorobanResources {
-                footprint: LedgerFootprint {
-                    read_only,
-                    read_write: VecM::default(),
-                },
+                footprint: LedgerFootprint { read_only, read_write: VecM::default() },
                 instructions: 1,
                 disk_read_bytes: 0,
                 write_bytes: 0,
@@ -316,30 +243,19 @@ fn prepare(world: &World, request: &Request) -> Prepared {
             resource_fee: RESOURCE_FEE,
         }),
     };
-    Prepared::Ready {
-        transaction: Box::new(transaction),
-        resource_fee: Stroops(RESOURCE_FEE),
-    }
+    Prepared::Ready { transaction: Box::new(transaction), resource_fee: Stroops(RESOURCE_FEE) }
 }
 
 fn simulate(world: &World, channel: &ContractId, amount: Amount) -> Result<(), String> {
     if world.faults.broken.contains(channel) {
         return Err("HostError: Error(Contract, #10)".to_owned());
     }
-    let mut state = world
-        .entries()
-        .channels
-        .get(channel)
-        .cloned()
-        .ok_or("no such contract")?;
+    let mut state = world.entries().channels.get(channel).cloned().ok_or("no such contract")?;
     ledger::pay(&mut state, amount.get())
 }
 
 fn invoke(host_function: HostFunction) -> OperationBody {
-    OperationBody::InvokeHostFunction(InvokeHostFunctionOp {
-        host_function,
-        auth: VecM::default(),
-    })
+    OperationBody::InvokeHostFunction(InvokeHostFunctionOp { host_function, auth: VecM::default() })
 }
 
 /// What the network's queue does with an envelope.
@@ -349,11 +265,7 @@ fn take(world: &mut World, envelope: &TransactionEnvelope) -> Result<Sent, Chain
     let TransactionEnvelope::Tx(TransactionV1Envelope { tx, .. }) = envelope else {
         panic!("not a transaction of version 1");
     };
-    assert!(
-        envelope
-            .to_xdr(paychan_channel::xdr::Limits::none())
-            .is_ok()
-    );
+    assert!(envelope.to_xdr(paychan_channel::xdr::Limits::none()).is_ok());
     let hash = tx.hash(SimChain::network().0).unwrap();
     world.note_offer(hash, &decoded);
     let now = world.ledger();
@@ -365,11 +277,7 @@ fn take(world: &mut World, envelope: &TransactionEnvelope) -> Result<Sent, Chain
         world.faults.try_again_later -= 1;
         return Ok(Sent::TryAgainLater);
     }
-    if world
-        .queue
-        .as_ref()
-        .is_some_and(|waiting| waiting.hash == hash)
-    {
+    if world.queue.as_ref().is_some_and(|waiting| waiting.hash == hash) {
         return Ok(Sent::Duplicate);
     }
     if world.queue.is_some() || world.banned.get(&hash).is_some_and(|until| now < *until) {

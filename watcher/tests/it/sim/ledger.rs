@@ -4,12 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use paychan_channel::xdr::{
-    HostFunction, Int128Parts, LedgerBounds, LedgerKey, OperationBody, Preconditions, ScVal,
-    SorobanTransactionData, TransactionEnvelope, TransactionExt,
+    HostFunction, Int128Parts, LedgerBounds, LedgerKey, OperationBody, Preconditions, ScVal, SorobanTransactionData,
+    TransactionEnvelope, TransactionExt,
 };
-use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, ContractId, Ledger, Stroops, keys,
-};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledger, Stroops, keys};
 use paychan_watcher::chain::Found;
 use paychan_watcher::clock::ManualClock;
 
@@ -70,15 +68,8 @@ pub struct Decoded {
 /// What it does.
 #[derive(Debug, Clone)]
 pub enum Act {
-    Pay {
-        channel: ContractId,
-        amount: i128,
-        ends: bool,
-    },
-    Extend {
-        keys: Vec<LedgerKey>,
-        extend_to: u32,
-    },
+    Pay { channel: ContractId, amount: i128, ends: bool },
+    Extend { keys: Vec<LedgerKey>, extend_to: u32 },
 }
 
 impl World {
@@ -130,12 +121,7 @@ impl World {
     pub fn refund(&mut self, channel: ContractId) {
         let now = self.ledger();
         let state = self.channels.get_mut(&channel).unwrap();
-        assert!(
-            state
-                .close_effective_at
-                .is_some_and(|deadline| now >= deadline.0),
-            "too early for a refund"
-        );
+        assert!(state.close_effective_at.is_some_and(|deadline| now >= deadline.0), "too early for a refund");
         state.balance = Amount::ZERO;
         state.refunded = true;
     }
@@ -145,8 +131,7 @@ impl World {
         self.clock.advance(LEDGER);
         if let Some(mut waiting) = self.queue.take() {
             let transaction = &waiting.transaction;
-            let fits =
-                now < transaction.max_ledger && transaction.sequence == self.lane_sequence + 1;
+            let fits = now < transaction.max_ledger && transaction.sequence == self.lane_sequence + 1;
             if fits && transaction.inclusion >= self.faults.market {
                 self.include(waiting.hash, waiting.transaction, now);
             } else if fits && waiting.waited < QUEUE_AGE {
@@ -163,21 +148,13 @@ impl World {
         self.lane_sequence = transaction.sequence;
         self.lane_balance -= transaction.fee;
         let failed = self.execute(&transaction, now).err();
-        let found = Found::Included {
-            ledger: Ledger(now),
-            fee_charged: Stroops(transaction.fee),
-            failed,
-        };
+        let found = Found::Included { ledger: Ledger(now), fee_charged: Stroops(transaction.fee), failed };
         self.results.insert(hash, found);
     }
 
     fn execute(&mut self, transaction: &Decoded, now: u32) -> Result<(), String> {
         match &transaction.act {
-            Act::Pay {
-                channel,
-                amount,
-                ends,
-            } => {
+            Act::Pay { channel, amount, ends } => {
                 let state = self.channels.get_mut(channel).ok_or("no such channel")?;
                 if *ends || self.faults.settle_needs_recipient {
                     let Address::Account(to) = state.to else {
@@ -201,14 +178,8 @@ impl World {
                     for (key, life) in [
                         (keys::instance(&state.channel), &mut state.lives.instance),
                         (keys::code(&state.wasm_hash), &mut state.lives.code),
-                        (
-                            keys::token_balance(&state.token, &holder),
-                            &mut state.lives.token_balance,
-                        ),
-                        (
-                            keys::instance(&state.token),
-                            &mut state.lives.token_instance,
-                        ),
+                        (keys::token_balance(&state.token, &holder), &mut state.lives.token_balance),
+                        (keys::instance(&state.token), &mut state.lives.token_instance),
                     ] {
                         if keys.contains(&key) && life.is_some_and(|until| until < to) {
                             *life = Some(to);
@@ -237,10 +208,7 @@ impl World {
 
     /// The newest ledger that the endpoint shows.
     pub fn visible(&self) -> &Snapshot {
-        let top = self
-            .faults
-            .frozen_at
-            .unwrap_or(self.ledger() - self.faults.lag.min(self.ledger() - FIRST));
+        let top = self.faults.frozen_at.unwrap_or(self.ledger() - self.faults.lag.min(self.ledger() - FIRST));
         &self.history[usize::try_from(top - FIRST).unwrap()]
     }
 
@@ -252,11 +220,7 @@ impl World {
 
     /// Takes an offered transaction into the queue.
     pub(super) fn enqueue(&mut self, hash: [u8; 32], transaction: Decoded) {
-        self.queue = Some(Waiting {
-            hash,
-            transaction,
-            waited: 0,
-        });
+        self.queue = Some(Waiting { hash, transaction, waited: 0 });
     }
 
     /// Writes down an offer, and whether another transaction of the lane could still be pending.
@@ -323,21 +287,15 @@ pub fn decode(envelope: &TransactionEnvelope) -> Decoded {
     let Some(LedgerBounds { max_ledger, .. }) = conditions.ledger_bounds else {
         panic!("no ledger bounds: {conditions:?}");
     };
-    let TransactionExt::V1(SorobanTransactionData {
-        resource_fee,
-        resources,
-        ..
-    }) = &transaction.ext
-    else {
+    let TransactionExt::V1(SorobanTransactionData { resource_fee, resources, .. }) = &transaction.ext else {
         panic!("no resources");
     };
     let operation = &transaction.operations[0];
     let act = match &operation.body {
         OperationBody::InvokeHostFunction(invoke) => pays(&invoke.host_function),
-        OperationBody::ExtendFootprintTtl(extend) => Act::Extend {
-            keys: resources.footprint.read_only.to_vec(),
-            extend_to: extend.extend_to,
-        },
+        OperationBody::ExtendFootprintTtl(extend) => {
+            Act::Extend { keys: resources.footprint.read_only.to_vec(), extend_to: extend.extend_to }
+        }
         other => panic!("an operation that a watcher has no use for: {other:?}"),
     };
     Decoded {

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Layout, Ledger, Lives,
-    NetworkId, SacAsset, Stroops, TokenKind, WasmHash,
+    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Layout, Ledger, Lives, NetworkId, SacAsset,
+    Stroops, TokenKind, WasmHash,
 };
 use paychan_watcher::clock::ManualClock;
 use tokio::sync::Notify;
@@ -91,10 +91,7 @@ pub struct SimChain {
 impl SimChain {
     /// A network with one fee account of 100 XLM.
     pub fn new(lane: AccountId) -> Self {
-        Self {
-            world: Arc::new(Mutex::new(World::new(lane))),
-            hung: Arc::new(Notify::new()),
-        }
+        Self { world: Arc::new(Mutex::new(World::new(lane))), hung: Arc::new(Notify::new()) }
     }
 
     pub fn network() -> NetworkId {
@@ -139,23 +136,14 @@ impl SimChain {
 }
 
 /// An open channel with this deposit, as our contract stores it.
-pub fn channel(
-    number: u8,
-    to: Address,
-    key: &CommitmentKey,
-    deposit: i128,
-    waiting: u32,
-) -> ChannelState {
+pub fn channel(number: u8, to: Address, key: &CommitmentKey, deposit: i128, waiting: u32) -> ChannelState {
     let far = Ledger(FIRST + 2_000_000);
     ChannelState {
         channel: ContractId([number; 32]),
         layout: Layout::Paychan,
         wasm_hash: CODE,
         token: TOKEN,
-        token_kind: TokenKind::Asset(SacAsset::Asset {
-            code: "USDC".to_owned(),
-            issuer: AccountId([3; 32]),
-        }),
+        token_kind: TokenKind::Asset(SacAsset::Asset { code: "USDC".to_owned(), issuer: AccountId([3; 32]) }),
         from: Address::Account(AccountId([4; 32])),
         to,
         commitment_key: key.to_bytes(),

@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use paychan_channel::Amount;
-use paychan_watcher::store::{
-    AcceptError, Accepted, AdmitAnswer, Gate, Held, Options, Refusal, Store, StoreError,
-};
+use paychan_watcher::store::{AcceptError, Accepted, AdmitAnswer, Gate, Held, Options, Refusal, Store, StoreError};
 
 use super::{Funder, Open, accept, amount, highest, id, network, open, refusal, small};
 
@@ -15,14 +13,8 @@ async fn what_was_acknowledged_is_there_after_a_restart_whole() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (Funder::number(1), Funder::number(2));
     let store = open(dir.path(), Options::default());
-    assert_eq!(
-        store.admit(one.admission()).await,
-        Ok(AdmitAnswer::Admitted)
-    );
-    assert_eq!(
-        store.admit(two.admission()).await,
-        Ok(AdmitAnswer::Admitted)
-    );
+    assert_eq!(store.admit(one.admission()).await, Ok(AdmitAnswer::Admitted));
+    assert_eq!(store.admit(two.admission()).await, Ok(AdmitAnswer::Admitted));
     accept(&store, &one, 5, "a").await;
     accept(&store, &one, 9, "b").await;
     accept(&store, &two, i128::MAX, "a").await;
@@ -48,9 +40,7 @@ async fn a_channel_is_admitted_once_and_keeps_what_it_holds() {
     store.admit(one.admission()).await.unwrap();
     accept(&store, &one, 7, "a").await;
     let again = store.admit(one.admission()).await.unwrap();
-    assert!(
-        matches!(again, AdmitAnswer::AlreadyAdmitted(held) if held.highest_amount() == amount(7))
-    );
+    assert!(matches!(again, AdmitAnswer::AlreadyAdmitted(held) if held.highest_amount() == amount(7)));
     assert_eq!(highest(&store, &one), 7);
 }
 
@@ -62,12 +52,7 @@ async fn the_same_id_gets_the_same_answer_even_when_higher_ones_came_since() {
     store.admit(one.admission()).await.unwrap();
     accept(&store, &one, 5, "a").await;
     accept(&store, &one, 9, "b").await;
-    let replay = |units| {
-        Ok(Accepted {
-            highest: amount(units),
-            replay: true,
-        })
-    };
+    let replay = |units| Ok(Accepted { highest: amount(units), replay: true });
     assert_eq!(store.accept(one.offer(5, "a")).await, replay(5));
     assert_eq!(store.accept(one.offer(9, "b")).await, replay(9));
     store.shutdown().await.unwrap();
@@ -85,38 +70,19 @@ async fn each_wrong_offer_is_refused_with_what_is_held() {
     store.admit(one.admission()).await.unwrap();
     assert_eq!(
         refusal(&store, &one, 0, "zero").await,
-        AcceptError::NotHigher {
-            offered: Amount::ZERO,
-            highest: Amount::ZERO
-        }
+        AcceptError::NotHigher { offered: Amount::ZERO, highest: Amount::ZERO }
     );
     accept(&store, &one, 5, "a").await;
     accept(&store, &one, 9, "b").await;
-    assert_eq!(
-        refusal(&store, &one, 9, "c").await,
-        AcceptError::AlreadyHeld { highest: amount(9) }
-    );
-    assert_eq!(
-        refusal(&store, &one, 8, "c").await,
-        AcceptError::NotHigher {
-            offered: amount(8),
-            highest: amount(9)
-        }
-    );
+    assert_eq!(refusal(&store, &one, 9, "c").await, AcceptError::AlreadyHeld { highest: amount(9) });
+    assert_eq!(refusal(&store, &one, 8, "c").await, AcceptError::NotHigher { offered: amount(8), highest: amount(9) });
     for units in [4, 9, 12] {
         assert_eq!(
             refusal(&store, &one, units, "a").await,
-            AcceptError::RequestIdReused {
-                request_id: id("a"),
-                offered: amount(units),
-                accepted: amount(5)
-            }
+            AcceptError::RequestIdReused { request_id: id("a"), offered: amount(units), accepted: amount(5) }
         );
     }
-    assert_eq!(
-        refusal(&store, &two, 1, "a").await,
-        AcceptError::UnknownChannel(two.channel)
-    );
+    assert_eq!(refusal(&store, &two, 1, "a").await, AcceptError::UnknownChannel(two.channel));
     // An id belongs to its channel.
     store.admit(two.admission()).await.unwrap();
     accept(&store, &two, 1, "a").await;
@@ -128,10 +94,7 @@ async fn a_fence_refuses_all_that_is_new_and_answers_what_was_answered_before() 
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), Options::default());
-    assert_eq!(
-        store.fence(one.channel).await,
-        Err(StoreError::UnknownChannel(one.channel))
-    );
+    assert_eq!(store.fence(one.channel).await, Err(StoreError::UnknownChannel(one.channel)));
     store.admit(one.admission()).await.unwrap();
     accept(&store, &one, 5, "a").await;
     let fenced = store.fence(one.channel).await.unwrap().unwrap();
@@ -143,10 +106,7 @@ async fn a_fence_refuses_all_that_is_new_and_answers_what_was_answered_before() 
 
     let store = open(dir.path(), Options::default());
     assert_eq!(store.held(&one.channel).unwrap().fence, since);
-    assert_eq!(
-        refusal(&store, &one, 6, "b").await,
-        AcceptError::Fenced { highest: amount(5) }
-    );
+    assert_eq!(refusal(&store, &one, 6, "b").await, AcceptError::Fenced { highest: amount(5) });
     assert!(store.accept(one.offer(5, "a")).await.unwrap().replay);
     assert_eq!(highest(&store, &one), 5);
 }
@@ -157,10 +117,7 @@ async fn without_a_gate_nothing_is_taken_and_a_gate_is_asked_about_what_is_new_o
     impl Gate for Shut {
         fn check(&self, held: &Held, offered: Amount) -> Result<(), Refusal> {
             if self.0.load(Ordering::SeqCst) {
-                return Err(Refusal::ExceedsCoverage {
-                    offered,
-                    coverage: held.highest_amount(),
-                });
+                return Err(Refusal::ExceedsCoverage { offered, coverage: held.highest_amount() });
             }
             Ok(())
         }
@@ -169,10 +126,7 @@ async fn without_a_gate_nothing_is_taken_and_a_gate_is_asked_about_what_is_new_o
     let one = Funder::number(1);
     let (store, _) = Store::open(dir.path(), &network(), Options::default()).unwrap();
     store.admit(one.admission()).await.unwrap();
-    assert!(matches!(
-        refusal(&store, &one, 5, "a").await,
-        AcceptError::Refused(Refusal::NotFresh { .. })
-    ));
+    assert!(matches!(refusal(&store, &one, 5, "a").await, AcceptError::Refused(Refusal::NotFresh { .. })));
     let gate = Arc::new(Shut(AtomicBool::new(false)));
     assert!(store.set_gate(gate.clone()).is_ok());
     assert!(store.set_gate(Arc::new(Open)).is_err(), "one gate only");
@@ -180,10 +134,7 @@ async fn without_a_gate_nothing_is_taken_and_a_gate_is_asked_about_what_is_new_o
     gate.0.store(true, Ordering::SeqCst);
     assert_eq!(
         refusal(&store, &one, 6, "b").await,
-        AcceptError::Refused(Refusal::ExceedsCoverage {
-            offered: amount(6),
-            coverage: amount(5)
-        })
+        AcceptError::Refused(Refusal::ExceedsCoverage { offered: amount(6), coverage: amount(5) })
     );
     assert!(store.accept(one.offer(5, "a")).await.unwrap().replay);
     gate.0.store(false, Ordering::SeqCst);
@@ -206,10 +157,7 @@ async fn the_last_ids_of_a_channel_are_remembered_and_the_highest_one_for_ever()
     for units in 1..=36 {
         assert_eq!(
             refusal(&store, &one, units, &format!("r{units}")).await,
-            AcceptError::NotHigher {
-                offered: amount(units),
-                highest: amount(40)
-            }
+            AcceptError::NotHigher { offered: amount(units), highest: amount(40) }
         );
     }
     store.shutdown().await.unwrap();
@@ -259,11 +207,7 @@ async fn concurrent_submitters_only_ever_see_amounts_rise_and_the_highest_win() 
         taken.extend(task.await.unwrap());
     }
     let last = SUBMITTERS * EACH;
-    assert_eq!(
-        highest(&store, &one),
-        last,
-        "the highest offer is never refused"
-    );
+    assert_eq!(highest(&store, &one), last, "the highest offer is never refused");
     let held = store.held(&one.channel).unwrap();
     assert_eq!(held.accepted, taken.len() as u64);
     store.shutdown().await.unwrap();
@@ -297,12 +241,7 @@ async fn a_second_opener_is_told_who_is_in_the_way() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), Options::default());
     let second = Store::open(dir.path(), &network(), Options::default()).unwrap_err();
-    assert_eq!(
-        second,
-        StoreError::HeldByAnotherProcess {
-            dir: dir.path().to_path_buf()
-        }
-    );
+    assert_eq!(second, StoreError::HeldByAnotherProcess { dir: dir.path().to_path_buf() });
     assert!(second.to_string().contains(dir.path().to_str().unwrap()));
     store.shutdown().await.unwrap();
     assert!(Store::open(dir.path(), &network(), Options::default()).is_ok());
@@ -316,9 +255,6 @@ async fn a_store_that_was_shut_down_refuses_and_does_not_fail() {
     store.admit(one.admission()).await.unwrap();
     let other = store.clone();
     store.shutdown().await.unwrap();
-    assert_eq!(
-        refusal(&other, &one, 1, "a").await,
-        AcceptError::Store(StoreError::Stopping)
-    );
+    assert_eq!(refusal(&other, &one, 1, "a").await, AcceptError::Store(StoreError::Stopping));
     assert_eq!(other.shutdown().await, Ok(()));
 }

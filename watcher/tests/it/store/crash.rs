@@ -49,11 +49,7 @@ fn what_a_process_acknowledged_before_kill_9_is_there_afterwards() {
 /// Runs the other process and kills it after so many answers; gives every answer that it got out, in order.
 fn killed_after(answers: usize, dir: &Path) -> Vec<(u8, i128)> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--nocapture",
-            "store::crash::what_a_process_acknowledged_before_kill_9_is_there_afterwards",
-        ])
+        .args(["--exact", "--nocapture", "store::crash::what_a_process_acknowledged_before_kill_9_is_there_afterwards"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
         .spawn()
@@ -74,11 +70,7 @@ fn killed_after(answers: usize, dir: &Path) -> Vec<(u8, i128)> {
         }
     }
     let status = child.wait().unwrap();
-    assert!(
-        told.len() >= answers,
-        "the process ended by itself after {} answers: {status}",
-        told.len()
-    );
+    assert!(told.len() >= answers, "the process ended by itself after {} answers: {status}", told.len());
     told
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use paychan_channel::{Ledger, NetworkId, Stroops};
 use paychan_watcher::store::{
-    Damage, DamageKind, Held, Options, Outcome, REPAIR_COMMAND, Recovered, SignedTransaction,
-    Store, StoreError, read_only,
+    Damage, DamageKind, Held, Options, Outcome, REPAIR_COMMAND, Recovered, SignedTransaction, Store, StoreError,
+    read_only,
 };
 
 use super::{Funder, accept, amount, copy_journal, network, open, segments, settlement, small};
@@ -21,10 +21,7 @@ struct Shown {
 fn shown(store: &Store) -> Shown {
     let mut held = store.all_held();
     held.sort_by_key(Held::channel);
-    Shown {
-        held,
-        in_flight: store.in_flight(),
-    }
+    Shown { held, in_flight: store.in_flight() }
 }
 
 /// A store with one segment, and what it showed at each length of the journal: after each acknowledgement.
@@ -52,36 +49,22 @@ async fn sample() -> Sample {
     milestone(&store);
     accept(&store, &one, 5, "a").await;
     milestone(&store);
-    store
-        .record_signed(settlement(1, one.channel, 5))
-        .await
-        .unwrap();
+    store.record_signed(settlement(1, one.channel, 5)).await.unwrap();
     milestone(&store);
     accept(&store, &two, 1_000, "b").await;
     milestone(&store);
-    let outcome = Outcome::Confirmed {
-        ledger: Ledger(2_002),
-        fee_charged: Stroops(3),
-    };
+    let outcome = Outcome::Confirmed { ledger: Ledger(2_002), fee_charged: Stroops(3) };
     store.record_outcome([1; 32], outcome).await.unwrap();
     milestone(&store);
     store.fence(two.channel).await.unwrap();
     milestone(&store);
-    store
-        .confirm_rollback(one.channel, amount(3))
-        .await
-        .unwrap();
+    store.confirm_rollback(one.channel, amount(3)).await.unwrap();
     milestone(&store);
     accept(&store, &one, 7, "c").await;
     milestone(&store);
     store.shutdown().await.unwrap();
     let bytes = fs::read(&file).unwrap();
-    Sample {
-        dir,
-        file,
-        bytes,
-        milestones,
-    }
+    Sample { dir, file, bytes, milestones }
 }
 
 impl Sample {
@@ -116,11 +99,7 @@ async fn cut_at_any_byte_the_journal_gives_all_that_was_acknowledged_before_that
     let header = sample.milestones[0].0;
     let (last_three, _) = sample.milestones[sample.milestones.len() - 4];
     for cut in header..=sample.bytes.len() {
-        let (whole, expected) = sample
-            .milestones
-            .iter()
-            .rfind(|(length, _)| *length <= cut)
-            .unwrap();
+        let (whole, expected) = sample.milestones.iter().rfind(|(length, _)| *length <= cut).unwrap();
         let dir = sample.journal(&sample.bytes[..cut]);
         let looked = read_only(dir.path()).unwrap();
         assert_eq!(looked.channels, expected.held, "cut at byte {cut}");
@@ -173,17 +152,10 @@ async fn a_cut_that_takes_what_the_index_has_seen_is_refused_for_that_was_acknow
         fs::write(file, &sample.bytes[..cut]).unwrap();
         assert_eq!(
             refused(sample.dir.path()).what,
-            DamageKind::BehindIndex {
-                journal: 8,
-                index: 9
-            },
+            DamageKind::BehindIndex { journal: 8, index: 9 },
             "cut at byte {cut}"
         );
-        assert_eq!(
-            fs::read(file).unwrap(),
-            sample.bytes[..cut],
-            "nothing was changed"
-        );
+        assert_eq!(fs::read(file).unwrap(), sample.bytes[..cut], "nothing was changed");
     }
 }
 
@@ -218,11 +190,8 @@ async fn any_flipped_byte_is_refused_and_the_journal_is_left_as_it_is() {
             if mask == 0xff && (at >= before_last || at % 8 == 0) {
                 let dir = sample.journal(&bytes);
                 match start(dir.path()) {
-                    Err(
-                        StoreError::Damaged(_)
-                        | StoreError::NewerVersion { .. }
-                        | StoreError::WrongNetwork { .. },
-                    ) => {}
+                    Err(StoreError::Damaged(_) | StoreError::NewerVersion { .. } | StoreError::WrongNetwork { .. }) => {
+                    }
                     Err(other) => panic!("byte {at}: {other}"),
                     Ok((store, _)) => assert_eq!(shown(&store), *full, "byte {at}"),
                 }
@@ -255,25 +224,15 @@ async fn zeros_at_the_end_are_a_torn_write_and_anything_else_is_damage() {
 #[tokio::test]
 async fn a_record_taken_out_of_the_middle_or_put_twice_is_refused() {
     let sample = sample().await;
-    let ends: Vec<usize> = sample
-        .milestones
-        .iter()
-        .map(|(length, _)| *length)
-        .collect();
+    let ends: Vec<usize> = sample.milestones.iter().map(|(length, _)| *length).collect();
     for pair in ends.windows(2).take(ends.len() - 2) {
         let (from, to) = (pair[0], pair[1]);
         let without = [&sample.bytes[..from], &sample.bytes[to..]].concat();
         let damage = refused(sample.journal(&without).path());
-        assert!(
-            matches!(damage.what, DamageKind::Sequence { .. }),
-            "{damage}"
-        );
+        assert!(matches!(damage.what, DamageKind::Sequence { .. }), "{damage}");
         let twice = [&sample.bytes[..to], &sample.bytes[from..]].concat();
         let damage = refused(sample.journal(&twice).path());
-        assert!(
-            matches!(damage.what, DamageKind::Sequence { .. }),
-            "{damage}"
-        );
+        assert!(matches!(damage.what, DamageKind::Sequence { .. }), "{damage}");
     }
 }
 
@@ -281,10 +240,7 @@ async fn a_record_taken_out_of_the_middle_or_put_twice_is_refused() {
 async fn many_segments() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
-    let options = Options {
-        compact_after_bytes: u64::MAX,
-        ..small()
-    };
+    let options = Options { compact_after_bytes: u64::MAX, ..small() };
     let store = open(dir.path(), options);
     store.admit(one.admission()).await.unwrap();
     for units in 1..=17 {
@@ -308,10 +264,7 @@ async fn a_cut_in_a_segment_that_is_not_the_last_is_refused_at_every_byte() {
         let dir = tempfile::tempdir().unwrap();
         copy_journal(original.path(), dir.path());
         fs::write(dir.path().join("journal").join(name), &bytes[..cut]).unwrap();
-        assert!(
-            matches!(read_only(dir.path()), Err(StoreError::Damaged(_))),
-            "cut at byte {cut}"
-        );
+        assert!(matches!(read_only(dir.path()), Err(StoreError::Damaged(_))), "cut at byte {cut}");
         if cut % 16 == 0 {
             refused(dir.path());
         }
@@ -327,18 +280,12 @@ async fn a_missing_segment_is_refused() {
         copy_journal(original.path(), dir.path());
         fs::remove_file(&segments(dir.path())[missing]).unwrap();
         let damage = refused(dir.path());
-        assert!(
-            matches!(damage.what, DamageKind::Sequence { .. }),
-            "{damage}"
-        );
+        assert!(matches!(damage.what, DamageKind::Sequence { .. }), "{damage}");
     }
     // Only the index knows that there was a last one.
     fs::remove_file(&segments(original.path())[count - 1]).unwrap();
     let damage = refused(original.path());
-    assert!(
-        matches!(damage.what, DamageKind::BehindIndex { .. }),
-        "{damage}"
-    );
+    assert!(matches!(damage.what, DamageKind::BehindIndex { .. }), "{damage}");
 }
 
 #[tokio::test]
@@ -348,10 +295,7 @@ async fn a_refusal_names_the_segment_the_byte_and_the_repair_command() {
     let (at, _) = sample.milestones[3];
     bytes[at + 40] ^= 1;
     let damage = refused(sample.journal(&bytes).path());
-    assert_eq!(
-        damage.segment,
-        sample.file.file_name().unwrap().to_str().unwrap()
-    );
+    assert_eq!(damage.segment, sample.file.file_name().unwrap().to_str().unwrap());
     assert_eq!(damage.offset, at as u64);
     assert!(damage.to_string().contains(REPAIR_COMMAND));
     assert!(damage.to_string().contains(&damage.segment));
@@ -364,13 +308,7 @@ async fn a_journal_of_another_network_is_refused() {
     assert_eq!(
         Store::open(sample.dir.path(), &other, Options::default()).unwrap_err(),
         StoreError::WrongNetwork {
-            segment: sample
-                .file
-                .file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned(),
+            segment: sample.file.file_name().unwrap().to_str().unwrap().to_owned(),
             found: network(),
             expected: other,
         }

@@ -103,29 +103,16 @@ impl Disk {
             .iter()
             .map(|file| {
                 let content = file.after(loss);
-                File {
-                    durable: content.clone(),
-                    content,
-                }
+                File { durable: content.clone(), content }
             })
             .collect();
-        Disk(Arc::new(Mutex::new(Inner {
-            files,
-            durable_names: names.clone(),
-            names,
-            ..Inner::default()
-        })))
+        Disk(Arc::new(Mutex::new(Inner { files, durable_names: names.clone(), names, ..Inner::default() })))
     }
 }
 
 impl File {
     fn after(&self, loss: Loss) -> Vec<u8> {
-        let common = self
-            .content
-            .iter()
-            .zip(&self.durable)
-            .take_while(|(new, old)| new == old)
-            .count();
+        let common = self.content.iter().zip(&self.durable).take_while(|(new, old)| new == old).count();
         // A cut of the file that was not made durable: either length.
         if common < self.durable.len() {
             return match loss {
@@ -137,9 +124,7 @@ impl File {
         let kept = match loss {
             Loss::All => 0,
             Loss::None | Loss::Kill => fresh,
-            Loss::Part { thousandths, .. } | Loss::Zeros { thousandths, .. } => {
-                fresh * thousandths / 1_000
-            }
+            Loss::Part { thousandths, .. } | Loss::Zeros { thousandths, .. } => fresh * thousandths / 1_000,
         };
         let mut after = self.content[..common + kept].to_vec();
         if matches!(loss, Loss::Zeros { .. }) {
@@ -188,10 +173,7 @@ impl Inner {
     }
 
     fn file(&self, name: &str) -> io::Result<usize> {
-        self.names
-            .get(name)
-            .copied()
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        self.names.get(name).copied().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
     fn current(&mut self) -> &mut File {
@@ -225,9 +207,7 @@ impl Journal for Disk {
         let mut inner = self.inner();
         inner.step()?;
         let file = inner.file(name)?;
-        inner.files[file]
-            .content
-            .truncate(usize::try_from(length).unwrap());
+        inner.files[file].content.truncate(usize::try_from(length).unwrap());
         inner.current = Some(file);
         Ok(())
     }

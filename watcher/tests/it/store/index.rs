@@ -48,10 +48,7 @@ fn largest_file(dir: &Path) -> std::path::PathBuf {
 async fn a_sound_index_is_only_brought_up() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
-    assert_eq!(
-        sound(dir.path()).await.index,
-        IndexStart::CaughtUp { records: 0 }
-    );
+    assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 0 });
 }
 
 #[tokio::test]
@@ -80,10 +77,7 @@ async fn an_old_index_is_brought_up() {
     store.shutdown().await.unwrap();
     fs::remove_dir_all(dir.path().join("db")).unwrap();
     copy_dir(old.path(), &dir.path().join("db"));
-    assert_eq!(
-        sound(dir.path()).await.index,
-        IndexStart::CaughtUp { records: 19 }
-    );
+    assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 19 });
 }
 
 #[tokio::test]
@@ -94,10 +88,7 @@ async fn an_index_that_was_cut_or_overwritten_costs_nothing_but_the_time_to_buil
     for part in 0..8 {
         let dir = tempfile::tempdir().unwrap();
         copy_dir(original.path(), dir.path());
-        let file = fs::File::options()
-            .write(true)
-            .open(largest_file(dir.path()))
-            .unwrap();
+        let file = fs::File::options().write(true).open(largest_file(dir.path())).unwrap();
         file.set_len(length * part / 8).unwrap();
         sound(dir.path()).await;
     }
@@ -119,10 +110,7 @@ async fn an_index_that_was_cut_or_overwritten_costs_nothing_but_the_time_to_buil
 async fn a_snapshot_that_sled_did_not_finish_is_moved_aside_with_the_index() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
-    let leftover = dir
-        .path()
-        .join("db")
-        .join("snap.0000000000000123.generating");
+    let leftover = dir.path().join("db").join("snap.0000000000000123.generating");
     fs::write(&leftover, [1, 2, 3]).unwrap();
     let recovered = sound(dir.path()).await;
     let IndexStart::Built { why, aside } = recovered.index else {

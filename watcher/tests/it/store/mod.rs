@@ -16,12 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use paychan_channel::{
-    AccountId, Address, Amount, Commitment, CommitmentSecret, ContractId, Layout, Ledger,
-    NetworkId, Signature, Stroops, WasmHash,
+    AccountId, Address, Amount, Commitment, CommitmentSecret, ContractId, Layout, Ledger, NetworkId, Signature,
+    Stroops, WasmHash,
 };
 use paychan_watcher::store::{
-    AcceptError, Accepted, Admission, Gate, Held, Offer, Options, Purpose, Refusal, RequestId,
-    SignedTransaction, Store,
+    AcceptError, Accepted, Admission, Gate, Held, Offer, Options, Purpose, Refusal, RequestId, SignedTransaction, Store,
 };
 
 /// The network of all these stores.
@@ -66,21 +65,12 @@ impl Funder {
     }
 
     pub(crate) fn sign(&self, units: i128) -> Signature {
-        let commitment = Commitment {
-            network: network(),
-            channel: self.channel,
-            amount: amount(units),
-        };
+        let commitment = Commitment { network: network(), channel: self.channel, amount: amount(units) };
         commitment.sign(&self.secret)
     }
 
     pub(crate) fn offer(&self, units: i128, request_id: &str) -> Offer {
-        Offer {
-            channel: self.channel,
-            amount: amount(units),
-            signature: self.sign(units),
-            request_id: id(request_id),
-        }
+        Offer { channel: self.channel, amount: amount(units), signature: self.sign(units), request_id: id(request_id) }
     }
 }
 
@@ -95,12 +85,7 @@ impl Gate for Open {
 
 /// Small segments, so that a few records already make new ones and checkpoints.
 pub(crate) fn small() -> Options {
-    Options {
-        segment_bytes: 700,
-        compact_after_bytes: 1_500,
-        remembered_requests: 4,
-        ..Options::default()
-    }
+    Options { segment_bytes: 700, compact_after_bytes: 1_500, remembered_requests: 4, ..Options::default() }
 }
 
 pub(crate) fn open(dir: &Path, options: Options) -> Store {
@@ -113,42 +98,24 @@ pub(crate) fn open(dir: &Path, options: Options) -> Store {
 pub(crate) async fn accept(store: &Store, funder: &Funder, units: i128, request_id: &str) {
     assert_eq!(
         store.accept(funder.offer(units, request_id)).await,
-        Ok(Accepted {
-            highest: amount(units),
-            replay: false
-        }),
+        Ok(Accepted { highest: amount(units), replay: false }),
         "{units} under {request_id}"
     );
 }
 
-pub(crate) async fn refusal(
-    store: &Store,
-    funder: &Funder,
-    units: i128,
-    request_id: &str,
-) -> AcceptError {
-    store
-        .accept(funder.offer(units, request_id))
-        .await
-        .expect_err("this offer should be refused")
+pub(crate) async fn refusal(store: &Store, funder: &Funder, units: i128, request_id: &str) -> AcceptError {
+    store.accept(funder.offer(units, request_id)).await.expect_err("this offer should be refused")
 }
 
 pub(crate) fn highest(store: &Store, funder: &Funder) -> i128 {
-    store
-        .held(&funder.channel)
-        .expect("the channel is admitted")
-        .highest_amount()
-        .get()
+    store.held(&funder.channel).expect("the channel is admitted").highest_amount().get()
 }
 
 pub(crate) fn settlement(number: u8, channel: ContractId, units: i128) -> SignedTransaction {
     SignedTransaction {
         hash: [number; 32],
         lane: AccountId([210; 32]),
-        purpose: Purpose::Settle {
-            channel,
-            amount: amount(units),
-        },
+        purpose: Purpose::Settle { channel, amount: amount(units) },
         envelope: vec![number; 40],
         sequence: i64::from(number),
         signed_at: Ledger(2_000),
@@ -159,10 +126,7 @@ pub(crate) fn settlement(number: u8, channel: ContractId, units: i128) -> Signed
 
 /// The journal's files under a store's directory, in order.
 pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<_> = fs::read_dir(dir.join("journal"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut found: Vec<_> = fs::read_dir(dir.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.sort();
     found
 }

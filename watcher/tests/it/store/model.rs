@@ -32,10 +32,8 @@ fn losses() -> impl Strategy<Value = Loss> {
         Just(Loss::Kill),
         Just(Loss::All),
         Just(Loss::None),
-        (0..1_000_usize, any::<u32>())
-            .prop_map(|(thousandths, names)| Loss::Part { thousandths, names }),
-        (0..1_000_usize, any::<u32>())
-            .prop_map(|(thousandths, names)| Loss::Zeros { thousandths, names }),
+        (0..1_000_usize, any::<u32>()).prop_map(|(thousandths, names)| Loss::Part { thousandths, names }),
+        (0..1_000_usize, any::<u32>()).prop_map(|(thousandths, names)| Loss::Zeros { thousandths, names }),
     ]
 }
 
@@ -91,11 +89,7 @@ impl Model {
             Op::Sign(number, hash) => {
                 if !self.channels.contains_key(number) {
                     // The hash is asked for first: what is in flight is written already.
-                    return if self.in_flight.contains(hash) {
-                        Said::Done
-                    } else {
-                        Said::Unknown
-                    };
+                    return if self.in_flight.contains(hash) { Said::Done } else { Said::Unknown };
                 }
                 if !self.in_flight.contains(hash) {
                     self.in_flight.push(*hash);
@@ -135,31 +129,22 @@ impl Model {
         let remembered = channel.accepted.iter().rev().take(4);
         let used = remembered.clone().find(|(_, id)| *id == request);
         match used {
-            Some((was, _)) if *was == units => Said::Accepted(Accepted {
-                highest: amount(units),
-                replay: true,
-            }),
+            Some((was, _)) if *was == units => Said::Accepted(Accepted { highest: amount(units), replay: true }),
             Some((was, _)) => Said::Refused(AcceptError::RequestIdReused {
                 request_id: id(&format!("r{request}")),
                 offered: amount(units),
                 accepted: amount(*was),
             }),
-            None if units == highest && units > 0 => Said::Refused(AcceptError::AlreadyHeld {
-                highest: amount(highest),
-            }),
-            None if channel.fenced => Said::Refused(AcceptError::Fenced {
-                highest: amount(highest),
-            }),
-            None if units <= highest => Said::Refused(AcceptError::NotHigher {
-                offered: amount(units),
-                highest: amount(highest),
-            }),
+            None if units == highest && units > 0 => {
+                Said::Refused(AcceptError::AlreadyHeld { highest: amount(highest) })
+            }
+            None if channel.fenced => Said::Refused(AcceptError::Fenced { highest: amount(highest) }),
+            None if units <= highest => {
+                Said::Refused(AcceptError::NotHigher { offered: amount(units), highest: amount(highest) })
+            }
             None => {
                 channel.accepted.push((units, request));
-                Said::Accepted(Accepted {
-                    highest: amount(units),
-                    replay: false,
-                })
+                Said::Accepted(Accepted { highest: amount(units), replay: false })
             }
         }
     }
@@ -170,12 +155,7 @@ impl Model {
             .all_held()
             .into_iter()
             .map(|held| {
-                let seen = (
-                    held.accepted,
-                    held.highest_amount(),
-                    held.fence.is_some(),
-                    held.rollback_confirmed,
-                );
+                let seen = (held.accepted, held.highest_amount(), held.fence.is_some(), held.rollback_confirmed);
                 (held.channel().0[0], seen)
             })
             .collect()
@@ -187,12 +167,8 @@ impl Model {
             .iter()
             .map(|(number, channel)| {
                 let highest = channel.accepted.last().map_or(0, |(units, _)| *units);
-                let seen = (
-                    channel.accepted.len() as u64,
-                    amount(highest),
-                    channel.fenced,
-                    channel.rollback.map(amount),
-                );
+                let seen =
+                    (channel.accepted.len() as u64, amount(highest), channel.fenced, channel.rollback.map(amount));
                 (*number, seen)
             })
             .collect();

@@ -50,9 +50,7 @@ async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
         }
         if round % 3 == 0 {
             let number = u8::try_from(round).unwrap();
-            store
-                .record_signed(settlement(number, funders[0].channel, round))
-                .await?;
+            store.record_signed(settlement(number, funders[0].channel, round)).await?;
             told.signed.push(number);
             if round % 2 == 0 {
                 let expired = Outcome::Expired { at: Ledger(1) };
@@ -69,9 +67,7 @@ async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
             }
             store.fence(funders[2].channel).await?;
             told.fenced = Some(70);
-            store
-                .confirm_rollback(funders[2].channel, amount(90))
-                .await?;
+            store.confirm_rollback(funders[2].channel, amount(90)).await?;
             told.rollback = true;
         }
     }
@@ -124,11 +120,7 @@ async fn check(store: &Store, told: &Told, when: &str) {
     }
     // The last ids are remembered, and what is asked again is answered as before.
     for number in 0..3_u8 {
-        let mut last: Vec<_> = told
-            .accepted
-            .iter()
-            .filter(|(channel, _, _)| *channel == number)
-            .collect();
+        let mut last: Vec<_> = told.accepted.iter().filter(|(channel, _, _)| *channel == number).collect();
         // One more than was told may have been written: it takes one place of the four.
         last = last.split_off(last.len().saturating_sub(3));
         for (_, units, request_id) in last {
@@ -136,10 +128,7 @@ async fn check(store: &Store, told: &Told, when: &str) {
             offer.request_id = id(request_id);
             assert_eq!(
                 store.accept(offer).await,
-                Ok(Accepted {
-                    highest: amount(*units),
-                    replay: true
-                }),
+                Ok(Accepted { highest: amount(*units), replay: true }),
                 "{when}: {request_id} on channel {number}"
             );
         }
@@ -149,12 +138,7 @@ async fn check(store: &Store, told: &Told, when: &str) {
 fn losses(step: usize) -> [Loss; 4] {
     let names = u32::try_from(step).unwrap().wrapping_mul(0x9e37_79b9);
     let thousandths = (step * 379) % 1_000;
-    [
-        Loss::All,
-        Loss::None,
-        Loss::Part { thousandths, names },
-        Loss::Zeros { thousandths, names },
-    ]
+    [Loss::All, Loss::None, Loss::Part { thousandths, names }, Loss::Zeros { thousandths, names }]
 }
 
 /// Lives on a new disk until the power is cut before `step`. `None` when the store was done before that.
@@ -222,13 +206,11 @@ async fn a_second_power_cut_while_starting_loses_nothing_either() {
                 Err(_) => false,
             };
             for loss in [Loss::All, losses(step + second_step)[2]] {
-                let when = format!(
-                    "cut before step {step}, {first:?}, then before step {second_step} of the start, {loss:?}"
-                );
+                let when =
+                    format!("cut before step {step}, {first:?}, then before step {second_step} of the start, {loss:?}");
                 let _ = fs::remove_dir_all(dir.path().join("db"));
                 let again = disk.after(loss);
-                let store =
-                    begin(dir.path(), &again).unwrap_or_else(|error| panic!("{when}: {error}"));
+                let store = begin(dir.path(), &again).unwrap_or_else(|error| panic!("{when}: {error}"));
                 check(&store, &told, &when).await;
                 store.shutdown().await.unwrap();
             }
@@ -279,14 +261,7 @@ async fn a_failed_sync_ends_the_store_and_every_clone_hears_of_it() {
     assert!(matches!(failed(&error), StoreError::Failed(_)), "{error}");
     assert!(error.to_string().contains("the power is out"), "{error}");
     assert_eq!(failed(&error), store.failed().await);
-    assert_eq!(
-        store.held(&one.channel).unwrap().highest,
-        None,
-        "what is not durable is not shown"
-    );
-    assert!(matches!(
-        other.fence(one.channel).await,
-        Err(StoreError::Failed(_))
-    ));
+    assert_eq!(store.held(&one.channel).unwrap().highest, None, "what is not durable is not shown");
+    assert!(matches!(other.fence(one.channel).await, Err(StoreError::Failed(_))));
     assert!(matches!(other.shutdown().await, Err(StoreError::Failed(_))));
 }

@@ -62,10 +62,7 @@ async fn a_sound_journal_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let before = fs::read(&segments(dir.path())[0]).unwrap();
-    assert_eq!(
-        repair(dir.path(), &network(), &Options::default()),
-        Ok(RepairReport::Sound)
-    );
+    assert_eq!(repair(dir.path(), &network(), &Options::default()), Ok(RepairReport::Sound));
     assert_eq!(segments(dir.path()).len(), 1);
     assert_eq!(fs::read(&segments(dir.path())[0]).unwrap(), before);
 }
@@ -106,10 +103,7 @@ async fn a_lost_highest_commitment_is_named_as_uncertain_when_no_index_bears_wit
     refused(dir.path());
     let report = repaired(dir.path());
     assert_eq!(report.gaps[0].until, None);
-    assert_eq!(
-        report.uncertain,
-        [(one().channel, amount(6)), (two().channel, amount(60))]
-    );
+    assert_eq!(report.uncertain, [(one().channel, amount(6)), (two().channel, amount(60))]);
     let text = RepairReport::Repaired(Box::new(report)).to_string();
     assert!(text.contains(&one().channel.to_string()), "{text}");
     let store = open(dir.path(), Options::default());
@@ -178,10 +172,7 @@ async fn a_journal_that_is_gone_is_restored_from_the_index() {
     fs::remove_file(&segments(dir.path())[0]).unwrap();
     refused(dir.path());
     let report = repaired(dir.path());
-    assert_eq!(
-        (report.gaps[0].until, report.gaps[0].restored),
-        (Some(8), 7)
-    );
+    assert_eq!((report.gaps[0].until, report.gaps[0].restored), (Some(8), 7));
     assert_eq!((report.uncertain, report.not_admitted), (vec![], vec![]));
     let store = open(dir.path(), Options::default());
     assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
@@ -201,9 +192,7 @@ async fn with_its_index_any_flipped_byte_of_a_journal_costs_nothing() {
     store.shutdown().await.unwrap();
     let count = segments(original.path()).len();
     for segment in 0..count {
-        let length = fs::metadata(&segments(original.path())[segment])
-            .unwrap()
-            .len();
+        let length = fs::metadata(&segments(original.path())[segment]).unwrap().len();
         for at in (0..length).step_by(61) {
             let dir = tempfile::tempdir().unwrap();
             super::copy_dir(original.path(), dir.path());
@@ -213,11 +202,7 @@ async fn with_its_index_any_flipped_byte_of_a_journal_costs_nothing() {
             fs::write(file, &bytes).unwrap();
             refused(dir.path());
             let report = repaired(dir.path());
-            assert_eq!(
-                report.uncertain,
-                [],
-                "segment {segment}, byte {at}: {report}"
-            );
+            assert_eq!(report.uncertain, [], "segment {segment}, byte {at}: {report}");
             assert_eq!(report.not_admitted, [], "segment {segment}, byte {at}");
             let store = open(dir.path(), small());
             assert_eq!((highest(&store, &one()), highest(&store, &two())), (23, 5));
@@ -249,17 +234,12 @@ async fn every_flipped_byte_of_a_journal_of_segments_and_checkpoints_can_be_repa
     }
     accept(&store, &two(), 5, "two").await;
     store.fence(two().channel).await.unwrap();
-    store
-        .record_signed(settlement(1, two().channel, 5))
-        .await
-        .unwrap();
+    store.record_signed(settlement(1, two().channel, 5)).await.unwrap();
     store.shutdown().await.unwrap();
     let count = segments(original.path()).len();
     assert!(count >= 2);
     for segment in 0..count {
-        let length = fs::metadata(&segments(original.path())[segment])
-            .unwrap()
-            .len();
+        let length = fs::metadata(&segments(original.path())[segment]).unwrap().len();
         for at in (0..length).step_by(37) {
             let dir = tempfile::tempdir().unwrap();
             super::copy_journal(original.path(), dir.path());
@@ -300,10 +280,7 @@ async fn repair_needs_the_store_for_itself_and_makes_none() {
     let nothing = dir.path().join("mistyped");
     assert!(matches!(
         repair(&nothing, &network(), &Options::default()),
-        Err(StoreError::Io {
-            kind: std::io::ErrorKind::NotFound,
-            ..
-        })
+        Err(StoreError::Io { kind: std::io::ErrorKind::NotFound, .. })
     ));
     assert!(!nothing.exists());
 }

@@ -85,16 +85,11 @@ async fn looks_while_the_store_writes_and_sums_up_see_all_that_was_acknowledged_
     while !writer.is_finished() {
         let before = acknowledged.load(Ordering::SeqCst);
         let dir = dir.path().to_path_buf();
-        let looked = tokio::task::spawn_blocking(move || read_only(&dir))
-            .await
-            .unwrap();
+        let looked = tokio::task::spawn_blocking(move || read_only(&dir)).await.unwrap();
         match looked {
             Ok(looked) => {
                 let seen = looked.channels[0].highest_amount().get();
-                assert!(
-                    seen >= i128::from(before),
-                    "{seen} seen, {before} acknowledged"
-                );
+                assert!(seen >= i128::from(before), "{seen} seen, {before} acknowledged");
                 looks += 1;
             }
             // Summed up five times while it was read: these segments are tiny.
@@ -105,8 +100,5 @@ async fn looks_while_the_store_writes_and_sums_up_see_all_that_was_acknowledged_
     }
     writer.await.unwrap();
     assert!(looks > 0);
-    assert_eq!(
-        read_only(dir.path()).unwrap().channels[0].highest_amount(),
-        amount(400)
-    );
+    assert_eq!(read_only(dir.path()).unwrap().channels[0].highest_amount(), amount(400));
 }

@@ -16,12 +16,8 @@ pub fn assemble(mut tx: Transaction, simulation: &Value) -> Transaction {
     if let OperationBody::InvokeHostFunction(op) = &mut operations[0].body
         && op.auth.is_empty()
     {
-        let auth: Vec<SorobanAuthorizationEntry> = simulation["results"][0]["auth"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(xdr)
-            .collect();
+        let auth: Vec<SorobanAuthorizationEntry> =
+            simulation["results"][0]["auth"].as_array().unwrap().iter().map(xdr).collect();
         op.auth = auth.try_into().unwrap();
     }
     tx.operations = operations.try_into().unwrap();
@@ -43,10 +39,7 @@ pub fn symbol(name: &str) -> ScVal {
 }
 
 pub fn i128_val(n: i128) -> ScVal {
-    ScVal::I128(Int128Parts {
-        hi: (n >> 64) as i64,
-        lo: n as u64,
-    })
+    ScVal::I128(Int128Parts { hi: (n >> 64) as i64, lo: n as u64 })
 }
 
 pub fn bytes(bytes: &[u8]) -> ScVal {
@@ -54,18 +47,11 @@ pub fn bytes(bytes: &[u8]) -> ScVal {
 }
 
 pub fn payment(to: &Key, asset: &Asset, amount: i64) -> OperationBody {
-    OperationBody::Payment(PaymentOp {
-        destination: to.muxed(),
-        asset: asset.clone(),
-        amount,
-    })
+    OperationBody::Payment(PaymentOp { destination: to.muxed(), asset: asset.clone(), amount })
 }
 
 pub fn create_account(to: &Key, starting_balance: i64) -> OperationBody {
-    OperationBody::CreateAccount(CreateAccountOp {
-        destination: to.id(),
-        starting_balance,
-    })
+    OperationBody::CreateAccount(CreateAccountOp { destination: to.id(), starting_balance })
 }
 
 pub fn change_trust(asset: &Asset, limit: i64) -> OperationBody {
@@ -78,10 +64,7 @@ pub fn change_trust(asset: &Asset, limit: i64) -> OperationBody {
 }
 
 pub fn set_flags(flags: u32) -> OperationBody {
-    OperationBody::SetOptions(SetOptionsOp {
-        set_flags: Some(flags),
-        ..no_options()
-    })
+    OperationBody::SetOptions(SetOptionsOp { set_flags: Some(flags), ..no_options() })
 }
 
 pub fn no_options() -> SetOptionsOp {
@@ -99,17 +82,10 @@ pub fn no_options() -> SetOptionsOp {
 }
 
 pub fn host_function(host_function: HostFunction) -> OperationBody {
-    OperationBody::InvokeHostFunction(InvokeHostFunctionOp {
-        host_function,
-        auth: VecM::default(),
-    })
+    OperationBody::InvokeHostFunction(InvokeHostFunctionOp { host_function, auth: VecM::default() })
 }
 
-pub fn call_contract(
-    contract: &ContractId,
-    function: &str,
-    arguments: Vec<ScVal>,
-) -> OperationBody {
+pub fn call_contract(contract: &ContractId, function: &str, arguments: Vec<ScVal>) -> OperationBody {
     host_function(HostFunction::InvokeContract(InvokeContractArgs {
         contract_address: ScAddress::Contract(contract.clone()),
         function_name: ScSymbol(function.try_into().unwrap()),
@@ -134,12 +110,6 @@ pub fn instance(contract: &ContractId) -> LedgerKey {
 
 /// The channel contract's Wasm.
 pub fn channel_wasm() -> Vec<u8> {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
-    std::fs::read(&path).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}; run scripts/build-contracts.sh",
-            path.display()
-        )
-    })
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run scripts/build-contracts.sh", path.display()))
 }

@@ -22,13 +22,7 @@ impl Closed {
 
     #[track_caller]
     pub fn succeeded(self) -> Self {
-        assert_eq!(
-            self.0["status"],
-            "SUCCESS",
-            "{:?} {:?}",
-            self.result(),
-            self.meta().diagnostic_events
-        );
+        assert_eq!(self.0["status"], "SUCCESS", "{:?} {:?}", self.result(), self.meta().diagnostic_events);
         self
     }
 
@@ -46,9 +40,6 @@ impl Closed {
     }
 
     pub fn return_value(&self) -> ScVal {
-        self.meta()
-            .soroban_meta
-            .and_then(|meta| meta.return_value)
-            .expect("a return value")
+        self.meta().soroban_meta.and_then(|meta| meta.return_value).expect("a return value")
     }
 }
