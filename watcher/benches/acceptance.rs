@@ -19,11 +19,11 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Layout, Ledger, Lives,
     Signature, Stroops, TokenKind, WasmHash,
 };
+use paychan_store::{Admission, Options, RequestId, Store, WallClock};
 use paychan_watcher::acceptance::{Acceptance, Reread, ViewGate};
 use paychan_watcher::admission::Payability;
 use paychan_watcher::clock::{Clock, SystemClock};
 use paychan_watcher::config::Config;
-use paychan_watcher::store::{Admission, Options, RequestId, Store};
 use paychan_watcher::view::{Head, LaneFacts, NetworkTerms, View};
 
 const SUBMITTERS: u8 = 64;

@@ -1,14 +1,13 @@
 //! The seam to time: wall time for what people and networks say, boot time for what has passed.
 
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use paychan_store::{SystemWallClock, WallClock};
 
 /// What the watcher may know of time. Decisions are made in ledgers; a clock only tells whether what is known of the
 /// chain is still fresh, and how long people have waited.
-pub trait Clock: Send + Sync + 'static {
-    /// Milliseconds since the Unix epoch by the machine's wall clock. May jump, either way.
-    fn wall_unix_ms(&self) -> u64;
-
+pub trait Clock: WallClock {
     /// Time since the machine booted, suspension included; never goes back.
     ///
     /// A process that was suspended (a laptop's lid, a paused virtual machine) must see that time has passed:
@@ -20,14 +19,13 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-impl Clock for SystemClock {
+impl WallClock for SystemClock {
     fn wall_unix_ms(&self) -> u64 {
-        // A clock before 1970 is a broken clock; zero makes everything look stale, which is the safe answer.
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        SystemWallClock.wall_unix_ms()
     }
+}
 
+impl Clock for SystemClock {
     fn boot(&self) -> Duration {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
@@ -36,10 +34,10 @@ impl Clock for SystemClock {
 
 /// A clock that moves only when told, for tests and the simulator.
 #[derive(Debug)]
-pub struct ManualClock(Mutex<Hands>);
+pub struct ManualClock(Mutex<Times>);
 
 #[derive(Debug)]
-struct Hands {
+struct Times {
     wall_unix_ms: u64,
     boot: Duration,
 }
@@ -47,35 +45,37 @@ struct Hands {
 impl ManualClock {
     /// A clock showing this wall time, on a machine that booted an hour ago.
     pub fn at_unix_ms(wall_unix_ms: u64) -> Self {
-        Self(Mutex::new(Hands { wall_unix_ms, boot: Duration::from_secs(3600) }))
+        Self(Mutex::new(Times { wall_unix_ms, boot: Duration::from_secs(3600) }))
     }
 
     /// Lets time pass on both clocks.
     pub fn advance(&self, by: Duration) {
-        let mut hands = self.hands();
+        let mut times = self.times();
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        hands.wall_unix_ms = hands.wall_unix_ms.saturating_add(ms);
-        hands.boot = hands.boot.saturating_add(by);
+        times.wall_unix_ms = times.wall_unix_ms.saturating_add(ms);
+        times.boot = times.boot.saturating_add(by);
     }
 
     /// Sets the wall clock alone, as an administrator or NTP would.
     pub fn set_wall_unix_ms(&self, wall_unix_ms: u64) {
-        self.hands().wall_unix_ms = wall_unix_ms;
+        self.times().wall_unix_ms = wall_unix_ms;
     }
 
-    fn hands(&self) -> std::sync::MutexGuard<'_, Hands> {
+    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
         // A test that panicked while holding the lock left two plain numbers: there is nothing half-written.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-impl Clock for ManualClock {
+impl WallClock for ManualClock {
     fn wall_unix_ms(&self) -> u64 {
-        self.hands().wall_unix_ms
+        self.times().wall_unix_ms
     }
+}
 
+impl Clock for ManualClock {
     fn boot(&self) -> Duration {
-        self.hands().boot
+        self.times().boot
     }
 }
 

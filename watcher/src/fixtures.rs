@@ -10,8 +10,8 @@ use paychan_channel::{
 
 use crate::admission::Payability;
 use crate::config::Config;
-use crate::store::{Admission, Held, HeldCommitment, RequestId};
 use crate::view::{ChannelView, Head, LaneFacts, NetworkTerms, View};
+use paychan_store::{Admission, Held, HeldCommitment, RequestId};
 
 pub(crate) const CHANNEL: ContractId = ContractId([1; 32]);
 pub(crate) const TOKEN: ContractId = ContractId([2; 32]);

@@ -15,5 +15,4 @@ pub mod policy;
 mod reminder;
 pub mod settler;
 pub mod status;
-pub mod store;
 pub mod view;

@@ -7,8 +7,8 @@ use paychan_channel::Amount;
 use crate::admission::{self, Moment};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::store::{Gate, Held, Refusal};
 use crate::view::View;
+use paychan_store::{Gate, Held, Refusal};
 
 /// Answers for the chain as it is known now. Reads memory and clocks only.
 pub struct ViewGate {

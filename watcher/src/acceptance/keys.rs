@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock};
 
 use paychan_channel::{CommitmentKey, ContractId};
 
-use crate::store::Admission;
+use paychan_store::Admission;
 
 /// Keys by channel. Grows with the channels admitted, not with what is submitted.
 #[derive(Default)]

@@ -14,8 +14,8 @@ use paychan_channel::{Amount, BadSignature, Commitment, ContractId, NetworkId, S
 
 pub use gate::ViewGate;
 
-use crate::store::{AcceptError, Offer, Refusal, RequestId, Store, StoreError};
 use keys::Keys;
+use paychan_store::{AcceptError, Offer, Refusal, RequestId, Store, StoreError};
 
 /// Reads a channel anew because somebody offered more than its known coverage: top-ups are seen that way.
 ///

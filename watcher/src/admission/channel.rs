@@ -7,7 +7,7 @@ use paychan_channel::{
 use super::{Payability, TokenFacts};
 use crate::config::{Config, Token};
 use crate::floor::Floor;
-use crate::store::Admission;
+use paychan_store::Admission;
 
 /// All that was read from the chain about a channel that asks to be watched.
 #[derive(Debug, Clone, PartialEq)]

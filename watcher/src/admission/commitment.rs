@@ -5,8 +5,8 @@ use paychan_channel::{Amount, ContractId, Stroops};
 
 use super::Payability;
 use crate::config::Fees;
-use crate::store::{Held, Refusal};
 use crate::view::{ChannelView, FeeFunds, NotFresh};
+use paychan_store::{Held, Refusal};
 
 /// All that is known at the moment at which a commitment is offered.
 #[derive(Debug, Clone)]

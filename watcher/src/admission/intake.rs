@@ -9,8 +9,8 @@ use super::{Facts, Refused, Rules, admit};
 use crate::chain::{Chain, ChainError, ChannelRead};
 use crate::config::Config;
 use crate::floor::FloorError;
-use crate::store::{Store, StoreError};
 use crate::view::View;
+use paychan_store::{Store, StoreError};
 
 /// Why a channel was not taken. Nothing was written, but for a store that failed: then it is unknown.
 #[derive(Debug, thiserror::Error)]

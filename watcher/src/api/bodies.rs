@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{BODY_LIMIT, Problem};
-use crate::store::RequestId;
+use paychan_store::RequestId;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

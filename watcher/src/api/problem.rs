@@ -10,7 +10,7 @@ use tracing::error;
 use crate::acceptance::OfferError;
 use crate::admission::IntakeError;
 use crate::chain::ChainErrorKind;
-use crate::store::{AcceptError, Refusal, StoreError};
+use paychan_store::{AcceptError, Refusal, StoreError};
 
 /// What was wrong. `kind` is stable and for programs; `detail` says what was wrong, what was expected and what to do.
 ///

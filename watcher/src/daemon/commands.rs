@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::RunError;
 use crate::admission::rolled_back;
 use crate::chain::{Chain, ChannelRead, RpcChain, WatchedChannel};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::{Config, Secrets};
 use crate::floor::Floor;
 use crate::settler::step::IN_FLIGHT_LEDGERS;
 use crate::status;
-use crate::store::{self, Options, Store, StoreError};
+use paychan_store::{Options, Store, StoreError, WallClock, read_only};
 
 /// The status, as a table or as JSON, from the daemon or, while it is down, from its journal.
 ///
@@ -37,7 +37,7 @@ fn to_json(value: &impl Serialize) -> Result<String, RunError> {
 /// Whatever a start would stumble on.
 pub async fn check(config: &Config) -> Result<String, RunError> {
     let secrets = Secrets::read(config)?;
-    let channels = match store::read_only(&config.data_dir) {
+    let channels = match read_only(&config.data_dir) {
         Ok(journal) => journal.channels.len(),
         // No store yet: the first start makes one.
         Err(StoreError::Io { kind: std::io::ErrorKind::NotFound, .. }) => 0,
@@ -66,7 +66,7 @@ pub async fn check(config: &Config) -> Result<String, RunError> {
 /// # Errors
 /// The store is held, of another network or of a newer version; or the disk failed.
 pub fn repair(config: &Config) -> Result<String, RunError> {
-    let report = store::repair(&config.data_dir, &config.network_id(), &Options::default())?;
+    let report = paychan_store::repair(&config.data_dir, &config.network_id(), &Options::default())?;
     Ok(report.to_string())
 }
 

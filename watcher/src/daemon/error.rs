@@ -5,7 +5,7 @@ use crate::config::ConfigError;
 use crate::floor::FloorError;
 use crate::settler::BadEnvelope;
 use crate::status::StatusError;
-use crate::store::StoreError;
+use paychan_store::StoreError;
 
 use super::Exit;
 

@@ -34,8 +34,8 @@ use crate::follower::{Follower, FollowerSettings};
 use crate::settler::step::IN_FLIGHT_LEDGERS;
 use crate::settler::{Settler, SettlerParts};
 use crate::status::Reporter;
-use crate::store::{Options, Store};
 use crate::view::View;
+use paychan_store::{Options, Store};
 
 pub use error::RunError;
 pub use exit::{EXIT_CODES, Exit};

@@ -13,7 +13,7 @@ use super::error::RunError;
 use super::pulse::Pulse;
 use super::until;
 use crate::clock::Clock;
-use crate::store::{Outcome, Store, StoreError};
+use paychan_store::{Outcome, Store, StoreError};
 
 /// A loop that gave no sign of life for this long hangs. A round asks the endpoint many things, each within its
 /// time-out (10 seconds unless configured otherwise), and gives up at the first that fails; a round of this length that

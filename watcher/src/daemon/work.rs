@@ -18,8 +18,8 @@ use crate::floor::FloorError;
 use crate::follower::Follower;
 use crate::settler::Settler;
 use crate::settler::step::IN_FLIGHT_LEDGERS;
-use crate::store::Store;
 use crate::view::{NetworkTerms, View};
+use paychan_store::Store;
 
 /// The pause after a question at start that got no answer.
 const PAUSE: Duration = Duration::from_secs(2);

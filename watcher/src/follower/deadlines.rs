@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use paychan_channel::{ContractId, Ledger};
 use tracing::error;
 
-use crate::store::Store;
 use crate::view::View;
+use paychan_store::Store;
 
 /// How near a deadline is, beside the whole wait. T is at most a third of it ([`crate::floor`]): what is not settled by
 /// then is later than planned for.

@@ -19,8 +19,8 @@ use crate::chain::{Chain, ChainError, ChainErrorKind, EventsFrom};
 use crate::clock::Clock;
 use crate::config::Fees;
 use crate::reminder::Reminder;
-use crate::store::{Outcome, Store};
 use crate::view::{Head, View};
+use paychan_store::{Outcome, Store};
 
 use deadlines::Deadlines;
 pub use history::{Judgement, judge};

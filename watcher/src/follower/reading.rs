@@ -11,8 +11,8 @@ use tracing::{error, info, warn};
 use crate::acceptance::Reread;
 use crate::admission::rolled_back;
 use crate::chain::{Chain, ChainError, ChainErrorKind, ChannelRead, WatchedChannel};
-use crate::store::{Held, Store};
 use crate::view::View;
+use paychan_store::{Held, Store};
 
 /// Channels read in one go: three entries of their own and what they share stay below the 200 keys of one call
 /// (stellar-rpc, `methods/get_ledger_entries.go`), and what was read is known before the next call.

@@ -12,8 +12,8 @@ use paychan_channel::xdr::LedgerKey;
 use paychan_channel::{Amount, ChannelKeys, ContractId, Ledger, Life, Stroops};
 
 use crate::config::{Config, Token};
-use crate::store::{Decided, Held, Outcome, Purpose};
 use crate::view::{ChannelView, NetworkTerms};
+use paychan_store::{Decided, Held, Outcome, Purpose};
 
 pub use bid::{BASE_FEE, bid, cap};
 pub use plan::{ENTRIES_PER_EXTENSION, Extension, Payout, Plan, plan};

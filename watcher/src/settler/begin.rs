@@ -10,7 +10,7 @@ use super::flights::{InFlight, Words};
 use super::step::IN_FLIGHT_LEDGERS;
 use crate::chain::{Call, ChainError, ChainErrorKind, Prepared, Request};
 use crate::policy::{BASE_FEE, Extension, Payout};
-use crate::store::{HeldCommitment, Purpose, StoreError};
+use paychan_store::{HeldCommitment, Purpose, StoreError};
 
 /// Why an item of the plan was not begun.
 pub(super) enum NotBegun {

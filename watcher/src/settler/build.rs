@@ -5,7 +5,7 @@ use paychan_channel::{ChannelKeys, ChannelState, Ledger, NetworkId, Stroops};
 use paychan_rpc::SecretKey;
 
 use crate::chain::Request;
-use crate::store::{Purpose, SignedTransaction};
+use paychan_store::{Purpose, SignedTransaction};
 
 /// The entries that settling a channel touches.
 pub(super) fn keys_of(state: &ChannelState) -> Vec<LedgerKey> {

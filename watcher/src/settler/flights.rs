@@ -10,8 +10,8 @@ use tracing::{debug, error, info, warn};
 use super::step::{self, Flight, Next, Offered, Opening, Verdict};
 use crate::chain::{Chain, ChainError, Sent};
 use crate::follower::ChannelReader;
-use crate::store::{Outcome, Purpose, SignedTransaction, Store, StoreError};
 use crate::view::View;
+use paychan_store::{Outcome, Purpose, SignedTransaction, Store, StoreError};
 
 /// A transaction in flight.
 pub(super) struct InFlight {

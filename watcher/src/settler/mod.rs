@@ -24,8 +24,8 @@ use crate::config::Config;
 use crate::follower::ChannelReader;
 use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Payout, Plan};
 use crate::reminder::Reminder;
-use crate::store::{Held, Purpose, Store, StoreError};
 use crate::view::View;
+use paychan_store::{Held, Purpose, Store, StoreError};
 
 use begin::NotBegun;
 use flights::{InFlight, Landed, Progress, Tower, Words};

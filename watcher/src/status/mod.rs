@@ -17,7 +17,7 @@ pub use reporter::Reporter;
 pub use table::render;
 
 use crate::config::{ApiToken, Config, ConfigError};
-use crate::store::StoreError;
+use paychan_store::StoreError;
 
 /// How long the daemon may take to answer. It answers from memory.
 const PATIENCE: Duration = Duration::from_secs(5);

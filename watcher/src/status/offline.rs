@@ -7,14 +7,14 @@ use paychan_channel::ContractId;
 
 use super::report::{ChannelReport, Report};
 use crate::config::Config;
-use crate::store::{self, Decided, Snapshot, StoreError};
+use paychan_store::{Decided, Snapshot, StoreError, read_only};
 
 /// Reads the journal in `data_dir` without locking or changing it. One that was never written is empty, not an error.
 ///
 /// # Errors
-/// As [`store::read_only`].
+/// As [`read_only`].
 pub fn from_store(config: &Config) -> Result<Report, StoreError> {
-    let snapshot = match store::read_only(&config.data_dir) {
+    let snapshot = match read_only(&config.data_dir) {
         Ok(snapshot) => Some(snapshot),
         Err(StoreError::Io { kind: io::ErrorKind::NotFound, .. }) => None,
         Err(error) => return Err(error),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::policy::{self, Action, Known, Limits};
-use crate::store::{Decided, Held, Outcome, Purpose};
 use crate::view::ChannelView;
+use paychan_store::{Decided, Held, Outcome, Purpose};
 
 /// All that an operator is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,8 @@ use crate::admission::fees_needed;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::policy::{BASE_FEE, Limits};
-use crate::store::{Held, Store};
 use crate::view::View;
+use paychan_store::{Held, Store};
 
 /// Outcomes looked at per channel: all that the store keeps.
 const OUTCOMES: usize = 8;

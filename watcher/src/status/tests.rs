@@ -8,8 +8,8 @@ use paychan_channel::{ChannelState, Ledger, NetworkId, Stroops};
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::fixtures::{CHANNEL, HEAD, LANE, WALL_MS, config_text, held, lane, state, units, view};
-use crate::store::{Offer, Options, Outcome, Purpose, RequestId, SignedTransaction, Store};
 use crate::view::View;
+use paychan_store::{Offer, Options, Outcome, Purpose, RequestId, SignedTransaction, Store};
 
 struct House {
     config: Arc<Config>,
@@ -39,8 +39,8 @@ impl House {
     async fn hold(&self, amount: u64) {
         self.store.admit(held(0).admission).await.unwrap();
         struct Open;
-        impl crate::store::Gate for Open {
-            fn check(&self, _: &crate::store::Held, _: paychan_channel::Amount) -> Result<(), crate::store::Refusal> {
+        impl paychan_store::Gate for Open {
+            fn check(&self, _: &paychan_store::Held, _: paychan_channel::Amount) -> Result<(), paychan_store::Refusal> {
                 Ok(())
             }
         }

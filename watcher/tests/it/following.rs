@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use paychan_channel::Stroops;
+use paychan_store::{AcceptError, Refusal};
 use paychan_watcher::acceptance::OfferError;
 use paychan_watcher::chain::ChainErrorKind;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::follower::NotFollowed;
-use paychan_watcher::store::{AcceptError, Refusal};
 use paychan_watcher::view::NotFresh;
 
 use crate::house::{DEPOSIT, House, SWEEP_INTERVAL, amount, id};

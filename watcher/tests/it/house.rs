@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use paychan_channel::{AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Ledger};
 use paychan_rpc::SecretKey;
+use paychan_store::{Options, RequestId, Store, StoreError};
 use paychan_watcher::acceptance::{Acceptance, Acknowledged, OfferError, ViewGate};
 use paychan_watcher::admission::Intake;
 use paychan_watcher::clock::Clock;
@@ -14,7 +15,6 @@ use paychan_watcher::config::Config;
 use paychan_watcher::follower::{Followed, Follower, FollowerSettings, NotFollowed};
 use paychan_watcher::settler::step::IN_FLIGHT_LEDGERS;
 use paychan_watcher::settler::{Settler, SettlerParts};
-use paychan_watcher::store::{Options, RequestId, Store, StoreError};
 use paychan_watcher::view::View;
 
 use crate::sim::{self, SimChain};

@@ -7,5 +7,4 @@ mod http;
 mod process;
 mod settling;
 mod sim;
-mod store;
 mod storms;

@@ -1,9 +1,9 @@
 //! What is acknowledged is paid before the deadline, whatever the process and the network do meanwhile.
 
 use paychan_channel::Ledger;
+use paychan_store::{AcceptError, Outcome, Refusal};
 use paychan_watcher::acceptance::OfferError;
 use paychan_watcher::chain::Found;
-use paychan_watcher::store::{AcceptError, Outcome, Refusal};
 
 use crate::house::{House, MAX_FEE, WAITING, amount, id, recipient};
 use crate::sim::Hang;

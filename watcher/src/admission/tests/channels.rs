@@ -5,7 +5,7 @@ use paychan_channel::{Amount, ChannelState, ContractId, Layout, Ledger, WasmHash
 use crate::admission::{Facts, IssuerFlags, Payability, Refused, Rules, TokenFacts, admit};
 use crate::config::Config;
 use crate::fixtures::{CHANNEL, CODE, FUNDER, HEAD, ISSUER, RECIPIENT, TOKEN, config, config_text, state, units};
-use crate::store::Admission;
+use paychan_store::Admission;
 
 const NO_FLAGS: IssuerFlags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use crate::admission::{Moment, Payability, check, fees_needed, rolled_back};
 use crate::config::Fees;
 use crate::fixtures::{CHANNEL, channel_view, held, state, units};
-use crate::store::Refusal;
 use crate::view::{ChannelView, FeeFunds, NotFresh};
+use paychan_store::Refusal;
 
 fn fees() -> Fees {
     Fees { max_inclusion_fee: Stroops(1_000), assumed_resource_fee: Stroops(500) }

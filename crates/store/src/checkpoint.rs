@@ -1,0 +1,50 @@
+//! The sum of all records, as records.
+
+use crate::index::Index;
+use crate::record::Record;
+use crate::state::State;
+use crate::{Held, StoreError};
+
+/// All that a checkpoint has to hold, between its start and its end.
+///
+/// Amounts, signatures, fences and transactions come from what the journal itself said; of the index only the request
+/// ids, of which each channel's last `remembered` are kept.
+pub(crate) fn records<'a>(
+    state: &'a State,
+    index: &'a Index,
+    remembered: u64,
+) -> impl Iterator<Item = Result<Record, StoreError>> + 'a {
+    let channels = state.channels.values().flat_map(move |channel| {
+        let id = channel.held.channel();
+        let forgotten = forgotten(&channel.held, remembered);
+        let accepted = channel.held.accepted;
+        let whole = std::iter::once(Ok(Record::WholeChannel(Box::new(channel.clone()))));
+        let (requests, error) = match index.requests(id) {
+            Ok(requests) => (requests, None),
+            Err(error) => (Vec::new(), Some(Err(error.into()))),
+        };
+        let requests = requests
+            .into_iter()
+            // The highest one's is in the channel's own record, with its signature.
+            .filter(move |request| request.number > forgotten && request.number < accepted)
+            .map(move |request| {
+                Ok(Record::Remembered {
+                    channel: id,
+                    number: request.number,
+                    amount: request.amount,
+                    digest: request.digest,
+                })
+            });
+        whole.chain(requests).chain(error)
+    });
+    let outcomes = state.outcomes.iter().flat_map(|(channel, kept)| {
+        kept.iter().map(|decided| Ok(Record::WholeDecided { channel: *channel, decided: decided.clone() }))
+    });
+    let in_flight = state.in_flight.iter().map(|transaction| Ok(Record::Signed(transaction.clone())));
+    channels.chain(outcomes).chain(in_flight)
+}
+
+/// The number of the last commitment of a channel whose request id is no longer remembered; zero when all are.
+pub(crate) fn forgotten(held: &Held, remembered: u64) -> u64 {
+    held.accepted.saturating_sub(remembered.max(1))
+}

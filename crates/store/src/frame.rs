@@ -1,0 +1,258 @@
+//! How records and segment headers lie in a file, and how a torn end is told from damage.
+//!
+//! A segment is a header and frames, one after another, nothing between:
+//!
+//! | header | bytes |
+//! | --- | --- |
+//! | `PAYCHANJ` | 8 |
+//! | version of the format | u16 |
+//! | kind: 0 log, 1 checkpoint | u8 |
+//! | network id | 32 |
+//! | number of the segment's first record | u64 |
+//! | CRC-32 of all before | u32 |
+//!
+//! | frame | bytes |
+//! | --- | --- |
+//! | length of the record | u32 |
+//! | number of the record, one more than the last one's | u64 |
+//! | CRC-32 of the two before | u32 |
+//! | the record ([`crate::record`]) | length |
+//! | CRC-32 of all before in the frame | u32 |
+//!
+//! The length has a checksum of its own. Without it, a flipped bit in the last record's length would look like a record
+//! that was cut by a power failure, and an acknowledged commitment would be dropped in silence.
+
+use std::io::{self, Read};
+
+use paychan_channel::NetworkId;
+
+/// The format that this program writes and reads.
+pub(crate) const VERSION: u16 = 1;
+const MAGIC: &[u8; 8] = b"PAYCHANJ";
+/// Bytes of a segment's header.
+pub(crate) const SEGMENT_HEADER: usize = 8 + 2 + 1 + 32 + 8 + 4;
+/// Bytes of a frame before its record.
+pub(crate) const FRAME_HEADER: usize = 4 + 8 + 4;
+const FRAME_TRAILER: usize = 4;
+/// Bytes of the largest record. The largest is a signed transaction: the network's limit for one is 132,096 bytes
+/// (`tx_max_size_bytes` of the public network's settings), and eight times that leaves room for it to grow.
+pub(crate) const MAX_RECORD: usize = 1 << 20;
+/// What a disk writes whole or not at all. The smallest in use: a tear at a larger one is a tear at this one too.
+const SECTOR: u64 = 512;
+
+/// What a segment holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SegmentKind {
+    /// Records as they happened.
+    Log,
+    /// The sum of all records before it. Complete, or it would not have its name.
+    Checkpoint,
+}
+
+/// A segment's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentHeader {
+    pub(crate) kind: SegmentKind,
+    pub(crate) network: NetworkId,
+    /// The number of its first record.
+    pub(crate) first: u64,
+}
+
+/// Why bytes are no segment header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BadHeader {
+    Newer(u16),
+    Unreadable(&'static str),
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER] {
+        let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&VERSION.to_be_bytes());
+        bytes.push(match self.kind {
+            SegmentKind::Log => 0,
+            SegmentKind::Checkpoint => 1,
+        });
+        bytes.extend_from_slice(&self.network.0);
+        bytes.extend_from_slice(&self.first.to_be_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
+        bytes.try_into().expect("the fields above make up the header's length")
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, BadHeader> {
+        use BadHeader::Unreadable;
+        let bytes: &[u8; SEGMENT_HEADER] = bytes.try_into().map_err(|_| Unreadable("it is cut"))?;
+        let (fields, checksum) = bytes.split_at(SEGMENT_HEADER - 4);
+        if fields[..8] != *MAGIC {
+            return Err(Unreadable("it does not begin with PAYCHANJ"));
+        }
+        if crc32fast::hash(fields).to_be_bytes() != checksum {
+            return Err(Unreadable("its checksum is wrong"));
+        }
+        let version = u16::from_be_bytes([fields[8], fields[9]]);
+        if version > VERSION {
+            return Err(BadHeader::Newer(version));
+        }
+        if version != VERSION {
+            return Err(Unreadable("its version never existed"));
+        }
+        let kind = match fields[10] {
+            0 => SegmentKind::Log,
+            1 => SegmentKind::Checkpoint,
+            _ => return Err(Unreadable("its kind is neither log nor checkpoint")),
+        };
+        let network = fields[11..43].try_into().expect("32 bytes");
+        let first = u64::from_be_bytes(fields[43..51].try_into().expect("8 bytes"));
+        Ok(SegmentHeader { kind, network: NetworkId(network), first })
+    }
+}
+
+/// Adds a record's frame to `out`.
+pub(crate) fn write_frame(out: &mut Vec<u8>, sequence: u64, record: &[u8]) {
+    let start = out.len();
+    let length = u32::try_from(record.len()).expect("records are checked to be below 1 MiB");
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&sequence.to_be_bytes());
+    let checksum = crc32fast::hash(&out[start..]);
+    out.extend_from_slice(&checksum.to_be_bytes());
+    out.extend_from_slice(record);
+    let checksum = crc32fast::hash(&out[start..]);
+    out.extend_from_slice(&checksum.to_be_bytes());
+}
+
+/// The start of a frame, if these bytes begin with one: the record's length and number.
+fn frame_header(bytes: &[u8]) -> Option<(usize, u64)> {
+    let (header, _) = bytes.split_first_chunk::<FRAME_HEADER>()?;
+    let length = u32::from_be_bytes(header[..4].try_into().expect("4 bytes"));
+    let length = usize::try_from(length).ok()?;
+    // The cheap question first: a search asks it at every byte.
+    if length > MAX_RECORD || crc32fast::hash(&header[..12]).to_be_bytes() != header[12..] {
+        return None;
+    }
+    let sequence = u64::from_be_bytes(header[4..12].try_into().expect("8 bytes"));
+    Some((length, sequence))
+}
+
+/// A whole frame at the start of these bytes: its record's number, the record, and the frame's length.
+pub(crate) fn frame_at(bytes: &[u8]) -> Option<(u64, &[u8], usize)> {
+    let (length, sequence) = frame_header(bytes)?;
+    let body = FRAME_HEADER + length;
+    let frame = bytes.get(..body + FRAME_TRAILER)?;
+    let (covered, checksum) = frame.split_at(body);
+    (crc32fast::hash(covered).to_be_bytes() == checksum)
+        .then(|| (sequence, &covered[FRAME_HEADER..], body + FRAME_TRAILER))
+}
+
+/// What comes next in a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A record, its number, and where its frame begins.
+    Frame { sequence: u64, record: Vec<u8>, offset: u64 },
+    /// The file ends here, after a whole frame or the header.
+    End { offset: u64 },
+    /// What begins here is no frame. All bytes from here to the file's end.
+    Unreadable { offset: u64, rest: Vec<u8> },
+}
+
+/// Reads a segment from its header on, one frame at a time.
+pub(crate) struct SegmentReader<R> {
+    input: R,
+    offset: u64,
+}
+
+impl<R: Read> SegmentReader<R> {
+    /// Reads the header.
+    pub(crate) fn open(mut input: R) -> io::Result<(Result<SegmentHeader, BadHeader>, Self)> {
+        let header = read_up_to(&mut input, SEGMENT_HEADER)?;
+        let reader = SegmentReader { input, offset: header.len() as u64 };
+        Ok((SegmentHeader::decode(&header), reader))
+    }
+
+    /// Reads on from a frame at byte `offset` of the file.
+    pub(crate) fn at(input: R, offset: u64) -> Self {
+        SegmentReader { input, offset }
+    }
+
+    pub(crate) fn next(&mut self) -> io::Result<Next> {
+        let offset = self.offset;
+        let mut bytes = read_up_to(&mut self.input, FRAME_HEADER)?;
+        if bytes.is_empty() {
+            return Ok(Next::End { offset });
+        }
+        if let Some((length, _)) = frame_header(&bytes) {
+            let body = read_up_to(&mut self.input, length + FRAME_TRAILER)?;
+            bytes.extend_from_slice(&body);
+            if let Some((sequence, record, length)) = frame_at(&bytes) {
+                self.offset += length as u64;
+                return Ok(Next::Frame { sequence, record: record.to_vec(), offset });
+            }
+        }
+        self.input.read_to_end(&mut bytes)?;
+        Ok(Next::Unreadable { offset, rest: bytes })
+    }
+}
+
+fn read_up_to(input: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    input.take(length as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What an unreadable end of a segment is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// What a crash or a power cut leaves of an append that was never synced, so never acknowledged.
+    Torn,
+    /// Anything else.
+    Damaged(String),
+}
+
+/// Tells a torn append from damage. `rest` is all that follows the last readable frame, whose record had the number
+/// `last`; it begins at byte `offset` of the file.
+///
+/// An append that was cut leaves the first part of its bytes, and after them nothing, or zeros where the file had
+/// already grown and its data was not yet written (from a sector's boundary on). So it is torn when nothing valid
+/// follows and one of these holds: it is shorter than a frame's header; the header is right and the frame longer than
+/// what is there; all of it is zeros; it ends in zeros from a sector's boundary on. A whole frame with a wrong checksum
+/// is none of these: that one may have been acknowledged.
+pub(crate) fn judge_tail(rest: &[u8], offset: u64, last: u64) -> Tail {
+    if let Some((at, sequence)) = find_frame(rest, 1, last) {
+        let at = offset + at as u64;
+        return Tail::Damaged(format!("a readable record, number {sequence}, follows at byte {at}"));
+    }
+    let cut = rest.len() < FRAME_HEADER
+        || frame_header(rest).is_some_and(|(length, sequence)| {
+            last.checked_add(1) == Some(sequence) && rest.len() < FRAME_HEADER + length + FRAME_TRAILER
+        });
+    if cut || ends_in_unwritten_sectors(rest, offset) {
+        return Tail::Torn;
+    }
+    let why = match frame_header(rest) {
+        Some((length, _)) if rest.len() >= FRAME_HEADER + length + FRAME_TRAILER => {
+            "it is there in its whole length and its checksum is wrong"
+        }
+        Some(_) => "it is cut, and its number is not the next one",
+        None => "the checksum of its length and number is wrong",
+    };
+    Tail::Damaged(why.to_owned())
+}
+
+/// The first whole frame at byte `from` of `bytes` or later whose record has a number above `last`: where, and the number.
+pub(crate) fn find_frame(bytes: &[u8], from: usize, last: u64) -> Option<(usize, u64)> {
+    (from..bytes.len()).find_map(|at| {
+        let (sequence, _, _) = frame_at(&bytes[at..])?;
+        (sequence > last).then_some((at, sequence))
+    })
+}
+
+fn ends_in_unwritten_sectors(rest: &[u8], offset: u64) -> bool {
+    let written = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if written == 0 {
+        return true;
+    }
+    // The zeros must reach over the whole of a frame's trailer and the end of what is before it: a frame of ours
+    // ends in its checksum, so eight zeros at its end are no frame's.
+    let boundary = (offset + written as u64).next_multiple_of(SECTOR) - offset;
+    rest.len() as u64 >= boundary + 8
+}

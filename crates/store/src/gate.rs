@@ -1,0 +1,98 @@
+//! The last question before a new commitment is written.
+
+use paychan_channel::{Amount, ContractId, Ledger};
+
+use crate::Held;
+
+/// Asked inside the committer for every new commitment, after "above the highest held" and just before it is written:
+/// what was true when the submission came may not be true any more.
+///
+/// It is asked on the committer's thread, once a commitment: it must answer from memory, and must not call the store.
+pub trait Gate: Send + Sync {
+    /// Whether the chain, as it is known now, would pay `amount` on this channel.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that the submitter gets. Nothing is written then.
+    fn check(&self, held: &Held, amount: Amount) -> Result<(), Refusal>;
+}
+
+/// Why a commitment above the highest held is not taken now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// What is known of the chain is too old, or nothing is known.
+    #[error("what is known of the chain is not fresh: {why}; try again later")]
+    NotFresh {
+        /// What is missing.
+        why: String,
+    },
+    /// A close has started.
+    #[error("the channel is closing{}; it takes no more commitments", deadline_words(*.deadline))]
+    Closing {
+        /// The ledger at which the funder can take the rest back, when known.
+        deadline: Option<Ledger>,
+    },
+    /// The channel has ended.
+    #[error("the channel has ended; it takes no more commitments")]
+    Final,
+    /// More than the chain would pay in total.
+    #[error("the channel covers {coverage} base units in total, and {offered} were offered; top it up first")]
+    ExceedsCoverage {
+        /// What was offered.
+        offered: Amount,
+        /// Balance and withdrawn together.
+        coverage: Amount,
+    },
+    /// The chain has paid that much already.
+    #[error(
+        "the channel has paid out {withdrawn} base units already, and {offered} were offered; \
+         sign a total above what was paid"
+    )]
+    NotAboveWithdrawn {
+        /// What was offered.
+        offered: Amount,
+        /// What the chain has paid.
+        withdrawn: Amount,
+    },
+    /// The fee accounts can't cover what is already promised.
+    #[error("the fee accounts can't cover another promise: {why}; try again later")]
+    FeesLow {
+        /// Which account lacks how much.
+        why: String,
+    },
+    /// The chain has paid more than the highest commitment held: this store is an old copy.
+    #[error(
+        "the chain has paid {withdrawn} base units on this channel and the highest commitment held is {highest}: \
+         the store was rolled back, and its operator has to confirm that first"
+    )]
+    RolledBack {
+        /// The highest commitment held.
+        highest: Amount,
+        /// What the chain has paid.
+        withdrawn: Amount,
+    },
+    /// On another channel the chain has paid more than this store ever held.
+    #[error(
+        "the store was rolled back: on channel {channel} the chain has paid more than the store ever held; its operator \
+         has to confirm that first"
+    )]
+    RolledBackElsewhere {
+        /// The first such channel.
+        channel: ContractId,
+    },
+    /// A settlement could not reach the recipient now: its trustline, or the issuer, stands in the way.
+    #[error("the recipient can't be paid now: {why}; try again later")]
+    Unpayable {
+        /// What stands in the way.
+        why: String,
+    },
+    /// The watcher is shutting down, or takes no commitments for now.
+    #[error("the watcher takes no commitments now: {why}; try again later")]
+    Stopping {
+        /// Why not.
+        why: String,
+    },
+}
+
+fn deadline_words(deadline: Option<Ledger>) -> String {
+    deadline.map_or_else(String::new, |ledger| format!(" and can be refunded from ledger {ledger} on"))
+}

@@ -1,0 +1,209 @@
+//! Writing the journal: records in batches, new segments, checkpoints.
+
+use std::io;
+use std::path::Path;
+
+use paychan_channel::NetworkId;
+
+use crate::StoreError;
+use crate::frame::{MAX_RECORD, SEGMENT_HEADER, SegmentHeader, SegmentKind, write_frame};
+use crate::journal::Journal;
+use crate::record::Record;
+use crate::replay::{Replayed, Survey, files, segment_name, unfinished_name};
+
+/// Bytes of a checkpoint that are gathered before they are given to the journal.
+const CHECKPOINT_CHUNK: usize = 1 << 20;
+
+/// The journal's end, where records are added.
+pub(crate) struct Log {
+    journal: Box<dyn Journal>,
+    network: NetworkId,
+    /// The number of the last record added.
+    last: u64,
+    /// Bytes of the last segment.
+    segment_bytes: u64,
+    /// Bytes of all segments after the last checkpoint.
+    log_bytes: u64,
+    /// Bytes of that checkpoint.
+    checkpoint_bytes: u64,
+    /// Frames of records that were added and not yet written.
+    waiting: Vec<u8>,
+    /// Frames that were written last.
+    written: Vec<u8>,
+}
+
+impl Log {
+    /// Goes on where a journal ends. What was read is durable when this returns, and what a crash left beside it is gone.
+    pub(crate) fn resume(
+        mut journal: Box<dyn Journal>,
+        network: NetworkId,
+        replayed: &Replayed,
+        survey: &Survey,
+        unfinished: &[String],
+    ) -> Result<Self, StoreError> {
+        let resumed = match &replayed.end {
+            Some((segment, length)) if segment.header.kind == SegmentKind::Log => {
+                // It may be that what was read lies only in the system's memory: the process before this one was killed
+                // between writing and syncing. Nobody may hear of it before it is durable.
+                at(&segment.name, "making durable the journal segment", || {
+                    journal.resume(&segment.name, *length)?;
+                    journal.sync()?;
+                    journal.sync_directory()
+                })?;
+                Some(*length)
+            }
+            _ => None,
+        };
+        let mut log = Log {
+            journal,
+            network,
+            last: replayed.last,
+            segment_bytes: resumed.unwrap_or(0),
+            log_bytes: replayed.log_bytes,
+            checkpoint_bytes: replayed.checkpoint_bytes,
+            waiting: Vec::new(),
+            written: Vec::new(),
+        };
+        // Before a new segment, which may take the name of one of them.
+        log.remove(unfinished)?;
+        if resumed.is_none() {
+            log.rotate()?;
+        }
+        // After the names that supersede them are durable.
+        log.remove(&survey.superseded)?;
+        Ok(log)
+    }
+
+    /// A journal of which all but its checkpoint to come is superseded.
+    pub(crate) fn superseding(journal: Box<dyn Journal>, network: NetworkId, last: u64) -> Self {
+        Log {
+            journal,
+            network,
+            last,
+            segment_bytes: 0,
+            log_bytes: 0,
+            checkpoint_bytes: 0,
+            waiting: Vec::new(),
+            written: Vec::new(),
+        }
+    }
+
+    /// The number of the last record added.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Bytes of the segment that records are added to.
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
+    }
+
+    /// Bytes that the next checkpoint would make superfluous, and bytes of the last checkpoint.
+    pub(crate) fn since_checkpoint(&self) -> (u64, u64) {
+        (self.log_bytes, self.checkpoint_bytes)
+    }
+
+    /// Adds a record and gives its number. It is on disk once [`Log::commit`] returned.
+    pub(crate) fn add(&mut self, record: &Record) -> Result<u64, StoreError> {
+        let bytes = record.encode();
+        if bytes.len() > MAX_RECORD {
+            return Err(StoreError::TooLarge { given: bytes.len(), limit: MAX_RECORD });
+        }
+        self.last += 1;
+        write_frame(&mut self.waiting, self.last, &bytes);
+        Ok(self.last)
+    }
+
+    /// Writes what was added and makes it durable: one append, one sync. Gives the frames. After an error the journal
+    /// must not be used.
+    pub(crate) fn commit(&mut self) -> Result<&[u8], StoreError> {
+        let name = Path::new("journal");
+        self.journal.append(&self.waiting).map_err(|error| StoreError::io("appending to the", name, &error))?;
+        self.journal.sync().map_err(|error| StoreError::io("making durable the", name, &error))?;
+        self.segment_bytes += self.waiting.len() as u64;
+        self.log_bytes += self.waiting.len() as u64;
+        std::mem::swap(&mut self.waiting, &mut self.written);
+        self.waiting.clear();
+        Ok(&self.written)
+    }
+
+    /// Starts a new segment. All before it is durable already.
+    pub(crate) fn rotate(&mut self) -> Result<(), StoreError> {
+        let first = self.last + 1;
+        let header = self.begin(first, SegmentKind::Log)?;
+        self.finish(first)?;
+        self.segment_bytes = header;
+        self.log_bytes += header;
+        Ok(())
+    }
+
+    /// Writes a checkpoint of these records, which are the sum of all before, and then takes all before it away.
+    ///
+    /// A crash at any point leaves a readable journal: until the checkpoint has its name it is not looked at; from then
+    /// on it is whole, and what is before it is not looked at.
+    pub(crate) fn checkpoint(
+        &mut self,
+        records: impl Iterator<Item = Result<Record, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let first = self.last + 1;
+        let mut bytes = self.begin(first, SegmentKind::Checkpoint)?;
+        self.add(&Record::CheckpointStarts)?;
+        for record in records {
+            self.add(&record?)?;
+            if self.waiting.len() >= CHECKPOINT_CHUNK {
+                bytes += self.append_waiting(first)?;
+            }
+        }
+        self.add(&Record::CheckpointEnds { records: self.last + 2 - first })?;
+        bytes += self.append_waiting(first)?;
+        self.finish(first)?;
+        self.checkpoint_bytes = bytes;
+        self.log_bytes = 0;
+        self.rotate()?;
+        let superseded: Vec<String> =
+            files(self.journal.as_ref())?.segments.range(..first).map(|(_, name)| name.clone()).collect();
+        self.remove(&superseded)
+    }
+
+    fn append_waiting(&mut self, first: u64) -> Result<u64, StoreError> {
+        let name = unfinished_name(first);
+        at(&name, "appending to the journal segment", || self.journal.append(&self.waiting))?;
+        let length = self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(length)
+    }
+
+    /// Makes a segment under its unfinished name; gives the bytes of its header.
+    fn begin(&mut self, first: u64, kind: SegmentKind) -> Result<u64, StoreError> {
+        let name = unfinished_name(first);
+        let header = SegmentHeader { kind, network: self.network, first };
+        at(&name, "making the journal segment", || {
+            self.journal.create(&name)?;
+            self.journal.append(&header.encode())
+        })?;
+        Ok(SEGMENT_HEADER as u64)
+    }
+
+    /// Gives the segment its name, once its bytes are durable, and makes the name durable before anything follows.
+    fn finish(&mut self, first: u64) -> Result<(), StoreError> {
+        let unfinished = unfinished_name(first);
+        let name = segment_name(first);
+        at(&name, "finishing the journal segment", || {
+            self.journal.sync()?;
+            self.journal.rename(&unfinished, &name)?;
+            self.journal.sync_directory()
+        })
+    }
+
+    /// Whether these are gone after a power cut does not matter: nothing reads them.
+    fn remove(&mut self, names: &[String]) -> Result<(), StoreError> {
+        for name in names {
+            at(name, "removing the superseded journal segment", || self.journal.remove(name))?;
+        }
+        Ok(())
+    }
+}
+
+fn at(name: &str, doing: &'static str, work: impl FnOnce() -> io::Result<()>) -> Result<(), StoreError> {
+    work().map_err(|error| StoreError::io(doing, Path::new(name), &error))
+}

@@ -1,0 +1,229 @@
+//! The way out when a start refuses a damaged journal: keep all that can be read, say what is lost, delete nothing.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use paychan_channel::{Amount, ContractId, NetworkId};
+
+use crate::index::{Index, Witness};
+use crate::journal::{FileJournal, create_directory};
+use crate::log::Log;
+use crate::replay::{files, is_signed};
+use crate::salvage::{Gap, Salvaged, Sources, salvage};
+use crate::start::{index_dir, is_sound, move_aside};
+use crate::{HeldCommitment, Options, StoreError, checkpoint, lock};
+
+/// What a repair found and did. As text: for the operator to read, all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RepairReport {
+    /// The journal was sound. Nothing was changed.
+    Sound,
+    /// It was damaged, and holds now all that could be read.
+    Repaired(Box<Repaired>),
+}
+
+/// What was kept of a damaged journal and what was not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// Where the damaged journal was copied, file by file.
+    pub copied_to: PathBuf,
+    /// Where it could not be read.
+    pub gaps: Vec<Gap>,
+    /// Records that were read and kept.
+    pub kept: u64,
+    /// Records that were read and could not be kept, each with the reason.
+    pub refused: Vec<String>,
+    /// Channels of which a commitment is known and the admission is lost: the channel, and the highest of them. To be
+    /// admitted and submitted again.
+    pub not_admitted: Vec<(ContractId, HeldCommitment)>,
+    /// Commitments that are missing below a higher one of the same channel that was kept: channel, how many. No money
+    /// hangs on them.
+    pub superseded: Vec<(ContractId, u64)>,
+    /// Channels whose highest commitment may be missing, with the highest that is held now. Base units.
+    pub uncertain: Vec<(ContractId, Amount)>,
+}
+
+impl fmt::Display for RepairReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RepairReport::Sound => write!(f, "The journal is sound. Nothing was changed."),
+            RepairReport::Repaired(repaired) => repaired.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Repaired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "The journal was damaged. It was copied to {} as it was; keep that copy.",
+            self.copied_to.display()
+        )?;
+        for gap in &self.gaps {
+            write!(f, "Lost: segment {}, {} bytes at byte {} ({}): ", gap.segment, gap.bytes, gap.offset, gap.why)?;
+            match gap.until {
+                Some(until) if until > gap.after + 1 => writeln!(
+                    f,
+                    "{} records, numbers {} to {}; {} of them were found again in the index.",
+                    until - gap.after - 1,
+                    gap.after + 1,
+                    until - 1,
+                    gap.restored
+                )?,
+                Some(_) => writeln!(f, "no record is missing.")?,
+                None => writeln!(
+                    f,
+                    "all records from number {} to its end, how many is not known; {} were found again in the index.",
+                    gap.after + 1,
+                    gap.restored
+                )?,
+            }
+        }
+        writeln!(f, "Kept: {} records.", self.kept)?;
+        for why in &self.refused {
+            writeln!(f, "Not kept: {why}.")?;
+        }
+        for (channel, count) in &self.superseded {
+            writeln!(
+                f,
+                "Missing but harmless: {count} commitments of channel {channel}, below a higher one that was kept."
+            )?;
+        }
+        for (channel, commitment) in &self.not_admitted {
+            writeln!(
+                f,
+                "Admit again: channel {channel}, its admission is lost; then submit again its commitment for {}, \
+                 signature {}, request id {}.",
+                commitment.amount, commitment.signature, commitment.request_id
+            )?;
+        }
+        if self.gaps.is_empty() && self.uncertain.is_empty() {
+            return write!(f, "Nothing that was acknowledged is known to be lost.");
+        }
+        if !self.gaps.is_empty() {
+            writeln!(
+                f,
+                "A lost record may also have been a fence or a signed transaction. If a close was being made, wait until \
+                 its ledger bounds have passed (minutes) before taking commitments for that channel again."
+            )?;
+        }
+        if self.uncertain.is_empty() {
+            return write!(f, "The highest commitment of every channel was kept.");
+        }
+        write!(
+            f,
+            "The highest commitment of these channels may be lost. Compare with what the recipient has been promised:"
+        )?;
+        for (channel, highest) in &self.uncertain {
+            write!(f, "\n  {channel}  held now: {highest}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Repairs the store in `dir` after a start refused it as damaged.
+///
+/// The damaged journal is copied aside first and its copy is never touched. Then all that can be read, before and after
+/// the damage, and what the index has beyond it, becomes the journal: written beside as a checkpoint, made durable and
+/// put in place, so that a crash at any moment leaves either the damaged journal or the repaired one.
+///
+/// # Errors
+/// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]: nothing was changed.
+/// [`StoreError::Io`], [`StoreError::Index`]: the disk or sled failed; run it again.
+pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<RepairReport, StoreError> {
+    let journal_dir = dir.join("journal");
+    // A directory with a mistyped name must not become a store.
+    if let Err(error) = fs::read_dir(&journal_dir) {
+        return Err(StoreError::io("listing the journal in", &journal_dir, &error));
+    }
+    let _lock = lock::lock(dir)?;
+    let remembered = options.remembered_requests;
+    let journal = FileJournal::open(&journal_dir)?;
+    match is_sound(dir, &journal, network) {
+        Ok(()) => return Ok(RepairReport::Sound),
+        Err(StoreError::Damaged(_)) => {}
+        Err(other) => return Err(other),
+    }
+    let copied_to = copy_aside(dir, &journal_dir)?;
+    let found = files(&journal)?;
+    let witness = ask_old_index(dir)?;
+    let nobody = HashSet::new();
+    let sources = Sources { journal: &journal, network, witness: &witness, suspects: &nobody };
+    let mut salvaged = salvage(&found, &sources)?;
+    let suspects = badly_signed(&salvaged, network);
+    let sources = Sources { suspects: &suspects, ..sources };
+    if !suspects.is_empty() {
+        salvaged = salvage(&found, &sources)?;
+    }
+    let mut uncertain: Vec<_> = salvaged
+        .state
+        .channels
+        .values()
+        .map(|channel| (channel.held.channel(), channel.held.highest_amount()))
+        .filter(|(channel, _)| suspects.contains(channel) || (salvaged.holes && !salvaged.certain.contains(channel)))
+        .collect();
+    uncertain.sort();
+
+    let mut index = Index::open(&index_dir(dir))?;
+    index.apply(&salvaged.updates)?;
+    let last = salvaged.last.max(witness.applied).max(found.segments.keys().next_back().copied().unwrap_or(0));
+    let records = checkpoint::records(&salvaged.state, &index, remembered);
+    let journal = FileJournal::open(&journal_dir)?;
+    Log::superseding(Box::new(journal), *network, last).checkpoint(records)?;
+    index.flush()?;
+    Ok(RepairReport::Repaired(Box::new(Repaired {
+        copied_to,
+        gaps: salvaged.gaps,
+        kept: salvaged.records - salvaged.refused.len() as u64,
+        refused: salvaged.refused,
+        not_admitted: salvaged.orphans.into_iter().collect(),
+        superseded: salvaged.superseded.into_iter().collect(),
+        uncertain,
+    })))
+}
+
+/// Channels whose highest commitment is not signed by their key.
+fn badly_signed(salvaged: &Salvaged, network: &NetworkId) -> HashSet<ContractId> {
+    salvaged
+        .state
+        .channels
+        .values()
+        .filter(|channel| {
+            channel.held.highest.as_ref().is_some_and(|highest| !is_signed(network, &channel.held, highest))
+        })
+        .map(|channel| channel.held.channel())
+        .collect()
+}
+
+/// Puts the index aside and takes from it all that it has of the journal. What can't be read bears no witness.
+fn ask_old_index(dir: &Path) -> Result<Witness, StoreError> {
+    let Some(aside) = move_aside(dir)? else {
+        return Ok(Witness::default());
+    };
+    Ok(Index::open(&aside).and_then(|index| index.witness()).unwrap_or_default())
+}
+
+/// Copies the journal's files, durably, into a new directory beside it.
+fn copy_aside(dir: &Path, journal: &Path) -> Result<PathBuf, StoreError> {
+    let copy = (1_u32..)
+        .map(|number| dir.join(format!("journal.damaged-{number}")))
+        .find(|path| !path.exists())
+        .expect("four thousand million copies don't fit on a disk");
+    create_directory(&copy)?;
+    let work = || -> io::Result<()> {
+        for entry in fs::read_dir(journal)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                let to = copy.join(entry.file_name());
+                fs::copy(entry.path(), &to)?;
+                File::open(&to)?.sync_all()?;
+            }
+        }
+        File::open(&copy)?.sync_all()
+    };
+    work().map_err(|error| StoreError::io("copying the journal to", &copy, &error))?;
+    Ok(copy)
+}

@@ -1,0 +1,75 @@
+//! Looking at a store without holding it: for `status`, whether the daemon is up or down.
+
+use std::io;
+use std::path::Path;
+
+use paychan_channel::{ContractId, NetworkId};
+
+use crate::journal::{FileJournal, Journal};
+use crate::replay::{Torn, files, replay, survey};
+use crate::{Decided, Held, SignedTransaction, StoreError};
+
+/// How often a look starts over when the daemon sums up the journal meanwhile and takes files away.
+const ATTEMPTS: u32 = 5;
+
+/// What the journal said at some moment. With the daemon running, its last records may have been written and not yet
+/// been made durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The journal's network; `None` in an empty journal.
+    pub network: Option<NetworkId>,
+    /// All channels, by address.
+    pub channels: Vec<Held>,
+    /// Signed transactions without an outcome, in the order in which they were signed.
+    pub in_flight: Vec<SignedTransaction>,
+    /// The last outcomes of each channel that has any, oldest first.
+    pub outcomes: Vec<(ContractId, Vec<Decided>)>,
+    /// The number of the last record; zero in an empty journal.
+    pub last_record: u64,
+    /// Bytes at the end that are no record: being written at this moment, or torn by a crash.
+    pub torn: Option<Torn>,
+}
+
+/// Reads the journal under `dir`, writes nothing and takes no lock.
+///
+/// # Errors
+/// [`StoreError::Damaged`] and [`StoreError::NewerVersion`] as at a start, [`StoreError::Io`] when it can't be read (kind
+/// `NotFound` when there is no store).
+pub fn read_only(dir: &Path) -> Result<Snapshot, StoreError> {
+    let dir = dir.join("journal");
+    let journal = FileJournal::look_at(&dir);
+    // Asked for here, so that the error names the directory.
+    if let Err(error) = std::fs::read_dir(&dir) {
+        return Err(StoreError::io("listing the journal in", &dir, &error));
+    }
+    let mut attempt = 1;
+    loop {
+        match look(&journal) {
+            // While it was read, the daemon summed it up, took files away and made others: what was seen fits no moment.
+            Err(StoreError::Io { kind: io::ErrorKind::NotFound, .. } | StoreError::Damaged(_))
+                if attempt < ATTEMPTS =>
+            {
+                attempt += 1
+            }
+            looked => return looked,
+        }
+    }
+}
+
+pub(crate) fn look(journal: &dyn Journal) -> Result<Snapshot, StoreError> {
+    let survey = survey(journal, &files(journal)?, None)?;
+    let replayed = replay(journal, &survey.segments, |_, _| Ok(()))?;
+    let state = replayed.state;
+    let mut channels: Vec<Held> = state.channels.into_values().map(|channel| channel.held).collect();
+    channels.sort_by_key(Held::channel);
+    let mut outcomes: Vec<_> = state.outcomes.into_iter().map(|(channel, kept)| (channel, Vec::from(kept))).collect();
+    outcomes.sort_by_key(|(channel, _)| *channel);
+    Ok(Snapshot {
+        network: survey.segments.first().map(|segment| segment.header.network),
+        channels,
+        in_flight: state.in_flight,
+        outcomes,
+        last_record: replayed.last,
+        torn: replayed.torn,
+    })
+}

@@ -1,0 +1,337 @@
+//! Opening the store: the journal is read and judged, the index is brought up to it, and only then anything is written.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use paychan_channel::NetworkId;
+
+use crate::StoreError;
+use crate::error::DamageKind;
+use crate::frame::{SegmentKind, write_frame};
+use crate::index::{Index, IndexError, Updates};
+use crate::journal::Journal;
+use crate::log::Log;
+use crate::record::Record;
+use crate::replay::{Replayed, Survey, Torn, files, replay, survey, verify_highest};
+use crate::state::State;
+
+/// Records gathered before they go to the index while the journal is read.
+const CATCH_UP_CHUNK: u64 = 1_000;
+
+/// What a start found and did, for the log and the operator. As text: one sentence each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// Records read, from the last checkpoint on.
+    pub records: u64,
+    /// The number of the last record; zero in a new store.
+    pub last_record: u64,
+    /// Channels admitted.
+    pub channels: usize,
+    /// Signed transactions whose outcome is not known.
+    pub in_flight: usize,
+    /// What was cut off the journal's end: a write that a crash interrupted, never acknowledged.
+    pub torn: Option<Torn>,
+    /// Files removed that a crash had left: superseded and unfinished segments.
+    pub removed: usize,
+    /// How the index was brought up to the journal.
+    pub index: IndexStart,
+}
+
+/// How the index was brought up to the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IndexStart {
+    /// It was sound and lacked this many records.
+    CaughtUp {
+        /// Records applied.
+        records: u64,
+    },
+    /// It was built anew from the journal.
+    Built {
+        /// Why.
+        why: String,
+        /// Where the old one was put, if there was one. It may be deleted.
+        aside: Option<PathBuf>,
+    },
+}
+
+impl fmt::Display for Recovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the journal holds {} channels and {} transactions without an outcome, up to record {}; {} records were read.",
+            self.channels, self.in_flight, self.last_record, self.records
+        )?;
+        if let Some(torn) = &self.torn {
+            write!(
+                f,
+                " {} bytes at the end of segment {} were cut off at byte {}: a write that a crash interrupted and that \
+                 was never acknowledged.",
+                torn.bytes, torn.segment, torn.offset
+            )?;
+        }
+        if self.removed > 0 {
+            write!(f, " {} files that a crash had left were removed.", self.removed)?;
+        }
+        match &self.index {
+            IndexStart::CaughtUp { records: 0 } => write!(f, " The index was up to date."),
+            IndexStart::CaughtUp { records } => {
+                write!(f, " The index was brought up by {records} records.")
+            }
+            IndexStart::Built { why, aside: None } => {
+                write!(f, " The index was built from the journal: {why}.")
+            }
+            IndexStart::Built { why, aside: Some(aside) } => write!(
+                f,
+                " The index was built anew from the journal: {why}. The old one is in {} and may be deleted.",
+                aside.display()
+            ),
+        }
+    }
+}
+
+/// A journal that was read and an index that agrees with it.
+pub(crate) struct Started {
+    pub(crate) log: Log,
+    pub(crate) index: Index,
+    pub(crate) state: State,
+    pub(crate) recovered: Recovered,
+}
+
+/// The mark that the last process found its index failing.
+pub(crate) fn suspect_mark(dir: &Path) -> PathBuf {
+    dir.join("index-suspect")
+}
+
+/// The index's directory.
+pub(crate) fn index_dir(dir: &Path) -> PathBuf {
+    dir.join("db")
+}
+
+pub(crate) fn start(dir: &Path, journal: Box<dyn Journal>, network: &NetworkId) -> Result<Started, StoreError> {
+    let found = files(journal.as_ref())?;
+    let survey = survey(journal.as_ref(), &found, Some(network))?;
+    let Read { replayed, index, index_start, records } = read(dir, journal.as_ref(), &survey, network)?;
+    let recovered = Recovered {
+        records,
+        last_record: replayed.last,
+        channels: replayed.state.channels.len(),
+        in_flight: replayed.state.in_flight.len(),
+        torn: replayed.torn.clone(),
+        removed: survey.superseded.len() + found.unfinished.len(),
+        index: index_start,
+    };
+    let log = Log::resume(journal, *network, &replayed, &survey, &found.unfinished)?;
+    Ok(Started { log, index, state: replayed.state, recovered })
+}
+
+/// Whether a start would take this journal. Nothing in the journal is changed.
+pub(crate) fn is_sound(dir: &Path, journal: &dyn Journal, network: &NetworkId) -> Result<(), StoreError> {
+    let survey = survey(journal, &files(journal)?, Some(network))?;
+    read(dir, journal, &survey, network).map(drop)
+}
+
+struct Read {
+    replayed: Replayed,
+    index: Index,
+    index_start: IndexStart,
+    records: u64,
+}
+
+/// Reads the journal into memory and what the index lacks into the index. Writes nothing to the journal.
+fn read(dir: &Path, journal: &dyn Journal, survey: &Survey, network: &NetworkId) -> Result<Read, StoreError> {
+    let first = survey.segments.first().map_or(1, |segment| segment.header.first);
+    let unfit = match open_index(dir, first)? {
+        Ok((mut index, applied)) => {
+            let mut feed = Feed::new(&mut index, applied, survey);
+            let replayed = replay(journal, &survey.segments, |sequence, record| {
+                feed.take(sequence, record);
+                Ok(())
+            })?;
+            let (fed, records, added) = feed.finish();
+            verify_end(&replayed, network)?;
+            let unfit = match fed {
+                Err(error) => Some(error.to_string()),
+                Ok(()) => disagreement(&index, applied, &replayed)?,
+            };
+            match unfit {
+                None => {
+                    let index_start = if applied == 0 {
+                        IndexStart::Built { why: "there was none".to_owned(), aside: None }
+                    } else {
+                        IndexStart::CaughtUp { records: added }
+                    };
+                    return Ok(Read { replayed, index, index_start, records });
+                }
+                Some(why) => why,
+            }
+        }
+        Err(why) => why,
+    };
+    let aside = move_aside(dir)?;
+    let mut index = Index::open(&index_dir(dir))?;
+    let mut feed = Feed::new(&mut index, 0, survey);
+    let replayed = replay(journal, &survey.segments, |sequence, record| {
+        feed.take(sequence, record);
+        Ok(())
+    })?;
+    let (fed, records, _) = feed.finish();
+    fed?;
+    verify_end(&replayed, network)?;
+    if let Some(still) = disagreement(&index, 0, &replayed)? {
+        return Err(StoreError::Index { doing: "building it anew", message: still });
+    }
+    Ok(Read { replayed, index, index_start: IndexStart::Built { why: unfit, aside }, records })
+}
+
+/// Gives records to the index in chunks, and remembers the first failure: the journal is read to its end all the same.
+struct Feed<'a> {
+    index: &'a mut Index,
+    applied: u64,
+    /// The first record after the checkpoint: its frames and those after it are kept in the index.
+    log_starts: u64,
+    waiting: Updates,
+    seen: u64,
+    added: u64,
+    ended: Result<(), IndexError>,
+}
+
+impl<'a> Feed<'a> {
+    fn new(index: &'a mut Index, applied: u64, survey: &Survey) -> Self {
+        let log = survey.segments.iter().find(|segment| segment.header.kind == SegmentKind::Log);
+        Feed {
+            index,
+            applied,
+            log_starts: log.map_or(u64::MAX, |segment| segment.header.first),
+            waiting: Updates::default(),
+            seen: 0,
+            added: 0,
+            ended: Ok(()),
+        }
+    }
+
+    fn take(&mut self, sequence: u64, record: &Record) {
+        self.seen += 1;
+        if sequence <= self.applied {
+            return;
+        }
+        self.added += 1;
+        self.waiting.add(sequence, record);
+        if sequence >= self.log_starts {
+            let mut frame = Vec::new();
+            write_frame(&mut frame, sequence, &record.encode());
+            self.waiting.add_frames(sequence, &frame);
+        }
+        if self.waiting.records() >= CATCH_UP_CHUNK {
+            self.pass_on();
+        }
+    }
+
+    fn pass_on(&mut self) {
+        if self.ended.is_ok() {
+            self.ended = self.index.apply(&self.waiting);
+        }
+        self.waiting = Updates::default();
+    }
+
+    /// How it went, the records seen, and those of them that were new to the index.
+    fn finish(mut self) -> (Result<(), IndexError>, u64, u64) {
+        self.pass_on();
+        (self.ended, self.seen, self.added)
+    }
+}
+
+/// Opens the index and says how far it is, or why it has to be built anew.
+fn open_index(dir: &Path, first: u64) -> Result<Result<(Index, u64), String>, StoreError> {
+    let path = index_dir(dir);
+    if suspect_mark(dir).exists() {
+        return Ok(Err("the process before this one found it failing".to_owned()));
+    }
+    if let Some(name) = torn_snapshot(&path)? {
+        return Ok(Err(format!("a crash left the unfinished snapshot {name} in it")));
+    }
+    let opened = Index::open(&path).and_then(|index| index.applied().map(|applied| (index, applied)));
+    Ok(match opened {
+        Err(error) => Err(error.to_string()),
+        Ok((_, applied)) if applied > 0 && applied.saturating_add(1) < first => {
+            Err(format!("it is at record {applied}, and the journal begins with record {first}"))
+        }
+        Ok(opened) => Ok(opened),
+    })
+}
+
+/// The name of a snapshot that sled was writing when it was killed: with one of those it may not open.
+fn torn_snapshot(path: &Path) -> Result<Option<String>, StoreError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("listing the index in", path, &error)),
+        Ok(entries) => entries,
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| StoreError::io("listing the index in", path, &error))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".generating") {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// Puts the index where it is not looked at, in the place of one that was put there before.
+pub(crate) fn move_aside(dir: &Path) -> Result<Option<PathBuf>, StoreError> {
+    let path = index_dir(dir);
+    let aside = dir.join("db.aside");
+    if path.exists() {
+        if aside.exists() {
+            fs::remove_dir_all(&aside).map_err(|error| StoreError::io("removing the old index", &aside, &error))?;
+        }
+        fs::rename(&path, &aside).map_err(|error| StoreError::io("moving aside the index", &path, &error))?;
+    }
+    match fs::remove_file(suspect_mark(dir)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("removing the mark", &suspect_mark(dir), &error))
+        }
+        _ => Ok(aside.exists().then_some(aside)),
+    }
+}
+
+fn verify_end(replayed: &Replayed, network: &NetworkId) -> Result<(), StoreError> {
+    let (segment, offset) = end_of(replayed);
+    verify_highest(&replayed.state, network, &segment, offset)
+}
+
+fn end_of(replayed: &Replayed) -> (String, u64) {
+    replayed.end.as_ref().map_or_else(|| ("(none)".to_owned(), 0), |(segment, offset)| (segment.name.clone(), *offset))
+}
+
+/// Compares the index with the journal. `applied` is how far the index was before it was brought up.
+///
+/// An index that has seen more than the journal holds is the journal's damage; any other difference (`Some`) is the
+/// index's.
+fn disagreement(index: &Index, applied: u64, replayed: &Replayed) -> Result<Option<String>, StoreError> {
+    if applied > replayed.last {
+        let (segment, offset) = end_of(replayed);
+        return Err(StoreError::damaged(
+            &segment,
+            offset,
+            DamageKind::BehindIndex { journal: replayed.last, index: applied },
+        ));
+    }
+    let seen = match index.highest() {
+        Ok(seen) => seen,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let held: HashMap<_, _> = replayed
+        .state
+        .channels
+        .values()
+        .filter(|channel| channel.held.highest.is_some())
+        .map(|channel| {
+            let held = &channel.held;
+            (held.channel(), (held.accepted, held.highest_amount()))
+        })
+        .collect();
+    Ok((seen != held).then(|| "its highest commitments are not the journal's".to_owned()))
+}

@@ -1,0 +1,126 @@
+use proptest::prelude::*;
+
+use super::NETWORK;
+use crate::frame::{
+    BadHeader, FRAME_HEADER, Next, SEGMENT_HEADER, SegmentHeader, SegmentKind, SegmentReader, Tail, frame_at,
+    judge_tail, write_frame,
+};
+
+fn frame(sequence: u64, record: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_frame(&mut out, sequence, record);
+    out
+}
+
+fn header(first: u64) -> SegmentHeader {
+    SegmentHeader { kind: SegmentKind::Log, network: NETWORK, first }
+}
+
+#[test]
+fn a_segment_is_read_as_it_was_written() {
+    let mut bytes = header(7).encode().to_vec();
+    write_frame(&mut bytes, 7, b"seven");
+    let second = bytes.len() as u64;
+    write_frame(&mut bytes, 8, b"");
+    let (found, mut reader) = SegmentReader::open(bytes.as_slice()).unwrap();
+    assert_eq!(found, Ok(header(7)));
+    assert_eq!(
+        reader.next().unwrap(),
+        Next::Frame { sequence: 7, record: b"seven".to_vec(), offset: SEGMENT_HEADER as u64 }
+    );
+    assert_eq!(reader.next().unwrap(), Next::Frame { sequence: 8, record: Vec::new(), offset: second });
+    assert_eq!(reader.next().unwrap(), Next::End { offset: bytes.len() as u64 });
+}
+
+#[test]
+fn a_header_with_any_flipped_byte_is_none() {
+    let bytes = header(1).encode();
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut bytes = bytes;
+            bytes[at] ^= 1 << bit;
+            assert!(SegmentHeader::decode(&bytes).is_err(), "byte {at}, bit {bit}");
+        }
+    }
+    assert!(SegmentHeader::decode(&bytes[1..]).is_err());
+}
+
+#[test]
+fn a_newer_version_is_told_from_damage() {
+    let mut bytes = header(1).encode();
+    bytes[9] = 2;
+    let checksum = crc32fast::hash(&bytes[..SEGMENT_HEADER - 4]);
+    bytes[SEGMENT_HEADER - 4..].copy_from_slice(&checksum.to_be_bytes());
+    assert_eq!(SegmentHeader::decode(&bytes), Err(BadHeader::Newer(2)));
+}
+
+#[test]
+fn every_first_part_of_appended_frames_is_torn() {
+    let batch = [frame(5, b"five, a record"), frame(6, &[0; 40])].concat();
+    let first = frame(5, b"five, a record").len();
+    for cut in 1..batch.len() {
+        // What is whole has been read; the rest is judged.
+        let (rest, last) = if cut < first { (&batch[..cut], 4) } else { (&batch[first..cut], 5) };
+        if !rest.is_empty() {
+            assert_eq!(judge_tail(rest, 1_000, last), Tail::Torn, "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_frame_with_any_flipped_byte_is_damaged_not_torn() {
+    // So that no offset of its end falls where zeros from a sector's boundary on could be meant.
+    let whole = frame(5, b"five, a record");
+    for at in 0..whole.len() {
+        for mask in [1, 0x80, 0xff, whole[at]] {
+            if mask == 0 {
+                continue;
+            }
+            let mut bytes = whole.clone();
+            bytes[at] ^= mask;
+            assert_eq!(frame_at(&bytes), None);
+            assert!(matches!(judge_tail(&bytes, 1_000, 4), Tail::Damaged(_)), "byte {at} by {mask:#x}");
+        }
+    }
+}
+
+#[test]
+fn zeros_from_a_sectors_boundary_on_are_torn_and_zeros_elsewhere_are_not() {
+    let whole = frame(5, &[0xaa; 2_000]);
+    let offset = 300_u64;
+    let boundary = 1_024 - 300;
+    let mut torn = whole.clone();
+    torn[boundary..].fill(0);
+    assert_eq!(judge_tail(&torn, offset, 4), Tail::Torn);
+    let mut odd = whole.clone();
+    let end = odd.len();
+    odd[end - 100..].fill(0);
+    assert!(matches!(judge_tail(&odd, offset, 4), Tail::Damaged(_)));
+    // Too few zeros to be told from a flipped checksum.
+    let offset = 512 - (whole.len() as u64 - 7) % 512;
+    let mut few = whole;
+    few[end - 7..].fill(0);
+    assert!(matches!(judge_tail(&few, offset, 4), Tail::Damaged(_)));
+}
+
+#[test]
+fn anything_valid_after_it_makes_a_bad_frame_damage() {
+    let mut bytes = frame(5, b"five");
+    bytes.truncate(FRAME_HEADER + 2);
+    bytes.extend_from_slice(&frame(6, b"six"));
+    assert!(matches!(judge_tail(&bytes, 100, 4), Tail::Damaged(_)));
+    // An old record that lies there is no proof of one that was lost: a torn frame of another number, though.
+    let mut bytes = frame(9, b"nine");
+    bytes.pop();
+    assert!(matches!(judge_tail(&bytes, 100, 4), Tail::Damaged(_)));
+}
+
+proptest! {
+    #[test]
+    fn foreign_bytes_never_panic_a_reader(noise in prop::collection::vec(any::<u8>(), 0..300)) {
+        let (_, mut reader) = SegmentReader::open(noise.as_slice()).unwrap();
+        while let Next::Frame { .. } = reader.next().unwrap() {}
+        judge_tail(&noise, 55, 3);
+        let _ = SegmentHeader::decode(&noise);
+    }
+}

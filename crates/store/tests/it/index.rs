@@ -1,0 +1,144 @@
+//! The index may be lost, old, foreign or broken: the journal is the truth.
+
+use std::fs;
+use std::path::Path;
+
+use paychan_store::{IndexStart, Options, Recovered, Store};
+
+use super::{Funder, accept, copy_dir, highest, network, open, refusal};
+
+async fn filled(dir: &Path) {
+    let one = Funder::number(1);
+    let store = open(dir, Options::default());
+    store.admit(one.admission()).await.unwrap();
+    for units in 1..=20 {
+        accept(&store, &one, units, &format!("r{units}")).await;
+    }
+    store.shutdown().await.unwrap();
+}
+
+/// Opens it and asks for everything that the index is for.
+async fn sound(dir: &Path) -> Recovered {
+    let one = Funder::number(1);
+    let (store, recovered) = Store::open(dir, &network(), Options::default()).unwrap();
+    assert_eq!(highest(&store, &one), 20);
+    for units in 1..=20 {
+        let again = store.accept(one.offer(units, &format!("r{units}"))).await;
+        assert!(again.unwrap().replay, "{units}");
+    }
+    refusal(&store, &one, 20, "other").await;
+    store.shutdown().await.unwrap();
+    recovered
+}
+
+fn built(recovered: &Recovered) -> bool {
+    matches!(recovered.index, IndexStart::Built { .. })
+}
+
+fn largest_file(dir: &Path) -> std::path::PathBuf {
+    fs::read_dir(dir.join("db"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .max_by_key(|path| fs::metadata(path).unwrap().len())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_sound_index_is_only_brought_up() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 0 });
+}
+
+#[tokio::test]
+async fn a_deleted_index_is_built_from_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    fs::remove_dir_all(dir.path().join("db")).unwrap();
+    assert!(built(&sound(dir.path()).await));
+    assert!(!built(&sound(dir.path()).await), "once");
+}
+
+#[tokio::test]
+async fn an_old_index_is_brought_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Funder::number(1);
+    let store = open(dir.path(), Options::default());
+    store.admit(one.admission()).await.unwrap();
+    accept(&store, &one, 1, "r1").await;
+    store.shutdown().await.unwrap();
+    let old = tempfile::tempdir().unwrap();
+    copy_dir(&dir.path().join("db"), old.path());
+    let store = open(dir.path(), Options::default());
+    for units in 2..=20 {
+        accept(&store, &one, units, &format!("r{units}")).await;
+    }
+    store.shutdown().await.unwrap();
+    fs::remove_dir_all(dir.path().join("db")).unwrap();
+    copy_dir(old.path(), &dir.path().join("db"));
+    assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 19 });
+}
+
+#[tokio::test]
+async fn an_index_that_was_cut_or_overwritten_costs_nothing_but_the_time_to_build_it() {
+    let original = tempfile::tempdir().unwrap();
+    filled(original.path()).await;
+    let length = fs::metadata(largest_file(original.path())).unwrap().len();
+    for part in 0..8 {
+        let dir = tempfile::tempdir().unwrap();
+        copy_dir(original.path(), dir.path());
+        let file = fs::File::options().write(true).open(largest_file(dir.path())).unwrap();
+        file.set_len(length * part / 8).unwrap();
+        sound(dir.path()).await;
+    }
+    for byte in [0x00, 0x5a, 0xff] {
+        let dir = tempfile::tempdir().unwrap();
+        copy_dir(original.path(), dir.path());
+        for entry in fs::read_dir(dir.path().join("db")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+                fs::write(&path, vec![byte; length]).unwrap();
+            }
+        }
+        assert!(built(&sound(dir.path()).await), "filled with {byte:#x}");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_sled_did_not_finish_is_moved_aside_with_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    let leftover = dir.path().join("db").join("snap.0000000000000123.generating");
+    fs::write(&leftover, [1, 2, 3]).unwrap();
+    let recovered = sound(dir.path()).await;
+    let IndexStart::Built { why, aside } = recovered.index else {
+        panic!("it should be built anew");
+    };
+    assert!(why.contains("snap.0000000000000123.generating"), "{why}");
+    assert!(aside.unwrap().join(leftover.file_name().unwrap()).exists());
+}
+
+#[tokio::test]
+async fn the_index_of_another_store_is_replaced() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    filled(dir.path()).await;
+    let two = Funder::number(2);
+    let store = open(other.path(), Options::default());
+    store.admit(two.admission()).await.unwrap();
+    accept(&store, &two, 99, "x").await;
+    store.shutdown().await.unwrap();
+    fs::remove_dir_all(dir.path().join("db")).unwrap();
+    copy_dir(&other.path().join("db"), &dir.path().join("db"));
+    assert!(built(&sound(dir.path()).await));
+}
+
+#[tokio::test]
+async fn an_index_that_failed_under_the_last_process_is_built_anew_once() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    fs::write(dir.path().join("index-suspect"), []).unwrap();
+    assert!(built(&sound(dir.path()).await));
+    assert!(!built(&sound(dir.path()).await));
+}

@@ -1,0 +1,155 @@
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that fails here says where, and nobody links to tests")]
+//! The store, from outside: what it promises when disks fail, processes die and files rot.
+
+mod accepting;
+mod crash;
+mod damage;
+mod disk;
+mod index;
+mod model;
+mod power;
+mod repair;
+mod snapshot;
+mod transactions;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use paychan_channel::{
+    AccountId, Address, Amount, Commitment, CommitmentSecret, ContractId, Layout, Ledger, NetworkId, Signature,
+    Stroops, WasmHash,
+};
+use paychan_store::{
+    AcceptError, Accepted, Admission, Gate, Held, Offer, Options, Purpose, Refusal, RequestId, SignedTransaction, Store,
+};
+
+/// The network of all these stores.
+pub(crate) fn network() -> NetworkId {
+    NetworkId::of("Store Test Network ; November 2026")
+}
+
+pub(crate) fn amount(units: i128) -> Amount {
+    Amount::new(units).unwrap()
+}
+
+pub(crate) fn id(text: &str) -> RequestId {
+    RequestId::new(text).unwrap()
+}
+
+/// A funder with one channel.
+pub(crate) struct Funder {
+    pub(crate) channel: ContractId,
+    secret: CommitmentSecret,
+}
+
+impl Funder {
+    pub(crate) fn number(number: u8) -> Self {
+        Funder {
+            channel: ContractId([number; 32]),
+            secret: CommitmentSecret::from_seed_hex(&hex::encode([number; 32])).unwrap(),
+        }
+    }
+
+    pub(crate) fn admission(&self) -> Admission {
+        Admission {
+            channel: self.channel,
+            token: ContractId([200; 32]),
+            from: Address::Account(AccountId([201; 32])),
+            to: Address::Contract(ContractId([202; 32])),
+            commitment_key: self.secret.public().to_bytes(),
+            refund_waiting_period: 17_280,
+            wasm_hash: WasmHash([203; 32]),
+            layout: Layout::Paychan,
+            admitted_at: Ledger(1_000),
+        }
+    }
+
+    pub(crate) fn sign(&self, units: i128) -> Signature {
+        let commitment = Commitment { network: network(), channel: self.channel, amount: amount(units) };
+        commitment.sign(&self.secret)
+    }
+
+    pub(crate) fn offer(&self, units: i128, request_id: &str) -> Offer {
+        Offer { channel: self.channel, amount: amount(units), signature: self.sign(units), request_id: id(request_id) }
+    }
+}
+
+/// Lets everything through: these tests are about the store.
+pub(crate) struct Open;
+
+impl Gate for Open {
+    fn check(&self, _: &Held, _: Amount) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// Small segments, so that a few records already make new ones and checkpoints.
+pub(crate) fn small() -> Options {
+    Options { segment_bytes: 700, compact_after_bytes: 1_500, remembered_requests: 4, ..Options::default() }
+}
+
+pub(crate) fn open(dir: &Path, options: Options) -> Store {
+    let (store, _) = Store::open(dir, &network(), options).unwrap();
+    assert!(store.set_gate(Arc::new(Open)).is_ok());
+    store
+}
+
+/// A new answer, not a replay.
+pub(crate) async fn accept(store: &Store, funder: &Funder, units: i128, request_id: &str) {
+    assert_eq!(
+        store.accept(funder.offer(units, request_id)).await,
+        Ok(Accepted { highest: amount(units), replay: false }),
+        "{units} under {request_id}"
+    );
+}
+
+pub(crate) async fn refusal(store: &Store, funder: &Funder, units: i128, request_id: &str) -> AcceptError {
+    store.accept(funder.offer(units, request_id)).await.expect_err("this offer should be refused")
+}
+
+pub(crate) fn highest(store: &Store, funder: &Funder) -> i128 {
+    store.held(&funder.channel).expect("the channel is admitted").highest_amount().get()
+}
+
+pub(crate) fn settlement(number: u8, channel: ContractId, units: i128) -> SignedTransaction {
+    SignedTransaction {
+        hash: [number; 32],
+        lane: AccountId([210; 32]),
+        purpose: Purpose::Settle { channel, amount: amount(units) },
+        envelope: vec![number; 40],
+        sequence: i64::from(number),
+        signed_at: Ledger(2_000),
+        max_ledger: Ledger(2_005),
+        fee: Stroops(50_100),
+    }
+}
+
+/// The journal's files under a store's directory, in order.
+pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(dir.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    found
+}
+
+/// Copies a journal, and nothing else, to a new store's directory.
+pub(crate) fn copy_journal(from: &Path, to: &Path) {
+    fs::create_dir_all(to.join("journal")).unwrap();
+    for file in segments(from) {
+        fs::copy(&file, to.join("journal").join(file.file_name().unwrap())).unwrap();
+    }
+}
+
+/// Copies a directory and all in it.
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}

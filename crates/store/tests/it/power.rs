@@ -1,0 +1,267 @@
+//! The power is cut before every step that the store takes on its disk: whatever was acknowledged is there afterwards.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use paychan_channel::Ledger;
+use paychan_store::{Accepted, Held, Outcome, Store, StoreError};
+
+use super::disk::{Disk, Loss};
+use super::{Funder, Open, amount, id, network, settlement, small};
+
+/// What callers were told.
+#[derive(Debug, Default)]
+struct Told {
+    admitted: Vec<u8>,
+    /// Channel, amount, request id.
+    accepted: Vec<(u8, i128, String)>,
+    /// The last one asked for of each channel, told or not.
+    asked: [i128; 3],
+    fenced: Option<i128>,
+    signed: Vec<u8>,
+    decided: Vec<u8>,
+    rollback: bool,
+    /// All was done: the power was never out.
+    finished: bool,
+}
+
+fn begin(dir: &Path, disk: &Disk) -> Result<Store, StoreError> {
+    let (store, _) = Store::open_on(dir, disk.journal(), &network(), small())?;
+    assert!(store.set_gate(Arc::new(Open)).is_ok());
+    Ok(store)
+}
+
+/// Uses a store until it is done or the power is out: enough for several segments and checkpoints.
+async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
+    let funders = [Funder::number(0), Funder::number(1), Funder::number(2)];
+    for (number, funder) in (0..).zip(&funders) {
+        store.admit(funder.admission()).await?;
+        told.admitted.push(number);
+    }
+    for round in 1..=14_i128 {
+        for (number, funder) in (0..).zip(&funders).take(2) {
+            told.asked[usize::from(number)] = round;
+            let request_id = format!("r{round}");
+            match store.accept(funder.offer(round, &request_id)).await {
+                Ok(_) => told.accepted.push((number, round, request_id)),
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        if round % 3 == 0 {
+            let number = u8::try_from(round).unwrap();
+            store.record_signed(settlement(number, funders[0].channel, round)).await?;
+            told.signed.push(number);
+            if round % 2 == 0 {
+                let expired = Outcome::Expired { at: Ledger(1) };
+                // Asked for is maybe written.
+                told.decided.push(number);
+                store.record_outcome([number; 32], expired).await?;
+            }
+        }
+        if round == 7 {
+            told.asked[2] = 70;
+            match store.accept(funders[2].offer(70, "last")).await {
+                Ok(_) => told.accepted.push((2, 70, "last".to_owned())),
+                Err(error) => return Err(failed(&error)),
+            }
+            store.fence(funders[2].channel).await?;
+            told.fenced = Some(70);
+            store.confirm_rollback(funders[2].channel, amount(90)).await?;
+            told.rollback = true;
+        }
+    }
+    told.finished = true;
+    Ok(())
+}
+
+fn failed(error: &paychan_store::AcceptError) -> StoreError {
+    match error {
+        paychan_store::AcceptError::Store(error) => error.clone(),
+        other => panic!("{other}"),
+    }
+}
+
+/// Everything that callers were told must be there; nothing may be there that nobody asked for.
+async fn check(store: &Store, told: &Told, when: &str) {
+    let held = |number: u8| -> Held {
+        store
+            .held(&Funder::number(number).channel)
+            .unwrap_or_else(|| panic!("{when}: channel {number} was admitted and is gone"))
+    };
+    for number in &told.admitted {
+        held(*number);
+    }
+    for (number, units, _) in &told.accepted {
+        let highest = held(*number).highest_amount();
+        assert!(
+            highest >= amount(*units),
+            "{when}: {units} was acknowledged on channel {number}, and {highest} is held"
+        );
+        assert!(
+            highest <= amount(told.asked[usize::from(*number)]),
+            "{when}: nobody asked for {highest} on channel {number}"
+        );
+    }
+    if let Some(units) = told.fenced {
+        let fenced = held(2);
+        assert!(fenced.fence.is_some(), "{when}: the fence is gone");
+        assert_eq!(fenced.highest_amount(), amount(units), "{when}");
+    }
+    if told.rollback {
+        assert_eq!(held(2).rollback_confirmed, Some(amount(90)), "{when}");
+    }
+    let in_flight: Vec<u8> = store.in_flight().iter().map(|one| one.hash[0]).collect();
+    for number in &told.signed {
+        assert!(
+            in_flight.contains(number) || told.decided.contains(number),
+            "{when}: transaction {number} was signed and is forgotten"
+        );
+    }
+    // The last ids are remembered, and what is asked again is answered as before.
+    for number in 0..3_u8 {
+        let mut last: Vec<_> = told.accepted.iter().filter(|(channel, _, _)| *channel == number).collect();
+        // One more than was told may have been written: it takes one place of the four.
+        last = last.split_off(last.len().saturating_sub(3));
+        for (_, units, request_id) in last {
+            let mut offer = Funder::number(number).offer(*units, request_id);
+            offer.request_id = id(request_id);
+            assert_eq!(
+                store.accept(offer).await,
+                Ok(Accepted { highest: amount(*units), replay: true }),
+                "{when}: {request_id} on channel {number}"
+            );
+        }
+    }
+}
+
+fn losses(step: usize) -> [Loss; 4] {
+    let names = u32::try_from(step).unwrap().wrapping_mul(0x9e37_79b9);
+    let thousandths = (step * 379) % 1_000;
+    [Loss::All, Loss::None, Loss::Part { thousandths, names }, Loss::Zeros { thousandths, names }]
+}
+
+/// Lives on a new disk until the power is cut before `step`. `None` when the store was done before that.
+async fn live_until(step: usize, dir: &Path) -> Option<(Disk, Told)> {
+    let disk = Disk::default();
+    disk.cut_at(step);
+    let mut told = Told::default();
+    if let Ok(store) = begin(dir, &disk) {
+        match live(&store, &mut told).await {
+            Ok(()) => {}
+            Err(StoreError::Failed(_)) => {
+                assert!(matches!(store.failed().await, StoreError::Failed(_)));
+            }
+            Err(other) => panic!("{other}"),
+        }
+        let _ = store.shutdown().await;
+    }
+    (!told.finished).then_some((disk, told))
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_power_cut_before_any_step() {
+    let mut step = 0;
+    loop {
+        let dir = tempfile::tempdir().unwrap();
+        let Some((disk, told)) = live_until(step, dir.path()).await else {
+            break;
+        };
+        for (turn, loss) in losses(step).into_iter().enumerate() {
+            let when = format!("cut before step {step}, {loss:?}");
+            let disk = disk.after(loss);
+            // The index of the dead process, and then what its own starts left of it; and once none.
+            if turn == 3 {
+                let _ = fs::remove_dir_all(dir.path().join("db"));
+            }
+            let store = begin(dir.path(), &disk).unwrap_or_else(|error| panic!("{when}: {error}"));
+            check(&store, &told, &when).await;
+            store.shutdown().await.unwrap();
+            // Another loss begins from the same moment: what this start put into the index has not happened there.
+            let _ = fs::remove_dir_all(dir.path().join("db"));
+        }
+        step += 1;
+    }
+    assert!(step > 150, "the store takes {step} steps");
+}
+
+#[tokio::test]
+async fn a_second_power_cut_while_starting_loses_nothing_either() {
+    for step in (0..).step_by(3) {
+        let dir = tempfile::tempdir().unwrap();
+        let Some((dead, told)) = live_until(step, dir.path()).await else {
+            break;
+        };
+        let first = losses(step)[step % 4];
+        for second_step in 0.. {
+            let _ = fs::remove_dir_all(dir.path().join("db"));
+            let disk = dead.after(first);
+            disk.cut_at(second_step);
+            let started = begin(dir.path(), &disk);
+            let done = match started {
+                Ok(store) => {
+                    store.shutdown().await.unwrap();
+                    true
+                }
+                Err(_) => false,
+            };
+            for loss in [Loss::All, losses(step + second_step)[2]] {
+                let when =
+                    format!("cut before step {step}, {first:?}, then before step {second_step} of the start, {loss:?}");
+                let _ = fs::remove_dir_all(dir.path().join("db"));
+                let again = disk.after(loss);
+                let store = begin(dir.path(), &again).unwrap_or_else(|error| panic!("{when}: {error}"));
+                check(&store, &told, &when).await;
+                store.shutdown().await.unwrap();
+            }
+            if done {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_start_after_a_kill_shows_survives_a_power_cut_right_after_it() {
+    for step in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let Some((dead, told)) = live_until(step, dir.path()).await else {
+            break;
+        };
+        let disk = dead.after(Loss::Kill);
+        let mut shown = Vec::new();
+        for when in ["killed", "and then without power"] {
+            let disk = match when {
+                "killed" => disk.clone(),
+                _ => disk.after(Loss::All),
+            };
+            let _ = fs::remove_dir_all(dir.path().join("db"));
+            let store = begin(dir.path(), &disk).unwrap();
+            let mut held = store.all_held();
+            held.sort_by_key(Held::channel);
+            shown.push((held, store.in_flight()));
+            check(&store, &told, &format!("{when}, before step {step}")).await;
+            store.shutdown().await.unwrap();
+        }
+        assert_eq!(shown[0], shown[1], "before step {step}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_sync_ends_the_store_and_every_clone_hears_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Disk::default();
+    let store = begin(dir.path(), &disk).unwrap();
+    let one = Funder::number(1);
+    store.admit(one.admission()).await.unwrap();
+    // The append works, the sync does not.
+    disk.cut_at(disk.steps() + 1);
+    let other = store.clone();
+    let error = store.accept(one.offer(5, "a")).await.unwrap_err();
+    assert!(matches!(failed(&error), StoreError::Failed(_)), "{error}");
+    assert!(error.to_string().contains("the power is out"), "{error}");
+    assert_eq!(failed(&error), store.failed().await);
+    assert_eq!(store.held(&one.channel).unwrap().highest, None, "what is not durable is not shown");
+    assert!(matches!(other.fence(one.channel).await, Err(StoreError::Failed(_))));
+    assert!(matches!(other.shutdown().await, Err(StoreError::Failed(_))));
+}
