@@ -20,11 +20,12 @@ use paychan_channel::{
     Signature, Stroops, TokenKind, WasmHash,
 };
 use paychan_store::{Admission, Options, RequestId, Store, WallClock};
-use paychan_watcher::acceptance::{Acceptance, Reread, ViewGate};
-use paychan_watcher::admission::Payability;
+use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
+use paychan_watcher::channels::Payability;
 use paychan_watcher::clock::{Clock, SystemClock};
+use paychan_watcher::commitments::{Acceptance, Reread, ViewGate};
 use paychan_watcher::config::Config;
-use paychan_watcher::view::{Head, LaneFacts, NetworkTerms, View};
+use paychan_watcher::view::View;
 
 const SUBMITTERS: u8 = 64;
 /// Commitments that each submitter submits, one after the other.

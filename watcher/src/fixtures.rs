@@ -8,9 +8,10 @@ use paychan_channel::{
     Stroops, TokenKind, WasmHash,
 };
 
-use crate::admission::Payability;
+use crate::chain::{Head, LaneFacts, NetworkTerms};
+use crate::channels::Payability;
 use crate::config::Config;
-use crate::view::{ChannelView, Head, LaneFacts, NetworkTerms, View};
+use crate::view::{ChannelView, View};
 use paychan_store::{Admission, Held, HeldCommitment, RequestId};
 
 pub(crate) const CHANNEL: ContractId = ContractId([1; 32]);

@@ -1,10 +1,11 @@
 //! The daemon that protects the one who is paid.
 
-pub mod acceptance;
-pub mod admission;
 pub mod api;
 pub mod chain;
+pub mod channels;
 pub mod clock;
+pub mod commands;
+pub mod commitments;
 pub mod config;
 pub mod daemon;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod fixtures;
 pub mod floor;
 pub mod follower;
 pub mod policy;
+pub mod reader;
 mod reminder;
 pub mod settler;
 pub mod status;

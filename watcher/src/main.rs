@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use paychan_watcher::commands;
 use paychan_watcher::config::Config;
-use paychan_watcher::daemon::{self, EXIT_CODES, Exit, RunError, commands, hardening, logging};
+use paychan_watcher::daemon::{self, EXIT_CODES, Exit, RunError, hardening, logging};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Keeps the commitments of Paychan channels and settles them on chain before a funder can take the money back.

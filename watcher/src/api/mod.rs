@@ -1,4 +1,4 @@
-//! The HTTP edge. Handlers only translate: what is taken is decided by [`crate::admission`] and [`crate::acceptance`].
+//! The HTTP edge. Handlers only translate: what is taken is decided by [`crate::admission`] and [`crate::commitments`].
 //!
 //! | call | answers |
 //! | --- | --- |
@@ -20,7 +20,7 @@
 //! | 405, 413 | `method_not_allowed`, `too_large` |
 //! | 409 | `not_higher`, `already_held` (both with `highest`), `request_id_reused` |
 //! | 410 | `closing`, `final` |
-//! | 422 | commitments: `bad_signature`, `exceeds_coverage` (with `coverage`); channels: `not_on_chain`, `not_a_channel` and those of [`Refused::kind`](crate::admission::Refused::kind) |
+//! | 422 | commitments: `bad_signature`, `exceeds_coverage` (with `coverage`); channels: `not_on_chain`, `not_a_channel` and those of [`Refused::kind`](crate::channels::Refused::kind) |
 //! | 503 | `not_fresh`, `fees_low`, `stopping`, `rolled_back`, `unpayable`, `busy`; channels also `chain_unreachable`, `wrong_network` |
 
 mod bodies;
@@ -39,8 +39,8 @@ use axum::routing::{get, post};
 
 pub use problem::Problem;
 
-use crate::acceptance::Acceptance;
-use crate::admission::Intake;
+use crate::channels::Intake;
+use crate::commitments::Acceptance;
 use crate::config::ApiToken;
 use crate::status::Reporter;
 

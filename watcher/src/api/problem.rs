@@ -7,9 +7,9 @@ use paychan_channel::Amount;
 use serde_json::{Map, Value, json};
 use tracing::error;
 
-use crate::acceptance::OfferError;
-use crate::admission::IntakeError;
 use crate::chain::ChainErrorKind;
+use crate::channels::IntakeError;
+use crate::commitments::OfferError;
 use paychan_store::{AcceptError, Refusal, StoreError};
 
 /// What was wrong. `kind` is stable and for programs; `detail` says what was wrong, what was expected and what to do.

@@ -5,6 +5,7 @@
 //! and an answer that can't be understood is an alarm, never an empty answer.
 
 mod error;
+mod facts;
 mod rpc;
 
 use std::future::Future;
@@ -15,10 +16,10 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, ContractId, Ledger, SacAsset, Signature, Stroops, WasmHash,
 };
 
-use crate::admission::{Payability, TokenFacts};
-use crate::view::{Head, LaneFacts, NetworkTerms};
+use crate::channels::{Payability, TokenFacts};
 
 pub use error::{ChainError, ChainErrorKind};
+pub use facts::{Head, LaneFacts, NetworkTerms};
 pub use rpc::RpcChain;
 
 /// What a question to the network turns into. Boxed, so that the seam is one plain `dyn Chain` everywhere; beside a

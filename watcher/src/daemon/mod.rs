@@ -6,14 +6,13 @@
 //!
 //! End: commitments are refused, what waits is written, the disk is synced.
 
-pub mod commands;
 mod error;
 mod exit;
 pub mod hardening;
 pub mod logging;
-mod pulse;
-mod service;
-mod work;
+mod loops;
+mod systemd;
+mod watchdog;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,11 +23,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::acceptance::{Acceptance, ViewGate};
-use crate::admission::Intake;
 use crate::api::{self, Api};
 use crate::chain::RpcChain;
+use crate::channels::Intake;
 use crate::clock::{Clock, SystemClock};
+use crate::commitments::{Acceptance, ViewGate};
 use crate::config::{Config, Secrets};
 use crate::follower::{Follower, FollowerSettings};
 use crate::settler::step::IN_FLIGHT_LEDGERS;
@@ -39,8 +38,8 @@ use paychan_store::{Options, Store};
 
 pub use error::RunError;
 pub use exit::{EXIT_CODES, Exit};
-use pulse::Pulse;
-use work::Work;
+use loops::Work;
+use watchdog::Pulse;
 
 /// How long the parts may take to end after they were told to. Longer than one request to the endpoint; whoever is not
 /// done by then is cut off, which loses nothing: it is what a crash does.
@@ -117,7 +116,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
     parts.spawn(serve(listener, api, stopped.clone()));
     parts.spawn(work.run(lane));
-    parts.spawn(service::watchdog(vec![follows, settles], store.clone(), clock, stopped));
+    parts.spawn(systemd::watchdog(vec![follows, settles], store.clone(), clock, stopped));
 
     let ended = tokio::select! {
         () = shutdown => {
@@ -130,7 +129,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     if let Err(error) = &ended {
         error!(alarm = "stopped", %error, "the watcher can't go on");
     }
-    service::stopping();
+    systemd::stopping();
     view.stop();
     stop.send_replace(true);
     let quiet = async { while parts.join_next().await.is_some() {} };
@@ -148,7 +147,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 async fn open_store(config: &Config) -> Result<Store, RunError> {
     let (dir, network) = (config.data_dir.clone(), config.network_id());
     // Reads the journal and verifies signatures: seconds of work, and systemd is told to be patient.
-    service::starting("reading the journal", Duration::from_secs(600));
+    systemd::starting("reading the journal", Duration::from_secs(600));
     let opened = tokio::task::spawn_blocking(move || Store::open(&dir, &network, Options::default())).await;
     let (store, recovered) =
         opened.map_err(|error| RunError::Part { part: "reading the journal", why: error.to_string() })??;

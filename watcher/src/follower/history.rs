@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use paychan_channel::Ledger;
 
-use crate::view::Head;
+use crate::chain::Head;
 
 /// What a node's newest ledger means beside what is known already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

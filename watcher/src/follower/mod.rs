@@ -4,9 +4,8 @@
 //! Outside of sweeps, what a tick asks does not grow with the number of channels.
 
 mod deadlines;
-mod facts;
 mod history;
-mod reading;
+mod lanes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,16 +14,17 @@ use std::time::Duration;
 use paychan_channel::{AccountId, ContractId, Ledger};
 use tracing::{debug, error, info, warn};
 
+use crate::chain::Head;
 use crate::chain::{Chain, ChainError, ChainErrorKind, EventsFrom};
 use crate::clock::Clock;
 use crate::config::Fees;
+use crate::reader::ChannelReader;
 use crate::reminder::Reminder;
-use crate::view::{Head, View};
+use crate::view::View;
 use paychan_store::{Outcome, Store};
 
 use deadlines::Deadlines;
 pub use history::{Judgement, judge};
-pub use reading::{ChannelReader, ReadSummary};
 
 /// Pages of events read in one tick. Anybody may flood the network with events called `close`; a tick must end. What is
 /// left is read in the next tick, and the sweep bounds what a flood can hide.

@@ -11,8 +11,9 @@ mod tests;
 use paychan_channel::xdr::LedgerKey;
 use paychan_channel::{Amount, ChannelKeys, ContractId, Ledger, Life, Stroops};
 
+use crate::chain::NetworkTerms;
 use crate::config::{Config, Token};
-use crate::view::{ChannelView, NetworkTerms};
+use crate::view::ChannelView;
 use paychan_store::{Decided, Held, Outcome, Purpose};
 
 pub use bid::{BASE_FEE, bid, cap};

@@ -5,8 +5,8 @@ use paychan_rpc::SecretKey;
 use tracing::{info, warn};
 
 use super::Settler;
-use super::build;
 use super::flights::{InFlight, Words};
+use super::sign;
 use super::step::IN_FLIGHT_LEDGERS;
 use crate::chain::{Call, ChainError, ChainErrorKind, Prepared, Request};
 use crate::policy::{BASE_FEE, Extension, Payout};
@@ -123,7 +123,7 @@ impl Settler {
             self.tower.view.saw_settle_resource_fee(resource_fee);
         }
         let signers: Vec<&SecretKey> = std::iter::once(&self.lane).chain(authorizer).collect();
-        let (signed, envelope) = build::sign(&request, transaction, purpose, head, &self.network, &signers)
+        let (signed, envelope) = sign::sign(&request, transaction, purpose, head, &self.network, &signers)
             .map_err(|error| NotBegun::Failed(error.to_string()))?;
         info!(
             transaction = hex::encode(signed.hash), purpose = %Words(&signed.purpose), bid = %bid, fee = %signed.fee,

@@ -9,7 +9,7 @@ use tracing::{debug, error, info, warn};
 
 use super::step::{self, Flight, Next, Offered, Opening, Verdict};
 use crate::chain::{Chain, ChainError, Sent};
-use crate::follower::ChannelReader;
+use crate::reader::ChannelReader;
 use crate::view::View;
 use paychan_store::{Outcome, Purpose, SignedTransaction, Store, StoreError};
 

@@ -4,11 +4,11 @@
 //! first, then the plan's next item is built. An item that can't be built is left alone for a while and the next one has
 //! its turn; it never keeps the lane.
 
+mod attempts;
 mod begin;
-mod build;
 mod capacity;
 mod flights;
-mod patience;
+mod sign;
 pub mod step;
 
 use std::collections::{HashMap, HashSet};
@@ -21,15 +21,15 @@ use tracing::{debug, error, info, warn};
 use crate::chain::{Chain, ChainError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::follower::ChannelReader;
 use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Payout, Plan};
+use crate::reader::ChannelReader;
 use crate::reminder::Reminder;
 use crate::view::View;
 use paychan_store::{Held, Purpose, Store, StoreError};
 
+use attempts::{Patience, Target};
 use begin::NotBegun;
 use flights::{InFlight, Landed, Progress, Tower, Words};
-use patience::{Patience, Target};
 
 pub use flights::BadEnvelope;
 
@@ -404,7 +404,7 @@ impl Settler {
         known
             .into_iter()
             .map(|(channel, state)| Extension {
-                keys: build::keys_of(&state).into_iter().filter(|key| extension.keys.contains(key)).collect(),
+                keys: sign::keys_of(&state).into_iter().filter(|key| extension.keys.contains(key)).collect(),
                 channels: vec![channel],
                 ..extension
             })

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use paychan_channel::{ContractId, Stroops};
 
 use super::report::{ChannelReport, HeadReport, LaneReport, Report};
-use crate::admission::fees_needed;
 use crate::clock::Clock;
+use crate::commitments::fees_needed;
 use crate::config::Config;
 use crate::policy::{BASE_FEE, Limits};
 use crate::view::View;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use paychan_channel::Stroops;
 use paychan_store::WallClock;
 use paychan_store::{AcceptError, Refusal};
-use paychan_watcher::acceptance::OfferError;
 use paychan_watcher::chain::ChainErrorKind;
+use paychan_watcher::commitments::OfferError;
 use paychan_watcher::follower::NotFollowed;
 use paychan_watcher::view::NotFresh;
 

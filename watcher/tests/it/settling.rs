@@ -2,8 +2,8 @@
 
 use paychan_channel::Ledger;
 use paychan_store::{AcceptError, Outcome, Refusal};
-use paychan_watcher::acceptance::OfferError;
 use paychan_watcher::chain::Found;
+use paychan_watcher::commitments::OfferError;
 
 use crate::house::{House, MAX_FEE, WAITING, amount, id, recipient};
 use crate::sim::Hang;

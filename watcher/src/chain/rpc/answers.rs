@@ -8,7 +8,7 @@ use paychan_channel::{Ledger, Stroops};
 use paychan_rpc::{Account, ErrorKind, Event, LatestLedger, SendStatus, TransactionAnswer};
 
 use super::{ChainErrorKind, Found, LaneAccount, Sent};
-use crate::view::{Head, LaneFacts};
+use crate::chain::{Head, LaneFacts};
 
 /// What an account must hold for itself and for each of its subentries: the base reserve, 0.5 XLM on every public
 /// network since 2019 (stellar-docs, `learn/fundamentals/lumens.mdx`). It is in the ledger's header, which no RPC method

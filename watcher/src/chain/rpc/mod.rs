@@ -22,8 +22,10 @@ use super::{
     Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
     InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
 };
-use crate::admission::{self, FactsError, Payability, TokenFacts};
-use crate::view::{Head, NetworkTerms};
+use crate::channels;
+use crate::channels::{FactsError, Payability, TokenFacts};
+
+use crate::chain::{Head, NetworkTerms};
 
 /// Events asked for in one page: the server's most (stellar-rpc, `methods/get_events.go`).
 const EVENTS_A_PAGE: u32 = 10_000;
@@ -260,9 +262,9 @@ impl Chain for RpcChain {
 
     fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenFacts> {
         Box::pin(async move {
-            let key = asset.and_then(admission::issuer_key);
+            let key = asset.and_then(channels::issuer_key);
             let issuer = self.entries(key.as_slice()).await?.pop().flatten();
-            admission::token_facts(asset, issuer.as_ref()).map_err(not_understood)
+            channels::token_facts(asset, issuer.as_ref()).map_err(not_understood)
         })
     }
 
@@ -274,9 +276,9 @@ impl Chain for RpcChain {
         to: &'a Address,
     ) -> Asking<'a, Payability> {
         Box::pin(async move {
-            let keys = admission::payability_keys(token, asset, to);
+            let keys = channels::payability_keys(token, asset, to);
             let entries = self.entries(&keys).await?;
-            admission::payability(asset, facts, to, &entries).map_err(not_understood)
+            channels::payability(asset, facts, to, &entries).map_err(not_understood)
         })
     }
 

@@ -4,7 +4,7 @@ use paychan_channel::{AccountId, Ledger, Stroops};
 use proptest::prelude::*;
 
 use super::*;
-use crate::view::LaneFacts;
+use crate::chain::LaneFacts;
 
 const SIGNED: u32 = 100;
 const MAX: u32 = SIGNED + IN_FLIGHT_LEDGERS;

@@ -155,7 +155,7 @@ async fn what_was_paid_out_before_admission_is_not_taken_for_a_rolled_back_store
     house.next_ledger().await;
     house.admit(CHANNEL).await.ok(201);
     let held = house.held();
-    assert!(!paychan_watcher::admission::rolled_back(&held, paid));
+    assert!(!paychan_watcher::commitments::rolled_back(&held, paid));
     house.pay(777, "one").await.is(409, "not_higher");
     assert_eq!(house.pay(778, "two").await.ok(200)["unsettled"], "1");
 }

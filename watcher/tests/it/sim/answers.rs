@@ -6,12 +6,12 @@ use paychan_channel::xdr::{
     SorobanTransactionDataExt, Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, VecM, WriteXdr,
 };
 use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, SacAsset, Stroops, calls};
-use paychan_watcher::admission::{IssuerFlags, Payability, TokenFacts};
 use paychan_watcher::chain::{
     Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
     InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
 };
-use paychan_watcher::view::{Head, LaneFacts, NetworkTerms};
+use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
+use paychan_watcher::channels::{IssuerFlags, Payability, TokenFacts};
 
 use super::ledger::{self, World};
 use super::{FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};

@@ -9,8 +9,9 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::error::RunError;
-use super::pulse::Pulse;
-use super::{service, until};
+use super::watchdog::Pulse;
+use super::{systemd, until};
+use crate::chain::NetworkTerms;
 use crate::chain::{Asking, Chain, ChainErrorKind, RpcChain};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -18,7 +19,7 @@ use crate::floor::FloorError;
 use crate::follower::Follower;
 use crate::settler::Settler;
 use crate::settler::step::IN_FLIGHT_LEDGERS;
-use crate::view::{NetworkTerms, View};
+use crate::view::View;
 use paychan_store::Store;
 
 /// The pause after a question at start that got no answer.
@@ -117,7 +118,7 @@ impl Starting<'_> {
     /// Asks until there is an answer. An endpoint that serves another network is no answer to wait for.
     async fn asking<'q, T>(&self, what: &str, question: impl Fn() -> Asking<'q, T>) -> Result<T, RunError> {
         loop {
-            service::starting(&format!("asking for {what}"), Duration::from_secs(120));
+            systemd::starting(&format!("asking for {what}"), Duration::from_secs(120));
             self.follows.beat(self.clock.boot());
             match question().await {
                 Ok(answer) => return Ok(answer),
@@ -154,11 +155,11 @@ impl Following {
                     if !ready {
                         ready = true;
                         info!(head = %followed.head.ledger, "all channels were read; watching");
-                        service::ready(followed.head.ledger);
+                        systemd::ready(followed.head.ledger);
                     }
                 }
                 // The follower said what is wrong. What it learned before that may still be settled on.
-                Err(_) if !ready => service::starting("reading all channels", Duration::from_secs(120)),
+                Err(_) if !ready => systemd::starting("reading all channels", Duration::from_secs(120)),
                 Err(_) => {}
             }
             if let Some(head) = self.view.head() {

@@ -1,5 +1,4 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
-mod channels;
-mod commitments;
 mod facts;
+mod rules;

@@ -3,7 +3,9 @@
 use paychan_channel::{Amount, ChannelState, ContractId, Ledger, Stroops};
 use proptest::prelude::*;
 
-use crate::admission::{Moment, Payability, check, fees_needed, rolled_back};
+use crate::channels::Payability;
+
+use crate::commitments::{Moment, check, fees_needed, rolled_back};
 use crate::config::Fees;
 use crate::fixtures::{CHANNEL, channel_view, held, state, units};
 use crate::view::{ChannelView, FeeFunds, NotFresh};

@@ -8,7 +8,7 @@ use paychan_channel::xdr::{
 };
 use paychan_channel::{AccountId, Address, Amount, ContractId, SacAsset};
 
-use crate::admission::{IssuerFlags, Payability, TokenFacts, issuer_key, payability, payability_keys, token_facts};
+use crate::channels::{IssuerFlags, Payability, TokenFacts, issuer_key, payability, payability_keys, token_facts};
 use crate::fixtures::{ISSUER, TOKEN, units};
 
 const HOLDER: AccountId = AccountId([4; 32]);

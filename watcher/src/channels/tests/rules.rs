@@ -2,7 +2,7 @@
 
 use paychan_channel::{Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
 
-use crate::admission::{Facts, IssuerFlags, Payability, Refused, Rules, TokenFacts, admit};
+use crate::channels::{Facts, IssuerFlags, Payability, Refused, Rules, TokenFacts, admit};
 use crate::config::Config;
 use crate::fixtures::{CHANNEL, CODE, FUNDER, HEAD, ISSUER, RECIPIENT, TOKEN, config, config_text, state, units};
 use paychan_store::Admission;

@@ -3,18 +3,14 @@
 //! A commitment costs no call to the network, one signature check and a share of one sync. What is asked here before the
 //! signature is checked is asked again by the committer just before it writes ([`ViewGate`]).
 
-mod gate;
-mod keys;
-
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use paychan_channel::{Amount, BadSignature, Commitment, ContractId, NetworkId, Signature};
 
-pub use gate::ViewGate;
-
-use keys::Keys;
+use super::gate::ViewGate;
+use super::keys::Keys;
 use paychan_store::{AcceptError, Offer, Refusal, RequestId, Store, StoreError};
 
 /// Reads a channel anew because somebody offered more than its known coverage: top-ups are seen that way.

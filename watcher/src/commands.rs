@@ -5,11 +5,11 @@ use std::time::Duration;
 use paychan_channel::ContractId;
 use serde::Serialize;
 
-use super::RunError;
-use crate::admission::rolled_back;
 use crate::chain::{Chain, ChannelRead, RpcChain, WatchedChannel};
 use crate::clock::SystemClock;
+use crate::commitments::rolled_back;
 use crate::config::{Config, Secrets};
+use crate::daemon::RunError;
 use crate::floor::Floor;
 use crate::settler::step::IN_FLIGHT_LEDGERS;
 use crate::status;

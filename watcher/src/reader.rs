@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use paychan_channel::{ChannelState, ContractId, Ledger};
 use tracing::{error, info, warn};
 
-use crate::acceptance::Reread;
-use crate::admission::rolled_back;
 use crate::chain::{Chain, ChainError, ChainErrorKind, ChannelRead, WatchedChannel};
+use crate::commitments::Reread;
+use crate::commitments::rolled_back;
 use crate::view::View;
 use paychan_store::{Held, Store};
 

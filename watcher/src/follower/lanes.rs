@@ -6,9 +6,9 @@ use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, Stroops};
 use tracing::error;
 
 use super::Follower;
-use crate::admission::fees_needed;
 use crate::chain::ChainError;
-use crate::view::LaneFacts;
+use crate::chain::LaneFacts;
+use crate::commitments::fees_needed;
 
 impl Follower {
     /// What changes seldom, and what no channel's freshness hangs on.

@@ -3,7 +3,7 @@
 
 use paychan_channel::{Amount, ContractId, Stroops};
 
-use super::Payability;
+use crate::channels::Payability;
 use crate::config::Fees;
 use crate::view::{ChannelView, FeeFunds, NotFresh};
 use paychan_store::{Held, Refusal};

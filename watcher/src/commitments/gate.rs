@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use paychan_channel::Amount;
 
-use crate::admission::{self, Moment};
+use crate::commitments::Moment;
+
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::view::View;
@@ -31,7 +32,7 @@ impl ViewGate {
     /// Whether `amount` would be taken on this channel now. Changes nothing.
     ///
     /// # Errors
-    /// As [`admission::check`].
+    /// As [`super::check`].
     pub fn now(&self, held: &Held, amount: Amount) -> Result<(), Refusal> {
         let id = held.channel();
         let limits = self.config.freshness_limits();
@@ -45,7 +46,7 @@ impl ViewGate {
             funds: self.view.fee_funds(),
             fees: &self.config.fees,
         };
-        admission::check(held, amount, &moment)
+        super::check(held, amount, &moment)
     }
 }
 

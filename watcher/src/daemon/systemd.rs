@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use tracing::{debug, error};
 
 use super::error::RunError;
-use super::pulse::Pulse;
 use super::until;
+use super::watchdog::Pulse;
 use crate::clock::Clock;
 use paychan_store::{Outcome, Store, StoreError};
 
