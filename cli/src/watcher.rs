@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use paychan_channel::{Amount, ContractId, Signature};
+use paychan_rpc::http::HttpLimits;
 use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 use serde::Deserialize;
@@ -100,11 +101,7 @@ impl Watcher {
             )
         })?;
         authorization.set_sensitive(true);
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            // A redirect would carry the commitment to a place that nobody named.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
+        let http = paychan_rpc::http::client(&url.0, HttpLimits { total: TIMEOUT, ..HttpLimits::default() })
             .map_err(|e| Failure::new(Kind::Network, format!("this machine can't speak HTTP: {e}")))?;
         Ok(Self { http, url, authorization })
     }

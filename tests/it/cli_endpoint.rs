@@ -30,7 +30,7 @@ impl Liar {
         let (real, log, lie) = (real.to_owned(), asked.clone(), Arc::new(lie));
         let told: Arc<Mutex<Option<Value>>> = Arc::default();
         tokio::spawn(async move {
-            let http = reqwest::Client::new();
+            let http = paychan_rpc::http::client_of_this_machine(Default::default()).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
                 let (http, real, log) = (http.clone(), real.clone(), log.clone());
                 let (lie, told) = (lie.clone(), told.clone());

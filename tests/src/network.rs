@@ -75,7 +75,8 @@ impl Network {
             control_url: field("control_url"),
             passphrase: field("passphrase"),
             _process: process,
-            http: reqwest::Client::new(),
+            http: paychan_rpc::http::client_of_this_machine(paychan_rpc::http::HttpLimits::default())
+                .expect("an HTTP client"),
         }
     }
 

@@ -154,7 +154,8 @@ extend_to_ledgers = {extend_to}
             log: folder.join("watcher.log"),
             url: format!("http://127.0.0.1:{port}"),
             token,
-            http: reqwest::Client::new(),
+            http: paychan_rpc::http::client_of_this_machine(paychan_rpc::http::HttpLimits::default())
+                .expect("an HTTP client"),
             process: None,
         }
     }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{kind_of_refusal, tame};
+use crate::http::{self, HttpLimits};
 use crate::{ErrorKind, RpcError};
 
 /// How patient a client is.
@@ -78,14 +79,8 @@ impl Client {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(set_up(ErrorKind::BadUrl(format!("its scheme is {}", tame(url.scheme())))));
         }
-        let http = reqwest::Client::builder()
-            .timeout(options.timeout)
-            .connect_timeout(options.timeout)
-            // A redirect would carry signed transactions to a host that nobody configured.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("paychan/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| set_up(ErrorKind::Transport(reason(&error))))?;
+        let limits = HttpLimits { connect: options.timeout, total: options.timeout };
+        let http = http::client(&url, limits).map_err(|error| set_up(ErrorKind::Transport(reason(&error))))?;
         Ok(Client { http, url, options })
     }
 

@@ -19,6 +19,7 @@ mod events;
 mod failure;
 mod fees;
 mod history;
+pub mod http;
 mod network;
 pub mod operations;
 mod secret;

@@ -9,6 +9,7 @@ mod tests;
 
 use std::time::Duration;
 
+use paychan_rpc::http::{HttpLimits, client_of_this_machine};
 use reqwest::StatusCode;
 
 pub use offline::from_store;
@@ -65,8 +66,8 @@ async fn from_daemon(config: &Config) -> Result<Option<Report>, StatusError> {
     let listen = config.listen.to_string();
     let not_it = |why: String| StatusError::NotTheDaemon { listen: listen.clone(), why };
     // Straight to this machine's own address, whatever proxy the environment names.
-    let client =
-        reqwest::Client::builder().timeout(PATIENCE).no_proxy().build().map_err(|error| not_it(error.to_string()))?;
+    let limits = HttpLimits { connect: PATIENCE, total: PATIENCE };
+    let client = client_of_this_machine(limits).map_err(|error| not_it(error.to_string()))?;
     let mut question = client.get(format!("http://{listen}/v1/status"));
     if let Ok(token) = &token {
         question = question.bearer_auth(token.expose());

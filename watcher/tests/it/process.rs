@@ -68,8 +68,9 @@ impl Folder {
     fn get(&self, path: &str) -> Option<u16> {
         let url = format!("http://{}{path}", self.listen);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let asked =
-            runtime.block_on(async { reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await });
+        let asked = runtime.block_on(async {
+            paychan_rpc::http::client_of_this_machine(Default::default()).unwrap().get(url).send().await
+        });
         asked.ok().map(|answer| answer.status().as_u16())
     }
 }

@@ -10,7 +10,13 @@ use crate::support::*;
 
 async fn control(net: &Net, path: &str, body: &str) -> (u16, Value) {
     let url = format!("{}{path}", net.localnet.control_url());
-    let answer = reqwest::Client::new().post(url).body(body.to_owned()).send().await.unwrap();
+    let answer = paychan_rpc::http::client_of_this_machine(Default::default())
+        .unwrap()
+        .post(url)
+        .body(body.to_owned())
+        .send()
+        .await
+        .unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
 

@@ -64,7 +64,11 @@ impl Net {
     pub fn with(options: Options) -> Self {
         let options = Options { manual: true, ..options };
         let id = Sha256::digest(&options.passphrase).into();
-        Self { localnet: Localnet::start(options).unwrap(), http: reqwest::Client::new(), id }
+        Self {
+            localnet: Localnet::start(options).unwrap(),
+            http: paychan_rpc::http::client_of_this_machine(Default::default()).unwrap(),
+            id,
+        }
     }
 
     pub async fn post(&self, body: String) -> reqwest::Response {

@@ -1,0 +1,101 @@
+//! The one place where HTTP clients are made, for every program of this workspace.
+//!
+//! The policy:
+//! - What is on this machine is spoken to directly. For anything else the proxies count that the environment names
+//!   (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+//! - No redirect is followed: it would carry a token or a signed transaction to a place that nobody named.
+//! - Every request has a time limit, and so has every attempt to connect.
+//! - TLS is rustls with ring. Certificates are checked against the machine's own store, so that an operator can add an
+//!   authority; where the machine has none, against the roots of Mozilla that are compiled in.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reqwest::Url;
+use rustls::{ClientConfig, RootCertStore};
+
+/// How long a client waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Until a connection is there, TLS included.
+    pub connect: Duration,
+    /// From the start of a request to the last byte of its answer.
+    pub total: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> HttpLimits {
+        HttpLimits { connect: Duration::from_secs(5), total: Duration::from_secs(10) }
+    }
+}
+
+/// A client for requests to the host of `url`, and to no other host: whether a proxy is used depends on it.
+///
+/// # Errors
+/// When the machine can't do TLS, or a proxy's address in the environment can't be understood.
+pub fn client(url: &Url, limits: HttpLimits) -> reqwest::Result<reqwest::Client> {
+    let builder = builder(limits, url.scheme() == "https")?;
+    if is_on_this_machine(url) { builder.no_proxy().build() } else { builder.build() }
+}
+
+/// A client for plain HTTP to servers on this machine, whatever proxy the environment names.
+///
+/// # Errors
+/// When the operating system lacks what a client needs.
+pub fn client_of_this_machine(limits: HttpLimits) -> reqwest::Result<reqwest::Client> {
+    builder(limits, false)?.no_proxy().build()
+}
+
+/// Whether `url` names this machine: a loopback address, or `localhost` and what is below it (RFC 6761, section 6.3).
+#[must_use]
+pub fn is_on_this_machine(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().is_loopback() || ip.is_unspecified(),
+        Err(_) => {
+            let name = host.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    }
+}
+
+fn builder(limits: HttpLimits, tls: bool) -> reqwest::Result<reqwest::ClientBuilder> {
+    Ok(reqwest::Client::builder()
+        .timeout(limits.total)
+        .connect_timeout(limits.connect)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("paychan/", env!("CARGO_PKG_VERSION")))
+        // Given whole, so that no default of the process is needed: without one, reqwest panics.
+        .tls_backend_preconfigured(tls_config(tls)))
+}
+
+/// The TLS settings. A client for plain HTTP reads no certificates, and so trusts none.
+fn tls_config(with_roots: bool) -> ClientConfig {
+    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    let roots = match with_roots {
+        true => ROOTS.get_or_init(|| Arc::new(trusted_roots())).clone(),
+        false => Arc::new(RootCertStore::empty()),
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has cipher suites for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn trusted_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    // Single certificates that can't be read are no reason to distrust the others.
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+#[cfg(test)]
+mod tests;
