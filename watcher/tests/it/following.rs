@@ -10,7 +10,7 @@ use paychan_watcher::commitments::OfferError;
 use paychan_watcher::follower::NotFollowed;
 use paychan_watcher::view::NotFresh;
 
-use crate::house::{DEPOSIT, House, SWEEP_INTERVAL, amount, id};
+use crate::env::{DEPOSIT, SWEEP_INTERVAL, TestEnv, amount, id};
 use crate::sim::{FIRST, LEDGER, Snapshot};
 
 fn is_not_fresh(refused: &OfferError) -> bool {
@@ -19,9 +19,9 @@ fn is_not_fresh(refused: &OfferError) -> bool {
 
 #[tokio::test]
 async fn nothing_is_taken_before_the_first_sweep_and_much_after() {
-    let house = House::new(1, false);
-    drop(house.watching(1).await);
-    let mut watcher = house.start().await;
+    let env = TestEnv::new(1, false);
+    drop(env.watching(1).await);
+    let mut watcher = env.start().await;
     assert!(is_not_fresh(&watcher.offer(1, 1_000_000).await.unwrap_err()));
     watcher.follow().await.unwrap();
     watcher.offer(1, 1_000_000).await.unwrap();
@@ -29,16 +29,16 @@ async fn nothing_is_taken_before_the_first_sweep_and_much_after() {
 
 #[tokio::test]
 async fn a_frozen_node_makes_every_channel_stale_by_the_boot_clock() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
     watcher.offer(1, 1_000_000).await.unwrap();
-    let frozen = house.now();
-    house.sim.world().faults.frozen_at = Some(frozen.0);
+    let frozen = env.now();
+    env.sim.network().faults.frozen_at = Some(frozen.0);
     // A machine whose wall clock was set back to the frozen ledger's time all along would not notice by wall time.
     for _ in 0..20 {
-        house.sim.close(1);
+        env.sim.close(1);
         watcher.follow().await.unwrap();
-        house.sim.clock().set_wall_unix_ms(house.sim.world().visible().closed_at_ms);
+        env.sim.clock().set_wall_unix_ms(env.sim.network().visible().closed_at_ms);
     }
     let Err(NotFresh::HeadStill { ledger, .. }) = watcher.freshness(1) else {
         panic!("{:?}", watcher.freshness(1));
@@ -49,145 +49,145 @@ async fn a_frozen_node_makes_every_channel_stale_by_the_boot_clock() {
 
 #[tokio::test]
 async fn a_machine_that_was_suspended_is_stale_until_it_has_looked() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
     // Suspended for an hour: only the boot clock shows it, if the wall clock was not set yet.
-    let wall = house.sim.clock().wall_unix_ms();
-    house.sim.clock().advance(Duration::from_secs(3_600));
-    house.sim.clock().set_wall_unix_ms(wall);
+    let wall = env.sim.clock().wall_unix_ms();
+    env.sim.clock().advance(Duration::from_secs(3_600));
+    env.sim.clock().set_wall_unix_ms(wall);
     assert!(is_not_fresh(&watcher.offer(1, 1_000_000).await.unwrap_err()));
-    house.sim.close(1);
+    env.sim.close(1);
     watcher.follow().await.unwrap();
     watcher.offer(1, 1_000_000).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_close_whose_event_never_came_is_seen_by_the_next_sweep() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
     watcher.offer(1, 600_000_000).await.unwrap();
-    house.sim.world().faults.hides_events = true;
-    let deadline = house.sim.world().close_start(id(1));
+    env.sim.network().faults.hides_events = true;
+    let deadline = env.sim.network().close_start(id(1));
     let mut passed = 0;
     while watcher.view.channel(&id(1)).unwrap().deadline.is_none() {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
         passed += 1;
         assert!(passed <= SWEEP_INTERVAL + 1, "the sweep of {SWEEP_INTERVAL} ledgers has not seen the close");
     }
     assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline));
-    assert!(house.settled_by(&mut watcher, 1, amount(600_000_000), deadline).await.is_some());
+    assert!(env.settled_by(&mut watcher, 1, amount(600_000_000), deadline).await.is_some());
 }
 
 #[tokio::test]
 async fn a_close_event_is_acted_on_in_the_ledger_that_tells_it() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
     for _ in 0..3 {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
-    let deadline = house.sim.world().close_start(id(1));
-    house.sim.close(1);
+    let deadline = env.sim.network().close_start(id(1));
+    env.sim.close(1);
     let followed = watcher.follow().await.unwrap();
     assert!(!followed.swept, "the event alone made it look");
     let known = watcher.view.channel(&id(1)).unwrap();
     assert_eq!(known.deadline, Some(deadline));
-    assert_eq!(known.state.read_at, house.now(), "its entries were read, not only its event");
+    assert_eq!(known.state.read_at, env.now(), "its entries were read, not only its event");
 }
 
 #[tokio::test]
 async fn events_keep_channels_fresh_between_sweeps_without_reading_them() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
     let read_at = watcher.view.channel(&id(1)).unwrap().state.read_at;
     for _ in 0..SWEEP_INTERVAL - 3 {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
     let known = watcher.view.channel(&id(1)).unwrap();
     assert_eq!(known.state.read_at, read_at, "no quiet ledger read the channel");
-    assert_eq!(known.gap_free_to, house.now());
+    assert_eq!(known.gap_free_to, env.now());
     watcher.offer(1, 1_000_000).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_node_that_lags_is_waited_for_and_is_no_gap() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
-    house.ledger(&mut watcher).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    env.ledger(&mut watcher).await;
     let span = watcher.view.events_span().unwrap();
-    house.sim.world().faults.lag = 2;
-    house.sim.close(1);
+    env.sim.network().faults.lag = 2;
+    env.sim.close(1);
     let behind = watcher.follow().await.unwrap_err();
     assert!(matches!(behind, NotFollowed::Behind { .. }), "{behind:?}");
     assert_eq!(watcher.view.events_span(), Some(span), "what is known without a gap stays known");
-    house.sim.world().faults.lag = 0;
+    env.sim.network().faults.lag = 0;
     let followed = watcher.follow().await.unwrap();
     assert!(!followed.swept, "nothing was missed, so nothing has to be swept");
-    assert_eq!(watcher.view.events_span(), Some((span.0, house.now())));
+    assert_eq!(watcher.view.events_span(), Some((span.0, env.now())));
 }
 
 #[tokio::test]
 async fn history_that_is_gone_is_a_gap_that_a_sweep_closes() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
-    house.ledger(&mut watcher).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    env.ledger(&mut watcher).await;
     // The node is replaced by one that starts later: the ledgers between are in nobody's memory.
-    house.sim.close(10);
-    let deadline = house.sim.world().close_start(id(1));
-    house.sim.close(1);
-    let now = house.now();
-    house.sim.close(1);
-    house.sim.world().faults.oldest = Some(now.0 + 1);
+    env.sim.close(10);
+    let deadline = env.sim.network().close_start(id(1));
+    env.sim.close(1);
+    let now = env.now();
+    env.sim.close(1);
+    env.sim.network().faults.oldest = Some(now.0 + 1);
     let followed = watcher.follow().await.unwrap();
     assert!(followed.swept);
     assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline), "its event was in the gap");
-    house.sim.world().faults.oldest = None;
-    house.sim.close(1);
+    env.sim.network().faults.oldest = None;
+    env.sim.close(1);
     watcher.follow().await.unwrap();
-    assert_eq!(watcher.view.channel(&id(1)).unwrap().gap_free_to, house.now(), "from the sweep on there is no gap");
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().gap_free_to, env.now(), "from the sweep on there is no gap");
 }
 
 #[tokio::test]
 async fn an_endpoint_that_is_down_ends_nothing() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
-    house.sim.world().faults.down = true;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    env.sim.network().faults.down = true;
     for _ in 0..20 {
-        house.sim.close(1);
+        env.sim.close(1);
         let failed = watcher.follow().await.unwrap_err();
         let NotFollowed::Chain(error) = &failed else { panic!("{failed:?}") };
         assert_eq!(error.kind, ChainErrorKind::Transport);
         watcher.settler.tick().await.unwrap();
     }
     assert!(is_not_fresh(&watcher.offer(1, 1_000_000).await.unwrap_err()));
-    house.sim.world().faults.down = false;
+    env.sim.network().faults.down = false;
     watcher.follow().await.unwrap();
     watcher.offer(1, 1_000_000).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_channel_that_cannot_be_decoded_takes_no_money_and_hides_no_other() {
-    let house = House::new(2, false);
-    let mut watcher = house.watching(2).await;
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
     watcher.offer(1, 1_000_000).await.unwrap();
-    house.sim.world().faults.garbled.insert(id(1));
+    env.sim.network().faults.garbled.insert(id(1));
     for _ in 0..=SWEEP_INTERVAL {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
     assert_eq!(watcher.freshness(1), Err(NotFresh::Unreadable));
     assert!(watcher.view.channel(&id(1)).unwrap().trouble.unwrap().contains("newer protocol"));
     watcher.offer(2, 1_000_000).await.unwrap();
-    house.sim.world().faults.garbled.clear();
+    env.sim.network().faults.garbled.clear();
     for _ in 0..=SWEEP_INTERVAL {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
     watcher.offer(1, 2_000_000).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_top_up_is_seen_when_a_commitment_needs_it() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
-    house.ledger(&mut watcher).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    env.ledger(&mut watcher).await;
     let more = DEPOSIT + 500;
     let refused = watcher.offer(1, more).await.unwrap_err();
     assert!(
@@ -195,28 +195,28 @@ async fn a_top_up_is_seen_when_a_commitment_needs_it() {
         "{refused:?}"
     );
     {
-        let mut world = house.sim.world();
-        let state = world.channels.get_mut(&id(1)).unwrap();
+        let mut network = env.sim.network();
+        let state = network.channels.get_mut(&id(1)).unwrap();
         state.balance = amount(more);
         state.deposited = Some(amount(more));
     }
-    house.ledger(&mut watcher).await;
+    env.ledger(&mut watcher).await;
     assert_eq!(watcher.view.channel(&id(1)).unwrap().coverage(), amount(DEPOSIT), "no sweep has told of it");
     watcher.offer(1, more).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_network_that_started_anew_is_an_alarm_and_takes_no_money() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
     for _ in 0..5 {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
     // Reset: ledger FIRST again, closed now, with no channel in it.
     {
-        let mut world = house.sim.world();
-        let closed_at_ms = world.clock.wall_unix_ms() + 1;
-        world.history = vec![Snapshot {
+        let mut network = env.sim.network();
+        let closed_at_ms = network.clock.wall_unix_ms() + 1;
+        network.history = vec![Snapshot {
             ledger: FIRST,
             closed_at_ms,
             channels: Default::default(),
@@ -226,7 +226,7 @@ async fn a_network_that_started_anew_is_an_alarm_and_takes_no_money() {
         }];
     }
     for _ in 0..20 {
-        house.sim.clock().advance(LEDGER);
+        env.sim.clock().advance(LEDGER);
         let restarted = watcher.follow().await.unwrap_err();
         assert!(matches!(restarted, NotFollowed::Restarted { .. }) && restarted.is_alarm(), "{restarted:?}");
     }
@@ -235,18 +235,18 @@ async fn a_network_that_started_anew_is_an_alarm_and_takes_no_money() {
 
 #[tokio::test]
 async fn a_store_restored_from_an_old_copy_takes_nothing_until_the_operator_confirms() {
-    let house = House::new(2, false);
-    let watcher = house.watching(2).await;
+    let env = TestEnv::new(2, false);
+    let watcher = env.watching(2).await;
     watcher.offer(1, 1_000_000).await.unwrap();
     drop(watcher);
     // The chain has paid what this store never held.
     {
-        let mut world = house.sim.world();
-        let state = world.channels.get_mut(&id(1)).unwrap();
+        let mut network = env.sim.network();
+        let state = network.channels.get_mut(&id(1)).unwrap();
         crate::sim::pay(state, 5_000_000).unwrap();
     }
-    house.sim.close(1);
-    let mut watcher = house.start().await;
+    env.sim.close(1);
+    let mut watcher = env.start().await;
     watcher.follow().await.unwrap();
     assert_eq!(watcher.view.rolled_back_channels(), vec![id(1)]);
     for number in [1, 2] {
@@ -254,7 +254,7 @@ async fn a_store_restored_from_an_old_copy_takes_nothing_until_the_operator_conf
     }
     watcher.store.confirm_rollback(id(1), amount(5_000_000)).await.unwrap();
     drop(watcher);
-    let mut watcher = house.start().await;
+    let mut watcher = env.start().await;
     watcher.follow().await.unwrap();
     watcher.offer(1, 9_000_000).await.unwrap();
     watcher.offer(2, 9_000_000).await.unwrap();
@@ -262,15 +262,15 @@ async fn a_store_restored_from_an_old_copy_takes_nothing_until_the_operator_conf
 
 #[tokio::test]
 async fn paid_by_somebody_else_while_the_watcher_runs_is_no_rollback() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
     {
-        let mut world = house.sim.world();
-        let state = world.channels.get_mut(&id(1)).unwrap();
+        let mut network = env.sim.network();
+        let state = network.channels.get_mut(&id(1)).unwrap();
         crate::sim::pay(state, 5_000_000).unwrap();
     }
     for _ in 0..=SWEEP_INTERVAL {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
     assert!(watcher.view.rolled_back_channels().is_empty());
     watcher.offer(1, 4_000_000).await.unwrap_err();
@@ -279,16 +279,16 @@ async fn paid_by_somebody_else_while_the_watcher_runs_is_no_rollback() {
 
 #[tokio::test]
 async fn a_first_read_of_an_old_copy_is_read_again_before_the_next_sweep() {
-    let house = House::new(1, false);
-    drop(house.watching(1).await);
-    house.sim.close(5);
-    house.sim.world().faults.old_entries = 2;
-    let mut watcher = house.start().await;
+    let env = TestEnv::new(1, false);
+    drop(env.watching(1).await);
+    env.sim.close(5);
+    env.sim.network().faults.old_entries = 2;
+    let mut watcher = env.start().await;
     watcher.follow().await.unwrap();
-    house.sim.world().faults.old_entries = 0;
+    env.sim.network().faults.old_entries = 0;
     let mut ledgers = 0;
-    while watcher.view.channel(&id(1)).unwrap().gap_free_to < house.now() {
-        house.ledger(&mut watcher).await;
+    while watcher.view.channel(&id(1)).unwrap().gap_free_to < env.now() {
+        env.ledger(&mut watcher).await;
         ledgers += 1;
         assert!(ledgers <= 6, "still nothing vouches for the ledgers since the old copy");
     }
@@ -297,17 +297,17 @@ async fn a_first_read_of_an_old_copy_is_read_again_before_the_next_sweep() {
 
 #[tokio::test]
 async fn an_event_newer_than_the_endpoints_entries_is_waited_for() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
-    house.ledger(&mut watcher).await;
-    house.sim.world().faults.old_entries = 2;
-    let deadline = house.sim.world().close_start(id(1));
-    house.sim.close(1);
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    env.ledger(&mut watcher).await;
+    env.sim.network().faults.old_entries = 2;
+    let deadline = env.sim.network().close_start(id(1));
+    env.sim.close(1);
     let waits = watcher.follow().await.unwrap_err();
     let NotFollowed::Chain(error) = &waits else { panic!("{waits:?}") };
     assert_eq!(error.kind, ChainErrorKind::Behind);
     assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline), "the event is believed at once");
-    house.sim.world().faults.old_entries = 0;
+    env.sim.network().faults.old_entries = 0;
     watcher.follow().await.unwrap();
     assert_eq!(watcher.view.channel(&id(1)).unwrap().state.deadline(), Some(deadline));
 }

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that fails here says where, and nobody links to tests")]
 //! The watcher's behaviour, from outside.
 
+mod env;
 mod following;
-mod house;
 mod http;
 mod process;
 mod settling;

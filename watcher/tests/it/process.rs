@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::house;
+use crate::env;
 
 /// Generous: a busy machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ impl Folder {
         let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let folder = Self { dir, listen };
         secret(&folder.path("token"), "a-token-for-tests-0123456789abcdef", 0o600);
-        secret(&folder.path("lane"), &house::lane().to_strkey(), 0o600);
+        secret(&folder.path("lane"), &env::lane().to_strkey(), 0o600);
         folder.configure("");
         folder
     }
@@ -38,7 +38,7 @@ impl Folder {
     }
 
     fn configure(&self, more: &str) {
-        let text = house::config_text(self.dir.path())
+        let text = env::config_text(self.dir.path())
             .replace("/nowhere/token", self.path("token").to_str().unwrap())
             .replace("/nowhere/lane", self.path("lane").to_str().unwrap());
         let text = format!("listen = \"{}\"\n{text}{more}", self.listen);
@@ -197,7 +197,7 @@ fn a_wrong_configuration_is_exit_code_2_and_names_what_is_wrong() {
 fn a_key_that_others_can_read_is_refused_without_being_shown() {
     let folder = Folder::new();
     fs::remove_file(folder.path("lane")).unwrap();
-    let key = house::lane().to_strkey();
+    let key = env::lane().to_strkey();
     secret(&folder.path("lane"), &key, 0o644);
     let output = folder.once("run");
     assert_eq!(output.status.code(), Some(2));

@@ -5,7 +5,7 @@ use paychan_store::{AcceptError, Outcome, Refusal};
 use paychan_watcher::chain::Found;
 use paychan_watcher::commitments::OfferError;
 
-use crate::house::{House, MAX_FEE, WAITING, amount, id, recipient};
+use crate::env::{MAX_FEE, TestEnv, WAITING, amount, id, recipient};
 use crate::sim::Hang;
 
 const OWED: i128 = 600_000_000;
@@ -13,37 +13,37 @@ const OWED: i128 = 600_000_000;
 const CHEAP: i128 = 110_000;
 
 /// A watcher that acknowledged [`OWED`] on channel 1, and whose funder has just announced a close.
-async fn closing(holds_recipient_key: bool) -> (House, crate::house::Watcher, Ledger) {
-    let house = House::new(3, holds_recipient_key);
-    let mut watcher = house.watching(3).await;
+async fn closing(holds_recipient_key: bool) -> (TestEnv, crate::env::Watcher, Ledger) {
+    let env = TestEnv::new(3, holds_recipient_key);
+    let mut watcher = env.watching(3).await;
     watcher.offer(1, 1_000_000).await.unwrap();
     watcher.offer(1, OWED).await.unwrap();
-    house.ledger(&mut watcher).await;
-    let deadline = house.sim.world().close_start(id(1));
-    (house, watcher, deadline)
+    env.ledger(&mut watcher).await;
+    let deadline = env.sim.network().close_start(id(1));
+    (env, watcher, deadline)
 }
 
 #[tokio::test]
 async fn a_close_is_answered_with_a_settlement_of_the_highest_commitment_within_a_few_ledgers() {
-    let (house, mut watcher, deadline) = closing(false).await;
-    let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
+    let (env, mut watcher, deadline) = closing(false).await;
+    let settled = env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
     assert!(deadline.since(settled) > WAITING - 6, "settled at {settled}, deadline {deadline}");
     // One more ledger and the outcome is in the journal.
-    house.ledger(&mut watcher).await;
+    env.ledger(&mut watcher).await;
     assert_eq!(watcher.settler.in_flight(), 0);
     let outcomes = watcher.store.outcomes(&id(1), 8);
     assert!(matches!(outcomes[0].outcome, Outcome::Confirmed { .. }), "{outcomes:?}");
-    house.assert_one_in_flight();
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn settles_before_the_deadline_through_a_crash_at_every_step() {
     for hang in [Hang::Prepare, Hang::BeforeSend, Hang::AfterSend, Hang::Outcome] {
-        let (house, mut watcher, deadline) = closing(false).await;
-        house.sim.world().faults.hang = Some(hang);
+        let (env, mut watcher, deadline) = closing(false).await;
+        env.sim.network().faults.hang = Some(hang);
         let mut crashed = false;
         for _ in 0..10 {
-            if house.ledger_with_hang(&mut watcher).await {
+            if env.ledger_with_hang(&mut watcher).await {
                 crashed = true;
                 break;
             }
@@ -53,137 +53,137 @@ async fn settles_before_the_deadline_through_a_crash_at_every_step() {
         drop(watcher);
 
         // Down for a while, then a new process on the same disk.
-        house.sim.close(2);
-        let mut watcher = house.start().await;
+        env.sim.close(2);
+        let mut watcher = env.start().await;
         assert_eq!(watcher.store.in_flight(), signed_before, "{hang:?}: the journal forgot a signed transaction");
         assert_eq!(signed_before.is_empty(), hang == Hang::Prepare, "{hang:?}");
-        let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
+        let settled = env.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
         assert!(settled.is_some(), "{hang:?}: not settled before {deadline}");
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
         assert_eq!(watcher.settler.in_flight(), 0, "{hang:?}");
-        house.assert_one_in_flight();
+        env.assert_one_in_flight();
         if hang == Hang::AfterSend || hang == Hang::BeforeSend {
-            assert_eq!(house.sim.world().offered.len(), 1, "{hang:?}: the recorded bytes are sent, no other");
+            assert_eq!(env.sim.network().offered.len(), 1, "{hang:?}: the recorded bytes are sent, no other");
         }
     }
 }
 
 #[tokio::test]
 async fn lost_sendings_are_repeated_with_the_same_bytes() {
-    let (house, mut watcher, deadline) = closing(false).await;
-    house.sim.world().faults.lose_sends = 3;
-    house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
-    let world = house.sim.world();
-    assert_eq!(world.offered.len(), 1, "one transaction, offered again and again: {:?}", world.offered);
-    assert_eq!(world.offered.values().next().unwrap().times, 4);
+    let (env, mut watcher, deadline) = closing(false).await;
+    env.sim.network().faults.lose_sends = 3;
+    env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
+    let network = env.sim.network();
+    assert_eq!(network.offered.len(), 1, "one transaction, offered again and again: {:?}", network.offered);
+    assert_eq!(network.offered.values().next().unwrap().times, 4);
 }
 
 #[tokio::test]
 async fn try_again_later_waits_and_tries_the_same_bytes_again() {
-    let (house, mut watcher, deadline) = closing(false).await;
-    house.sim.world().faults.try_again_later = 2;
-    house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
-    assert_eq!(house.sim.world().offered.len(), 1);
-    house.assert_one_in_flight();
+    let (env, mut watcher, deadline) = closing(false).await;
+    env.sim.network().faults.try_again_later = 2;
+    env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
+    assert_eq!(env.sim.network().offered.len(), 1);
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn a_price_above_the_bid_is_met_by_rising_bids_after_the_bounds_passed() {
-    let (house, mut watcher, deadline) = closing(false).await;
-    house.sim.world().faults.market = 50_000;
-    let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
-    assert!(settled.is_some(), "{:?}", house.sim.world().offered);
-    assert!(house.sim.world().offered.len() > 1, "the first bid was below the market's price");
-    house.assert_one_in_flight();
+    let (env, mut watcher, deadline) = closing(false).await;
+    env.sim.network().faults.market = 50_000;
+    let settled = env.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
+    assert!(settled.is_some(), "{:?}", env.sim.network().offered);
+    assert!(env.sim.network().offered.len() > 1, "the first bid was below the market's price");
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn a_bid_refused_as_too_low_is_signed_anew_at_the_price_that_was_named() {
-    let (house, mut watcher, deadline) = closing(false).await;
-    house.sim.world().faults.entrance = 33_333;
-    let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
+    let (env, mut watcher, deadline) = closing(false).await;
+    env.sim.network().faults.entrance = 33_333;
+    let settled = env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
     assert!(deadline.since(settled) > WAITING - 8, "refused transactions need no waiting for their bounds");
-    let world = house.sim.world();
-    assert_eq!(world.offered.len(), 2, "{:?}", world.offered);
-    let paid = world.results.values().next().unwrap();
+    let network = env.sim.network();
+    assert_eq!(network.offered.len(), 2, "{:?}", network.offered);
+    let paid = network.results.values().next().unwrap();
     let Found::Included { fee_charged, .. } = paid else { panic!("{paid:?}") };
     // The price named, and the little that the bid has risen by since with the ledgers that passed.
     let bid = fee_charged.get() - crate::sim::RESOURCE_FEE;
     assert!((33_333..34_000).contains(&bid), "{bid}");
-    drop(world);
-    house.assert_one_in_flight();
+    drop(network);
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn no_bid_is_above_the_operators_limit() {
-    let (house, mut watcher, deadline) = closing(false).await;
-    house.sim.world().faults.market = MAX_FEE * 2;
-    assert_eq!(house.settled_by(&mut watcher, 1, amount(OWED), deadline).await, None);
+    let (env, mut watcher, deadline) = closing(false).await;
+    env.sim.network().faults.market = MAX_FEE * 2;
+    assert_eq!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await, None);
     let signed: Vec<_> = watcher.store.in_flight().into_iter().map(|signed| signed.fee).collect();
     assert!(signed.iter().all(|fee| fee.get() <= MAX_FEE + crate::sim::RESOURCE_FEE), "{signed:?}");
-    house.assert_one_in_flight();
+    env.assert_one_in_flight();
     // Past the deadline settling works until the refund does: when the price falls, it is paid.
-    house.sim.world().faults.market = 0;
+    env.sim.network().faults.market = 0;
     let after = Ledger(deadline.0 + 20);
-    assert!(house.settled_by(&mut watcher, 1, amount(OWED), after).await.is_some());
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), after).await.is_some());
 }
 
 #[tokio::test]
 async fn a_channel_whose_simulation_fails_keeps_nothing_from_the_others_and_is_tried_again() {
-    let house = House::new(3, false);
-    let mut watcher = house.watching(3).await;
+    let env = TestEnv::new(3, false);
+    let mut watcher = env.watching(3).await;
     for number in 1..=3 {
         watcher.offer(number, OWED).await.unwrap();
     }
-    house.sim.world().faults.broken.insert(id(1));
-    let deadline = house.sim.world().close_start(id(1));
-    house.ledger(&mut watcher).await;
-    house.sim.world().close_start(id(2));
-    house.sim.world().close_start(id(3));
-    house.settled_by(&mut watcher, 2, amount(OWED), Ledger(deadline.0 - 60)).await.unwrap();
-    house.settled_by(&mut watcher, 3, amount(OWED), Ledger(deadline.0 - 50)).await.unwrap();
+    env.sim.network().faults.broken.insert(id(1));
+    let deadline = env.sim.network().close_start(id(1));
+    env.ledger(&mut watcher).await;
+    env.sim.network().close_start(id(2));
+    env.sim.network().close_start(id(3));
+    env.settled_by(&mut watcher, 2, amount(OWED), Ledger(deadline.0 - 60)).await.unwrap();
+    env.settled_by(&mut watcher, 3, amount(OWED), Ledger(deadline.0 - 50)).await.unwrap();
     let trouble = watcher.view.channel(&id(1)).unwrap().trouble.unwrap();
     assert!(trouble.contains("simulation fails"), "{trouble}");
-    house.sim.world().faults.broken.clear();
-    house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
+    env.sim.network().faults.broken.clear();
+    env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
     assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline));
-    house.assert_one_in_flight();
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn a_settlement_by_somebody_else_leaves_nothing_to_do() {
-    let (house, mut watcher, _) = closing(false).await;
+    let (env, mut watcher, _) = closing(false).await;
     {
-        let mut world = house.sim.world();
-        let state = world.channels.get_mut(&id(1)).unwrap();
+        let mut network = env.sim.network();
+        let state = network.channels.get_mut(&id(1)).unwrap();
         crate::sim::pay(state, OWED).unwrap();
     }
     for _ in 0..5 {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
-    assert!(house.sim.world().offered.is_empty(), "nothing was unsettled");
+    assert!(env.sim.network().offered.is_empty(), "nothing was unsettled");
 }
 
 #[tokio::test]
 async fn with_the_recipients_key_a_closing_channel_is_fenced_and_closed_with_the_highest_commitment() {
-    let (house, mut watcher, deadline) = closing(true).await;
-    house.sim.world().faults.hang = Some(Hang::Prepare);
-    while !house.ledger_with_hang(&mut watcher).await {}
+    let (env, mut watcher, deadline) = closing(true).await;
+    env.sim.network().faults.hang = Some(Hang::Prepare);
+    while !env.ledger_with_hang(&mut watcher).await {}
     // Before the close is even signed, the fence is on disk.
     assert!(watcher.store.held(&id(1)).unwrap().fence.is_some());
     drop(watcher);
-    let mut watcher = house.start().await;
-    let settled = house.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
+    let mut watcher = env.start().await;
+    let settled = env.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
     assert!(settled.is_some());
-    let state = house.sim.world().channels[&id(1)].clone();
+    let state = env.sim.network().channels[&id(1)].clone();
     assert!(state.refunded, "closed, not only settled");
-    house.assert_one_in_flight();
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn a_fenced_channel_takes_no_commitment_although_the_chain_shows_it_open() {
-    let house = House::new(1, true);
-    let watcher = house.watching(1).await;
+    let env = TestEnv::new(1, true);
+    let watcher = env.watching(1).await;
     watcher.offer(1, OWED).await.unwrap();
     let at_fence = watcher.store.fence(id(1)).await.unwrap().unwrap();
     assert_eq!(at_fence.amount, amount(OWED));
@@ -193,57 +193,57 @@ async fn a_fenced_channel_takes_no_commitment_although_the_chain_shows_it_open()
 
 #[tokio::test]
 async fn an_entry_near_the_end_of_its_life_is_extended_with_all_that_the_channel_lives_by() {
-    let house = House::new(2, false);
+    let env = TestEnv::new(2, false);
     {
-        let mut world = house.sim.world();
-        let near = Some(Ledger(world.ledger() + 500));
-        for state in world.channels.values_mut() {
+        let mut network = env.sim.network();
+        let near = Some(Ledger(network.ledger() + 500));
+        for state in network.channels.values_mut() {
             let lives = &mut state.lives;
             (lives.instance, lives.code, lives.token_balance, lives.token_instance) = (near, near, near, near);
         }
     }
-    house.sim.close(1);
-    let mut watcher = house.watching(2).await;
+    env.sim.close(1);
+    let mut watcher = env.watching(2).await;
     for _ in 0..4 {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
-    let world = house.sim.world();
-    for state in world.channels.values() {
+    let network = env.sim.network();
+    for state in network.channels.values() {
         let (_, shortest) = state.lives.existing().min_by_key(|(_, until)| *until).unwrap();
-        assert!(shortest.0 >= world.ledger() + 4_900, "{:?}", state.lives);
+        assert!(shortest.0 >= network.ledger() + 4_900, "{:?}", state.lives);
     }
-    assert_eq!(world.offered.len(), 1, "one transaction for all entries of both channels");
+    assert_eq!(network.offered.len(), 1, "one transaction for all entries of both channels");
 }
 
 #[tokio::test]
 async fn a_transaction_of_another_process_that_used_the_sequence_number_is_noticed_and_rebuilt() {
-    let (house, mut watcher, deadline) = closing(false).await;
-    house.sim.world().faults.hang = Some(Hang::BeforeSend);
-    while !house.ledger_with_hang(&mut watcher).await {}
+    let (env, mut watcher, deadline) = closing(false).await;
+    env.sim.network().faults.hang = Some(Hang::BeforeSend);
+    while !env.ledger_with_hang(&mut watcher).await {}
     drop(watcher);
     // Somebody else spends the lane's next number while the watcher is down.
-    house.sim.world().lane_sequence += 1;
-    house.sim.close(1);
-    let mut watcher = house.start().await;
-    assert!(house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
-    assert_eq!(house.sim.world().withdrawn(id(1)), amount(OWED));
+    env.sim.network().lane_sequence += 1;
+    env.sim.close(1);
+    let mut watcher = env.start().await;
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+    assert_eq!(env.sim.network().withdrawn(id(1)), amount(OWED));
 }
 
 #[tokio::test]
 async fn dust_is_not_settled_and_not_forgotten() {
-    let house = House::new(1, false);
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
     watcher.offer(1, 99_999).await.unwrap();
-    let deadline = house.sim.world().close_start(id(1));
-    assert_eq!(house.settled_by(&mut watcher, 1, amount(1), deadline).await, None);
+    let deadline = env.sim.network().close_start(id(1));
+    assert_eq!(env.settled_by(&mut watcher, 1, amount(1), deadline).await, None);
     assert_eq!(watcher.store.held(&id(1)).unwrap().highest_amount(), amount(99_999));
-    assert!(house.sim.world().offered.is_empty());
+    assert!(env.sim.network().offered.is_empty());
 }
 
 #[tokio::test]
 async fn after_the_close_is_seen_no_commitment_is_taken() {
-    let (house, mut watcher, _) = closing(false).await;
-    house.ledger(&mut watcher).await;
+    let (env, mut watcher, _) = closing(false).await;
+    env.ledger(&mut watcher).await;
     let refused = watcher.offer(1, OWED + 1).await.unwrap_err();
     let OfferError::NotAccepted(AcceptError::Refused(Refusal::Closing { .. })) = refused else {
         panic!("{refused:?}");
@@ -252,24 +252,24 @@ async fn after_the_close_is_seen_no_commitment_is_taken() {
 
 #[tokio::test]
 async fn a_channel_refunded_with_commitments_unpaid_is_a_loss_that_is_not_tried_for_ever() {
-    let (house, mut watcher, deadline) = closing(false).await;
-    house.sim.world().faults.market = MAX_FEE * 2;
-    while house.now() < deadline {
-        house.ledger(&mut watcher).await;
+    let (env, mut watcher, deadline) = closing(false).await;
+    env.sim.network().faults.market = MAX_FEE * 2;
+    while env.now() < deadline {
+        env.ledger(&mut watcher).await;
     }
-    house.sim.world().refund(id(1));
-    house.sim.world().faults.market = 0;
+    env.sim.network().refund(id(1));
+    env.sim.network().faults.market = 0;
     for _ in 0..30 {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
     assert!(watcher.view.channel(&id(1)).unwrap().ended, "a sweep saw the end");
-    let offered = house.sim.world().offered.len();
+    let offered = env.sim.network().offered.len();
     for _ in 0..30 {
-        house.ledger(&mut watcher).await;
+        env.ledger(&mut watcher).await;
     }
-    assert_eq!(house.sim.world().offered.len(), offered, "nothing can be paid any more");
-    assert_eq!(house.sim.world().withdrawn(id(1)), amount(0));
-    house.assert_one_in_flight();
+    assert_eq!(env.sim.network().offered.len(), offered, "nothing can be paid any more");
+    assert_eq!(env.sim.network().withdrawn(id(1)), amount(0));
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
@@ -279,51 +279,51 @@ async fn a_close_that_the_funder_makes_fail_is_replaced_by_a_settlement_of_the_f
         let address = format!("address = \"{}\"", recipient().account());
         text.replace(&address, &format!("{address}\nsecret = {{ file = \"/nowhere/recipient\" }}"))
     };
-    let house = House::configured(1, true, needs);
-    house.sim.world().faults.settle_needs_recipient = true;
-    house.sim.world().faults.close_fails = true;
-    let mut watcher = house.watching(1).await;
+    let env = TestEnv::configured(1, true, needs);
+    env.sim.network().faults.settle_needs_recipient = true;
+    env.sim.network().faults.close_fails = true;
+    let mut watcher = env.watching(1).await;
     watcher.offer(1, OWED).await.unwrap();
-    let deadline = house.sim.world().close_start(id(1));
-    assert!(house.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+    let deadline = env.sim.network().close_start(id(1));
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
     assert!(watcher.store.held(&id(1)).unwrap().fence.is_some(), "the close was tried first");
-    assert!(!house.sim.world().channels[&id(1)].refunded, "settled, not closed");
-    house.assert_one_in_flight();
+    assert!(!env.sim.network().channels[&id(1)].refunded, "settled, not closed");
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn many_channels_that_close_at_once_are_settled_one_after_the_other() {
-    let house = House::new(6, false);
-    let mut watcher = house.watching(6).await;
+    let env = TestEnv::new(6, false);
+    let mut watcher = env.watching(6).await;
     for number in 1..=6 {
         watcher.offer(number, OWED).await.unwrap();
     }
     for number in (1..=6).rev() {
-        house.sim.world().close_start(id(number));
+        env.sim.network().close_start(id(number));
     }
-    let start = house.now();
-    while house.now() < Ledger(start.0 + WAITING) {
-        house.ledger(&mut watcher).await;
+    let start = env.now();
+    while env.now() < Ledger(start.0 + WAITING) {
+        env.ledger(&mut watcher).await;
     }
     for number in 1..=6 {
-        assert_eq!(house.sim.world().withdrawn(id(number)), amount(OWED), "channel {number}");
+        assert_eq!(env.sim.network().withdrawn(id(number)), amount(OWED), "channel {number}");
     }
-    assert_eq!(house.sim.world().offered.len(), 6);
-    house.assert_one_in_flight();
+    assert_eq!(env.sim.network().offered.len(), 6);
+    env.assert_one_in_flight();
 }
 
 #[tokio::test]
 async fn a_channel_that_is_not_worth_the_price_does_not_keep_the_lane_from_one_that_is() {
-    let house = House::new(2, false);
-    let mut watcher = house.watching(2).await;
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
     // Worth little more than its resources; and its deadline comes first.
     watcher.offer(1, CHEAP).await.unwrap();
     watcher.offer(2, OWED).await.unwrap();
-    house.sim.world().close_start(id(1));
-    house.ledger(&mut watcher).await;
-    let deadline = house.sim.world().close_start(id(2));
-    house.sim.world().faults.market = MAX_FEE / 2;
-    assert!(house.settled_by(&mut watcher, 2, amount(OWED), deadline).await.is_some());
-    assert_eq!(house.sim.world().withdrawn(id(1)), amount(0), "the price is above all that channel 1 is worth");
-    house.assert_one_in_flight();
+    env.sim.network().close_start(id(1));
+    env.ledger(&mut watcher).await;
+    let deadline = env.sim.network().close_start(id(2));
+    env.sim.network().faults.market = MAX_FEE / 2;
+    assert!(env.settled_by(&mut watcher, 2, amount(OWED), deadline).await.is_some());
+    assert_eq!(env.sim.network().withdrawn(id(1)), amount(0), "the price is above all that channel 1 is worth");
+    env.assert_one_in_flight();
 }

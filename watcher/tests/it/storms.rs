@@ -7,7 +7,7 @@ use paychan_watcher::chain::{Call, Chain, Prepared, Request};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::house::{House, WAITING, amount, id, lane};
+use crate::env::{TestEnv, WAITING, amount, id, lane};
 use crate::sim::Hang;
 
 /// What goes wrong at one ledger.
@@ -49,19 +49,19 @@ fn weather() -> impl Strategy<Value = Weather> {
 const STORMY: usize = (WAITING - WAITING / 3) as usize;
 
 async fn weather_the_storm(days: Vec<Weather>, holds_recipient_key: bool) -> Result<(), TestCaseError> {
-    let house = House::new(2, holds_recipient_key);
-    let mut watcher = house.watching(2).await;
+    let env = TestEnv::new(2, holds_recipient_key);
+    let mut watcher = env.watching(2).await;
     let mut acknowledged = [0i128; 2];
     for (number, owed) in [(1u8, 400_000_000i128), (2, 900_000_000)] {
         watcher.offer(number, owed).await.unwrap();
         acknowledged[usize::from(number - 1)] = owed;
     }
-    house.sim.world().close_start(id(1));
-    let deadline: Ledger = house.sim.world().close_start(id(2));
+    env.sim.network().close_start(id(1));
+    let deadline: Ledger = env.sim.network().close_start(id(2));
     for day in days {
         {
-            let mut world = house.sim.world();
-            let faults = &mut world.faults;
+            let mut network = env.sim.network();
+            let faults = &mut network.faults;
             (faults.down, faults.hides_events, faults.hang) = (false, false, None);
             (faults.lag, faults.old_entries) = (0, 0);
             match &day {
@@ -77,7 +77,7 @@ async fn weather_the_storm(days: Vec<Weather>, holds_recipient_key: bool) -> Res
                 Weather::Crash(hang) => faults.hang = Some(*hang),
             }
         }
-        let hung = house.ledger_with_hang(&mut watcher).await;
+        let hung = env.ledger_with_hang(&mut watcher).await;
         // Whatever is acknowledged in between is owed too: more than dust each time, so that it must be paid.
         for number in [1u8, 2] {
             let owed = &mut acknowledged[usize::from(number - 1)];
@@ -87,26 +87,26 @@ async fn weather_the_storm(days: Vec<Weather>, holds_recipient_key: bool) -> Res
         }
         if hung || matches!(day, Weather::Kill) {
             drop(watcher);
-            house.sim.world().faults.hang = None;
-            watcher = house.start().await;
+            env.sim.network().faults.hang = None;
+            watcher = env.start().await;
         }
     }
     {
-        let mut world = house.sim.world();
-        world.faults = Default::default();
+        let mut network = env.sim.network();
+        network.faults = Default::default();
     }
-    while house.now() < Ledger(deadline.0 - 1) {
-        house.ledger(&mut watcher).await;
+    while env.now() < Ledger(deadline.0 - 1) {
+        env.ledger(&mut watcher).await;
     }
     for number in [1u8, 2] {
-        let withdrawn = house.sim.world().withdrawn(id(number));
+        let withdrawn = env.sim.network().withdrawn(id(number));
         let owed = amount(acknowledged[usize::from(number - 1)]);
         prop_assert!(withdrawn >= owed, "channel {number}: {withdrawn} of {owed} paid at {deadline}");
         let held = watcher.store.held(&id(number)).unwrap().highest_amount();
         prop_assert_eq!(held, owed, "what was acknowledged is held");
     }
-    let world = house.sim.world();
-    prop_assert!(world.violations.is_empty(), "{}", world.violations.join("\n"));
+    let network = env.sim.network();
+    prop_assert!(network.violations.is_empty(), "{}", network.violations.join("\n"));
     Ok(())
 }
 
@@ -124,25 +124,25 @@ fn what_was_acknowledged_is_paid_at_the_deadline_whatever_the_weather() {
 /// The check that the storms rely on can fail.
 #[tokio::test]
 async fn the_simulated_network_notices_two_transactions_that_could_both_be_pending() {
-    let house = House::new(1, false);
+    let env = TestEnv::new(1, false);
     let mut envelopes = Vec::new();
-    let sequence = house.sim.world().lane_sequence + 1;
+    let sequence = env.sim.network().lane_sequence + 1;
     for fee in [100, 200] {
         let request = Request {
             source: lane().account(),
             sequence,
-            max_ledger: Ledger(house.now().0 + 5),
+            max_ledger: Ledger(env.now().0 + 5),
             inclusion_fee: Stroops(fee),
             call: Call::Extend { keys: vec![keys::instance(&id(1))], extend_to: 100 },
         };
-        let Prepared::Ready { transaction, .. } = house.sim.prepare(&request).await.unwrap() else {
+        let Prepared::Ready { transaction, .. } = env.sim.prepare(&request).await.unwrap() else {
             panic!("an extension can't fail here");
         };
         envelopes.push(TransactionEnvelope::from(*transaction));
     }
-    house.sim.send(&envelopes[0]).await.unwrap();
-    house.sim.send(&envelopes[0]).await.unwrap();
-    house.assert_one_in_flight();
-    house.sim.send(&envelopes[1]).await.unwrap();
-    assert_eq!(house.sim.world().violations.len(), 1);
+    env.sim.send(&envelopes[0]).await.unwrap();
+    env.sim.send(&envelopes[0]).await.unwrap();
+    env.assert_one_in_flight();
+    env.sim.send(&envelopes[1]).await.unwrap();
+    assert_eq!(env.sim.network().violations.len(), 1);
 }

@@ -3,27 +3,27 @@
 use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
 use serde_json::json;
 
-use super::{CHANNEL, DEPOSIT, House, RECIPIENT, WAITING, good_channel};
+use super::{CHANNEL, DEPOSIT, RECIPIENT, TestEnv, WAITING, good_channel};
 use crate::sim::TOKEN;
 
 const OTHER: ContractId = ContractId([2; 32]);
 
 /// Puts this on the ledger at another address, asks for it, and checks that nothing came of it.
 async fn refused(state: ChannelState, kind: &str) -> String {
-    let mut house = House::new().await;
-    house.chain.world().open(ChannelState { channel: OTHER, ..state });
-    house.next_ledger().await;
-    let answer = house.admit(OTHER).await;
+    let mut env = TestEnv::new().await;
+    env.chain.network().open(ChannelState { channel: OTHER, ..state });
+    env.next_ledger().await;
+    let answer = env.admit(OTHER).await;
     answer.is(422, kind);
-    assert!(house.store.all_held().is_empty(), "nothing was written");
-    house.get(&format!("/v1/channels/{OTHER}")).await.is(404, "unknown_channel");
+    assert!(env.store.all_held().is_empty(), "nothing was written");
+    env.get(&format!("/v1/channels/{OTHER}")).await.is(404, "unknown_channel");
     answer.body["detail"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
 async fn a_good_channel_is_created_and_told_of() {
-    let house = House::new().await;
-    let created = house.admit(CHANNEL).await.ok(201).clone();
+    let env = TestEnv::new().await;
+    let created = env.admit(CHANNEL).await.ok(201).clone();
     assert_eq!(created["channel"], CHANNEL.to_string());
     assert_eq!(created["status"], "open");
     assert_eq!(created["to"], RECIPIENT.to_string());
@@ -33,52 +33,52 @@ async fn a_good_channel_is_created_and_told_of() {
     assert_eq!(created["refund_waiting_period"], WAITING);
     assert_eq!(created["deadline"], json!(null));
     assert!(created["lives"]["instance"].is_u64() && created["lives"]["token_balance"].is_u64(), "{created}");
-    assert_eq!(house.get(&format!("/v1/channels/{CHANNEL}")).await.ok(200), &created);
-    assert_eq!(house.get("/v1/channels").await.ok(200), &json!({ "channels": [created] }));
+    assert_eq!(env.get(&format!("/v1/channels/{CHANNEL}")).await.ok(200), &created);
+    assert_eq!(env.get("/v1/channels").await.ok(200), &json!({ "channels": [created] }));
 }
 
 #[tokio::test]
 async fn asking_again_for_a_watched_channel_changes_nothing() {
-    let house = House::with_channel().await;
-    house.pay(100, "one").await.ok(200);
-    let before = house.held();
-    assert_eq!(house.admit(CHANNEL).await.ok(201)["highest"], "100");
-    assert_eq!(house.held(), before);
+    let env = TestEnv::with_channel().await;
+    env.pay(100, "one").await.ok(200);
+    let before = env.held();
+    assert_eq!(env.admit(CHANNEL).await.ok(201)["highest"], "100");
+    assert_eq!(env.held(), before);
 }
 
 #[tokio::test]
 async fn no_channels_are_an_empty_list() {
-    assert_eq!(House::new().await.get("/v1/channels").await.ok(200), &json!({ "channels": [] }));
+    assert_eq!(TestEnv::new().await.get("/v1/channels").await.ok(200), &json!({ "channels": [] }));
 }
 
 #[tokio::test]
 async fn what_is_not_a_contracts_address_is_malformed() {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     let account = AccountId([4; 32]).to_string();
     let mistyped = format!("{}A", &CHANNEL.to_string()[..55]);
     for (address, part) in
         [(account.as_str(), "got an account address"), ("C", "56 characters"), ("", "56"), (&mistyped, "checksum")]
     {
-        house.post("/v1/channels", &json!({ "channel": address })).await.is(400, "malformed").says(part);
+        env.post("/v1/channels", &json!({ "channel": address })).await.is(400, "malformed").says(part);
         if !address.is_empty() {
-            house.get(&format!("/v1/channels/{address}")).await.is(400, "malformed");
+            env.get(&format!("/v1/channels/{address}")).await.is(400, "malformed");
         }
     }
     for body in
         [json!({}), json!({ "channel": CHANNEL.to_string(), "force": true }), json!({ "channel": 5 }), json!(null)]
     {
-        house.post("/v1/channels", &body).await.is(400, "malformed").says("expected");
+        env.post("/v1/channels", &body).await.is(400, "malformed").says("expected");
     }
-    assert!(house.store.all_held().is_empty());
+    assert!(env.store.all_held().is_empty());
 }
 
 #[tokio::test]
 async fn an_address_without_a_contract_and_a_contract_that_is_no_channel_are_told_apart() {
-    let house = House::new().await;
-    house.admit(OTHER).await.is(422, "not_on_chain").says("deploy it first");
-    house.chain.world().faults.garbled.insert(CHANNEL);
-    house.admit(CHANNEL).await.is(422, "not_a_channel");
-    assert!(house.store.all_held().is_empty());
+    let env = TestEnv::new().await;
+    env.admit(OTHER).await.is(422, "not_on_chain").says("deploy it first");
+    env.chain.network().faults.garbled.insert(CHANNEL);
+    env.admit(CHANNEL).await.is(422, "not_a_channel");
+    assert!(env.store.all_held().is_empty());
 }
 
 #[tokio::test]
@@ -113,49 +113,49 @@ async fn each_rule_of_admission_is_a_kind_of_its_own() {
 
 #[tokio::test]
 async fn a_network_that_cannot_be_reached_admits_nothing() {
-    let house = House::new().await;
-    house.chain.world().faults.down = true;
-    house.admit(CHANNEL).await.is(503, "chain_unreachable").says("connection refused");
-    assert!(house.store.all_held().is_empty());
-    house.chain.world().faults.down = false;
-    house.admit(CHANNEL).await.ok(201);
+    let env = TestEnv::new().await;
+    env.chain.network().faults.down = true;
+    env.admit(CHANNEL).await.is(503, "chain_unreachable").says("connection refused");
+    assert!(env.store.all_held().is_empty());
+    env.chain.network().faults.down = false;
+    env.admit(CHANNEL).await.ok(201);
 }
 
 #[tokio::test]
 async fn a_close_that_the_follower_passed_over_before_the_channel_was_admitted_is_found_all_the_same() {
-    let mut house = House::new().await;
-    house.chain.close(3);
-    house.chain.world().close_start(CHANNEL);
+    let mut env = TestEnv::new().await;
+    env.chain.close(3);
+    env.chain.network().close_start(CHANNEL);
     // The follower reads the event of a channel that it does not watch; admission then reads from before the close.
-    house.next_ledger().await;
-    house.chain.world().faults.lag = 2;
-    house.admit(CHANNEL).await.ok(201);
-    let known = house.view.channel(&CHANNEL).unwrap();
+    env.next_ledger().await;
+    env.chain.network().faults.lag = 2;
+    env.admit(CHANNEL).await.ok(201);
+    let known = env.view.channel(&CHANNEL).unwrap();
     assert!(!known.is_closing());
     assert_eq!(known.gap_free_to, known.state.read_at, "nothing is inferred from events that nobody matched");
-    house.chain.world().faults.lag = 0;
-    house.chain.close(6);
-    house.follower.tick().await.unwrap();
-    house.pay(100, "one").await.is(410, "closing");
+    env.chain.network().faults.lag = 0;
+    env.chain.close(6);
+    env.follower.tick().await.unwrap();
+    env.pay(100, "one").await.is(410, "closing");
 }
 
 #[tokio::test]
 async fn a_stopping_watcher_admits_nothing() {
-    let house = House::new().await;
-    house.view.stop();
-    house.admit(CHANNEL).await.is(503, "stopping");
-    assert!(house.store.all_held().is_empty());
+    let env = TestEnv::new().await;
+    env.view.stop();
+    env.admit(CHANNEL).await.is(503, "stopping");
+    assert!(env.store.all_held().is_empty());
 }
 
 #[tokio::test]
 async fn what_was_paid_out_before_admission_is_not_taken_for_a_rolled_back_store() {
-    let mut house = House::new().await;
+    let mut env = TestEnv::new().await;
     let paid = Amount::new(777).unwrap();
-    house.chain.world().channels.get_mut(&CHANNEL).unwrap().withdrawn = paid;
-    house.next_ledger().await;
-    house.admit(CHANNEL).await.ok(201);
-    let held = house.held();
+    env.chain.network().channels.get_mut(&CHANNEL).unwrap().withdrawn = paid;
+    env.next_ledger().await;
+    env.admit(CHANNEL).await.ok(201);
+    let held = env.held();
     assert!(!paychan_watcher::commitments::rolled_back(&held, paid));
-    house.pay(777, "one").await.is(409, "not_higher");
-    assert_eq!(house.pay(778, "two").await.ok(200)["unsettled"], "1");
+    env.pay(777, "one").await.is(409, "not_higher");
+    assert_eq!(env.pay(778, "two").await.ok(200)["unsettled"], "1");
 }

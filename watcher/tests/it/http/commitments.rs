@@ -4,45 +4,45 @@ use paychan_channel::{Amount, CommitmentSecret, ContractId, NetworkId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{CHANNEL, DEPOSIT, House, secret, signature, signed};
+use super::{CHANNEL, DEPOSIT, TestEnv, secret, signature, signed};
 use crate::sim::SimChain;
 
 #[tokio::test]
 async fn a_commitment_is_acknowledged_with_highest_unsettled_and_coverage() {
-    let house = House::with_channel().await;
+    let env = TestEnv::with_channel().await;
     let expected = json!({ "highest": "15000000", "unsettled": "15000000", "coverage": DEPOSIT.to_string() });
-    assert_eq!(house.pay(15_000_000, "one").await.ok(200), &expected);
-    assert_eq!(house.held().highest_amount().get(), 15_000_000);
+    assert_eq!(env.pay(15_000_000, "one").await.ok(200), &expected);
+    assert_eq!(env.held().highest_amount().get(), 15_000_000);
 }
 
 #[tokio::test]
 async fn the_same_request_id_gets_the_same_answer_and_the_same_amount_under_another_id_buys_nothing() {
-    let house = House::with_channel().await;
-    let first = house.pay(100, "one").await.ok(200).clone();
-    assert_eq!(house.pay(100, "one").await.ok(200), &first);
-    assert_eq!(house.pay(100, "two").await.is(409, "already_held").body["highest"], "100");
-    house.pay(250, "three").await.ok(200);
-    let again = house.pay(100, "one").await;
+    let env = TestEnv::with_channel().await;
+    let first = env.pay(100, "one").await.ok(200).clone();
+    assert_eq!(env.pay(100, "one").await.ok(200), &first);
+    assert_eq!(env.pay(100, "two").await.is(409, "already_held").body["highest"], "100");
+    env.pay(250, "three").await.ok(200);
+    let again = env.pay(100, "one").await;
     assert_eq!(again.ok(200)["highest"], "100", "what was answered then, though more came since");
-    house.pay(300, "one").await.is(409, "request_id_reused");
-    assert_eq!(house.held().highest_amount().get(), 250);
+    env.pay(300, "one").await.is(409, "request_id_reused");
+    assert_eq!(env.held().highest_amount().get(), 250);
 }
 
 #[tokio::test]
 async fn a_lower_commitment_is_refused_with_the_highest() {
-    let house = House::with_channel().await;
-    house.pay(250, "one").await.ok(200);
-    let refused = house.pay(249, "two").await;
+    let env = TestEnv::with_channel().await;
+    env.pay(250, "one").await.ok(200);
+    let refused = env.pay(249, "two").await;
     assert_eq!(refused.is(409, "not_higher").says("cumulative total").body["highest"], "250");
-    assert_eq!(house.held().highest_amount().get(), 250);
+    assert_eq!(env.held().highest_amount().get(), 250);
 }
 
 /// Each of these ends at the edge, before the channel is looked at.
 #[tokio::test]
 async fn bodies_that_are_not_a_commitment_are_malformed_and_change_nothing() {
-    let house = House::with_channel().await;
-    house.pay(100, "one").await.ok(200);
-    let before = house.held();
+    let env = TestEnv::with_channel().await;
+    env.pay(100, "one").await.ok(200);
+    let before = env.held();
     let with = |name: &str, value: Value| {
         let mut body = signed(200, "two");
         body[name] = value;
@@ -72,28 +72,28 @@ async fn bodies_that_are_not_a_commitment_are_malformed_and_change_nothing() {
         (json!("text"), "expected"),
     ];
     for (body, part) in cases {
-        house.offer(&body).await.is(400, "malformed").says(part);
+        env.offer(&body).await.is(400, "malformed").says(part);
     }
-    assert_eq!(house.held(), before, "nothing was written");
+    assert_eq!(env.held(), before, "nothing was written");
 }
 
 #[tokio::test]
 async fn torn_and_foreign_json_is_malformed() {
-    let house = House::with_channel().await;
+    let env = TestEnv::with_channel().await;
     let path = format!("/v1/channels/{CHANNEL}/commitments");
     for body in ["", "{", "{\"amount\": \"1\",}", "amount=1", "\u{0}", "{\"amount\":\"1\",\"amount\":\"2\"}"] {
-        house.call(axum::http::Method::POST, &path, body).await.is(400, "malformed");
+        env.call(axum::http::Method::POST, &path, body).await.is(400, "malformed");
     }
     let bytes: &'static [u8] = &[0xff, 0xfe, 0x7b];
-    house.call(axum::http::Method::POST, &path, bytes).await.is(400, "malformed");
-    assert_eq!(house.held().accepted, 0);
+    env.call(axum::http::Method::POST, &path, bytes).await.is(400, "malformed");
+    assert_eq!(env.held().accepted, 0);
 }
 
 #[tokio::test]
 async fn a_signature_of_another_key_channel_network_or_amount_is_a_bad_signature() {
-    let house = House::with_channel().await;
+    let env = TestEnv::with_channel().await;
     let other_key = CommitmentSecret::generate().unwrap();
-    let network = SimChain::network();
+    let network = SimChain::network_id();
     let public = NetworkId::of("Public Global Stellar Network ; September 2015");
     let wrong = [
         ("key", signature(network, CHANNEL, 500, &other_key)),
@@ -103,163 +103,163 @@ async fn a_signature_of_another_key_channel_network_or_amount_is_a_bad_signature
         ("zeros", "00".repeat(64)),
     ];
     for (what, signature) in wrong {
-        let answer = house.offer(&json!({ "amount": "500", "signature": signature, "request_id": what })).await;
+        let answer = env.offer(&json!({ "amount": "500", "signature": signature, "request_id": what })).await;
         answer.is(422, "bad_signature").says("commitment key over the network, this channel and exactly this amount");
     }
-    assert_eq!(house.held().accepted, 0, "nothing was written");
-    house.pay(500, "right").await.ok(200);
+    assert_eq!(env.held().accepted, 0, "nothing was written");
+    env.pay(500, "right").await.ok(200);
 }
 
 #[tokio::test]
 async fn an_amount_above_the_coverage_is_refused_with_the_coverage() {
-    let house = House::with_channel().await;
-    let refused = house.pay(DEPOSIT + 1, "one").await;
+    let env = TestEnv::with_channel().await;
+    let refused = env.pay(DEPOSIT + 1, "one").await;
     assert_eq!(refused.is(422, "exceeds_coverage").says("top it up").body["coverage"], DEPOSIT.to_string());
-    assert_eq!(house.held().accepted, 0);
-    house.pay(DEPOSIT, "two").await.ok(200);
+    assert_eq!(env.held().accepted, 0);
+    env.pay(DEPOSIT, "two").await.ok(200);
 }
 
 #[tokio::test]
 async fn a_top_up_is_seen_when_an_amount_above_the_known_coverage_comes_and_asked_for_once_a_ledger() {
-    let mut house = House::with_channel().await;
-    house.pay(DEPOSIT + 1, "one").await.is(422, "exceeds_coverage");
-    house.chain.world().channels.get_mut(&CHANNEL).unwrap().balance = Amount::new(DEPOSIT + 100).unwrap();
-    house.chain.close(1);
-    house.pay(DEPOSIT + 1, "two").await.is(422, "exceeds_coverage").says("top it up");
-    house.follower.tick().await.unwrap();
-    let taken = house.pay(DEPOSIT + 1, "three").await;
+    let mut env = TestEnv::with_channel().await;
+    env.pay(DEPOSIT + 1, "one").await.is(422, "exceeds_coverage");
+    env.chain.network().channels.get_mut(&CHANNEL).unwrap().balance = Amount::new(DEPOSIT + 100).unwrap();
+    env.chain.close(1);
+    env.pay(DEPOSIT + 1, "two").await.is(422, "exceeds_coverage").says("top it up");
+    env.follower.tick().await.unwrap();
+    let taken = env.pay(DEPOSIT + 1, "three").await;
     assert_eq!(taken.ok(200)["coverage"], (DEPOSIT + 100).to_string());
 }
 
 #[tokio::test]
 async fn a_closing_channel_is_gone_with_its_deadline_as_soon_as_the_close_is_seen() {
-    let mut house = House::with_channel().await;
-    house.pay(100, "one").await.ok(200);
-    let deadline = house.chain.world().close_start(CHANNEL);
-    house.next_ledger().await;
-    let refused = house.pay(200, "two").await;
+    let mut env = TestEnv::with_channel().await;
+    env.pay(100, "one").await.ok(200);
+    let deadline = env.chain.network().close_start(CHANNEL);
+    env.next_ledger().await;
+    let refused = env.pay(200, "two").await;
     assert_eq!(refused.is(410, "closing").body["deadline"], deadline.get());
-    assert_eq!(house.pay(100, "one").await.ok(200)["highest"], "100", "what was answered is answered still");
-    assert_eq!(house.held().highest_amount().get(), 100);
+    assert_eq!(env.pay(100, "one").await.ok(200)["highest"], "100", "what was answered is answered still");
+    assert_eq!(env.held().highest_amount().get(), 100);
 }
 
 #[tokio::test]
 async fn a_fenced_channel_is_gone() {
-    let house = House::with_channel().await;
-    house.pay(100, "one").await.ok(200);
-    house.store.fence(CHANNEL).await.unwrap();
-    assert_eq!(house.pay(200, "two").await.is(410, "closing").body["highest"], "100");
-    assert_eq!(house.held().highest_amount().get(), 100);
+    let env = TestEnv::with_channel().await;
+    env.pay(100, "one").await.ok(200);
+    env.store.fence(CHANNEL).await.unwrap();
+    assert_eq!(env.pay(200, "two").await.is(410, "closing").body["highest"], "100");
+    assert_eq!(env.held().highest_amount().get(), 100);
 }
 
 #[tokio::test]
 async fn a_final_channel_is_gone() {
-    let mut house = House::with_channel().await;
+    let mut env = TestEnv::with_channel().await;
     {
-        let mut world = house.chain.world();
-        let state = world.channels.get_mut(&CHANNEL).unwrap();
+        let mut network = env.chain.network();
+        let state = network.channels.get_mut(&CHANNEL).unwrap();
         (state.refunded, state.balance) = (true, Amount::ZERO);
     }
-    house.chain.close(200);
-    house.follower.tick().await.unwrap();
-    house.pay(200, "one").await.is(410, "final");
-    assert_eq!(house.held().accepted, 0);
+    env.chain.close(200);
+    env.follower.tick().await.unwrap();
+    env.pay(200, "one").await.is(410, "final");
+    assert_eq!(env.held().accepted, 0);
 }
 
 #[tokio::test]
 async fn a_channel_that_is_not_admitted_is_unknown() {
-    let house = House::new().await;
-    house.pay(200, "one").await.is(404, "unknown_channel").says("admit it first");
+    let env = TestEnv::new().await;
+    env.pay(200, "one").await.is(404, "unknown_channel").says("admit it first");
 }
 
 #[tokio::test]
 async fn a_chain_that_cannot_be_seen_takes_no_money() {
-    let house = House::with_channel().await;
-    house.chain.world().faults.down = true;
-    house.chain.clock().advance(std::time::Duration::from_secs(61));
-    house.pay(200, "one").await.is(503, "not_fresh").says("61 s");
-    assert_eq!(house.held().accepted, 0);
+    let env = TestEnv::with_channel().await;
+    env.chain.network().faults.down = true;
+    env.chain.clock().advance(std::time::Duration::from_secs(61));
+    env.pay(200, "one").await.is(503, "not_fresh").says("61 s");
+    assert_eq!(env.held().accepted, 0);
 }
 
 #[tokio::test]
 async fn a_node_that_answers_from_the_past_takes_no_money_however_often_it_answers() {
-    let mut house = House::with_channel().await;
-    let now = house.chain.world().ledger();
-    house.chain.world().faults.frozen_at = Some(now);
+    let mut env = TestEnv::with_channel().await;
+    let now = env.chain.network().ledger();
+    env.chain.network().faults.frozen_at = Some(now);
     for _ in 0..13 {
-        house.chain.close(1);
-        house.follower.tick().await.unwrap();
+        env.chain.close(1);
+        env.follower.tick().await.unwrap();
     }
-    house.pay(200, "one").await.is(503, "not_fresh");
-    assert_eq!(house.held().accepted, 0);
+    env.pay(200, "one").await.is(503, "not_fresh");
+    assert_eq!(env.held().accepted, 0);
 }
 
 #[tokio::test]
 async fn a_fee_account_that_cannot_pay_for_the_settlement_takes_no_money() {
-    let mut house = House::with_channel().await;
-    house.chain.world().lane_balance = 10_199_999;
-    house.next_ledger().await;
-    house.pay(200, "one").await.is(503, "fees_low").says("send at least 1 stroops");
-    assert_eq!(house.held().accepted, 0);
-    house.chain.world().lane_balance = 10_200_000;
-    house.next_ledger().await;
-    house.pay(200, "one").await.ok(200);
-    house.pay(300, "two").await.ok(200);
+    let mut env = TestEnv::with_channel().await;
+    env.chain.network().lane_balance = 10_199_999;
+    env.next_ledger().await;
+    env.pay(200, "one").await.is(503, "fees_low").says("send at least 1 stroops");
+    assert_eq!(env.held().accepted, 0);
+    env.chain.network().lane_balance = 10_200_000;
+    env.next_ledger().await;
+    env.pay(200, "one").await.ok(200);
+    env.pay(300, "two").await.ok(200);
 }
 
 #[tokio::test]
 async fn a_promise_counts_at_once_against_the_fees_of_the_next_channels_first() {
-    let mut house = House::with_channel().await;
+    let mut env = TestEnv::with_channel().await;
     let other = ContractId([2; 32]);
     let twin = paychan_channel::ChannelState { channel: other, ..super::good_channel() };
-    house.chain.world().open(twin);
+    env.chain.network().open(twin);
     // One settlement may cost 10,200,000 stroops.
-    house.chain.world().lane_balance = 10_200_000;
-    house.next_ledger().await;
-    house.admit(other).await.ok(201);
-    house.pay(200, "one").await.ok(200);
+    env.chain.network().lane_balance = 10_200_000;
+    env.next_ledger().await;
+    env.admit(other).await.ok(201);
+    env.pay(200, "one").await.ok(200);
     let body = json!({
         "amount": "200",
-        "signature": signature(SimChain::network(), other, 200, &secret()),
+        "signature": signature(SimChain::network_id(), other, 200, &secret()),
         "request_id": "one",
     });
     let path = format!("/v1/channels/{other}/commitments");
-    house.post(&path, &body).await.is(503, "fees_low").says("2 promised settlements");
-    house.chain.world().lane_balance = 20_400_000;
-    house.next_ledger().await;
-    house.post(&path, &body).await.ok(200);
+    env.post(&path, &body).await.is(503, "fees_low").says("2 promised settlements");
+    env.chain.network().lane_balance = 20_400_000;
+    env.next_ledger().await;
+    env.post(&path, &body).await.ok(200);
 }
 
 #[tokio::test]
 async fn a_stopping_watcher_takes_no_money() {
-    let house = House::with_channel().await;
-    house.view.stop();
-    house.pay(200, "one").await.is(503, "stopping");
-    assert_eq!(house.held().accepted, 0);
+    let env = TestEnv::with_channel().await;
+    env.view.stop();
+    env.pay(200, "one").await.is(503, "stopping");
+    assert_eq!(env.held().accepted, 0);
 }
 
 #[tokio::test]
 async fn what_somebody_else_settled_is_not_promised_again() {
-    let mut house = House::with_channel().await;
+    let mut env = TestEnv::with_channel().await;
     {
-        let mut world = house.chain.world();
-        let state = world.channels.get_mut(&CHANNEL).unwrap();
+        let mut network = env.chain.network();
+        let state = network.channels.get_mut(&CHANNEL).unwrap();
         (state.withdrawn, state.balance) = (Amount::new(500).unwrap(), Amount::new(DEPOSIT - 500).unwrap());
     }
-    house.chain.close(200);
-    house.follower.tick().await.unwrap();
-    assert_eq!(house.pay(500, "one").await.is(409, "not_higher").body["highest"], "500");
-    let taken = house.pay(501, "two").await;
+    env.chain.close(200);
+    env.follower.tick().await.unwrap();
+    assert_eq!(env.pay(500, "one").await.is(409, "not_higher").body["highest"], "500");
+    let taken = env.pay(501, "two").await;
     assert_eq!(taken.ok(200), &json!({ "highest": "501", "unsettled": "1", "coverage": DEPOSIT.to_string() }));
 }
 
 #[tokio::test]
 async fn many_at_once_are_each_answered_for_what_they_are() {
-    let house = std::sync::Arc::new(House::with_channel().await);
+    let env = std::sync::Arc::new(TestEnv::with_channel().await);
     let mut offers = tokio::task::JoinSet::new();
     for amount in 1..=200i128 {
-        let house = house.clone();
-        offers.spawn(async move { (amount, house.pay(amount, &format!("n{amount}")).await) });
+        let env = env.clone();
+        offers.spawn(async move { (amount, env.pay(amount, &format!("n{amount}")).await) });
     }
     let mut taken = Vec::new();
     while let Some(offer) = offers.join_next().await {
@@ -272,7 +272,7 @@ async fn many_at_once_are_each_answered_for_what_they_are() {
         }
     }
     assert_eq!(taken.iter().max(), Some(&200));
-    let held = house.held();
+    let held = env.held();
     assert_eq!(held.highest_amount().get(), 200);
     assert_eq!(held.accepted, u64::try_from(taken.len()).unwrap());
 }
@@ -285,12 +285,12 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let house = House::with_channel().await;
+            let env = TestEnv::with_channel().await;
             for body in bodies {
                 let path = format!("/v1/channels/{CHANNEL}/commitments");
-                house.call(axum::http::Method::POST, &path, body).await.is(400, "malformed");
+                env.call(axum::http::Method::POST, &path, body).await.is(400, "malformed");
             }
-            assert_eq!(house.held().accepted, 0);
+            assert_eq!(env.held().accepted, 0);
         });
     }
 }

@@ -6,7 +6,7 @@ use axum::http::{Method, Request};
 use serde_json::json;
 use tower::ServiceExt;
 
-use super::{API_TOKEN, CHANNEL, House, signed};
+use super::{API_TOKEN, CHANNEL, TestEnv, signed};
 
 fn request(method: Method, path: &str, authorization: Option<&str>) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path);
@@ -18,7 +18,7 @@ fn request(method: Method, path: &str, authorization: Option<&str>) -> Request<B
 
 #[tokio::test]
 async fn every_call_under_v1_wants_the_token_before_it_looks_at_anything() {
-    let house = House::new().await;
+    let env = TestEnv::new().await;
     let commitments = format!("/v1/channels/{CHANNEL}/commitments");
     let channel = format!("/v1/channels/{CHANNEL}");
     let calls = [
@@ -33,48 +33,48 @@ async fn every_call_under_v1_wants_the_token_before_it_looks_at_anything() {
     let basic = format!("Basic {API_TOKEN}");
     for (method, path) in calls {
         for authorization in [None, Some("Bearer"), Some("Bearer "), Some(&*wrong), Some(&*basic), Some(API_TOKEN)] {
-            let answer = house.send(request(method.clone(), path, authorization)).await;
+            let answer = env.send(request(method.clone(), path, authorization)).await;
             answer.is(401, "unauthorized").says("token");
         }
     }
-    assert!(house.store.all_held().is_empty());
-    let response = house.api.clone().oneshot(request(Method::GET, "/v1/channels", None)).await.unwrap();
+    assert!(env.store.all_held().is_empty());
+    let response = env.api.clone().oneshot(request(Method::GET, "/v1/channels", None)).await.unwrap();
     assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer");
 }
 
 #[tokio::test]
 async fn the_schemes_name_is_taken_in_any_case() {
-    let house = House::new().await;
-    let answer = house.send(request(Method::GET, "/v1/channels", Some(&format!("bearer {API_TOKEN}")))).await;
+    let env = TestEnv::new().await;
+    let answer = env.send(request(Method::GET, "/v1/channels", Some(&format!("bearer {API_TOKEN}")))).await;
     answer.ok(200);
 }
 
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused() {
-    let house = House::with_channel().await;
+    let env = TestEnv::with_channel().await;
     let mut body = signed(200, "one");
     body["padding"] = json!("x".repeat(5_000));
-    house.offer(&body).await.is(413, "too_large").says("4096");
-    assert_eq!(house.held().accepted, 0);
+    env.offer(&body).await.is(413, "too_large").says("4096");
+    assert_eq!(env.held().accepted, 0);
 }
 
 #[tokio::test]
 async fn paths_and_methods_that_do_not_exist_are_problems_too() {
-    let house = House::new().await;
-    house.get("/v1/nothing-here").await.is(404, "no_such_path");
-    house.get("/nothing-here").await.is(404, "no_such_path");
-    house.call(Method::DELETE, "/v1/channels", "").await.is(405, "method_not_allowed");
-    house.call(Method::POST, "/healthz", "").await.is(405, "method_not_allowed");
-    house.get("/v1/channels/%ff").await.is(400, "malformed");
+    let env = TestEnv::new().await;
+    env.get("/v1/nothing-here").await.is(404, "no_such_path");
+    env.get("/nothing-here").await.is(404, "no_such_path");
+    env.call(Method::DELETE, "/v1/channels", "").await.is(405, "method_not_allowed");
+    env.call(Method::POST, "/healthz", "").await.is(405, "method_not_allowed");
+    env.get("/v1/channels/%ff").await.is(400, "malformed");
 }
 
 #[tokio::test]
 async fn the_probes_need_no_token_and_tell_alive_from_ready() {
-    let house = House::new().await;
-    let probe = |path: &'static str| house.send(request(Method::GET, path, None));
+    let env = TestEnv::new().await;
+    let probe = |path: &'static str| env.send(request(Method::GET, path, None));
     assert_eq!(probe("/healthz").await.ok(200), &json!({ "alive": true }));
     assert_eq!(probe("/readyz").await.ok(200), &json!({ "ready": true, "reasons": [] }));
-    house.chain.clock().advance(std::time::Duration::from_secs(61));
+    env.chain.clock().advance(std::time::Duration::from_secs(61));
     let not_ready = probe("/readyz").await;
     assert_eq!(not_ready.ok(503)["ready"], false);
     assert!(not_ready.body["reasons"][0].as_str().unwrap().contains("61 s"), "{not_ready:?}");
@@ -83,12 +83,12 @@ async fn the_probes_need_no_token_and_tell_alive_from_ready() {
 
 #[tokio::test]
 async fn the_status_tells_channels_and_fee_accounts() {
-    let house = House::with_channel().await;
-    house.pay(100, "one").await.ok(200);
-    let status = house.get("/v1/status").await;
+    let env = TestEnv::with_channel().await;
+    env.pay(100, "one").await.ok(200);
+    let status = env.get("/v1/status").await;
     let status = status.ok(200);
     assert_eq!(status["running"], true);
     assert_eq!(status["channels"][0]["unsettled"], "100");
     assert_eq!(status["lanes"][0]["balance"], "1000000000");
-    assert_eq!(status["head"]["ledger"], house.chain.world().ledger());
+    assert_eq!(status["head"]["ledger"], env.chain.network().ledger());
 }

@@ -37,7 +37,7 @@ const DEPOSIT: i128 = 1_000_000_000;
 const WAITING: u32 = 17_280;
 
 /// A watcher with its API, on a network with one channel that could be admitted.
-struct House {
+struct TestEnv {
     api: Router,
     chain: SimChain,
     store: Store,
@@ -114,8 +114,8 @@ fn good_channel() -> ChannelState {
     channel(1, RECIPIENT, &secret().public(), DEPOSIT, WAITING)
 }
 
-impl House {
-    /// A house whose follower has seen the chain. The channel is on it and not admitted.
+impl TestEnv {
+    /// A watcher whose follower has seen the chain. The channel is on chain and not admitted.
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = Arc::new(Config::parse(&config_text()).unwrap());
@@ -145,17 +145,17 @@ impl House {
             acceptance: Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(follower.reader())),
             reporter: Reporter::new(config, store.clone(), view.clone(), clock),
         }));
-        let mut house = Self { api, chain, store, view, follower, _dir: dir };
-        house.chain.world().open(good_channel());
-        house.next_ledger().await;
-        house
+        let mut env = Self { api, chain, store, view, follower, _dir: dir };
+        env.chain.network().open(good_channel());
+        env.next_ledger().await;
+        env
     }
 
-    /// A house with the channel admitted.
+    /// A watcher with the channel admitted.
     async fn with_channel() -> Self {
-        let house = Self::new().await;
-        house.admit(CHANNEL).await.ok(201);
-        house
+        let env = Self::new().await;
+        env.admit(CHANNEL).await.ok(201);
+        env
     }
 
     /// Closes a ledger, and the follower sees it.
@@ -219,6 +219,6 @@ fn signature(network: NetworkId, channel: ContractId, amount: i128, secret: &Com
 
 /// A commitment as a front end sends it.
 fn signed(amount: i128, request_id: &str) -> Value {
-    let signature = signature(SimChain::network(), CHANNEL, amount, &secret());
+    let signature = signature(SimChain::network_id(), CHANNEL, amount, &secret());
     json!({ "amount": amount.to_string(), "signature": signature, "request_id": request_id })
 }

@@ -13,7 +13,7 @@ use paychan_watcher::chain::{
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
 use paychan_watcher::channels::{IssuerFlags, Payability, TokenFacts};
 
-use super::ledger::{self, World};
+use super::ledger::{self, Network};
 use super::{FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
 
 fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
@@ -22,15 +22,15 @@ fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
 
 impl SimChain {
     fn reached(&self) -> Result<(), ChainError> {
-        match self.world().faults.down {
+        match self.network().faults.down {
             true => Err(fails(ChainErrorKind::Transport, "connection refused")),
             false => Ok(()),
         }
     }
 
-    fn read(&self, world: &World, channel: &ContractId) -> ChannelRead {
-        let seen = world.entries();
-        if world.faults.garbled.contains(channel) {
+    fn read(&self, network: &Network, channel: &ContractId) -> ChannelRead {
+        let seen = network.entries();
+        if network.faults.garbled.contains(channel) {
             return ChannelRead::Undecodable { channel: *channel, why: "a newer protocol's entry".to_owned() };
         }
         match seen.channels.get(channel) {
@@ -44,8 +44,8 @@ impl Chain for SimChain {
     fn head(&self) -> Asking<'_, Head> {
         Box::pin(async move {
             self.reached()?;
-            let world = self.world();
-            let seen = world.visible();
+            let network = self.network();
+            let seen = network.visible();
             Ok(Head { ledger: Ledger(seen.ledger), closed_at_unix_ms: seen.closed_at_ms })
         })
     }
@@ -53,21 +53,21 @@ impl Chain for SimChain {
     fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints> {
         Box::pin(async move {
             self.reached()?;
-            let world = self.world();
+            let network = self.network();
             let EventsFrom::Ledger(first) = since else {
                 panic!("one page holds everything here");
             };
-            let latest = world.visible().ledger;
+            let latest = network.visible().ledger;
             if first.0 > latest {
                 return Err(fails(ChainErrorKind::Behind, "startLedger is ahead of the node"));
             }
-            if first.0 < world.faults.oldest.unwrap_or(FIRST) {
+            if first.0 < network.faults.oldest.unwrap_or(FIRST) {
                 return Err(fails(ChainErrorKind::Gone, "startLedger is before what the node holds"));
             }
-            let hints = world
+            let hints = network
                 .history
                 .iter()
-                .filter(|closed| closed.ledger >= first.0 && closed.ledger <= latest && !world.faults.hides_events)
+                .filter(|closed| closed.ledger >= first.0 && closed.ledger <= latest && !network.faults.hides_events)
                 .flat_map(|closed| {
                     closed.closes.iter().map(|(contract, deadline)| CloseHint {
                         contract: *contract,
@@ -83,15 +83,15 @@ impl Chain for SimChain {
     fn read_channels<'a>(&'a self, channels: &'a [WatchedChannel]) -> Asking<'a, Vec<ChannelRead>> {
         Box::pin(async move {
             self.reached()?;
-            let world = self.world();
-            Ok(channels.iter().map(|watched| self.read(&world, &watched.channel)).collect())
+            let network = self.network();
+            Ok(channels.iter().map(|watched| self.read(&network, &watched.channel)).collect())
         })
     }
 
     fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead> {
         Box::pin(async move {
             self.reached()?;
-            Ok(self.read(&self.world(), channel))
+            Ok(self.read(&self.network(), channel))
         })
     }
 
@@ -125,9 +125,9 @@ impl Chain for SimChain {
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
         Box::pin(async move {
             self.reached()?;
-            let world = self.world();
-            let seen = world.entries();
-            Ok((*account == world.lane).then_some(LaneAccount {
+            let network = self.network();
+            let seen = network.entries();
+            Ok((*account == network.lane).then_some(LaneAccount {
                 facts: LaneFacts {
                     account: *account,
                     balance: seen.lane_balance,
@@ -157,8 +157,8 @@ impl Chain for SimChain {
         Box::pin(async move {
             self.reached()?;
             let prepared = {
-                let world = self.world();
-                prepare(&world, request)
+                let network = self.network();
+                prepare(&network, request)
             };
             self.may_hang(Hang::Prepare).await;
             Ok(prepared)
@@ -169,7 +169,7 @@ impl Chain for SimChain {
         Box::pin(async move {
             self.reached()?;
             self.may_hang(Hang::BeforeSend).await;
-            let sent = take(&mut self.world(), envelope);
+            let sent = take(&mut self.network(), envelope);
             self.may_hang(Hang::AfterSend).await;
             sent
         })
@@ -179,11 +179,11 @@ impl Chain for SimChain {
         Box::pin(async move {
             self.reached()?;
             let found = {
-                let world = self.world();
-                let latest = Ledger(world.visible().ledger);
-                match world.results.get(hash) {
+                let network = self.network();
+                let latest = Ledger(network.visible().ledger);
+                match network.results.get(hash) {
                     Some(found @ Found::Included { ledger, .. }) if *ledger <= latest => found.clone(),
-                    _ => Found::No { oldest: Ledger(world.faults.oldest.unwrap_or(FIRST)), latest },
+                    _ => Found::No { oldest: Ledger(network.faults.oldest.unwrap_or(FIRST)), latest },
                 }
             };
             if matches!(found, Found::Included { .. }) {
@@ -194,16 +194,16 @@ impl Chain for SimChain {
     }
 }
 
-fn prepare(world: &World, request: &Request) -> Prepared {
-    if world.faults.close_fails && matches!(request.call, Call::Close { .. }) {
+fn prepare(network: &Network, request: &Request) -> Prepared {
+    if network.faults.close_fails && matches!(request.call, Call::Close { .. }) {
         return Prepared::Fails { why: "HostError: Error(Contract, #13)".to_owned() };
     }
     let (body, source) = match &request.call {
-        Call::Settle { channel, amount, signature, authorized_by } => match simulate(world, channel, *amount) {
+        Call::Settle { channel, amount, signature, authorized_by } => match simulate(network, channel, *amount) {
             Ok(()) => (invoke(calls::settle(channel, *amount, signature)), *authorized_by),
             Err(why) => return Prepared::Fails { why },
         },
-        Call::Close { channel, amount, signature, to } => match simulate(world, channel, *amount) {
+        Call::Close { channel, amount, signature, to } => match simulate(network, channel, *amount) {
             Ok(()) => (invoke(calls::close(channel, *amount, signature)), Some(*to)),
             Err(why) => return Prepared::Fails { why },
         },
@@ -246,11 +246,11 @@ fn prepare(world: &World, request: &Request) -> Prepared {
     Prepared::Ready { transaction: Box::new(transaction), resource_fee: Stroops(RESOURCE_FEE) }
 }
 
-fn simulate(world: &World, channel: &ContractId, amount: Amount) -> Result<(), String> {
-    if world.faults.broken.contains(channel) {
+fn simulate(network: &Network, channel: &ContractId, amount: Amount) -> Result<(), String> {
+    if network.faults.broken.contains(channel) {
         return Err("HostError: Error(Contract, #10)".to_owned());
     }
-    let mut state = world.entries().channels.get(channel).cloned().ok_or("no such contract")?;
+    let mut state = network.entries().channels.get(channel).cloned().ok_or("no such contract")?;
     ledger::pay(&mut state, amount.get())
 }
 
@@ -259,50 +259,50 @@ fn invoke(host_function: HostFunction) -> OperationBody {
 }
 
 /// What the network's queue does with an envelope.
-fn take(world: &mut World, envelope: &TransactionEnvelope) -> Result<Sent, ChainError> {
+fn take(network: &mut Network, envelope: &TransactionEnvelope) -> Result<Sent, ChainError> {
     let decoded = ledger::decode(envelope);
-    assert_eq!(decoded.source, world.lane.0, "only the lane pays fees");
+    assert_eq!(decoded.source, network.lane.0, "only the lane pays fees");
     let TransactionEnvelope::Tx(TransactionV1Envelope { tx, .. }) = envelope else {
         panic!("not a transaction of version 1");
     };
     assert!(envelope.to_xdr(paychan_channel::xdr::Limits::none()).is_ok());
-    let hash = tx.hash(SimChain::network().0).unwrap();
-    world.note_offer(hash, &decoded);
-    let now = world.ledger();
-    if world.faults.lose_sends > 0 {
-        world.faults.lose_sends -= 1;
+    let hash = tx.hash(SimChain::network_id().0).unwrap();
+    network.note_offer(hash, &decoded);
+    let now = network.ledger();
+    if network.faults.lose_sends > 0 {
+        network.faults.lose_sends -= 1;
         return Err(fails(ChainErrorKind::Transport, "the connection was reset"));
     }
-    if world.faults.try_again_later > 0 {
-        world.faults.try_again_later -= 1;
+    if network.faults.try_again_later > 0 {
+        network.faults.try_again_later -= 1;
         return Ok(Sent::TryAgainLater);
     }
-    if world.queue.as_ref().is_some_and(|waiting| waiting.hash == hash) {
+    if network.queue.as_ref().is_some_and(|waiting| waiting.hash == hash) {
         return Ok(Sent::Duplicate);
     }
-    if world.queue.is_some() || world.banned.get(&hash).is_some_and(|until| now < *until) {
+    if network.queue.is_some() || network.banned.get(&hash).is_some_and(|until| now < *until) {
         return Ok(Sent::TryAgainLater);
     }
-    let refusal = if decoded.sequence != world.lane_sequence + 1 {
+    let refusal = if decoded.sequence != network.lane_sequence + 1 {
         Some(Sent::BadSequence)
     } else if decoded.max_ledger <= now + 1 {
         Some(Sent::TooLate)
-    } else if decoded.fee > world.lane_balance {
+    } else if decoded.fee > network.lane_balance {
         Some(Sent::InsufficientBalance)
-    } else if decoded.inclusion < world.faults.entrance {
-        world.banned.insert(hash, now + 10);
-        let needed = Stroops(world.faults.entrance + RESOURCE_FEE);
+    } else if decoded.inclusion < network.faults.entrance {
+        network.banned.insert(hash, now + 10);
+        let needed = Stroops(network.faults.entrance + RESOURCE_FEE);
         Some(Sent::InsufficientFee { needed })
     } else {
         None
     };
     match refusal {
         Some(refusal) => {
-            world.note_refusal(hash);
+            network.note_refusal(hash);
             Ok(refusal)
         }
         None => {
-            world.enqueue(hash, decoded);
+            network.enqueue(hash, decoded);
             Ok(Sent::Pending)
         }
     }

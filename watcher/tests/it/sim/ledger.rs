@@ -18,7 +18,7 @@ const QUEUE_AGE: u32 = 4;
 const BAN: u32 = 10;
 
 /// The network.
-pub struct World {
+pub struct Network {
     pub clock: Arc<ManualClock>,
     pub faults: Faults,
     pub lane: AccountId,
@@ -72,9 +72,9 @@ pub enum Act {
     Extend { keys: Vec<LedgerKey>, extend_to: u32 },
 }
 
-impl World {
+impl Network {
     pub fn new(lane: AccountId) -> Self {
-        let mut world = Self {
+        let mut network = Self {
             clock: Arc::new(ManualClock::at_unix_ms(EPOCH_MS)),
             faults: Faults::default(),
             lane,
@@ -89,8 +89,8 @@ impl World {
             banned: HashMap::new(),
             closes: Vec::new(),
         };
-        world.snapshot(FIRST);
-        world
+        network.snapshot(FIRST);
+        network
     }
 
     /// The newest ledger of the network itself.

@@ -17,7 +17,7 @@ use paychan_channel::{
 use paychan_watcher::clock::ManualClock;
 use tokio::sync::Notify;
 
-pub use ledger::{World, pay};
+pub use ledger::{Network, pay};
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";
 /// Where the history starts.
@@ -81,35 +81,35 @@ pub struct Faults {
     pub hang: Option<Hang>,
 }
 
-/// A cheap handle to the one world.
+/// A cheap handle to the one network.
 #[derive(Clone)]
 pub struct SimChain {
-    world: Arc<Mutex<World>>,
+    network: Arc<Mutex<Network>>,
     hung: Arc<Notify>,
 }
 
 impl SimChain {
     /// A network with one fee account of 100 XLM.
     pub fn new(lane: AccountId) -> Self {
-        Self { world: Arc::new(Mutex::new(World::new(lane))), hung: Arc::new(Notify::new()) }
+        Self { network: Arc::new(Mutex::new(Network::new(lane))), hung: Arc::new(Notify::new()) }
     }
 
-    pub fn network() -> NetworkId {
+    pub fn network_id() -> NetworkId {
         NetworkId::of(PASSPHRASE)
     }
 
-    pub fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap()
+    pub fn network(&self) -> MutexGuard<'_, Network> {
+        self.network.lock().unwrap()
     }
 
     pub fn clock(&self) -> Arc<ManualClock> {
-        self.world().clock.clone()
+        self.network().clock.clone()
     }
 
     /// Closes so many ledgers.
     pub fn close(&self, ledgers: u32) {
         for _ in 0..ledgers {
-            self.world().close_ledger();
+            self.network().close_ledger();
         }
     }
 
@@ -121,10 +121,10 @@ impl SimChain {
     /// Hangs here for good if told so.
     async fn may_hang(&self, here: Hang) {
         let hangs = {
-            let mut world = self.world();
-            let hangs = world.faults.hang == Some(here);
+            let mut network = self.network();
+            let hangs = network.faults.hang == Some(here);
             if hangs {
-                world.faults.hang = None;
+                network.faults.hang = None;
             }
             hangs
         };

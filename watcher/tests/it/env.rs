@@ -48,7 +48,7 @@ pub fn amount(units: i128) -> Amount {
 }
 
 /// The watcher's disk and the network: what outlives a process.
-pub struct House {
+pub struct TestEnv {
     pub sim: SimChain,
     dir: tempfile::TempDir,
     config: Arc<Config>,
@@ -67,17 +67,17 @@ pub struct Watcher {
     config: Arc<Config>,
 }
 
-impl House {
+impl TestEnv {
     /// A network with open channels `1..=channels`, and a watcher's empty disk.
     pub fn new(channels: u8, holds_recipient_key: bool) -> Self {
         Self::configured(channels, holds_recipient_key, |text| text)
     }
 
-    /// As [`House::new`], with a change to the configuration's text.
+    /// As [`TestEnv::new`], with a change to the configuration's text.
     pub fn configured(channels: u8, holds_recipient_key: bool, change: impl Fn(String) -> String) -> Self {
         let sim = SimChain::new(lane().account());
         for number in 1..=channels {
-            sim.world().open(open_channel(number));
+            sim.network().open(open_channel(number));
         }
         sim.close(1);
         let dir = tempfile::tempdir().unwrap();
@@ -124,7 +124,7 @@ impl House {
         .unwrap();
         Watcher {
             intake: Intake::new(self.config.clone(), chain, store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
-            acceptance: Acceptance::new(SimChain::network(), store.clone(), gate, Arc::new(reader)),
+            acceptance: Acceptance::new(SimChain::network_id(), store.clone(), gate, Arc::new(reader)),
             store,
             view,
             follower,
@@ -147,7 +147,7 @@ impl House {
     /// The lock of a process that died is free once its threads are gone.
     async fn open_store(&self) -> Store {
         for _ in 0..2_000 {
-            let opened = Store::open(&self.config.data_dir, &SimChain::network(), Options::default());
+            let opened = Store::open(&self.config.data_dir, &SimChain::network_id(), Options::default());
             match opened {
                 Ok((store, _)) => return store,
                 Err(StoreError::HeldByAnotherProcess { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -178,7 +178,7 @@ impl House {
     pub async fn settled_by(&self, watcher: &mut Watcher, number: u8, wanted: Amount, until: Ledger) -> Option<Ledger> {
         while self.now() < until {
             self.ledger(watcher).await;
-            if self.sim.world().withdrawn(id(number)) >= wanted {
+            if self.sim.network().withdrawn(id(number)) >= wanted {
                 return Some(self.now());
             }
         }
@@ -186,13 +186,13 @@ impl House {
     }
 
     pub fn now(&self) -> Ledger {
-        Ledger(self.sim.world().ledger())
+        Ledger(self.sim.network().ledger())
     }
 
     /// The rule of one transaction in flight was kept.
     pub fn assert_one_in_flight(&self) {
-        let world = self.sim.world();
-        assert!(world.violations.is_empty(), "{}", world.violations.join("\n"));
+        let network = self.sim.network();
+        assert!(network.violations.is_empty(), "{}", network.violations.join("\n"));
     }
 }
 
@@ -209,7 +209,7 @@ impl Watcher {
 
     /// Offers a commitment with the funder's signature.
     pub async fn offer(&self, number: u8, units: i128) -> Result<Acknowledged, OfferError> {
-        let commitment = Commitment { network: SimChain::network(), channel: id(number), amount: amount(units) };
+        let commitment = Commitment { network: SimChain::network_id(), channel: id(number), amount: amount(units) };
         let signature = commitment.sign(&funder(number));
         let request = RequestId::new(&format!("{number}-{units}")).unwrap();
         self.acceptance.offer(id(number), amount(units), signature, request).await
