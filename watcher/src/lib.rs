@@ -1,5 +1,6 @@
 //! The daemon that protects the one who is paid.
 
+pub mod alarm;
 pub mod api;
 pub mod chain;
 pub mod channels;

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use paychan_channel::{ChannelState, ContractId, Ledger};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
+use crate::alarm::raise;
 use crate::chain::{Chain, ChainError, ChainErrorKind, ChannelRead, WatchedChannel};
 use crate::commitments::Reread;
 use crate::commitments::rolled_back;
@@ -180,8 +181,8 @@ impl ChannelReader {
         if !first || !rolled_back(held, state.withdrawn) {
             return;
         }
-        error!(
-            alarm = "store_rolled_back", %channel, withdrawn = %state.withdrawn, highest = %held.highest_amount(),
+        raise!(
+            StoreRolledBack, %channel, withdrawn = %state.withdrawn, highest = %held.highest_amount(),
             "the chain has paid more than the highest commitment held: the store is an old copy. Nothing is acknowledged \
              until `paychan-watcher confirm-rollback` was run; settling goes on"
         );
@@ -220,8 +221,8 @@ impl ChannelReader {
             && before.as_ref().is_none_or(|known| known.state.deadline() != Some(deadline))
             && !state.is_final()
         {
-            error!(
-                alarm = "close_seen", channel = %state.channel, %deadline, at = %state.read_at, %unsettled,
+            raise!(
+                CloseSeen, channel = %state.channel, %deadline, at = %state.read_at, %unsettled,
                 "a close has started: what is unsettled must be settled before the deadline"
             );
         }
@@ -230,8 +231,8 @@ impl ChannelReader {
             if unsettled.is_zero() {
                 info!(channel = %state.channel, at = %state.read_at, "the channel has ended, all was paid");
             } else {
-                error!(
-                    alarm = "loss", channel = %state.channel, at = %state.read_at, %unsettled,
+                raise!(
+                    Loss, channel = %state.channel, at = %state.read_at, %unsettled,
                     "the channel has ended with commitments unpaid"
                 );
             }
@@ -248,8 +249,8 @@ impl ChannelReader {
 
     fn unreadable(&self, channel: &ContractId, why: String, summary: &mut ReadSummary) {
         summary.unreadable.push(*channel);
-        error!(
-            alarm = "chain_not_understood", %channel, why,
+        raise!(
+            ChainNotUnderstood, %channel, why,
             "a watched channel can't be read; it takes no commitments until it can"
         );
         lock(&self.unreadable).insert(*channel);

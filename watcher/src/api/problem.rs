@@ -5,8 +5,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use paychan_channel::Amount;
 use serde_json::{Map, Value, json};
-use tracing::error;
 
+use crate::alarm::raise;
 use crate::chain::ChainErrorKind;
 use crate::channels::IntakeError;
 use crate::commitments::OfferError;
@@ -152,7 +152,7 @@ impl From<StoreError> for Problem {
             StoreError::Stopping => Self::unavailable("stopping", detail),
             // The store has stopped for good, and the daemon with it.
             error => {
-                error!(alarm = "store_failed", %error, "the store could not answer");
+                raise!(StoreFailed, %error, "the store could not answer");
                 Self::unavailable("stopping", detail)
             }
         }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use paychan_channel::{AccountId, Ledger};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::error::RunError;
 use super::watchdog::Pulse;
 use super::{systemd, until};
+use crate::alarm::raise;
 use crate::chain::NetworkTerms;
 use crate::chain::{Asking, Chain, ChainErrorKind, RpcChain};
 use crate::clock::Clock;
@@ -99,15 +100,15 @@ impl Starting<'_> {
             Ok(()) => {}
             // What was promised is settled all the same, however many channels there are by now; admission takes no
             // more of them.
-            Err(error @ FloorError::MinimumTooLow { .. }) if !held.is_empty() => error!(
-                alarm = "waiting_period_too_short", %error,
+            Err(error @ FloorError::MinimumTooLow { .. }) if !held.is_empty() => raise!(
+                WaitingPeriodTooShort, %error,
                 "with the channels watched already, the configured minimum is too short"
             ),
             Err(error) => return Err(error.into()),
         }
         for held in held.iter().filter(|held| held.admission.refund_waiting_period < floor.waiting_period) {
-            error!(
-                alarm = "waiting_period_too_short", channel = %held.channel(), floor = floor.waiting_period,
+            raise!(
+                WaitingPeriodTooShort, channel = %held.channel(), floor = floor.waiting_period,
                 waiting_period = held.admission.refund_waiting_period,
                 "a watched channel's waiting period is below today's floor: its settlement may come too late"
             );
@@ -126,7 +127,7 @@ impl Starting<'_> {
                     return Err(RunError::Chain(error));
                 }
                 Err(error) if error.kind.is_alarm() => {
-                    error!(alarm = "chain_not_understood", %error, what, "no answer that can be used; trying on");
+                    raise!(ChainNotUnderstood, %error, what, "no answer that can be used; trying on");
                 }
                 Err(error) => {
                     warn!(%error, what, "no answer; trying on. No commitment is taken meanwhile")

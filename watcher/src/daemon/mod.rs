@@ -21,8 +21,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
+use crate::alarm::raise;
 use crate::api::{self, Api};
 use crate::chain::RpcChain;
 use crate::channels::Intake;
@@ -127,7 +128,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         Some(part) = parts.join_next() => Err(how_it_ended(part)),
     };
     if let Err(error) = &ended {
-        error!(alarm = "stopped", %error, "the watcher can't go on");
+        raise!(Stopped, %error, "the watcher can't go on");
     }
     systemd::stopping();
     view.stop();

@@ -7,11 +7,12 @@ use paychan_channel::Ledger;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing::{debug, error};
+use tracing::debug;
 
 use super::error::RunError;
 use super::until;
 use super::watchdog::Pulse;
+use crate::alarm::raise;
 use crate::clock::Clock;
 use paychan_store::{Outcome, Store, StoreError};
 
@@ -63,7 +64,7 @@ pub(super) async fn watchdog(
 
 async fn alive(pulses: &[Arc<Pulse>], store: &Store, clock: &dyn Clock) -> bool {
     if pulses.iter().any(|pulse| pulse.silence(clock.boot()) > LONGEST_SILENCE) {
-        error!(alarm = "hanging", "a loop of the watcher stands still");
+        raise!(Hanging, "a loop of the watcher stands still");
         return false;
     }
     // No transaction has this hash: the committer says so, and writes nothing.
@@ -71,7 +72,7 @@ async fn alive(pulses: &[Arc<Pulse>], store: &Store, clock: &dyn Clock) -> bool 
     match timeout(COMMITTER_PATIENCE, question).await {
         Ok(Err(StoreError::UnknownTransaction(_) | StoreError::Busy { .. })) => true,
         other => {
-            error!(alarm = "hanging", answer = ?other, "the committer does not answer");
+            raise!(Hanging, answer = ?other, "the committer does not answer");
             false
         }
     }

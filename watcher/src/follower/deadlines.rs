@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use paychan_channel::{ContractId, Ledger};
-use tracing::error;
 
+use crate::alarm::raise;
 use crate::view::View;
 use paychan_store::Store;
 
@@ -46,8 +46,8 @@ impl Deadlines {
             let left = deadline.since(head);
             let near = Near::of(left, known.state.refund_waiting_period).filter(|_| !unsettled.is_zero());
             if near > self.0.get(&channel).copied() {
-                error!(
-                    alarm = "deadline_near", %channel, %deadline, left, %unsettled, trouble = known.trouble,
+                raise!(
+                    DeadlineNear, %channel, %deadline, left, %unsettled, trouble = known.trouble,
                     "unsettled while the deadline comes near"
                 );
             }

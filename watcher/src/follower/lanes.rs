@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, Stroops};
-use tracing::error;
 
 use super::Follower;
+use crate::alarm::raise;
 use crate::chain::ChainError;
 use crate::chain::LaneFacts;
 use crate::commitments::fees_needed;
@@ -40,8 +40,8 @@ impl Follower {
             };
             let payability = self.chain.payability(&token, kind.asset(), facts, &to).await?;
             if !payability.can_take(owed) {
-                error!(
-                    alarm = "recipient_cannot_be_paid", recipient = %to, %token, %owed,
+                raise!(
+                    RecipientCannotBePaid, recipient = %to, %token, %owed,
                     "a settlement would fail: {payability}"
                 );
             }
@@ -77,8 +77,8 @@ impl Follower {
             self.fees_low.is_over();
         } else if self.fees_low.is_due(self.clock.boot()) {
             let accounts: Vec<String> = self.settings.lanes.iter().map(AccountId::to_string).collect();
-            error!(
-                alarm = "fees_low", accounts = accounts.join(", "), spendable = %funds.spendable, %needed,
+            raise!(
+                FeesLow, accounts = accounts.join(", "), spendable = %funds.spendable, %needed,
                 "the fee accounts can't cover what is promised; no commitment is taken until they can. Send them XLM"
             );
         }

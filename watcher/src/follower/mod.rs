@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paychan_channel::{AccountId, ContractId, Ledger};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
+use crate::alarm::raise;
 use crate::chain::Head;
 use crate::chain::{Chain, ChainError, ChainErrorKind, EventsFrom};
 use crate::clock::Clock;
@@ -356,7 +357,7 @@ impl Follower {
                     self.alarm.is_over();
                 }
                 if self.alarm.is_due(self.clock.boot()) {
-                    error!(alarm = "chain_not_understood", %error, "following fails");
+                    raise!(ChainNotUnderstood, %error, "following fails");
                 }
             }
             (Err(error), false) => warn!(%error, "the chain can't be followed now; trying on"),

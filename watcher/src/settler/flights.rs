@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use paychan_channel::xdr::{Limits, ReadXdr, TransactionEnvelope, TransactionExt, TransactionV1Envelope};
 use paychan_channel::{AccountId, Ledger, Stroops};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::step::{self, Flight, Next, Offered, Opening, Verdict};
+use crate::alarm::raise;
 use crate::chain::{Chain, ChainError, Sent};
 use crate::reader::ChannelReader;
 use crate::view::View;
@@ -132,7 +133,7 @@ impl Tower {
             Err(error) => {
                 let transaction = hex::encode(flying.signed.hash);
                 if error.kind.is_alarm() {
-                    error!(alarm = "chain_not_understood", transaction, %error, "a transaction's fate can't be told");
+                    raise!(ChainNotUnderstood, transaction, %error, "a transaction's fate can't be told");
                 } else {
                     warn!(transaction, %error, "the chain can't be asked about a transaction now; trying on");
                 }
@@ -165,7 +166,7 @@ impl Tower {
                 Next::ReadAccount => {
                     let lane = flying.signed.lane;
                     let Some(account) = self.chain.lane_account(&lane).await? else {
-                        error!(alarm = "fees_low", account = %lane, "the fee account does not exist; create and fund it");
+                        raise!(FeesLow, account = %lane, "the fee account does not exist; create and fund it");
                         return Ok(Next::Wait);
                     };
                     let found = self.chain.outcome(&hash).await?;
@@ -217,7 +218,7 @@ impl Tower {
                      expected: {amount})",
                     withdrawn.as_deref().unwrap_or("unreadable")
                 );
-                error!(alarm = "settlement_failing", %channel, transaction, why, "a settlement is not to be seen on chain");
+                raise!(SettlementFailing, %channel, transaction, why, "a settlement is not to be seen on chain");
                 let outcome = Outcome::Failed { ledger, fee_charged, why: why.clone() };
                 self.store.record_outcome(flying.signed.hash, outcome).await?;
                 Ok(Progress::Landed(Landed::Failed { why, included: true }))
@@ -238,8 +239,8 @@ impl Tower {
         let now = self.view.head().map_or(signed.signed_at, |head| head.ledger);
         let (outcome, landed) = match verdict {
             Verdict::Failed { ledger, fee_charged, why } => {
-                error!(
-                    alarm = "settlement_failing", transaction, %ledger, fee = %fee_charged, why, purpose = %Words(&signed.purpose),
+                raise!(
+                    SettlementFailing, transaction, %ledger, fee = %fee_charged, why, purpose = %Words(&signed.purpose),
                     "a transaction failed on chain"
                 );
                 let outcome = Outcome::Failed { ledger, fee_charged, why: why.clone() };
@@ -257,8 +258,8 @@ impl Tower {
             }
             Verdict::Refused { why, needed_fee, lane_is_short } => {
                 if lane_is_short {
-                    error!(
-                        alarm = "fees_low", account = %lane, needed = %signed.fee, transaction,
+                    raise!(
+                        FeesLow, account = %lane, needed = %signed.fee, transaction,
                         "the fee account can't pay for a transaction; send it XLM"
                     );
                 } else {

@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
 use paychan_rpc::SecretKey;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
+use crate::alarm::raise;
 use crate::chain::{Chain, ChainError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -240,8 +241,8 @@ impl Settler {
         let again_at = self.patience.failed(target, head, deadline);
         let failures = self.patience.failures(target);
         match (target, deadline) {
-            (Target::Pay(_), Some(deadline)) => error!(
-                alarm = "settlement_failing", %channel, %deadline, why, failures, %again_at,
+            (Target::Pay(_), Some(deadline)) => raise!(
+                SettlementFailing, %channel, %deadline, why, failures, %again_at,
                 "a channel that is closing can't be settled now"
             ),
             _ => {
@@ -337,8 +338,8 @@ impl Settler {
         let confirm = self.config.reaction.confirm_ledgers;
         match capacity::first_late(&plan.payouts, head, confirm) {
             None => self.late.is_over(),
-            Some((channel, done)) if self.late.is_due(self.clock.boot()) => error!(
-                alarm = "too_many_closing", %channel, confirmed_at = %done, waiting = plan.payouts.len(),
+            Some((channel, done)) if self.late.is_due(self.clock.boot()) => raise!(
+                TooManyClosing, %channel, confirmed_at = %done, waiting = plan.payouts.len(),
                 "more channels are closing than one fee account can settle before their deadlines"
             ),
             Some(_) => {}
@@ -415,7 +416,7 @@ impl Settler {
 
 fn stop_for_now(error: &ChainError) {
     if error.kind.is_alarm() {
-        error!(alarm = "chain_not_understood", %error, "nothing can be settled through this endpoint");
+        raise!(ChainNotUnderstood, %error, "nothing can be settled through this endpoint");
     } else {
         warn!(%error, "the chain can't be asked now; settling goes on when it can");
     }

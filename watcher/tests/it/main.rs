@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that fails here says where, and nobody links to tests")]
 //! The watcher's behaviour, from outside.
 
+mod alarms;
 mod env;
 mod following;
 mod http;

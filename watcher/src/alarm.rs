@@ -1,0 +1,212 @@
+//! Alarms: what a person must hear about, each with a stable name. They are raised with [`raise!`](crate::alarm::raise) and
+//! nowhere else.
+//!
+//! An alarm is a log line of the level ERROR with the field `alarm`. `docs/alarms.md` is made from [`Alarm`].
+
+use std::fmt::Write as _;
+
+/// Something that endangers a promise, or stops the watcher from giving more of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Alarm {
+    /// A funder has started to close a channel.
+    CloseSeen,
+    /// A deadline comes near with something unsettled.
+    DeadlineNear,
+    /// A channel has ended with commitments unpaid.
+    Loss,
+    /// A settlement fails.
+    SettlementFailing,
+    /// Not all closing channels can be settled in time.
+    TooManyClosing,
+    /// The fee accounts hold too little.
+    FeesLow,
+    /// A recipient can't take what it is owed.
+    RecipientCannotBePaid,
+    /// An answer of the chain is not understood.
+    ChainNotUnderstood,
+    /// A waiting period is below the floor.
+    WaitingPeriodTooShort,
+    /// The store is older than what the chain shows.
+    StoreRolledBack,
+    /// The store does not work.
+    StoreFailed,
+    /// A part of the watcher stands still.
+    Hanging,
+    /// The watcher ends because of an error.
+    Stopped,
+}
+
+/// What `docs/alarms.md` says of one alarm.
+struct Text {
+    name: &'static str,
+    meaning: &'static str,
+    danger: &'static str,
+    remedy: &'static str,
+}
+
+impl Alarm {
+    /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
+    pub const ALL: [Self; 13] = [
+        Self::Loss,
+        Self::DeadlineNear,
+        Self::SettlementFailing,
+        Self::TooManyClosing,
+        Self::CloseSeen,
+        Self::FeesLow,
+        Self::RecipientCannotBePaid,
+        Self::ChainNotUnderstood,
+        Self::WaitingPeriodTooShort,
+        Self::StoreRolledBack,
+        Self::StoreFailed,
+        Self::Hanging,
+        Self::Stopped,
+    ];
+
+    /// The stable name: the value of the field `alarm` in the log. Programs may rely on it.
+    pub const fn name(self) -> &'static str {
+        self.text().name
+    }
+
+    /// What it means.
+    pub const fn meaning(self) -> &'static str {
+        self.text().meaning
+    }
+
+    /// What may be lost if nobody acts.
+    pub const fn danger(self) -> &'static str {
+        self.text().danger
+    }
+
+    /// What the operator should do.
+    pub const fn remedy(self) -> &'static str {
+        self.text().remedy
+    }
+
+    const fn text(self) -> Text {
+        match self {
+            Self::CloseSeen => Text {
+                name: "close_seen",
+                meaning: "A funder has started to close a channel. The line names the deadline and the unsettled amount.",
+                danger: "From the deadline on, the funder can take back everything that was not settled before.",
+                remedy: "Usually nothing: the watcher settles at once. Check that `paychan-watcher status` shows the \
+                         settlement soon.",
+            },
+            Self::DeadlineNear => Text {
+                name: "deadline_near",
+                meaning: "A channel is closing, something is unsettled, and a third or a tenth of the waiting period is \
+                          left, or the deadline has passed. The field `trouble` names the last error.",
+                danger: "The unsettled amount is lost when the funder takes the rest back.",
+                remedy: "Act now. Look at the channel in `paychan-watcher status`. Send XLM to the fee account if it is \
+                         short, raise `fees.max_inclusion_fee` if bids are too low, use another RPC endpoint if this one \
+                         does not answer.",
+            },
+            Self::Loss => Text {
+                name: "loss",
+                meaning: "A channel has ended, and not all that was acknowledged was paid out.",
+                danger: "The unsettled amount in the line is lost on chain.",
+                remedy: "Look for earlier alarms of the same channel to find the cause. Claim the amount from the funder \
+                         outside of the channel; the commitment in the journal is the evidence.",
+            },
+            Self::SettlementFailing => Text {
+                name: "settlement_failing",
+                meaning: "A settlement can't be built, failed on chain, or is not visible on chain after a success was \
+                          reported. The field `why` says which.",
+                danger: "The unsettled amount is lost if the cause lasts until the deadline.",
+                remedy: "Read `why`. The watcher tries again by itself, at the latest at `again_at`. Causes that need you \
+                         are: a recipient without a trustline, a frozen token, an endpoint that answers wrongly.",
+            },
+            Self::TooManyClosing => Text {
+                name: "too_many_closing",
+                meaning: "More channels are closing than the fee account can settle one after the other before their \
+                          deadlines.",
+                danger: "The channels at the end of the queue are settled too late.",
+                remedy: "Settle the channel in the line, and those behind it, by hand from another account.",
+            },
+            Self::FeesLow => Text {
+                name: "fees_low",
+                meaning: "The fee accounts can't pay for the settlements that are promised, or a fee account does not exist.",
+                danger: "No commitment is taken, and settlements can fail when they are needed.",
+                remedy: "Send XLM to the account in the line. `paychan-watcher status` says how much is missing.",
+            },
+            Self::RecipientCannotBePaid => Text {
+                name: "recipient_cannot_be_paid",
+                meaning: "The recipient can't take what it is owed: its trustline is missing, not authorized, or has too \
+                          little room.",
+                danger: "Every settlement to this recipient fails.",
+                remedy: "Create the trustline or raise its limit, or ask the issuer to authorize it.",
+            },
+            Self::ChainNotUnderstood => Text {
+                name: "chain_not_understood",
+                meaning: "The endpoint gave an answer that the watcher can't decode or must not believe: it serves another \
+                          network, an older history, a newer protocol, or a broken answer.",
+                danger: "What the answer was about is not known. The watcher settles with what it knew before, and takes \
+                         no money on it.",
+                remedy: "Use another endpoint. If all endpoints give the same answer, update the watcher.",
+            },
+            Self::WaitingPeriodTooShort => Text {
+                name: "waiting_period_too_short",
+                meaning: "The waiting period of a channel, or the configured minimum, is below the floor that start-up \
+                          computes.",
+                danger: "A settlement of that channel can come too late.",
+                remedy: "Raise `minimum_refund_waiting_period`, or lower the terms in `[reaction]` if they are higher than \
+                         needed. Close the channel in the line early.",
+            },
+            Self::StoreRolledBack => Text {
+                name: "store_rolled_back",
+                meaning: "The chain has paid more on a channel than the highest commitment in the store: the store is an \
+                          older copy.",
+                danger: "Commitments that were acknowledged are missing. Nothing more is acknowledged until you confirm.",
+                remedy: "Restore the newest copy of the data directory if there is one. Otherwise run `paychan-watcher \
+                         confirm-rollback`.",
+            },
+            Self::StoreFailed => Text {
+                name: "store_failed",
+                meaning: "The store can't write or read its files.",
+                danger: "No commitment is taken.",
+                remedy: "Look at the disk: space, permissions, errors in the kernel log. The line names the file.",
+            },
+            Self::Hanging => Text {
+                name: "hanging",
+                meaning: "A loop of the watcher, or the part that writes the journal, does not go on.",
+                danger: "While it hangs, nothing is settled by it.",
+                remedy: "Under systemd the watchdog restarts the watcher. Elsewhere, restart it. Report the log.",
+            },
+            Self::Stopped => Text {
+                name: "stopped",
+                meaning: "The watcher ends because of an error. The line and the exit code say which.",
+                danger: "While the watcher is down, nothing is watched and nothing is settled.",
+                remedy: "Remove the cause and start it again. `paychan-watcher status` shows what is unsettled meanwhile.",
+            },
+        }
+    }
+}
+
+/// The text of `docs/alarms.md`.
+pub fn document() -> String {
+    let mut text = "# Alarms\n\n\
+        What the watcher raises an alarm about, and what to do. An alarm is a log line of the level ERROR with the field \
+        `alarm`; the names below don't change. The alarms that are nearest to a loss come first.\n\n\
+        This file is made from `watcher/src/alarm.rs`. To renew it: `UPDATE_DOCS=1 cargo test -p paychan-watcher \
+        alarms`.\n"
+        .to_owned();
+    for alarm in Alarm::ALL {
+        // Writing to a string can't fail.
+        let _ = write!(
+            text,
+            "\n## `{}`\n\n{}\n\n- **Danger:** {}\n- **What to do:** {}\n",
+            alarm.name(),
+            alarm.meaning(),
+            alarm.danger(),
+            alarm.remedy()
+        );
+    }
+    text
+}
+
+/// Raises an alarm: the alarm, then fields and a message as in [`tracing::error!`].
+macro_rules! raise {
+    ($alarm:ident, $($fields:tt)+) => {
+        ::tracing::error!(alarm = $crate::alarm::Alarm::$alarm.name(), $($fields)+)
+    };
+}
+pub(crate) use raise;
