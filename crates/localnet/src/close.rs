@@ -17,7 +17,7 @@ use crate::{
         header::{ClosedHeader, Closing, transaction_set},
         history::{ClosedLedger, ClosedTransaction, InclusionFee, LedgerTime, StoredEvent},
     },
-    modules,
+    module_cache,
     node::Node,
     operations::asset_events,
     settings,
@@ -138,7 +138,7 @@ impl Node {
             .map(|(charged, index)| apply::apply(entries, &charged.tx, &environment, index, charged.fee))
             .collect();
         for code in applied.iter().flat_map(|applied| &applied.code) {
-            if let Err(error) = modules::add(&self.modules, &self.config, code) {
+            if let Err(error) = module_cache::add(&self.modules, &self.config, code) {
                 tracing::error!(hash = %hex::encode(code.hash.0), %error, "uploaded code does not parse again");
             }
         }

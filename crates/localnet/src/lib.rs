@@ -24,11 +24,11 @@
 mod apply;
 mod close;
 mod control;
-mod direct;
 mod friendbot;
+mod in_process;
 mod ledger;
 mod localnet;
-mod modules;
+mod module_cache;
 mod node;
 mod operations;
 mod options;
@@ -40,7 +40,7 @@ mod thread;
 mod transaction;
 
 pub use control::Status;
-pub use direct::{Entry, Included, Simulated, Submission};
+pub use in_process::{Entry, Included, Simulated, Submission};
 pub use localnet::{Localnet, StartError};
 pub use options::{Options, OptionsError, STANDALONE_PASSPHRASE};
 pub use thread::Stopped;

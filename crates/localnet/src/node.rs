@@ -18,7 +18,7 @@ use crate::{
         header::{ClosedHeader, transaction_set},
         history::{ClosedLedger, History},
     },
-    modules,
+    module_cache,
     operations::soroban::{size, size_for_rent},
     options::Options,
     queue::{Answer, Queue},
@@ -61,7 +61,7 @@ impl Node {
     pub(crate) fn new(options: Options, friendbot_url: String) -> Result<Self, BadSettings> {
         let entries = genesis::entries(&options);
         let config = load(&entries)?;
-        let modules = modules::new_cache(&config).map_err(|error| BadSettings(error.to_string()))?;
+        let modules = module_cache::new_cache(&config).map_err(|error| BadSettings(error.to_string()))?;
         let network_id = genesis::network_id(&options.passphrase);
         let genesis = ClosedLedger {
             header: ClosedHeader::genesis(wall_clock()),

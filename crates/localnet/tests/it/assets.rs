@@ -2,17 +2,17 @@
 
 use stellar_xdr::*;
 
-use crate::support::*;
+use crate::env::*;
 
-async fn setup() -> (Net, Key, Key, Key, TestAsset) {
-    let net = Net::start();
-    let (issuer, a, b) = (net.funded(1).await, net.funded(2).await, net.funded(3).await);
-    let asset = net.asset(&issuer, &[&a, &b]).await;
-    (net, issuer, a, b, asset)
+async fn setup() -> (TestEnv, Key, Key, Key, TestAsset) {
+    let env = TestEnv::start();
+    let (issuer, a, b) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
+    let asset = env.asset(&issuer, &[&a, &b]).await;
+    (env, issuer, a, b, asset)
 }
 
-async fn units(net: &Net, asset: &TestAsset, holder: &Key) -> i64 {
-    match net.entry(&asset.trustline(holder)).await {
+async fn units(env: &TestEnv, asset: &TestAsset, holder: &Key) -> i64 {
+    match env.entry(&asset.trustline(holder)).await {
         Some(LedgerEntryData::Trustline(line)) => line.balance,
         other => panic!("{other:?}"),
     }
@@ -20,11 +20,11 @@ async fn units(net: &Net, asset: &TestAsset, holder: &Key) -> i64 {
 
 #[tokio::test]
 async fn a_transfer_moves_units_between_trustlines() {
-    let (net, _, a, b, asset) = setup().await;
-    let closed = net.invoke(&a, asset.transfer(&a.address(), &b.address(), 7)).await.succeeded();
+    let (env, _, a, b, asset) = setup().await;
+    let closed = env.invoke(&a, asset.transfer(&a.address(), &b.address(), 7)).await.succeeded();
     assert_eq!(closed.return_value(), ScVal::Void);
-    assert_eq!(units(&net, &asset, &a).await, 1_000 * UNIT - 7);
-    assert_eq!(units(&net, &asset, &b).await, 1_000 * UNIT + 7);
+    assert_eq!(units(&env, &asset, &a).await, 1_000 * UNIT - 7);
+    assert_eq!(units(&env, &asset, &b).await, 1_000 * UNIT + 7);
     let meta = closed.meta();
     assert_eq!(meta.operations[0].events.len(), 1);
     assert!(!meta.diagnostic_events.is_empty());
@@ -32,9 +32,9 @@ async fn a_transfer_moves_units_between_trustlines() {
 
 #[tokio::test]
 async fn the_same_contract_twice_traps() {
-    let (net, issuer, _, _, asset) = setup().await;
-    let tx = net.draft(&issuer, vec![create_asset_contract(&asset.asset)]).await;
-    let simulation = net.simulate(&tx).await;
+    let (env, issuer, _, _, asset) = setup().await;
+    let tx = env.draft(&issuer, vec![create_asset_contract(&asset.asset)]).await;
+    let simulation = env.simulate(&tx).await;
     let error = simulation["error"].as_str().unwrap();
     assert!(error.starts_with("HostError: Error(Storage, ExistingValue)"), "{error}");
     assert!(
@@ -47,17 +47,17 @@ async fn the_same_contract_twice_traps() {
 
 #[tokio::test]
 async fn a_transfer_that_fails_when_applied_costs_its_fee_without_the_refundable_part() {
-    let (net, issuer, a, b, asset) = setup().await;
-    let tx = net.prepared(&a, asset.transfer(&a.address(), &b.address(), 1_000 * UNIT)).await;
+    let (env, issuer, a, b, asset) = setup().await;
+    let tx = env.prepared(&a, asset.transfer(&a.address(), &b.address(), 1_000 * UNIT)).await;
     // Between simulation and inclusion the units go elsewhere, from another account's transaction.
-    let mut spend = net.draft(&issuer, vec![payment(&issuer, &asset.asset, 1)]).await;
+    let mut spend = env.draft(&issuer, vec![payment(&issuer, &asset.asset, 1)]).await;
     let mut operations = spend.operations.to_vec();
     operations[0].source_account = Some(a.muxed());
     spend.operations = operations.try_into().unwrap();
-    net.include(&net.sign(&spend, &[&issuer, &a])).await.succeeded();
+    env.include(&env.sign(&spend, &[&issuer, &a])).await.succeeded();
 
-    let before = net.balance(&a).await;
-    let closed = net.include(&net.sign(&tx, &[&a])).await;
+    let before = env.balance(&a).await;
+    let closed = env.include(&env.sign(&tx, &[&a])).await;
     assert_eq!(closed.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped));
     let meta = closed.meta();
     let Some(SorobanTransactionMetaV2 { ext: SorobanTransactionMetaExt::V1(fees), return_value: None }) =
@@ -67,45 +67,45 @@ async fn a_transfer_that_fails_when_applied_costs_its_fee_without_the_refundable
     };
     assert_eq!(fees.total_refundable_resource_fee_charged, 0);
     assert_eq!(closed.result().fee_charged, 100 + fees.total_non_refundable_resource_fee_charged);
-    assert_eq!(net.balance(&a).await, before - closed.result().fee_charged);
+    assert_eq!(env.balance(&a).await, before - closed.result().fee_charged);
     assert!(!meta.diagnostic_events.is_empty());
 }
 
 #[tokio::test]
 async fn another_accounts_units_need_its_signed_authorization() {
-    let (net, _, a, b, asset) = setup().await;
+    let (env, _, a, b, asset) = setup().await;
     // a pays the fee and sends b's units.
-    let tx = net.draft(&a, vec![asset.transfer(&b.address(), &a.address(), 5)]).await;
-    let simulation = net.simulate(&tx).await;
+    let tx = env.draft(&a, vec![asset.transfer(&b.address(), &a.address(), 5)]).await;
+    let simulation = env.simulate(&tx).await;
     let mut tx = assemble(tx, &simulation);
-    let unsigned = net.include(&net.sign(&tx, &[&a])).await;
+    let unsigned = env.include(&env.sign(&tx, &[&a])).await;
     assert_eq!(unsigned.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped));
 
     tx.seq_num.0 += 1;
-    let valid_until = net.localnet.status().unwrap().ledger + 50;
+    let valid_until = env.localnet.status().unwrap().ledger + 50;
     let mut operations = tx.operations.to_vec();
     let OperationBody::InvokeHostFunction(op) = &mut operations[0].body else { panic!() };
     let mut auth = op.auth.to_vec();
-    sign_authorization(&net, &b, &mut auth[0], valid_until);
+    sign_authorization(&env, &b, &mut auth[0], valid_until);
     op.auth = auth.try_into().unwrap();
     tx.operations = operations.try_into().unwrap();
     // Now enforced: resources of the signature check are counted.
     tx.ext = TransactionExt::V0;
-    let enforced = net.simulate(&tx).await;
+    let enforced = env.simulate(&tx).await;
     assert!(enforced.get("error").is_none(), "{enforced}");
     let tx = assemble(tx, &enforced);
-    net.include(&net.sign(&tx, &[&a])).await.succeeded();
-    assert_eq!(units(&net, &asset, &b).await, 1_000 * UNIT - 5);
+    env.include(&env.sign(&tx, &[&a])).await.succeeded();
+    assert_eq!(units(&env, &asset, &b).await, 1_000 * UNIT - 5);
 }
 
-fn sign_authorization(net: &Net, key: &Key, entry: &mut SorobanAuthorizationEntry, valid_until: u32) {
+fn sign_authorization(env: &TestEnv, key: &Key, entry: &mut SorobanAuthorizationEntry, valid_until: u32) {
     use ed25519_dalek::Signer as _;
     use sha2::{Digest, Sha256};
 
     let SorobanCredentials::Address(credentials) = &mut entry.credentials else { panic!("{entry:?}") };
     credentials.signature_expiration_ledger = valid_until;
     let preimage = HashIdPreimage::SorobanAuthorization(HashIdPreimageSorobanAuthorization {
-        network_id: Hash(net.id),
+        network_id: Hash(env.id),
         nonce: credentials.nonce,
         signature_expiration_ledger: valid_until,
         invocation: entry.root_invocation.clone(),
@@ -121,9 +121,9 @@ fn sign_authorization(net: &Net, key: &Key, entry: &mut SorobanAuthorizationEntr
 
 #[tokio::test]
 async fn simulation_says_what_would_change() {
-    let (net, _, a, b, asset) = setup().await;
-    let tx = net.draft(&a, vec![asset.transfer(&a.address(), &b.address(), 7)]).await;
-    let simulation = net.simulate(&tx).await;
+    let (env, _, a, b, asset) = setup().await;
+    let tx = env.draft(&a, vec![asset.transfer(&a.address(), &b.address(), 7)]).await;
+    let simulation = env.simulate(&tx).await;
     let changes = simulation["stateChanges"].as_array().unwrap();
     let kinds: Vec<_> = changes.iter().map(|change| change["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["updated", "updated"]);
@@ -134,5 +134,5 @@ async fn simulation_says_what_would_change() {
     };
     assert_eq!((before.balance - after.balance).abs(), 7);
     assert_eq!(simulation["results"][0]["auth"].as_array().unwrap().len(), 1);
-    assert_eq!(units(&net, &asset, &a).await, 1_000 * UNIT);
+    assert_eq!(units(&env, &asset, &a).await, 1_000 * UNIT);
 }

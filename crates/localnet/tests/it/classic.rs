@@ -3,7 +3,7 @@
 use serde_json::json;
 use stellar_xdr::*;
 
-use crate::support::*;
+use crate::env::*;
 
 fn usdc(issuer: &Key) -> Asset {
     Asset::CreditAlphanum4(AlphaNum4 { asset_code: AssetCode4(*b"USDC"), issuer: issuer.id() })
@@ -11,68 +11,68 @@ fn usdc(issuer: &Key) -> Asset {
 
 #[tokio::test]
 async fn friendbot_gives_a_new_account_ten_thousand_xlm_once() {
-    let net = Net::start();
-    let key = net.funded(1).await;
-    assert_eq!(net.balance(&key).await, 10_000 * UNIT);
-    let (status, body) = net.friendbot(&key.strkey()).await;
+    let env = TestEnv::start();
+    let key = env.funded(1).await;
+    assert_eq!(env.balance(&key).await, 10_000 * UNIT);
+    let (status, body) = env.friendbot(&key.strkey()).await;
     assert_eq!(status, 400);
     // What stellar-cli and the JavaScript SDK look for.
     for known in ["account already funded to starting balance", "createAccountAlreadyExist"] {
         assert!(body["detail"].as_str().unwrap().contains(known), "{body}");
     }
-    let (status, body) = net.friendbot("GABC").await;
+    let (status, body) = env.friendbot("GABC").await;
     assert_eq!(status, 400);
     assert!(body["detail"].as_str().unwrap().contains("'GABC' is not an account's address"), "{body}");
 }
 
 #[tokio::test]
 async fn friendbot_serves_many_at_once() {
-    let net = std::sync::Arc::new(Net::start());
+    let env = std::sync::Arc::new(TestEnv::start());
     let asked: Vec<_> = (1..=120)
         .map(|seed| {
-            let net = std::sync::Arc::clone(&net);
-            tokio::spawn(async move { net.funded(seed).await })
+            let env = std::sync::Arc::clone(&env);
+            tokio::spawn(async move { env.funded(seed).await })
         })
         .collect();
     for one in asked {
         let key = one.await.unwrap();
-        assert_eq!(net.balance(&key).await, 10_000 * UNIT);
+        assert_eq!(env.balance(&key).await, 10_000 * UNIT);
     }
 }
 
 #[tokio::test]
 async fn an_account_is_created_with_the_ledgers_sequence_number_and_paid() {
-    let net = Net::start();
-    let (payer, payee) = (net.funded(1).await, Key::new(2));
+    let env = TestEnv::start();
+    let (payer, payee) = (env.funded(1).await, Key::new(2));
     let ledger =
-        net.run(&payer, vec![create_account(&payee, 2 * UNIT)]).await.succeeded().0["ledger"].as_i64().unwrap();
-    assert_eq!(net.account(&payee).await.seq_num.0, ledger << 32);
-    net.run(&payer, vec![payment(&payee, &Asset::Native, 3 * UNIT)]).await.succeeded();
-    assert_eq!(net.balance(&payee).await, 5 * UNIT);
-    assert_eq!(net.balance(&payer).await, 10_000 * UNIT - 5 * UNIT - 200);
+        env.run(&payer, vec![create_account(&payee, 2 * UNIT)]).await.succeeded().0["ledger"].as_i64().unwrap();
+    assert_eq!(env.account(&payee).await.seq_num.0, ledger << 32);
+    env.run(&payer, vec![payment(&payee, &Asset::Native, 3 * UNIT)]).await.succeeded();
+    assert_eq!(env.balance(&payee).await, 5 * UNIT);
+    assert_eq!(env.balance(&payer).await, 10_000 * UNIT - 5 * UNIT - 200);
 }
 
 #[tokio::test]
 async fn creating_fails_below_the_reserve_above_the_balance_and_twice() {
-    let net = Net::start();
-    let (payer, payee) = (net.funded(1).await, Key::new(2));
+    let env = TestEnv::start();
+    let (payer, payee) = (env.funded(1).await, Key::new(2));
     let cases = [(UNIT - 1, CreateAccountResult::LowReserve), (10_000 * UNIT, CreateAccountResult::Underfunded)];
     for (amount, code) in cases {
-        let closed = net.run(&payer, vec![create_account(&payee, amount)]).await;
+        let closed = env.run(&payer, vec![create_account(&payee, amount)]).await;
         assert_eq!(closed.failed_with(), OperationResultTr::CreateAccount(code));
     }
-    net.run(&payer, vec![create_account(&payee, UNIT)]).await.succeeded();
-    let again = net.run(&payer, vec![create_account(&payee, UNIT)]).await;
+    env.run(&payer, vec![create_account(&payee, UNIT)]).await.succeeded();
+    let again = env.run(&payer, vec![create_account(&payee, UNIT)]).await;
     assert_eq!(again.failed_with(), OperationResultTr::CreateAccount(CreateAccountResult::AlreadyExist));
 }
 
 #[tokio::test]
 async fn a_failed_transaction_changes_nothing_but_fee_and_sequence() {
-    let net = Net::start();
-    let (payer, payee) = (net.funded(1).await, net.funded(2).await);
-    let before = net.account(&payer).await;
+    let env = TestEnv::start();
+    let (payer, payee) = (env.funded(1).await, env.funded(2).await);
+    let before = env.account(&payer).await;
     let operations = vec![payment(&payee, &Asset::Native, UNIT), payment(&payee, &Asset::Native, 20_000 * UNIT)];
-    let closed = net.run(&payer, operations).await;
+    let closed = env.run(&payer, operations).await;
     assert_eq!(closed.0["status"], "FAILED");
     let TransactionResultResult::TxFailed(codes) = closed.result().result else { panic!("{:?}", closed.result()) };
     assert_eq!(
@@ -80,75 +80,75 @@ async fn a_failed_transaction_changes_nothing_but_fee_and_sequence() {
         [PaymentResult::Success, PaymentResult::Underfunded]
             .map(|code| OperationResult::OpInner(OperationResultTr::Payment(code)))
     );
-    let after = net.account(&payer).await;
+    let after = env.account(&payer).await;
     assert_eq!(after.balance, before.balance - 200);
     assert_eq!(after.seq_num.0, before.seq_num.0 + 1);
-    assert_eq!(net.balance(&payee).await, 10_000 * UNIT);
+    assert_eq!(env.balance(&payee).await, 10_000 * UNIT);
     assert!(closed.meta().operations.is_empty());
 }
 
 #[tokio::test]
 async fn an_assets_payment_needs_trust_room_and_funds() {
-    let net = Net::start();
-    let (issuer, a, b) = (net.funded(1).await, net.funded(2).await, net.funded(3).await);
+    let env = TestEnv::start();
+    let (issuer, a, b) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
     let asset = usdc(&issuer);
     let pay = |to: &Key, units| vec![payment(to, &asset, units)];
     let code = |closed: Closed| match closed.failed_with() {
         OperationResultTr::Payment(code) => code,
         other => panic!("{other:?}"),
     };
-    assert_eq!(code(net.run(&issuer, pay(&a, 5)).await), PaymentResult::NoTrust);
-    assert_eq!(code(net.run(&a, pay(&issuer, 5)).await), PaymentResult::SrcNoTrust);
-    net.run(&a, vec![change_trust(&asset, 100)]).await.succeeded();
-    net.run(&b, vec![change_trust(&asset, 10)]).await.succeeded();
-    assert_eq!(code(net.run(&issuer, pay(&a, 101)).await), PaymentResult::LineFull);
-    net.run(&issuer, pay(&a, 100)).await.succeeded();
-    assert_eq!(code(net.run(&a, pay(&b, 11)).await), PaymentResult::LineFull);
-    net.run(&a, pay(&b, 10)).await.succeeded();
-    assert_eq!(code(net.run(&b, pay(&issuer, 11)).await), PaymentResult::Underfunded);
-    net.run(&b, pay(&issuer, 10)).await.succeeded();
+    assert_eq!(code(env.run(&issuer, pay(&a, 5)).await), PaymentResult::NoTrust);
+    assert_eq!(code(env.run(&a, pay(&issuer, 5)).await), PaymentResult::SrcNoTrust);
+    env.run(&a, vec![change_trust(&asset, 100)]).await.succeeded();
+    env.run(&b, vec![change_trust(&asset, 10)]).await.succeeded();
+    assert_eq!(code(env.run(&issuer, pay(&a, 101)).await), PaymentResult::LineFull);
+    env.run(&issuer, pay(&a, 100)).await.succeeded();
+    assert_eq!(code(env.run(&a, pay(&b, 11)).await), PaymentResult::LineFull);
+    env.run(&a, pay(&b, 10)).await.succeeded();
+    assert_eq!(code(env.run(&b, pay(&issuer, 11)).await), PaymentResult::Underfunded);
+    env.run(&b, pay(&issuer, 10)).await.succeeded();
     let nobody = Key::new(9);
-    assert_eq!(code(net.run(&a, pay(&nobody, 1)).await), PaymentResult::NoDestination);
+    assert_eq!(code(env.run(&a, pay(&nobody, 1)).await), PaymentResult::NoDestination);
 }
 
 #[tokio::test]
 async fn a_trustline_takes_a_reserve_and_gives_it_back() {
-    let net = Net::start();
-    let (issuer, holder) = (net.funded(1).await, net.funded(2).await);
+    let env = TestEnv::start();
+    let (issuer, holder) = (env.funded(1).await, env.funded(2).await);
     let asset = usdc(&issuer);
-    net.run(&holder, vec![change_trust(&asset, 100)]).await.succeeded();
-    assert_eq!(net.account(&holder).await.num_sub_entries, 1);
-    net.run(&issuer, vec![payment(&holder, &asset, 60)]).await.succeeded();
+    env.run(&holder, vec![change_trust(&asset, 100)]).await.succeeded();
+    assert_eq!(env.account(&holder).await.num_sub_entries, 1);
+    env.run(&issuer, vec![payment(&holder, &asset, 60)]).await.succeeded();
     let code = |closed: Closed| match closed.failed_with() {
         OperationResultTr::ChangeTrust(code) => code,
         other => panic!("{other:?}"),
     };
     for limit in [59, 0] {
-        assert_eq!(code(net.run(&holder, vec![change_trust(&asset, limit)]).await), ChangeTrustResult::InvalidLimit);
+        assert_eq!(code(env.run(&holder, vec![change_trust(&asset, limit)]).await), ChangeTrustResult::InvalidLimit);
     }
-    net.run(&holder, vec![payment(&issuer, &asset, 60)]).await.succeeded();
-    net.run(&holder, vec![change_trust(&asset, 0)]).await.succeeded();
-    assert_eq!(net.account(&holder).await.num_sub_entries, 0);
+    env.run(&holder, vec![payment(&issuer, &asset, 60)]).await.succeeded();
+    env.run(&holder, vec![change_trust(&asset, 0)]).await.succeeded();
+    assert_eq!(env.account(&holder).await.num_sub_entries, 0);
     let unknown = usdc(&Key::new(9));
-    assert_eq!(code(net.run(&holder, vec![change_trust(&unknown, 1)]).await), ChangeTrustResult::NoIssuer);
+    assert_eq!(code(env.run(&holder, vec![change_trust(&unknown, 1)]).await), ChangeTrustResult::NoIssuer);
 
     let poor = Key::new(4);
-    net.run(&issuer, vec![create_account(&poor, UNIT + UNIT / 2 - 1)]).await.succeeded();
-    assert_eq!(code(net.run(&poor, vec![change_trust(&asset, 1)]).await), ChangeTrustResult::LowReserve);
+    env.run(&issuer, vec![create_account(&poor, UNIT + UNIT / 2 - 1)]).await.succeeded();
+    assert_eq!(code(env.run(&poor, vec![change_trust(&asset, 1)]).await), ChangeTrustResult::LowReserve);
 }
 
 #[tokio::test]
 async fn an_issuer_authorizes_revokes_and_claws_back() {
-    let net = Net::start();
-    let (issuer, holder) = (net.funded(1).await, net.funded(2).await);
+    let env = TestEnv::start();
+    let (issuer, holder) = (env.funded(1).await, env.funded(2).await);
     let asset = usdc(&issuer);
     let flags = AccountFlags::RequiredFlag as u32
         | AccountFlags::RevocableFlag as u32
         | AccountFlags::ClawbackEnabledFlag as u32;
-    net.run(&issuer, vec![set_flags(flags)]).await.succeeded();
-    net.run(&holder, vec![change_trust(&asset, 100)]).await.succeeded();
+    env.run(&issuer, vec![set_flags(flags)]).await.succeeded();
+    env.run(&holder, vec![change_trust(&asset, 100)]).await.succeeded();
     let mint = || vec![payment(&holder, &asset, 50)];
-    let unauthorized = net.run(&issuer, mint()).await.failed_with();
+    let unauthorized = env.run(&issuer, mint()).await.failed_with();
     assert_eq!(unauthorized, OperationResultTr::Payment(PaymentResult::NotAuthorized));
     let authorize = |set_flags, clear_flags| {
         vec![OperationBody::SetTrustLineFlags(SetTrustLineFlagsOp {
@@ -158,93 +158,93 @@ async fn an_issuer_authorizes_revokes_and_claws_back() {
             set_flags,
         })]
     };
-    net.run(&issuer, authorize(1, 0)).await.succeeded();
-    net.run(&issuer, mint()).await.succeeded();
-    net.run(&issuer, authorize(0, 1)).await.succeeded();
-    let back = net.run(&holder, vec![payment(&issuer, &asset, 1)]).await.failed_with();
+    env.run(&issuer, authorize(1, 0)).await.succeeded();
+    env.run(&issuer, mint()).await.succeeded();
+    env.run(&issuer, authorize(0, 1)).await.succeeded();
+    let back = env.run(&holder, vec![payment(&issuer, &asset, 1)]).await.failed_with();
     assert_eq!(back, OperationResultTr::Payment(PaymentResult::SrcNotAuthorized));
     let clawback =
         |amount| vec![OperationBody::Clawback(ClawbackOp { asset: asset.clone(), from: holder.muxed(), amount })];
-    let too_much = net.run(&issuer, clawback(51)).await.failed_with();
+    let too_much = env.run(&issuer, clawback(51)).await.failed_with();
     assert_eq!(too_much, OperationResultTr::Clawback(ClawbackResult::Underfunded));
-    net.run(&issuer, clawback(20)).await.succeeded();
+    env.run(&issuer, clawback(20)).await.succeeded();
     let line = TrustLineAsset::CreditAlphanum4(AlphaNum4 { asset_code: AssetCode4(*b"USDC"), issuer: issuer.id() });
     let key = LedgerKey::Trustline(LedgerKeyTrustLine { account_id: holder.id(), asset: line });
-    let Some(LedgerEntryData::Trustline(line)) = net.entry(&key).await else { panic!("no trustline") };
+    let Some(LedgerEntryData::Trustline(line)) = env.entry(&key).await else { panic!("no trustline") };
     assert_eq!(line.balance, 30);
 }
 
 #[tokio::test]
 async fn without_the_revocable_flag_authorization_stays() {
-    let net = Net::start();
-    let (issuer, holder) = (net.funded(1).await, net.funded(2).await);
+    let env = TestEnv::start();
+    let (issuer, holder) = (env.funded(1).await, env.funded(2).await);
     let asset = usdc(&issuer);
-    net.run(&holder, vec![change_trust(&asset, 100)]).await.succeeded();
+    env.run(&holder, vec![change_trust(&asset, 100)]).await.succeeded();
     let revoke = OperationBody::SetTrustLineFlags(SetTrustLineFlagsOp {
         trustor: holder.id(),
         asset: asset.clone(),
         clear_flags: 1,
         set_flags: 0,
     });
-    let code = net.run(&issuer, vec![revoke]).await.failed_with();
+    let code = env.run(&issuer, vec![revoke]).await.failed_with();
     assert_eq!(code, OperationResultTr::SetTrustLineFlags(SetTrustLineFlagsResult::CantRevoke));
     let clawback = OperationBody::Clawback(ClawbackOp { asset, from: holder.muxed(), amount: 1 });
-    let code = net.run(&issuer, vec![clawback]).await.failed_with();
+    let code = env.run(&issuer, vec![clawback]).await.failed_with();
     assert_eq!(code, OperationResultTr::Clawback(ClawbackResult::NotClawbackEnabled));
 }
 
 #[tokio::test]
 async fn signers_and_thresholds_decide_who_may_spend() {
-    let net = Net::start();
-    let (owner, second, other) = (net.funded(1).await, Key::new(2), net.funded(3).await);
+    let env = TestEnv::start();
+    let (owner, second, other) = (env.funded(1).await, Key::new(2), env.funded(3).await);
     let signer = Signer { key: SignerKey::Ed25519(Uint256(second.public())), weight: 1 };
     let both = SetOptionsOp { signer: Some(signer), med_threshold: Some(2), high_threshold: Some(2), ..no_options() };
-    net.run(&owner, vec![OperationBody::SetOptions(both)]).await.succeeded();
-    assert_eq!(net.account(&owner).await.num_sub_entries, 1);
+    env.run(&owner, vec![OperationBody::SetOptions(both)]).await.succeeded();
+    assert_eq!(env.account(&owner).await.num_sub_entries, 1);
 
-    let tx = net.draft(&owner, vec![payment(&other, &Asset::Native, UNIT)]).await;
-    let alone = net.refused(&net.sign(&tx, &[&owner])).await;
+    let tx = env.draft(&owner, vec![payment(&other, &Asset::Native, UNIT)]).await;
+    let alone = env.refused(&env.sign(&tx, &[&owner])).await;
     let TransactionResultResult::TxFailed(codes) = alone.result else { panic!("{alone:?}") };
     assert_eq!(codes.to_vec(), [OperationResult::OpBadAuth]);
-    net.include(&net.sign(&tx, &[&owner, &second])).await.succeeded();
+    env.include(&env.sign(&tx, &[&owner, &second])).await.succeeded();
 
     let no_master = SetOptionsOp { master_weight: Some(0), med_threshold: Some(1), ..no_options() };
-    let tx = net.draft(&owner, vec![OperationBody::SetOptions(no_master)]).await;
-    net.include(&net.sign(&tx, &[&owner, &second])).await.succeeded();
-    let tx = net.draft(&owner, vec![payment(&other, &Asset::Native, UNIT)]).await;
-    assert_eq!(net.refused(&net.sign(&tx, &[&owner])).await.result, TransactionResultResult::TxBadAuth);
-    net.include(&net.sign(&tx, &[&second])).await.succeeded();
+    let tx = env.draft(&owner, vec![OperationBody::SetOptions(no_master)]).await;
+    env.include(&env.sign(&tx, &[&owner, &second])).await.succeeded();
+    let tx = env.draft(&owner, vec![payment(&other, &Asset::Native, UNIT)]).await;
+    assert_eq!(env.refused(&env.sign(&tx, &[&owner])).await.result, TransactionResultResult::TxBadAuth);
+    env.include(&env.sign(&tx, &[&second])).await.succeeded();
 }
 
 #[tokio::test]
 async fn operations_act_for_other_accounts_that_sign_too() {
-    let net = Net::start();
-    let (payer, holder, issuer) = (net.funded(1).await, net.funded(2).await, net.funded(3).await);
-    let mut tx = net.draft(&payer, vec![change_trust(&usdc(&issuer), 10)]).await;
+    let env = TestEnv::start();
+    let (payer, holder, issuer) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
+    let mut tx = env.draft(&payer, vec![change_trust(&usdc(&issuer), 10)]).await;
     let mut operations = tx.operations.to_vec();
     operations[0].source_account = Some(holder.muxed());
     tx.operations = operations.try_into().unwrap();
-    let unsigned = net.refused(&net.sign(&tx, &[&payer])).await;
+    let unsigned = env.refused(&env.sign(&tx, &[&payer])).await;
     let TransactionResultResult::TxFailed(codes) = unsigned.result else { panic!("{unsigned:?}") };
     assert_eq!(codes.to_vec(), [OperationResult::OpBadAuth]);
-    net.include(&net.sign(&tx, &[&payer, &holder])).await.succeeded();
-    assert_eq!(net.account(&holder).await.num_sub_entries, 1);
-    assert_eq!(net.balance(&holder).await, 10_000 * UNIT);
-    assert_eq!(net.balance(&payer).await, 10_000 * UNIT - 100);
+    env.include(&env.sign(&tx, &[&payer, &holder])).await.succeeded();
+    assert_eq!(env.account(&holder).await.num_sub_entries, 1);
+    assert_eq!(env.balance(&holder).await, 10_000 * UNIT);
+    assert_eq!(env.balance(&payer).await, 10_000 * UNIT - 100);
 }
 
 #[tokio::test]
 async fn what_is_not_implemented_is_refused_by_name() {
-    let net = Net::start();
-    let key = net.funded(1).await;
+    let env = TestEnv::start();
+    let key = env.funded(1).await;
     let bump = OperationBody::BumpSequence(BumpSequenceOp { bump_to: SequenceNumber(1) });
-    let tx = net.draft(&key, vec![bump]).await;
-    let envelope = net.sign(&tx, &[&key]);
-    let (code, message) = net.call("sendTransaction", json!({"transaction": base64(&envelope)})).await.unwrap_err();
+    let tx = env.draft(&key, vec![bump]).await;
+    let envelope = env.sign(&tx, &[&key]);
+    let (code, message) = env.call("sendTransaction", json!({"transaction": base64(&envelope)})).await.unwrap_err();
     assert_eq!(code, -32_602);
     assert_eq!(message, "operation BumpSequence is not implemented by paychan-localnet");
 
-    let TransactionEnvelope::Tx(inner) = net.sign(&net.draft(&key, vec![]).await, &[&key]) else { panic!() };
+    let TransactionEnvelope::Tx(inner) = env.sign(&env.draft(&key, vec![]).await, &[&key]) else { panic!() };
     let fee_bump = TransactionEnvelope::TxFeeBump(FeeBumpTransactionEnvelope {
         tx: FeeBumpTransaction {
             fee_source: key.muxed(),
@@ -254,6 +254,6 @@ async fn what_is_not_implemented_is_refused_by_name() {
         },
         signatures: VecM::default(),
     });
-    let (_, message) = net.call("sendTransaction", json!({"transaction": base64(&fee_bump)})).await.unwrap_err();
+    let (_, message) = env.call("sendTransaction", json!({"transaction": base64(&fee_bump)})).await.unwrap_err();
     assert!(message.starts_with("fee bump transactions are not implemented"), "{message}");
 }

@@ -6,10 +6,10 @@ use paychan_localnet::{Localnet, Options, StartError};
 use serde_json::{Value, json};
 use stellar_xdr::Asset;
 
-use crate::support::*;
+use crate::env::*;
 
-async fn control(net: &Net, path: &str, body: &str) -> (u16, Value) {
-    let url = format!("{}{path}", net.localnet.control_url());
+async fn control(env: &TestEnv, path: &str, body: &str) -> (u16, Value) {
+    let url = format!("{}{path}", env.localnet.control_url());
     let answer = paychan_rpc::http::client_of_this_machine(Default::default())
         .unwrap()
         .post(url)
@@ -22,41 +22,41 @@ async fn control(net: &Net, path: &str, body: &str) -> (u16, Value) {
 
 #[tokio::test]
 async fn nothing_closes_until_told() {
-    let net = Net::start();
-    let (a, b) = (net.funded(1).await, net.funded(2).await);
-    let before = net.localnet.status().unwrap();
-    let sent = net.send(&net.sign(&net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await, &[&a])).await;
-    let waiting = net.localnet.status().unwrap();
+    let env = TestEnv::start();
+    let (a, b) = (env.funded(1).await, env.funded(2).await);
+    let before = env.localnet.status().unwrap();
+    let sent = env.send(&env.sign(&env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await, &[&a])).await;
+    let waiting = env.localnet.status().unwrap();
     assert_eq!((waiting.ledger, waiting.pending), (before.ledger, 1));
-    assert_eq!(net.get(&sent["hash"]).await["status"], "NOT_FOUND");
-    let (status, told) = control(&net, "/close", "").await;
+    assert_eq!(env.get(&sent["hash"]).await["status"], "NOT_FOUND");
+    let (status, told) = control(&env, "/close", "").await;
     assert_eq!((status, &told["ledger"], &told["pending"]), (200, &json!(before.ledger + 1), &json!(0)));
-    assert_eq!(net.get(&sent["hash"]).await["status"], "SUCCESS");
-    let (_, told) = control(&net, "/close?count=5", "").await;
+    assert_eq!(env.get(&sent["hash"]).await["status"], "SUCCESS");
+    let (_, told) = control(&env, "/close?count=5", "").await;
     assert_eq!(told["ledger"], before.ledger + 6);
 }
 
 #[tokio::test]
 async fn a_jump_advances_sequence_and_time() {
-    let net = Net::with(Options { ledger_ms: 5_000, ..Options::default() });
-    let before = net.localnet.status().unwrap();
-    let (status, after) = control(&net, "/jump", r#"{"ledgers": 17280}"#).await;
+    let env = TestEnv::with(Options { ledger_ms: 5_000, ..Options::default() });
+    let before = env.localnet.status().unwrap();
+    let (status, after) = control(&env, "/jump", r#"{"ledgers": 17280}"#).await;
     assert_eq!((status, &after["ledger"]), (200, &json!(before.ledger + 17_280)));
     let passed = after["close_time"].as_u64().unwrap() - before.close_time;
     assert!((86_395..=86_500).contains(&passed), "{passed} seconds for a day of ledgers");
-    net.close();
-    let later = net.localnet.status().unwrap();
+    env.close();
+    let later = env.localnet.status().unwrap();
     assert!(later.close_time >= after["close_time"].as_u64().unwrap(), "time never goes back");
 }
 
 #[tokio::test]
 async fn a_jump_can_leave_the_clock_alone() {
-    let net = Net::with(Options { ledger_ms: 5_000, ..Options::default() });
-    let before = net.localnet.status().unwrap();
-    let (_, after) = control(&net, "/jump", r#"{"ledgers": 17280, "seconds": 0}"#).await;
+    let env = TestEnv::with(Options { ledger_ms: 5_000, ..Options::default() });
+    let before = env.localnet.status().unwrap();
+    let (_, after) = control(&env, "/jump", r#"{"ledgers": 17280, "seconds": 0}"#).await;
     assert_eq!(after["ledger"], before.ledger + 17_280);
-    let ledger = net.localnet.jump_within(100, 0).unwrap();
-    let later = net.localnet.status().unwrap();
+    let ledger = env.localnet.jump_within(100, 0).unwrap();
+    let later = env.localnet.status().unwrap();
     assert_eq!(later.ledger, ledger);
     let passed = later.close_time - before.close_time;
     assert!(passed <= 100, "{passed} seconds are the test's own");
@@ -64,13 +64,13 @@ async fn a_jump_can_leave_the_clock_alone() {
 
 #[tokio::test]
 async fn wrong_control_requests_are_refused() {
-    let net = Net::start();
+    let env = TestEnv::start();
     for (path, body) in [("/jump", ""), ("/jump", "{}"), ("/jump", r#"{"ledgers": 0}"#), ("/close?count=0", "")] {
-        let (status, told) = control(&net, path, body).await;
+        let (status, told) = control(&env, path, body).await;
         assert_eq!(status, 400, "{path} {body}");
         assert!(!told["error"].as_str().unwrap().is_empty());
     }
-    assert_eq!(net.localnet.status().unwrap().ledger, 1);
+    assert_eq!(env.localnet.status().unwrap().ledger, 1);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ fn a_port_in_use_and_senseless_options_are_named() {
 
 #[tokio::test]
 async fn two_networks_do_not_know_each_other() {
-    let (one, two) = (Net::start(), Net::start());
+    let (one, two) = (TestEnv::start(), TestEnv::start());
     one.close();
     assert_eq!(two.localnet.status().unwrap().ledger, 1);
     assert_ne!(one.localnet.rpc_url(), two.localnet.rpc_url());

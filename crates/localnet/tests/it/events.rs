@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use stellar_xdr::*;
 
-use crate::support::*;
+use crate::env::*;
 
-async fn setup() -> (Net, Key, Key, TestAsset) {
-    let net = Net::start();
-    let (issuer, a) = (net.funded(1).await, net.funded(2).await);
-    let asset = net.asset(&issuer, &[&a]).await;
-    (net, issuer, a, asset)
+async fn setup() -> (TestEnv, Key, Key, TestAsset) {
+    let env = TestEnv::start();
+    let (issuer, a) = (env.funded(1).await, env.funded(2).await);
+    let asset = env.asset(&issuer, &[&a]).await;
+    (env, issuer, a, asset)
 }
 
 fn of(asset: &TestAsset) -> Value {
@@ -26,11 +26,11 @@ fn topic(event: &Value) -> String {
 
 #[tokio::test]
 async fn an_event_tells_where_it_comes_from() {
-    let (net, _, a, asset) = setup().await;
+    let (env, _, a, asset) = setup().await;
     let holder = ScAddress::Contract(ContractId(Hash([9; 32])));
-    let closed = net.invoke(&a, asset.transfer(&a.address(), &holder, 7)).await.succeeded();
+    let closed = env.invoke(&a, asset.transfer(&a.address(), &holder, 7)).await.succeeded();
     let start = closed.0["ledger"].clone();
-    let answer = net.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
+    let answer = env.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
     let [event] = answer["events"].as_array().unwrap().as_slice() else { panic!("{answer}") };
     assert_eq!(topic(event), "transfer");
     assert_eq!(xdr::<ScVal>(&event["value"]), i128_val(7));
@@ -48,27 +48,27 @@ async fn an_event_tells_where_it_comes_from() {
 
 #[tokio::test]
 async fn classic_payments_and_fees_are_told_as_the_assets_events() {
-    let (net, issuer, a, asset) = setup().await;
-    let ledger = net.run(&a, vec![payment(&issuer, &asset.asset, 3)]).await.succeeded().0["ledger"].clone();
-    let answer = net.ok("getEvents", json!({"startLedger": ledger, "filters": []})).await;
+    let (env, issuer, a, asset) = setup().await;
+    let ledger = env.run(&a, vec![payment(&issuer, &asset.asset, 3)]).await.succeeded().0["ledger"].clone();
+    let answer = env.ok("getEvents", json!({"startLedger": ledger, "filters": []})).await;
     let told: Vec<_> = answer["events"].as_array().unwrap().iter().map(topic).collect();
     assert_eq!(told, ["fee", "burn"]);
 }
 
 #[tokio::test]
 async fn pages_join_without_gap_or_repetition() {
-    let (net, issuer, a, asset) = setup().await;
-    let start = net.localnet.status().unwrap().ledger + 1;
+    let (env, issuer, a, asset) = setup().await;
+    let start = env.localnet.status().unwrap().ledger + 1;
     for n in 1..=7 {
-        net.run(&a, vec![payment(&issuer, &asset.asset, n), payment(&issuer, &asset.asset, 100 + n)]).await.succeeded();
+        env.run(&a, vec![payment(&issuer, &asset.asset, n), payment(&issuer, &asset.asset, 100 + n)]).await.succeeded();
     }
-    let whole = net.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
+    let whole = env.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
     let whole = whole["events"].as_array().unwrap().clone();
     assert_eq!(whole.len(), 14);
     let mut request = json!({"startLedger": start, "filters": of(&asset), "pagination": {"limit": 3}});
     let mut joined = Vec::new();
     loop {
-        let page = net.ok("getEvents", request).await;
+        let page = env.ok("getEvents", request).await;
         let events = page["events"].as_array().unwrap().clone();
         let is_last = events.len() < 3;
         joined.extend(events);
@@ -79,55 +79,55 @@ async fn pages_join_without_gap_or_repetition() {
     }
     assert_eq!(joined, whole);
     // The cursor of a page that wasn't full goes on after everything seen.
-    net.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
-    let more = net.ok("getEvents", request).await;
+    env.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
+    let more = env.ok("getEvents", request).await;
     assert_eq!(more["events"].as_array().unwrap().len(), 1, "{more}");
 }
 
 #[tokio::test]
 async fn the_end_ledger_is_exclusive() {
-    let (net, issuer, a, asset) = setup().await;
-    let first = net.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded().0["ledger"].as_u64().unwrap();
-    net.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
+    let (env, issuer, a, asset) = setup().await;
+    let first = env.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded().0["ledger"].as_u64().unwrap();
+    env.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
     let request = |end| json!({"startLedger": first, "endLedger": end, "filters": of(&asset)});
-    assert_eq!(net.ok("getEvents", request(first + 1)).await["events"].as_array().unwrap().len(), 1);
-    assert_eq!(net.ok("getEvents", request(first + 2)).await["events"].as_array().unwrap().len(), 2);
+    assert_eq!(env.ok("getEvents", request(first + 1)).await["events"].as_array().unwrap().len(), 1);
+    assert_eq!(env.ok("getEvents", request(first + 2)).await["events"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn a_ledger_out_of_range_is_refused_with_the_range() {
-    let net = Net::start();
-    net.close();
-    net.close();
-    let last = net.localnet.status().unwrap().ledger;
-    let ask = |start| net.call("getEvents", json!({"startLedger": start, "filters": []}));
+    let env = TestEnv::start();
+    env.close();
+    env.close();
+    let last = env.localnet.status().unwrap().ledger;
+    let ask = |start| env.call("getEvents", json!({"startLedger": start, "filters": []}));
     let out_of = |first: u32| (-32_600, format!("startLedger must be within the ledger range: {first} - {last}"));
     assert_eq!(ask(last + 1).await.unwrap_err(), out_of(1));
     assert!(ask(last).await.is_ok());
 
     // A week later the first ledgers are forgotten.
-    let last = net.localnet.jump(120_960).unwrap();
-    let error = net.call("getEvents", json!({"startLedger": 3, "filters": []})).await.unwrap_err();
+    let last = env.localnet.jump(120_960).unwrap();
+    let error = env.call("getEvents", json!({"startLedger": 3, "filters": []})).await.unwrap_err();
     let first = last - 120_960 + 1;
     assert_eq!(error, (-32_600, format!("startLedger must be within the ledger range: {first} - {last}")));
 }
 
 #[tokio::test]
 async fn one_request_looks_through_ten_thousand_ledgers() {
-    let net = Net::start();
-    let (issuer, a) = (net.funded(1).await, net.funded(2).await);
-    let asset = net.asset(&issuer, &[&a]).await;
-    let start = net.localnet.jump(12_000).unwrap() - 11_000;
-    net.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
-    let first = net.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
+    let env = TestEnv::start();
+    let (issuer, a) = (env.funded(1).await, env.funded(2).await);
+    let asset = env.asset(&issuer, &[&a]).await;
+    let start = env.localnet.jump(12_000).unwrap() - 11_000;
+    env.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
+    let first = env.ok("getEvents", json!({"startLedger": start, "filters": of(&asset)})).await;
     assert_eq!(first["events"].as_array().unwrap().len(), 0);
-    let second = net.ok("getEvents", json!({"filters": of(&asset), "pagination": {"cursor": first["cursor"]}})).await;
+    let second = env.ok("getEvents", json!({"filters": of(&asset), "pagination": {"cursor": first["cursor"]}})).await;
     assert_eq!(second["events"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn contradictory_or_excessive_requests_are_refused() {
-    let net = Net::start();
+    let env = TestEnv::start();
     let cursor = "0000000004294967296-0000000000";
     let cases = [
         (json!({"filters": []}), "startLedger must be positive"),
@@ -143,6 +143,6 @@ async fn contradictory_or_excessive_requests_are_refused() {
         (json!({"startLedger": 1, "filters": [{}, {}, {}, {}, {}, {}]}), "maximum 5 filters per request"),
     ];
     for (request, message) in cases {
-        assert_eq!(net.call("getEvents", request).await.unwrap_err(), (-32_602, message.to_owned()));
+        assert_eq!(env.call("getEvents", request).await.unwrap_err(), (-32_602, message.to_owned()));
     }
 }

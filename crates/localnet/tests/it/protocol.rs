@@ -3,32 +3,32 @@
 use serde_json::{Value, json};
 use stellar_xdr::*;
 
-use crate::support::*;
+use crate::env::*;
 
 #[tokio::test]
 async fn the_network_tells_what_it_is() {
-    let net = Net::start();
-    let network = net.ok("getNetwork", json!({})).await;
+    let env = TestEnv::start();
+    let network = env.ok("getNetwork", json!({})).await;
     assert_eq!(
         network,
         json!({
             "passphrase": "Standalone Network ; February 2017",
             "protocolVersion": 28,
-            "friendbotUrl": net.localnet.friendbot_url(),
+            "friendbotUrl": env.localnet.friendbot_url(),
         })
     );
-    let health = net.ok("getHealth", Value::Null).await;
+    let health = env.ok("getHealth", Value::Null).await;
     assert_eq!(health["status"], "healthy");
     assert_eq!((&health["oldestLedger"], &health["ledgerRetentionWindow"]), (&json!(1), &json!(120_960)));
-    assert_eq!(net.ok("getVersionInfo", json!({})).await["protocolVersion"], 28);
+    assert_eq!(env.ok("getVersionInfo", json!({})).await["protocolVersion"], 28);
 }
 
 #[tokio::test]
 async fn ledgers_are_chained_and_told_whole() {
-    let net = Net::start();
-    let first = net.ok("getLatestLedger", json!({})).await;
-    net.funded(1).await;
-    let second = net.ok("getLatestLedger", json!({})).await;
+    let env = TestEnv::start();
+    let first = env.ok("getLatestLedger", json!({})).await;
+    env.funded(1).await;
+    let second = env.ok("getLatestLedger", json!({})).await;
     assert_eq!(second["sequence"].as_u64().unwrap(), first["sequence"].as_u64().unwrap() + 1);
     let header: LedgerHeader = xdr(&second["headerXdr"]);
     assert_eq!(hex::encode(header.previous_ledger_hash.0), first["id"].as_str().unwrap());
@@ -37,9 +37,9 @@ async fn ledgers_are_chained_and_told_whole() {
     assert_eq!(meta.tx_processing.len(), 1);
     assert_eq!(hex::encode(meta.ledger_header.hash.0), second["id"].as_str().unwrap());
 
-    let listed = net.ok("getLedgers", json!({"startLedger": 1, "pagination": {"limit": 1}})).await;
+    let listed = env.ok("getLedgers", json!({"startLedger": 1, "pagination": {"limit": 1}})).await;
     assert_eq!(listed["ledgers"][0]["sequence"], 1);
-    let next = net.ok("getLedgers", json!({"pagination": {"cursor": listed["cursor"]}})).await;
+    let next = env.ok("getLedgers", json!({"pagination": {"cursor": listed["cursor"]}})).await;
     assert_eq!(next["ledgers"][0]["sequence"], 2);
     let entry: LedgerHeaderHistoryEntry = xdr(&next["ledgers"][0]["headerXdr"]);
     assert_eq!(entry.header, header);
@@ -47,17 +47,17 @@ async fn ledgers_are_chained_and_told_whole() {
 
 #[tokio::test]
 async fn transactions_are_listed_page_by_page() {
-    let net = Net::start();
-    let (a, b) = (net.funded(1).await, net.funded(2).await);
+    let env = TestEnv::start();
+    let (a, b) = (env.funded(1).await, env.funded(2).await);
     let mut hashes = Vec::new();
     for n in 1..=5 {
-        hashes.push(net.run(&a, vec![payment(&b, &Asset::Native, n)]).await.succeeded().0["txHash"].clone());
+        hashes.push(env.run(&a, vec![payment(&b, &Asset::Native, n)]).await.succeeded().0["txHash"].clone());
     }
-    let start = net.get(&hashes[0]).await["ledger"].clone();
+    let start = env.get(&hashes[0]).await["ledger"].clone();
     let mut listed = Vec::new();
     let mut request = json!({"startLedger": start, "pagination": {"limit": 2}});
     loop {
-        let page = net.ok("getTransactions", request).await;
+        let page = env.ok("getTransactions", request).await;
         let transactions = page["transactions"].as_array().unwrap().clone();
         let is_last = transactions.len() < 2;
         listed.extend(transactions.iter().map(|tx| tx["txHash"].clone()));
@@ -71,20 +71,20 @@ async fn transactions_are_listed_page_by_page() {
 
 #[tokio::test]
 async fn a_transaction_that_nobody_sent_is_not_found() {
-    let net = Net::start();
-    let unknown = net.get(&json!("00".repeat(32))).await;
+    let env = TestEnv::start();
+    let unknown = env.get(&json!("00".repeat(32))).await;
     assert_eq!(unknown["status"], "NOT_FOUND");
     assert_eq!((&unknown["latestLedger"], &unknown["oldestLedger"]), (&json!(1), &json!(1)));
-    let wrong = net.call("getTransaction", json!({"hash": "00"})).await.unwrap_err();
+    let wrong = env.call("getTransaction", json!({"hash": "00"})).await.unwrap_err();
     assert_eq!(wrong, (-32_602, "unexpected hash length (2)".to_owned()));
-    let wrong = net.call("getTransaction", json!({"hash": "zz".repeat(32)})).await.unwrap_err();
+    let wrong = env.call("getTransaction", json!({"hash": "zz".repeat(32)})).await.unwrap_err();
     assert!(wrong.1.starts_with("incorrect hash: "), "{wrong:?}");
 }
 
 #[tokio::test]
 async fn two_hundred_keys_are_answered_and_one_more_is_refused() {
-    let net = Net::start();
-    let known = net.funded(1).await;
+    let env = TestEnv::start();
+    let known = env.funded(1).await;
     let keys = |count: u32| -> Vec<String> {
         let mut keys: Vec<_> = (1..count)
             .map(|n| {
@@ -96,31 +96,31 @@ async fn two_hundred_keys_are_answered_and_one_more_is_refused() {
         keys.push(base64(&known.key()));
         keys
     };
-    let answer = net.ok("getLedgerEntries", json!({"keys": keys(200)})).await;
+    let answer = env.ok("getLedgerEntries", json!({"keys": keys(200)})).await;
     assert_eq!(answer["entries"].as_array().unwrap().len(), 1);
     assert_eq!(answer["entries"][0]["key"], base64(&known.key()));
     assert_eq!(answer["entries"][0]["lastModifiedLedgerSeq"], 2);
     assert!(answer["entries"][0].get("liveUntilLedgerSeq").is_none());
-    let error = net.call("getLedgerEntries", json!({"keys": keys(201)})).await.unwrap_err();
+    let error = env.call("getLedgerEntries", json!({"keys": keys(201)})).await.unwrap_err();
     assert_eq!(error, (-32_602, "key count (201) exceeds maximum supported (200)".to_owned()));
 }
 
 #[tokio::test]
 async fn keys_that_cannot_be_asked_for_are_refused() {
-    let net = Net::start();
+    let env = TestEnv::start();
     let ttl = base64(&LedgerKey::Ttl(LedgerKeyTtl { key_hash: Hash([0; 32]) }));
-    let error = net.call("getLedgerEntries", json!({"keys": [ttl]})).await.unwrap_err();
+    let error = env.call("getLedgerEntries", json!({"keys": [ttl]})).await.unwrap_err();
     assert_eq!(error.1, "ledger ttl entries cannot be queried directly");
-    let error = net.call("getLedgerEntries", json!({"keys": ["AAAA"]})).await.unwrap_err();
+    let error = env.call("getLedgerEntries", json!({"keys": ["AAAA"]})).await.unwrap_err();
     assert_eq!(error.1, "cannot unmarshal key value AAAA at index 0");
     let key = base64(&Key::new(1).key());
-    let error = net.call("getLedgerEntries", json!({"keys": [key, key]})).await.unwrap_err();
+    let error = env.call("getLedgerEntries", json!({"keys": [key, key]})).await.unwrap_err();
     assert!(error.1.contains("Duplicate keys"), "{error:?}");
 }
 
 #[tokio::test]
 async fn settings_are_entries() {
-    let net = Net::with(paychan_localnet::Options {
+    let env = TestEnv::with(paychan_localnet::Options {
         ledger_ms: 250,
         min_persistent_ttl: 33,
         max_entry_ttl: 4_444,
@@ -128,45 +128,45 @@ async fn settings_are_entries() {
         ..paychan_localnet::Options::default()
     });
     let setting = |config_setting_id| LedgerKey::ConfigSetting(LedgerKeyConfigSetting { config_setting_id });
-    let timing = net.entry(&setting(ConfigSettingId::ScpTiming)).await;
+    let timing = env.entry(&setting(ConfigSettingId::ScpTiming)).await;
     let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::ScpTiming(timing))) = timing else { panic!() };
     assert_eq!(timing.ledger_target_close_time_milliseconds, 250);
-    let archival = net.entry(&setting(ConfigSettingId::StateArchival)).await;
+    let archival = env.entry(&setting(ConfigSettingId::StateArchival)).await;
     let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::StateArchival(archival))) = archival else { panic!() };
     assert_eq!((archival.min_persistent_ttl, archival.max_entry_ttl, archival.min_temporary_ttl), (33, 4_444, 11));
-    let window = net.entry(&setting(ConfigSettingId::LiveSorobanStateSizeWindow)).await;
+    let window = env.entry(&setting(ConfigSettingId::LiveSorobanStateSizeWindow)).await;
     let Some(LedgerEntryData::ConfigSetting(ConfigSettingEntry::LiveSorobanStateSizeWindow(window))) = window else {
         panic!()
     };
     assert_eq!(window.len(), 30);
 }
 
-async fn answer(net: &Net, body: &str) -> Value {
-    net.post(body.to_owned()).await.json().await.unwrap()
+async fn answer(env: &TestEnv, body: &str) -> Value {
+    env.post(body.to_owned()).await.json().await.unwrap()
 }
 
 #[tokio::test]
 async fn calls_that_are_no_calls_get_the_protocols_errors() {
-    let net = Net::start();
+    let env = TestEnv::start();
     let code = |answer: &Value| answer["error"]["code"].as_i64().unwrap();
-    assert_eq!(code(&answer(&net, "{").await), -32_700);
-    assert_eq!(code(&answer(&net, "[]").await), -32_600);
-    assert_eq!(code(&answer(&net, r#"{"jsonrpc":"1.0","id":1,"method":"getHealth"}"#).await), -32_600);
-    assert_eq!(code(&answer(&net, r#"{"jsonrpc":"2.0","id":1}"#).await), -32_600);
-    let unknown = answer(&net, r#"{"jsonrpc":"2.0","id":1,"method":"getMoon"}"#).await;
+    assert_eq!(code(&answer(&env, "{").await), -32_700);
+    assert_eq!(code(&answer(&env, "[]").await), -32_600);
+    assert_eq!(code(&answer(&env, r#"{"jsonrpc":"1.0","id":1,"method":"getHealth"}"#).await), -32_600);
+    assert_eq!(code(&answer(&env, r#"{"jsonrpc":"2.0","id":1}"#).await), -32_600);
+    let unknown = answer(&env, r#"{"jsonrpc":"2.0","id":1,"method":"getMoon"}"#).await;
     assert_eq!((code(&unknown), &unknown["error"]["data"]), (-32_601, &json!("getMoon")));
-    let array = answer(&net, r#"{"jsonrpc":"2.0","id":1,"method":"getEvents","params":[1]}"#).await;
+    let array = answer(&env, r#"{"jsonrpc":"2.0","id":1,"method":"getEvents","params":[1]}"#).await;
     assert_eq!(code(&array), -32_602);
-    let wrong = answer(&net, r#"{"jsonrpc":"2.0","id":1,"method":"getEvents","params":{"startLedger":"x"}}"#).await;
+    let wrong = answer(&env, r#"{"jsonrpc":"2.0","id":1,"method":"getEvents","params":{"startLedger":"x"}}"#).await;
     assert_eq!(code(&wrong), -32_602);
 }
 
 #[tokio::test]
 async fn a_batch_is_answered_call_by_call_and_notifications_are_not() {
-    let net = Net::start();
+    let env = TestEnv::start();
     let batch = r#"[{"jsonrpc":"2.0","id":"a","method":"getHealth"},{"jsonrpc":"2.0","method":"getHealth"},
         {"jsonrpc":"2.0","id":2,"method":"getMoon"}]"#;
-    let answers = answer(&net, batch).await;
+    let answers = answer(&env, batch).await;
     let answers = answers.as_array().unwrap();
     assert_eq!(answers.len(), 2);
     assert_eq!((&answers[0]["id"], &answers[1]["id"]), (&json!("a"), &json!(2)));
@@ -175,35 +175,35 @@ async fn a_batch_is_answered_call_by_call_and_notifications_are_not() {
 
 #[tokio::test]
 async fn a_body_above_half_a_mebibyte_is_refused() {
-    let net = Net::start();
+    let env = TestEnv::start();
     let body =
         |bytes: usize| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"getHealth","params":"{}"}}"#, "x".repeat(bytes));
-    assert_eq!(net.post(body(400_000)).await.status(), 200);
-    assert_eq!(net.post(body(600_000)).await.status(), 413);
+    assert_eq!(env.post(body(400_000)).await.status(), 200);
+    assert_eq!(env.post(body(600_000)).await.status(), 413);
 }
 
 #[tokio::test]
 async fn simulation_tells_what_it_cannot_simulate() {
-    let net = Net::start();
-    let a = net.funded(1).await;
+    let env = TestEnv::start();
+    let a = env.funded(1).await;
     let error = |answer: Value| answer["error"].as_str().unwrap().to_owned();
-    let simulate = |text: String| net.ok("simulateTransaction", json!({"transaction": text}));
+    let simulate = |text: String| env.ok("simulateTransaction", json!({"transaction": text}));
     assert_eq!(error(simulate("AAAA".to_owned()).await), "Could not unmarshal transaction");
-    let two = net.draft(&a, vec![payment(&a, &Asset::Native, 1), payment(&a, &Asset::Native, 1)]).await;
-    assert_eq!(error(net.simulate(&two).await), "Transaction contains more than one operation");
-    let classic = net.draft(&a, vec![payment(&a, &Asset::Native, 1)]).await;
-    let told = error(net.simulate(&classic).await);
+    let two = env.draft(&a, vec![payment(&a, &Asset::Native, 1), payment(&a, &Asset::Native, 1)]).await;
+    assert_eq!(error(env.simulate(&two).await), "Transaction contains more than one operation");
+    let classic = env.draft(&a, vec![payment(&a, &Asset::Native, 1)]).await;
+    let told = error(env.simulate(&classic).await);
     assert_eq!(told, "transaction contains unsupported operation type: OperationTypePayment");
-    let mut memo = net.draft(&a, vec![create_asset_contract(&Asset::Native)]).await;
+    let mut memo = env.draft(&a, vec![create_asset_contract(&Asset::Native)]).await;
     memo.memo = Memo::Id(1);
-    let told = error(net.simulate(&memo).await);
+    let told = error(env.simulate(&memo).await);
     assert_eq!(told, "Transaction contains a memo. Soroban transactions do not support memos.");
     let restore = OperationBody::RestoreFootprint(RestoreFootprintOp { ext: ExtensionPoint::V0 });
-    let told = error(net.simulate(&net.draft(&a, vec![restore]).await).await);
+    let told = error(env.simulate(&env.draft(&a, vec![restore]).await).await);
     assert!(told.contains("SorobanTransactionData must be provided"), "{told}");
-    let fine = net.draft(&a, vec![create_asset_contract(&Asset::Native)]).await;
+    let fine = env.draft(&a, vec![create_asset_contract(&Asset::Native)]).await;
     let unsigned = TransactionEnvelope::Tx(TransactionV1Envelope { tx: fine, signatures: VecM::default() });
     let wrong_mode = json!({"transaction": base64(&unsigned), "authMode": "believe"});
-    let told = error(net.ok("simulateTransaction", wrong_mode).await);
+    let told = error(env.ok("simulateTransaction", wrong_mode).await);
     assert!(told.starts_with("optional 'authMode' must be one of"), "{told}");
 }

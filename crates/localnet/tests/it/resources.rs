@@ -2,20 +2,20 @@
 
 use stellar_xdr::*;
 
-use crate::support::*;
+use crate::env::*;
 
-async fn setup() -> (Net, Key, Transaction) {
-    let net = Net::start();
-    let (issuer, a) = (net.funded(1).await, net.funded(2).await);
-    let asset = net.asset(&issuer, &[&a]).await;
+async fn setup() -> (TestEnv, Key, Transaction) {
+    let env = TestEnv::start();
+    let (issuer, a) = (env.funded(1).await, env.funded(2).await);
+    let asset = env.asset(&issuer, &[&a]).await;
     let holder = ScAddress::Contract(ContractId(Hash([9; 32])));
-    let mut tx = net.prepared(&a, asset.transfer(&a.address(), &holder, 7)).await;
+    let mut tx = env.prepared(&a, asset.transfer(&a.address(), &holder, 7)).await;
     // Enough fee for any change of resources that follows.
     let mut data = data(&tx);
     data.resource_fee += 20_000_000;
     tx.fee += 20_000_000;
     tx.ext = TransactionExt::V1(data);
-    (net, a, tx)
+    (env, a, tx)
 }
 
 fn data(tx: &Transaction) -> SorobanTransactionData {
@@ -33,7 +33,7 @@ fn with(tx: &Transaction, change: impl FnOnce(&mut SorobanResources)) -> Transac
 
 #[tokio::test]
 async fn resources_above_the_networks_limits_are_invalid_and_the_reason_is_told() {
-    let (net, a, tx) = setup().await;
+    let (env, a, tx) = setup().await;
     let many = |count: u16| -> Vec<LedgerKey> {
         (0..count)
             .map(|n| {
@@ -73,7 +73,7 @@ async fn resources_above_the_networks_limits_are_invalid_and_the_reason_is_told(
     ];
     for (change, reason, figures) in cases {
         let wrong = with(&tx, change);
-        let sent = net.send(&net.sign(&wrong, &[&a])).await;
+        let sent = env.send(&env.sign(&wrong, &[&a])).await;
         assert_eq!(sent["status"], "ERROR", "{sent}");
         let result: TransactionResult = xdr(&sent["errorResultXdr"]);
         assert_eq!(result.result, TransactionResultResult::TxSorobanInvalid, "{reason}");
@@ -90,7 +90,7 @@ async fn resources_above_the_networks_limits_are_invalid_and_the_reason_is_told(
 
 #[tokio::test]
 async fn duplicate_or_foreign_keys_in_the_footprint_are_invalid() {
-    let (net, a, tx) = setup().await;
+    let (env, a, tx) = setup().await;
     let twice = with(&tx, |r| {
         let mut keys = r.footprint.read_only.to_vec();
         keys.push(r.footprint.read_write[0].clone());
@@ -104,7 +104,7 @@ async fn duplicate_or_foreign_keys_in_the_footprint_are_invalid() {
         r.footprint.read_only = keys.try_into().unwrap();
     });
     for wrong in [twice, foreign] {
-        let result = net.refused(&net.sign(&wrong, &[&a])).await;
+        let result = env.refused(&env.sign(&wrong, &[&a])).await;
         assert_eq!(result.result, TransactionResultResult::TxSorobanInvalid);
     }
 }
@@ -115,30 +115,30 @@ async fn declaring_too_little_fails_when_applied() {
         [|r| r.instructions /= 2, |r| r.write_bytes /= 2, |r| r.disk_read_bytes /= 2];
     let limit = OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::ResourceLimitExceeded);
     for change in cases {
-        let (net, a, tx) = setup().await;
-        let closed = net.include(&net.sign(&with(&tx, change), &[&a])).await;
+        let (env, a, tx) = setup().await;
+        let closed = env.include(&env.sign(&with(&tx, change), &[&a])).await;
         assert_eq!(closed.failed_with(), limit, "{:?}", closed.meta().diagnostic_events);
     }
 }
 
 #[tokio::test]
 async fn an_entry_outside_the_footprint_traps() {
-    let (net, a, tx) = setup().await;
+    let (env, a, tx) = setup().await;
     let less = with(&tx, |r| r.footprint.read_only = VecM::default());
-    let closed = net.include(&net.sign(&less, &[&a])).await;
+    let closed = env.include(&env.sign(&less, &[&a])).await;
     assert_eq!(closed.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::Trapped));
 }
 
 #[tokio::test]
 async fn an_invocation_with_memo_or_muxed_source_is_invalid() {
-    let (net, a, tx) = setup().await;
+    let (env, a, tx) = setup().await;
     let memo = Transaction { memo: Memo::Id(5), ..tx.clone() };
     let muxed = Transaction {
         source_account: MuxedAccount::MuxedEd25519(MuxedAccountMed25519 { id: 1, ed25519: Uint256(a.public()) }),
         ..tx
     };
     for wrong in [memo, muxed] {
-        let result = net.refused(&net.sign(&wrong, &[&a])).await;
+        let result = env.refused(&env.sign(&wrong, &[&a])).await;
         assert_eq!(result.result, TransactionResultResult::TxSorobanInvalid);
     }
 }

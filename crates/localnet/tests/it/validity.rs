@@ -3,90 +3,90 @@
 use serde_json::json;
 use stellar_xdr::*;
 
-use crate::support::*;
+use crate::env::*;
 
-async fn pair() -> (Net, Key, Key) {
-    let net = Net::start();
-    let (a, b) = (net.funded(1).await, net.funded(2).await);
-    (net, a, b)
+async fn pair() -> (TestEnv, Key, Key) {
+    let env = TestEnv::start();
+    let (a, b) = (env.funded(1).await, env.funded(2).await);
+    (env, a, b)
 }
 
 #[tokio::test]
 async fn a_wrong_sequence_number_is_bad_and_names_the_least_fee() {
-    let (net, a, b) = pair().await;
+    let (env, a, b) = pair().await;
     for off in [-1, 1] {
-        let mut tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+        let mut tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
         tx.seq_num.0 += off;
-        let result = net.refused(&net.sign(&tx, &[&a])).await;
+        let result = env.refused(&env.sign(&tx, &[&a])).await;
         assert_eq!((result.result, result.fee_charged), (TransactionResultResult::TxBadSeq, 100));
     }
 }
 
 #[tokio::test]
 async fn the_same_transaction_again_is_bad_sequence() {
-    let (net, a, b) = pair().await;
-    let envelope = net.sign(&net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await, &[&a]);
-    net.include(&envelope).await.succeeded();
-    assert_eq!(net.refused(&envelope).await.result, TransactionResultResult::TxBadSeq);
+    let (env, a, b) = pair().await;
+    let envelope = env.sign(&env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await, &[&a]);
+    env.include(&envelope).await.succeeded();
+    assert_eq!(env.refused(&envelope).await.result, TransactionResultResult::TxBadSeq);
 }
 
 #[tokio::test]
 async fn signatures_must_be_right_enough_and_no_more() {
-    let (net, a, b) = pair().await;
-    let tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
-    assert_eq!(net.refused(&net.sign(&tx, &[])).await.result, TransactionResultResult::TxBadAuth);
-    assert_eq!(net.refused(&net.sign(&tx, &[&b])).await.result, TransactionResultResult::TxBadAuth);
-    assert_eq!(net.refused(&net.sign(&tx, &[&a, &b])).await.result, TransactionResultResult::TxBadAuthExtra);
+    let (env, a, b) = pair().await;
+    let tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    assert_eq!(env.refused(&env.sign(&tx, &[])).await.result, TransactionResultResult::TxBadAuth);
+    assert_eq!(env.refused(&env.sign(&tx, &[&b])).await.result, TransactionResultResult::TxBadAuth);
+    assert_eq!(env.refused(&env.sign(&tx, &[&a, &b])).await.result, TransactionResultResult::TxBadAuthExtra);
     let mut changed = tx.clone();
     changed.fee += 1;
-    let TransactionEnvelope::Tx(TransactionV1Envelope { signatures, .. }) = net.sign(&tx, &[&a]) else { panic!() };
+    let TransactionEnvelope::Tx(TransactionV1Envelope { signatures, .. }) = env.sign(&tx, &[&a]) else { panic!() };
     let forged = TransactionEnvelope::Tx(TransactionV1Envelope { tx: changed, signatures });
-    assert_eq!(net.refused(&forged).await.result, TransactionResultResult::TxBadAuth);
+    assert_eq!(env.refused(&forged).await.result, TransactionResultResult::TxBadAuth);
 }
 
 #[tokio::test]
 async fn another_networks_signature_is_no_signature() {
-    let (net, a, b) = pair().await;
-    let tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
-    let mut elsewhere = Net::start();
+    let (env, a, b) = pair().await;
+    let tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    let mut elsewhere = TestEnv::start();
     elsewhere.id = [1; 32];
-    assert_eq!(net.refused(&elsewhere.sign(&tx, &[&a])).await.result, TransactionResultResult::TxBadAuth);
+    assert_eq!(env.refused(&elsewhere.sign(&tx, &[&a])).await.result, TransactionResultResult::TxBadAuth);
 }
 
 #[tokio::test]
 async fn too_low_a_fee_is_answered_with_the_fee_that_is_due() {
-    let (net, a, b) = pair().await;
-    let mut tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1), payment(&b, &Asset::Native, 1)]).await;
+    let (env, a, b) = pair().await;
+    let mut tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1), payment(&b, &Asset::Native, 1)]).await;
     tx.fee = 199;
-    let cheap = net.sign(&tx, &[&a]);
-    let result = net.refused(&cheap).await;
+    let cheap = env.sign(&tx, &[&a]);
+    let result = env.refused(&cheap).await;
     assert_eq!((result.result, result.fee_charged), (TransactionResultResult::TxInsufficientFee, 200));
     // The same bytes are not looked at again; others of the same account are.
-    assert_eq!(net.send(&cheap).await["status"], "TRY_AGAIN_LATER");
+    assert_eq!(env.send(&cheap).await["status"], "TRY_AGAIN_LATER");
     tx.fee = 200;
-    net.include(&net.sign(&tx, &[&a])).await.succeeded();
+    env.include(&env.sign(&tx, &[&a])).await.succeeded();
 }
 
 #[tokio::test]
 async fn a_bid_above_the_base_fee_is_not_charged() {
-    let (net, a, b) = pair().await;
-    let mut tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    let (env, a, b) = pair().await;
+    let mut tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
     tx.fee = 50_000;
-    let closed = net.include(&net.sign(&tx, &[&a])).await.succeeded();
+    let closed = env.include(&env.sign(&tx, &[&a])).await.succeeded();
     assert_eq!(closed.result().fee_charged, 100);
 }
 
 #[tokio::test]
 async fn an_account_must_exist_and_cover_fee_and_reserve() {
-    let (net, a, b) = pair().await;
+    let (env, a, b) = pair().await;
     let stranger = Key::new(9);
-    let mut tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    let mut tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
     tx.source_account = stranger.muxed();
-    assert_eq!(net.refused(&net.sign(&tx, &[&stranger])).await.result, TransactionResultResult::TxNoAccount);
+    assert_eq!(env.refused(&env.sign(&tx, &[&stranger])).await.result, TransactionResultResult::TxNoAccount);
     let poor = Key::new(8);
-    net.run(&a, vec![create_account(&poor, UNIT + 99)]).await.succeeded();
-    let tx = net.draft(&poor, vec![payment(&b, &Asset::Native, 1)]).await;
-    assert_eq!(net.refused(&net.sign(&tx, &[&poor])).await.result, TransactionResultResult::TxInsufficientBalance);
+    env.run(&a, vec![create_account(&poor, UNIT + 99)]).await.succeeded();
+    let tx = env.draft(&poor, vec![payment(&b, &Asset::Native, 1)]).await;
+    assert_eq!(env.refused(&env.sign(&tx, &[&poor])).await.result, TransactionResultResult::TxInsufficientBalance);
 }
 
 fn bounds(time: Option<(u64, u64)>, ledgers: Option<(u32, u32)>) -> Preconditions {
@@ -102,9 +102,9 @@ fn bounds(time: Option<(u64, u64)>, ledgers: Option<(u32, u32)>) -> Precondition
 
 #[tokio::test]
 async fn ledger_bounds_hold_for_the_next_ledger_and_the_upper_is_exclusive() {
-    let (net, a, b) = pair().await;
-    let next = net.localnet.status().unwrap().ledger + 1;
-    let mut tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    let (env, a, b) = pair().await;
+    let next = env.localnet.status().unwrap().ledger + 1;
+    let mut tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
     let cases = [
         ((next + 1, 0), TransactionResultResult::TxTooEarly),
         ((0, next), TransactionResultResult::TxTooLate),
@@ -112,90 +112,90 @@ async fn ledger_bounds_hold_for_the_next_ledger_and_the_upper_is_exclusive() {
     ];
     for (ledgers, code) in cases {
         tx.cond = bounds(None, Some(ledgers));
-        assert_eq!(net.refused(&net.sign(&tx, &[&a])).await.result, code, "{ledgers:?} at {next}");
+        assert_eq!(env.refused(&env.sign(&tx, &[&a])).await.result, code, "{ledgers:?} at {next}");
     }
     tx.cond = bounds(None, Some((next, next + 1)));
-    net.include(&net.sign(&tx, &[&a])).await.succeeded();
+    env.include(&env.sign(&tx, &[&a])).await.succeeded();
 }
 
 #[tokio::test]
 async fn time_bounds_hold() {
-    let (net, a, b) = pair().await;
-    let now = net.localnet.status().unwrap().close_time;
-    let mut tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    let (env, a, b) = pair().await;
+    let now = env.localnet.status().unwrap().close_time;
+    let mut tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
     tx.cond = bounds(Some((now + 1_000, 0)), None);
-    assert_eq!(net.refused(&net.sign(&tx, &[&a])).await.result, TransactionResultResult::TxTooEarly);
+    assert_eq!(env.refused(&env.sign(&tx, &[&a])).await.result, TransactionResultResult::TxTooEarly);
     tx.cond = bounds(Some((0, now - 1)), None);
-    assert_eq!(net.refused(&net.sign(&tx, &[&a])).await.result, TransactionResultResult::TxTooLate);
+    assert_eq!(env.refused(&env.sign(&tx, &[&a])).await.result, TransactionResultResult::TxTooLate);
     tx.cond = bounds(Some((now - 10, now + 1_000)), None);
-    net.include(&net.sign(&tx, &[&a])).await.succeeded();
+    env.include(&env.sign(&tx, &[&a])).await.succeeded();
 }
 
 #[tokio::test]
 async fn a_transaction_whose_bounds_pass_while_it_waits_is_never_found_and_its_hash_is_refused_for_a_while() {
-    let (net, a, b) = pair().await;
-    let next = net.localnet.status().unwrap().ledger + 1;
-    let mut tx = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    let (env, a, b) = pair().await;
+    let next = env.localnet.status().unwrap().ledger + 1;
+    let mut tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
     tx.cond = bounds(None, Some((0, next + 3)));
-    let envelope = net.sign(&tx, &[&a]);
-    let sent = net.send(&envelope).await;
+    let envelope = env.sign(&tx, &[&a]);
+    let sent = env.send(&envelope).await;
     assert_eq!(sent["status"], "PENDING");
-    net.localnet.jump(4).unwrap();
-    let got = net.get(&sent["hash"]).await;
+    env.localnet.jump(4).unwrap();
+    let got = env.get(&sent["hash"]).await;
     assert_eq!(got["status"], "NOT_FOUND");
     assert!(got["latestLedger"].as_u64().unwrap() > u64::from(next + 2), "{got}");
-    assert_eq!(net.send(&envelope).await["status"], "TRY_AGAIN_LATER");
-    assert_eq!(net.balance(&b).await, 10_000 * UNIT);
+    assert_eq!(env.send(&envelope).await["status"], "TRY_AGAIN_LATER");
+    assert_eq!(env.balance(&b).await, 10_000 * UNIT);
     // Its sequence number is free for another transaction.
-    net.run(&a, vec![payment(&b, &Asset::Native, 1)]).await.succeeded();
+    env.run(&a, vec![payment(&b, &Asset::Native, 1)]).await.succeeded();
 }
 
 #[tokio::test]
 async fn an_account_has_one_transaction_waiting() {
-    let (net, a, b) = pair().await;
-    let first = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    let (env, a, b) = pair().await;
+    let first = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
     let mut second = first.clone();
     second.seq_num.0 += 1;
-    let envelope = net.sign(&first, &[&a]);
-    assert_eq!(net.send(&envelope).await["status"], "PENDING");
-    assert_eq!(net.send(&envelope).await["status"], "DUPLICATE");
-    assert_eq!(net.send(&net.sign(&second, &[&a])).await["status"], "TRY_AGAIN_LATER");
-    net.close();
-    assert_eq!(net.send(&net.sign(&second, &[&a])).await["status"], "PENDING");
+    let envelope = env.sign(&first, &[&a]);
+    assert_eq!(env.send(&envelope).await["status"], "PENDING");
+    assert_eq!(env.send(&envelope).await["status"], "DUPLICATE");
+    assert_eq!(env.send(&env.sign(&second, &[&a])).await["status"], "TRY_AGAIN_LATER");
+    env.close();
+    assert_eq!(env.send(&env.sign(&second, &[&a])).await["status"], "PENDING");
 }
 
 #[tokio::test]
 async fn soroban_and_classic_operations_do_not_mix() {
-    let (net, a, b) = pair().await;
-    let tx = net.prepared(&a, create_asset_contract(&Asset::Native)).await;
+    let (env, a, b) = pair().await;
+    let tx = env.prepared(&a, create_asset_contract(&Asset::Native)).await;
     let mut mixed = tx.clone();
     let mut operations = tx.operations.to_vec();
     operations.push(Operation { source_account: None, body: payment(&b, &Asset::Native, 1) });
     mixed.operations = operations.try_into().unwrap();
-    assert_eq!(net.refused(&net.sign(&mixed, &[&a])).await.result, TransactionResultResult::TxMalformed);
-    let mut with_data = net.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
+    assert_eq!(env.refused(&env.sign(&mixed, &[&a])).await.result, TransactionResultResult::TxMalformed);
+    let mut with_data = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
     with_data.ext = tx.ext;
-    assert_eq!(net.refused(&net.sign(&with_data, &[&a])).await.result, TransactionResultResult::TxMalformed);
-    let empty = net.draft(&a, vec![]).await;
-    assert_eq!(net.refused(&net.sign(&empty, &[&a])).await.result, TransactionResultResult::TxMissingOperation);
+    assert_eq!(env.refused(&env.sign(&with_data, &[&a])).await.result, TransactionResultResult::TxMalformed);
+    let empty = env.draft(&a, vec![]).await;
+    assert_eq!(env.refused(&env.sign(&empty, &[&a])).await.result, TransactionResultResult::TxMissingOperation);
 }
 
 #[tokio::test]
 async fn a_malformed_operation_is_refused_before_it_costs_anything() {
-    let (net, a, b) = pair().await;
-    let tx = net.draft(&a, vec![payment(&b, &Asset::Native, 0)]).await;
-    let result = net.refused(&net.sign(&tx, &[&a])).await;
+    let (env, a, b) = pair().await;
+    let tx = env.draft(&a, vec![payment(&b, &Asset::Native, 0)]).await;
+    let result = env.refused(&env.sign(&tx, &[&a])).await;
     let TransactionResultResult::TxFailed(codes) = result.result else { panic!("{result:?}") };
     assert_eq!(codes.to_vec(), [OperationResult::OpInner(OperationResultTr::Payment(PaymentResult::Malformed))]);
-    net.close();
-    assert_eq!(net.balance(&a).await, 10_000 * UNIT);
+    env.close();
+    assert_eq!(env.balance(&a).await, 10_000 * UNIT);
 }
 
 #[tokio::test]
 async fn what_is_no_transaction_is_refused() {
-    let net = Net::start();
+    let env = TestEnv::start();
     for text in ["", "AAAA", "not base64"] {
-        let error = net.call("sendTransaction", json!({"transaction": text})).await.unwrap_err();
+        let error = env.call("sendTransaction", json!({"transaction": text})).await.unwrap_err();
         assert_eq!(error, (-32_602, "invalid_xdr".to_owned()), "{text}");
     }
 }

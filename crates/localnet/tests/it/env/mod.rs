@@ -12,7 +12,7 @@ use stellar_xdr::*;
 pub use self::{build::*, closed::Closed};
 
 /// A network that closes ledgers when told, and a client.
-pub struct Net {
+pub struct TestEnv {
     pub localnet: Localnet,
     http: reqwest::Client,
     pub id: [u8; 32],
@@ -55,7 +55,7 @@ impl Key {
 /// An answer of JSON-RPC: a result, or code and message of an error.
 pub type Answer = Result<Value, (i64, String)>;
 
-impl Net {
+impl TestEnv {
     pub fn start() -> Self {
         Self::with(Options::default())
     }
