@@ -2,7 +2,6 @@
 
 use sha2::{Digest, Sha256};
 use soroban_env_host::{LedgerInfo, ModuleCache};
-use soroban_simulation::NetworkConfig;
 use stellar_xdr::{
     ContractCodeEntry, ContractEvent, DiagnosticEvent, ExtensionPoint, LedgerEntryChange, LedgerEntryChanges,
     LedgerEntryData, OperationMetaV2, OperationResult, ScVal, SorobanTransactionMetaExt, SorobanTransactionMetaExtV1,
@@ -18,6 +17,7 @@ use crate::{
         self, Classic,
         soroban::{Done, Refundable, Soroban},
     },
+    settings::Config,
     transaction::{
         envelope::Submitted,
         results,
@@ -28,7 +28,7 @@ use crate::{
 /// The ledger that transactions are applied in.
 pub(crate) struct Environment<'a> {
     pub(crate) network_id: [u8; 32],
-    pub(crate) config: &'a NetworkConfig,
+    pub(crate) config: &'a Config,
     pub(crate) modules: &'a ModuleCache,
     pub(crate) info: LedgerInfo,
     /// Where the contracts' random numbers of this ledger start from.

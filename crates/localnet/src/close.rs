@@ -20,7 +20,6 @@ use crate::{
     module_cache,
     node::Node,
     operations::asset_events,
-    settings,
     transaction::{
         envelope::Submitted,
         fees,
@@ -28,8 +27,8 @@ use crate::{
     },
 };
 
-/// Ledgers between two clean-ups of temporary entries that nobody can see any more.
-const CLEANUP_PERIOD: u32 = settings::STATE_SIZE_SAMPLE_PERIOD;
+/// Ledgers between two clean-ups of temporary entries whose life is over.
+const CLEANUP_PERIOD: u32 = 64;
 
 /// A transaction whose fee was charged.
 struct Charged {
@@ -138,7 +137,7 @@ impl Node {
             .map(|(charged, index)| apply::apply(entries, &charged.tx, &environment, index, charged.fee))
             .collect();
         for code in applied.iter().flat_map(|applied| &applied.code) {
-            if let Err(error) = module_cache::add(&self.modules, &self.config, code) {
+            if let Err(error) = module_cache::add(&self.modules, &self.config.host, code) {
                 tracing::error!(hash = %hex::encode(code.hash.0), %error, "uploaded code does not parse again");
             }
         }

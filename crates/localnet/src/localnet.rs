@@ -11,9 +11,10 @@ use tokio::sync::watch;
 
 use crate::{
     control::{self, Status},
-    node::{BadSettings, Node},
+    node::Node,
     options::{Options, OptionsError},
     rpc,
+    settings::Unusable,
     thread::{self, Handle, Stopped},
 };
 
@@ -53,8 +54,8 @@ pub enum StartError {
     Thread(#[from] io::Error),
 }
 
-impl From<BadSettings> for StartError {
-    fn from(error: BadSettings) -> Self {
+impl From<Unusable> for StartError {
+    fn from(error: Unusable) -> Self {
         Self::Settings(error.to_string())
     }
 }

@@ -2,13 +2,12 @@
 //! because the host does; see [`crate::thread`].
 
 use std::{
+    collections::VecDeque,
     rc::Rc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use soroban_env_host::{LedgerInfo, ModuleCache};
-use soroban_simulation::NetworkConfig;
-use stellar_xdr::ConfigSettingEntry;
 
 use crate::{
     friendbot::Friendbot,
@@ -22,7 +21,7 @@ use crate::{
     operations::soroban::{size, size_for_rent},
     options::Options,
     queue::{Answer, Queue},
-    settings,
+    settings::{self, Config, Unusable},
     transaction::{envelope::Submitted, validate::Moment},
 };
 
@@ -33,7 +32,7 @@ pub(crate) struct Node {
     /// Shared with a simulation while it runs, and with nobody else.
     pub(crate) entries: Rc<Entries>,
     /// The settings in the entries, decoded.
-    pub(crate) config: NetworkConfig,
+    pub(crate) config: Config,
     pub(crate) modules: ModuleCache,
     pub(crate) history: History,
     pub(crate) queue: Queue,
@@ -42,26 +41,21 @@ pub(crate) struct Node {
     pub(crate) friendbot_url: String,
     /// Stroops that fees left in the pool.
     pub(crate) fee_pool: i64,
-    /// Samples of the live state's size, oldest first.
-    state_sizes: Vec<u64>,
+    /// The latest samples of the live state's size in bytes, oldest first.
+    state_sizes: VecDeque<u64>,
     /// Seconds that this network's clock runs before the machine's: ledgers that were jumped over took time.
     clock_ahead: u64,
 }
-
-/// The settings make no network. The built-in figures do; this is what a mistake in them would look like.
-#[derive(Debug, thiserror::Error)]
-#[error("the network's settings are not usable by the Soroban host: {0}")]
-pub(crate) struct BadSettings(String);
 
 impl Node {
     /// The first ledger.
     ///
     /// # Errors
-    /// See [`BadSettings`].
-    pub(crate) fn new(options: Options, friendbot_url: String) -> Result<Self, BadSettings> {
-        let entries = genesis::entries(&options);
-        let config = load(&entries)?;
-        let modules = module_cache::new_cache(&config).map_err(|error| BadSettings(error.to_string()))?;
+    /// See [`Unusable`].
+    pub(crate) fn new(options: Options, friendbot_url: String) -> Result<Self, Unusable> {
+        let entries = genesis::entries(&options)?;
+        let config = Config::load(&entries)?;
+        let modules = module_cache::new_cache(&config.host).map_err(|error| Unusable(error.to_string()))?;
         let network_id = genesis::network_id(&options.passphrase);
         let genesis = ClosedLedger {
             header: ClosedHeader::genesis(wall_clock()),
@@ -73,6 +67,8 @@ impl Node {
         Ok(Self {
             network_id,
             entries: Rc::new(entries),
+            state_sizes: std::iter::repeat_n(0, config.archival.live_soroban_state_size_window_sample_size as usize)
+                .collect(),
             config,
             modules,
             history: History::new(genesis),
@@ -80,7 +76,6 @@ impl Node {
             friendbot: Friendbot::new(network_id),
             friendbot_url,
             fee_pool: 0,
-            state_sizes: vec![0; settings::STATE_SIZE_SAMPLES as usize],
             clock_ahead: 0,
             options,
         })
@@ -101,7 +96,7 @@ impl Node {
             base_reserve: settings::BASE_RESERVE,
             ..LedgerInfo::default()
         };
-        self.config.fill_config_fields_in_ledger_info(&mut info);
+        self.config.host.fill_config_fields_in_ledger_info(&mut info);
         info
     }
 
@@ -136,29 +131,25 @@ impl Node {
         let total = self
             .entries
             .live_contract_entries()
-            .map(|entry| u64::from(size_for_rent(&self.config, entry, size(entry)).unwrap_or(0)))
+            .map(|entry| u64::from(size_for_rent(&self.config.host, entry, size(entry)).unwrap_or(0)))
             .sum();
-        let periods = to / settings::STATE_SIZE_SAMPLE_PERIOD - from / settings::STATE_SIZE_SAMPLE_PERIOD;
+        let period = self.config.archival.live_soroban_state_size_window_sample_period.max(1);
+        let periods = to / period - from / period;
         if periods == 0 {
             return total;
         }
-        for _ in 0..periods.min(settings::STATE_SIZE_SAMPLES) {
-            self.state_sizes.remove(0);
-            self.state_sizes.push(total);
+        for _ in 0..periods.min(self.config.archival.live_soroban_state_size_window_sample_size) {
+            self.state_sizes.pop_front();
+            self.state_sizes.push_back(total);
         }
-        let window = self.state_sizes.clone().try_into().expect("a window of 30 is below the XDR limit");
         let entries = Rc::make_mut(&mut self.entries);
-        genesis::put_setting(entries, ConfigSettingEntry::LiveSorobanStateSizeWindow(window));
-        match load(entries) {
+        entries.put_classic(settings::state_sizes(self.state_sizes.iter().copied().collect()));
+        match Config::load(entries) {
             Ok(config) => self.config = config,
             Err(error) => tracing::error!(%error, "kept the settings of before"),
         }
         total
     }
-}
-
-fn load(entries: &Entries) -> Result<NetworkConfig, BadSettings> {
-    NetworkConfig::load_from_snapshot(entries).map_err(|error| BadSettings(error.to_string()))
 }
 
 /// The machine's clock, in Unix seconds.

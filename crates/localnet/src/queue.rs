@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use soroban_simulation::NetworkConfig;
 use stellar_xdr::{AccountId, DiagnosticEvent, TransactionResult, TransactionResultResult};
 
 use crate::{
     ledger::entries::Entries,
+    settings::Config,
     transaction::{
         envelope::Submitted,
         fees, results, soroban_limits,
@@ -42,13 +42,7 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// Takes a transaction, or says why not. `moment` is the ledger it would be in.
-    pub(crate) fn submit(
-        &mut self,
-        tx: Submitted,
-        entries: &Entries,
-        config: &NetworkConfig,
-        moment: Moment,
-    ) -> Answer {
+    pub(crate) fn submit(&mut self, tx: Submitted, entries: &Entries, config: &Config, moment: Moment) -> Answer {
         if self.banned.get(&tx.hash()).is_some_and(|until| moment.ledger < *until) {
             return Answer::TryAgainLater;
         }
@@ -68,7 +62,7 @@ impl Queue {
                 return refuse(TransactionResultResult::TxBadSeq, Vec::new());
             }
             if tx.is_soroban()
-                && let Err(reason) = soroban_limits::check(&tx, &config.fee_configuration)
+                && let Err(reason) = soroban_limits::check(&tx, config)
             {
                 return refuse(TransactionResultResult::TxSorobanInvalid, vec![reason.event()]);
             }

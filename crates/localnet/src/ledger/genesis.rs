@@ -2,13 +2,15 @@
 
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
-use stellar_xdr::ConfigSettingEntry;
 
 use super::{
     accounts::{account_id, new_account},
     entries::Entries,
 };
-use crate::{options::Options, settings};
+use crate::{
+    options::Options,
+    settings::{self, Unusable},
+};
 
 /// The first ledger's number.
 pub(crate) const GENESIS_LEDGER: u32 = 1;
@@ -36,7 +38,10 @@ pub(crate) fn friendbot_key(network_id: [u8; 32]) -> SigningKey {
 }
 
 /// The entries of the first ledger.
-pub(crate) fn entries(options: &Options) -> Entries {
+///
+/// # Errors
+/// The settings make no network.
+pub(crate) fn entries(options: &Options) -> Result<Entries, Unusable> {
     let network = network_id(&options.passphrase);
     let mut entries = Entries::default();
     entries.begin_ledger(GENESIS_LEDGER);
@@ -45,14 +50,8 @@ pub(crate) fn entries(options: &Options) -> Entries {
         let id = account_id(key.verifying_key().to_bytes());
         entries.put_classic(new_account(id, balance, GENESIS_LEDGER));
     }
-    let no_state = vec![0; settings::STATE_SIZE_SAMPLES as usize];
-    for setting in settings::entries(options, &no_state) {
-        put_setting(&mut entries, setting);
+    for setting in settings::genesis(options)? {
+        entries.put_classic(setting);
     }
-    entries
-}
-
-/// Writes a settings entry.
-pub(crate) fn put_setting(entries: &mut Entries, setting: ConfigSettingEntry) {
-    entries.put_classic(setting);
+    Ok(entries)
 }

@@ -60,7 +60,7 @@ pub(super) fn extend(op: &ExtendFootprintTtlOp, soroban: &mut Soroban<'_>) -> Ex
         if !soroban.is_storable(key, size(entry.as_ref())) {
             return ExtendFootprintTtlResult::ResourceLimitExceeded;
         }
-        let Ok(change) = longer_life(soroban.config, key, &entry, old, until) else {
+        let Ok(change) = longer_life(&soroban.config.host, key, &entry, old, until) else {
             return ExtendFootprintTtlResult::ResourceLimitExceeded;
         };
         changes.push(change);
@@ -96,7 +96,7 @@ pub(super) fn restore(soroban: &mut Soroban<'_>) -> RestoreFootprintResult {
         {
             return RestoreFootprintResult::ResourceLimitExceeded;
         }
-        let Ok(change) = longer_life(soroban.config, key, &entry, 0, until) else {
+        let Ok(change) = longer_life(&soroban.config.host, key, &entry, 0, until) else {
             return RestoreFootprintResult::ResourceLimitExceeded;
         };
         changes.push(change);

@@ -23,7 +23,7 @@ use crate::{
         entries::Found,
         header::sha256,
     },
-    settings,
+    settings::Config,
     transaction::{
         diagnostics::{Part, error, exceeded},
         fees::is_contract_key,
@@ -32,12 +32,13 @@ use crate::{
 
 pub(super) fn check(
     op: &InvokeHostFunctionOp,
+    config: &Config,
     diagnostics: &mut Vec<DiagnosticEvent>,
 ) -> Result<(), InvokeHostFunctionResult> {
     match &op.host_function {
-        HostFunction::UploadContractWasm(wasm) if wasm.len() > settings::MAX_CONTRACT_SIZE as usize => {
+        HostFunction::UploadContractWasm(wasm) if wasm.len() > config.max_contract_bytes as usize => {
             let reason = "uploaded Wasm size exceeds network config maximum contract size";
-            let allowed = u64::from(settings::MAX_CONTRACT_SIZE);
+            let allowed = u64::from(config.max_contract_bytes);
             diagnostics.push(exceeded(Part::Budget, reason, wasm.len() as u64, allowed).event());
             Err(InvokeHostFunctionResult::Malformed)
         }
@@ -120,7 +121,7 @@ fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Vec<HostInput>, InvokeHos
             None => None,
             Some(live_until_ledger) => Some(TtlLedgerEntryMeta {
                 live_until_ledger,
-                entry_size_for_rent: size_for_rent(soroban.config, &stored.entry, bytes_len)
+                entry_size_for_rent: size_for_rent(&soroban.config.host, &stored.entry, bytes_len)
                     .map_err(|_| InvokeHostFunctionResult::Trapped)?,
             }),
         };
@@ -137,7 +138,7 @@ fn run(
     soroban: &mut Soroban<'_>,
 ) -> Result<HostOutput, InvokeHostFunctionResult> {
     let declared = &soroban.data.resources;
-    let config = soroban.config;
+    let config = &soroban.config.host;
     let budget = Budget::try_from_configs(
         u64::from(declared.instructions),
         u64::from(config.tx_memory_limit),
@@ -192,7 +193,7 @@ fn why_failed(budget: &Budget, soroban: &mut Soroban<'_>) -> InvokeHostFunctionR
         return InvokeHostFunctionResult::ResourceLimitExceeded;
     }
     let memory = budget.get_mem_bytes_consumed().unwrap_or(0);
-    let allowed = u64::from(soroban.config.tx_memory_limit);
+    let allowed = u64::from(soroban.config.compute.tx_memory_limit);
     if memory > allowed {
         let reason = "operation memory usage exceeds network config limit";
         soroban.diagnostics.push(exceeded(Part::Budget, reason, memory, allowed).event());
@@ -234,7 +235,7 @@ fn write_changes(output: &HostOutput, soroban: &mut Soroban<'_>) -> Result<(), I
         .encoded_contract_events
         .iter()
         .fold(0_u32, |sum, event| sum.saturating_add(u32::try_from(event.len()).unwrap_or(u32::MAX)));
-    let allowed = settings::TX_MAX_EVENTS_SIZE;
+    let allowed = soroban.config.events.tx_max_contract_events_size_bytes;
     if soroban.exceeds("total events size exceeds network config maximum", events_size, allowed) {
         return Err(InvokeHostFunctionResult::ResourceLimitExceeded);
     }

@@ -10,7 +10,6 @@ mod set_options;
 pub(crate) mod soroban;
 mod trust;
 
-use soroban_simulation::NetworkConfig;
 use stellar_xdr::{
     AccountId, ContractEvent, DiagnosticEvent, MuxedAccount, Operation, OperationBody, OperationResult,
     OperationResultTr,
@@ -18,6 +17,7 @@ use stellar_xdr::{
 
 use crate::{
     ledger::{accounts::unmuxed, entries::Entries},
+    settings::Config,
     transaction::{envelope::Submitted, signatures::Threshold},
 };
 
@@ -71,7 +71,7 @@ pub(crate) fn check(
     tx: &Submitted,
     operation: &Operation,
     source: &AccountId,
-    config: &NetworkConfig,
+    config: &Config,
     diagnostics: &mut Vec<DiagnosticEvent>,
 ) -> Option<OperationResult> {
     use OperationResultTr as Tr;
@@ -82,9 +82,9 @@ pub(crate) fn check(
         OperationBody::SetOptions(op) => set_options::check(op, source).map_err(Tr::SetOptions),
         OperationBody::SetTrustLineFlags(op) => issuer::check_flags(op, source).map_err(Tr::SetTrustLineFlags),
         OperationBody::Clawback(op) => issuer::check_clawback(op, source).map_err(Tr::Clawback),
-        OperationBody::InvokeHostFunction(op) => invoke::check(op, diagnostics).map_err(Tr::InvokeHostFunction),
+        OperationBody::InvokeHostFunction(op) => invoke::check(op, config, diagnostics).map_err(Tr::InvokeHostFunction),
         OperationBody::ExtendFootprintTtl(op) => {
-            footprint::check_extend(op, tx, config.max_entry_ttl).map_err(Tr::ExtendFootprintTtl)
+            footprint::check_extend(op, tx, config.archival.max_entry_ttl).map_err(Tr::ExtendFootprintTtl)
         }
         OperationBody::RestoreFootprint(_) => footprint::check_restore(tx).map_err(Tr::RestoreFootprint),
         _ => return Some(OperationResult::OpNotSupported),

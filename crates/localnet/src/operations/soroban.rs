@@ -14,7 +14,7 @@ use stellar_xdr::{
 
 use crate::{
     ledger::entries::Entries,
-    settings,
+    settings::Config,
     transaction::{
         diagnostics::{Part, exceeded},
         envelope::Submitted,
@@ -27,7 +27,7 @@ pub(crate) struct Soroban<'a> {
     pub(crate) entries: &'a mut Entries,
     pub(crate) tx: &'a Submitted,
     pub(crate) data: &'a SorobanTransactionData,
-    pub(crate) config: &'a NetworkConfig,
+    pub(crate) config: &'a Config,
     pub(crate) modules: &'a ModuleCache,
     pub(crate) info: LedgerInfo,
     /// Seed of the contracts' random numbers, another one for each transaction.
@@ -68,8 +68,8 @@ pub(crate) struct Refundable {
 
 impl Refundable {
     /// Nothing used yet.
-    pub(crate) fn new(tx: &Submitted, data: &SorobanTransactionData, config: &NetworkConfig) -> Self {
-        let (fixed, _) = fees::resource_fees(tx, data, 0, &config.fee_configuration);
+    pub(crate) fn new(tx: &Submitted, data: &SorobanTransactionData, config: &Config) -> Self {
+        let (fixed, _) = fees::resource_fees(tx, data, 0, &config.host.fee_configuration);
         Self { fixed, at_most: data.resource_fee.saturating_sub(fixed), rent: 0, events: 0 }
     }
 
@@ -97,7 +97,7 @@ impl Soroban<'_> {
             self.diagnostics.push(event.event());
             return Err(Insufficient);
         }
-        let (_, events) = fees::resource_fees(self.tx, self.data, events_size, &self.config.fee_configuration);
+        let (_, events) = fees::resource_fees(self.tx, self.data, events_size, &self.config.host.fee_configuration);
         let left = self.refundable.at_most - rent;
         if events > left {
             let reason = "refundable resource fee was not sufficient to cover the events fee after paying for ledger \
@@ -112,17 +112,17 @@ impl Soroban<'_> {
 
     /// Stroops for these changes of lives and sizes.
     pub(crate) fn rent(&self, changes: &[LedgerEntryRentChange]) -> i64 {
-        compute_rent_fee(changes, &self.config.rent_fee_configuration, self.info.sequence_number)
+        compute_rent_fee(changes, &self.config.host.rent_fee_configuration, self.info.sequence_number)
     }
 
     /// Is the entry of a size that the network stores? Says so in a diagnostic event when not.
     pub(crate) fn is_storable(&mut self, key: &LedgerKey, size: u32) -> bool {
         let (reason, allowed) = match key {
             LedgerKey::ContractCode(_) => {
-                ("Wasm size exceeds network config maximum contract size", settings::MAX_CONTRACT_SIZE)
+                ("Wasm size exceeds network config maximum contract size", self.config.max_contract_bytes)
             }
             LedgerKey::ContractData(_) => {
-                ("ContractData size exceeds network config maximum size", settings::MAX_DATA_ENTRY_SIZE)
+                ("ContractData size exceeds network config maximum size", self.config.max_data_bytes)
             }
             _ => return true,
         };

@@ -161,7 +161,7 @@ fn run(
 ) -> Result<Simulation, &'static str> {
     let latest = node.history.latest();
     let info = node.ledger_info(latest.header.header.ledger_seq, latest.header.close_time());
-    let snapshot = Snapshot { entries: std::rc::Rc::clone(&node.entries), config: &node.config, info };
+    let snapshot = Snapshot { entries: std::rc::Rc::clone(&node.entries), config: &node.config.host, info };
     let footprint = tx.soroban_data().map(|data| &data.resources.footprint).ok_or(
         "To perform a SimulateTransaction for ExtendFootprintTtl or RestoreFootprint operations, \
          SorobanTransactionData must be provided",

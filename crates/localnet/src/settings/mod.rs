@@ -1,134 +1,126 @@
 //! The network's settings: what a transaction may use, what it costs, how long entries live.
 //!
-//! The figures are those of the public test network (protocol 28); the lives of entries and the time between ledgers are
-//! options, so that archival can be tested in minutes. They are kept as `CONFIG_SETTING` ledger entries, as on the
-//! network: clients read them with getLedgerEntries, and simulation and execution load them from there.
+//! The figures are those of the public test network (protocol 28) and stand in `testnet.json`, in the form in which the
+//! network's operators publish them: a `ConfigUpgradeSet` as JSON. The lives of entries and the time between ledgers are
+//! options, so that archival can be tested in minutes. The settings are kept as `CONFIG_SETTING` ledger entries, as on
+//! the public networks: clients read them with getLedgerEntries, and simulation and execution load them from there.
 
-mod cost_params;
-
+use soroban_simulation::NetworkConfig;
 use stellar_xdr::{
     ConfigSettingContractBandwidthV0, ConfigSettingContractComputeV0, ConfigSettingContractEventsV0,
-    ConfigSettingContractExecutionLanesV0, ConfigSettingContractHistoricalDataV0, ConfigSettingContractLedgerCostExtV0,
-    ConfigSettingContractLedgerCostV0, ConfigSettingContractParallelComputeV0, ConfigSettingEntry,
-    ConfigSettingScpTiming, EvictionIterator, StateArchivalSettings,
+    ConfigSettingContractLedgerCostExtV0, ConfigSettingContractLedgerCostV0, ConfigSettingEntry, ConfigSettingId,
+    ConfigUpgradeSet, EvictionIterator, LedgerEntryData, LedgerKey, LedgerKeyConfigSetting, StateArchivalSettings,
 };
 
-use crate::options::Options;
+use crate::{ledger::entries::Entries, options::Options};
 
-/// The protocol version this network runs: the host's own.
+/// The protocol version that this network runs: the host's own.
 pub(crate) const PROTOCOL: u32 = 28;
-/// Stroops per operation that a transaction bids at least.
+/// The least bid for inclusion, in stroops per operation.
 pub(crate) const BASE_FEE: u32 = 100;
 /// Stroops that an account keeps for each entry it owns; an account itself counts as two.
 pub(crate) const BASE_RESERVE: u32 = 5_000_000;
-/// Bytes of Wasm at most.
-pub(crate) const MAX_CONTRACT_SIZE: u32 = 131_072;
-/// Instructions of one transaction at most.
-pub(crate) const TX_MAX_INSTRUCTIONS: i64 = 400_000_000;
-/// Bytes of memory of one transaction at most.
-pub(crate) const TX_MEMORY_LIMIT: u32 = 41_943_040;
-/// Ledger entries that one transaction reads from disk (classic and archived ones) at most.
-pub(crate) const TX_MAX_DISK_READ_ENTRIES: u32 = 200;
-/// Bytes that one transaction reads from disk at most.
-pub(crate) const TX_MAX_DISK_READ_BYTES: u32 = 200_000;
-/// Ledger entries that one transaction writes at most.
-pub(crate) const TX_MAX_WRITE_ENTRIES: u32 = 200;
-/// Bytes that one transaction writes at most.
-pub(crate) const TX_MAX_WRITE_BYTES: u32 = 132_096;
-/// Keys in one footprint at most.
-pub(crate) const TX_MAX_FOOTPRINT_ENTRIES: u32 = 400;
-/// Bytes of events and return value of one transaction at most.
-pub(crate) const TX_MAX_EVENTS_SIZE: u32 = 16_384;
-/// Bytes of a transaction envelope with Soroban data at most.
-pub(crate) const TX_MAX_SIZE: u32 = 132_096;
-/// Bytes of a ledger key in a footprint at most.
-pub(crate) const MAX_DATA_KEY_SIZE: u32 = 250;
-/// Bytes of a contract data entry at most.
-pub(crate) const MAX_DATA_ENTRY_SIZE: u32 = 65_536;
-/// Ledgers between two samples of the live state's size.
-pub(crate) const STATE_SIZE_SAMPLE_PERIOD: u32 = 64;
-/// Samples whose mean sets the price of rent.
-pub(crate) const STATE_SIZE_SAMPLES: u32 = 30;
 
-/// The settings as ledger entries. `state_sizes`: the window of samples of the live state's size, in bytes.
-pub(crate) fn entries(options: &Options, state_sizes: &[u64]) -> Vec<ConfigSettingEntry> {
-    vec![
-        ConfigSettingEntry::ContractMaxSizeBytes(MAX_CONTRACT_SIZE),
-        ConfigSettingEntry::ContractComputeV0(ConfigSettingContractComputeV0 {
-            ledger_max_instructions: 580_000_000,
-            tx_max_instructions: TX_MAX_INSTRUCTIONS,
-            fee_rate_per_instructions_increment: 7,
-            tx_memory_limit: TX_MEMORY_LIMIT,
-        }),
-        ConfigSettingEntry::ContractLedgerCostV0(ConfigSettingContractLedgerCostV0 {
-            ledger_max_disk_read_entries: 1_000,
-            ledger_max_disk_read_bytes: 400_000,
-            ledger_max_write_ledger_entries: 1_000,
-            ledger_max_write_bytes: 286_720,
-            tx_max_disk_read_entries: TX_MAX_DISK_READ_ENTRIES,
-            tx_max_disk_read_bytes: TX_MAX_DISK_READ_BYTES,
-            tx_max_write_ledger_entries: TX_MAX_WRITE_ENTRIES,
-            tx_max_write_bytes: TX_MAX_WRITE_BYTES,
-            fee_disk_read_ledger_entry: 1_563,
-            fee_write_ledger_entry: 2_500,
-            fee_disk_read1_kb: 447,
-            soroban_state_target_size_bytes: 4_000_000_000,
-            rent_fee1_kb_soroban_state_size_low: -17_000,
-            rent_fee1_kb_soroban_state_size_high: 10_000,
-            soroban_state_rent_fee_growth_factor: 5_000,
-        }),
-        ConfigSettingEntry::ContractHistoricalDataV0(ConfigSettingContractHistoricalDataV0 {
-            fee_historical1_kb: 4_059,
-        }),
-        ConfigSettingEntry::ContractEventsV0(ConfigSettingContractEventsV0 {
-            tx_max_contract_events_size_bytes: TX_MAX_EVENTS_SIZE,
-            fee_contract_events1_kb: 5_000,
-        }),
-        ConfigSettingEntry::ContractBandwidthV0(ConfigSettingContractBandwidthV0 {
-            ledger_max_txs_size_bytes: 266_240,
-            tx_max_size_bytes: TX_MAX_SIZE,
-            fee_tx_size1_kb: 406,
-        }),
-        ConfigSettingEntry::ContractCostParamsCpuInstructions(cost_params::cpu()),
-        ConfigSettingEntry::ContractCostParamsMemoryBytes(cost_params::memory()),
-        ConfigSettingEntry::ContractDataKeySizeBytes(MAX_DATA_KEY_SIZE),
-        ConfigSettingEntry::ContractDataEntrySizeBytes(MAX_DATA_ENTRY_SIZE),
-        ConfigSettingEntry::StateArchival(StateArchivalSettings {
-            max_entry_ttl: options.max_entry_ttl,
-            min_temporary_ttl: options.min_temporary_ttl,
-            min_persistent_ttl: options.min_persistent_ttl,
-            persistent_rent_rate_denominator: 1_215,
-            temp_rent_rate_denominator: 2_430,
-            max_entries_to_archive: 1_000,
-            live_soroban_state_size_window_sample_size: STATE_SIZE_SAMPLES,
-            live_soroban_state_size_window_sample_period: STATE_SIZE_SAMPLE_PERIOD,
-            eviction_scan_size: 500_000,
-            starting_eviction_scan_level: 7,
-        }),
-        ConfigSettingEntry::ContractExecutionLanes(ConfigSettingContractExecutionLanesV0 {
-            ledger_max_tx_count: 2_000,
-        }),
-        ConfigSettingEntry::LiveSorobanStateSizeWindow(
-            state_sizes.to_vec().try_into().expect("a window of 30 is below the XDR limit"),
-        ),
-        ConfigSettingEntry::EvictionIterator(EvictionIterator {
-            bucket_list_level: 7,
-            is_curr_bucket: true,
-            bucket_file_offset: 0,
-        }),
-        ConfigSettingEntry::ContractParallelComputeV0(ConfigSettingContractParallelComputeV0 {
-            ledger_max_dependent_tx_clusters: 2,
-        }),
-        ConfigSettingEntry::ContractLedgerCostExtV0(ConfigSettingContractLedgerCostExtV0 {
-            tx_max_footprint_entries: TX_MAX_FOOTPRINT_ENTRIES,
-            fee_write1_kb: 875,
-        }),
-        ConfigSettingEntry::ScpTiming(ConfigSettingScpTiming {
-            ledger_target_close_time_milliseconds: options.close_interval_ms(),
-            nomination_timeout_initial_milliseconds: 1_000,
-            nomination_timeout_increment_milliseconds: 1_000,
-            ballot_timeout_initial_milliseconds: 1_000,
-            ballot_timeout_increment_milliseconds: 1_000,
-        }),
-    ]
+const TESTNET: &str = include_str!("testnet.json");
+
+/// The settings of the first ledger.
+///
+/// # Errors
+/// `testnet.json` is not a `ConfigUpgradeSet`.
+pub(crate) fn genesis(options: &Options) -> Result<Vec<ConfigSettingEntry>, Unusable> {
+    let published: ConfigUpgradeSet =
+        serde_json::from_str(TESTNET).map_err(|error| Unusable(format!("testnet.json: {error}")))?;
+    let mut settings = published.updated_entry.to_vec();
+    let mut samples = 0;
+    for setting in &mut settings {
+        match setting {
+            ConfigSettingEntry::StateArchival(archival) => {
+                archival.max_entry_ttl = options.max_entry_ttl;
+                archival.min_temporary_ttl = options.min_temporary_ttl;
+                archival.min_persistent_ttl = options.min_persistent_ttl;
+                samples = archival.live_soroban_state_size_window_sample_size as usize;
+            }
+            ConfigSettingEntry::ScpTiming(timing) => {
+                timing.ledger_target_close_time_milliseconds = options.ledger_ms;
+            }
+            _ => {}
+        }
+    }
+    // The network itself writes these two; they are never part of an upgrade.
+    settings.push(state_sizes(vec![0; samples]));
+    settings.push(ConfigSettingEntry::EvictionIterator(EvictionIterator {
+        bucket_list_level: 7,
+        is_curr_bucket: true,
+        bucket_file_offset: 0,
+    }));
+    Ok(settings)
+}
+
+/// The setting that holds the latest samples of the live state's size, in bytes, oldest first.
+pub(crate) fn state_sizes(samples: Vec<u64>) -> ConfigSettingEntry {
+    ConfigSettingEntry::LiveSorobanStateSizeWindow(
+        samples.try_into().expect("as many samples as the setting of their number says"),
+    )
+}
+
+/// The settings in the ledger's entries, decoded.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// What the host and the simulation need: prices, cost tables, lives.
+    pub(crate) host: NetworkConfig,
+    pub(crate) compute: ConfigSettingContractComputeV0,
+    pub(crate) cost: ConfigSettingContractLedgerCostV0,
+    pub(crate) cost_ext: ConfigSettingContractLedgerCostExtV0,
+    pub(crate) bandwidth: ConfigSettingContractBandwidthV0,
+    pub(crate) events: ConfigSettingContractEventsV0,
+    pub(crate) archival: StateArchivalSettings,
+    /// The most bytes of a contract's Wasm.
+    pub(crate) max_contract_bytes: u32,
+    /// The most bytes of a ledger key in a footprint.
+    pub(crate) max_key_bytes: u32,
+    /// The most bytes of a contract data entry.
+    pub(crate) max_data_bytes: u32,
+}
+
+/// The settings make no network. The built-in figures do; this error is what a mistake in them looks like.
+#[derive(Debug, thiserror::Error)]
+#[error("the network's settings are not usable: {0}")]
+pub(crate) struct Unusable(pub(crate) String);
+
+/// Finds one setting among the entries.
+macro_rules! setting {
+    ($entries:expr, $id:ident) => {
+        match find($entries, ConfigSettingId::$id) {
+            Some(ConfigSettingEntry::$id(value)) => Ok(value.clone()),
+            _ => Err(Unusable(format!("there is no setting {}", stringify!($id)))),
+        }
+    };
+}
+
+impl Config {
+    /// Decodes the settings in the entries.
+    ///
+    /// # Errors
+    /// A setting is missing, or the host refuses one.
+    pub(crate) fn load(entries: &Entries) -> Result<Self, Unusable> {
+        Ok(Self {
+            host: NetworkConfig::load_from_snapshot(entries).map_err(|error| Unusable(error.to_string()))?,
+            compute: setting!(entries, ContractComputeV0)?,
+            cost: setting!(entries, ContractLedgerCostV0)?,
+            cost_ext: setting!(entries, ContractLedgerCostExtV0)?,
+            bandwidth: setting!(entries, ContractBandwidthV0)?,
+            events: setting!(entries, ContractEventsV0)?,
+            archival: setting!(entries, StateArchival)?,
+            max_contract_bytes: setting!(entries, ContractMaxSizeBytes)?,
+            max_key_bytes: setting!(entries, ContractDataKeySizeBytes)?,
+            max_data_bytes: setting!(entries, ContractDataEntrySizeBytes)?,
+        })
+    }
+}
+
+fn find(entries: &Entries, config_setting_id: ConfigSettingId) -> Option<&ConfigSettingEntry> {
+    match entries.data(&LedgerKey::ConfigSetting(LedgerKeyConfigSetting { config_setting_id })) {
+        Some(LedgerEntryData::ConfigSetting(setting)) => Some(setting),
+        _ => None,
+    }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use soroban_env_host::fees::FeeConfiguration;
 use stellar_xdr::{
     Asset, LedgerKey, Limits, Memo, MuxedAccount, OperationBody, ScErrorCode, SorobanTransactionData, TrustLineAsset,
     WriteXdr,
@@ -14,21 +13,21 @@ use super::{
     envelope::Submitted,
     fees,
 };
-use crate::{ledger::accounts, settings};
+use crate::{ledger::accounts, settings::Config};
 
 /// Checks everything that doesn't depend on the ledger's state.
 ///
 /// # Errors
 /// What was asked for and what is allowed.
-pub(crate) fn check(tx: &Submitted, prices: &FeeConfiguration) -> Result<(), Reason> {
+pub(crate) fn check(tx: &Submitted, config: &Config) -> Result<(), Reason> {
     let Some(data) = tx.soroban_data() else {
         return Err(error(Part::Value, ScErrorCode::MissingValue, "transaction has no Soroban data"));
     };
     check_memo(tx)?;
-    check_resources(tx, data)?;
-    check_keys(data)?;
-    check_size(tx)?;
-    check_fee(tx, data, prices)?;
+    check_resources(tx, data, config)?;
+    check_keys(data, config)?;
+    check_size(tx, config)?;
+    check_fee(tx, data, config)?;
     check_duplicates(data)
 }
 
@@ -50,12 +49,12 @@ fn check_memo(tx: &Submitted) -> Result<(), Reason> {
     Ok(())
 }
 
-fn check_resources(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), Reason> {
+fn check_resources(tx: &Submitted, data: &SorobanTransactionData, config: &Config) -> Result<(), Reason> {
     let resources = &data.resources;
     let footprint = &resources.footprint;
     let writes = footprint.read_write.len() as u64;
     let keys = writes + footprint.read_only.len() as u64;
-    let max_instructions = u64::try_from(settings::TX_MAX_INSTRUCTIONS).unwrap_or(0);
+    let max_instructions = u64::try_from(config.compute.tx_max_instructions).unwrap_or(0);
     let limits = [
         (
             Part::Budget,
@@ -67,31 +66,31 @@ fn check_resources(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), 
             Part::Storage,
             "transaction byte-read resources exceed network config limit",
             u64::from(resources.disk_read_bytes),
-            u64::from(settings::TX_MAX_DISK_READ_BYTES),
+            u64::from(config.cost.tx_max_disk_read_bytes),
         ),
         (
             Part::Storage,
             "transaction byte-write resources exceed network config limit",
             u64::from(resources.write_bytes),
-            u64::from(settings::TX_MAX_WRITE_BYTES),
+            u64::from(config.cost.tx_max_write_bytes),
         ),
         (
             Part::Storage,
             "the number of entries in transaction footprint exceeds the network config limit",
             keys,
-            u64::from(settings::TX_MAX_FOOTPRINT_ENTRIES),
+            u64::from(config.cost_ext.tx_max_footprint_entries),
         ),
         (
             Part::Storage,
             "transaction entry-disk-read resources exceed network config limit",
             u64::from(fees::disk_read_entries(tx, data)),
-            u64::from(settings::TX_MAX_DISK_READ_ENTRIES),
+            u64::from(config.cost.tx_max_disk_read_entries),
         ),
         (
             Part::Storage,
             "transaction entry-write resources exceed network config limit",
             writes,
-            u64::from(settings::TX_MAX_WRITE_ENTRIES),
+            u64::from(config.cost.tx_max_write_ledger_entries),
         ),
     ];
     for (part, reason, asked, allowed) in limits {
@@ -102,7 +101,7 @@ fn check_resources(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), 
     Ok(())
 }
 
-fn check_keys(data: &SorobanTransactionData) -> Result<(), Reason> {
+fn check_keys(data: &SorobanTransactionData, config: &Config) -> Result<(), Reason> {
     let footprint = &data.resources.footprint;
     for key in footprint.read_only.iter().chain(footprint.read_write.iter()) {
         match key {
@@ -118,7 +117,7 @@ fn check_keys(data: &SorobanTransactionData) -> Result<(), Reason> {
             }
         }
         let size = key.to_xdr(Limits::none()).map_or(u64::MAX, |bytes| bytes.len() as u64);
-        let allowed = u64::from(settings::MAX_DATA_KEY_SIZE);
+        let allowed = u64::from(config.max_key_bytes);
         if size > allowed {
             let reason = "transaction footprint key exceeds network config limit";
             return Err(exceeded(Part::Storage, reason, size, allowed));
@@ -137,21 +136,26 @@ fn can_be_held(holder: &stellar_xdr::AccountId, asset: &TrustLineAsset) -> bool 
     accounts::is_valid_asset(&asset) && accounts::issuer(&asset) != Some(holder)
 }
 
-fn check_size(tx: &Submitted) -> Result<(), Reason> {
-    if tx.size() > settings::TX_MAX_SIZE {
+fn check_size(tx: &Submitted, config: &Config) -> Result<(), Reason> {
+    if tx.size() > config.bandwidth.tx_max_size_bytes {
         let reason = "total transaction size exceeds network config limit";
-        return Err(exceeded(Part::Budget, reason, u64::from(tx.size()), u64::from(settings::TX_MAX_SIZE)));
+        return Err(exceeded(
+            Part::Budget,
+            reason,
+            u64::from(tx.size()),
+            u64::from(config.bandwidth.tx_max_size_bytes),
+        ));
     }
     Ok(())
 }
 
-fn check_fee(tx: &Submitted, data: &SorobanTransactionData, prices: &FeeConfiguration) -> Result<(), Reason> {
+fn check_fee(tx: &Submitted, data: &SorobanTransactionData, config: &Config) -> Result<(), Reason> {
     let stroops = |fee: i64| u64::try_from(fee).unwrap_or(0);
     if data.resource_fee > tx.full_fee() {
         let reason = "transaction `sorobanData.resourceFee` is higher than the full transaction fee";
         return Err(exceeded(Part::Value, reason, stroops(data.resource_fee), stroops(tx.full_fee())));
     }
-    let (fixed, refundable) = fees::resource_fees(tx, data, 0, prices);
+    let (fixed, refundable) = fees::resource_fees(tx, data, 0, &config.host.fee_configuration);
     let due = fixed.saturating_add(refundable);
     if data.resource_fee < due {
         let reason = "transaction `sorobanData.resourceFee` is lower than the actual Soroban resource fee";

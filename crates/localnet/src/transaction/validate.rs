@@ -2,7 +2,6 @@
 //!
 //! The order of checks is the network's, because the first that fails names the result.
 
-use soroban_simulation::NetworkConfig;
 use stellar_xdr::{AccountEntry, DiagnosticEvent, OperationResult, TransactionResult, TransactionResultResult};
 
 use super::{
@@ -17,6 +16,7 @@ use crate::{
         entries::Entries,
     },
     operations,
+    settings::Config,
 };
 
 /// The moment a transaction is judged for.
@@ -46,7 +46,7 @@ pub(crate) struct Invalid {
 ///
 /// # Errors
 /// The result that the network would give.
-pub(crate) fn check(tx: &Submitted, entries: &Entries, config: &NetworkConfig, moment: Moment) -> Result<(), Invalid> {
+pub(crate) fn check(tx: &Submitted, entries: &Entries, config: &Config, moment: Moment) -> Result<(), Invalid> {
     let invalid = |result, uses_sequence| Invalid {
         result: results::transaction(fees::required_fee(tx), result),
         diagnostics: Vec::new(),
@@ -54,7 +54,7 @@ pub(crate) fn check(tx: &Submitted, entries: &Entries, config: &NetworkConfig, m
     };
     check_form(tx).map_err(|result| invalid(result, false))?;
     if tx.is_soroban() {
-        soroban_limits::check(tx, &config.fee_configuration).map_err(|reason| Invalid {
+        soroban_limits::check(tx, config).map_err(|reason| Invalid {
             diagnostics: vec![reason.event()],
             ..invalid(TransactionResultResult::TxSorobanInvalid, false)
         })?;
@@ -154,7 +154,7 @@ fn is_too_soon_after_last(tx: &Submitted, source: &AccountEntry, moment: Moment)
 fn check_operations(
     tx: &Submitted,
     entries: &Entries,
-    config: &NetworkConfig,
+    config: &Config,
     signatures: &mut SignatureChecker<'_>,
     diagnostics: &mut Vec<DiagnosticEvent>,
 ) -> Result<(), TransactionResultResult> {
