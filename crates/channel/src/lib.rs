@@ -3,6 +3,7 @@
 //! - [`Amount`], [`Ledger`], [`Stroops`]: numbers that must not be confused with one another.
 //! - [`ContractId`], [`AccountId`], [`Address`], [`WasmHash`], [`NetworkId`]: who and what.
 //! - [`Commitment`]: "the recipient may have N in total", with its signature, made and checked as the chain does.
+//! - [`RequestId`]: the name of one request, so that repeating it is harmless.
 //! - [`ChannelState`]: a channel as its ledger entries tell it, from three storage layouts.
 //! - [`keys`]: the ledger entries that a channel lives by.
 //! - [`events`]: what a channel contract says.
@@ -21,6 +22,7 @@ pub mod events;
 mod ids;
 pub mod keys;
 mod numbers;
+mod request_id;
 mod scval;
 mod state;
 mod state_decoding;
@@ -39,6 +41,7 @@ pub use events::ChannelEvent;
 pub use ids::{AccountId, Address, ContractId, NetworkId, WasmHash};
 pub use keys::ChannelKeys;
 pub use numbers::{Ledger, Stroops};
+pub use request_id::{RequestId, RequestIdError};
 pub use state::{ChannelState, Layout, Life, Lives};
 pub use state_decoding::{ChannelEntries, InstanceFacts, decode_instance, decode_state};
 pub use text::bytes_from_hex;

@@ -1,8 +1,10 @@
-//! The name that a front end gives to one submission, so that asking again is harmless.
+//! The name that a front end gives to one request, so that asking again is harmless.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+use crate::text::serde_as_text;
 
 /// 1 to 64 printable ASCII characters (`!` to `~`, and the space inside). Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,10 +75,12 @@ impl fmt::Display for RequestId {
     }
 }
 
+serde_as_text!(RequestId, "a request id of 1 to 64 printable characters as a string");
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
-    use crate::*;
+    use super::*;
 
     #[test]
     fn sixty_four_printable_characters_are_taken_as_they_are() {
