@@ -1,0 +1,82 @@
+//! What the watcher answers. A caller ignores fields that it does not know: a newer watcher may say more.
+
+use paychan_channel::{Amount, ContractId, RequestId};
+use serde::{Deserialize, Serialize};
+
+use crate::ProblemKind;
+
+/// A commitment is on the watcher's disk. All amounts are base units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The highest commitment held.
+    pub highest: Amount,
+    /// What of it is not paid out on chain yet.
+    pub unsettled: Amount,
+    /// The most that the chain would pay in total.
+    pub coverage: Amount,
+}
+
+/// A charge is on the watcher's disk: `price` was added to `spent`. All amounts are base units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charged {
+    /// The name of the sale.
+    pub request_id: RequestId,
+    /// What the charge took.
+    pub price: Amount,
+    /// The highest commitment before this charge.
+    pub previous: Amount,
+    /// The highest commitment held. The payer's unspent credit is `highest - spent`.
+    pub highest: Amount,
+    /// The sum of all charges less all credits, with this charge.
+    pub spent: Amount,
+    /// What of `highest` is not paid out on chain yet.
+    pub unsettled: Amount,
+    /// The most that the chain would pay in total.
+    pub coverage: Amount,
+    /// The same request was answered before. Nothing was taken now; the amounts are those of the first answer.
+    pub replayed: bool,
+}
+
+/// A credit is on the watcher's disk: it was taken off `spent`. All amounts are base units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credited {
+    /// The name of the sale.
+    pub request_id: RequestId,
+    /// What the charge took.
+    pub price: Amount,
+    /// What of it was given back.
+    pub credited: Amount,
+    /// The highest commitment held.
+    pub highest: Amount,
+    /// The sum of all charges less all credits, with this credit.
+    pub spent: Amount,
+    /// The same credit was given before. Nothing was given back now.
+    pub replayed: bool,
+}
+
+/// The channel will be closed, and it takes no more commitments and charges. All amounts are base units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosingAgreed {
+    /// The channel.
+    pub channel: ContractId,
+    /// What the close claims in total over the channel's life.
+    pub amount: Amount,
+    /// The highest commitment held. What is above `amount` is not claimed.
+    pub highest: Amount,
+    /// The sum of all charges less all credits.
+    pub spent: Amount,
+    /// The same close was agreed before.
+    pub replayed: bool,
+}
+
+/// Whether the watcher may take money: `GET /readyz`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether it may.
+    pub ready: bool,
+    /// Why not, as kinds.
+    pub kinds: Vec<ProblemKind>,
+    /// Why not, in words with figures. Only for callers who present the token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}

@@ -1,0 +1,217 @@
+//! A client of one watcher.
+
+mod error;
+mod retry_after;
+#[cfg(test)]
+mod tests;
+mod token;
+mod url;
+
+use std::time::{Duration, SystemTime};
+
+use paychan_channel::{ContractId, RequestId};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use error::{ClientError, ForeignAnswer};
+pub use token::{Token, TokenError};
+pub use url::{WatcherUrl, WatcherUrlError};
+
+use crate::{
+    Acknowledged, ChannelBody, ChargeBody, Charged, ClosingAgreed, CommitmentBody, CreditBody, Credited, Problem,
+    SignedAmount,
+};
+
+/// From the first byte of a request to the last of its answer. It is long enough for a watcher that first reads the
+/// channel anew from a slow node, and short enough for a person who waits.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The longest answer that is read, in bytes: far above what a watcher answers to one call.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// Calls one watcher. Cheap to clone; clones share connections. It has no `Debug`, since it holds the token.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    url: WatcherUrl,
+    token: Token,
+}
+
+impl Client {
+    /// A client of the watcher at `url`. Opens no connection yet.
+    ///
+    /// # Errors
+    /// [`ClientError::SetUp`] when this machine can't speak HTTP or TLS.
+    pub fn new(url: WatcherUrl, token: Token) -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            // A redirect would carry the token and the commitment to a place that nobody named.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| ClientError::SetUp { why: innermost(&error) })?;
+        Ok(Self { http, url, token })
+    }
+
+    /// The watcher's address.
+    pub fn url(&self) -> &WatcherUrl {
+        &self.url
+    }
+
+    /// Asks the watcher to watch a channel. Answers the channel as the watcher reports it. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn admit<T: DeserializeOwned>(&self, channel: &ContractId) -> Result<T, ClientError> {
+        self.post(&["channels"], Some(&ChannelBody { channel: *channel })).await
+    }
+
+    /// Reads a channel as the watcher reports it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn channel<T: DeserializeOwned>(&self, channel: &ContractId) -> Result<T, ClientError> {
+        self.call(Method::GET, &["channels", &channel.to_string()], None::<&()>).await
+    }
+
+    /// Hands a commitment over. What comes back is on the watcher's disk. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn commit(&self, channel: &ContractId, body: &CommitmentBody) -> Result<Acknowledged, ClientError> {
+        self.post(&["channels", &channel.to_string(), "commitments"], Some(body)).await
+    }
+
+    /// Sells something: takes the price once under the request id. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`crate::ProblemKind::Insufficient`] tells the total to sign.
+    pub async fn charge(&self, channel: &ContractId, body: &ChargeBody) -> Result<Charged, ClientError> {
+        self.post(&["channels", &channel.to_string(), "charges"], Some(body)).await
+    }
+
+    /// Gives a part of a charge back. Safe to repeat.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn credit(
+        &self,
+        channel: &ContractId,
+        request_id: &RequestId,
+        body: &CreditBody,
+    ) -> Result<Credited, ClientError> {
+        self.post(&["channels", &channel.to_string(), "charges", request_id.as_str(), "credit"], Some(body)).await
+    }
+
+    /// Ends the channel by the recipient's choice: with the highest commitment, or with the one that is given.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn close(
+        &self,
+        channel: &ContractId,
+        agreed: Option<&SignedAmount>,
+    ) -> Result<ClosingAgreed, ClientError> {
+        self.post(&["channels", &channel.to_string(), "close"], agreed).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &[&str], body: Option<&impl Serialize>) -> Result<T, ClientError> {
+        self.call(Method::POST, path, body).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
+        let url = self.url.call(path);
+        let shown = url.to_string();
+        let mut request = self.http.request(method, url).header(AUTHORIZATION, self.token.authorization());
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut response = request.send().await.map_err(|error| match error.is_connect() {
+            true => ClientError::Unreachable { url: shown.clone(), why: innermost(&error) },
+            false => ClientError::NoAnswer { url: shown.clone(), why: innermost(&error) },
+        })?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len().saturating_add(chunk.len()) <= MAX_ANSWER_BYTES => {
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(Some(_)) => return Err(ClientError::not_a_watcher(shown, status, ForeignAnswer::TooLong)),
+                Ok(None) => break,
+                Err(error) => {
+                    let why = format!("the answer broke off: {}", innermost(&error));
+                    return Err(ClientError::NoAnswer { url: shown, why });
+                }
+            }
+        }
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .map_err(|error| ClientError::not_a_watcher(shown, status, foreign(&headers, &body, Some(&error))));
+        }
+        Err(refusal(shown, status, &headers, &body, SystemTime::now()))
+    }
+}
+
+/// What an answer other than a yes means.
+fn refusal(url: String, status: StatusCode, headers: &HeaderMap, body: &[u8], now: SystemTime) -> ClientError {
+    let retry_after = retry_after::read(headers, now);
+    if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
+        return ClientError::Refused { url, status, retry_after, problem: Box::new(problem) };
+    }
+    let answer = foreign(headers, body, None);
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ClientError::Denied { url, status, answer },
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ClientError::WrongPath { url, status, answer },
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            ClientError::Overloaded { url, status, retry_after, answer }
+        }
+        status if status.is_server_error() => ClientError::Gateway { url, status, answer },
+        status => ClientError::NotAWatcher { url, status, answer },
+    }
+}
+
+/// What an answer looks like that no watcher wrote.
+fn foreign(headers: &HeaderMap, body: &[u8], json: Option<&serde_json::Error>) -> ForeignAnswer {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let encoding = header(CONTENT_ENCODING);
+    let start = body.trim_ascii_start();
+    let is_html = || {
+        let tag = start.get(..start.len().min(14)).unwrap_or_default().to_ascii_lowercase();
+        header(CONTENT_TYPE).starts_with("text/html") || tag.starts_with(b"<!doctype html") || tag.starts_with(b"<html")
+    };
+    // Two bytes that begin every gzip file (RFC 1952, section 2.3.1).
+    if !matches!(encoding, "" | "identity") || body.starts_with(&[0x1f, 0x8b]) {
+        ForeignAnswer::Compressed
+    } else if body.is_empty() {
+        ForeignAnswer::Empty
+    } else if is_html() {
+        ForeignAnswer::Html
+    } else {
+        match json {
+            Some(error) if !error.is_syntax() => ForeignAnswer::OtherJson { why: one_line(&error.to_string()) },
+            _ => ForeignAnswer::Text { start: one_line(&String::from_utf8_lossy(start)) },
+        }
+    }
+}
+
+/// A stranger's words, fit for a terminal and for one line of a log.
+fn one_line(text: &str) -> String {
+    const SHOWN: usize = 200;
+    text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The innermost cause, which says "connection refused" where the outer ones say "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    one_line(&cause.to_string())
+}

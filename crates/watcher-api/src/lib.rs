@@ -1,0 +1,30 @@
+//! The watcher's HTTP API in types, and a client of it.
+//!
+//! The watcher reads and writes these types, and so do its callers: the command line, payment layers and tests. Amounts
+//! are decimal strings of base units, signatures 128 hexadecimal digits, request ids up to 64 printable characters.
+//!
+//! | call | body | answer |
+//! | --- | --- | --- |
+//! | `POST /v1/channels` | [`ChannelBody`] | 201 the channel |
+//! | `POST /v1/channels/{C}/commitments` | [`CommitmentBody`] | [`Acknowledged`] |
+//! | `POST /v1/channels/{C}/charges` | [`ChargeBody`] | [`Charged`] |
+//! | `POST /v1/channels/{C}/charges/{request_id}/credit` | [`CreditBody`] | [`Credited`] |
+//! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`] |
+//! | `GET /readyz` | | [`Readiness`], with status 200 or 503 |
+//!
+//! Every other answer is a [`Problem`], whose [`ProblemKind`] says what to do.
+//!
+//! - [`Client`] calls a watcher. Its [`ClientError`] tells a watcher's refusal from the answer of something else that
+//!   listens at that address, and says whether the outcome is known.
+
+mod answers;
+mod bodies;
+mod client;
+mod problem;
+mod problem_kind;
+
+pub use answers::{Acknowledged, Charged, ClosingAgreed, Credited, Readiness};
+pub use bodies::{ChannelBody, ChargeBody, CommitmentBody, CreditBody, SignedAmount};
+pub use client::{Client, ClientError, ForeignAnswer, Token, TokenError, WatcherUrl, WatcherUrlError};
+pub use problem::{Facts, PROBLEM_CONTENT_TYPE, Problem};
+pub use problem_kind::ProblemKind;
