@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     WatcherRefused,
     /// The watcher can't take commitments at the moment; the same request may succeed later.
     WatcherNotReady,
+    /// Whatever answers at the watcher's address is no watcher. Nothing was taken.
+    NotAWatcher,
     /// The endpoint could not be reached or answered with something that is no answer. Nothing changed.
     Network,
     /// The endpoint is of another network than the one named.
@@ -51,7 +53,8 @@ impl Kind {
             | Kind::Authorization
             | Kind::FeeTooHigh
             | Kind::FailedOnChain
-            | Kind::WatcherRefused => 1,
+            | Kind::WatcherRefused
+            | Kind::NotAWatcher => 1,
             Kind::Usage | Kind::Input | Kind::Secret => 2,
             Kind::Network | Kind::WrongNetwork | Kind::WatcherNotReady | Kind::Output => 3,
             Kind::OutcomeUnknown | Kind::ResultUnread => 4,

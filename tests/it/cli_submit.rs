@@ -38,7 +38,7 @@ async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
     let first_try = ["--commitment", &commitment, "--request-id", "order-1"];
 
     let unknown = submit(&scene, &watcher, &first_try).await;
-    assert_watcher_refused(&unknown, "unknown_channel", "does not know this channel");
+    assert_watcher_refused(&unknown, "unknown_channel", "register the channel first");
     assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
 
     let taken = submit(&scene, &watcher, &first_try).await.ok();
@@ -52,11 +52,11 @@ async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
     assert_watcher_refused(&other_id, "already_held", "one commitment buys once");
     let lower = scene.sign(&channel, "6999999").await;
     let lower = submit(&scene, &watcher, &["--commitment", &lower]).await;
-    assert_watcher_refused(&lower, "not_higher", "highest known commitment, 7000000");
+    assert_watcher_refused(&lower, "not_higher", "highest known, 7000000");
     assert_eq!(lower.json()["error"]["highest"], "7000000");
     let higher = scene.sign(&channel, "8000000").await;
     let reused = submit(&scene, &watcher, &["--commitment", &higher, "--request-id", "order-1"]).await;
-    assert_watcher_refused(&reused, "request_id_reused", "its own --request-id");
+    assert_watcher_refused(&reused, "request_id_reused", "--request-id");
 }
 
 #[tokio::test]
@@ -102,6 +102,6 @@ async fn a_closing_channel_takes_no_more_and_the_payer_is_told_so() {
         assert!(Instant::now() < deadline, "the watcher never saw the close: {}", watcher.logged());
         sleep(Duration::from_millis(20)).await;
     };
-    assert_watcher_refused(&refused, "closing", "Open a new channel");
+    assert_watcher_refused(&refused, "closing", "open a new channel");
     assert_ne!(scene.inspect(&channel).await["deadline"], json!(null));
 }

@@ -1,17 +1,17 @@
 //! `paychan submit`: hand a signed commitment to the recipient's watcher.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use clap::Args;
-use paychan_channel::{Amount, ContractId};
+use paychan_channel::{Amount, ContractId, RequestId};
+use paychan_watcher_api::{ClientError, CommitmentBody, WatcherUrl};
 use serde::Serialize;
 
 use crate::commitment::CommitmentArgs;
 use crate::error::{Failure, Kind};
 use crate::output::{Output, table};
-use crate::secret::{Source, is_stdin, only_one_stdin};
-use crate::watcher::{Watcher, WatcherUrl};
+use crate::secret::only_one_stdin;
+use crate::watcher::{TokenArgs, watcher_failure};
 
 /// Pay: hand a signed commitment to the recipient's watcher
 ///
@@ -30,20 +30,19 @@ pub(crate) struct Submit {
     #[arg(long, value_name = "URL", env = "PAYCHAN_WATCHER")]
     watcher: WatcherUrl,
 
-    /// A file with the watcher's bearer token, or - for standard input [env: PAYCHAN_WATCHER_TOKEN]
-    #[arg(long, value_name = "FILE", help_heading = "Secrets")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
 
     /// Names this payment, so that a retry is recognised: up to 64 printable characters [default: random]
-    #[arg(long, value_name = "ID", value_parser = parse_request_id)]
-    request_id: Option<String>,
+    #[arg(long, value_name = "ID")]
+    request_id: Option<RequestId>,
 }
 
 #[derive(Serialize)]
 struct Submitted {
     channel: ContractId,
     amount: Amount,
-    request_id: String,
+    request_id: RequestId,
     highest: Amount,
     unsettled: Amount,
     coverage: Amount,
@@ -65,51 +64,47 @@ impl fmt::Display for Submitted {
     }
 }
 
-fn parse_request_id(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > 64 || !text.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return Err("expected 1 to 64 printable ASCII characters".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn random_request_id() -> Result<String, Failure> {
+fn random_request_id() -> Result<RequestId, Failure> {
+    let no_id = |e: &dyn fmt::Display| Failure::new(Kind::Input, format!("no request id could be made: {e}"));
     let mut id = [0; 16];
-    getrandom::fill(&mut id)
-        .map_err(|e| Failure::new(Kind::Input, format!("this machine gave no random bytes for the request id: {e}")))?;
-    Ok(hex::encode(id))
+    getrandom::fill(&mut id).map_err(|e| no_id(&e))?;
+    RequestId::new(&hex::encode(id)).map_err(|e| no_id(&e))
 }
 
 impl Submit {
     pub(crate) async fn run(&self, output: Output) -> Result<(), Failure> {
-        only_one_stdin(&[
-            ("--token-file", self.token_file.as_deref().is_some_and(is_stdin)),
-            ("--commitment", self.commitment.reads_stdin()),
-        ])?;
+        only_one_stdin(&[("--token-file", self.token.reads_stdin()), ("--commitment", self.commitment.reads_stdin())])?;
         let (channel, given) = self.commitment.read_signed()?;
-        let token = Source {
-            file: self.token_file.as_deref(),
-            option: "--token-file",
-            env: &["PAYCHAN_WATCHER_TOKEN"],
-            what: "the watcher's bearer token",
-        }
-        .read()?;
+        let watcher = self.token.client(&self.watcher, output)?;
         let request_id = match &self.request_id {
             Some(id) => id.clone(),
             None => random_request_id()?,
         };
-        let watcher = Watcher::new(self.watcher.clone(), &token, output)?;
         output.progress(format_args!("submitting {} base units in total as request {request_id} ...", given.amount));
-        let answer = watcher
-            .submit(&channel, given.amount, &given.signature, &request_id)
-            .await
-            .map_err(|failure| failure.with("request_id", request_id.clone()))?;
+        let body = CommitmentBody { amount: given.amount, signature: given.signature, request_id };
+        let answer = watcher.commit(&channel, &body).await.map_err(|error| submit_failure(&error, &body.request_id))?;
         output.result(&Submitted {
             channel,
             amount: given.amount,
-            request_id,
+            request_id: body.request_id,
             highest: answer.highest,
             unsettled: answer.unsettled,
             coverage: answer.coverage,
         })
+    }
+}
+
+fn submit_failure(error: &ClientError, request_id: &RequestId) -> Failure {
+    let failure = watcher_failure(error).with("request_id", request_id.as_str());
+    match failure.kind {
+        Kind::OutcomeUnknown => Failure {
+            message: format!(
+                "{}. Whether the commitment was taken is not known; run the same command with --request-id {request_id}: \
+                 the answer will be the same as if it had arrived",
+                failure.message
+            ),
+            ..failure
+        },
+        _ => failure,
     }
 }

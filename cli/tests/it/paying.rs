@@ -94,7 +94,7 @@ fn a_refusal_is_told_with_its_kind_and_the_highest_commitment() {
     assert_eq!((ran.code, ran.error_kind().as_str()), (1, "watcher_refused"));
     assert_eq!(ran.json()["error"]["watcher_kind"], "not_higher");
     assert_eq!(ran.json()["error"]["highest"], "90");
-    assert!(ran.stdout.contains("sign a cumulative total"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("cumulative total"), "{}", ran.stdout);
     watcher.join().unwrap();
 }
 
@@ -104,6 +104,37 @@ fn a_watcher_that_is_not_fresh_may_take_it_later() {
     let ran = submit(&url, &signed("70"), &[]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (3, "watcher_not_ready"));
     watcher.join().unwrap();
+}
+
+#[test]
+fn a_busy_watcher_is_a_watcher_and_may_take_it_in_a_moment() {
+    let (url, watcher) = answering(503, r#"{"kind":"busy","detail":"the store has 4096 requests waiting"}"#);
+    let ran = submit(&url, &signed("70"), &[]);
+    assert_eq!((ran.code, ran.error_kind().as_str()), (3, "watcher_not_ready"));
+    assert_eq!(ran.json()["error"]["watcher_kind"], "busy");
+    assert!(ran.stdout.contains("try again in a moment") && !ran.stdout.contains("unexpected"), "{}", ran.stdout);
+    watcher.join().unwrap();
+}
+
+#[test]
+fn a_wrong_path_a_proxy_and_an_unknown_channel_are_told_apart() {
+    let gzip = "\u{1f}\u{8}";
+    for (status, body, code, kind, said) in [
+        (404, "<html>not here</html>", 1, "not_a_watcher", "no watcher at this path"),
+        (404, gzip, 1, "not_a_watcher", "--watcher"),
+        (404, r#"{"kind":"no_such_path"}"#, 1, "watcher_refused", "--watcher"),
+        (404, r#"{"kind":"unknown_channel"}"#, 1, "watcher_refused", "register the channel"),
+        (403, "<html>no</html>", 1, "watcher_refused", "--token-file"),
+        (429, "slow down", 3, "watcher_not_ready", "a proxy before the watcher"),
+        (504, "<html>", 4, "outcome_unknown", "--request-id"),
+    ] {
+        let (url, watcher) = answering(status, body);
+        let ran = submit(&url, &signed("70"), &[]);
+        assert_eq!((ran.code, ran.error_kind().as_str()), (code, kind), "{status} {body}");
+        assert!(ran.stdout.contains(said), "{status} {body}: {}", ran.stdout);
+        assert_eq!(ran.json()["error"]["status"], status);
+        watcher.join().unwrap();
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
+use super::one_line;
 use crate::{Problem, ProblemKind};
 
 /// Why a call gave no answer that can be used. [`ClientError::nothing_happened`] says whether the outcome is known.
@@ -33,7 +34,10 @@ pub enum ClientError {
         why: String,
     },
     /// The watcher says why it does not do it.
-    #[error("the watcher at {url} answered {}: {}{}{}", .status.as_u16(), .problem.kind.advice(), wait(*.retry_after), says(.problem))]
+    #[error(
+        "the watcher at {url} answered {} {}: {}{}{}",
+        .status.as_u16(), one_line(.problem.kind.name(), 40), .problem.kind.advice(), wait(*.retry_after), says(.problem)
+    )]
     Refused {
         /// The call.
         url: String,
@@ -214,10 +218,8 @@ fn wait(retry_after: Option<Duration>) -> String {
 }
 
 fn says(problem: &Problem) -> String {
-    const SHOWN: usize = 600;
-    if problem.detail.is_empty() {
-        return String::new();
+    match problem.detail.is_empty() {
+        true => String::new(),
+        false => format!(" (it says: {})", one_line(&problem.detail, 600)),
     }
-    let detail: String = problem.detail.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!(" (it says: {detail})")
 }

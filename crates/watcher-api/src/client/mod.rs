@@ -10,6 +10,7 @@ mod url;
 use std::time::{Duration, SystemTime};
 
 use paychan_channel::{ContractId, RequestId};
+use paychan_rpc::http::{self, HttpLimits};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
@@ -45,12 +46,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::SetUp`] when this machine can't speak HTTP or TLS.
     pub fn new(url: WatcherUrl, token: Token) -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            // A redirect would carry the token and the commitment to a place that nobody named.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| ClientError::SetUp { why: innermost(&error) })?;
+        let limits = HttpLimits { total: TIMEOUT, ..HttpLimits::default() };
+        let http = http::client(url.as_url(), limits).map_err(|error| ClientError::SetUp { why: innermost(&error) })?;
         Ok(Self { http, url, token })
     }
 
@@ -195,16 +192,15 @@ fn foreign(headers: &HeaderMap, body: &[u8], json: Option<&serde_json::Error>) -
         ForeignAnswer::Html
     } else {
         match json {
-            Some(error) if !error.is_syntax() => ForeignAnswer::OtherJson { why: one_line(&error.to_string()) },
-            _ => ForeignAnswer::Text { start: one_line(&String::from_utf8_lossy(start)) },
+            Some(error) if !error.is_syntax() => ForeignAnswer::OtherJson { why: one_line(&error.to_string(), 200) },
+            _ => ForeignAnswer::Text { start: one_line(&String::from_utf8_lossy(start), 100) },
         }
     }
 }
 
-/// A stranger's words, fit for a terminal and for one line of a log.
-fn one_line(text: &str) -> String {
-    const SHOWN: usize = 200;
-    text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// The first characters of a stranger's words, fit for a terminal and for one line of a log.
+fn one_line(text: &str, characters: usize) -> String {
+    text.chars().take(characters).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The innermost cause, which says "connection refused" where the outer ones say "error sending request".
@@ -213,5 +209,5 @@ fn innermost(error: &dyn std::error::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    one_line(&cause.to_string())
+    one_line(&cause.to_string(), 200)
 }

@@ -1,9 +1,9 @@
 //! A watcher's address.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
+use paychan_rpc::http::is_on_this_machine;
 use reqwest::Url;
 
 /// Where a watcher listens: `http://` or `https://`, with or without a path below which it is mounted.
@@ -55,11 +55,11 @@ impl FromStr for WatcherUrl {
 impl WatcherUrl {
     /// Whether whoever listens on the way can read the token: plain HTTP to another machine.
     pub fn is_exposed(&self) -> bool {
-        let local = self.0.host_str().is_some_and(|host| {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-        });
-        self.0.scheme() == "http" && !local
+        self.0.scheme() == "http" && !is_on_this_machine(&self.0)
+    }
+
+    pub(super) fn as_url(&self) -> &Url {
+        &self.0
     }
 
     /// The URL of a call below `/v1`. Each segment is escaped.
