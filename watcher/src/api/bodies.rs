@@ -1,69 +1,81 @@
-//! What callers send, read strictly: no unknown field, no number where a string of digits belongs.
+//! Reads bodies and paths, and says which part of them is wrong.
+
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
-use paychan_channel::{Amount, ContractId, Signature};
-use serde::Deserialize;
+use axum::http::request::Parts;
+use paychan_channel::{Amount, ContractId};
+use paychan_watcher_api::ProblemKind;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
-use super::{BODY_LIMIT, Problem};
-use paychan_store::RequestId;
+use super::BODY_LIMIT;
+use super::error::ApiError;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawChannel {
-    channel: String,
-}
+/// From the end of a request's head to the last byte of its body. A body is smaller than one packet of most networks.
+const BODY_TIME: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCommitment {
-    amount: String,
-    signature: String,
-    request_id: String,
-}
+/// A body, whole and as bytes. It is read before the handler runs, within [`BODY_TIME`].
+pub(super) struct Body(Bytes);
 
-/// A commitment as it was offered. The amount is above zero.
-pub(super) struct Offered {
-    pub(super) amount: Amount,
-    pub(super) signature: Signature,
-    pub(super) request_id: RequestId,
-}
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = ApiError;
 
-/// Reads the body of an admission.
-pub(super) fn channel(body: Result<Bytes, BytesRejection>) -> Result<ContractId, Problem> {
-    let raw: RawChannel = json(body, r#"{"channel": "C..."}"#)?;
-    channel_id(&raw.channel)
-}
-
-/// Reads a channel's address, of a body or a path.
-pub(super) fn channel_id(text: &str) -> Result<ContractId, Problem> {
-    text.parse().map_err(|error| Problem::malformed(format!("channel: {error}")))
-}
-
-/// Reads the body of an offer.
-pub(super) fn commitment(body: Result<Bytes, BytesRejection>) -> Result<Offered, Problem> {
-    let raw: RawCommitment =
-        json(body, r#"{"amount": "15000000", "signature": "128 hex digits", "request_id": "..."}"#)?;
-    let amount: Amount = raw.amount.parse().map_err(|error| Problem::malformed(format!("amount: {error}")))?;
-    if amount.is_zero() {
-        return Err(Problem::malformed("amount: it is 0; sign a cumulative total above 0".to_owned()));
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match timeout(BODY_TIME, Bytes::from_request(request, state)).await {
+            Ok(Ok(bytes)) => Ok(Self(bytes)),
+            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                let detail = format!("the body is larger than {BODY_LIMIT} bytes; no call needs that much");
+                Err(ApiError::new(ProblemKind::TooLarge, detail))
+            }
+            Ok(Err(rejection)) => Err(malformed(format!("the body could not be read: {}", rejection.body_text()))),
+            Err(_) => {
+                let detail = format!("the body was not here after {} s; send it at once", BODY_TIME.as_secs());
+                Err(ApiError::new(ProblemKind::TooSlow, detail))
+            }
+        }
     }
-    let signature = raw.signature.parse().map_err(|error| Problem::malformed(format!("signature: {error}")))?;
-    let request_id = raw.request_id.parse().map_err(|error| Problem::malformed(format!("request_id: {error}")))?;
-    Ok(Offered { amount, signature, request_id })
 }
 
-fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>, expected: &str) -> Result<T, Problem> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            format!("the body is larger than {BODY_LIMIT} bytes; expected {expected}"),
-        ),
-        _ => Problem::malformed(format!("the body could not be read: {}", rejection.body_text())),
-    })?;
-    serde_json::from_slice(&body)
-        .map_err(|error| Problem::malformed(format!("the body is not as expected: {error}; expected {expected}")))
+impl Body {
+    /// Reads it as JSON. `expected` shows what it should look like.
+    pub(super) fn json<T: DeserializeOwned>(&self, expected: &str) -> Result<T, ApiError> {
+        let mut json = serde_json::Deserializer::from_slice(&self.0);
+        let read = serde_path_to_error::deserialize(&mut json);
+        let body = read.map_err(|error| {
+            let field = error.path().to_string();
+            let field = if field == "." { String::new() } else { format!("{field}: ") };
+            malformed(format!("the body is not as expected: {field}{}; expected {expected}", error.inner()))
+        })?;
+        json.end().map_err(|_| malformed(format!("something follows the body's JSON; expected {expected}")))?;
+        Ok(body)
+    }
+}
+
+/// The channel that the path names.
+pub(super) struct Channel(pub(super) ContractId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Channel {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let unreadable = |rejection: PathRejection| malformed(format!("path: {}", rejection.body_text()));
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(unreadable)?;
+        text.parse().map(Self).map_err(|error| malformed(format!("channel: {error}")))
+    }
+}
+
+/// Refuses an amount of nothing. `field` names it.
+pub(super) fn above_zero(field: &str, amount: Amount) -> Result<Amount, ApiError> {
+    match amount.is_zero() {
+        true => Err(malformed(format!("{field}: it is 0; expected an amount above 0"))),
+        false => Ok(amount),
+    }
+}
+
+pub(super) fn malformed(detail: String) -> ApiError {
+    ApiError::new(ProblemKind::Malformed, detail)
 }

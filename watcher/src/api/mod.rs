@@ -1,43 +1,35 @@
-//! The HTTP edge. Handlers only translate: what is taken is decided by [`crate::admission`] and [`crate::commitments`].
+//! The HTTP API. Handlers only translate: [`crate::channels`] and [`crate::commitments`] decide what is taken.
 //!
 //! | call | answers |
 //! | --- | --- |
-//! | `POST /v1/channels` `{channel}` | 201 the channel; 422 with the rule that it breaks |
+//! | `POST /v1/channels` | 201 the channel |
 //! | `GET /v1/channels` | 200 all channels |
 //! | `GET /v1/channels/{C}` | 200 the channel |
-//! | `POST /v1/channels/{C}/commitments` `{amount, signature, request_id}` | 200 `{highest, unsettled, coverage}` |
+//! | `POST /v1/channels/{C}/commitments` | 200 [`paychan_watcher_api::Acknowledged`] |
 //! | `GET /v1/status` | 200 what `paychan-watcher status` shows |
 //! | `GET /healthz` | 200: the process answers |
 //! | `GET /readyz` | 200: it may take money; 503 with the reasons why not |
 //!
-//! Everything under `/v1` wants the bearer token. Errors are `application/problem+json` with a stable `kind`:
-//!
-//! | status | kinds |
-//! | --- | --- |
-//! | 400 | `malformed`: JSON, a field, an address, an amount, a signature or an id is not what it should be |
-//! | 401 | `unauthorized` |
-//! | 404 | `unknown_channel`, `no_such_path` |
-//! | 405, 413 | `method_not_allowed`, `too_large` |
-//! | 409 | `not_higher`, `already_held` (both with `highest`), `request_id_reused` |
-//! | 410 | `closing`, `final` |
-//! | 422 | commitments: `bad_signature`, `exceeds_coverage` (with `coverage`); channels: `not_on_chain`, `not_a_channel` and those of [`Refused::kind`](crate::channels::Refused::kind) |
-//! | 503 | `not_fresh`, `fees_low`, `stopping`, `rolled_back`, `unpayable`, `busy`; channels also `chain_unreachable`, `wrong_network` |
+//! Everything under `/v1` wants the bearer token. Every other answer is a [`paychan_watcher_api::Problem`] with the HTTP
+//! status of its kind.
 
 mod bodies;
+mod error;
 mod handlers;
-mod problem;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-pub use problem::Problem;
+use paychan_watcher_api::ProblemKind;
+
+use error::ApiError;
 
 use crate::channels::Intake;
 use crate::commitments::Acceptance;
@@ -93,7 +85,7 @@ async fn bearer(State(api): State<Arc<Api>>, request: Request, next: Next) -> Re
         None => "expected the header `Authorization: Bearer TOKEN` with the token of the watcher's configuration",
         Some(_) => "the bearer token is not the one of the watcher's configuration",
     };
-    let mut response = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail.to_owned()).into_response();
+    let mut response = ApiError::new(ProblemKind::Unauthorized, detail).into_response();
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }

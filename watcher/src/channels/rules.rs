@@ -8,6 +8,7 @@ use super::{Payability, TokenFacts};
 use crate::config::{Config, Token};
 use crate::floor::Floor;
 use paychan_store::Admission;
+use paychan_watcher_api::ProblemKind;
 
 /// All that was read from the chain about a channel that asks to be watched.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,26 +164,26 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The stable name of the rule, for programs.
-    pub fn kind(&self) -> &'static str {
+    /// The rule as the API names it.
+    pub fn kind(&self) -> ProblemKind {
         match self {
-            Self::ForeignCode { .. } => "foreign_code",
-            Self::ForeignLayout(_) => "foreign_layout",
-            Self::ForeignRecipient { .. } => "foreign_recipient",
-            Self::RecipientKeyMissing { .. } => "recipient_key_missing",
-            Self::UnlistedToken { .. } => "unlisted_token",
-            Self::IssuerMayClawBack { .. } => "issuer_may_claw_back",
-            Self::IssuerMayRevoke { .. } => "issuer_may_revoke",
-            Self::OpaqueToken { .. } => "opaque_token",
-            Self::BalanceFrozen { .. } => "balance_frozen",
-            Self::WeakKey(_) => "weak_key",
-            Self::Closing { .. } => "closing",
-            Self::Final => "final",
-            Self::Archived { .. } => "archived",
-            Self::CoverageTooLow { .. } => "coverage_too_low",
-            Self::WaitingPeriodTooShort { .. } => "waiting_period_too_short",
-            Self::TooManyChannels { .. } => "too_many_channels",
-            Self::RecipientUnpayable { .. } => "recipient_unpayable",
+            Self::ForeignCode { .. } => ProblemKind::ForeignCode,
+            Self::ForeignLayout(_) => ProblemKind::ForeignLayout,
+            Self::ForeignRecipient { .. } => ProblemKind::ForeignRecipient,
+            Self::RecipientKeyMissing { .. } => ProblemKind::RecipientKeyMissing,
+            Self::UnlistedToken { .. } => ProblemKind::UnlistedToken,
+            Self::IssuerMayClawBack { .. } => ProblemKind::IssuerMayClawBack,
+            Self::IssuerMayRevoke { .. } => ProblemKind::IssuerMayRevoke,
+            Self::OpaqueToken { .. } => ProblemKind::OpaqueToken,
+            Self::BalanceFrozen { .. } => ProblemKind::BalanceFrozen,
+            Self::WeakKey(_) => ProblemKind::WeakKey,
+            Self::Closing { .. } => ProblemKind::Closing,
+            Self::Final => ProblemKind::Final,
+            Self::Archived { .. } => ProblemKind::Archived,
+            Self::CoverageTooLow { .. } => ProblemKind::CoverageTooLow,
+            Self::WaitingPeriodTooShort { .. } => ProblemKind::WaitingPeriodTooShort,
+            Self::TooManyChannels { .. } => ProblemKind::TooManyChannels,
+            Self::RecipientUnpayable { .. } => ProblemKind::RecipientUnpayable,
         }
     }
 }

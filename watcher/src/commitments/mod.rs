@@ -11,5 +11,5 @@ mod rules;
 mod tests;
 
 pub use gate::ViewGate;
-pub use offer::{Acceptance, Acknowledged, OfferError, Reread};
+pub use offer::{Acceptance, OfferError, Reread};
 pub use rules::{Moment, check, fees_needed, rolled_back};

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use paychan_channel::{Amount, BadSignature, Commitment, ContractId, NetworkId, Signature};
 
+use paychan_watcher_api::Acknowledged;
+
 use super::gate::ViewGate;
 use super::keys::Keys;
 use paychan_store::{AcceptError, Offer, Refusal, RequestId, Store, StoreError};
@@ -21,17 +23,6 @@ pub trait Reread: Send + Sync {
     /// Reads the channel, unless it was read on request just now. Answers when the view holds what was seen; that
     /// nothing could be read shows there too.
     fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-}
-
-/// The answer to a commitment that is on disk. Base units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Acknowledged {
-    /// The highest commitment held.
-    pub highest: Amount,
-    /// What of it is not yet paid out on chain.
-    pub unsettled: Amount,
-    /// The most that the chain would pay in total.
-    pub coverage: Amount,
 }
 
 /// Why a commitment was not acknowledged. Nothing was written, but for a store that failed: then it is unknown.

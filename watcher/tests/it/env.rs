@@ -10,12 +10,13 @@ use paychan_rpc::SecretKey;
 use paychan_store::{Options, RequestId, Store, StoreError};
 use paychan_watcher::channels::Intake;
 use paychan_watcher::clock::Clock;
-use paychan_watcher::commitments::{Acceptance, Acknowledged, OfferError, ViewGate};
+use paychan_watcher::commitments::{Acceptance, OfferError, ViewGate};
 use paychan_watcher::config::Config;
 use paychan_watcher::follower::{Followed, Follower, FollowerSettings, NotFollowed};
 use paychan_watcher::settler::step::IN_FLIGHT_LEDGERS;
 use paychan_watcher::settler::{Settler, SettlerParts};
 use paychan_watcher::view::View;
+use paychan_watcher_api::Acknowledged;
 
 use crate::sim::{self, SimChain};
 

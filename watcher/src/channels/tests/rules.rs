@@ -1,6 +1,7 @@
 //! One test a rule: break it alone, and it is the rule named.
 
 use paychan_channel::{Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
+use paychan_watcher_api::ProblemKind;
 
 use crate::channels::{Facts, IssuerFlags, Payability, Refused, Rules, TokenFacts, admit};
 use crate::config::Config;
@@ -22,7 +23,7 @@ fn admit_under(config: &Config, facts: Facts) -> Result<Admission, Refused> {
     admit(facts, &Rules { config, floor: &floor, shortest_watched: None })
 }
 
-fn refused(state: ChannelState) -> &'static str {
+fn refused(state: ChannelState) -> ProblemKind {
     let refused = admit_under(&config(), facts(state)).expect_err("this channel must be refused");
     assert!(!refused.to_string().is_empty());
     refused.kind()
@@ -49,18 +50,18 @@ fn a_channel_that_keeps_every_rule_is_admitted_as_it_was_read() {
 
 #[test]
 fn foreign_code_is_refused_and_so_is_code_with_another_layout_than_trusted() {
-    assert_eq!(refused(ChannelState { wasm_hash: WasmHash([9; 32]), ..state() }), "foreign_code");
-    assert_eq!(refused(ChannelState { layout: Layout::Reference, ..state() }), "foreign_layout");
+    assert_eq!(refused(ChannelState { wasm_hash: WasmHash([9; 32]), ..state() }), ProblemKind::ForeignCode);
+    assert_eq!(refused(ChannelState { layout: Layout::Reference, ..state() }), ProblemKind::ForeignLayout);
 }
 
 #[test]
 fn a_channel_that_pays_somebody_else_is_refused() {
-    assert_eq!(refused(ChannelState { to: FUNDER, ..state() }), "foreign_recipient");
+    assert_eq!(refused(ChannelState { to: FUNDER, ..state() }), ProblemKind::ForeignRecipient);
 }
 
 #[test]
 fn a_channel_in_an_unlisted_token_is_refused() {
-    assert_eq!(refused(ChannelState { token: ContractId([9; 32]), ..state() }), "unlisted_token");
+    assert_eq!(refused(ChannelState { token: ContractId([9; 32]), ..state() }), ProblemKind::UnlistedToken);
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn code_that_wants_the_recipients_authorization_needs_the_recipients_key() {
     let wants = config_text("").replace("settle_needs_recipient = false", "settle_needs_recipient = true");
     let without = Config::parse(&wants).unwrap();
     let refused = admit_under(&without, facts(state())).unwrap_err();
-    assert_eq!(refused.kind(), "recipient_key_missing");
+    assert_eq!(refused.kind(), ProblemKind::RecipientKeyMissing);
     let address = format!("address = \"{RECIPIENT}\"");
     let with = wants.replace(&address, &format!("{address}\nsecret = {{ file = \"/x\" }}"));
     assert!(admit_under(&Config::parse(&with).unwrap(), facts(state())).is_ok());
@@ -78,35 +79,35 @@ fn code_that_wants_the_recipients_authorization_needs_the_recipients_key() {
 fn an_off_curve_and_a_weak_commitment_key_are_refused() {
     let mut identity = [0; 32];
     identity[0] = 1;
-    assert_eq!(refused(ChannelState { commitment_key: identity, ..state() }), "weak_key");
+    assert_eq!(refused(ChannelState { commitment_key: identity, ..state() }), ProblemKind::WeakKey);
     let mut off_curve = [0; 32];
     off_curve[0] = 2;
-    assert_eq!(refused(ChannelState { commitment_key: off_curve, ..state() }), "weak_key");
+    assert_eq!(refused(ChannelState { commitment_key: off_curve, ..state() }), ProblemKind::WeakKey);
 }
 
 #[test]
 fn a_closing_and_a_final_channel_are_refused() {
-    assert_eq!(refused(ChannelState { close_effective_at: Some(Ledger(9_999_999)), ..state() }), "closing");
-    assert_eq!(refused(ChannelState { refunded: true, ..state() }), "final");
+    assert_eq!(refused(ChannelState { close_effective_at: Some(Ledger(9_999_999)), ..state() }), ProblemKind::Closing);
+    assert_eq!(refused(ChannelState { refunded: true, ..state() }), ProblemKind::Final);
 }
 
 #[test]
 fn a_channel_with_an_archived_entry_is_refused_until_it_is_restored() {
     let mut archived = state();
     archived.lives.code = Some(Ledger(0));
-    assert_eq!(refused(archived), "archived");
+    assert_eq!(refused(archived), ProblemKind::Archived);
 }
 
 #[test]
 fn a_coverage_below_the_minimum_deposit_is_refused_and_what_was_paid_out_counts() {
     let low = ChannelState { balance: units(9_999_999), ..state() };
-    assert_eq!(refused(low.clone()), "coverage_too_low");
+    assert_eq!(refused(low.clone()), ProblemKind::CoverageTooLow);
     assert!(admit_under(&config(), facts(ChannelState { withdrawn: units(1), ..low })).is_ok());
 }
 
 #[test]
 fn a_short_waiting_period_is_refused_by_the_configured_minimum_and_by_the_floor() {
-    assert_eq!(refused(ChannelState { refund_waiting_period: 17_279, ..state() }), "waiting_period_too_short");
+    assert_eq!(refused(ChannelState { refund_waiting_period: 17_279, ..state() }), ProblemKind::WaitingPeriodTooShort);
 
     let config = config();
     let floor = config.floor(5_000, 5, 4_000).unwrap();
@@ -134,15 +135,15 @@ fn an_issuer_that_can_take_or_freeze_is_refused_unless_the_list_says_so() {
         admit_under(config, Facts { token, ..facts(state) }).err().map(|refused| refused.kind())
     };
     let strict = config();
-    assert_eq!(kind(&strict, claw_back, state()), Some("issuer_may_claw_back"));
-    assert_eq!(kind(&strict, revoke, state()), Some("issuer_may_revoke"));
+    assert_eq!(kind(&strict, claw_back, state()), Some(ProblemKind::IssuerMayClawBack));
+    assert_eq!(kind(&strict, revoke, state()), Some(ProblemKind::IssuerMayRevoke));
     let marked = ChannelState { balance_clawback: true, ..state() };
     assert_eq!(
         kind(&strict, token(NO_FLAGS), marked.clone()),
-        Some("issuer_may_claw_back"),
+        Some(ProblemKind::IssuerMayClawBack),
         "the balance keeps the mark"
     );
-    assert_eq!(kind(&strict, TokenFacts::Opaque, state()), Some("opaque_token"));
+    assert_eq!(kind(&strict, TokenFacts::Opaque, state()), Some(ProblemKind::OpaqueToken));
     assert_eq!(kind(&strict, TokenFacts::Native, state()), None);
     assert_eq!(kind(&strict, TokenFacts::Asset { issuer: ISSUER, flags: None }, state()), None);
 
@@ -153,7 +154,7 @@ fn an_issuer_that_can_take_or_freeze_is_refused_unless_the_list_says_so() {
         assert_eq!(kind(&risky, token, marked.clone()), None);
     }
     let frozen = ChannelState { balance_authorized: false, ..state() };
-    assert_eq!(kind(&risky, revoke, frozen), Some("balance_frozen"), "no list helps when it has happened");
+    assert_eq!(kind(&risky, revoke, frozen), Some(ProblemKind::BalanceFrozen), "no list helps when it has happened");
 }
 
 #[test]

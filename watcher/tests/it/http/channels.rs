@@ -10,11 +10,15 @@ const OTHER: ContractId = ContractId([2; 32]);
 
 /// Puts this on the ledger at another address, asks for it, and checks that nothing came of it.
 async fn refused(state: ChannelState, kind: &str) -> String {
+    refused_as(422, state, kind).await
+}
+
+async fn refused_as(status: u16, state: ChannelState, kind: &str) -> String {
     let mut env = TestEnv::new().await;
     env.chain.network().open(ChannelState { channel: OTHER, ..state });
     env.next_ledger().await;
     let answer = env.admit(OTHER).await;
-    answer.is(422, kind);
+    answer.is(status, kind);
     assert!(env.store.all_held().is_empty(), "nothing was written");
     env.get(&format!("/v1/channels/{OTHER}")).await.is(404, "unknown_channel");
     answer.body["detail"].as_str().unwrap().to_owned()
@@ -96,11 +100,11 @@ async fn each_rule_of_admission_is_a_kind_of_its_own() {
     assert!(detail.contains("17279") && detail.contains("17280"), "{detail}");
 
     let closing = ChannelState { close_effective_at: Some(Ledger(99_999)), ..good_channel() };
-    let detail = refused(closing, "closing").await;
+    let detail = refused_as(410, closing, "closing").await;
     assert!(detail.contains("99999"), "{detail}");
 
     let ended = ChannelState { refunded: true, balance: Amount::ZERO, ..good_channel() };
-    refused(ended, "final").await;
+    refused_as(410, ended, "final").await;
 
     refused(ChannelState { layout: Layout::Reference, ..good_channel() }, "foreign_layout").await;
     refused(ChannelState { token: ContractId([0xcc; 32]), ..good_channel() }, "unlisted_token").await;

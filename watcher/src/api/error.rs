@@ -1,0 +1,130 @@
+//! Errors as the API answers them: each of the watcher's errors becomes a [`Problem`].
+
+use axum::Json;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use paychan_store::{AcceptError, Refusal, StoreError};
+use paychan_watcher_api::{Facts, PROBLEM_CONTENT_TYPE, Problem, ProblemKind};
+
+use crate::alarm::raise;
+use crate::chain::ChainErrorKind;
+use crate::channels::IntakeError;
+use crate::commitments::OfferError;
+
+/// A problem on its way to the caller. `?` in a handler makes it out of any error of the watcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ApiError(Box<Problem>);
+
+impl ApiError {
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self(Box::new(Problem::new(kind, detail)))
+    }
+
+    fn with(self, facts: Facts) -> Self {
+        Self(Box::new(self.0.with(facts)))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.0.kind.status(), Json(self.0)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_CONTENT_TYPE));
+        response
+    }
+}
+
+impl From<OfferError> for ApiError {
+    fn from(error: OfferError) -> Self {
+        match error {
+            OfferError::BadSignature(_) => Self::new(ProblemKind::BadSignature, error.to_string()),
+            OfferError::NotAccepted(error) => error.into(),
+        }
+    }
+}
+
+impl From<AcceptError> for ApiError {
+    fn from(error: AcceptError) -> Self {
+        let detail = error.to_string();
+        let highest = |highest| Facts { highest: Some(highest), ..Facts::default() };
+        match error {
+            AcceptError::UnknownChannel(_) => Self::new(ProblemKind::UnknownChannel, detail),
+            AcceptError::NotHigher { highest: held, .. } => {
+                Self::new(ProblemKind::NotHigher, detail).with(highest(held))
+            }
+            AcceptError::AlreadyHeld { highest: held } => {
+                Self::new(ProblemKind::AlreadyHeld, detail).with(highest(held))
+            }
+            AcceptError::RequestIdReused { accepted, .. } => Self::new(ProblemKind::RequestIdReused, detail)
+                .with(Facts { accepted: Some(accepted), ..Facts::default() }),
+            AcceptError::Fenced { highest: held } => Self::new(ProblemKind::Closing, detail).with(highest(held)),
+            AcceptError::Refused(refusal) => refusal.into(),
+            AcceptError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        let (kind, facts) = match refusal {
+            Refusal::NotFresh { .. } => (ProblemKind::NotFresh, Facts::default()),
+            Refusal::FeesLow { .. } => (ProblemKind::FeesLow, Facts::default()),
+            Refusal::Stopping { .. } => (ProblemKind::Stopping, Facts::default()),
+            Refusal::RolledBack { highest, withdrawn } => (
+                ProblemKind::RolledBack,
+                Facts { highest: Some(highest), withdrawn: Some(withdrawn), ..Facts::default() },
+            ),
+            Refusal::RolledBackElsewhere { .. } => (ProblemKind::RolledBack, Facts::default()),
+            Refusal::Unpayable { .. } => (ProblemKind::Unpayable, Facts::default()),
+            Refusal::Closing { deadline } => (ProblemKind::Closing, Facts { deadline, ..Facts::default() }),
+            Refusal::Final => (ProblemKind::Final, Facts::default()),
+            Refusal::ExceedsCoverage { coverage, .. } => {
+                (ProblemKind::ExceedsCoverage, Facts { coverage: Some(coverage), ..Facts::default() })
+            }
+            // What was paid out is the highest that is known, though no commitment for it is held here.
+            Refusal::NotAboveWithdrawn { withdrawn, .. } => {
+                (ProblemKind::NotHigher, Facts { highest: Some(withdrawn), ..Facts::default() })
+            }
+        };
+        Self::new(kind, detail).with(facts)
+    }
+}
+
+impl From<IntakeError> for ApiError {
+    fn from(error: IntakeError) -> Self {
+        let detail = error.to_string();
+        let kind = match error {
+            IntakeError::Stopping => ProblemKind::Stopping,
+            IntakeError::NotOnChain { .. } => ProblemKind::NotOnChain,
+            IntakeError::NotAChannel { .. } => ProblemKind::NotAChannel,
+            IntakeError::Refused(refused) => refused.kind(),
+            IntakeError::Floor(_) => ProblemKind::TooManyChannels,
+            IntakeError::SettingsUnread => ProblemKind::NotFresh,
+            IntakeError::Chain(error) => match error.kind {
+                ChainErrorKind::WrongNetwork => ProblemKind::WrongNetwork,
+                _ => ProblemKind::ChainUnreachable,
+            },
+            IntakeError::Store(error) => return error.into(),
+        };
+        Self::new(kind, detail)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let detail = error.to_string();
+        let kind = match error {
+            StoreError::UnknownChannel(_) => ProblemKind::UnknownChannel,
+            StoreError::Busy { .. } => ProblemKind::Busy,
+            StoreError::Stopping => ProblemKind::Stopping,
+            // What failed inside is for the operator's log; it names files of this machine.
+            error => {
+                raise!(StoreFailed, %error, "the store could not answer");
+                let detail = "the watcher's store has failed; whether this request is on disk shows after its restart";
+                return Self::new(ProblemKind::StoreFailed, detail);
+            }
+        };
+        Self::new(kind, detail)
+    }
+}
