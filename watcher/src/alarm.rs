@@ -30,6 +30,10 @@ pub enum Alarm {
     StoreRolledBack,
     /// The store does not work.
     StoreFailed,
+    /// File descriptors run short.
+    DescriptorsLow,
+    /// The operator's commands can't reach the watcher.
+    OperatorSocketMissing,
     /// A part of the watcher stands still.
     Hanging,
     /// The watcher ends because of an error.
@@ -46,7 +50,7 @@ struct Text {
 
 impl Alarm {
     /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Loss,
         Self::DeadlineNear,
         Self::SettlementFailing,
@@ -58,6 +62,8 @@ impl Alarm {
         Self::WaitingPeriodTooShort,
         Self::StoreRolledBack,
         Self::StoreFailed,
+        Self::DescriptorsLow,
+        Self::OperatorSocketMissing,
         Self::Hanging,
         Self::Stopped,
     ];
@@ -164,6 +170,21 @@ impl Alarm {
                 meaning: "The store can't write or read its files.",
                 danger: "No commitment is taken.",
                 remedy: "Look at the disk: space, permissions, errors in the kernel log. The line names the file.",
+            },
+            Self::DescriptorsLow => Text {
+                name: "descriptors_low",
+                meaning: "The process has few file descriptors left, or may open few at all.",
+                danger: "The API takes fewer callers. If descriptors run out, the watcher can't reach its endpoint.",
+                remedy: "Raise the limit (`LimitNOFILE=` in the systemd unit, `ulimit -n` elsewhere). If few callers are \
+                         connected and it still runs short, report the output of `ls -l /proc/PID/fd`.",
+            },
+            Self::OperatorSocketMissing => Text {
+                name: "operator_socket_missing",
+                meaning: "The Unix socket of the operator's own commands can't be made.",
+                danger: "None for what is acknowledged. `paychan-watcher status` and the other commands don't reach the \
+                         running watcher.",
+                remedy: "Set `operator_socket` to a path of at most 100 characters in a directory that the watcher may \
+                         write, and restart it.",
             },
             Self::Hanging => Text {
                 name: "hanging",

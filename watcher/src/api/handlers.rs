@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use paychan_channel::ContractId;
-use paychan_watcher_api::{Acknowledged, ChannelBody, CommitmentBody, ProblemKind};
+use paychan_watcher_api::{Acknowledged, ChannelBody, CommitmentBody, ProblemKind, Readiness};
 use serde::Serialize;
 use serde_json::json;
 
-use super::Api;
 use super::bodies::{Body, Channel, above_zero};
 use super::error::ApiError;
+use super::{Api, presented};
 use crate::status::{ChannelReport, Report};
 
 #[derive(Serialize)]
@@ -64,10 +64,24 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "alive": true }))
 }
 
-pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Response {
-    let reasons = api.reporter.not_ready();
-    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+/// Whether money may be taken. A stranger learns the kinds of what is in the way, and no balance.
+pub(super) async fn readyz(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+    let may_know = presented(&headers).is_some_and(|token| api.token.is(token));
+    readiness(&api, may_know)
+}
+
+pub(super) async fn readyz_with_reasons(State(api): State<Arc<Api>>) -> Response {
+    readiness(&api, true)
+}
+
+fn readiness(api: &Api, with_reasons: bool) -> Response {
+    let in_the_way = api.reporter.not_ready();
+    let ready = in_the_way.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut kinds: Vec<_> = in_the_way.iter().map(|reason| reason.kind.clone()).collect();
+    kinds.dedup();
+    let reasons = in_the_way.into_iter().map(|reason| reason.detail).filter(|_| with_reasons).collect();
+    (status, Json(Readiness { ready, kinds, reasons })).into_response()
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> ApiError {

@@ -10,26 +10,29 @@
 //! | `GET /healthz` | 200: the process answers |
 //! | `GET /readyz` | 200: it may take money; 503 with the reasons why not |
 //!
-//! Everything under `/v1` wants the bearer token. Every other answer is a [`paychan_watcher_api::Problem`] with the HTTP
+//! Everything under `/v1` wants the bearer token, but on the operator's socket. `/readyz` tells kinds to everybody, and
+//! figures only to those who present the token. Every other answer is a [`paychan_watcher_api::Problem`] with the HTTP
 //! status of its kind.
 
 mod bodies;
 mod error;
 mod handlers;
+mod server;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use paychan_watcher_api::ProblemKind;
 
 use error::ApiError;
+pub use server::{Limits, Listener, OperatorListener, serve};
 
 use crate::channels::Intake;
 use crate::commitments::Acceptance;
@@ -51,41 +54,52 @@ pub struct Api {
     pub reporter: Reporter,
 }
 
-/// All calls. Serve it with `axum::serve`.
+/// All calls, for whoever presents the token. Serve it with [`serve`].
 pub fn router(api: Arc<Api>) -> Router {
-    let guarded = Router::new()
+    let guarded = calls().layer(middleware::from_fn_with_state(api.clone(), bearer));
+    with_probes(guarded, get(handlers::readyz)).with_state(api)
+}
+
+/// All calls, for the operator: whoever can open the operator's socket needs no token.
+pub fn operator_router(api: Arc<Api>) -> Router {
+    with_probes(calls(), get(handlers::readyz_with_reasons)).with_state(api)
+}
+
+/// What lies under `/v1`.
+fn calls() -> Router<Arc<Api>> {
+    Router::new()
         .route("/channels", post(handlers::admit).get(handlers::channels))
         .route("/channels/{channel}", get(handlers::channel))
         .route("/channels/{channel}/commitments", post(handlers::offer))
         .route("/status", get(handlers::status))
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::no_such_method)
-        .layer(middleware::from_fn_with_state(api.clone(), bearer))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+}
+
+fn with_probes(calls: Router<Arc<Api>>, readyz: MethodRouter<Arc<Api>>) -> Router<Arc<Api>> {
     Router::new()
-        .nest("/v1", guarded)
+        .nest("/v1", calls)
         .route("/healthz", get(handlers::healthz))
-        .route("/readyz", get(handlers::readyz))
+        .route("/readyz", readyz)
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::no_such_method)
-        .with_state(api)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
 async fn bearer(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    // The scheme's name is case-insensitive (RFC 7235, section 2.1).
-    let presented = header.and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    if presented.is_some_and(|token| api.token.is(token)) {
-        return next.run(request).await;
-    }
-    let detail = match presented {
-        None => "expected the header `Authorization: Bearer TOKEN` with the token of the watcher's configuration",
+    let detail = match presented(request.headers()) {
+        Some(token) if api.token.is(token) => return next.run(request).await,
         Some(_) => "the bearer token is not the one of the watcher's configuration",
+        None => "expected the header `Authorization: Bearer TOKEN` with the token of the watcher's configuration",
     };
     let mut response = ApiError::new(ProblemKind::Unauthorized, detail).into_response();
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
+}
+
+/// The token that a request presents.
+fn presented(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    // The scheme's name is case-insensitive (RFC 7235, section 2.1).
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

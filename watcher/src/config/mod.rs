@@ -42,6 +42,11 @@ pub struct Config {
     /// Allows `listen` to be another address than loopback. The API speaks plain HTTP: put TLS in front of it.
     #[serde(default)]
     pub listen_beyond_loopback: bool,
+    /// Connections that the API takes at a time. Fewer where the process may not open that many files.
+    #[serde(default = "default_max_connections")]
+    pub max_connections: usize,
+    /// The Unix socket of the operator's own commands. The default is `operator.sock` in `data_dir`.
+    pub operator_socket: Option<PathBuf>,
     /// Where the API's bearer token lies.
     pub token: SecretSource,
     /// The shortest `refund_waiting_period` of a channel that is admitted, in ledgers. The default is a day of 5-second
@@ -252,6 +257,10 @@ impl Default for LifeLimits {
     }
 }
 
+fn default_max_connections() -> usize {
+    256
+}
+
 fn default_listen() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 8790))
 }
@@ -289,6 +298,11 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::syntax(text, &error))?;
         check::check(&config)?;
         Ok(config)
+    }
+
+    /// The Unix socket of the operator's own commands.
+    pub fn operator_socket(&self) -> PathBuf {
+        self.operator_socket.clone().unwrap_or_else(|| self.data_dir.join("operator.sock"))
     }
 
     /// The network's passphrase.

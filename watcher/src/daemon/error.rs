@@ -64,7 +64,6 @@ impl RunError {
                 ChainErrorKind::Refused => Exit::Config,
                 _ => Exit::Failed,
             },
-            Self::Status(StatusError::Config(_)) => Exit::Config,
             Self::Status(StatusError::Journal(error)) => of_store(error),
             Self::Status(_) | Self::Listen { .. } | Self::Part { .. } | Self::Other(_) => Exit::Failed,
         }

@@ -6,6 +6,7 @@
 //!
 //! End: commitments are refused, what waits is written, the disk is synced.
 
+mod descriptors;
 mod error;
 mod exit;
 pub mod hardening;
@@ -14,17 +15,19 @@ mod loops;
 mod systemd;
 mod watchdog;
 
+use std::fs::{self, Permissions};
 use std::future::Future;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::alarm::raise;
-use crate::api::{self, Api};
+use crate::api::{self, Api, Limits, OperatorListener};
 use crate::chain::RpcChain;
 use crate::channels::Intake;
 use crate::clock::{Clock, SystemClock};
@@ -42,9 +45,11 @@ pub use exit::{EXIT_CODES, Exit};
 use loops::Work;
 use watchdog::Pulse;
 
-/// How long the parts may take to end after they were told to. Longer than one request to the endpoint; whoever is not
-/// done by then is cut off, which loses nothing: it is what a crash does.
-const LAST_WORDS: Duration = Duration::from_secs(15);
+/// How long the parts may take to end after they were told to. Whoever is not done by then is cut off, which loses
+/// nothing: it is what a crash does. Well below the 10 s after which container runtimes kill (Docker, Kubernetes' own is
+/// 30 s), with room for the store's last sync.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+const _: () = assert!(LAST_WORDS.as_secs() > Limits::of(1).farewell.as_secs() + 1);
 
 /// Runs the daemon until `shutdown` completes or something fails that only a new start can mend.
 ///
@@ -96,7 +101,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         reporter: Reporter::new(config.clone(), store.clone(), view.clone(), clock.clone()),
     });
 
+    let limit = descriptors::limit();
+    let limits = Limits::of(descriptors::api_connections(limit, config.max_connections));
     let listener = listen(&config).await?;
+    let operator = listen_for_operator(&config);
     let (stop, stopped) = watch::channel(false);
     let (follows, settles) = (Arc::new(Pulse::default()), Arc::new(Pulse::default()));
     follows.beat(clock.boot());
@@ -115,7 +123,13 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     };
 
     let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
-    parts.spawn(serve(listener, api, stopped.clone()));
+    parts.spawn(until_stopped(api::serve(listener, api::router(api.clone()), limits, stopped.clone())));
+    if let Some(operator) = operator {
+        let limits = Limits::of(descriptors::OPERATOR_CONNECTIONS);
+        let serving = api::serve(operator, api::operator_router(api), limits, stopped.clone());
+        parts.spawn(until_stopped(serving));
+    }
+    parts.spawn(until_stopped(descriptors::watch(limit, stopped.clone())));
     parts.spawn(work.run(lane));
     parts.spawn(systemd::watchdog(vec![follows, settles], store.clone(), clock, stopped));
 
@@ -169,11 +183,39 @@ async fn listen(config: &Config) -> Result<TcpListener, RunError> {
     Ok(listener)
 }
 
-async fn serve(listener: TcpListener, api: Arc<Api>, stopped: watch::Receiver<bool>) -> Result<(), RunError> {
-    axum::serve(listener, api::router(api))
-        .with_graceful_shutdown(until(stopped))
-        .await
-        .map_err(|error| RunError::Part { part: "the API", why: error.to_string() })
+/// The socket of the operator's own commands. Without it, money is taken and settled all the same.
+fn listen_for_operator(config: &Config) -> Option<OperatorListener> {
+    let path = config.operator_socket();
+    let bound = || {
+        // The store's lock says that no other daemon has this directory: what lies there is of one that has ended.
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.file_type().is_socket() => fs::remove_file(&path)?,
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        std::io::Result::Ok(listener)
+    };
+    match bound() {
+        Ok(listener) => {
+            info!(socket = %path.display(), "the operator's commands are taken here");
+            Some(OperatorListener(listener))
+        }
+        Err(error) => {
+            raise!(
+                OperatorSocketMissing, socket = %path.display(), %error,
+                "the operator's socket can't be made; give `operator_socket` a short path in a directory that is the \
+                 watcher's"
+            );
+            None
+        }
+    }
+}
+
+/// A part that ends when the daemon is told to stop, and not before.
+async fn until_stopped(part: impl Future<Output = ()>) -> Result<(), RunError> {
+    part.await;
+    Ok(())
 }
 
 /// Completes when the daemon is told to stop.

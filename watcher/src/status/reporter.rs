@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::policy::{BASE_FEE, Limits};
 use crate::view::View;
 use paychan_store::{Held, Store};
+use paychan_watcher_api::{Problem, ProblemKind};
 
 /// Outcomes looked at per channel: all that the store keeps.
 const OUTCOMES: usize = 8;
@@ -40,7 +41,7 @@ impl Reporter {
                 .head()
                 .map(|head| HeadReport { ledger: head.ledger, closed_at_unix_ms: head.closed_at_unix_ms }),
             target_close_ms: self.view.network().map(|terms| terms.target_close_ms),
-            not_ready: self.not_ready(),
+            not_ready: self.not_ready().into_iter().map(|reason| reason.detail).collect(),
             channels: self.channels(),
             lanes: self.lanes(),
         }
@@ -61,30 +62,36 @@ impl Reporter {
     }
 
     /// Why no money is taken now, whatever the channel; empty when it is.
-    pub fn not_ready(&self) -> Vec<String> {
+    pub fn not_ready(&self) -> Vec<Problem> {
         let mut reasons = Vec::new();
         if self.view.is_stopping() {
-            reasons.push("the watcher is shutting down".to_owned());
+            reasons.push(Problem::new(ProblemKind::Stopping, "the watcher is shutting down"));
         }
         for channel in self.view.rolled_back_channels() {
-            reasons.push(format!(
-                "the store was rolled back: channel {channel} was paid more on chain than the store ever held"
-            ));
+            let why =
+                format!("the store was rolled back: channel {channel} was paid more on chain than the store ever held");
+            reasons.push(Problem::new(ProblemKind::RolledBack, why));
         }
         let limits = self.config.freshness_limits();
         if let Err(stale) = self.view.chain_freshness(&limits, self.clock.wall_unix_ms(), self.clock.boot()) {
-            reasons.push(stale.to_string());
+            reasons.push(Problem::new(ProblemKind::NotFresh, stale.to_string()));
         }
         if self.view.network().is_none() {
-            reasons.push("the network's settings have not been read yet".to_owned());
+            reasons.push(Problem::new(ProblemKind::NotFresh, "the network's settings have not been read yet"));
         }
         match self.view.fee_funds() {
-            None => reasons.push("the first sweep has not counted yet what is promised".to_owned()),
-            Some(funds) if funds.spendable < self.needed() => reasons.push(format!(
-                "the fee accounts can spend {} stroops, and what is promised may cost {}",
-                funds.spendable,
-                self.needed()
-            )),
+            None => {
+                let why = "the first sweep has not counted yet what is promised";
+                reasons.push(Problem::new(ProblemKind::NotFresh, why));
+            }
+            Some(funds) if funds.spendable < self.needed() => {
+                let why = format!(
+                    "the fee accounts can spend {} stroops, and what is promised may cost {}",
+                    funds.spendable,
+                    self.needed()
+                );
+                reasons.push(Problem::new(ProblemKind::FeesLow, why));
+            }
             Some(_) => {}
         }
         reasons

@@ -127,7 +127,8 @@ async fn readiness_names_every_reason_against_it() {
     house.view.saw_lane(lane(1));
     house.view.rolled_back(vec![CHANNEL]);
     house.view.stop();
-    let reasons = house.reporter().not_ready().join("\n");
+    let reasons: Vec<_> = house.reporter().not_ready().into_iter().map(|reason| reason.detail).collect();
+    let reasons = reasons.join("\n");
     for part in ["shutting down", "rolled back", "s ago by this machine's wall clock", "can spend 1 stroops"] {
         assert!(reasons.contains(part), "no {part:?} in\n{reasons}");
     }
@@ -176,21 +177,18 @@ fn a_store_that_was_never_written_is_shown_as_empty() {
 #[tokio::test]
 async fn status_asks_the_journal_when_nothing_listens_and_says_when_something_else_does() {
     let dir = tempfile::tempdir().unwrap();
-    let token = dir.path().join("token");
-    std::fs::write(&token, "0123456789abcdef0123456789abcdef").unwrap();
-    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let text = format!("listen = \"{address}\"\n{}", config_text(""))
-        .replacen("/nowhere\"", &format!("{}\"", dir.path().display()), 1)
-        .replace("/nowhere/token", &token.display().to_string());
+    let text = config_text("").replacen("/nowhere\"", &format!("{}\"", dir.path().display()), 1);
     let config = Config::parse(&text).unwrap();
+    assert!(!get(&config).await.unwrap().running, "there is no socket");
 
+    let socket = config.operator_socket();
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
     let other = tokio::spawn(async move { axum::serve(listener, axum::Router::new()).await });
-    assert!(matches!(get(&config).await, Err(StatusError::NotTheDaemon { .. })));
+    let error = get(&config).await.unwrap_err();
+    assert!(matches!(error, StatusError::NotTheDaemon { .. }));
+    assert!(error.to_string().contains(&socket.display().to_string()), "{error}");
     other.abort();
     assert!(other.await.is_err_and(|ended| ended.is_cancelled()));
-    assert!(!get(&config).await.unwrap().running);
-    std::fs::remove_file(&token).unwrap();
-    assert!(!get(&config).await.unwrap().running, "a daemon that is down asks for no token");
+    assert!(socket.exists());
+    assert!(!get(&config).await.unwrap().running, "the socket of a daemon that has ended");
 }

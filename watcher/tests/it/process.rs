@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -215,6 +215,40 @@ fn the_status_of_a_watcher_that_is_down_comes_from_its_journal() {
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["running"], serde_json::Value::Bool(false));
+}
+
+#[test]
+fn silent_connections_use_up_no_descriptor_that_the_operator_needs_and_do_not_delay_the_end() {
+    let folder = Folder::new();
+    let log = File::create(folder.path("log")).unwrap();
+    let mut limited = Command::new("sh");
+    // Both limits: the watcher raises the soft one as far as it may.
+    limited.args(["-c", "ulimit -n 200 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_paychan-watcher")]);
+    limited.args(["run", "--config"]).arg(folder.path("watcher.toml"));
+    let child = limited.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn().unwrap();
+    let mut running = Running(child);
+    eventually("the API answers", || folder.get("/healthz").is_some_and(|status| status == 200));
+    let pid = running.0.id();
+    let open = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let at_rest = open();
+
+    let strangers: Vec<_> = (0..250).map(|_| TcpStream::connect(&folder.listen).unwrap()).collect();
+    for mut stranger in strangers.iter().take(20) {
+        stranger.write_all(b"POST /v1/chan").unwrap();
+    }
+    eventually("they are taken as far as the limit goes", || open() >= at_rest + 30);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(open() <= at_rest + 40, "{} descriptors were open, now {}", at_rest, open());
+    let status = folder.command("status").arg("--json").output().unwrap();
+    assert_eq!(status.status.code(), Some(0), "{}", said(&status));
+    let report: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(report["running"], serde_json::Value::Bool(true));
+
+    let asked = Instant::now();
+    running.signal(Signal::TERM);
+    assert_eq!(running.exit_code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    drop(strangers);
 }
 
 #[test]

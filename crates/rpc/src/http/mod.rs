@@ -9,6 +9,7 @@
 //!   authority; where the machine has none, against the roots of Mozilla that are compiled in.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -45,6 +46,14 @@ pub fn client(url: &Url, limits: HttpLimits) -> reqwest::Result<reqwest::Client>
 /// When the operating system lacks what a client needs.
 pub fn client_of_this_machine(limits: HttpLimits) -> reqwest::Result<reqwest::Client> {
     builder(limits, false)?.no_proxy().build()
+}
+
+/// A client for plain HTTP over the Unix socket at `path`. The host of the URLs does not count.
+///
+/// # Errors
+/// When the operating system lacks what a client needs.
+pub fn client_of_socket(path: &Path, limits: HttpLimits) -> reqwest::Result<reqwest::Client> {
+    builder(limits, false)?.no_proxy().unix_socket(path).build()
 }
 
 /// Whether `url` names this machine: a loopback address, or `localhost` and what is below it (RFC 6761, section 6.3).

@@ -7,6 +7,7 @@ mod tests;
 mod token;
 mod url;
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use paychan_channel::{ContractId, RequestId};
@@ -29,15 +30,16 @@ use crate::{
 /// channel anew from a slow node, and short enough for a person who waits.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest answer that is read, in bytes: far above what a watcher answers to one call.
-const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// The longest answer that is read, in bytes. The status of many thousand channels fits.
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// Calls one watcher. Cheap to clone; clones share connections. It has no `Debug`, since it holds the token.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: WatcherUrl,
-    token: Token,
+    /// `None` on the operator's socket, which needs none.
+    token: Option<Token>,
 }
 
 impl Client {
@@ -48,7 +50,18 @@ impl Client {
     pub fn new(url: WatcherUrl, token: Token) -> Result<Self, ClientError> {
         let limits = HttpLimits { total: TIMEOUT, ..HttpLimits::default() };
         let http = http::client(url.as_url(), limits).map_err(|error| ClientError::SetUp { why: innermost(&error) })?;
-        Ok(Self { http, url, token })
+        Ok(Self { http, url, token: Some(token) })
+    }
+
+    /// A client of the watcher whose operator's socket is at `path`. Opens no connection yet.
+    ///
+    /// # Errors
+    /// [`ClientError::SetUp`] when this machine can't speak HTTP.
+    pub fn of_socket(path: &Path) -> Result<Self, ClientError> {
+        let limits = HttpLimits { total: TIMEOUT, ..HttpLimits::default() };
+        let http =
+            http::client_of_socket(path, limits).map_err(|error| ClientError::SetUp { why: innermost(&error) })?;
+        Ok(Self { http, url: WatcherUrl::of_socket(), token: None })
     }
 
     /// The watcher's address.
@@ -113,6 +126,14 @@ impl Client {
         self.post(&["channels", &channel.to_string(), "close"], agreed).await
     }
 
+    /// Reads what `paychan-watcher status` shows.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn status<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        self.call(Method::GET, &["status"], None::<&()>).await
+    }
+
     async fn post<T: DeserializeOwned>(&self, path: &[&str], body: Option<&impl Serialize>) -> Result<T, ClientError> {
         self.call(Method::POST, path, body).await
     }
@@ -125,7 +146,10 @@ impl Client {
     ) -> Result<T, ClientError> {
         let url = self.url.call(path);
         let shown = url.to_string();
-        let mut request = self.http.request(method, url).header(AUTHORIZATION, self.token.authorization());
+        let mut request = self.http.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.authorization());
+        }
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -53,6 +53,11 @@ impl FromStr for WatcherUrl {
 }
 
 impl WatcherUrl {
+    /// What stands in URLs that go to the operator's socket.
+    pub(super) fn of_socket() -> Self {
+        Self(Url::parse("http://localhost/").expect("a URL"))
+    }
+
     /// Whether whoever listens on the way can read the token: plain HTTP to another machine.
     pub fn is_exposed(&self) -> bool {
         self.0.scheme() == "http" && !is_on_this_machine(&self.0)

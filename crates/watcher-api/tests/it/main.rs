@@ -108,7 +108,7 @@ async fn a_yes_from_something_that_is_no_watcher_is_not_believed() {
 
 #[tokio::test]
 async fn an_endless_answer_is_not_read_to_its_end() {
-    let error = commit(http(200, &" ".repeat(2 * 1024 * 1024))).await.unwrap_err();
+    let error = commit(http(200, &" ".repeat(65 * 1024 * 1024))).await.unwrap_err();
     assert!(matches!(error, ClientError::NotAWatcher { answer: ForeignAnswer::TooLong, .. }), "{error}");
 }
 

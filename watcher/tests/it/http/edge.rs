@@ -73,12 +73,22 @@ async fn the_probes_need_no_token_and_tell_alive_from_ready() {
     let env = TestEnv::new().await;
     let probe = |path: &'static str| env.send(request(Method::GET, path, None));
     assert_eq!(probe("/healthz").await.ok(200), &json!({ "alive": true }));
-    assert_eq!(probe("/readyz").await.ok(200), &json!({ "ready": true, "reasons": [] }));
+    assert_eq!(probe("/readyz").await.ok(200), &json!({ "ready": true, "kinds": [] }));
     env.chain.clock().advance(std::time::Duration::from_secs(61));
-    let not_ready = probe("/readyz").await;
-    assert_eq!(not_ready.ok(503)["ready"], false);
-    assert!(not_ready.body["reasons"][0].as_str().unwrap().contains("61 s"), "{not_ready:?}");
+    assert_eq!(probe("/readyz").await.ok(503), &json!({ "ready": false, "kinds": ["not_fresh"] }));
     probe("/healthz").await.ok(200);
+}
+
+#[tokio::test]
+async fn why_it_is_not_ready_is_told_in_figures_to_those_who_present_the_token() {
+    let mut env = TestEnv::new().await;
+    env.chain.network().lane_balance = 10_199_999;
+    env.next_ledger().await;
+    let stranger = env.send(request(Method::GET, "/readyz", None)).await;
+    assert_eq!(stranger.ok(503), &json!({ "ready": false, "kinds": ["fees_low"] }), "no balance for strangers");
+    let known = env.get("/readyz").await;
+    let reasons = known.ok(503)["reasons"][0].as_str().unwrap().to_owned();
+    assert!(reasons.contains("10199999"), "{reasons}");
 }
 
 #[tokio::test]

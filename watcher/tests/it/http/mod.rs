@@ -3,6 +3,7 @@
 mod channels;
 mod commitments;
 mod edge;
+mod strangers;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Method, Request, StatusCode};
 use paychan_channel::{AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId};
 use paychan_store::{Held, Options, Store};
-use paychan_watcher::api::{Api, router};
+use paychan_watcher::api::{Api, operator_router, router};
 use paychan_watcher::channels::Intake;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::commitments::{Acceptance, ViewGate};
@@ -39,6 +40,7 @@ const WAITING: u32 = 17_280;
 /// A watcher with its API, on a network with one channel that could be admitted.
 struct TestEnv {
     api: Router,
+    operator_api: Router,
     chain: SimChain,
     store: Store,
     view: Arc<View>,
@@ -139,13 +141,14 @@ impl TestEnv {
                 lanes: vec![LANE],
             },
         );
-        let api = router(Arc::new(Api {
+        let parts = Arc::new(Api {
             token: ApiToken::new(Zeroizing::new(API_TOKEN.to_owned())),
             intake: Intake::new(config.clone(), Arc::new(chain.clone()), store.clone(), view.clone(), 5),
             acceptance: Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(follower.reader())),
             reporter: Reporter::new(config, store.clone(), view.clone(), clock),
-        }));
-        let mut env = Self { api, chain, store, view, follower, _dir: dir };
+        });
+        let (api, operator_api) = (router(parts.clone()), operator_router(parts));
+        let mut env = Self { api, operator_api, chain, store, view, follower, _dir: dir };
         env.chain.network().open(good_channel());
         env.next_ledger().await;
         env

@@ -1,0 +1,99 @@
+//! File descriptors: how many there are, and how many of them the API may use up.
+//!
+//! The API's callers must never take what the endpoint, the journal and sled need.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::info;
+
+use super::until;
+use crate::alarm::raise;
+
+/// Descriptors that the API leaves alone: 64 for connections to endpoints, 32 for journal and sled (which open a few
+/// files each and one more while they write a snapshot), 32 for the runtime, the log, the sockets and systemd. A watcher
+/// at rest was measured to have about 20 open.
+const KEPT_BACK: u64 = 128;
+
+/// Connections for the operator's own commands, on a socket of their own.
+pub(super) const OPERATOR_CONNECTIONS: usize = 8;
+
+/// With fewer connections than these, the operator should raise the limit.
+const FEW_CONNECTIONS: usize = 16;
+
+/// How often open descriptors are counted.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// The descriptors that this process may have, after the soft limit was raised to the hard one.
+pub(super) fn limit() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    // `None` is no limit.
+    let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
+    if soft < hard && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok() {
+        return hard;
+    }
+    soft
+}
+
+/// How many connections the API takes at a time, of the `wanted` ones. Raises an alarm if they are few.
+pub(super) fn api_connections(limit: u64, wanted: usize) -> usize {
+    let connections = share(limit, wanted);
+    if connections < FEW_CONNECTIONS.min(wanted) {
+        raise!(
+            DescriptorsLow,
+            limit,
+            connections,
+            kept_back = KEPT_BACK,
+            "this process may open few files, so the API takes few connections at a time"
+        );
+    } else {
+        info!(limit, connections, kept_back = KEPT_BACK, "connections that the API takes at a time");
+    }
+    connections
+}
+
+/// At most half of what is not kept back, so that a miscount by a few does no harm; at least one.
+fn share(limit: u64, wanted: usize) -> usize {
+    let half = limit.saturating_sub(KEPT_BACK) / 2;
+    usize::try_from(half).unwrap_or(usize::MAX).min(wanted).max(1)
+}
+
+/// Raises an alarm while less than half of what is kept back is free.
+pub(super) async fn watch(limit: u64, stopped: watch::Receiver<bool>) {
+    while timeout(LOOK_EVERY, until(stopped.clone())).await.is_err() {
+        let Some(open) = open() else { continue };
+        let free = limit.saturating_sub(open);
+        if free < KEPT_BACK / 2 {
+            raise!(DescriptorsLow, limit, open, free, "file descriptors run short");
+        }
+    }
+}
+
+/// How many descriptors are open, with the one that this takes; `None` where the system does not tell.
+fn open() -> Option<u64> {
+    let entries = std::fs::read_dir("/proc/self/fd").ok()?;
+    u64::try_from(entries.count()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_api_never_gets_what_is_kept_back() {
+        for (limit, wanted, connections) in
+            [(200, 256, 36), (1_024, 256, 256), (1_024, 1_000, 448), (16_384, 256, 256), (u64::MAX, 256, 256)]
+        {
+            assert_eq!(share(limit, wanted), connections, "{limit}");
+            assert!(limit - share(limit, wanted) as u64 >= KEPT_BACK.min(limit - 1), "{limit}");
+        }
+    }
+
+    #[test]
+    fn with_a_limit_below_what_is_kept_back_one_caller_after_the_other_is_served() {
+        assert_eq!(share(64, 256), 1);
+        assert_eq!(share(0, 256), 1);
+    }
+}
