@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use paychan_channel::{Amount, ChannelState, Commitment, CommitmentKey, ContractId, NetworkId, Signature};
+use paychan_watcher_api::SignedAmount;
 use serde::{Deserialize, Serialize};
 
 use crate::amounts;
@@ -126,6 +127,11 @@ fn read_document(path: &Path) -> Result<SignedCommitment, Failure> {
 }
 
 impl Given {
+    /// One that a watcher holds.
+    pub(crate) fn of_watcher(held: SignedAmount) -> Self {
+        Self { amount: held.amount, signature: held.signature, network_id: None }
+    }
+
     /// Refuses what the chain would refuse: another network's commitment, another key's signature, more than the channel
     /// holds. Nothing was sent when it does.
     pub(crate) fn check(&self, network: &NetworkId, channel: &ChannelState) -> Result<(), Failure> {

@@ -38,9 +38,9 @@ pub(crate) enum Kind {
     WrongNetwork,
     /// A request or a transaction went out, and whether it took effect is not known.
     OutcomeUnknown,
-    /// The transaction worked, but what it led to could not be read.
+    /// The command did what it was asked, but what it led to could not be read or told.
     ResultUnread,
-    /// Output could not be written.
+    /// Output could not be written. Nothing was done.
     Output,
 }
 
@@ -79,6 +79,13 @@ impl Failure {
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The same trouble, as it is told when it came after the deed: whoever repeats the command would do it twice.
+    /// `done` says what was done, `look` how to see what it led to.
+    pub(crate) fn after(self, done: &impl fmt::Display, look: &impl fmt::Display) -> Self {
+        let message = format!("it is done ({done}), but {}. Do not repeat the command; {look}", self.message);
+        Self { kind: Kind::ResultUnread, message, details: self.details }
     }
 
     /// The JSON document printed on standard output under `--json`.

@@ -35,6 +35,9 @@ impl Output {
     }
 
     /// The result: `Display` for a person, `Serialize` for a script.
+    ///
+    /// # Errors
+    /// [`Kind::Output`]. A command that has done something says so instead: see [`crate::error::Failure::after`].
     pub(crate) fn result<T: Serialize + Display>(self, result: &T) -> Result<(), Failure> {
         let text = if self.json {
             serde_json::to_string(result)
@@ -47,9 +50,8 @@ impl Output {
 
     /// A failure: JSON on standard output, or `error: ...` on standard error.
     pub(crate) fn failure(self, failure: &Failure) {
-        if self.json {
-            let _ = self.print(&failure.to_json().to_string());
-        } else {
+        let told = self.json && self.print(&failure.to_json().to_string()).is_ok();
+        if !told {
             self.progress(format_args!("error: {failure}"));
         }
     }
@@ -59,10 +61,7 @@ impl Output {
         match writeln!(out, "{text}").and_then(|()| out.flush()) {
             // The reader (`| head`) has seen enough.
             Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
-            Err(e) => Err(Failure::new(
-                Kind::Output,
-                format!("standard output can't be written: {e}. What the command did on chain is done"),
-            )),
+            Err(e) => Err(Failure::new(Kind::Output, format!("standard output can't be written: {e}"))),
             Ok(()) => Ok(()),
         }
     }

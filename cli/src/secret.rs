@@ -152,7 +152,8 @@ fn read_limited(from: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failu
     Ok(bytes)
 }
 
-/// Writes a secret to a new file that only its owner can read, and makes it durable: money will hang on it.
+/// Writes a secret to a new file that only its owner can read, and makes it durable: money will hang on it. A file that
+/// could not be written whole is removed.
 pub(crate) fn write_new(path: &Path, secret: &str) -> Result<(), Failure> {
     let shown = path.display();
     let failed = |e: std::io::Error| Failure::new(Kind::Secret, format!("{shown} can't be written: {e}"));
@@ -164,15 +165,27 @@ pub(crate) fn write_new(path: &Path, secret: &str) -> Result<(), Failure> {
             ),
             _ => failed(e),
         })?;
-    file.write_all(secret.as_bytes())
+    let written = file
+        .write_all(secret.as_bytes())
         .and_then(|()| file.write_all(b"\n"))
         .and_then(|()| file.sync_all())
-        .map_err(failed)?;
+        .and_then(|()| sync_folder(path));
+    written.map_err(|e| match std::fs::remove_file(path) {
+        Ok(()) => failed(e),
+        Err(left) => Failure::new(
+            Kind::Secret,
+            format!("{shown} can't be written: {e}; what was written of it can't be removed either: {left}"),
+        ),
+    })
+}
+
+/// Makes a new file's name durable.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    File::open(folder)?.sync_all()
 }
 
 /// A path as it can be pasted into a shell.

@@ -63,6 +63,20 @@ impl fmt::Display for Receipt {
     }
 }
 
+impl Receipt {
+    /// What came after this transaction. A failure says that the transaction worked, and which it is.
+    pub(crate) fn after<T>(&self, channel: &ContractId, came: Result<T, Failure>) -> Result<T, Failure> {
+        came.map_err(|failure| {
+            failure
+                .after(self, &format_args!("look with paychan inspect {channel}"))
+                .with("channel", channel.to_string())
+                .with("transaction", self.hash.clone())
+                .with("ledger", self.ledger.get())
+                .with("fee_charged", self.fee_charged.clone())
+        })
+    }
+}
+
 impl Session {
     /// For commands that send transactions.
     pub(crate) async fn connect(args: &TransactArgs, output: Output) -> Result<Self, Failure> {
@@ -129,24 +143,16 @@ impl Session {
                 Ok(state) => {
                     tries += 1;
                     if tries >= CATCH_UP_TRIES {
-                        break format!("the node is still at ledger {}", state.read_at);
+                        let why = format!("the node is still at ledger {}", state.read_at);
+                        break Failure::new(Kind::Network, why);
                     }
                     tokio::time::sleep(POLL).await;
                 }
-                Err(failure) => break failure.message,
+                Err(failure) => break failure,
             }
         };
-        Err(Failure::new(
-            Kind::ResultUnread,
-            format!(
-                "it is done ({receipt}), but the channel could not be read afterwards: {trouble}. Do not repeat the command; \
-                 look with paychan inspect {channel}"
-            ),
-        )
-        .with("channel", channel.to_string())
-        .with("transaction", receipt.hash.clone())
-        .with("ledger", receipt.ledger.get())
-        .with("fee_charged", receipt.fee_charged.clone()))
+        let message = format!("the channel could not be read afterwards: {}", trouble.message);
+        receipt.after(channel, Err(Failure { message, ..trouble }))
     }
 
     /// Refuses when the secret given is not of the one who must act.
@@ -199,7 +205,7 @@ impl Session {
         ));
         let Submitted { hash, ledger, fee_charged, .. } = submitter.send(&prepared).await.map_err(submit_failure)?;
         let receipt = Receipt { hash: hash.to_string(), ledger, fee_charged: fee_charged.to_string() };
-        self.output.progress(format_args!("done in ledger {ledger}, fee {fee_charged} stroops"));
+        self.output.progress(format_args!("done: {receipt}"));
         Ok(receipt)
     }
 }

@@ -236,6 +236,28 @@ async fn the_recipient_closes_with_a_commitment_and_the_rest_goes_back() {
 }
 
 #[tokio::test]
+async fn a_deed_that_can_not_be_told_is_told_to_be_done_with_its_transaction() {
+    let scene = Scene::new().await;
+    let channel = scene.channel().await;
+    let secret = path_text(&scene.funder.file);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = tokio::process::Command::new(paychan_tests::programs::program("paychan"))
+        .args(["top-up", &channel, "--amount", "1", "--secret-file", &secret, "--json"])
+        .env("PAYCHAN_RPC_URL", &scene.network.rpc_url)
+        .env("PAYCHAN_PASSPHRASE", &scene.network.passphrase)
+        .stdout(full)
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("it is done (ledger") && said.contains("Do not repeat the command"), "{said}");
+    let hash = said.split("transaction ").last().unwrap().split(')').next().unwrap();
+    assert_eq!(hash.len(), 64, "{said}");
+    assert_eq!(scene.inspect(&channel).await["deposited"], "135000000");
+}
+
+#[tokio::test]
 async fn an_unused_channel_is_closed_without_a_commitment() {
     let scene = Scene::new().await;
     let channel = scene.channel().await;

@@ -10,4 +10,5 @@ mod cli_closing;
 mod cli_endpoint;
 mod cli_submit;
 mod contract_readmes;
+mod strangers;
 mod whole_path;

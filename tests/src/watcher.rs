@@ -27,6 +27,8 @@ pub struct Watcher {
     pub log: PathBuf,
     /// Where its API is.
     pub url: String,
+    /// The file descriptors that it may have, where the test limits them.
+    pub descriptors: Option<u32>,
     token: String,
     http: reqwest::Client,
     process: Option<Child>,
@@ -153,6 +155,7 @@ extend_to_ledgers = {extend_to}
             config,
             log: folder.join("watcher.log"),
             url: format!("http://127.0.0.1:{port}"),
+            descriptors: None,
             token,
             http: paychan_rpc::http::client_of_this_machine(paychan_rpc::http::HttpLimits::default())
                 .expect("an HTTP client"),
@@ -163,7 +166,17 @@ extend_to_ledgers = {extend_to}
     /// Starts the program; does not wait.
     pub fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).expect("the log can be opened");
-        let process = Command::new(program("paychan-watcher"))
+        let mut command = match self.descriptors {
+            None => Command::new(program("paychan-watcher")),
+            Some(limit) => {
+                let mut limited = Command::new("sh");
+                limited
+                    .args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")])
+                    .arg(program("paychan-watcher"));
+                limited
+            }
+        };
+        let process = command
             .arg("run")
             .arg("--config")
             .arg(&self.config)

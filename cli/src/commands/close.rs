@@ -4,6 +4,7 @@ use std::fmt;
 
 use clap::Args;
 use paychan_channel::{Amount, ChannelState, ContractId, Layout, Signature, calls};
+use paychan_watcher_api::{ClientError, ProblemKind, SignedAmount, WatcherUrl};
 use serde::Serialize;
 
 use crate::authorization::Meaning;
@@ -14,16 +15,19 @@ use crate::secret::only_one_stdin;
 use crate::session::{Receipt, Session, call_to};
 use crate::signers::TransactArgs;
 use crate::token::Token;
+use crate::watcher::{TokenArgs, watcher_failure};
 
 /// Pay out and end the channel, by its recipient
 ///
 /// Pays the commitment, sends the rest back to the funder and ends the channel for good: no later commitment is paid.
-/// So give the highest one. (A watcher that holds the channel does this itself, fenced against commitments that arrive
-/// meanwhile.)
+/// So give the highest one, or name the watcher with --watcher: if it holds a higher one, that one is paid. (A watcher
+/// that has the recipient's key closes by itself, fenced against commitments that arrive meanwhile.)
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan close --commitment newest.json --network testnet --secret-file recipient.key
   paychan close CCHANNEL... --amount 70000000 --signature 5be1... --network testnet --secret-file recipient.key
+  paychan close CCHANNEL... --watcher http://127.0.0.1:8790 --token-file watcher.token --network testnet \\
+    --secret-file recipient.key
   paychan close CCHANNEL... --without-commitment --network testnet --secret-file recipient.key")]
 pub(crate) struct Close {
     #[command(flatten)]
@@ -32,6 +36,13 @@ pub(crate) struct Close {
     /// End the channel with what was paid so far: every unsettled commitment is given up
     #[arg(long, conflicts_with_all = ["commitment", "amount", "signature"], help_heading = "Commitment")]
     without_commitment: bool,
+
+    /// The watcher's address: it is asked for a higher commitment
+    #[arg(long, value_name = "URL", env = "PAYCHAN_WATCHER", help_heading = "Commitment")]
+    watcher: Option<WatcherUrl>,
+
+    #[command(flatten)]
+    token: TokenArgs,
 
     #[command(flatten)]
     transact: TransactArgs,
@@ -73,8 +84,10 @@ impl Close {
         only_one_stdin(&[
             ("--secret-file", self.transact.reads_stdin()),
             ("--commitment", self.commitment.reads_stdin()),
+            ("--token-file", self.token.reads_stdin()),
         ])?;
-        let (channel, given) = if self.without_commitment {
+        let asks_watcher = self.watcher.is_some() && !self.without_commitment;
+        let (channel, given) = if self.without_commitment || asks_watcher {
             self.commitment.read()?
         } else {
             let (channel, given) = self.commitment.read_signed().map_err(|failure| Failure {
@@ -93,6 +106,16 @@ impl Close {
         if before.is_final() {
             bail!(Kind::Refused, "the channel {channel} is closed for good already");
         }
+        let given = match self.watcher.as_ref().filter(|_| asks_watcher) {
+            Some(watcher) => higher(given, self.token.client(watcher, output)?.highest(&channel).await, output)?,
+            None => given,
+        };
+        if given.is_none() && !self.without_commitment {
+            bail!(
+                Kind::Refused,
+                "the watcher holds no commitment of {channel}; to end the channel without one: --without-commitment"
+            );
+        }
         let (amount, signature) = what_to_close_with(&session, &before, given.as_ref())?;
         let token = Token::of_channel(&session, &before).await?;
         output.progress(format_args!(
@@ -103,15 +126,48 @@ impl Close {
         let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
         let after = session.channel_after(&channel, &receipt).await?;
         let paid = after.withdrawn.saturating_sub(before.withdrawn);
-        output.result(&Closed {
+        let result = Closed {
             channel,
             paid,
             returned: before.balance.saturating_sub(paid).saturating_sub(after.balance),
             withdrawn: after.withdrawn,
             balance: after.balance,
-            transaction: receipt,
+            transaction: receipt.clone(),
             token,
-        })
+        };
+        receipt.after(&channel, output.result(&result))
+    }
+}
+
+/// The higher one of the commitment that was given and the one that the watcher holds.
+fn higher(
+    given: Option<Given>,
+    held: Result<Option<SignedAmount>, ClientError>,
+    output: Output,
+) -> Result<Option<Given>, Failure> {
+    let held = match held {
+        Ok(held) => held.map(Given::of_watcher),
+        // It was asked, and it does not watch this channel.
+        Err(error) if error.problem().is_some_and(|problem| problem.kind == ProblemKind::UnknownChannel) => None,
+        Err(error) => {
+            let failure = watcher_failure(&error);
+            let message = format!(
+                "{}. Nothing was sent: the watcher may hold a higher commitment. To close without asking it, leave \
+                 --watcher (PAYCHAN_WATCHER) away",
+                failure.message
+            );
+            // Reading changes nothing, so the outcome is known.
+            let kind = if failure.kind == Kind::OutcomeUnknown { Kind::WatcherNotReady } else { failure.kind };
+            return Err(Failure { message, kind, ..failure });
+        }
+    };
+    let given_amount = given.as_ref().map(|given| given.amount);
+    match held {
+        Some(held) if given_amount.is_none_or(|given| held.amount > given) => {
+            output.progress(format_args!("the watcher holds a commitment for {} base units; it is used", held.amount));
+            Ok(Some(held))
+        }
+        _ => Ok(given),
     }
 }
 

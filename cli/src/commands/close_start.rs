@@ -90,15 +90,11 @@ impl CloseStart {
         let call = calls::close_start(&self.channel);
         let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
         let after = session.channel_after(&self.channel, &receipt).await?;
-        let (Some(deadline), Some(last_safe_ledger)) = (after.deadline(), after.last_safe_ledger()) else {
-            // The recipient can close, and some contracts then forget the deadline, between our ledger and the reading.
-            bail!(
-                Kind::ResultUnread,
-                "close-start succeeded in ledger {}, but the channel shows no deadline now; look at it with paychan inspect {}",
-                receipt.ledger,
-                self.channel
-            );
-        };
-        output.result(&Closing { channel: self.channel, deadline, last_safe_ledger, transaction: receipt })
+        // The recipient can close, and some contracts then forget the deadline, between our ledger and the reading.
+        let no_deadline = || Failure::new(Kind::ResultUnread, "the channel shows no deadline now");
+        let deadline = receipt.after(&self.channel, after.deadline().ok_or_else(no_deadline))?;
+        let last_safe_ledger = receipt.after(&self.channel, after.last_safe_ledger().ok_or_else(no_deadline))?;
+        let closing = Closing { channel: self.channel, deadline, last_safe_ledger, transaction: receipt.clone() };
+        receipt.after(&self.channel, output.result(&closing))
     }
 }

@@ -90,7 +90,12 @@ impl Keygen {
         };
         if let Some(path) = &self.to.out {
             secret::write_new(path, &secret)?;
-            return output.result(&Made { kind, public, file: Some(path.display().to_string()), secret: None });
+            let file = path.display().to_string();
+            let made = Made { kind, public, file: Some(file.clone()), secret: None };
+            return output.result(&made).map_err(|failure| {
+                let done = format_args!("the key is in {file}, its public part is {}", made.public);
+                failure.after(&done, &"keep the file, or remove it").with("file", file.clone())
+            });
         }
         if !output.is_json() {
             output.progress(format_args!("public part: {public}"));

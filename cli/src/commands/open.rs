@@ -227,7 +227,11 @@ impl Open {
                 ..failure
             }
         })?;
-        output.result(&opened)
+        let told = output.result(&opened);
+        match &opened.open {
+            Some(receipt) => receipt.after(&channel, told),
+            None => told,
+        }
     }
 
     fn commitment_key(&self) -> Result<CommitmentKey, Failure> {
@@ -306,7 +310,7 @@ impl Opening<'_> {
         session.output.progress(format_args!("opening the channel with a deposit of {shown} ..."));
         let open = session.transact(self.secret, &self.call(), &self.meaning()).await?;
         let state = session.channel_after(&self.channel, &open).await?;
-        self.same_terms(&state)?;
+        open.after(&self.channel, self.same_terms(&state))?;
         Ok(self.opened(false, &state, upload, Some(open)))
     }
 

@@ -67,13 +67,14 @@ impl Refund {
         let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
         let after = session.channel_after(&self.channel, &receipt).await?;
         let paid_meanwhile = after.withdrawn.saturating_sub(before.withdrawn);
-        output.result(&Refunded {
+        let result = Refunded {
             channel: self.channel,
             refunded: before.balance.saturating_sub(paid_meanwhile).saturating_sub(after.balance),
             withdrawn: after.withdrawn,
-            transaction: receipt,
+            transaction: receipt.clone(),
             token,
-        })
+        };
+        receipt.after(&self.channel, output.result(&result))
     }
 }
 

@@ -104,13 +104,14 @@ impl Settle {
         output.progress(format_args!("settling {} ...", token.show(given.amount.saturating_sub(before.withdrawn))));
         let receipt = session.transact(&secret, &call_to(&before, call), &meaning).await?;
         let after = session.channel_after(&channel, &receipt).await?;
-        output.result(&Settled {
+        let result = Settled {
             channel,
             paid: after.withdrawn.saturating_sub(before.withdrawn),
             withdrawn: after.withdrawn,
             balance: after.balance,
-            transaction: Some(receipt),
+            transaction: Some(receipt.clone()),
             token,
-        })
+        };
+        receipt.after(&channel, output.result(&result))
     }
 }

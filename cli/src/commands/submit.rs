@@ -83,13 +83,19 @@ impl Submit {
         output.progress(format_args!("submitting {} base units in total as request {request_id} ...", given.amount));
         let body = CommitmentBody { amount: given.amount, signature: given.signature, request_id };
         let answer = watcher.commit(&channel, &body).await.map_err(|error| submit_failure(&error, &body.request_id))?;
-        output.result(&Submitted {
+        let submitted = Submitted {
             channel,
             amount: given.amount,
             request_id: body.request_id,
             highest: answer.highest,
             unsettled: answer.unsettled,
             coverage: answer.coverage,
+        };
+        output.result(&submitted).map_err(|failure| {
+            let request_id = &submitted.request_id;
+            let done = format_args!("the watcher took the commitment as request {request_id}");
+            let look = format_args!("with --request-id {request_id} it gets the same answer");
+            failure.after(&done, &look).with("request_id", request_id.as_str())
         })
     }
 }

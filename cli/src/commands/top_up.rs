@@ -92,13 +92,14 @@ impl TopUp {
             .await
             .map_err(|failure| failure.with("coverage_before", before.coverage().to_string()))?;
         let after = session.channel_after(&self.channel, &receipt).await?;
-        output.result(&ToppedUp {
+        let result = ToppedUp {
             channel: self.channel,
             amount,
             deposited: after.deposited,
             coverage: after.coverage(),
-            transaction: receipt,
+            transaction: receipt.clone(),
             token,
-        })
+        };
+        receipt.after(&self.channel, output.result(&result))
     }
 }

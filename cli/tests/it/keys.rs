@@ -50,6 +50,35 @@ fn a_key_is_never_overwritten() {
 }
 
 #[test]
+fn a_key_that_the_disk_has_no_room_for_leaves_nothing_behind() {
+    let dir = dir();
+    let path = dir.path().join("agent.seed");
+    // A limit on the size of files is a full disk that needs no mount: the write fails, and the file is there.
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+    let args = ["-c", script, env!("CARGO_BIN_EXE_paychan"), "keygen", "--json", "--out", path.to_str().unwrap()];
+    let ran = std::process::Command::new("sh").args(args).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{ran:?}");
+    assert!(String::from_utf8_lossy(&ran.stdout).contains("can't be written"), "{ran:?}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_key_that_was_made_and_could_not_be_told_is_not_called_unmade() {
+    let dir = dir();
+    let path = dir.path().join("agent.seed");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_paychan"))
+        .args(["keygen", "--out", path.to_str().unwrap()])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(ran.status.code(), Some(4), "{said}");
+    assert!(said.contains(path.to_str().unwrap()) && said.contains("Do not repeat"), "{said}");
+    assert!(path.exists());
+}
+
+#[test]
 fn a_secret_is_printed_only_when_asked_and_then_alone() {
     let ran = paychan(&["keygen", "--stdout"]);
     let secret = CommitmentSecret::from_seed_hex(ran.stdout.trim()).unwrap();

@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | `POST /v1/channels` | [`ChannelBody`] | 201 the channel |
 //! | `POST /v1/channels/{C}/commitments` | [`CommitmentBody`] | [`Acknowledged`] |
+//! | `GET /v1/channels/{C}/commitments/highest` | | [`SignedAmount`]: the highest one held |
 //! | `POST /v1/channels/{C}/charges` | [`ChargeBody`] | [`Charged`] |
 //! | `POST /v1/channels/{C}/charges/{request_id}/credit` | [`CreditBody`] | [`Credited`] |
 //! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`] |

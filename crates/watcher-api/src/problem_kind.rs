@@ -68,6 +68,8 @@ problem_kinds! {
     UnknownChannel: NOT_FOUND, "unknown_channel", "have the recipient register the channel first (POST /v1/channels)";
     /// No charge with this request id is remembered on the channel.
     UnknownCharge: NOT_FOUND, "unknown_charge", "check the request id; only the latest charges of a channel are remembered";
+    /// The watcher holds no commitment of the channel.
+    NoCommitment: NOT_FOUND, "no_commitment", "nothing; no commitment was taken on this channel yet";
     /// There is nothing at this path.
     NoSuchPath: NOT_FOUND, "no_such_path", "check the watcher's address; its calls are under /v1";
     /// The path does not take this method.

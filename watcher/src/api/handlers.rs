@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use paychan_channel::ContractId;
-use paychan_watcher_api::{Acknowledged, ChannelBody, CommitmentBody, ProblemKind, Readiness};
+use paychan_watcher_api::{Acknowledged, ChannelBody, CommitmentBody, ProblemKind, Readiness, SignedAmount};
 use serde::Serialize;
 use serde_json::json;
 
@@ -54,6 +54,15 @@ pub(super) async fn offer(
     let CommitmentBody { amount, signature, request_id } = body.json(expected)?;
     above_zero("amount", amount)?;
     Ok(Json(api.acceptance.offer(channel, amount, signature, request_id).await?))
+}
+
+/// The highest commitment with its signature: whoever has it can settle without this watcher.
+pub(super) async fn highest(
+    State(api): State<Arc<Api>>,
+    Channel(channel): Channel,
+) -> Result<Json<SignedAmount>, ApiError> {
+    let none = || ApiError::new(ProblemKind::NoCommitment, format!("no commitment of the channel {channel} is held"));
+    api.acceptance.highest(&channel)?.map(Json).ok_or_else(none)
 }
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Report> {

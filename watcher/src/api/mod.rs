@@ -6,6 +6,7 @@
 //! | `GET /v1/channels` | 200 all channels |
 //! | `GET /v1/channels/{C}` | 200 the channel |
 //! | `POST /v1/channels/{C}/commitments` | 200 [`paychan_watcher_api::Acknowledged`] |
+//! | `GET /v1/channels/{C}/commitments/highest` | 200 [`paychan_watcher_api::SignedAmount`] |
 //! | `GET /v1/status` | 200 what `paychan-watcher status` shows |
 //! | `GET /healthz` | 200: the process answers |
 //! | `GET /readyz` | 200: it may take money; 503 with the reasons why not |
@@ -71,6 +72,7 @@ fn calls() -> Router<Arc<Api>> {
         .route("/channels", post(handlers::admit).get(handlers::channels))
         .route("/channels/{channel}", get(handlers::channel))
         .route("/channels/{channel}/commitments", post(handlers::offer))
+        .route("/channels/{channel}/commitments/highest", get(handlers::highest))
         .route("/status", get(handlers::status))
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::no_such_method)

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use paychan_channel::{Amount, BadSignature, Commitment, ContractId, NetworkId, Signature};
 
-use paychan_watcher_api::Acknowledged;
+use paychan_watcher_api::{Acknowledged, SignedAmount};
 
 use super::gate::ViewGate;
 use super::keys::Keys;
@@ -84,6 +84,15 @@ impl Acceptance {
 
         let accepted = self.store.accept(Offer { channel, amount, signature, request_id }).await?;
         Ok(self.acknowledged(&channel, accepted.highest))
+    }
+
+    /// The highest commitment that is held; `None` before the first one.
+    ///
+    /// # Errors
+    /// [`AcceptError::UnknownChannel`].
+    pub fn highest(&self, channel: &ContractId) -> Result<Option<SignedAmount>, AcceptError> {
+        let held = self.store.held(channel).ok_or(AcceptError::UnknownChannel(*channel))?;
+        Ok(held.highest.map(|held| SignedAmount { amount: held.amount, signature: held.signature }))
     }
 
     fn acknowledged(&self, channel: &ContractId, highest: Amount) -> Acknowledged {

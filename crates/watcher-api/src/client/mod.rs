@@ -23,7 +23,7 @@ pub use url::{WatcherUrl, WatcherUrlError};
 
 use crate::{
     Acknowledged, ChannelBody, ChargeBody, Charged, ClosingAgreed, CommitmentBody, CreditBody, Credited, Problem,
-    SignedAmount,
+    ProblemKind, SignedAmount,
 };
 
 /// From the first byte of a request to the last of its answer. It is long enough for a watcher that first reads the
@@ -93,10 +93,23 @@ impl Client {
         self.post(&["channels", &channel.to_string(), "commitments"], Some(body)).await
     }
 
+    /// Reads the highest commitment that the watcher holds, with its signature; `None` before the first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn highest(&self, channel: &ContractId) -> Result<Option<SignedAmount>, ClientError> {
+        let path = ["channels", &channel.to_string(), "commitments", "highest"];
+        match self.call(Method::GET, &path, None::<&()>).await {
+            Ok(highest) => Ok(Some(highest)),
+            Err(error) if error.problem().is_some_and(|problem| problem.kind == ProblemKind::NoCommitment) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Sells something: takes the price once under the request id. Safe to repeat.
     ///
     /// # Errors
-    /// [`ClientError`]; [`crate::ProblemKind::Insufficient`] tells the total to sign.
+    /// [`ClientError`]; [`ProblemKind::Insufficient`] tells the total to sign.
     pub async fn charge(&self, channel: &ContractId, body: &ChargeBody) -> Result<Charged, ClientError> {
         self.post(&["channels", &channel.to_string(), "charges"], Some(body)).await
     }

@@ -4,7 +4,6 @@ use paychan_channel::Amount;
 use reqwest::header::RETRY_AFTER;
 
 use super::*;
-use crate::ProblemKind;
 
 fn answer(status: u16, headers: &[(reqwest::header::HeaderName, &str)], body: &[u8]) -> ClientError {
     let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();

@@ -14,8 +14,12 @@ use crate::listener::{Listener, http};
 
 const CHANNEL: ContractId = ContractId([1; 32]);
 
+fn client_of(url: &str) -> Client {
+    Client::new(url.parse().unwrap(), Token::new(Zeroizing::new("hunter2".to_owned())).unwrap()).unwrap()
+}
+
 fn client(listener: &Listener) -> Client {
-    Client::new(listener.url.parse().unwrap(), Token::new(Zeroizing::new("hunter2".to_owned())).unwrap()).unwrap()
+    client_of(&listener.url)
 }
 
 fn commitment() -> CommitmentBody {
@@ -76,9 +80,9 @@ async fn a_close_without_an_agreed_amount_has_no_body() {
 
 #[tokio::test]
 async fn nobody_who_listens_was_told_nothing() {
-    let listener = Listener::answering(String::new()).await;
-    let client = client(&listener);
-    drop(listener);
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let client = client_of(&format!("http://127.0.0.1:{port}"));
     let error = client.commit(&CHANNEL, &commitment()).await.unwrap_err();
     assert!(matches!(error, ClientError::Unreachable { .. }) && error.nothing_happened(), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");

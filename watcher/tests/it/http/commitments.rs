@@ -29,6 +29,19 @@ async fn the_same_request_id_gets_the_same_answer_and_the_same_amount_under_anot
 }
 
 #[tokio::test]
+async fn the_highest_commitment_can_be_had_with_its_signature() {
+    let env = TestEnv::with_channel().await;
+    let path = format!("/v1/channels/{CHANNEL}/commitments/highest");
+    env.get(&path).await.is(404, "no_commitment");
+    env.pay(100, "one").await.ok(200);
+    env.pay(250, "two").await.ok(200);
+    let signature = signed(250, "two")["signature"].clone();
+    assert_eq!(env.get(&path).await.ok(200), &json!({ "amount": "250", "signature": signature }));
+    let other = ContractId([2; 32]);
+    env.get(&format!("/v1/channels/{other}/commitments/highest")).await.is(404, "unknown_channel");
+}
+
+#[tokio::test]
 async fn a_lower_commitment_is_refused_with_the_highest() {
     let env = TestEnv::with_channel().await;
     env.pay(250, "one").await.ok(200);
@@ -58,7 +71,7 @@ async fn bodies_that_are_not_a_commitment_are_malformed_and_change_nothing() {
         (with("amount", json!("2e2")), "not a number"),
         (with("amount", json!("+200")), "not a number"),
         (with("amount", json!(" 200")), "not a number"),
-        (with("amount", json!(200)), "expected a string"),
+        (with("amount", json!(200)), "amount: invalid type: integer `200`"),
         (with("signature", json!(good[..126])), "expected 128 hexadecimal digits (64 bytes), got 126"),
         (with("signature", json!(format!("{good}00"))), "got 130"),
         (with("signature", json!(format!("{}zz", &good[..126]))), "is not one"),

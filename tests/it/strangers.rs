@@ -1,0 +1,71 @@
+//! Strangers who knock at the API and hold on: what was acknowledged is settled all the same.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use paychan_channel::Amount;
+use paychan_tests::network::NetworkOptions;
+use paychan_tests::watcher::Watcher;
+use paychan_tests::world::World;
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+
+const WAITING_PERIOD: u32 = 200;
+
+/// The descriptors that the watcher may have.
+const DESCRIPTORS: u32 = 200;
+
+/// An endpoint that ends every connection after a moment, as a balancer does that is about to restart: whoever speaks to
+/// it needs a new descriptor again and again.
+async fn forgetful(real: SocketAddr) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut to = tokio::net::TcpStream::connect(real).await.unwrap();
+                let _ = timeout(Duration::from_millis(500), copy_bidirectional(&mut from, &mut to)).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn silent_connections_up_to_the_limit_keep_no_settlement_from_the_chain_and_no_operator_out() {
+    let world = World::new(NetworkOptions::default()).await;
+    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
+    let real = world.network.rpc_url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    let mut options = world.watcher_options();
+    options.rpc_url = Some(forgetful(real).await);
+    let mut watcher = Watcher::configure(world.path(), &options);
+    watcher.descriptors = Some(DESCRIPTORS);
+    watcher.start().await;
+    assert_eq!(watcher.admit(&payer.channel).await.0, 201);
+    assert_eq!(watcher.offer(&payer.channel, "500000", &payer.sign(500_000), "one").await.unwrap().0, 200);
+
+    let address: SocketAddr = watcher.url.trim_start_matches("http://").parse().unwrap();
+    let knocking = std::thread::spawn(move || {
+        // Those that the watcher has cut knock again, for as long as the funder needs.
+        let mut held: Vec<TcpStream> = Vec::new();
+        for _ in 0..20 {
+            held.truncate(50);
+            held.extend((0..DESCRIPTORS).filter_map(|_| TcpStream::connect(address).ok()));
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        held
+    });
+    sleep(Duration::from_millis(700)).await;
+    world.as_funder("close-start", &payer.channel).await;
+    let deadline = world.read(&payer.channel).await.deadline().unwrap();
+    watcher.until("settled", async |_| world.read(&payer.channel).await.withdrawn.get() >= 500_000).await;
+    let state = world.read(&payer.channel).await;
+    assert!(state.read_at < deadline, "settled by {}, the deadline was {deadline}", state.read_at);
+    assert_eq!(world.usdc(&world.recipient).await, Amount::new(500_000).unwrap());
+
+    let (code, status) = watcher.status(&["--json"]).await;
+    assert_eq!(code, 0, "{status}");
+    assert!(status.contains("\"running\":true") || status.contains("\"running\": true"), "{status}");
+    drop(knocking.join().unwrap());
+}
