@@ -19,12 +19,14 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Layout, Ledger, Lives,
     Signature, Stroops, TokenKind, WasmHash,
 };
-use paychan_store::{Admission, Options, RequestId, Store, WallClock};
+use paychan_store::{Admission, Offer, Options, RequestId, Store, WallClock};
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
-use paychan_watcher::channels::Payability;
+use paychan_watcher::channels::{Payability, TokenFacts};
 use paychan_watcher::clock::{Clock, SystemClock};
-use paychan_watcher::commitments::{Acceptance, Reread, ViewGate};
+use paychan_watcher::commitments::{Commitments, ViewGate};
 use paychan_watcher::config::Config;
+use paychan_watcher::promises::Promises;
+use paychan_watcher::reader::Reread;
 use paychan_watcher::view::View;
 
 const SUBMITTERS: u8 = 64;
@@ -110,9 +112,11 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
         for funder in funders {
             store.admit(admission(&funder.state)).await.unwrap();
         }
-        let gate = Arc::new(ViewGate::new(Arc::new(view(funders)), Arc::new(SystemClock), Arc::clone(config)));
+        let (view, promises) = (Arc::new(view(funders)), Arc::new(Promises::new(Arc::clone(config))));
+        promises.count(&store.all_held(), &view);
+        let gate = Arc::new(ViewGate::new(view, promises, Arc::new(SystemClock), Arc::clone(config)));
         assert!(store.set_gate(gate.clone()).is_ok());
-        let acceptance = Arc::new(Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(NothingNew)));
+        let acceptance = Arc::new(Commitments::new(config.network_id(), store.clone(), gate, Arc::new(NothingNew)));
         let before = store.counts();
         let start = Instant::now();
         let submitters: Vec<_> = funders
@@ -123,8 +127,9 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
                 tokio::spawn(async move {
                     for (commitment, signature) in signed {
                         let id = RequestId::new(&format!("request-{}", commitment.amount)).unwrap();
-                        let acknowledged =
-                            acceptance.offer(commitment.channel, commitment.amount, signature, id).await.unwrap();
+                        let Commitment { channel, amount, .. } = commitment;
+                        let offer = Offer { channel, amount, signature, request_id: id };
+                        let acknowledged = acceptance.offer(offer).await.unwrap();
                         assert_eq!(acknowledged.highest, commitment.amount);
                     }
                 })
@@ -223,19 +228,19 @@ fn admission(state: &ChannelState) -> Admission {
 /// All that a follower would have seen just now.
 fn view(funders: &[Funder]) -> View {
     let view = View::new();
-    let head = Head { ledger: HEAD, closed_at_unix_ms: SystemClock.wall_unix_ms() };
-    view.saw_head(head, SystemClock.boot());
-    view.saw_network(NetworkTerms { target_close_ms: 5_000, max_entry_ttl: 3_110_400 });
-    view.saw_lane(LaneFacts {
+    let head = Head { ledger: HEAD, closed_at_unix_ms: Some(SystemClock.wall_unix_ms()) };
+    view.set_head(head, SystemClock.boot());
+    view.set_network(NetworkTerms { target_close_ms: 5_000, max_entry_ttl: 3_110_400 });
+    view.set_lane(LaneFacts {
         account: AccountId([210; 32]),
         balance: Stroops(i64::MAX / 2),
         spendable: Stroops(i64::MAX / 2),
         read_at: HEAD,
     });
-    view.saw_promises(0);
-    view.saw_payability(&TOKEN, &RECIPIENT, Payability::Room(Amount::MAX));
+    view.set_token(&TOKEN, TokenFacts::Native, HEAD);
+    view.set_payability(&TOKEN, &RECIPIENT, Payability::Room(Amount::MAX), HEAD, Amount::ZERO);
     for funder in funders {
-        view.saw_channel(funder.state.clone());
+        view.merge_channel(funder.state.clone());
     }
     view
 }

@@ -22,6 +22,14 @@ pub enum Alarm {
     FeesLow,
     /// A recipient can't take what it is owed.
     RecipientCannotBePaid,
+    /// An issuer has frozen a channel's balance.
+    BalanceFrozen,
+    /// A channel covers less than what was promised on it.
+    CoverageFell,
+    /// An issuer has taken rights that the operator does not accept.
+    IssuerChanged,
+    /// Nothing fresh is seen of the chain.
+    ChainNotVisible,
     /// An answer of the chain is not understood.
     ChainNotUnderstood,
     /// A waiting period is below the floor.
@@ -50,14 +58,18 @@ struct Text {
 
 impl Alarm {
     /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Loss,
         Self::DeadlineNear,
         Self::SettlementFailing,
         Self::TooManyClosing,
+        Self::CoverageFell,
+        Self::BalanceFrozen,
         Self::CloseSeen,
+        Self::ChainNotVisible,
         Self::FeesLow,
         Self::RecipientCannotBePaid,
+        Self::IssuerChanged,
         Self::ChainNotUnderstood,
         Self::WaitingPeriodTooShort,
         Self::StoreRolledBack,
@@ -140,6 +152,37 @@ impl Alarm {
                           little room.",
                 danger: "Every settlement to this recipient fails.",
                 remedy: "Create the trustline or raise its limit, or ask the issuer to authorize it.",
+            },
+            Self::BalanceFrozen => Text {
+                name: "balance_frozen",
+                meaning: "The issuer of a channel's token has frozen the channel's balance.",
+                danger: "Nothing can be settled on this channel while it lasts, and no commitment is taken on it.",
+                remedy: "Ask the issuer. The watcher settles as soon as the balance is free again.",
+            },
+            Self::CoverageFell => Text {
+                name: "coverage_fell",
+                meaning: "A channel covers less than its highest commitment: the token's issuer has taken some of its \
+                          balance back.",
+                danger: "The part of the highest commitment above the coverage can't be paid, and a settlement of the \
+                         highest fails.",
+                remedy: "Ask the issuer, and the funder for a top-up. Stop selling to this funder. Take the token off the \
+                         list if its issuer does this.",
+            },
+            Self::IssuerChanged => Text {
+                name: "issuer_changed",
+                meaning: "The issuer of a listed token can now take or freeze balances, and the token's entry in the \
+                          configuration does not accept that.",
+                danger: "What is unsettled in this token may be taken or frozen. No commitment is taken in it.",
+                remedy: "Settle and close the channels in this token, or accept the risk with `issuer_may_claw_back` or \
+                         `issuer_may_revoke`.",
+            },
+            Self::ChainNotVisible => Text {
+                name: "chain_not_visible",
+                meaning: "Nothing fresh was seen of the chain for longer than the freshness limit. The line says why: the \
+                          endpoint does not answer, its ledgers are old, or this machine's clock is wrong. It is repeated, \
+                          and begins with URGENT when a third of the shortest waiting period may be gone.",
+                danger: "A close that starts now is not noticed. No commitment is taken.",
+                remedy: "Check the endpoint, the network and the clock of this machine. Use another endpoint.",
             },
             Self::ChainNotUnderstood => Text {
                 name: "chain_not_understood",

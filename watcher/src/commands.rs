@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::chain::{Chain, ChannelRead, RpcChain, WatchedChannel};
 use crate::clock::SystemClock;
-use crate::commitments::rolled_back;
 use crate::config::{Config, Secrets};
 use crate::daemon::RunError;
 use crate::floor::Floor;
+use crate::reader::rolled_back;
 use crate::settler::step::IN_FLIGHT_LEDGERS;
 use crate::status;
 use paychan_store::{Options, Store, StoreError, WallClock, read_only};

@@ -9,7 +9,7 @@ use paychan_channel::{
 };
 
 use crate::chain::{Head, LaneFacts, NetworkTerms};
-use crate::channels::Payability;
+use crate::channels::{IssuerFlags, Payability, TokenFacts};
 use crate::config::Config;
 use crate::view::{ChannelView, View};
 use paychan_store::{Admission, Held, HeldCommitment, RequestId};
@@ -142,11 +142,12 @@ pub(crate) fn lane(spendable: i64) -> LaneFacts {
 /// A view in which [`state`] takes commitments.
 pub(crate) fn view() -> View {
     let view = View::new();
-    view.saw_network(NETWORK_TERMS);
-    view.saw_head(Head { ledger: HEAD, closed_at_unix_ms: WALL_MS }, BOOT);
-    view.saw_channel(state());
-    view.saw_lane(lane(1_000_000_000));
-    view.saw_promises(0);
-    view.saw_payability(&TOKEN, &RECIPIENT, Payability::Room(Amount::MAX));
+    view.set_network(NETWORK_TERMS);
+    view.set_head(Head { ledger: HEAD, closed_at_unix_ms: Some(WALL_MS) }, BOOT);
+    view.merge_channel(state());
+    view.set_lane(lane(1_000_000_000));
+    let flags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
+    view.set_token(&TOKEN, TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) }, HEAD);
+    view.set_payability(&TOKEN, &RECIPIENT, Payability::Room(Amount::MAX), HEAD, Amount::ZERO);
     view
 }

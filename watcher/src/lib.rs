@@ -14,6 +14,7 @@ mod fixtures;
 pub mod floor;
 pub mod follower;
 pub mod policy;
+pub mod promises;
 pub mod reader;
 mod reminder;
 pub mod settler;

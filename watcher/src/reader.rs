@@ -1,25 +1,32 @@
-//! Reading channels' entries into the view: at sweeps, after hints, after settlements, and when somebody asks.
+//! Reading channels' entries into the view: at sweeps, after events, after settlements, and when somebody asks.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use paychan_channel::{ChannelState, ContractId, Ledger};
+use paychan_channel::{Amount, ChannelState, ContractId, Ledger};
 use tracing::{info, warn};
 
 use crate::alarm::raise;
 use crate::chain::{Chain, ChainError, ChainErrorKind, ChannelRead, WatchedChannel};
-use crate::commitments::Reread;
-use crate::commitments::rolled_back;
-use crate::view::View;
+use crate::view::{ChannelView, View};
 use paychan_store::{Held, Store};
 
-/// Channels read in one go: three entries of their own and what they share stay below the 200 keys of one call
+/// Channels that are read in one go: three entries of their own and what they share stay below the 200 keys of one call
 /// (stellar-rpc, `methods/get_ledger_entries.go`), and what was read is known before the next call.
 const CHANNELS_AT_ONCE: usize = 50;
 
-/// Reads watched channels and writes what it saw to the view. Cheap to clone.
+/// Reads a channel anew because somebody asked for it: that is how a top-up is seen.
+///
+/// A seam, so that whoever asks needs no network in its tests.
+pub trait Reread: Send + Sync {
+    /// Reads the channel, unless it was read on request at this ledger already. When this returns, the view holds what
+    /// was read; a failure changes nothing in the view.
+    fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+}
+
+/// Reads watched channels and writes their state to the view. Cheap to clone.
 #[derive(Clone)]
 pub struct ChannelReader {
     chain: Arc<dyn Chain>,
@@ -37,7 +44,7 @@ pub struct ChannelReader {
 /// What came of reading channels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadSummary {
-    /// Channels whose state is in the view now.
+    /// How many channels' state is in the view now.
     pub read: usize,
     /// Channels that were there and could not be understood, or were not there: each is an alarm.
     pub unreadable: Vec<ContractId>,
@@ -59,7 +66,7 @@ impl ChannelReader {
         }
     }
 
-    /// Reads these channels now, those of them that are watched.
+    /// Reads those of these channels that are watched.
     ///
     /// # Errors
     /// The endpoint gave no usable answer; what was read before that is in the view.
@@ -76,14 +83,14 @@ impl ChannelReader {
         self.read_held(&self.store.all_held()).await
     }
 
-    /// Whether a channel may be read now because somebody asks: once a ledger, for nothing new is to be seen within one,
-    /// and a submitter must not be able to spend the endpoint's patience. If so, it counts as read.
+    /// Whether a channel may be read now because somebody asks: once a ledger, since nothing new is to be seen within
+    /// one, and since a submitter must not use up what the endpoint allows. If so, it counts as read.
     fn may_reread(&self, channel: &ContractId) -> bool {
         let Some(head) = self.view.head().map(|head| head.ledger) else {
             return false;
         };
         let mut asked = lock(&self.asked);
-        asked.retain(|_, at| *at >= head);
+        asked.retain(|_, at| *at == head);
         asked.insert(*channel, head).is_none()
     }
 
@@ -94,7 +101,7 @@ impl ChannelReader {
             // One call that fails must not hide the channels after it; one answer that can't be decoded must not hide
             // the channels beside it.
             let outcome = match self.read_some(some, &mut summary).await {
-                Err(error) if error.kind == ChainErrorKind::Undecodable && some.len() > 1 => {
+                Err(error) if error.kind == ChainErrorKind::Undecodable => {
                     self.read_one_by_one(some, &mut summary).await
                 }
                 other => other,
@@ -107,16 +114,23 @@ impl ChannelReader {
         }
     }
 
+    /// A channel whose own answer can't be decoded is unreadable; that is no failure of the reading.
     async fn read_one_by_one(&self, held: &[Held], summary: &mut ReadSummary) -> Result<(), ChainError> {
         let mut failed = None;
         for one in held.chunks(1) {
-            let outcome = self.read_some(one, summary).await;
-            failed = failed.or(outcome.err());
+            match self.read_some(one, summary).await {
+                Err(error) if error.kind == ChainErrorKind::Undecodable => {
+                    for held in one {
+                        self.unreadable(&held.channel(), error.to_string(), summary);
+                    }
+                }
+                outcome => failed = failed.or(outcome.err()),
+            }
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// Reads so many channels as one call takes.
+    /// Reads as many channels as one call takes.
     async fn read_some(&self, some: &[Held], summary: &mut ReadSummary) -> Result<(), ChainError> {
         let watched: Vec<WatchedChannel> = some.iter().map(|held| self.watched(held)).collect();
         let by_id: HashMap<ContractId, &Held> = some.iter().map(|held| (held.channel(), held)).collect();
@@ -163,18 +177,18 @@ impl ChannelReader {
                 summary.lowest = Some(summary.lowest.map_or(state.read_at, |known| known.min(state.read_at)));
                 if lock(&self.unreadable).remove(&channel) {
                     info!(%channel, at = %state.read_at, "the channel can be read again");
-                    self.view.saw_trouble(&channel, None);
+                    self.view.set_trouble(&channel, None);
                 }
                 self.prove(held, &state);
-                self.tell(held, &state);
-                self.view.saw_channel(state);
+                self.report_changes(held, &state);
+                self.view.merge_channel(state);
             }
             Err(why) => self.unreadable(&channel, why, summary),
         }
     }
 
-    /// At the first read since the start: whether the chain has paid more than the store ever held. Told to the view
-    /// before the channel's state is, so that nothing is acknowledged in between.
+    /// At the first read since the start, finds out whether the chain has paid more than the store ever held. The view
+    /// learns it before it learns the channel's state, so that nothing is acknowledged in between.
     fn prove(&self, held: &Held, state: &ChannelState) {
         let channel = state.channel;
         let first = lock(&self.unproven).remove(&channel);
@@ -183,16 +197,18 @@ impl ChannelReader {
         }
         raise!(
             StoreRolledBack, %channel, withdrawn = %state.withdrawn, highest = %held.highest_amount(),
-            "the chain has paid more than the highest commitment held: the store is an old copy. Nothing is acknowledged \
-             until `paychan-watcher confirm-rollback` was run; settling goes on"
+            "the chain has paid more than the highest commitment held: either the store is an old copy, or somebody else \
+             settled a commitment while this watcher was down. Nothing is acknowledged on this channel until \
+             `paychan-watcher confirm-rollback` was run; settling goes on"
         );
         let mut channels = self.view.rolled_back_channels();
         channels.push(channel);
-        self.view.rolled_back(channels);
+        self.view.set_rolled_back(channels);
     }
 
-    /// Somebody else's commitment was settled while this watcher ran: that is no sign of a store that was rolled back, and
-    /// must not look like one at the next start. What happens while the watcher is down it can't tell apart.
+    /// Writes down that somebody else's commitment was settled while this watcher ran. That is no sign of a store that
+    /// was rolled back, and must not look like one at the next start. What happens while the watcher is down can't be
+    /// told apart from it.
     async fn remember_paid_elsewhere(&self, held: &Held) {
         let channel = held.channel();
         let Some(known) = self.view.channel(&channel) else {
@@ -203,18 +219,18 @@ impl ChannelReader {
         };
         let withdrawn = known.state.withdrawn;
         if !rolled_back(&held, withdrawn)
-            || self.view.rolled_back_channels().contains(&channel)
+            || self.view.is_rolled_back(&channel)
             || lock(&self.unproven).contains(&channel)
         {
             return;
         }
         if let Err(error) = self.store.confirm_rollback(channel, withdrawn).await {
-            warn!(%channel, %error, "what somebody else settled could not be written down");
+            warn!(%channel, %error, "it could not be written down that somebody else settled this channel");
         }
     }
 
-    /// Says what an operator must hear about, once: when it is first seen.
-    fn tell(&self, held: &Held, state: &ChannelState) {
+    /// Reports what an operator must hear about, once: when it is first seen.
+    fn report_changes(&self, held: &Held, state: &ChannelState) {
         let before = self.view.channel(&state.channel);
         let unsettled = state.unsettled(held.highest_amount());
         if let Some(deadline) = state.deadline()
@@ -237,6 +253,9 @@ impl ChannelReader {
                 );
             }
         }
+        if !state.is_final() {
+            report_balance(held, state, before.as_ref());
+        }
         if state.withdrawn > held.highest_amount()
             && before.is_some_and(|known| known.state.withdrawn <= held.highest_amount())
         {
@@ -254,8 +273,7 @@ impl ChannelReader {
             "a watched channel can't be read; it takes no commitments until it can"
         );
         lock(&self.unreadable).insert(*channel);
-        self.view.saw_unreadable(channel);
-        self.view.saw_trouble(channel, Some(format!("can't be read: {why}")));
+        self.view.mark_unreadable(channel, format!("can't be read: {why}"));
     }
 }
 
@@ -271,12 +289,40 @@ impl Reread for ChannelReader {
     }
 }
 
+/// Raises an alarm when the issuer froze the channel's balance or took some of it, when that is first seen.
+fn report_balance(held: &Held, state: &ChannelState, before: Option<&ChannelView>) {
+    if !state.balance_authorized && before.is_none_or(|known| known.state.balance_authorized) {
+        raise!(
+            BalanceFrozen, channel = %state.channel, at = %state.read_at,
+            unsettled = %state.unsettled(held.highest_amount()),
+            "the token's issuer has frozen the channel's balance: nothing can be settled until it lifts that"
+        );
+    }
+    let uncovered = |state: &ChannelState| held.highest_amount() > state.coverage();
+    if uncovered(state) && before.is_none_or(|known| !uncovered(&known.state)) {
+        raise!(
+            CoverageFell, channel = %state.channel, at = %state.read_at, highest = %held.highest_amount(),
+            coverage = %state.coverage(),
+            "the channel covers less than the highest commitment held: the token's issuer has taken some of its balance"
+        );
+    }
+}
+
+/// Whether a store that holds this of a channel was rolled back, by what the chain has paid on it. Base units.
+///
+/// Asked at start. While the watcher runs, a higher `withdrawn` means that somebody else settled a commitment that this
+/// watcher was never shown.
+pub fn rolled_back(held: &Held, withdrawn: Amount) -> bool {
+    let known = held.highest_amount().max(held.rollback_confirmed.unwrap_or(Amount::ZERO));
+    withdrawn > known
+}
+
 /// Each change under these locks is one call: whoever panicked left nothing half-changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Checks that what can't change has not changed: else it is not the channel that was admitted, whatever its address.
+/// Checks that what can't change has not changed. Otherwise it is not the channel that was admitted, whatever its address.
 fn same_channel(held: &Held, state: ChannelState) -> Result<ChannelState, String> {
     let admitted = &held.admission;
     let state = state.expect_layout(admitted.layout).map_err(|error| error.to_string())?;
@@ -297,5 +343,22 @@ fn same_channel(held: &Held, state: ChannelState) -> Result<ChannelState, String
     match changed {
         Some((what, then, now)) => Err(format!("its {what} was {then} when it was admitted and is {now} now")),
         None => Ok(state),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{held, units};
+
+    #[test]
+    fn a_store_was_rolled_back_when_the_chain_paid_more_than_it_holds_and_nobody_confirmed_it() {
+        assert!(!rolled_back(&held(100), units(100)));
+        assert!(rolled_back(&held(100), units(101)));
+        assert!(!rolled_back(&held(0), Amount::ZERO));
+        let mut confirmed = held(100);
+        confirmed.rollback_confirmed = Some(units(101));
+        assert!(!rolled_back(&confirmed, units(101)));
+        assert!(rolled_back(&confirmed, units(102)));
     }
 }

@@ -15,6 +15,7 @@ use super::bodies::{Body, Channel, above_zero};
 use super::error::ApiError;
 use super::{Api, presented};
 use crate::status::{ChannelReport, Report};
+use paychan_store::Offer;
 
 #[derive(Serialize)]
 pub(super) struct Channels {
@@ -53,7 +54,7 @@ pub(super) async fn offer(
     let expected = r#"{"amount": "15000000", "signature": "128 hex digits", "request_id": "..."}"#;
     let CommitmentBody { amount, signature, request_id } = body.json(expected)?;
     above_zero("amount", amount)?;
-    Ok(Json(api.acceptance.offer(channel, amount, signature, request_id).await?))
+    Ok(Json(api.acceptance.offer(Offer { channel, amount, signature, request_id }).await?))
 }
 
 /// The highest commitment with its signature: whoever has it can settle without this watcher.

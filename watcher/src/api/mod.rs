@@ -35,8 +35,8 @@ use paychan_watcher_api::ProblemKind;
 use error::ApiError;
 pub use server::{Limits, Listener, OperatorListener, serve};
 
-use crate::channels::Intake;
-use crate::commitments::Acceptance;
+use crate::channels::Channels;
+use crate::commitments::Commitments;
 use crate::config::ApiToken;
 use crate::status::Reporter;
 
@@ -48,9 +48,9 @@ pub struct Api {
     /// Whoever presents it may call.
     pub token: ApiToken,
     /// Takes channels.
-    pub intake: Intake,
+    pub intake: Channels,
     /// Takes commitments.
-    pub acceptance: Acceptance,
+    pub acceptance: Commitments,
     /// Says what is known.
     pub reporter: Reporter,
 }

@@ -7,8 +7,9 @@ use paychan_channel::{AccountId, Ledger, Stroops};
 pub struct Head {
     /// Its sequence number.
     pub ledger: Ledger,
-    /// When it closed, as its header says: milliseconds since the Unix epoch.
-    pub closed_at_unix_ms: u64,
+    /// When it closed, as its header says: milliseconds since the Unix epoch. `None` when the node does not say it, or says
+    /// what can't be a time: then its age can't be judged, and it is still the ledger that channels are read at.
+    pub closed_at_unix_ms: Option<u64>,
 }
 
 /// What the network's own settings say, read from its ledger and never assumed.
@@ -18,6 +19,34 @@ pub struct NetworkTerms {
     pub target_close_ms: u32,
     /// The longest life that an entry may be given, in ledgers (`max_entry_ttl`; `extendTo` may be one less).
     pub max_entry_ttl: u32,
+}
+
+/// The bounds of a target close time that can be true, in milliseconds. CAP-70 lets validators vote for 4,000 to 5,000; a
+/// hundred times less or more is an endpoint's mistake, and a floor computed from it would be none.
+const TARGET_CLOSE_MS: std::ops::RangeInclusive<u32> = 50..=500_000;
+
+/// The least that the longest life of an entry can be, in ledgers. The network's own minimum life of a persistent entry is
+/// above it.
+const LEAST_MAX_ENTRY_TTL: u32 = 1_000;
+
+impl NetworkTerms {
+    /// Why these settings can't be true, in words for the operator; `None` when they can.
+    pub fn implausible(&self) -> Option<String> {
+        if !TARGET_CLOSE_MS.contains(&self.target_close_ms) {
+            return Some(format!(
+                "the network's target close time is said to be {} ms; {} to {} ms can be true",
+                self.target_close_ms,
+                TARGET_CLOSE_MS.start(),
+                TARGET_CLOSE_MS.end()
+            ));
+        }
+        (self.max_entry_ttl < LEAST_MAX_ENTRY_TTL).then(|| {
+            format!(
+                "the longest life of a ledger entry is said to be {} ledgers; at least {LEAST_MAX_ENTRY_TTL} can be true",
+                self.max_entry_ttl
+            )
+        })
+    }
 }
 
 /// A fee account: the source of one lane's transactions.

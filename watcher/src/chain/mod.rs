@@ -90,8 +90,9 @@ pub struct CloseHints {
     /// The contracts that emitted one. Any contract may call an event `close`: a hint where to look, not a fact about a
     /// channel.
     pub hints: Vec<CloseHint>,
-    /// Every event up to the end of this ledger was in this page or an earlier one.
-    pub scanned_to: Ledger,
+    /// Every event up to the end of this ledger was in this page or an earlier one. `None` when the endpoint does not say
+    /// how far it has looked: then the hints are used, and nothing is inferred from events that are not there.
+    pub scanned_to: Option<Ledger>,
     /// Where the next page starts, when there is one.
     pub next: Option<EventsFrom>,
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use paychan_channel::{ChannelState, ContractId, Ledger};
+use paychan_channel::{Amount, ChannelState, ContractId, Ledger};
 use tokio::sync::Mutex;
 
-use super::{Facts, Refused, Rules, admit};
+use super::{Candidate, Refused, Rules, admit};
 use crate::chain::{Chain, ChainError, ChannelRead};
 use crate::config::Config;
 use crate::floor::FloorError;
 use crate::view::View;
-use paychan_store::{Store, StoreError};
+use paychan_store::{Held, Store, StoreError};
 
 /// Why a channel was not taken. Nothing was written, but for a store that failed: then it is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum IntakeError {
         /// The ledger of the answer.
         at: Ledger,
     },
-    /// A contract lies there that is no channel.
+    /// The contract at the address is no channel.
     #[error("{channel} is not a channel: {why}")]
     NotAChannel {
         /// The address.
@@ -37,10 +37,10 @@ pub enum IntakeError {
     /// It breaks a rule.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The network's settings were not read yet: no floor can be given.
+    /// The network's settings were not read yet, so no floor can be computed.
     #[error("the network's settings have not been read yet; try again later")]
     SettingsUnread,
-    /// With one channel more no floor can be given.
+    /// With one channel more no floor can be computed.
     #[error(transparent)]
     Floor(#[from] FloorError),
     /// The chain could not be asked.
@@ -51,8 +51,8 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
-/// Takes channels, one at a time: each makes the floor higher for the next.
-pub struct Intake {
+/// Takes channels, one at a time, since each makes the floor higher for the next.
+pub struct Channels {
     config: Arc<Config>,
     chain: Arc<dyn Chain>,
     store: Store,
@@ -61,7 +61,7 @@ pub struct Intake {
     one_at_a_time: Mutex<()>,
 }
 
-impl Intake {
+impl Channels {
     /// `bounds` is b of the reaction time, the settler's constant: ledgers from building a transaction to the first that
     /// it cannot be in.
     pub fn new(config: Arc<Config>, chain: Arc<dyn Chain>, store: Store, view: Arc<View>, bounds: u32) -> Self {
@@ -81,35 +81,56 @@ impl Intake {
         if self.store.held(&channel).is_some() {
             return Ok(());
         }
-        let facts = self.read(channel).await?;
-        let state = facts.state.clone();
-        let payability = facts.payability;
+        let read_at = self.view.head().map_or(Ledger(0), |head| head.ledger);
+        let candidate = self.read(channel).await?;
+        let Candidate { token, payability, .. } = candidate;
+        let state = candidate.state.clone();
+        let withdrawn = self.view.withdrawn_by(&state.token, &state.to);
 
-        // A channel that has ended needs no turn any more.
-        let mut watched = self.store.all_held();
-        watched.retain(|held| {
-            let known = self.view.channel(&held.channel());
-            known.is_none_or(|known| !known.ended)
-        });
+        let watched = self.not_ended();
         let settings = self.view.network().ok_or(IntakeError::SettingsUnread)?;
         let channels = u32::try_from(watched.len()).unwrap_or(u32::MAX).saturating_add(1);
         let floor = self.config.floor(settings.target_close_ms, self.bounds, channels)?;
-        let shortest_watched = watched.iter().map(|held| held.admission.refund_waiting_period).min();
-        let admission = admit(facts, &Rules { config: &self.config, floor: &floor, shortest_watched })?;
+        let rules = Rules {
+            config: &self.config,
+            floor: &floor,
+            shortest_watched: watched.iter().map(|held| held.admission.refund_waiting_period).min(),
+            payable_elsewhere: self.payable(&watched, &state),
+        };
+        let admission = admit(candidate, &rules)?;
 
         let state = state.expect_layout(admission.layout).map_err(Refused::ForeignLayout)?;
         self.store.admit(admission).await?;
         if !state.withdrawn.is_zero() {
-            // Paid before this watcher knew the channel: no sign of a store that was rolled back.
+            // It was paid before this watcher knew the channel, which is no sign of a store that was rolled back.
             self.store.confirm_rollback(channel, state.withdrawn).await?;
         }
-        self.view.saw_payability(&state.token, &state.to, payability);
-        self.view.saw_channel(self.newer(state).await);
+        self.view.set_token(&state.token, token, read_at);
+        self.view.set_payability(&state.token, &state.to, payability, read_at, withdrawn);
+        self.view.merge_channel(self.newer(state).await);
         Ok(())
     }
 
-    /// The follower passes over a `close` of a channel that is not in the store yet. If it got further than the channel
-    /// was read, the channel is read again, now that its events are looked for; when that fails, the next sweep does it.
+    /// What is watched and has not ended: a channel that has ended needs no turn any more.
+    fn not_ended(&self) -> Vec<Held> {
+        let mut watched = self.store.all_held();
+        watched.retain(|held| self.view.channel(&held.channel()).is_none_or(|known| !known.ended));
+        watched
+    }
+
+    /// What these channels could still pay to the recipient of `state` in its token. Of one that was not read yet, at
+    /// least what is promised is known.
+    fn payable(&self, watched: &[Held], state: &ChannelState) -> Amount {
+        let same_payee = |held: &&Held| held.admission.token == state.token && held.admission.to == state.to;
+        watched.iter().filter(same_payee).fold(Amount::ZERO, |sum, held| {
+            let known = self.view.channel(&held.channel());
+            sum.saturating_add(known.map_or(held.highest_amount(), |known| known.state.balance))
+        })
+    }
+
+    /// The follower passes over a `close` of a channel that is not in the store yet. If it has looked through later
+    /// ledgers than the one at which the channel was read, the channel is read again, now that its events are looked for.
+    /// When that fails, the next sweep does it.
     async fn newer(&self, state: ChannelState) -> ChannelState {
         let read_at = state.read_at;
         if self.view.events_span().is_none_or(|(_, to)| to <= read_at) {
@@ -123,7 +144,7 @@ impl Intake {
         }
     }
 
-    async fn read(&self, channel: ContractId) -> Result<Facts, IntakeError> {
+    async fn read(&self, channel: ContractId) -> Result<Candidate, IntakeError> {
         let state = match self.chain.first_read(&channel).await? {
             ChannelRead::Read(state) => state,
             ChannelRead::Missing { channel, at } => {
@@ -136,6 +157,6 @@ impl Intake {
         let asset = state.token_kind.asset();
         let token = self.chain.token_facts(asset).await?;
         let payability = self.chain.payability(&state.token, asset, &token, &state.to).await?;
-        Ok(Facts { state, token, payability })
+        Ok(Candidate { state, token, payability })
     }
 }

@@ -1,7 +1,7 @@
 //! Which channels the watcher takes on.
 //!
-//! The rules are pure: facts come in, a yes or a refusal with a stable kind goes out ([`admit`]). [`Intake`] reads the
-//! facts and keeps what was admitted.
+//! The rules are pure: a candidate comes in, a record to keep or a refusal with a stable kind goes out ([`admit`]).
+//! [`Channels`] reads candidates from the chain and records those that are admitted.
 
 mod facts;
 mod intake;
@@ -12,5 +12,5 @@ mod tests;
 pub use facts::{
     FactsError, IssuerFlags, Payability, TokenFacts, issuer_key, payability, payability_keys, token_facts,
 };
-pub use intake::{Intake, IntakeError};
-pub use rules::{Facts, Refused, Rules, admit};
+pub use intake::{Channels, IntakeError};
+pub use rules::{Candidate, Refused, Rules, admit};

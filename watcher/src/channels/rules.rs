@@ -10,9 +10,9 @@ use crate::floor::Floor;
 use paychan_store::Admission;
 use paychan_watcher_api::ProblemKind;
 
-/// All that was read from the chain about a channel that asks to be watched.
+/// A channel that somebody asks to be watched: all that was read of it from the chain.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Facts {
+pub struct Candidate {
     /// Its entries.
     pub state: ChannelState,
     /// What its token's issuer may do.
@@ -21,7 +21,7 @@ pub struct Facts {
     pub payability: Payability,
 }
 
-/// What the facts are held against.
+/// What a candidate is held against.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     /// The operator's lists.
@@ -30,6 +30,9 @@ pub struct Rules<'a> {
     pub floor: &'a Floor,
     /// The shortest waiting period among the channels watched already, in ledgers.
     pub shortest_watched: Option<u32>,
+    /// What the watched channels could still pay to the candidate's recipient in its token, base units: it takes up as
+    /// much of the recipient's room.
+    pub payable_elsewhere: Amount,
 }
 
 /// The rule that a channel breaks. Nothing was written.
@@ -154,10 +157,15 @@ pub enum Refused {
         shortest: u32,
     },
     /// A settlement would fail.
-    #[error("the recipient cannot be paid the channel's balance of {balance} base units: {payability}")]
+    #[error(
+        "the recipient cannot be paid the channel's balance of {balance} base units, and {elsewhere} that its other \
+         channels hold for it: {payability}"
+    )]
     RecipientUnpayable {
         /// What the channel holds.
         balance: Amount,
+        /// What the recipient's other watched channels hold in the same token.
+        elsewhere: Amount,
         /// What is in the way.
         payability: Payability,
     },
@@ -191,8 +199,8 @@ impl Refused {
 /// Whether a channel is taken, by what was read of it: the record to keep, or the first rule that it breaks.
 ///
 /// Ledgers and base units. Pure.
-pub fn admit(facts: Facts, rules: &Rules<'_>) -> Result<Admission, Refused> {
-    let Facts { state, token: issuer, payability } = facts;
+pub fn admit(candidate: Candidate, rules: &Rules<'_>) -> Result<Admission, Refused> {
+    let Candidate { state, token: issuer, payability } = candidate;
     let state = trusted_code(state, rules.config)?;
     recipient(&state, rules.config)?;
     let token = rules.config.token(&state.token).ok_or_else(|| Refused::UnlistedToken {
@@ -207,8 +215,9 @@ pub fn admit(facts: Facts, rules: &Rules<'_>) -> Result<Admission, Refused> {
     if coverage < token.minimum_deposit {
         return Err(Refused::CoverageTooLow { coverage, minimum: token.minimum_deposit });
     }
-    if !payability.can_take(state.balance) {
-        return Err(Refused::RecipientUnpayable { balance: state.balance, payability });
+    if !payability.can_take(state.balance.saturating_add(rules.payable_elsewhere)) {
+        let (balance, elsewhere) = (state.balance, rules.payable_elsewhere);
+        return Err(Refused::RecipientUnpayable { balance, elsewhere, payability });
     }
     Ok(Admission {
         channel: state.channel,
@@ -245,17 +254,14 @@ fn recipient(state: &ChannelState, config: &Config) -> Result<(), Refused> {
 
 fn token_risk(state: &ChannelState, token: &Token, issuer: &TokenFacts) -> Result<(), Refused> {
     let code = || token.code.clone();
-    let (may_claw_back, may_revoke) = match issuer {
-        TokenFacts::Opaque if token.issuer_may_claw_back && token.issuer_may_revoke => (false, false),
-        TokenFacts::Opaque => return Err(Refused::OpaqueToken { code: code() }),
-        TokenFacts::Native | TokenFacts::Asset { flags: None, .. } => (false, false),
-        TokenFacts::Asset { flags: Some(flags), .. } => (flags.may_claw_back, flags.may_revoke),
-    };
+    if matches!(issuer, TokenFacts::Opaque) && !(token.issuer_may_claw_back && token.issuer_may_revoke) {
+        return Err(Refused::OpaqueToken { code: code() });
+    }
     // A balance keeps the mark that it was opened with, whatever the issuer's flags say now.
-    if (may_claw_back || state.balance_clawback) && !token.issuer_may_claw_back {
+    if (issuer.may_claw_back() || state.balance_clawback) && !token.issuer_may_claw_back {
         return Err(Refused::IssuerMayClawBack { code: code() });
     }
-    if may_revoke && !token.issuer_may_revoke {
+    if issuer.may_revoke() && !token.issuer_may_revoke {
         return Err(Refused::IssuerMayRevoke { code: code() });
     }
     if !state.balance_authorized {

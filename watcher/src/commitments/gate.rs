@@ -1,63 +1,77 @@
-//! The rules for commitments, held against the view and the clock: what the store's committer asks.
+//! The rules for commitments, held against the view, the count of promises and the clock.
 
 use std::sync::Arc;
 
 use paychan_channel::Amount;
 
-use crate::commitments::Moment;
-
+use super::rules::{Conditions, check};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::view::View;
+use crate::promises::{Promises, Reservation, Totals};
+use crate::view::{ChannelView, View};
 use paychan_store::{Gate, Held, Refusal};
 
 /// Answers for the chain as it is known now. Reads memory and clocks only.
 pub struct ViewGate {
     view: Arc<View>,
+    promises: Arc<Promises>,
     clock: Arc<dyn Clock>,
     config: Arc<Config>,
 }
 
 impl ViewGate {
-    /// A gate over this view.
-    pub fn new(view: Arc<View>, clock: Arc<dyn Clock>, config: Arc<Config>) -> Self {
-        Self { view, clock, config }
+    /// A gate over this view and this count of promises.
+    pub fn new(view: Arc<View>, promises: Arc<Promises>, clock: Arc<dyn Clock>, config: Arc<Config>) -> Self {
+        Self { view, promises, clock, config }
     }
 
     /// The view that it answers from.
-    pub fn view(&self) -> &View {
+    pub(super) fn view(&self) -> &View {
         &self.view
     }
 
-    /// Whether `amount` would be taken on this channel now. Changes nothing.
+    /// Counts `amount` as promised, if it would be taken on this channel now. The promise counts until the store has
+    /// answered and the reservation is dropped; then it counts if the store holds it.
     ///
     /// # Errors
-    /// As [`super::check`].
-    pub fn now(&self, held: &Held, amount: Amount) -> Result<(), Refusal> {
+    /// As [`check`]. Nothing was counted then.
+    pub(super) fn reserve(&self, held: &Held, amount: Amount) -> Result<Reservation<'_>, Refusal> {
+        let known = self.view.channel(&held.channel());
+        self.promises.reserve(held, known.as_ref(), amount, |totals| self.judge(held, amount, known.as_ref(), totals))
+    }
+
+    fn judge(
+        &self,
+        held: &Held,
+        amount: Amount,
+        known: Option<&ChannelView>,
+        totals: Option<Totals>,
+    ) -> Result<(), Refusal> {
         let id = held.channel();
+        let admission = &held.admission;
         let limits = self.config.freshness_limits();
-        let channel = self.view.channel(&id);
-        let moment = Moment {
+        let conditions = Conditions {
             stopping: self.view.is_stopping(),
-            rolled_back: &self.view.rolled_back_channels(),
+            rolled_back: self.view.is_rolled_back(&id),
             freshness: self.view.freshness(&id, &limits, self.clock.wall_unix_ms(), self.clock.boot()),
-            channel: channel.as_ref(),
-            payability: self.view.payability(&held.admission.token, &held.admission.to),
-            funds: self.view.fee_funds(),
-            fees: &self.config.fees,
+            head: self.view.head().map(|head| head.ledger),
+            channel: known,
+            payability: self.view.payability(&admission.token, &admission.to),
+            token: self.view.token(&admission.token),
+            listed: self.config.token(&admission.token),
+            spendable: self.view.spendable(),
+            totals,
+            unread_ledgers: limits.unread_ledgers,
         };
-        super::check(held, amount, &moment)
+        check(held, amount, &conditions)
     }
 }
 
 impl Gate for ViewGate {
+    /// Whether `amount` would be taken on this channel now. Changes nothing.
     fn check(&self, held: &Held, amount: Amount) -> Result<(), Refusal> {
-        self.now(held, amount)?;
-        // The first unsettled commitment of a channel promises one settlement more, known before the next is asked about.
-        let withdrawn = self.view.channel(&held.channel()).map(|known| known.state.withdrawn);
-        if withdrawn.is_some_and(|withdrawn| held.highest_amount() <= withdrawn) {
-            self.view.promise_one_more();
-        }
-        Ok(())
+        let known = self.view.channel(&held.channel());
+        let totals = self.promises.with(held, known.as_ref(), amount);
+        self.judge(held, amount, known.as_ref(), totals)
     }
 }

@@ -1,4 +1,4 @@
-//! The channels' commitment keys, decompressed once: a third of a signature check otherwise.
+//! The channels' commitment keys. Decompressing one takes a third of a signature check, so it is done once.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};

@@ -1,7 +1,7 @@
 //! Which commitments are acknowledged, and how.
 //!
-//! The rules are pure ([`check`]). They are asked before the signature is checked, and again inside the store's
-//! committer just before a commitment is written ([`ViewGate`]). [`Acceptance`] takes what was submitted.
+//! The rules are pure ([`check`]). They are asked before a commitment costs anything, and again inside the store's
+//! committer just before it is written ([`ViewGate`]). [`Commitments`] takes what was submitted.
 
 mod gate;
 mod keys;
@@ -11,5 +11,5 @@ mod rules;
 mod tests;
 
 pub use gate::ViewGate;
-pub use offer::{Acceptance, OfferError, Reread};
-pub use rules::{Moment, check, fees_needed, rolled_back};
+pub use offer::{Commitments, OfferError};
+pub use rules::{Conditions, check};

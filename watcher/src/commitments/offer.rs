@@ -1,29 +1,18 @@
 //! Taking a commitment: from what was submitted to what is on disk.
 //!
-//! A commitment costs no call to the network, one signature check and a share of one sync. What is asked here before the
-//! signature is checked is asked again by the committer just before it writes ([`ViewGate`]).
+//! A commitment costs no call to the network, one signature check and a share of one sync. What is asked here is asked
+//! again by the committer just before it writes ([`ViewGate`]).
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use paychan_channel::{Amount, BadSignature, Commitment, ContractId, NetworkId, Signature};
+use paychan_channel::{Amount, BadSignature, Commitment, ContractId, NetworkId};
 
 use paychan_watcher_api::{Acknowledged, SignedAmount};
 
 use super::gate::ViewGate;
 use super::keys::Keys;
-use paychan_store::{AcceptError, Offer, Refusal, RequestId, Store, StoreError};
-
-/// Reads a channel anew because somebody offered more than its known coverage: top-ups are seen that way.
-///
-/// Implemented by the follower's reader, which writes what it saw to the view, and limits how often it asks: a submitter
-/// must not be able to spend the endpoint's patience.
-pub trait Reread: Send + Sync {
-    /// Reads the channel, unless it was read on request just now. Answers when the view holds what was seen; that
-    /// nothing could be read shows there too.
-    fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-}
+use crate::reader::Reread;
+use paychan_store::{AcceptError, Gate, Held, Offer, Refusal, Store, StoreError};
 
 /// Why a commitment was not acknowledged. Nothing was written, but for a store that failed: then it is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +26,7 @@ pub enum OfferError {
 }
 
 /// Takes commitments. One in the daemon, shared by all connections.
-pub struct Acceptance {
+pub struct Commitments {
     network: NetworkId,
     store: Store,
     gate: Arc<ViewGate>,
@@ -45,7 +34,7 @@ pub struct Acceptance {
     keys: Keys,
 }
 
-impl Acceptance {
+impl Commitments {
     /// `gate` is the one that the store was opened with.
     pub fn new(network: NetworkId, store: Store, gate: Arc<ViewGate>, reread: Arc<dyn Reread>) -> Self {
         Self { network, store, gate, reread, keys: Keys::default() }
@@ -53,36 +42,47 @@ impl Acceptance {
 
     /// Takes a commitment, or says why not. Returns once it is on disk; the same `request_id` gets the same answer.
     ///
-    /// `amount` is the total over the channel's life in base units, above zero.
-    ///
     /// # Errors
     /// [`OfferError`], whose kinds tell apart what the submitter must do.
-    pub async fn offer(
-        &self,
-        channel: ContractId,
-        amount: Amount,
-        signature: Signature,
-        request_id: RequestId,
-    ) -> Result<Acknowledged, OfferError> {
+    pub async fn offer(&self, offer: Offer) -> Result<Acknowledged, OfferError> {
+        let channel = offer.channel;
         let held = self.store.held(&channel).ok_or(AcceptError::UnknownChannel(channel))?;
         // At or below the highest, only the store can answer: the same id again, the same amount under another id, or
         // too low. The highest never goes down, so nothing of this kind is ever written.
-        if amount > held.highest_amount() {
-            let mut known = self.gate.now(&held, amount);
-            if matches!(known, Err(Refusal::ExceedsCoverage { .. })) {
-                self.reread.reread(&channel).await;
-                known = self.gate.now(&held, amount);
-            }
-            known.map_err(AcceptError::from)?;
+        if offer.amount <= held.highest_amount() {
+            self.verify(&held, &offer)?;
+            return self.write(offer).await;
         }
+        let above_coverage = match self.gate.check(&held, offer.amount) {
+            Ok(()) => false,
+            Err(Refusal::ExceedsCoverage { .. }) => true,
+            Err(refusal) => return Err(AcceptError::from(refusal).into()),
+        };
+        self.verify(&held, &offer)?;
+        if above_coverage {
+            // A call to the network: only whoever holds the funder's key can cause it.
+            self.reread.reread(&channel).await;
+        }
+        let reservation = self.gate.reserve(&held, offer.amount).map_err(AcceptError::from)?;
+        let acknowledged = self.write(offer).await;
+        drop(reservation);
+        acknowledged
+    }
 
+    /// Checks the funder's signature over bytes that are put together here.
+    fn verify(&self, held: &Held, offer: &Offer) -> Result<(), OfferError> {
+        let channel = offer.channel;
         let key = self.keys.of(&held.admission).ok_or_else(|| {
             // Admission and every start check it.
             AcceptError::Store(StoreError::Failed(format!("the commitment key of {channel} is unusable").into()))
         })?;
-        Commitment { network: self.network, channel, amount }.verify(&key, &signature)?;
+        Commitment { network: self.network, channel, amount: offer.amount }.verify(&key, &offer.signature)?;
+        Ok(())
+    }
 
-        let accepted = self.store.accept(Offer { channel, amount, signature, request_id }).await?;
+    async fn write(&self, offer: Offer) -> Result<Acknowledged, OfferError> {
+        let channel = offer.channel;
+        let accepted = self.store.accept(offer).await?;
         Ok(self.acknowledged(&channel, accepted.highest))
     }
 

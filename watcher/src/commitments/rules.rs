@@ -1,52 +1,62 @@
-//! Which commitments are acknowledged: what is asked before the signature is checked, and again by the committer just
-//! before one is written.
+//! Which commitments are acknowledged: what is asked when one is offered, and again by the committer just before it is
+//! written.
 
-use paychan_channel::{Amount, ContractId, Stroops};
+use paychan_channel::{Amount, Ledger, Stroops};
 
-use crate::channels::Payability;
-use crate::config::Fees;
-use crate::view::{ChannelView, FeeFunds, NotFresh};
+use crate::config::Token;
+use crate::promises::Totals;
+use crate::view::{ChannelView, KnownPayability, KnownToken, NotFresh};
 use paychan_store::{Held, Refusal};
 
-/// All that is known at the moment at which a commitment is offered.
+/// What holds when a commitment is offered.
 #[derive(Debug, Clone)]
-pub struct Moment<'a> {
+pub struct Conditions<'a> {
     /// The daemon is stopping.
     pub stopping: bool,
-    /// Channels that show that the store was rolled back and that the operator has not confirmed yet.
-    pub rolled_back: &'a [ContractId],
+    /// The channel shows that the store was rolled back, and the operator has not confirmed that yet.
+    pub rolled_back: bool,
     /// Whether what is known of the channel is fresh.
     pub freshness: Result<(), NotFresh>,
+    /// The newest ledger.
+    pub head: Option<Ledger>,
     /// The channel, if it was ever read.
     pub channel: Option<&'a ChannelView>,
     /// Whether the recipient can be paid, if that was ever read.
-    pub payability: Option<Payability>,
-    /// The fee accounts, if they were ever read.
-    pub funds: Option<FeeFunds>,
-    /// What may be spent on fees.
-    pub fees: &'a Fees,
+    pub payability: Option<KnownPayability>,
+    /// What the token's issuer may do, if that was ever read.
+    pub token: Option<KnownToken>,
+    /// The token in the operator's list; `None` when it was taken off the list since the channel was admitted.
+    pub listed: Option<&'a Token>,
+    /// What the fee accounts may spend, if any was ever read.
+    pub spendable: Option<Stroops>,
+    /// What is promised, with this commitment; `None` before the promises were counted.
+    pub totals: Option<Totals>,
+    /// How many ledgers old what is known of recipients and issuers may be.
+    pub unread_ledgers: u32,
 }
 
 /// Whether the chain, as it is known now, would pay `amount` on this channel. Pure; base units.
 ///
 /// What ends a channel comes first, then what may pass, then the amount: a submitter learns first what no other amount
-/// and no waiting would change. That the amount is above the highest held is the store's to say.
+/// and no waiting would change. Whether the amount is above the highest held is for the store to say.
 ///
 /// # Errors
 /// The [`Refusal`] for the first rule that is broken. Nothing is changed.
-pub fn check(held: &Held, amount: Amount, now: &Moment<'_>) -> Result<(), Refusal> {
+pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Refusal> {
     if now.stopping {
         return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });
     }
     if let Some(channel) = now.channel {
         not_over(channel)?;
+        if now.rolled_back {
+            let (highest, withdrawn) = (held.highest_amount(), channel.state.withdrawn);
+            return Err(Refusal::RolledBack { highest, withdrawn });
+        }
     }
-    store_is_whole(held, now)?;
-    now.freshness.map_err(|why| Refusal::NotFresh { why: why.to_string() })?;
-    let Some(channel) = now.channel else {
-        return Err(Refusal::NotFresh { why: NotFresh::Unread.to_string() });
-    };
-    fees_funded(held, channel, now)?;
+    now.freshness.map_err(not_fresh)?;
+    let channel = now.channel.ok_or_else(|| not_fresh(NotFresh::Unread))?;
+    let totals = now.totals.ok_or_else(|| not_fresh("it has not been counted yet what is promised"))?;
+    fees_funded(&totals, now)?;
 
     let withdrawn = channel.state.withdrawn;
     if amount <= withdrawn {
@@ -56,7 +66,12 @@ pub fn check(held: &Held, amount: Amount, now: &Moment<'_>) -> Result<(), Refusa
     if amount > coverage {
         return Err(Refusal::ExceedsCoverage { offered: amount, coverage });
     }
-    payable(channel, amount.saturating_sub(withdrawn), now.payability)
+    issuer_leaves_it(channel, now)?;
+    recipient_can_be_paid(totals.owed, now)
+}
+
+fn not_fresh(why: impl ToString) -> Refusal {
+    Refusal::NotFresh { why: why.to_string() }
 }
 
 fn not_over(channel: &ChannelView) -> Result<(), Refusal> {
@@ -69,66 +84,57 @@ fn not_over(channel: &ChannelView) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A store that lost acknowledged commitments may have lost any: nothing is acknowledged on any channel.
-fn store_is_whole(held: &Held, now: &Moment<'_>) -> Result<(), Refusal> {
-    let Some(first) = now.rolled_back.first() else {
+/// The fee accounts must cover the settlements of all promises, this one included.
+fn fees_funded(totals: &Totals, now: &Conditions<'_>) -> Result<(), Refusal> {
+    let spendable = now.spendable.ok_or_else(|| not_fresh("the fee accounts have not been read yet"))?;
+    if spendable >= totals.fees {
+        return Ok(());
+    }
+    Err(Refusal::FeesLow {
+        why: format!(
+            "they can spend {spendable} stroops, and {} promised settlements may cost {}; send at least {} stroops to a \
+             fee account",
+            totals.settlements,
+            totals.fees,
+            totals.fees.get().saturating_sub(spendable.get())
+        ),
+    })
+}
+
+/// Whatever the coverage, the issuer must not have frozen the channel's balance, and must not have taken rights since
+/// admission that the operator doesn't want to depend on.
+fn issuer_leaves_it(channel: &ChannelView, now: &Conditions<'_>) -> Result<(), Refusal> {
+    if !channel.state.balance_authorized {
+        return Err(Refusal::Unpayable { why: "the token's issuer has frozen the channel's balance".to_owned() });
+    }
+    let Some(listed) = now.listed else {
         return Ok(());
     };
-    match now.channel {
-        Some(channel) if now.rolled_back.contains(&channel.state.channel) => {
-            Err(Refusal::RolledBack { highest: held.highest_amount(), withdrawn: channel.state.withdrawn })
-        }
-        _ => Err(Refusal::RolledBackElsewhere { channel: *first }),
-    }
-}
-
-/// Whether a store that holds this of a channel was rolled back, by what the chain has paid on it. Base units.
-///
-/// Asked at start. While the watcher runs, a higher `withdrawn` means that somebody else settled a commitment that this
-/// watcher was never shown.
-pub fn rolled_back(held: &Held, withdrawn: Amount) -> bool {
-    let known = held.highest_amount().max(held.rollback_confirmed.unwrap_or(Amount::ZERO));
-    withdrawn > known
-}
-
-/// The fee accounts must cover a settlement of every channel that holds a promise, this one included.
-fn fees_funded(held: &Held, channel: &ChannelView, now: &Moment<'_>) -> Result<(), Refusal> {
-    let Some(funds) = now.funds else {
-        return Err(Refusal::FeesLow { why: "the first sweep has not counted yet what is promised".to_owned() });
+    let known = now.token.filter(|known| is_recent(known.read_at, now));
+    let facts = known.ok_or_else(|| not_fresh("what the token's issuer may do was not read lately"))?.facts;
+    let risk = if facts.may_claw_back() && !listed.issuer_may_claw_back {
+        "take the channel's balance back"
+    } else if facts.may_revoke() && !listed.issuer_may_revoke {
+        "freeze the channel's balance"
+    } else {
+        return Ok(());
     };
-    let promised_here = held.highest_amount() > channel.state.withdrawn;
-    let settlements = funds.promised.saturating_add(usize::from(!promised_here));
-    let needed = fees_needed(settlements, funds.settle_resource_fee, now.fees);
-    if funds.spendable < needed {
-        return Err(Refusal::FeesLow {
-            why: format!(
-                "they can spend {} stroops, and {settlements} promised settlements may cost {needed}; send at least {} \
-                 stroops to a fee account",
-                funds.spendable,
-                needed.get().saturating_sub(funds.spendable.get())
-            ),
-        });
+    Err(Refusal::Unpayable { why: format!("the issuer of {} can {risk} now", listed.code) })
+}
+
+/// What the recipient is owed by all channels together must find room.
+fn recipient_can_be_paid(owed: Amount, now: &Conditions<'_>) -> Result<(), Refusal> {
+    let known = now.payability.filter(|known| is_recent(known.read_at, now));
+    let known = known.ok_or_else(|| not_fresh("whether the recipient can be paid was not read lately"))?;
+    let needed = owed.saturating_add(known.paid_since);
+    if known.payability.can_take(needed) {
+        return Ok(());
     }
-    Ok(())
+    Err(Refusal::Unpayable {
+        why: format!("it would be owed {owed} base units over all its channels, and {}", known.payability),
+    })
 }
 
-/// What so many settlements may cost, in stroops: each its resources and the highest bid allowed.
-///
-/// `resource_fee` is what one was last simulated at; before that, what the configuration assumes.
-pub fn fees_needed(settlements: usize, resource_fee: Option<Stroops>, fees: &Fees) -> Stroops {
-    let one = resource_fee.unwrap_or(fees.assumed_resource_fee).saturating_add(fees.max_inclusion_fee);
-    let settlements = i64::try_from(settlements).unwrap_or(i64::MAX);
-    Stroops(one.get().saturating_mul(settlements))
-}
-
-/// Neither a frozen balance nor a recipient without room is paid, whatever the coverage.
-fn payable(channel: &ChannelView, unsettled: Amount, payability: Option<Payability>) -> Result<(), Refusal> {
-    let why = match payability {
-        _ if !channel.state.balance_authorized => "the token's issuer has frozen the channel's balance".to_owned(),
-        Some(payability) if !payability.can_take(unsettled) => {
-            format!("{unsettled} base units would have to be paid and cannot be: {payability}")
-        }
-        _ => return Ok(()),
-    };
-    Err(Refusal::Unpayable { why })
+fn is_recent(read_at: Ledger, now: &Conditions<'_>) -> bool {
+    now.head.is_some_and(|head| head.since(read_at) <= now.unread_ledgers)
 }

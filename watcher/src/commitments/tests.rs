@@ -1,38 +1,63 @@
 //! Commitments: each rule alone, and that what is taken is what the chain would pay.
 
-use paychan_channel::{Amount, ChannelState, ContractId, Ledger, Stroops};
+use paychan_channel::{Amount, ChannelState, Ledger, Stroops};
 use proptest::prelude::*;
 
-use crate::channels::Payability;
-
-use crate::commitments::{Moment, check, fees_needed, rolled_back};
-use crate::config::Fees;
-use crate::fixtures::{CHANNEL, channel_view, held, state, units};
-use crate::view::{ChannelView, FeeFunds, NotFresh};
+use super::{Conditions, check};
+use crate::channels::{IssuerFlags, Payability, TokenFacts};
+use crate::config::{Config, Token};
+use crate::fixtures::{HEAD, ISSUER, TOKEN, channel_view, config, held, state, units};
+use crate::promises::Totals;
+use crate::view::{ChannelView, KnownPayability, KnownToken, NotFresh};
 use paychan_store::Refusal;
 
-fn fees() -> Fees {
-    Fees { max_inclusion_fee: Stroops(1_000), assumed_resource_fee: Stroops(500) }
+fn recipient(payability: Payability) -> Option<KnownPayability> {
+    Some(KnownPayability { payability, read_at: HEAD, paid_since: Amount::ZERO })
 }
 
-fn funds(spendable: i64, promised: usize) -> Option<FeeFunds> {
-    Some(FeeFunds { spendable: Stroops(spendable), settle_resource_fee: None, promised })
+fn totals(fees: i64, owed: u64) -> Option<Totals> {
+    Some(Totals { settlements: 1, fees: Stroops(fees), owed: units(owed) })
 }
 
-fn moment<'a>(channel: &'a ChannelView, fees: &'a Fees) -> Moment<'a> {
-    Moment {
+fn conditions<'a>(channel: &'a ChannelView, listed: &'a Token) -> Conditions<'a> {
+    let flags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
+    Conditions {
         stopping: false,
-        rolled_back: &[],
+        rolled_back: false,
         freshness: Ok(()),
+        head: Some(HEAD),
         channel: Some(channel),
-        payability: Some(Payability::Room(Amount::MAX)),
-        funds: funds(1_000_000, 0),
-        fees,
+        payability: recipient(Payability::Room(Amount::MAX)),
+        token: Some(KnownToken { facts: TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) }, read_at: HEAD }),
+        listed: Some(listed),
+        spendable: Some(Stroops(1_000)),
+        totals: totals(1_000, 0),
+        unread_ledgers: 100,
     }
 }
 
+fn listed(config: &Config) -> &Token {
+    config.token(&TOKEN).expect("the fixture's token is listed")
+}
+
+/// The answer to `amount` on a channel in this state, after `change` to what holds.
+fn offer_when(state: ChannelState, amount: u64, change: impl FnOnce(&mut Conditions<'_>)) -> Result<(), Refusal> {
+    let (view, config) = (channel_view(state), config());
+    let mut conditions = conditions(&view, listed(&config));
+    change(&mut conditions);
+    check(&held(100), units(amount), &conditions)
+}
+
 fn offer(state: ChannelState, amount: u64) -> Result<(), Refusal> {
-    check(&held(100), units(amount), &moment(&channel_view(state), &fees()))
+    offer_when(state, amount, |_| {})
+}
+
+fn is_not_fresh(answer: &Result<(), Refusal>) -> bool {
+    matches!(answer, Err(Refusal::NotFresh { .. }))
+}
+
+fn is_unpayable(answer: &Result<(), Refusal>) -> bool {
+    matches!(answer, Err(Refusal::Unpayable { .. }))
 }
 
 #[test]
@@ -57,95 +82,111 @@ fn what_the_chain_has_paid_already_is_no_new_promise() {
 
 #[test]
 fn a_closing_channel_takes_nothing_even_when_only_an_event_told_of_it() {
+    let config = config();
     let mut view = channel_view(state());
     view.deadline = Some(Ledger(7));
-    let refused = check(&held(0), units(1), &moment(&view, &fees()));
+    let refused = check(&held(0), units(1), &conditions(&view, listed(&config)));
     assert_eq!(refused, Err(Refusal::Closing { deadline: Some(Ledger(7)) }));
 }
 
 #[test]
 fn a_final_channel_takes_nothing_even_when_a_later_read_denies_it() {
+    let config = config();
     let mut view = channel_view(state());
     view.ended = true;
-    assert_eq!(check(&held(0), units(1), &moment(&view, &fees())), Err(Refusal::Final));
+    assert_eq!(check(&held(0), units(1), &conditions(&view, listed(&config))), Err(Refusal::Final));
 }
 
 #[test]
 fn a_view_that_is_not_fresh_takes_nothing() {
-    let (view, fees) = (channel_view(state()), fees());
-    let stale = Moment { freshness: Err(NotFresh::NoHead), ..moment(&view, &fees) };
-    assert!(matches!(check(&held(0), units(1), &stale), Err(Refusal::NotFresh { .. })));
-    let unread = Moment { channel: None, ..moment(&view, &fees) };
-    assert!(matches!(check(&held(0), units(1), &unread), Err(Refusal::NotFresh { .. })));
+    assert!(is_not_fresh(&offer_when(state(), 200, |now| now.freshness = Err(NotFresh::NoHead))));
+    assert!(is_not_fresh(&offer_when(state(), 200, |now| now.channel = None)));
 }
 
 #[test]
 fn a_stopping_watcher_takes_nothing() {
-    let (view, fees) = (channel_view(state()), fees());
-    let stopping = Moment { stopping: true, ..moment(&view, &fees) };
-    assert!(matches!(check(&held(0), units(1), &stopping), Err(Refusal::Stopping { .. })));
+    let stopping = offer_when(state(), 200, |now| now.stopping = true);
+    assert!(matches!(stopping, Err(Refusal::Stopping { .. })));
 }
 
 #[test]
-fn a_store_that_was_rolled_back_on_one_channel_takes_nothing_on_any() {
-    let (view, fees) = (channel_view(ChannelState { withdrawn: units(500), ..state() }), fees());
-    let this = Moment { rolled_back: &[CHANNEL], ..moment(&view, &fees) };
-    assert_eq!(
-        check(&held(100), units(600), &this),
-        Err(Refusal::RolledBack { highest: units(100), withdrawn: units(500) })
-    );
-    let another = Moment { rolled_back: &[ContractId([9; 32])], ..moment(&view, &fees) };
-    assert_eq!(
-        check(&held(100), units(600), &another),
-        Err(Refusal::RolledBackElsewhere { channel: ContractId([9; 32]) })
-    );
-}
-
-#[test]
-fn a_store_was_rolled_back_when_the_chain_paid_more_than_it_holds_and_nobody_confirmed_it() {
-    assert!(!rolled_back(&held(100), units(100)));
-    assert!(rolled_back(&held(100), units(101)));
-    assert!(!rolled_back(&held(0), Amount::ZERO));
-    let mut confirmed = held(100);
-    confirmed.rollback_confirmed = Some(units(101));
-    assert!(!rolled_back(&confirmed, units(101)));
-    assert!(rolled_back(&confirmed, units(102)));
+fn a_channel_that_shows_a_rollback_takes_nothing() {
+    let paid = ChannelState { withdrawn: units(500), ..state() };
+    let refused = offer_when(paid, 600, |now| now.rolled_back = true);
+    assert_eq!(refused, Err(Refusal::RolledBack { highest: units(100), withdrawn: units(500) }));
 }
 
 #[test]
 fn the_fee_accounts_must_cover_every_promise_and_this_one() {
-    let (view, fees) = (channel_view(state()), fees());
-    let with = |funds| Moment { funds, ..moment(&view, &fees) };
-    let new_promise = |funds| check(&held(0), units(1), &with(funds));
-    let kept_promise = |funds| check(&held(100), units(101), &with(funds));
-    assert_eq!(new_promise(funds(3_000, 1)), Ok(()));
-    assert!(matches!(new_promise(funds(2_999, 1)), Err(Refusal::FeesLow { .. })));
-    assert_eq!(kept_promise(funds(1_500, 1)), Ok(()), "this channel is the one promise");
-    assert!(matches!(kept_promise(funds(1_499, 1)), Err(Refusal::FeesLow { .. })));
-    assert!(matches!(new_promise(None), Err(Refusal::FeesLow { .. })));
+    assert_eq!(offer_when(state(), 200, |now| now.totals = totals(1_000, 0)), Ok(()));
+    let short = offer_when(state(), 200, |now| now.totals = totals(1_001, 0));
+    assert!(matches!(short, Err(Refusal::FeesLow { .. })));
 }
 
 #[test]
-fn fees_that_would_overflow_are_beyond_any_account() {
-    let dear = Fees { max_inclusion_fee: Stroops(i64::MAX), ..fees() };
-    assert_eq!(fees_needed(usize::MAX, Some(Stroops(i64::MAX)), &dear), Stroops(i64::MAX));
+fn what_was_not_counted_or_not_read_is_never_called_low_fees() {
+    assert!(is_not_fresh(&offer_when(state(), 200, |now| now.totals = None)));
+    assert!(is_not_fresh(&offer_when(state(), 200, |now| now.spendable = None)));
 }
 
 #[test]
-fn what_the_recipient_cannot_be_paid_is_not_promised() {
-    let (view, fees) = (channel_view(state()), fees());
-    let with = |payability| Moment { payability: Some(payability), ..moment(&view, &fees) };
-    assert!(matches!(check(&held(0), units(1), &with(Payability::TrustlineMissing)), Err(Refusal::Unpayable { .. })));
-    assert_eq!(check(&held(0), units(50), &with(Payability::Room(units(50)))), Ok(()));
-    assert!(check(&held(0), units(51), &with(Payability::Room(units(50)))).is_err());
-    let frozen = channel_view(ChannelState { balance_authorized: false, ..state() });
-    assert!(check(&held(0), units(1), &moment(&frozen, &fees)).is_err());
+fn what_the_recipient_cannot_be_paid_over_all_its_channels_is_not_promised() {
+    let room = |room, owed| {
+        offer_when(state(), 200, |now| {
+            now.payability = recipient(Payability::Room(units(room)));
+            now.totals = totals(0, owed);
+        })
+    };
+    assert_eq!(room(50, 50), Ok(()));
+    assert!(is_unpayable(&room(50, 51)));
+    let missing = offer_when(state(), 200, |now| now.payability = recipient(Payability::TrustlineMissing));
+    assert!(is_unpayable(&missing));
+}
+
+#[test]
+fn what_was_paid_since_the_room_was_read_has_used_it_up() {
+    let after = |paid| {
+        offer_when(state(), 200, |now| {
+            let paid_since = units(paid);
+            now.payability =
+                Some(KnownPayability { payability: Payability::Room(units(50)), read_at: HEAD, paid_since });
+            now.totals = totals(0, 30);
+        })
+    };
+    assert_eq!(after(20), Ok(()));
+    assert!(is_unpayable(&after(21)));
+}
+
+#[test]
+fn what_is_not_known_of_recipient_or_issuer_or_known_for_too_long_is_no() {
+    let old = Ledger(HEAD.0 - 101);
+    assert!(is_not_fresh(&offer_when(state(), 200, |now| now.payability = None)));
+    assert!(is_not_fresh(&offer_when(state(), 200, |now| now.token = None)));
+    assert!(is_not_fresh(&offer_when(state(), 200, |now| {
+        now.payability = now.payability.map(|known| KnownPayability { read_at: old, ..known });
+    })));
+    assert!(is_not_fresh(&offer_when(state(), 200, |now| {
+        now.token = now.token.map(|known| KnownToken { read_at: old, ..known });
+    })));
+}
+
+#[test]
+fn a_frozen_balance_and_an_issuer_that_took_new_rights_take_nothing_more() {
+    assert!(is_unpayable(&offer(ChannelState { balance_authorized: false, ..state() }, 200)));
+    for (may_revoke, may_claw_back) in [(true, false), (false, true)] {
+        let flags = IssuerFlags { requires_authorization: false, may_revoke, may_claw_back };
+        let refused = offer_when(state(), 200, |now| {
+            let facts = TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) };
+            now.token = Some(KnownToken { facts, read_at: HEAD });
+        });
+        assert!(is_unpayable(&refused), "{refused:?}");
+    }
 }
 
 proptest! {
     #[test]
     fn whatever_is_taken_the_chain_would_pay(
-        balance in 0u64..200, withdrawn in 0u64..200, amount in 1u64..500, room in 0u64..300,
+        balance in 0u64..200, withdrawn in 0u64..200, amount in 1u64..500, room in 0u64..300, elsewhere in 0u64..100,
         closing in any::<bool>(), authorized in any::<bool>(),
     ) {
         let state = ChannelState {
@@ -155,10 +196,12 @@ proptest! {
             close_effective_at: closing.then_some(Ledger(5)),
             ..state()
         };
-        let (view, fees) = (channel_view(state), fees());
-        let moment = Moment { payability: Some(Payability::Room(units(room))), ..moment(&view, &fees) };
-        let taken = check(&held(0), units(amount), &moment).is_ok();
-        let pays = amount > withdrawn && amount - withdrawn <= balance && amount - withdrawn <= room && authorized;
-        prop_assert_eq!(taken, pays && !closing);
+        let owed = amount.saturating_sub(withdrawn) + elsewhere;
+        let taken = offer_when(state, amount, |now| {
+            now.payability = recipient(Payability::Room(units(room)));
+            now.totals = totals(0, owed);
+        });
+        let pays = amount > withdrawn && amount - withdrawn <= balance && owed <= room && authorized;
+        prop_assert_eq!(taken.is_ok(), pays && !closing);
     }
 }

@@ -55,7 +55,7 @@ impl Work {
             () = until(stopped.clone()) => return Ok(()),
             started = starting.terms() => started?,
         };
-        view.saw_network(started);
+        view.set_network(started);
         info!(account = %lane, "fees are paid by this account");
         let poll = Duration::from_millis(config.network.poll_interval_ms.into());
         let following = Following { follower, view, clock: clock.clone(), pulse: follows, poll };

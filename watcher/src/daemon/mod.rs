@@ -29,11 +29,12 @@ use tracing::{info, warn};
 use crate::alarm::raise;
 use crate::api::{self, Api, Limits, OperatorListener};
 use crate::chain::RpcChain;
-use crate::channels::Intake;
+use crate::channels::Channels;
 use crate::clock::{Clock, SystemClock};
-use crate::commitments::{Acceptance, ViewGate};
+use crate::commitments::{Commitments, ViewGate};
 use crate::config::{Config, Secrets};
-use crate::follower::{Follower, FollowerSettings};
+use crate::follower::{Follower, FollowerParts, FollowerSettings};
+use crate::promises::Promises;
 use crate::settler::step::IN_FLIGHT_LEDGERS;
 use crate::settler::{Settler, SettlerParts};
 use crate::status::Reporter;
@@ -64,24 +65,22 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let store = open_store(&config).await?;
 
     let view = Arc::new(View::new());
-    let gate = Arc::new(ViewGate::new(view.clone(), clock.clone(), config.clone()));
+    let promises = Arc::new(Promises::new(config.clone()));
+    let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), config.clone()));
     if store.set_gate(gate.clone()).is_err() {
         return Err(RunError::Other("the store had a gate before it was given one".to_owned()));
     }
     let lane = secrets.lane.account();
     let follower = Follower::new(
-        chain.clone(),
-        store.clone(),
-        view.clone(),
-        clock.clone(),
-        FollowerSettings {
-            sweep_interval: config.reaction.sweep_interval_ledgers,
-            // Half of what is still fresh: read before it is stale, and not at every ledger.
-            reread_behind: config.fresh.ledgers.div_ceil(2),
-            recent: Duration::from_secs(config.fresh.seconds.into()),
-            lanes: vec![lane],
-            fees: config.fees.clone(),
+        FollowerParts {
+            chain: chain.clone(),
+            store: store.clone(),
+            view: view.clone(),
+            promises: promises.clone(),
+            clock: clock.clone(),
+            config: config.clone(),
         },
+        FollowerSettings::of(&config, vec![lane]),
     );
     let reader = follower.reader();
     let settler = Settler::new(SettlerParts {
@@ -96,9 +95,9 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     })?;
     let api = Arc::new(Api {
         token: secrets.token,
-        intake: Intake::new(config.clone(), chain.clone(), store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
-        acceptance: Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(reader)),
-        reporter: Reporter::new(config.clone(), store.clone(), view.clone(), clock.clone()),
+        intake: Channels::new(config.clone(), chain.clone(), store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
+        acceptance: Commitments::new(config.network_id(), store.clone(), gate, Arc::new(reader)),
+        reporter: Reporter::new(config.clone(), store.clone(), view.clone(), promises, clock.clone()),
     });
 
     let limit = descriptors::limit();

@@ -1,4 +1,5 @@
-//! Says when a deadline comes near with something unsettled: at a third of the wait, at a tenth, and when it has passed.
+//! Raises alarms when a deadline comes near with something unsettled: at a third of the wait, at a tenth, and when it has
+//! passed.
 
 use std::collections::HashMap;
 
@@ -8,8 +9,8 @@ use crate::alarm::raise;
 use crate::view::View;
 use paychan_store::Store;
 
-/// How near a deadline is, beside the whole wait. T is at most a third of it ([`crate::floor`]): what is not settled by
-/// then is later than planned for.
+/// How near a deadline is, compared with the whole wait. T is at most a third of it ([`crate::floor`]): what is not
+/// settled by then is later than planned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Near {
     Third,
@@ -28,26 +29,32 @@ impl Near {
     }
 }
 
-/// What was said already.
+/// What was reported already.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines(HashMap<ContractId, Near>);
 
 impl Deadlines {
-    /// Raises an alarm for each channel whose deadline has come nearer than was said before.
-    pub(super) fn tell(&mut self, store: &Store, view: &View, head: Ledger) {
-        for known in view.channels() {
-            let (channel, Some(deadline)) = (known.state.channel, known.deadline) else {
+    /// Raises an alarm for each channel whose deadline has come nearer than was reported before. A channel whose entries
+    /// can't be read is included, with all that is held of it.
+    pub(super) fn report(&mut self, store: &Store, view: &View, head: Ledger) {
+        for held in store.all_held() {
+            let channel = held.channel();
+            let (deadline, unsettled, trouble) = match view.channel(&channel) {
+                Some(known) if known.ended => continue,
+                Some(known) => (known.deadline, known.state.unsettled(held.highest_amount()), known.trouble),
+                None => match view.unread(&channel) {
+                    Some(unread) => (unread.deadline, held.highest_amount(), unread.trouble),
+                    None => continue,
+                },
+            };
+            let Some(deadline) = deadline else {
                 continue;
             };
-            let unsettled = match store.held(&channel) {
-                Some(held) if !known.ended => known.state.unsettled(held.highest_amount()),
-                _ => continue,
-            };
             let left = deadline.since(head);
-            let near = Near::of(left, known.state.refund_waiting_period).filter(|_| !unsettled.is_zero());
+            let near = Near::of(left, held.admission.refund_waiting_period).filter(|_| !unsettled.is_zero());
             if near > self.0.get(&channel).copied() {
                 raise!(
-                    DeadlineNear, %channel, %deadline, left, %unsettled, trouble = known.trouble,
+                    DeadlineNear, %channel, %deadline, left, %unsettled, trouble,
                     "unsettled while the deadline comes near"
                 );
             }

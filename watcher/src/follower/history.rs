@@ -1,4 +1,13 @@
-//! Whether a node's newest ledger belongs to the history that we know. Pure.
+//! Whether a node's newest ledger is believed. Pure.
+//!
+//! The newest ledger that was believed is the **mark**: a node that tells a lower one lags, and is waited for. But one
+//! wrong answer (a load balancer's node of another network, a broken clock) must never blind the watcher. So:
+//! - a mark is plausible: it is no more ledgers ahead of the last one than time allows, and a date that lies ahead of this
+//!   machine's clock counts as no date;
+//! - the first answer of a process becomes the mark only when a second one agrees with it;
+//! - a mark is taken back when later answers agree with each other and contradict it.
+//!
+//! The mark of an earlier process is the highest ledger that the journal names. It follows the same rules.
 
 use std::time::Duration;
 
@@ -6,95 +15,364 @@ use paychan_channel::Ledger;
 
 use crate::chain::Head;
 
-/// What a node's newest ledger means beside what is known already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
-    /// The same history, at the newest known ledger or further.
-    Current,
-    /// The same history, as far as can be told, at an older ledger: the node lags. Ask again; nothing is lost.
-    Behind,
-    /// Another history: a lower ledger that closed later. A test network that was reset, or the wrong network.
-    Restarted,
+/// How many answers in a row have to agree with each other and contradict the mark until it is taken back.
+const ANSWERS_AGAINST: u32 = 3;
+
+/// When an answer came, and what of time it is judged by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// This machine's wall clock, milliseconds since the Unix epoch.
+    pub(super) wall_unix_ms: u64,
+    /// The boot clock.
+    pub(super) boot: Duration,
 }
 
-/// Judges `head` against the newest one known in this process and the highest ledger that the journal speaks of.
-///
-/// Within one history a later ledger never closes at an earlier time. So a lower ledger that closed later is of another
-/// history. The journal knows no close times: against it, a lower ledger that closed `recent` or less before wall time
-/// is the front of another history, and an older one is a node that has not caught up. Neither is one that is below by
-/// no more ledgers than `recent` has seconds: nodes lag a little, and no network closes a ledger each second.
-pub fn judge(
-    head: &Head,
-    newest: Option<&Head>,
-    journal: Option<Ledger>,
-    wall_unix_ms: u64,
-    recent: Duration,
-) -> Judgement {
-    if let Some(newest) = newest {
-        return match head.ledger < newest.ledger {
-            false => Judgement::Current,
-            true if head.closed_at_unix_ms > newest.closed_at_unix_ms => Judgement::Restarted,
-            true => Judgement::Behind,
+/// What makes an answer plausible.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// How old a head may be by wall time and still be called the network's newest. As many ledgers may two nodes of one
+    /// network be apart: no network closes a ledger each second.
+    pub(super) recent: Duration,
+    /// How far a head may be dated ahead of this machine's clock, and its date still be used.
+    pub(super) ahead: Duration,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It continues what is known: it is the head.
+    Believed,
+    /// It is the head, and it is lower than the mark that was believed before: that one was a mistake, or the network's
+    /// history has started anew.
+    TakesBack {
+        /// The mark that was taken back.
+        mark: Ledger,
+    },
+    /// An older ledger of the same history, as far as can be told: the node lags.
+    Behind {
+        /// The mark.
+        mark: Ledger,
+    },
+    /// It can't belong to the same history as the mark. One of the two is a mistake; more answers will tell which.
+    Contradicts {
+        /// The mark.
+        mark: Ledger,
+    },
+    /// Nothing is known yet that it could be compared with.
+    First,
+}
+
+/// An answer that is kept.
+#[derive(Debug, Clone, Copy)]
+struct Sighting {
+    ledger: Ledger,
+    /// Milliseconds since the Unix epoch; `None` when it was not told, or lay ahead of this machine's clock.
+    closed_at: Option<u64>,
+    /// When it came; `None` for the journal's, which came in an earlier process.
+    boot: Option<Duration>,
+}
+
+/// Answers that agree with each other and not with the mark.
+#[derive(Debug, Clone, Copy)]
+struct Challenge {
+    first: Sighting,
+    last: Sighting,
+    /// How many of them contradict the mark.
+    against: u32,
+}
+
+/// What is known of the network's history through one endpoint.
+#[derive(Debug)]
+pub(super) struct History {
+    mark: Option<Sighting>,
+    /// The first answer of this process, until another one agrees with it.
+    unconfirmed: Option<Sighting>,
+    challenge: Option<Challenge>,
+    confirmed: bool,
+}
+
+/// How one answer follows another.
+enum Follows {
+    Yes,
+    /// It is older, and may be of the same history.
+    Older,
+    No,
+}
+
+impl History {
+    /// `journal` is the highest ledger that the journal names.
+    pub(super) fn new(journal: Option<Ledger>) -> Self {
+        let mark = journal.map(|ledger| Sighting { ledger, closed_at: None, boot: None });
+        Self { mark, unconfirmed: None, challenge: None, confirmed: false }
+    }
+
+    /// Judges an answer, and remembers it.
+    pub(super) fn judge(&mut self, head: &Head, now: Now, limits: &Limits) -> Verdict {
+        let seen = sighting(head, now, limits);
+        if !self.confirmed {
+            return self.judge_first(seen, now, limits);
+        }
+        self.judge_next(seen, now, limits)
+    }
+
+    /// The first answers of a process: one is believed when the next agrees with it.
+    fn judge_first(&mut self, seen: Sighting, now: Now, limits: &Limits) -> Verdict {
+        let first = self.unconfirmed.replace(seen);
+        let Some(first) = first else {
+            return Verdict::First;
         };
+        if matches!(follows(&first, &seen, now, limits), Follows::Yes) {
+            self.confirmed = true;
+            return self.judge_next(seen, now, limits);
+        }
+        Verdict::Contradicts { mark: self.mark.map_or(first.ledger, |mark| mark.ledger) }
     }
-    if journal.is_none_or(|known| head.ledger >= known) {
-        return Judgement::Current;
+
+    fn judge_next(&mut self, seen: Sighting, now: Now, limits: &Limits) -> Verdict {
+        let Some(mark) = self.mark else {
+            return self.believe(seen, Verdict::Believed);
+        };
+        let against = match follows(&mark, &seen, now, limits) {
+            Follows::Yes => return self.believe(seen, Verdict::Believed),
+            Follows::Older => 0,
+            Follows::No => 1,
+        };
+        let challenge = match self.challenge {
+            Some(known) if matches!(follows(&known.last, &seen, now, limits), Follows::Yes) => {
+                Challenge { last: seen, against: known.against.saturating_add(against), ..known }
+            }
+            _ => Challenge { first: seen, last: seen, against },
+        };
+        self.challenge = Some(challenge);
+        // A node that follows the network at the network's pace, and for as long as an answer may be old has not come
+        // to the mark, will not come to it: better to go on with what it tells than with nothing.
+        let lasted = challenge.first.boot.is_some_and(|first| now.boot.saturating_sub(first) > limits.recent);
+        let advanced = challenge.last.ledger > challenge.first.ledger;
+        if challenge.against >= ANSWERS_AGAINST || (lasted && advanced) {
+            return self.believe(seen, Verdict::TakesBack { mark: mark.ledger });
+        }
+        match against {
+            0 => Verdict::Behind { mark: mark.ledger },
+            _ => Verdict::Contradicts { mark: mark.ledger },
+        }
     }
-    let age = Duration::from_millis(wall_unix_ms.saturating_sub(head.closed_at_unix_ms));
-    let below = journal.map_or(0, |known| known.since(head.ledger));
-    if age <= recent && u64::from(below) > recent.as_secs() { Judgement::Restarted } else { Judgement::Behind }
+
+    fn believe(&mut self, seen: Sighting, verdict: Verdict) -> Verdict {
+        self.mark = Some(seen);
+        self.challenge = None;
+        verdict
+    }
+}
+
+fn sighting(head: &Head, now: Now, limits: &Limits) -> Sighting {
+    let latest = now.wall_unix_ms.saturating_add(millis(limits.ahead));
+    let closed_at = head.closed_at_unix_ms.filter(|closed| *closed <= latest);
+    Sighting { ledger: head.ledger, closed_at, boot: Some(now.boot) }
+}
+
+/// Whether `next` may be told after `known` by nodes of one network. Within one history a later ledger never closes at an
+/// earlier time, and no network closes a ledger each second.
+fn follows(known: &Sighting, next: &Sighting, now: Now, limits: &Limits) -> Follows {
+    if next.ledger >= known.ledger {
+        let closed_earlier = matches!((known.closed_at, next.closed_at), (Some(then), Some(now)) if now < then);
+        let most = known
+            .boot
+            .map_or(u64::MAX, |boot| now.boot.saturating_sub(boot).as_secs().saturating_add(limits.recent.as_secs()));
+        let too_far = u64::from(next.ledger.since(known.ledger)) > most;
+        return if closed_earlier || too_far { Follows::No } else { Follows::Yes };
+    }
+    let closed_later = matches!((known.closed_at, next.closed_at), (Some(then), Some(now)) if now > then);
+    // The journal knows no dates. Beside it, a head that closed just now and lies far below is of another history.
+    let below = u64::from(known.ledger.since(next.ledger));
+    let just_closed =
+        next.closed_at.is_some_and(|closed| now.wall_unix_ms.saturating_sub(closed) <= millis(limits.recent));
+    let far_below = just_closed && below > limits.recent.as_secs();
+    if closed_later || far_below { Follows::No } else { Follows::Older }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RECENT: Duration = Duration::from_secs(60);
+    const LIMITS: Limits = Limits { recent: Duration::from_secs(60), ahead: Duration::from_secs(60) };
+    const START: u64 = 1_000_000;
 
-    fn head(ledger: u32, closed_at_s: u64) -> Head {
-        Head { ledger: Ledger(ledger), closed_at_unix_ms: closed_at_s * 1000 }
+    /// A machine whose clocks agree, and a network of 5-second ledgers on which ledger 10,000 closed at the start.
+    struct Watch {
+        history: History,
+        second: u64,
     }
 
-    fn beside(newest: &Head, now: &Head) -> Judgement {
-        judge(now, Some(newest), None, 1_000_000, RECENT)
-    }
+    impl Watch {
+        fn new(journal: Option<u32>) -> Self {
+            Self { history: History::new(journal.map(Ledger)), second: 0 }
+        }
 
-    fn after_start(journal: u32, now: &Head, wall_s: u64) -> Judgement {
-        judge(now, None, Some(Ledger(journal)), wall_s * 1000, RECENT)
+        fn following() -> Self {
+            let mut watch = Self::new(None);
+            assert_eq!(watch.true_head(), Verdict::First);
+            assert_eq!(watch.true_head(), Verdict::Believed);
+            watch
+        }
+
+        fn pass(&mut self, seconds: u64) {
+            self.second += seconds;
+        }
+
+        fn answer(&mut self, ledger: u32, closed_at_s: Option<u64>) -> Verdict {
+            let now =
+                Now { wall_unix_ms: (START + self.second) * 1_000, boot: Duration::from_secs(5_000 + self.second) };
+            let head = Head { ledger: Ledger(ledger), closed_at_unix_ms: closed_at_s.map(|s| s * 1_000) };
+            self.history.judge(&head, now, &LIMITS)
+        }
+
+        fn true_ledger(&self) -> u32 {
+            10_000 + u32::try_from(self.second / 5).unwrap_or(0)
+        }
+
+        /// What an honest node says that lags by so many ledgers.
+        fn lagging(&mut self, by: u32) -> Verdict {
+            let ledger = self.true_ledger() - by;
+            self.answer(ledger, Some(START + u64::from(ledger - 10_000 + by) * 5 - u64::from(by) * 5))
+        }
+
+        fn true_head(&mut self) -> Verdict {
+            self.lagging(0)
+        }
+
+        /// Seconds until true heads are believed again.
+        fn recovers_within(&mut self, seconds: u64) -> bool {
+            (0..seconds).any(|_| {
+                self.pass(1);
+                matches!(self.true_head(), Verdict::Believed | Verdict::TakesBack { .. })
+            })
+        }
     }
 
     #[test]
-    fn a_first_head_without_a_journal_is_believed() {
-        assert_eq!(judge(&head(5, 1), None, None, 9_000_000, RECENT), Judgement::Current);
+    fn heads_that_go_on_are_believed_after_the_first_was_confirmed() {
+        let mut watch = Watch::following();
+        for _ in 0..20 {
+            watch.pass(5);
+            assert_eq!(watch.true_head(), Verdict::Believed);
+        }
     }
 
     #[test]
-    fn the_same_or_a_higher_ledger_is_current() {
-        assert_eq!(beside(&head(5, 100), &head(5, 100)), Judgement::Current);
-        assert_eq!(beside(&head(5, 100), &head(9_000, 100)), Judgement::Current);
+    fn a_lagging_node_is_waited_for() {
+        let mut watch = Watch::following();
+        watch.pass(50);
+        assert_eq!(watch.true_head(), Verdict::Believed);
+        assert_eq!(watch.lagging(3), Verdict::Behind { mark: Ledger(10_010) });
+        watch.pass(5);
+        assert_eq!(watch.true_head(), Verdict::Believed);
     }
 
     #[test]
-    fn a_lower_ledger_that_closed_earlier_is_a_lagging_node() {
-        assert_eq!(beside(&head(500, 1_000), &head(499, 995)), Judgement::Behind);
-        assert_eq!(beside(&head(500, 1_000), &head(499, 1_000)), Judgement::Behind, "two ledgers in one second");
-        assert_eq!(beside(&head(500, 1_000), &head(3, 15)), Judgement::Behind);
+    fn one_far_ledger_number_blinds_nobody_whatever_its_date() {
+        for closed_at in [None, Some(0), Some(START + 10), Some(START + 50), Some(START + 10_000_000)] {
+            let mut watch = Watch::following();
+            watch.pass(10);
+            assert_eq!(watch.answer(4_000_000_000, closed_at), Verdict::Contradicts { mark: Ledger(10_000) });
+            watch.pass(1);
+            assert_eq!(watch.true_head(), Verdict::Believed, "dated {closed_at:?}");
+        }
     }
 
     #[test]
-    fn a_lower_ledger_that_closed_later_is_another_history() {
-        assert_eq!(beside(&head(500, 1_000), &head(3, 1_001)), Judgement::Restarted);
+    fn a_near_ledger_that_is_dated_ahead_of_the_clock_blinds_nobody() {
+        let mut watch = Watch::following();
+        watch.pass(10);
+        assert_eq!(watch.answer(10_003, Some(START + 10_000_000)), Verdict::Believed);
+        watch.pass(10);
+        assert_eq!(watch.true_head(), Verdict::Believed);
     }
 
     #[test]
-    fn at_start_a_recent_ledger_below_the_journals_is_another_history_and_an_old_one_a_lagging_node() {
-        assert_eq!(after_start(500, &head(3, 9_950), 10_000), Judgement::Restarted);
-        assert_eq!(after_start(500, &head(3, 9_000), 10_000), Judgement::Behind);
+    fn a_wrong_first_answer_is_not_believed_and_a_wrong_pair_is_taken_back() {
+        let mut watch = Watch::new(None);
+        assert_eq!(watch.answer(4_000_000_000, Some(START)), Verdict::First);
+        assert!(matches!(watch.true_head(), Verdict::Contradicts { .. } | Verdict::Behind { .. }));
+        assert!(watch.recovers_within(70));
+
+        let mut watch = Watch::new(None);
+        watch.answer(4_000_000_000, None);
+        assert_eq!(watch.answer(4_000_000_000, None), Verdict::Believed);
+        assert!(watch.recovers_within(70));
+        watch.pass(1);
+        assert_eq!(watch.true_head(), Verdict::Believed);
+    }
+
+    #[test]
+    fn a_wrong_mark_in_the_journal_is_taken_back() {
+        let mut watch = Watch::new(Some(4_000_000_000));
+        watch.true_head();
+        assert!(watch.recovers_within(10), "three answers in a row agree against it");
+    }
+
+    #[test]
+    fn a_right_mark_in_the_journal_makes_a_node_that_catches_up_wait() {
+        let mut watch = Watch::new(Some(10_000));
+        watch.pass(100);
+        assert_eq!(watch.answer(9_000, Some(START - 5_000)), Verdict::First);
+        for ledger in (9_100..10_000).step_by(100) {
+            watch.pass(1);
+            assert!(matches!(watch.answer(ledger, None), Verdict::Behind { .. } | Verdict::Contradicts { .. }));
+        }
+        watch.pass(1);
+        watch.true_head();
+        assert!(watch.recovers_within(5));
+    }
+
+    #[test]
+    fn a_network_that_starts_anew_is_followed_when_three_answers_say_so() {
+        let mut watch = Watch::following();
+        watch.pass(600);
+        watch.true_head();
+        let mut verdicts = Vec::new();
+        for ledger in 2..6 {
+            watch.pass(5);
+            let closed_at = START + watch.second;
+            verdicts.push(watch.answer(ledger, Some(closed_at)));
+        }
+        let mark = Ledger(10_120);
         assert_eq!(
-            after_start(500, &head(498, 9_992), 10_000),
-            Judgement::Behind,
-            "a restart within seconds, beside a node that lags by two ledgers"
+            verdicts,
+            [
+                Verdict::Contradicts { mark },
+                Verdict::Contradicts { mark },
+                Verdict::TakesBack { mark },
+                Verdict::Believed
+            ]
         );
-        assert_eq!(after_start(500, &head(500, 9_000), 10_000), Judgement::Current);
+    }
+
+    #[test]
+    fn a_node_that_lags_for_good_is_followed_in_the_end() {
+        let mut watch = Watch::following();
+        watch.pass(1_000);
+        watch.true_head();
+        let mut second = 0;
+        while !matches!(watch.lagging(30), Verdict::TakesBack { .. }) {
+            watch.pass(1);
+            second += 1;
+            assert!(second < 120, "it is never followed");
+        }
+        assert!(second >= 60, "it was followed before it had the time to catch up");
+    }
+
+    #[test]
+    fn a_frozen_node_is_never_a_reason_to_take_a_mark_back() {
+        let mut watch = Watch::following();
+        watch.pass(500);
+        watch.true_head();
+        for _ in 0..600 {
+            watch.pass(1);
+            assert!(matches!(watch.answer(10_050, Some(START + 250)), Verdict::Behind { .. }));
+        }
     }
 }

@@ -10,8 +10,14 @@ pub const BASE_FEE: Stroops = Stroops(100);
 /// The highest bid that saving `value` is worth: what is left of it after the resources are paid, within the operator's
 /// limit, and never below the network's base fee. `None`: the value is not known, the operator's limit alone holds.
 pub fn cap(value: Option<Stroops>, limits: &Limits) -> Stroops {
-    let worth = value.map_or(i64::MAX, |value| value.get().saturating_sub(limits.resource_fee.get()));
-    Stroops(worth.min(limits.max_inclusion_fee.get()).max(BASE_FEE.get()))
+    highest_bid(value, limits.resource_fee, limits.max_inclusion_fee)
+}
+
+/// As [`cap`], for whoever has no [`Limits`]: `resource_fee` is what the settlement's resources cost, `max_inclusion_fee`
+/// the operator's limit.
+pub fn highest_bid(value: Option<Stroops>, resource_fee: Stroops, max_inclusion_fee: Stroops) -> Stroops {
+    let worth = value.map_or(i64::MAX, |value| value.get().saturating_sub(resource_fee.get()));
+    Stroops(worth.min(max_inclusion_fee.get()).max(BASE_FEE.get()))
 }
 
 /// The bid with `left` ledgers to a deadline that was `window` ledgers away at first.

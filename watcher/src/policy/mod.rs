@@ -16,7 +16,7 @@ use crate::config::{Config, Token};
 use crate::view::ChannelView;
 use paychan_store::{Decided, Held, Outcome, Purpose};
 
-pub use bid::{BASE_FEE, bid, cap};
+pub use bid::{BASE_FEE, bid, cap, highest_bid};
 pub use plan::{ENTRIES_PER_EXTENSION, Extension, Payout, Plan, plan};
 
 /// All that is known of one channel now.

@@ -75,7 +75,8 @@ impl Settler {
         let (Some(head), Some(network)) = (view.head(), view.network()) else {
             return 0;
         };
-        let age = self.clock.wall_unix_ms().saturating_sub(head.closed_at_unix_ms);
+        let now = self.clock.wall_unix_ms();
+        let age = head.closed_at_unix_ms.map_or(0, |closed| now.saturating_sub(closed));
         lag(age, network.target_close_ms, self.config.reaction.node_lag_ledgers)
     }
 
@@ -87,7 +88,7 @@ impl Settler {
             warn!(account = %lane, "the fee account does not exist, so nothing can be settled; create and fund it");
             return Err(NotBegun::NoLane);
         };
-        self.tower.view.saw_lane(account.facts);
+        self.tower.view.set_lane(account.facts);
         let authorized_by = match &call {
             Call::Close { to, .. } => Some(*to),
             Call::Settle { authorized_by, .. } => *authorized_by,
@@ -120,7 +121,7 @@ impl Settler {
             Err(error) => return Err(NotBegun::Failed(error.to_string())),
         };
         if matches!(purpose, Purpose::Settle { .. }) {
-            self.tower.view.saw_settle_resource_fee(resource_fee);
+            self.tower.view.set_settle_resource_fee(resource_fee);
         }
         let signers: Vec<&SecretKey> = std::iter::once(&self.lane).chain(authorizer).collect();
         let (signed, envelope) = sign::sign(&request, transaction, purpose, head, &self.network, &signers)

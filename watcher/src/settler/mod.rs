@@ -192,7 +192,7 @@ impl Settler {
                     self.patience.went_well(target);
                     self.capped.remove(channel);
                     self.asked.remove(channel);
-                    self.tower.view.saw_trouble(channel, None);
+                    self.tower.view.set_trouble(channel, None);
                 }
                 // Not taken at that price: the next bid is twice as high, as far as the policy's cap lets it.
                 Landed::Expired => {
@@ -200,7 +200,7 @@ impl Settler {
                     self.give_way_if_capped(*channel, bid);
                     self.ask_at_least(*channel, Stroops(bid.get().saturating_mul(2)));
                     let why = format!("not included before ledger {} with a bid of {bid} stroops", signed.max_ledger);
-                    self.tower.view.saw_trouble(channel, Some(why));
+                    self.tower.view.set_trouble(channel, Some(why));
                 }
                 Landed::FeeTooLow { needed } => {
                     // An amount that the transaction bid already can only mean the bid alone.
@@ -208,7 +208,7 @@ impl Settler {
                     self.give_way_if_capped(*channel, flying.bid());
                     self.ask_at_least(*channel, bid);
                     let why = format!("the network asks for a bid of {bid} stroops");
-                    self.tower.view.saw_trouble(channel, Some(why));
+                    self.tower.view.set_trouble(channel, Some(why));
                 }
                 Landed::LaneIsShort => {
                     let why = "the fee account can't pay for it; send it XLM".to_owned();
@@ -249,7 +249,7 @@ impl Settler {
                 warn!(%channel, ?target, why, failures, %again_at, "failed; left alone for a while")
             }
         }
-        self.tower.view.saw_trouble(&channel, Some(why));
+        self.tower.view.set_trouble(&channel, Some(why));
     }
 
     /// Builds, records and sends the first item of the plan that can be.
@@ -365,7 +365,7 @@ impl Settler {
     fn plan_at(&self, head: Ledger, market: Stroops) -> Option<Plan> {
         let view = &self.tower.view;
         let network = view.network()?;
-        let resource_fee = view.fee_funds().and_then(|funds| funds.settle_resource_fee);
+        let resource_fee = view.settle_resource_fee();
         let limits = Limits::new(&self.config, &network, head, market, resource_fee);
         let channels = view.channels();
         let held: HashMap<ContractId, _> =

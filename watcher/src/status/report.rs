@@ -38,8 +38,8 @@ pub struct Report {
 pub struct HeadReport {
     /// Its sequence number.
     pub ledger: Ledger,
-    /// Milliseconds since the Unix epoch.
-    pub closed_at_unix_ms: u64,
+    /// When it closed, milliseconds since the Unix epoch, if the endpoint says so.
+    pub closed_at_unix_ms: Option<u64>,
 }
 
 /// One channel.

@@ -6,9 +6,9 @@ use paychan_channel::{ContractId, Stroops};
 
 use super::report::{ChannelReport, HeadReport, LaneReport, Report};
 use crate::clock::Clock;
-use crate::commitments::fees_needed;
 use crate::config::Config;
 use crate::policy::{BASE_FEE, Limits};
+use crate::promises::Promises;
 use crate::view::View;
 use paychan_store::{Held, Store};
 use paychan_watcher_api::{Problem, ProblemKind};
@@ -21,13 +21,20 @@ pub struct Reporter {
     config: Arc<Config>,
     store: Store,
     view: Arc<View>,
+    promises: Arc<Promises>,
     clock: Arc<dyn Clock>,
 }
 
 impl Reporter {
     /// A reporter over these parts.
-    pub fn new(config: Arc<Config>, store: Store, view: Arc<View>, clock: Arc<dyn Clock>) -> Self {
-        Self { config, store, view, clock }
+    pub fn new(
+        config: Arc<Config>,
+        store: Store,
+        view: Arc<View>,
+        promises: Arc<Promises>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { config, store, view, promises, clock }
     }
 
     /// Everything.
@@ -79,18 +86,20 @@ impl Reporter {
         if self.view.network().is_none() {
             reasons.push(Problem::new(ProblemKind::NotFresh, "the network's settings have not been read yet"));
         }
-        match self.view.fee_funds() {
+        match self.view.spendable() {
             None => {
-                let why = "the first sweep has not counted yet what is promised";
+                let why = "the fee accounts have not been read yet";
                 reasons.push(Problem::new(ProblemKind::NotFresh, why));
             }
-            Some(funds) if funds.spendable < self.needed() => {
-                let why = format!(
-                    "the fee accounts can spend {} stroops, and what is promised may cost {}",
-                    funds.spendable,
-                    self.needed()
-                );
+            Some(spendable) if spendable < self.needed() => {
+                let needed = self.needed();
+                let why =
+                    format!("the fee accounts can spend {spendable} stroops, and what is promised may cost {needed}");
                 reasons.push(Problem::new(ProblemKind::FeesLow, why));
+            }
+            Some(_) if self.promises.fees().is_none() => {
+                let why = "it has not been counted yet what is promised";
+                reasons.push(Problem::new(ProblemKind::NotFresh, why));
             }
             Some(_) => {}
         }
@@ -107,15 +116,14 @@ impl Reporter {
     fn limits(&self) -> Option<Limits> {
         let head = self.view.head()?.ledger;
         let network = self.view.network()?;
-        let resource_fee = self.view.fee_funds().and_then(|funds| funds.settle_resource_fee);
+        let resource_fee = self.view.settle_resource_fee();
         Some(Limits::new(&self.config, &network, head, BASE_FEE, resource_fee))
     }
 
     /// What all promises may cost; one settlement at least, so that the first promise can be made.
     fn needed(&self) -> Stroops {
-        let funds = self.view.fee_funds();
-        let promised = funds.map_or(1, |funds| funds.promised.max(1));
-        fees_needed(promised, funds.and_then(|funds| funds.settle_resource_fee), &self.config.fees)
+        let promised = self.promises.fees().map_or(Stroops(0), |(_, fees)| fees);
+        promised.max(self.promises.dearest_settlement())
     }
 
     fn lanes(&self) -> Vec<LaneReport> {

@@ -46,7 +46,8 @@ fn heading(out: &mut String, report: &Report, now: u64) -> std::fmt::Result {
     }
     writeln!(out, "network  {}", report.network)?;
     if let Some(head) = report.head {
-        writeln!(out, "ledger   {}, closed {}", head.ledger, ago(head.closed_at_unix_ms))?;
+        let closed = head.closed_at_unix_ms.map_or_else(|| "at an unknown time".to_owned(), &ago);
+        writeln!(out, "ledger   {}, closed {closed}", head.ledger)?;
     }
     Ok(())
 }

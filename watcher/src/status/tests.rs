@@ -8,6 +8,7 @@ use paychan_channel::{ChannelState, Ledger, NetworkId, Stroops};
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::fixtures::{CHANNEL, HEAD, LANE, WALL_MS, config_text, held, lane, state, units, view};
+use crate::promises::Promises;
 use crate::view::View;
 use paychan_store::{Offer, Options, Outcome, Purpose, RequestId, SignedTransaction, Store};
 
@@ -15,6 +16,7 @@ struct House {
     config: Arc<Config>,
     store: Store,
     view: Arc<View>,
+    promises: Arc<Promises>,
     clock: Arc<ManualClock>,
     _dir: tempfile::TempDir,
 }
@@ -27,12 +29,14 @@ impl House {
         let clock = Arc::new(ManualClock::at_unix_ms(WALL_MS));
         let options = Options { clock: clock.clone(), ..Options::default() };
         let (store, _) = Store::open(dir.path(), &network(&config), options).unwrap();
-        Self { config, store, view: Arc::new(view()), clock, _dir: dir }
+        let promises = Arc::new(Promises::new(config.clone()));
+        promises.count(&[], &view());
+        Self { config, store, view: Arc::new(view()), promises, clock, _dir: dir }
     }
 
     fn reporter(&self) -> Reporter {
         let clock: Arc<dyn Clock> = self.clock.clone();
-        Reporter::new(self.config.clone(), self.store.clone(), self.view.clone(), clock)
+        Reporter::new(self.config.clone(), self.store.clone(), self.view.clone(), self.promises.clone(), clock)
     }
 
     /// Holds a commitment for this much on the one channel.
@@ -81,7 +85,7 @@ fn closing() -> ChannelState {
 async fn a_running_daemon_reports_channels_lives_deadline_and_the_next_action() {
     let house = House::new();
     house.hold(15_000_000).await;
-    house.view.saw_channel(closing());
+    house.view.merge_channel(closing());
     let report = house.reporter().report();
     assert!(report.running && report.not_ready.is_empty(), "{:?}", report.not_ready);
     let channel = &report.channels[0];
@@ -124,24 +128,30 @@ async fn readiness_names_every_reason_against_it() {
     let house = House::new();
     assert!(house.reporter().not_ready().is_empty());
     house.clock.advance(Duration::from_secs(61));
-    house.view.saw_lane(lane(1));
-    house.view.rolled_back(vec![CHANNEL]);
+    house.view.set_lane(lane(1));
+    house.view.set_rolled_back(vec![CHANNEL]);
     house.view.stop();
     let reasons: Vec<_> = house.reporter().not_ready().into_iter().map(|reason| reason.detail).collect();
     let reasons = reasons.join("\n");
     for part in ["shutting down", "rolled back", "s ago by this machine's wall clock", "can spend 1 stroops"] {
         assert!(reasons.contains(part), "no {part:?} in\n{reasons}");
     }
-    let empty = Reporter::new(house.config.clone(), house.store.clone(), Arc::new(View::new()), house.clock.clone());
+    let (view, promises) = (Arc::new(View::new()), Arc::new(Promises::new(house.config.clone())));
+    let empty = Reporter::new(house.config.clone(), house.store.clone(), view, promises, house.clock.clone());
     assert_eq!(empty.not_ready().len(), 3, "no ledger, no settings, no fee account");
 }
 
 #[tokio::test]
 async fn a_fee_account_that_cannot_pay_for_the_promises_is_told_how_much_to_send() {
     let house = House::new();
-    house.view.saw_promises(3);
+    let held = |number| {
+        let mut held = held(1_000_000_000);
+        held.admission.channel = paychan_channel::ContractId([number; 32]);
+        held
+    };
+    house.promises.count(&[held(1), held(2), held(3)], &View::new());
     // 3 × (10,000,000 bid + 200,000 assumed resources).
-    house.view.saw_lane(lane(600_000));
+    house.view.set_lane(lane(600_000));
     let report = house.reporter().report();
     assert_eq!(report.lanes[0].send, Stroops(30_000_000));
     assert!(render(&report, WALL_MS).contains("3 XLM"), "{}", render(&report, WALL_MS));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use paychan_channel::Ledger;
 
-use super::{Head, SeenHead};
+use super::KnownHead;
+use crate::chain::Head;
 
 /// How old what is known may be while commitments are still acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,15 @@ pub enum NotFresh {
     /// No node ever answered.
     #[error("no ledger was seen yet; the watcher has not reached a node of the network")]
     NoHead,
+    /// The node does not say when its newest ledger closed, or says what can't be a time.
+    #[error(
+        "the endpoint does not say when the newest ledger known, {ledger}, closed, so its age can't be judged; use an \
+         endpoint that runs stellar-rpc v24 or newer"
+    )]
+    HeadUndated {
+        /// The head.
+        ledger: Ledger,
+    },
     /// The node answers with old ledgers.
     #[error(
         "the newest ledger known, {ledger}, closed {age_s} s ago by this machine's wall clock, the limit is {limit_s} s; \
@@ -101,14 +111,15 @@ pub enum NotFresh {
 }
 
 pub(super) fn chain(
-    seen: Option<&SeenHead>,
+    known: Option<&KnownHead>,
     limits: &FreshnessLimits,
     wall_unix_ms: u64,
     boot: Duration,
 ) -> Result<Head, NotFresh> {
-    let seen = seen.ok_or(NotFresh::NoHead)?;
-    let ledger = seen.head.ledger;
-    let closed = Duration::from_millis(seen.head.closed_at_unix_ms);
+    let known = known.ok_or(NotFresh::NoHead)?;
+    let ledger = known.head.ledger;
+    let closed = known.head.closed_at_unix_ms.ok_or(NotFresh::HeadUndated { ledger })?;
+    let closed = Duration::from_millis(closed);
     let wall = Duration::from_millis(wall_unix_ms);
 
     let age = wall.saturating_sub(closed);
@@ -119,11 +130,11 @@ pub(super) fn chain(
     if ahead > limits.ahead {
         return Err(NotFresh::HeadAhead { ledger, ahead_s: ahead.as_secs(), limit_s: limits.ahead.as_secs() });
     }
-    let still = boot.saturating_sub(seen.advanced_at);
+    let still = boot.saturating_sub(known.advanced_at);
     if still > limits.age {
         return Err(NotFresh::HeadStill { ledger, still_s: still.as_secs(), limit_s: limits.age.as_secs() });
     }
-    Ok(seen.head)
+    Ok(known.head)
 }
 
 pub(super) fn channel(

@@ -6,7 +6,8 @@ use paychan_channel::{Amount, ChannelState, ContractId, Ledger};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures::{BOOT, CHANNEL, HEAD, WALL_MS, lane, state, units, view};
+use crate::channels::Payability;
+use crate::fixtures::{BOOT, CHANNEL, HEAD, RECIPIENT, TOKEN, WALL_MS, lane, state, units, view};
 
 fn limits() -> FreshnessLimits {
     FreshnessLimits {
@@ -26,7 +27,7 @@ fn closing(at: Ledger, deadline: u32) -> ChannelState {
 }
 
 fn head_at(ledger: u32) -> Head {
-    Head { ledger: Ledger(ledger), closed_at_unix_ms: WALL_MS }
+    Head { ledger: Ledger(ledger), closed_at_unix_ms: Some(WALL_MS) }
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn a_channel_that_was_just_read_under_a_recent_head_is_fresh() {
 fn a_view_of_nothing_is_not_fresh() {
     assert_eq!(fresh(&View::new()), Err(NotFresh::NoHead));
     let headed = View::new();
-    headed.saw_head(head_at(5), BOOT);
+    headed.set_head(head_at(5), BOOT);
     assert_eq!(fresh(&headed), Err(NotFresh::Unread));
 }
 
@@ -66,66 +67,66 @@ fn a_machine_that_was_suspended_wakes_up_with_a_stale_view_though_its_wall_clock
 fn a_frozen_node_that_repeats_its_head_does_not_keep_it_fresh() {
     let view = view();
     let later = BOOT + Duration::from_secs(61);
-    assert!(!view.saw_head(head_at(HEAD.0), later), "the same ledger again is no progress");
-    assert!(!view.saw_head(head_at(HEAD.0 - 1), later));
+    assert!(!view.set_head(head_at(HEAD.0), later), "the same ledger again is no progress");
+    assert!(!view.set_head(head_at(HEAD.0 - 1), later));
     assert!(matches!(view.freshness(&CHANNEL, &limits(), WALL_MS, later), Err(NotFresh::HeadStill { .. })));
-    assert!(view.saw_head(head_at(HEAD.0 + 1), later));
+    assert!(view.set_head(head_at(HEAD.0 + 1), later));
     assert_eq!(view.freshness(&CHANNEL, &limits(), WALL_MS, later), Ok(()));
 }
 
 #[test]
 fn events_without_a_gap_since_the_read_keep_a_channel_fresh_and_a_gap_does_not() {
     let view = view();
-    view.saw_head(head_at(HEAD.0 + 50), BOOT);
+    view.set_head(head_at(HEAD.0 + 50), BOOT);
     assert_eq!(fresh(&view), Err(NotFresh::Behind { gap_free_to: HEAD, behind: 50, limit: 12 }));
-    view.saw_events(Ledger(HEAD.0 + 2), Ledger(HEAD.0 + 50));
+    view.add_events(Ledger(HEAD.0 + 2), Ledger(HEAD.0 + 50));
     assert!(fresh(&view).is_err(), "ledger {} was not looked at", HEAD.0 + 1);
-    view.saw_events(Ledger(HEAD.0 + 1), Ledger(HEAD.0 + 1));
+    view.add_events(Ledger(HEAD.0 + 1), Ledger(HEAD.0 + 1));
     assert_eq!(fresh(&view), Ok(()), "now it was");
     assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, Ledger(HEAD.0 + 50));
-    view.lost_events();
+    view.lose_events();
     assert!(fresh(&view).is_err());
 }
 
 #[test]
 fn events_alone_do_not_keep_a_channel_fresh_when_the_sweep_is_overdue() {
     let view = view();
-    view.saw_events(Ledger(HEAD.0 + 1), Ledger(HEAD.0 + 139));
-    view.saw_head(head_at(HEAD.0 + 138), BOOT);
+    view.add_events(Ledger(HEAD.0 + 1), Ledger(HEAD.0 + 139));
+    view.set_head(head_at(HEAD.0 + 138), BOOT);
     assert_eq!(fresh(&view), Ok(()));
-    view.saw_head(head_at(HEAD.0 + 139), BOOT);
+    view.set_head(head_at(HEAD.0 + 139), BOOT);
     assert_eq!(fresh(&view), Err(NotFresh::Unswept { read_at: HEAD, ago: 139, limit: 138 }));
 }
 
 #[test]
 fn events_that_were_read_before_a_channel_was_known_say_nothing_about_it() {
     let view = View::new();
-    view.saw_head(head_at(HEAD.0 + 20), BOOT);
-    view.saw_events(Ledger(HEAD.0), Ledger(HEAD.0 + 20));
-    view.saw_channel(state());
+    view.set_head(head_at(HEAD.0 + 20), BOOT);
+    view.add_events(Ledger(HEAD.0), Ledger(HEAD.0 + 20));
+    view.merge_channel(state());
     assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, HEAD, "its close may be among them");
-    view.saw_events(Ledger(HEAD.0 + 21), Ledger(HEAD.0 + 25));
+    view.add_events(Ledger(HEAD.0 + 21), Ledger(HEAD.0 + 25));
     assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, HEAD);
-    view.saw_channel(ChannelState { read_at: Ledger(HEAD.0 + 20), ..state() });
+    view.merge_channel(ChannelState { read_at: Ledger(HEAD.0 + 20), ..state() });
     assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, Ledger(HEAD.0 + 25));
 }
 
 #[test]
 fn ledgers_of_events_join_only_without_a_gap() {
     let view = View::new();
-    view.saw_events(Ledger(10), Ledger(20));
-    view.saw_events(Ledger(21), Ledger(25));
+    view.add_events(Ledger(10), Ledger(20));
+    view.add_events(Ledger(21), Ledger(25));
     assert_eq!(view.events_span(), Some((Ledger(10), Ledger(25))));
-    view.saw_events(Ledger(27), Ledger(30));
+    view.add_events(Ledger(27), Ledger(30));
     assert_eq!(view.events_span(), Some((Ledger(27), Ledger(30))));
-    view.saw_events(Ledger(30), Ledger(29));
+    view.add_events(Ledger(30), Ledger(29));
     assert_eq!(view.events_span(), Some((Ledger(27), Ledger(30))), "from beyond to is nothing");
 }
 
 #[test]
 fn an_older_read_changes_no_number() {
     let view = view();
-    view.saw_channel(ChannelState { balance: Amount::ZERO, read_at: Ledger(HEAD.0 - 1), ..state() });
+    view.merge_channel(ChannelState { balance: Amount::ZERO, read_at: Ledger(HEAD.0 - 1), ..state() });
     assert_eq!(view.channel(&CHANNEL).unwrap().state, state());
 }
 
@@ -133,74 +134,109 @@ fn an_older_read_changes_no_number() {
 fn of_two_reads_at_one_ledger_the_lower_coverage_stays() {
     let view = view();
     let lower = ChannelState { balance: units(5), ..state() };
-    view.saw_channel(lower.clone());
-    view.saw_channel(state());
+    view.merge_channel(lower.clone());
+    view.merge_channel(state());
     assert_eq!(view.channel(&CHANNEL).unwrap().state, lower);
 }
 
 #[test]
 fn a_close_that_an_older_read_shows_is_believed_and_never_un_seen() {
     let view = view();
-    view.saw_channel(closing(Ledger(HEAD.0 - 5), 2_000_000));
+    view.merge_channel(closing(Ledger(HEAD.0 - 5), 2_000_000));
     let known = view.channel(&CHANNEL).unwrap();
     assert_eq!(known.deadline, Some(Ledger(2_000_000)));
     assert_eq!(known.state, state(), "the numbers are those of the newer read");
-    view.saw_channel(ChannelState { read_at: Ledger(HEAD.0 + 9), ..state() });
+    view.merge_channel(ChannelState { read_at: Ledger(HEAD.0 + 9), ..state() });
     assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_000)));
 }
 
 #[test]
 fn a_close_announced_again_moves_the_deadline_and_an_older_read_does_not_move_it_back() {
     let view = view();
-    view.saw_channel(closing(Ledger(HEAD.0 + 1), 2_000_000));
-    view.saw_channel(closing(Ledger(HEAD.0 + 9), 2_000_008));
+    view.merge_channel(closing(Ledger(HEAD.0 + 1), 2_000_000));
+    view.merge_channel(closing(Ledger(HEAD.0 + 9), 2_000_008));
     assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_008)));
-    view.saw_channel(closing(Ledger(HEAD.0 + 5), 2_000_000));
+    view.merge_channel(closing(Ledger(HEAD.0 + 5), 2_000_000));
     assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_008)));
 }
 
 #[test]
 fn of_two_deadlines_seen_at_one_ledger_the_earlier_is_believed() {
     let view = view();
-    view.saw_close(&CHANNEL, Ledger(2_000_010), Ledger(HEAD.0 + 1));
-    view.saw_close(&CHANNEL, Ledger(2_000_000), Ledger(HEAD.0 + 1));
-    view.saw_close(&CHANNEL, Ledger(2_000_010), Ledger(HEAD.0 + 1));
+    view.note_close(&CHANNEL, Ledger(2_000_010), Ledger(HEAD.0 + 1));
+    view.note_close(&CHANNEL, Ledger(2_000_000), Ledger(HEAD.0 + 1));
+    view.note_close(&CHANNEL, Ledger(2_000_010), Ledger(HEAD.0 + 1));
     assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_000)));
 }
 
 #[test]
 fn an_end_that_was_seen_once_stays_seen() {
     let view = view();
-    view.saw_channel(ChannelState { refunded: true, read_at: Ledger(HEAD.0 - 1), ..state() });
+    view.merge_channel(ChannelState { refunded: true, read_at: Ledger(HEAD.0 - 1), ..state() });
     assert!(view.channel(&CHANNEL).unwrap().ended);
-    view.saw_channel(ChannelState { read_at: Ledger(HEAD.0 + 1), ..state() });
+    view.merge_channel(ChannelState { read_at: Ledger(HEAD.0 + 1), ..state() });
     assert!(view.channel(&CHANNEL).unwrap().ended);
 }
 
 #[test]
-fn what_a_sweep_still_has_to_read_is_what_was_read_before_it_began() {
-    let view = view();
-    let other = ContractId([9; 32]);
-    view.saw_channel(ChannelState { channel: other, read_at: Ledger(HEAD.0 + 3), ..state() });
-    assert_eq!(view.read_before(Ledger(HEAD.0 + 3)), [CHANNEL]);
-    assert_eq!(view.read_before(Ledger(HEAD.0 + 4)), [CHANNEL, other]);
-    view.forget(&CHANNEL);
-    assert_eq!(view.read_before(Ledger(HEAD.0 + 4)), [other]);
-}
-
-#[test]
-fn fee_funds_are_the_sum_of_the_lanes_and_an_older_read_of_one_is_ignored() {
+fn what_the_lanes_may_spend_is_their_sum_and_an_older_read_of_one_is_ignored() {
     let view = View::new();
-    assert_eq!(view.fee_funds(), None);
-    view.saw_lane(lane(500));
-    view.promise_one_more();
-    assert_eq!(view.fee_funds(), None, "the promises were not counted yet");
-    view.saw_promises(3);
-    view.promise_one_more();
-    assert_eq!(view.fee_funds().unwrap().promised, 4);
-    view.saw_lane(LaneFacts { read_at: Ledger(HEAD.0 - 1), ..lane(9_000) });
-    view.saw_lane(LaneFacts { account: AccountId([8; 32]), ..lane(70) });
-    assert_eq!(view.fee_funds().unwrap().spendable, Stroops(570));
+    assert_eq!(view.spendable(), None);
+    view.set_lane(lane(500));
+    view.set_lane(LaneFacts { read_at: Ledger(HEAD.0 - 1), ..lane(9_000) });
+    view.set_lane(LaneFacts { account: AccountId([8; 32]), ..lane(70) });
+    assert_eq!(view.spendable(), Some(Stroops(570)));
+}
+
+#[test]
+fn a_close_of_a_channel_that_was_never_read_is_kept_until_it_is() {
+    let view = View::new();
+    view.note_close(&CHANNEL, Ledger(2_000_000), HEAD);
+    view.mark_unreadable(&CHANNEL, "no".to_owned());
+    let unread = UnreadChannel { deadline: Some(Ledger(2_000_000)), trouble: Some("no".to_owned()) };
+    assert_eq!(view.unread(&CHANNEL), Some(unread));
+    view.merge_channel(state());
+    assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_000)));
+    assert_eq!(view.unread(&CHANNEL), None);
+}
+
+#[test]
+fn a_head_that_is_taken_back_takes_back_every_number_read_above_it_and_no_danger() {
+    let view = view();
+    let far = Ledger(HEAD.0 + 1_000_000);
+    view.set_head(head_at(far.0), BOOT);
+    view.merge_channel(ChannelState { balance: Amount::ZERO, read_at: far, ..state() });
+    view.note_close(&CHANNEL, Ledger(7_000_000), far);
+    view.set_lane(LaneFacts { read_at: far, ..lane(0) });
+
+    let head = head_at(HEAD.0 + 1);
+    view.take_back_head(head, BOOT);
+    assert_eq!(view.head(), Some(head));
+    view.merge_channel(ChannelState { read_at: head.ledger, ..state() });
+    view.set_lane(LaneFacts { read_at: head.ledger, ..lane(70) });
+    let known = view.channel(&CHANNEL).unwrap();
+    assert_eq!((known.state.balance, known.state.read_at), (state().balance, head.ledger));
+    assert_eq!(known.deadline, Some(Ledger(7_000_000)));
+    assert_eq!(view.spendable(), Some(Stroops(70)));
+}
+
+#[test]
+fn what_channels_pay_after_the_room_was_read_is_counted_as_room_used_up() {
+    let view = view();
+    let paid = |channel, units_paid, at| ChannelState {
+        channel,
+        withdrawn: units(units_paid),
+        read_at: Ledger(HEAD.0 + at),
+        ..state()
+    };
+    let other = ContractId([9; 32]);
+    view.merge_channel(paid(CHANNEL, 30, 1));
+    view.set_payability(&TOKEN, &RECIPIENT, Payability::Room(units(100)), HEAD, view.withdrawn_by(&TOKEN, &RECIPIENT));
+    assert_eq!(view.payability(&TOKEN, &RECIPIENT).unwrap().paid_since, Amount::ZERO);
+    view.merge_channel(paid(CHANNEL, 50, 2));
+    view.merge_channel(paid(CHANNEL, 40, 1));
+    view.merge_channel(paid(other, 5, 2));
+    assert_eq!(view.payability(&TOKEN, &RECIPIENT).unwrap().paid_since, units(25));
 }
 
 fn any_read() -> impl Strategy<Value = ChannelState> {
@@ -227,7 +263,7 @@ proptest! {
             newest = newest.max(read.read_at);
             closing |= read.deadline().is_some();
             ended |= read.is_final();
-            view.saw_channel(read);
+            view.merge_channel(read);
             let known = view.channel(&CHANNEL).unwrap();
             prop_assert_eq!(known.state.read_at, newest);
             prop_assert_eq!(known.is_closing(), closing);

@@ -1,18 +1,21 @@
-//! A whole watcher on a simulated network: the real store, follower, policy, settler and acceptance, driven ledger by
-//! ledger, and started again after a crash.
+//! A whole watcher on a simulated network: the real store, follower, policy, settler and the rules for commitments, driven
+//! ledger by ledger, and started again after a crash.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use paychan_channel::{AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Ledger};
+use paychan_channel::{
+    AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Ledger, Signature,
+};
 use paychan_rpc::SecretKey;
-use paychan_store::{Options, RequestId, Store, StoreError};
-use paychan_watcher::channels::Intake;
+use paychan_store::{Offer, Options, RequestId, Store, StoreError};
+use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
-use paychan_watcher::commitments::{Acceptance, OfferError, ViewGate};
+use paychan_watcher::commitments::{Commitments, OfferError, ViewGate};
 use paychan_watcher::config::Config;
-use paychan_watcher::follower::{Followed, Follower, FollowerSettings, NotFollowed};
+use paychan_watcher::follower::{Followed, Follower, FollowerParts, FollowerSettings, NotFollowed};
+use paychan_watcher::promises::Promises;
 use paychan_watcher::settler::step::IN_FLIGHT_LEDGERS;
 use paychan_watcher::settler::{Settler, SettlerParts};
 use paychan_watcher::view::View;
@@ -62,8 +65,9 @@ pub struct Watcher {
     pub view: Arc<View>,
     pub follower: Follower,
     pub settler: Settler,
-    pub intake: Intake,
-    pub acceptance: Acceptance,
+    pub intake: Channels,
+    pub acceptance: Commitments,
+    pub promises: Arc<Promises>,
     clock: Arc<dyn Clock>,
     config: Arc<Config>,
 }
@@ -91,21 +95,20 @@ impl TestEnv {
         let store = self.open_store().await;
         let view = Arc::new(View::new());
         let clock: Arc<dyn Clock> = self.sim.clock();
-        let gate = Arc::new(ViewGate::new(view.clone(), clock.clone(), self.config.clone()));
+        let promises = Arc::new(Promises::new(self.config.clone()));
+        let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), self.config.clone()));
         assert!(store.set_gate(gate.clone()).is_ok());
         let chain = Arc::new(self.sim.clone());
         let follower = Follower::new(
-            chain.clone(),
-            store.clone(),
-            view.clone(),
-            clock.clone(),
-            FollowerSettings {
-                sweep_interval: SWEEP_INTERVAL,
-                reread_behind: 3,
-                recent: Duration::from_secs(60),
-                lanes: vec![lane().account()],
-                fees: self.config.fees.clone(),
+            FollowerParts {
+                chain: chain.clone(),
+                store: store.clone(),
+                view: view.clone(),
+                promises: promises.clone(),
+                clock: clock.clone(),
+                config: self.config.clone(),
             },
+            FollowerSettings::of(&self.config, vec![lane().account()]),
         );
         let reader = follower.reader();
         let recipients = match self.holds_recipient_key {
@@ -124,8 +127,9 @@ impl TestEnv {
         })
         .unwrap();
         Watcher {
-            intake: Intake::new(self.config.clone(), chain, store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
-            acceptance: Acceptance::new(SimChain::network_id(), store.clone(), gate, Arc::new(reader)),
+            intake: Channels::new(self.config.clone(), chain, store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
+            acceptance: Commitments::new(SimChain::network_id(), store.clone(), gate, Arc::new(reader)),
+            promises,
             store,
             view,
             follower,
@@ -212,8 +216,18 @@ impl Watcher {
     pub async fn offer(&self, number: u8, units: i128) -> Result<Acknowledged, OfferError> {
         let commitment = Commitment { network: SimChain::network_id(), channel: id(number), amount: amount(units) };
         let signature = commitment.sign(&funder(number));
-        let request = RequestId::new(&format!("{number}-{units}")).unwrap();
-        self.acceptance.offer(id(number), amount(units), signature, request).await
+        self.offer_signed(number, units, signature).await
+    }
+
+    /// Offers a commitment with this signature.
+    pub async fn offer_signed(
+        &self,
+        number: u8,
+        units: i128,
+        signature: Signature,
+    ) -> Result<Acknowledged, OfferError> {
+        let request_id = RequestId::new(&format!("{number}-{units}")).unwrap();
+        self.acceptance.offer(Offer { channel: id(number), amount: amount(units), signature, request_id }).await
     }
 
     /// Why a commitment would not be taken on this channel now, by the chain's freshness alone.

@@ -2,10 +2,14 @@
 //! The watcher's behaviour, from outside.
 
 mod alarms;
+mod blinded;
 mod env;
 mod following;
 mod http;
+mod not_understood;
+mod payable;
 mod process;
 mod settling;
 mod sim;
 mod storms;
+mod without_events;

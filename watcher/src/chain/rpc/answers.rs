@@ -27,8 +27,9 @@ pub(super) fn kind(kind: &ErrorKind) -> ChainErrorKind {
     }
 }
 
-pub(super) fn head(latest: &LatestLedger) -> Option<Head> {
-    Some(Head { ledger: latest.sequence, closed_at_unix_ms: latest.close_time?.checked_mul(1_000)? })
+pub(super) fn head(latest: &LatestLedger) -> Head {
+    let closed_at_unix_ms = latest.close_time.and_then(|seconds| seconds.checked_mul(1_000));
+    Head { ledger: latest.sequence, closed_at_unix_ms }
 }
 
 /// The last ledger of which a page holds every event. A full page may end within a ledger; any other reaches to its

@@ -77,16 +77,7 @@ impl RpcChain {
             }
         }
         let latest = self.client.get_latest_ledger().await?;
-        let head = answers::head(&latest).ok_or_else(|| ChainError {
-            what: "getLatestLedger",
-            kind: ChainErrorKind::Undecodable,
-            message: format!(
-                "{} does not say when ledger {} closed, so its age can't be judged; use an endpoint that runs stellar-rpc \
-                 v24 or newer",
-                self.endpoint(),
-                latest.sequence
-            ),
-        })?;
+        let head = answers::head(&latest);
         *lock(&self.head) = Some(head);
         Ok(head)
     }
@@ -168,11 +159,7 @@ impl RpcChain {
         let page = self.client.get_events(&request).await?;
         let reached = page.cursor_ledger();
         let full = page.events.len() >= usize::try_from(EVENTS_A_PAGE).unwrap_or(usize::MAX);
-        let scanned_to = answers::scanned_to(&page.events, full, reached, page.latest).ok_or_else(|| ChainError {
-            what: "getEvents",
-            kind: ChainErrorKind::Undecodable,
-            message: format!("the cursor {:?} names no ledger", page.cursor),
-        })?;
+        let scanned_to = answers::scanned_to(&page.events, full, reached, page.latest);
         let hints = page.events.iter().filter_map(|event| {
             let effective_at = match events::decode(&event.topics, &event.data) {
                 Ok(Some(ChannelEvent::Close { effective_at })) => Some(effective_at),
@@ -181,11 +168,10 @@ impl RpcChain {
             };
             Some(CloseHint { contract: event.contract?, ledger: event.ledger, effective_at })
         });
-        Ok(CloseHints {
-            hints: hints.collect(),
-            scanned_to,
-            next: (full || scanned_to < page.latest).then_some(EventsFrom::Cursor(page.cursor)),
-        })
+        // A cursor that names no ledger can't be told from one that does not move.
+        let more = reached.is_some() && (full || scanned_to.is_some_and(|to| to < page.latest));
+        let next = more.then_some(EventsFrom::Cursor(page.cursor));
+        Ok(CloseHints { hints: hints.collect(), scanned_to, next })
     }
 
     async fn build(&self, request: &Request) -> Result<Prepared, ChainError> {

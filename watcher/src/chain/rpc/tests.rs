@@ -62,11 +62,13 @@ fn errors_keep_their_differences() {
 }
 
 #[test]
-fn a_head_without_a_close_time_is_no_head() {
+fn a_head_whose_close_time_cant_be_used_is_a_head_without_a_date() {
     let mut latest = LatestLedger { sequence: Ledger(7), close_time: Some(1_795_000_000), protocol_version: 28 };
-    assert_eq!(answers::head(&latest).unwrap().closed_at_unix_ms, 1_795_000_000_000);
-    latest.close_time = None;
-    assert_eq!(answers::head(&latest), None);
+    assert_eq!(answers::head(&latest).closed_at_unix_ms, Some(1_795_000_000_000));
+    for unusable in [None, Some(u64::MAX)] {
+        latest.close_time = unusable;
+        assert_eq!(answers::head(&latest), Head { ledger: Ledger(7), closed_at_unix_ms: None });
+    }
 }
 
 fn event(ledger: u32) -> Event {

@@ -3,7 +3,7 @@
 use paychan_channel::{Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
 use paychan_watcher_api::ProblemKind;
 
-use crate::channels::{Facts, IssuerFlags, Payability, Refused, Rules, TokenFacts, admit};
+use crate::channels::{Candidate, IssuerFlags, Payability, Refused, Rules, TokenFacts, admit};
 use crate::config::Config;
 use crate::fixtures::{CHANNEL, CODE, FUNDER, HEAD, ISSUER, RECIPIENT, TOKEN, config, config_text, state, units};
 use paychan_store::Admission;
@@ -14,24 +14,24 @@ fn token(flags: IssuerFlags) -> TokenFacts {
     TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) }
 }
 
-fn facts(state: ChannelState) -> Facts {
-    Facts { state, token: token(NO_FLAGS), payability: Payability::Room(Amount::MAX) }
+fn candidate(state: ChannelState) -> Candidate {
+    Candidate { state, token: token(NO_FLAGS), payability: Payability::Room(Amount::MAX) }
 }
 
-fn admit_under(config: &Config, facts: Facts) -> Result<Admission, Refused> {
+fn admit_under(config: &Config, candidate: Candidate) -> Result<Admission, Refused> {
     let floor = config.floor(5_000, 5, 1).unwrap();
-    admit(facts, &Rules { config, floor: &floor, shortest_watched: None })
+    admit(candidate, &Rules { config, floor: &floor, shortest_watched: None, payable_elsewhere: Amount::ZERO })
 }
 
 fn refused(state: ChannelState) -> ProblemKind {
-    let refused = admit_under(&config(), facts(state)).expect_err("this channel must be refused");
+    let refused = admit_under(&config(), candidate(state)).expect_err("this channel must be refused");
     assert!(!refused.to_string().is_empty());
     refused.kind()
 }
 
 #[test]
 fn a_channel_that_keeps_every_rule_is_admitted_as_it_was_read() {
-    let admission = admit_under(&config(), facts(state())).unwrap();
+    let admission = admit_under(&config(), candidate(state())).unwrap();
     assert_eq!(
         admission,
         Admission {
@@ -68,11 +68,11 @@ fn a_channel_in_an_unlisted_token_is_refused() {
 fn code_that_wants_the_recipients_authorization_needs_the_recipients_key() {
     let wants = config_text("").replace("settle_needs_recipient = false", "settle_needs_recipient = true");
     let without = Config::parse(&wants).unwrap();
-    let refused = admit_under(&without, facts(state())).unwrap_err();
+    let refused = admit_under(&without, candidate(state())).unwrap_err();
     assert_eq!(refused.kind(), ProblemKind::RecipientKeyMissing);
     let address = format!("address = \"{RECIPIENT}\"");
     let with = wants.replace(&address, &format!("{address}\nsecret = {{ file = \"/x\" }}"));
-    assert!(admit_under(&Config::parse(&with).unwrap(), facts(state())).is_ok());
+    assert!(admit_under(&Config::parse(&with).unwrap(), candidate(state())).is_ok());
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_channel_with_an_archived_entry_is_refused_until_it_is_restored() {
 fn a_coverage_below_the_minimum_deposit_is_refused_and_what_was_paid_out_counts() {
     let low = ChannelState { balance: units(9_999_999), ..state() };
     assert_eq!(refused(low.clone()), ProblemKind::CoverageTooLow);
-    assert!(admit_under(&config(), facts(ChannelState { withdrawn: units(1), ..low })).is_ok());
+    assert!(admit_under(&config(), candidate(ChannelState { withdrawn: units(1), ..low })).is_ok());
 }
 
 #[test]
@@ -112,7 +112,11 @@ fn a_short_waiting_period_is_refused_by_the_configured_minimum_and_by_the_floor(
     let config = config();
     let floor = config.floor(5_000, 5, 4_000).unwrap();
     assert!(floor.waiting_period > 17_280);
-    let refused = admit(facts(state()), &Rules { config: &config, floor: &floor, shortest_watched: None }).unwrap_err();
+    let refused = admit(
+        candidate(state()),
+        &Rules { config: &config, floor: &floor, shortest_watched: None, payable_elsewhere: Amount::ZERO },
+    )
+    .unwrap_err();
     assert_eq!(refused, Refused::WaitingPeriodTooShort { found: 17_280, minimum: floor.waiting_period });
 }
 
@@ -121,10 +125,15 @@ fn one_channel_more_is_refused_when_it_would_make_the_others_wait_too_long() {
     let config = config();
     let floor = config.floor(5_000, 5, 4_000).unwrap();
     let long = ChannelState { refund_waiting_period: 6_307_200, ..state() };
-    let rules = |shortest| Rules { config: &config, floor: &floor, shortest_watched: Some(shortest) };
-    let refused = admit(facts(long.clone()), &rules(17_280)).unwrap_err();
+    let rules = |shortest| Rules {
+        config: &config,
+        floor: &floor,
+        shortest_watched: Some(shortest),
+        payable_elsewhere: Amount::ZERO,
+    };
+    let refused = admit(candidate(long.clone()), &rules(17_280)).unwrap_err();
     assert_eq!(refused, Refused::TooManyChannels { floor: floor.waiting_period, shortest: 17_280 });
-    assert!(admit(facts(long), &rules(floor.waiting_period)).is_ok());
+    assert!(admit(candidate(long), &rules(floor.waiting_period)).is_ok());
 }
 
 #[test]
@@ -132,7 +141,7 @@ fn an_issuer_that_can_take_or_freeze_is_refused_unless_the_list_says_so() {
     let claw_back = token(IssuerFlags { may_claw_back: true, ..NO_FLAGS });
     let revoke = token(IssuerFlags { may_revoke: true, ..NO_FLAGS });
     let kind = |config: &Config, token: TokenFacts, state: ChannelState| {
-        admit_under(config, Facts { token, ..facts(state) }).err().map(|refused| refused.kind())
+        admit_under(config, Candidate { token, ..candidate(state) }).err().map(|refused| refused.kind())
     };
     let strict = config();
     assert_eq!(kind(&strict, claw_back, state()), Some(ProblemKind::IssuerMayClawBack));
@@ -164,8 +173,21 @@ fn a_recipient_that_cannot_be_paid_the_whole_balance_is_refused() {
     for payability in
         [Payability::AccountMissing, Payability::TrustlineMissing, Payability::NotAuthorized, Payability::Room(less)]
     {
-        let refused = admit_under(&config(), Facts { payability, ..facts(state()) }).unwrap_err();
-        assert_eq!(refused, Refused::RecipientUnpayable { balance, payability });
+        let refused = admit_under(&config(), Candidate { payability, ..candidate(state()) }).unwrap_err();
+        assert_eq!(refused, Refused::RecipientUnpayable { balance, elsewhere: Amount::ZERO, payability });
     }
-    assert!(admit_under(&config(), Facts { payability: Payability::Room(balance), ..facts(state()) }).is_ok());
+    assert!(admit_under(&config(), Candidate { payability: Payability::Room(balance), ..candidate(state()) }).is_ok());
+}
+
+#[test]
+fn room_that_other_channels_of_the_recipient_take_up_is_no_room() {
+    let config = config();
+    let floor = config.floor(5_000, 5, 1).unwrap();
+    let admit_beside = |elsewhere| {
+        let rules =
+            Rules { config: &config, floor: &floor, shortest_watched: None, payable_elsewhere: units(elsewhere) };
+        admit(Candidate { payability: Payability::Room(units(1_500_000_000)), ..candidate(state()) }, &rules)
+    };
+    assert!(admit_beside(500_000_000).is_ok());
+    assert_eq!(admit_beside(500_000_001).unwrap_err().kind(), ProblemKind::RecipientUnpayable);
 }

@@ -159,7 +159,7 @@ async fn what_was_paid_out_before_admission_is_not_taken_for_a_rolled_back_store
     env.next_ledger().await;
     env.admit(CHANNEL).await.ok(201);
     let held = env.held();
-    assert!(!paychan_watcher::commitments::rolled_back(&held, paid));
+    assert!(!paychan_watcher::reader::rolled_back(&held, paid));
     env.pay(777, "one").await.is(409, "not_higher");
     assert_eq!(env.pay(778, "two").await.ok(200)["unsettled"], "1");
 }

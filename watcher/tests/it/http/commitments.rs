@@ -212,12 +212,13 @@ async fn a_fee_account_that_cannot_pay_for_the_settlement_takes_no_money() {
     let mut env = TestEnv::with_channel().await;
     env.chain.network().lane_balance = 10_199_999;
     env.next_ledger().await;
-    env.pay(200, "one").await.is(503, "fees_low").says("send at least 1 stroops");
-    assert_eq!(env.held().accepted, 0);
+    env.pay(200, "dust").await.ok(200);
+    env.pay(100_000_000, "one").await.is(503, "fees_low").says("send at least 1 stroops");
+    assert_eq!(env.held().accepted, 1);
     env.chain.network().lane_balance = 10_200_000;
     env.next_ledger().await;
-    env.pay(200, "one").await.ok(200);
-    env.pay(300, "two").await.ok(200);
+    env.pay(100_000_000, "one").await.ok(200);
+    env.pay(100_000_100, "two").await.ok(200);
 }
 
 #[tokio::test]
@@ -230,10 +231,10 @@ async fn a_promise_counts_at_once_against_the_fees_of_the_next_channels_first() 
     env.chain.network().lane_balance = 10_200_000;
     env.next_ledger().await;
     env.admit(other).await.ok(201);
-    env.pay(200, "one").await.ok(200);
+    env.pay(100_000_000, "one").await.ok(200);
     let body = json!({
-        "amount": "200",
-        "signature": signature(SimChain::network_id(), other, 200, &secret()),
+        "amount": "100000000",
+        "signature": signature(SimChain::network_id(), other, 100_000_000, &secret()),
         "request_id": "one",
     });
     let path = format!("/v1/channels/{other}/commitments");

@@ -14,11 +14,12 @@ use axum::http::{Method, Request, StatusCode};
 use paychan_channel::{AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId};
 use paychan_store::{Held, Options, Store};
 use paychan_watcher::api::{Api, operator_router, router};
-use paychan_watcher::channels::Intake;
+use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
-use paychan_watcher::commitments::{Acceptance, ViewGate};
+use paychan_watcher::commitments::{Commitments, ViewGate};
 use paychan_watcher::config::{ApiToken, Config};
-use paychan_watcher::follower::{Follower, FollowerSettings};
+use paychan_watcher::follower::{Follower, FollowerParts, FollowerSettings};
+use paychan_watcher::promises::Promises;
 use paychan_watcher::status::Reporter;
 use paychan_watcher::view::View;
 use serde_json::{Value, json};
@@ -126,26 +127,25 @@ impl TestEnv {
         let options = Options { clock: clock.clone(), ..Options::default() };
         let (store, _) = Store::open(dir.path(), &config.network_id(), options).unwrap();
         let view = Arc::new(View::new());
-        let gate = Arc::new(ViewGate::new(view.clone(), clock.clone(), config.clone()));
+        let promises = Arc::new(Promises::new(config.clone()));
+        let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), config.clone()));
         assert!(store.set_gate(gate.clone()).is_ok());
         let follower = Follower::new(
-            Arc::new(chain.clone()),
-            store.clone(),
-            view.clone(),
-            clock.clone(),
-            FollowerSettings {
-                sweep_interval: config.reaction.sweep_interval_ledgers,
-                reread_behind: config.fresh.ledgers / 2,
-                fees: config.fees.clone(),
-                recent: std::time::Duration::from_secs(60),
-                lanes: vec![LANE],
+            FollowerParts {
+                chain: Arc::new(chain.clone()),
+                store: store.clone(),
+                view: view.clone(),
+                promises: promises.clone(),
+                clock: clock.clone(),
+                config: config.clone(),
             },
+            FollowerSettings::of(&config, vec![LANE]),
         );
         let parts = Arc::new(Api {
             token: ApiToken::new(Zeroizing::new(API_TOKEN.to_owned())),
-            intake: Intake::new(config.clone(), Arc::new(chain.clone()), store.clone(), view.clone(), 5),
-            acceptance: Acceptance::new(config.network_id(), store.clone(), gate, Arc::new(follower.reader())),
-            reporter: Reporter::new(config, store.clone(), view.clone(), clock),
+            intake: Channels::new(config.clone(), Arc::new(chain.clone()), store.clone(), view.clone(), 5),
+            acceptance: Commitments::new(config.network_id(), store.clone(), gate, Arc::new(follower.reader())),
+            reporter: Reporter::new(config, store.clone(), view.clone(), promises, clock),
         });
         let (api, operator_api) = (router(parts.clone()), operator_router(parts));
         let mut env = Self { api, operator_api, chain, store, view, follower, _dir: dir };

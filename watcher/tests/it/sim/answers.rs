@@ -14,7 +14,7 @@ use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
 use paychan_watcher::channels::{IssuerFlags, Payability, TokenFacts};
 
 use super::ledger::{self, Network};
-use super::{FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
+use super::{EventsFault, FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
 
 fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
     ChainError { what: "the simulated endpoint", kind, message: message.to_owned() }
@@ -23,6 +23,13 @@ fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
 impl SimChain {
     fn reached(&self) -> Result<(), ChainError> {
         match self.network().faults.down {
+            true => Err(fails(ChainErrorKind::Transport, "connection refused")),
+            false => Ok(()),
+        }
+    }
+
+    fn recipients_reached(&self) -> Result<(), ChainError> {
+        match self.network().faults.recipients_down {
             true => Err(fails(ChainErrorKind::Transport, "connection refused")),
             false => Ok(()),
         }
@@ -44,9 +51,13 @@ impl Chain for SimChain {
     fn head(&self) -> Asking<'_, Head> {
         Box::pin(async move {
             self.reached()?;
-            let network = self.network();
+            let mut network = self.network();
+            if let Some(head) = network.faults.heads.pop_front() {
+                return Ok(head);
+            }
             let seen = network.visible();
-            Ok(Head { ledger: Ledger(seen.ledger), closed_at_unix_ms: seen.closed_at_ms })
+            let closed_at_unix_ms = (!network.faults.undated).then_some(seen.closed_at_ms);
+            Ok(Head { ledger: Ledger(seen.ledger), closed_at_unix_ms })
         })
     }
 
@@ -54,8 +65,11 @@ impl Chain for SimChain {
         Box::pin(async move {
             self.reached()?;
             let network = self.network();
+            if network.faults.events == Some(EventsFault::Down) {
+                return Err(fails(ChainErrorKind::Transport, "getEvents is switched off"));
+            }
             let EventsFrom::Ledger(first) = since else {
-                panic!("one page holds everything here");
+                return Err(fails(ChainErrorKind::Refused, "startLedger must be given"));
             };
             let latest = network.visible().ledger;
             if first.0 > latest {
@@ -64,10 +78,14 @@ impl Chain for SimChain {
             if first.0 < network.faults.oldest.unwrap_or(FIRST) {
                 return Err(fails(ChainErrorKind::Gone, "startLedger is before what the node holds"));
             }
+            let last = match network.faults.events {
+                Some(EventsFault::CursorRefused) => latest.min(first.0 + 1),
+                _ => latest,
+            };
             let hints = network
                 .history
                 .iter()
-                .filter(|closed| closed.ledger >= first.0 && closed.ledger <= latest && !network.faults.hides_events)
+                .filter(|closed| closed.ledger >= first.0 && closed.ledger <= last && !network.faults.hides_events)
                 .flat_map(|closed| {
                     closed.closes.iter().map(|(contract, deadline)| CloseHint {
                         contract: *contract,
@@ -76,14 +94,17 @@ impl Chain for SimChain {
                     })
                 })
                 .collect();
-            Ok(CloseHints { hints, scanned_to: Ledger(latest), next: None })
+            let scanned_to = (network.faults.events != Some(EventsFault::EmptyCursor)).then_some(Ledger(last));
+            let next = (last < latest).then(|| EventsFrom::Cursor("next".to_owned()));
+            Ok(CloseHints { hints, scanned_to, next })
         })
     }
 
     fn read_channels<'a>(&'a self, channels: &'a [WatchedChannel]) -> Asking<'a, Vec<ChannelRead>> {
         Box::pin(async move {
             self.reached()?;
-            let network = self.network();
+            let mut network = self.network();
+            network.reads += 1;
             Ok(channels.iter().map(|watched| self.read(&network, &watched.channel)).collect())
         })
     }
@@ -98,13 +119,13 @@ impl Chain for SimChain {
     fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenFacts> {
         Box::pin(async move {
             self.reached()?;
+            self.recipients_reached()?;
+            let none = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
+            let flags = self.network().faults.issuer.unwrap_or(none);
             Ok(match asset {
                 None => TokenFacts::Opaque,
                 Some(SacAsset::Native) => TokenFacts::Native,
-                Some(SacAsset::Asset { issuer, .. }) => TokenFacts::Asset {
-                    issuer: *issuer,
-                    flags: Some(IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false }),
-                },
+                Some(SacAsset::Asset { issuer, .. }) => TokenFacts::Asset { issuer: *issuer, flags: Some(flags) },
             })
         })
     }
@@ -114,11 +135,12 @@ impl Chain for SimChain {
         _token: &'a ContractId,
         _asset: Option<&'a SacAsset>,
         _facts: &'a TokenFacts,
-        _to: &'a Address,
+        to: &'a Address,
     ) -> Asking<'a, Payability> {
         Box::pin(async move {
             self.reached()?;
-            Ok(Payability::Room(Amount::MAX))
+            self.recipients_reached()?;
+            Ok(self.network().faults.payability.get(to).copied().unwrap_or(Payability::Room(Amount::MAX)))
         })
     }
 
@@ -142,7 +164,11 @@ impl Chain for SimChain {
     fn settings(&self) -> Asking<'_, NetworkTerms> {
         Box::pin(async move {
             self.reached()?;
-            Ok(NetworkTerms { target_close_ms: 5_000, max_entry_ttl: MAX_ENTRY_TTL })
+            match self.network().faults.settings {
+                None => Ok(NetworkTerms { target_close_ms: 5_000, max_entry_ttl: MAX_ENTRY_TTL }),
+                Some(Ok(terms)) => Ok(terms),
+                Some(Err(())) => Err(fails(ChainErrorKind::Undecodable, "a setting of a newer protocol")),
+            }
         })
     }
 

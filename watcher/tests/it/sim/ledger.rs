@@ -31,6 +31,8 @@ pub struct Network {
     /// Every hash that was ever offered, with its sequence number and `max_ledger`.
     pub offered: BTreeMap<[u8; 32], Offer>,
     pub results: HashMap<[u8; 32], Found>,
+    /// How many times channels' entries were asked for.
+    pub reads: u32,
     pub(super) queue: Option<Waiting>,
     pub(super) banned: HashMap<[u8; 32], u32>,
     closes: Vec<(ContractId, Ledger)>,
@@ -85,6 +87,7 @@ impl Network {
             violations: Vec::new(),
             offered: BTreeMap::new(),
             results: HashMap::new(),
+            reads: 0,
             queue: None,
             banned: HashMap::new(),
             closes: Vec::new(),

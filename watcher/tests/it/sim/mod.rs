@@ -6,7 +6,7 @@
 mod answers;
 mod ledger;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Layout, Ledger, Lives, NetworkId, SacAsset,
     Stroops, TokenKind, WasmHash,
 };
+use paychan_watcher::chain::{Head, NetworkTerms};
+use paychan_watcher::channels::{IssuerFlags, Payability};
 use paychan_watcher::clock::ManualClock;
 use tokio::sync::Notify;
 
@@ -79,6 +81,31 @@ pub struct Faults {
     pub garbled: HashSet<ContractId>,
     /// Where to stop the process, once.
     pub hang: Option<Hang>,
+    /// What the endpoint answers first when it is asked for the newest ledger: a load balancer's nodes of other networks.
+    pub heads: VecDeque<Head>,
+    /// The endpoint does not say when its newest ledger closed.
+    pub undated: bool,
+    /// How events can't be read.
+    pub events: Option<EventsFault>,
+    /// What the endpoint says of the network's settings; `Err` when it can't be decoded.
+    pub settings: Option<Result<NetworkTerms, ()>>,
+    /// What a recipient can take; without an entry, anything.
+    pub payability: HashMap<Address, Payability>,
+    /// What the token's issuer may do.
+    pub issuer: Option<IssuerFlags>,
+    /// Questions about recipients and issuers get no answer.
+    pub recipients_down: bool,
+}
+
+/// How events can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventsFault {
+    /// The call fails.
+    Down,
+    /// The answer's cursor is empty: nothing says how far the endpoint has looked.
+    EmptyCursor,
+    /// Pages are short, and a cursor is refused without a start ledger.
+    CursorRefused,
 }
 
 /// A cheap handle to the one network.

@@ -1,0 +1,127 @@
+//! One channel in the view: its entries as they were last read, and the danger that was ever seen.
+
+use paychan_channel::{Amount, ChannelState, Ledger};
+
+/// One channel as the view knows it. It is a copy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelView {
+    /// The entries of the newest ledger at which they were read.
+    pub state: ChannelState,
+    /// The deadline, when a close was ever seen: in the entries, or in an event that came before them.
+    pub deadline: Option<Ledger>,
+    /// Whether any read ever showed the channel as final. It takes no commitment from then on.
+    pub ended: bool,
+    /// Up to this ledger, nothing that happened to the channel can have been missed.
+    pub gap_free_to: Ledger,
+    /// What went wrong with it last, in words for the operator; `None` after something went right.
+    pub trouble: Option<String>,
+}
+
+impl ChannelView {
+    /// Whether a close was ever seen. Then no commitment is taken.
+    pub fn is_closing(&self) -> bool {
+        self.deadline.is_some()
+    }
+
+    /// The most that the chain would pay in total: base units.
+    pub fn coverage(&self) -> Amount {
+        self.state.coverage()
+    }
+}
+
+/// A channel whose entries this process could not read yet. What the store holds of it has to be settled all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnreadChannel {
+    /// The deadline, when an event told of a close.
+    pub deadline: Option<Ledger>,
+    /// Why its entries could not be read, in words for the operator.
+    pub trouble: Option<String>,
+}
+
+/// What the view keeps of a channel.
+#[derive(Debug)]
+pub(super) struct KnownChannel {
+    pub(super) state: ChannelState,
+    /// Events up to this ledger were read before the channel was known here, so nobody looked among them for its own.
+    pub(super) unmatched_to: Ledger,
+    pub(super) danger: Danger,
+    pub(super) trouble: Option<String>,
+    /// The last read found something that is not understood.
+    pub(super) unreadable: bool,
+}
+
+/// What is kept of a channel before its first read.
+#[derive(Debug, Default)]
+pub(super) struct Unread {
+    pub(super) danger: Danger,
+    pub(super) trouble: Option<String>,
+}
+
+/// What was seen once and stays true whatever is read later.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Danger {
+    pub(super) deadline: Option<Deadline>,
+    pub(super) ended: bool,
+}
+
+/// A deadline, and the ledger at which it was seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    pub(super) ledger: Ledger,
+    pub(super) seen_at: Ledger,
+}
+
+impl Danger {
+    /// A newer sight replaces the deadline: a funder may announce a close again, which starts the wait anew. Of two
+    /// sights at one ledger the earlier deadline is believed. An older sight counts only when nothing was seen yet.
+    pub(super) fn note_deadline(&mut self, ledger: Ledger, seen_at: Ledger) {
+        let believe = match self.deadline {
+            None => true,
+            Some(known) if seen_at == known.seen_at => ledger < known.ledger,
+            Some(known) => seen_at > known.seen_at,
+        };
+        if believe {
+            self.deadline = Some(Deadline { ledger, seen_at });
+        }
+    }
+}
+
+impl KnownChannel {
+    /// A channel at its first read, with what was known of its danger before.
+    pub(super) fn first(state: ChannelState, unmatched_to: Ledger, danger: Danger) -> Self {
+        let mut known = Self { state: state.clone(), unmatched_to, danger, trouble: None, unreadable: false };
+        known.note_danger(&state);
+        known
+    }
+
+    /// Takes another read in: see [`View::merge_channel`](super::View::merge_channel).
+    pub(super) fn merge(&mut self, read: ChannelState) {
+        self.note_danger(&read);
+        let newer = read.read_at > self.state.read_at;
+        self.unreadable &= read.read_at < self.state.read_at;
+        let lower = read.read_at == self.state.read_at && read.coverage() <= self.state.coverage();
+        if newer || lower {
+            self.state = read;
+        }
+    }
+
+    /// Ledgers after `newest` were never reached: what was read there must not keep true reads out.
+    pub(super) fn take_back_after(&mut self, newest: Ledger) {
+        if self.state.read_at > newest {
+            self.state.read_at = Ledger(0);
+        }
+        if let Some(deadline) = self.danger.deadline.as_mut().filter(|deadline| deadline.seen_at > newest) {
+            deadline.seen_at = Ledger(0);
+        }
+        if self.unmatched_to > newest {
+            self.unmatched_to = newest;
+        }
+    }
+
+    fn note_danger(&mut self, read: &ChannelState) {
+        if let Some(deadline) = read.deadline() {
+            self.danger.note_deadline(deadline, read.read_at);
+        }
+        self.danger.ended |= read.is_final();
+    }
+}

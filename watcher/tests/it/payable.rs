@@ -1,0 +1,148 @@
+//! What is acknowledged can be paid: by the recipient's room, by the issuer's leave, by the fee accounts.
+
+use paychan_channel::{Address, Amount};
+use paychan_store::{AcceptError, Refusal};
+use paychan_watcher::channels::{IntakeError, IssuerFlags, Payability};
+use paychan_watcher::commitments::OfferError;
+
+use crate::env::{DEPOSIT, SWEEP_INTERVAL, TestEnv, amount, id, recipient};
+
+fn to() -> Address {
+    Address::Account(recipient().account())
+}
+
+fn refusal(error: &OfferError) -> Option<&Refusal> {
+    match error {
+        OfferError::NotAccepted(AcceptError::Refused(refusal)) => Some(refusal),
+        _ => None,
+    }
+}
+
+fn is_unpayable(error: &OfferError) -> bool {
+    matches!(refusal(error), Some(Refusal::Unpayable { .. }))
+}
+
+#[tokio::test]
+async fn room_for_ten_is_not_promised_to_two_channels_of_eight() {
+    let env = TestEnv::new(2, false);
+    env.sim.network().faults.payability.insert(to(), Payability::Room(amount(DEPOSIT * 10 / 8)));
+    let watcher = env.watching(1).await;
+    let refused = watcher.intake.take(id(2)).await.unwrap_err();
+    let IntakeError::Refused(refused) = &refused else { panic!("{refused:?}") };
+    assert_eq!(refused.kind(), paychan_watcher_api::ProblemKind::RecipientUnpayable);
+}
+
+#[tokio::test]
+async fn room_that_shrinks_counts_over_all_channels_of_the_recipient() {
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
+    env.sim.network().faults.payability.insert(to(), Payability::Room(amount(10_000_000)));
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    watcher.offer(1, 8_000_000).await.unwrap();
+    assert!(is_unpayable(&watcher.offer(2, 8_000_000).await.unwrap_err()));
+    watcher.offer(2, 2_000_000).await.unwrap();
+    assert!(is_unpayable(&watcher.offer(1, 8_000_001).await.unwrap_err()));
+}
+
+#[tokio::test]
+async fn two_offers_at_once_do_not_get_the_same_room() {
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
+    env.sim.network().faults.payability.insert(to(), Payability::Room(amount(10_000_000)));
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    let (one, two) = tokio::join!(watcher.offer(1, 8_000_000), watcher.offer(2, 8_000_000));
+    assert_ne!(one.is_ok(), two.is_ok(), "{one:?}, {two:?}");
+}
+
+#[tokio::test]
+async fn what_was_settled_has_used_up_room() {
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
+    env.sim.network().faults.payability.insert(to(), Payability::Room(amount(10_000_000)));
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    watcher.offer(1, 8_000_000).await.unwrap();
+    let deadline = env.sim.network().close_start(id(1));
+    env.settled_by(&mut watcher, 1, amount(8_000_000), deadline).await.expect("settled");
+    env.ledger(&mut watcher).await;
+    assert!(is_unpayable(&watcher.offer(2, 8_000_000).await.unwrap_err()), "the room was read before it was paid");
+    watcher.offer(2, 2_000_000).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_known_of_the_recipient_is_no_after_a_restart_and_after_a_while() {
+    let env = TestEnv::new(1, false);
+    drop(env.watching(1).await);
+    env.sim.network().faults.recipients_down = true;
+    let mut watcher = env.start().await;
+    let _ = watcher.follow().await;
+    let refused = watcher.offer(1, 1_000_000).await.unwrap_err();
+    assert!(matches!(refusal(&refused), Some(Refusal::NotFresh { .. })), "{refused:?}");
+
+    env.sim.network().faults.recipients_down = false;
+    env.ledger(&mut watcher).await;
+    watcher.offer(1, 1_000_000).await.unwrap();
+
+    env.sim.network().faults.recipients_down = true;
+    for _ in 0..2 * SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    let refused = watcher.offer(1, 2_000_000).await.unwrap_err();
+    assert!(matches!(refusal(&refused), Some(Refusal::NotFresh { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_issuer_that_takes_new_rights_and_one_that_freezes_stop_the_taking() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, 1_000_000).await.unwrap();
+    let flags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: true };
+    env.sim.network().faults.issuer = Some(flags);
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    assert!(is_unpayable(&watcher.offer(1, 2_000_000).await.unwrap_err()));
+
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    env.sim.network().channels.get_mut(&id(1)).unwrap().balance_authorized = false;
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    assert!(is_unpayable(&watcher.offer(1, 2_000_000).await.unwrap_err()));
+}
+
+#[tokio::test]
+async fn a_clawback_takes_no_more_money_on_that_channel() {
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    env.sim.network().channels.get_mut(&id(1)).unwrap().balance = amount(500_000_000);
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    let refused = watcher.offer(1, 600_000_001).await.unwrap_err();
+    assert!(matches!(refusal(&refused), Some(Refusal::ExceedsCoverage { .. })), "{refused:?}");
+    watcher.offer(2, 600_000_000).await.unwrap();
+}
+
+#[tokio::test]
+async fn channels_with_dust_stop_no_customer() {
+    let env = TestEnv::new(7, false);
+    let mut watcher = env.watching(7).await;
+    // One settlement may cost a bid of 1,000,000 stroops, and 50,000 for its resources.
+    env.sim.network().lane_balance = 1_050_000;
+    env.ledger(&mut watcher).await;
+    env.ledger(&mut watcher).await;
+    for number in 1..7 {
+        watcher.offer(number, 99_999).await.expect("dust reserves nothing");
+    }
+    watcher.offer(7, 10_000_000).await.unwrap();
+    assert_eq!(watcher.promises.fees().map(|(settlements, _)| settlements), Some(1));
+    assert!(watcher.promises.owed(&crate::sim::TOKEN, &to()) > Amount::ZERO);
+}
