@@ -5,6 +5,7 @@ mod accepting;
 mod crash;
 mod damage;
 mod disk;
+mod fixtures;
 mod index;
 mod model;
 mod power;
