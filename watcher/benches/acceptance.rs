@@ -108,14 +108,13 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores()).enable_all().build().unwrap();
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     runtime.block_on(async {
-        let (store, _) = Store::open(dir.path(), &config.network_id(), Options::default()).unwrap();
+        let (view, promises) = (Arc::new(view(funders)), Arc::new(Promises::new(Arc::clone(config))));
+        let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), Arc::new(SystemClock), Arc::clone(config)));
+        let (store, _) = Store::open(dir.path(), &config.network_id(), Options::default(), gate.clone()).unwrap();
         for funder in funders {
             store.admit(admission(&funder.state)).await.unwrap();
         }
-        let (view, promises) = (Arc::new(view(funders)), Arc::new(Promises::new(Arc::clone(config))));
         promises.count(&store.all_held(), &view);
-        let gate = Arc::new(ViewGate::new(view, promises, Arc::new(SystemClock), Arc::clone(config)));
-        assert!(store.set_gate(gate.clone()).is_ok());
         let acceptance = Arc::new(Commitments::new(config.network_id(), store.clone(), gate, Arc::new(NothingNew)));
         let before = store.counts();
         let start = Instant::now();
@@ -222,6 +221,8 @@ fn admission(state: &ChannelState) -> Admission {
         wasm_hash: state.wasm_hash,
         layout: state.layout,
         admitted_at: state.read_at,
+        paid_before: state.withdrawn,
+        clawback: false,
     }
 }
 

@@ -77,7 +77,7 @@ pub fn repair(config: &Config) -> Result<String, RunError> {
 /// The store or the chain can't be read; a channel that can't be read is named and nothing is written for it.
 pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
     let chain = endpoint(config).await?;
-    let (store, _) = Store::open(&config.data_dir, &config.network_id(), Options::default())?;
+    let (store, _) = Store::open_for_operator(&config.data_dir, &config.network_id(), Options::default())?;
     let confirmed = confirm_all(&chain, &store).await;
     store.shutdown().await?;
     let (confirmed, unreadable) = confirmed?;

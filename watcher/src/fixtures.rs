@@ -110,6 +110,8 @@ pub(crate) fn held(highest: u64) -> Held {
         wasm_hash: state.wasm_hash,
         layout: state.layout,
         admitted_at: state.read_at,
+        paid_before: state.withdrawn,
+        clawback: state.balance_clawback,
     });
     if highest > 0 {
         held.accepted = 1;

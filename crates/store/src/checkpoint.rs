@@ -1,14 +1,14 @@
 //! The sum of all records, as records.
 
+use crate::StoreError;
 use crate::index::Index;
-use crate::record::Record;
+use crate::journal::record::Record;
 use crate::state::State;
-use crate::{Held, StoreError};
 
 /// All that a checkpoint has to hold, between its start and its end.
 ///
-/// Amounts, signatures, fences and transactions come from what the journal itself said; of the index only the request
-/// ids, of which each channel's last `remembered` are kept.
+/// Amounts, signatures, fences and transactions come from what the journal itself said; of the index only the requests, of
+/// which each channel's last `remembered` are kept.
 pub(crate) fn records<'a>(
     state: &'a State,
     index: &'a Index,
@@ -16,8 +16,7 @@ pub(crate) fn records<'a>(
 ) -> impl Iterator<Item = Result<Record, StoreError>> + 'a {
     let channels = state.channels.values().flat_map(move |channel| {
         let id = channel.held.channel();
-        let forgotten = forgotten(&channel.held, remembered);
-        let accepted = channel.held.accepted;
+        let forgotten = forgotten(channel.held.accepted, remembered);
         let whole = std::iter::once(Ok(Record::WholeChannel(Box::new(channel.clone()))));
         let (requests, error) = match index.requests(id) {
             Ok(requests) => (requests, None),
@@ -25,16 +24,8 @@ pub(crate) fn records<'a>(
         };
         let requests = requests
             .into_iter()
-            // The highest one's is in the channel's own record, with its signature.
-            .filter(move |request| request.number > forgotten && request.number < accepted)
-            .map(move |request| {
-                Ok(Record::Remembered {
-                    channel: id,
-                    number: request.number,
-                    amount: request.amount,
-                    digest: request.digest,
-                })
-            });
+            .filter(move |request| request.number > forgotten)
+            .map(move |request| Ok(Record::Remembered { channel: id, request }));
         whole.chain(requests).chain(error)
     });
     let outcomes = state.outcomes.iter().flat_map(|(channel, kept)| {
@@ -44,7 +35,8 @@ pub(crate) fn records<'a>(
     channels.chain(outcomes).chain(in_flight)
 }
 
-/// The number of the last commitment of a channel whose request id is no longer remembered; zero when all are.
-pub(crate) fn forgotten(held: &Held, remembered: u64) -> u64 {
-    held.accepted.saturating_sub(remembered.max(1))
+/// The number of the last request whose id is no longer remembered, of a channel with `accepted` requests; zero when all
+/// are.
+pub(crate) fn forgotten(accepted: u64, remembered: u64) -> u64 {
+    accepted.saturating_sub(remembered.max(1))
 }

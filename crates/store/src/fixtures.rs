@@ -1,23 +1,19 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
-//! What only the inside can test: bytes, frames, and journals that no store would write.
-
-mod crafted;
-mod frames;
-mod records;
+//! What the unit tests of several modules need: a channel and its commitments.
 
 use paychan_channel::{
     AccountId, Address, Amount, Commitment, CommitmentSecret, ContractId, Layout, Ledger, NetworkId, WasmHash,
 };
 
-use super::{Admission, HeldCommitment, RequestId};
+use crate::{Admission, HeldCommitment, RequestId};
 
-pub(super) const NETWORK: NetworkId = NetworkId([77; 32]);
+pub(crate) const NETWORK: NetworkId = NetworkId([77; 32]);
 
-pub(super) fn secret() -> CommitmentSecret {
+pub(crate) fn secret() -> CommitmentSecret {
     CommitmentSecret::from_seed_hex(&"07".repeat(32)).unwrap()
 }
 
-pub(super) fn admission(channel: ContractId) -> Admission {
+pub(crate) fn admission(channel: ContractId) -> Admission {
     Admission {
         channel,
         token: ContractId([2; 32]),
@@ -28,10 +24,12 @@ pub(super) fn admission(channel: ContractId) -> Admission {
         wasm_hash: WasmHash([5; 32]),
         layout: Layout::Fork,
         admitted_at: Ledger(9),
+        paid_before: Amount::ZERO,
+        clawback: false,
     }
 }
 
-pub(super) fn commitment(channel: ContractId, units: i128) -> HeldCommitment {
+pub(crate) fn commitment(channel: ContractId, units: i128) -> HeldCommitment {
     let amount = Amount::new(units).unwrap();
     let signed = Commitment { network: NETWORK, channel, amount };
     HeldCommitment {

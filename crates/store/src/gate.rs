@@ -1,22 +1,36 @@
-//! The last question before a new commitment is written.
+//! The last question before a commitment or a charge is written.
 
 use paychan_channel::{Amount, ContractId, Ledger};
 
 use crate::Held;
 
-/// Asked inside the committer for every new commitment, after "above the highest held" and just before it is written:
-/// what was true when the submission came may not be true any more.
+/// Asked inside the committer for every new commitment and every new charge, after the store's own rules and just before
+/// the record is written: what was true when the request came may not be true any more.
 ///
-/// It is asked on the committer's thread, once a commitment: it must answer from memory, and must not call the store.
+/// It is asked on the committer's thread, once a request: it must answer from memory, and must not call the store. Asking
+/// changes nothing that the store knows; a request that the gate let through is written, unless the disk fails.
 pub trait Gate: Send + Sync {
-    /// Whether the chain, as it is known now, would pay `amount` on this channel.
+    /// Whether the chain, as it is known now, would pay `amount` on this channel, and `price` may be sold for it. Base
+    /// units.
+    ///
+    /// `amount` is the highest commitment as it will be after the request. It equals `held.highest_amount()` for a charge
+    /// that rests on the commitment held already. `price` is zero for a commitment without a charge.
     ///
     /// # Errors
     /// The [`Refusal`] that the submitter gets. Nothing is written then.
-    fn check(&self, held: &Held, amount: Amount) -> Result<(), Refusal>;
+    fn check(&self, held: &Held, amount: Amount, price: Amount) -> Result<(), Refusal>;
 }
 
-/// Why a commitment above the highest held is not taken now.
+/// The gate of a store that is opened for the operator's own commands: it lets nothing through.
+pub(crate) struct TakesNothing;
+
+impl Gate for TakesNothing {
+    fn check(&self, _: &Held, _: Amount, _: Amount) -> Result<(), Refusal> {
+        Err(Refusal::Stopping { why: "its operator has opened the store".to_owned() })
+    }
+}
+
+/// Why a commitment or a charge is not taken now, though the store's own rules would take it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// What is known of the chain is too old, or nothing is known.
@@ -91,6 +105,24 @@ pub enum Refusal {
         /// Why not.
         why: String,
     },
+}
+
+impl Refusal {
+    /// Which kind of refusal it is, for code: stable, in lower case.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Refusal::NotFresh { .. } => "not_fresh",
+            Refusal::Closing { .. } => "closing",
+            Refusal::Final => "final",
+            Refusal::ExceedsCoverage { .. } => "exceeds_coverage",
+            // What was paid out is the highest that is known, though no commitment for it is held here.
+            Refusal::NotAboveWithdrawn { .. } => "not_higher",
+            Refusal::FeesLow { .. } => "fees_low",
+            Refusal::RolledBack { .. } | Refusal::RolledBackElsewhere { .. } => "rolled_back",
+            Refusal::Unpayable { .. } => "unpayable",
+            Refusal::Stopping { .. } => "stopping",
+        }
+    }
 }
 
 fn deadline_words(deadline: Option<Ledger>) -> String {

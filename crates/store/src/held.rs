@@ -4,7 +4,7 @@ use paychan_channel::{Address, Amount, ContractId, Layout, Ledger, Signature, Wa
 
 use crate::RequestId;
 
-/// A channel as it was read from the chain when it was admitted. None of it can change on chain.
+/// A channel as it was read from the chain when it was admitted. None of it changes afterwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admission {
     /// The channel.
@@ -25,6 +25,21 @@ pub struct Admission {
     pub layout: Layout,
     /// The ledger at which all of this was read.
     pub admitted_at: Ledger,
+    /// What the chain had paid out on the channel by then, base units. It counts as spent: otherwise the first commitment
+    /// above it would buy for a second time what was bought before.
+    pub paid_before: Amount,
+    /// Whether the token can be clawed back from the channel. If so, lower commitments are kept beside the highest
+    /// ([`Held::ladder`]).
+    pub clawback: bool,
+}
+
+/// What the chain pays on: a total and the funder's signature over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The total over the channel's life, base units.
+    pub amount: Amount,
+    /// The funder's signature over it: what `settle` and `close` need.
+    pub signature: Signature,
 }
 
 /// A commitment that is on disk.
@@ -32,19 +47,28 @@ pub struct Admission {
 pub struct HeldCommitment {
     /// The total over the channel's life, base units.
     pub amount: Amount,
-    /// The funder's signature over it: what `settle` needs.
+    /// The funder's signature over it.
     pub signature: Signature,
-    /// Under which id it was submitted.
+    /// The id of the request that brought it.
     pub request_id: RequestId,
     /// Wall clock when the committer took it: milliseconds since the Unix epoch.
     pub accepted_at_ms: u64,
 }
 
-/// A durable refusal of later commitments, made before a close is signed.
+impl HeldCommitment {
+    /// What the chain needs of it.
+    pub fn claim(&self) -> Claim {
+        Claim { amount: self.amount, signature: self.signature }
+    }
+}
+
+/// A durable refusal of later commitments and charges, made before a close is signed. It is never taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
-    /// Wall clock when the committer took it: milliseconds since the Unix epoch.
+    /// Wall clock when the committer made it: milliseconds since the Unix epoch.
     pub fenced_at_ms: u64,
+    /// The commitment that the recipient agreed to end the channel with, when it is below the highest.
+    pub agreed: Option<Claim>,
 }
 
 /// All that the store holds of one channel. Every field is on disk when a caller sees it.
@@ -52,24 +76,44 @@ pub struct Fence {
 pub struct Held {
     /// What the channel is.
     pub admission: Admission,
-    /// The highest commitment; `None` before the first one.
+    /// The highest commitment; `None` before the first one. What may be claimed on chain is [`Held::claim`].
     pub highest: Option<HeldCommitment>,
-    /// How many commitments were ever accepted: the number of the highest, counted from one.
+    /// What was sold: the sum of all charges less their credits, and what the chain had paid before anything was held.
+    /// At most the highest commitment, once one is held. Base units.
+    pub spent: Amount,
+    /// How many requests were ever taken, commitments and charges together: the number of the last one, counted from one.
     pub accepted: u64,
     /// When the oldest commitment came that no confirmed settlement of this watcher has covered: milliseconds since the
     /// Unix epoch. `None` when all are covered. A settlement made by somebody else is not seen here, only on chain.
     pub unsettled_since_ms: Option<u64>,
-    /// Set once a close was about to be signed. Never taken back.
+    /// Set once a close was about to be signed.
     pub fence: Option<Fence>,
     /// The operator knows that the chain paid this much though no commitment for it is held: the store was rolled back
     /// (restored from a copy), and money may go on being taken. Base units.
     pub rollback_confirmed: Option<Amount>,
+    /// Commitments below the highest and above what was paid, lowest first, at most [`Held::LADDER_RUNGS`]. Kept only for
+    /// a token that can be clawed back ([`Admission::clawback`]): when the channel no longer covers the highest one, one
+    /// of these may still be paid.
+    pub ladder: Vec<Claim>,
 }
 
 impl Held {
+    /// The most commitments that are kept below the highest. Between what was paid and the highest commitment they leave
+    /// gaps of about a sixteenth: that much of what is covered can't be claimed after a clawback.
+    pub const LADDER_RUNGS: usize = 16;
+
     /// A channel that was just admitted.
     pub fn new(admission: Admission) -> Self {
-        Self { admission, highest: None, accepted: 0, unsettled_since_ms: None, fence: None, rollback_confirmed: None }
+        Self {
+            admission,
+            highest: None,
+            spent: admission.paid_before,
+            accepted: 0,
+            unsettled_since_ms: None,
+            fence: None,
+            rollback_confirmed: None,
+            ladder: Vec::new(),
+        }
     }
 
     /// The channel.
@@ -80,5 +124,33 @@ impl Held {
     /// The highest amount held, zero before the first commitment. Base units.
     pub fn highest_amount(&self) -> Amount {
         self.highest.as_ref().map_or(Amount::ZERO, |commitment| commitment.amount)
+    }
+
+    /// What can be charged without a new commitment: the highest less what is spent. Base units.
+    pub fn available(&self) -> Amount {
+        self.highest_amount().saturating_sub(self.spent)
+    }
+
+    /// What is to be claimed on chain: the agreed commitment of a close, otherwise the highest.
+    pub fn claim(&self) -> Option<Claim> {
+        match self.fence.and_then(|fence| fence.agreed) {
+            Some(agreed) => Some(agreed),
+            None => self.highest.as_ref().map(HeldCommitment::claim),
+        }
+    }
+
+    /// The amount of [`Held::claim`], zero when there is nothing to claim. Base units.
+    pub fn claim_amount(&self) -> Amount {
+        self.claim().map_or(Amount::ZERO, |claim| claim.amount)
+    }
+
+    /// The most that can be claimed while the channel covers no more than `coverage`: [`Held::claim`] if that is covered,
+    /// otherwise the highest commitment of the ladder that is.
+    pub fn covered_claim(&self, coverage: Amount) -> Option<Claim> {
+        let claim = self.claim()?;
+        if claim.amount <= coverage {
+            return Some(claim);
+        }
+        self.ladder.iter().rfind(|rung| rung.amount <= coverage.min(claim.amount)).copied()
     }
 }

@@ -9,30 +9,33 @@
 //! | key | value |
 //! | --- | --- |
 //! | `a` | number u64 of the last record applied |
+//! | `v` | [`VERSION`] of this table, one byte |
 //! | `k` channel | the channel's number here, u32 |
-//! | `r` channel's number u32, request's digest | number of the commitment (6 bytes), amount i128 |
+//! | `r` channel's number u32, request id's digest | the request, as `put_request` has it |
+//! | `x` channel's number u32, request id's digest | what was credited: number of the request (6 bytes), amount i128 |
 //! | `c` channel | the channel as the last checkpoint had it: the record |
 //! | `j` number u64 of its first record, piece u32 | frames as in the journal, those since the last checkpoint |
 //!
-//! `a`, `k` and `r` are what the store asks; `c` and `j` are what a repair asks when the journal is damaged.
+//! `a`, `k`, `r` and `x` are what the store asks; `c` and `j` are what a repair asks when the journal is damaged.
 //!
-//! The committer waits for all of this, so it is made cheap. sled copies a whole leaf for each insertion: keys and
-//! values of at most 22 bytes lie in the leaf itself and are copied as one block, longer ones are counted references.
-//! Nothing is removed when it is forgotten: whether a request is still remembered is told by its number, and what is
-//! not is swept out after a checkpoint.
+//! The committer waits for all of this, so it is made cheap. Nothing is removed when it is forgotten: whether a request is
+//! still remembered is told by its number, and what is not is swept out after a checkpoint.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use paychan_channel::{Amount, ContractId};
-use sha2::{Digest as _, Sha256};
 
-use crate::bytes::{DecodeError, Reader, Writer};
-use crate::frame::frame_at;
-use crate::record::Record;
-use crate::{RequestId, StoreError};
+use crate::StoreError;
+use crate::digest::Digest;
+use crate::journal::frame::frame_at;
+use crate::journal::record::Record;
+use crate::journal::record::codec::{DecodeError, Field, Reader};
+use crate::request::Remembered;
 
+/// The version of the table above. An index of another version is built anew.
+const VERSION: u8 = 2;
 /// Bytes of pages that sled keeps in memory. Its own default is a gigabyte.
 const CACHE_BYTES: u64 = 64 << 20;
 /// Removals in one of sled's batches.
@@ -60,34 +63,20 @@ impl From<IndexError> for StoreError {
     }
 }
 
-/// Stands for a request id: the first half of its SHA-256. Two ids of one channel with the same digest would take 2^64
-/// attempts to find, and gain a refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Digest(pub(crate) [u8; 16]);
-
-impl Digest {
-    pub(crate) fn of(request_id: &RequestId) -> Self {
-        let whole: [u8; 32] = Sha256::digest(request_id.as_str()).into();
-        let (half, _) = whole.split_first_chunk().expect("32 bytes begin with 16");
-        Digest(*half)
-    }
-}
-
-/// What is known of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Request {
-    pub(crate) digest: Digest,
-    /// Which of the channel's commitments it is, counted from one.
-    pub(crate) number: u64,
-    pub(crate) amount: Amount,
+/// What a record changes here.
+#[derive(Debug)]
+enum Change {
+    Channel(ContractId),
+    Request(ContractId, Remembered),
+    Credit { channel: ContractId, digest: Digest, number: u64, amount: Amount },
+    Whole(ContractId, Vec<u8>),
+    Drop(ContractId),
 }
 
 /// What records change here, in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
-    channels: Vec<ContractId>,
-    requests: Vec<(ContractId, Request)>,
-    wholes: Vec<(ContractId, Vec<u8>)>,
+    changes: Vec<Change>,
     /// The number of the first record in `frames`, and the frames.
     frames: Option<(u64, Vec<u8>)>,
     last: u64,
@@ -97,27 +86,44 @@ pub(crate) struct Updates {
 impl Updates {
     /// What one record changes.
     pub(crate) fn add(&mut self, sequence: u64, record: &Record) {
-        let mut request = |channel, digest, number, amount| {
-            let request = Request { digest, number, amount };
-            self.requests.push((channel, request));
-        };
         match record {
-            Record::Admitted(admission) => self.channels.push(admission.channel),
-            Record::Accepted { channel, number, commitment } => {
+            Record::Admitted(admission) => self.changes.push(Change::Channel(admission.channel)),
+            Record::Taken(taken) => self.changes.push(Change::Request(taken.channel, taken.remembered())),
+            Record::AcceptedFormat1 { channel, number, commitment } => {
                 let digest = Digest::of(&commitment.request_id);
-                request(*channel, digest, *number, commitment.amount);
+                let request = Remembered::of_format_1(digest, *number, commitment.amount);
+                self.changes.push(Change::Request(*channel, request));
             }
-            Record::Remembered { channel, number, amount, digest } => request(*channel, *digest, *number, *amount),
+            Record::Credited(credit) => self.changes.push(Change::Credit {
+                channel: credit.channel,
+                digest: Digest::of(&credit.request_id),
+                number: credit.number,
+                amount: credit.amount,
+            }),
+            Record::Remembered { channel, request } => self.changes.push(Change::Request(*channel, *request)),
             Record::WholeChannel(whole) => {
                 let id = whole.held.channel();
+                self.changes.extend([Change::Channel(id), Change::Whole(id, record.encode())]);
+            }
+            Record::WholeChannelFormat1(whole) => {
+                let id = whole.held.channel();
+                let today = Record::WholeChannel(whole.clone());
+                self.changes.extend([Change::Channel(id), Change::Whole(id, today.encode())]);
+                // In format 1 the highest commitment's id is in the channel's own record only.
                 if let Some(highest) = &whole.held.highest {
                     let digest = Digest::of(&highest.request_id);
-                    request(id, digest, whole.held.accepted, highest.amount);
+                    let request = Remembered::of_format_1(digest, whole.held.accepted, highest.amount);
+                    self.changes.push(Change::Request(id, request));
                 }
-                self.channels.push(id);
-                self.wholes.push((id, record.encode()));
             }
-            _ => {}
+            Record::Dropped { channel, .. } => self.changes.push(Change::Drop(*channel)),
+            Record::Fenced { .. }
+            | Record::Signed(_)
+            | Record::Decided { .. }
+            | Record::RollbackConfirmed { .. }
+            | Record::CheckpointStarts
+            | Record::WholeDecided { .. }
+            | Record::CheckpointEnds { .. } => {}
         }
         self.last = sequence;
         self.records += 1;
@@ -139,6 +145,27 @@ impl Updates {
     pub(crate) fn records(&self) -> u64 {
         self.records
     }
+
+    /// Where each channel is dropped for the last time: what comes before that need not be done.
+    fn drops(&self) -> HashMap<ContractId, usize> {
+        let dropped = |(position, change): (usize, &Change)| match change {
+            Change::Drop(channel) => Some((*channel, position)),
+            _ => None,
+        };
+        self.changes.iter().enumerate().filter_map(dropped).collect()
+    }
+}
+
+impl Change {
+    fn channel(&self) -> ContractId {
+        match self {
+            Change::Channel(channel)
+            | Change::Request(channel, _)
+            | Change::Credit { channel, .. }
+            | Change::Whole(channel, _)
+            | Change::Drop(channel) => *channel,
+        }
+    }
 }
 
 /// The index, open.
@@ -147,6 +174,8 @@ pub(crate) struct Index {
     db: sled::Db,
     /// The channels' numbers here: the `k` keys.
     numbers: HashMap<ContractId, u32>,
+    /// Above all numbers that were ever given. No number is given twice: what is left under an old one means nothing.
+    next_number: u32,
 }
 
 impl Index {
@@ -174,10 +203,10 @@ impl Index {
         let mut numbers = HashMap::new();
         for entry in db.scan_prefix(b"k") {
             let (key, value) = entry.map_err(|error| IndexError::new(doing, error))?;
-            let channel = decoded(doing, &key[1..], |r| r.channel())?;
-            numbers.insert(channel, decoded(doing, &value, |r| r.u32())?);
+            numbers.insert(decoded(doing, &key[1..])?, decoded(doing, &value)?);
         }
-        Ok(Index { db, numbers })
+        let next_number = next_number(&db, &numbers)?;
+        Ok(Index { db, numbers, next_number })
     }
 
     /// The number of the last record that was applied; zero in a new index.
@@ -185,50 +214,71 @@ impl Index {
         let doing = "reading how far it is";
         match self.db.get(b"a").map_err(|error| IndexError::new(doing, error))? {
             None => Ok(0),
-            Some(value) => decoded(doing, &value, |r| r.u64()),
+            Some(value) => decoded(doing, &value),
         }
     }
 
+    /// Whether its table is the one that this program writes. A new index has none yet.
+    pub(crate) fn is_of_this_version(&self) -> Result<bool, IndexError> {
+        let doing = "reading its version";
+        let version = self.db.get(b"v").map_err(|error| IndexError::new(doing, error))?;
+        Ok(version.is_some_and(|version| *version == [VERSION]) || self.applied()? == 0)
+    }
+
     /// What is known of a request, remembered or not yet swept out.
-    pub(crate) fn request(&self, channel: ContractId, digest: Digest) -> Result<Option<Request>, IndexError> {
+    pub(crate) fn request(&self, channel: ContractId, digest: Digest) -> Result<Option<Remembered>, IndexError> {
         let doing = "looking up a request id";
         let Some(number) = self.numbers.get(&channel) else {
             return Ok(None);
         };
-        self.db
-            .get(request_key(*number, digest))
-            .map_err(|error| IndexError::new(doing, error))?
-            .map(|value| request(doing, digest, &value))
-            .transpose()
+        let get = |kind| self.db.get(key(kind, *number, digest)).map_err(|error| IndexError::new(doing, error));
+        let Some(value) = get(b'r')? else {
+            return Ok(None);
+        };
+        let mut found = request(doing, digest, &value)?;
+        if found.price.is_some()
+            && let Some(value) = get(b'x')?
+        {
+            found.credit(credit(doing, &value)?);
+        }
+        Ok(Some(found))
     }
 
     /// All that is known of a channel's requests, in no order.
-    pub(crate) fn requests(&self, channel: ContractId) -> Result<Vec<Request>, IndexError> {
+    pub(crate) fn requests(&self, channel: ContractId) -> Result<Vec<Remembered>, IndexError> {
         let doing = "reading the request ids";
         let Some(number) = self.numbers.get(&channel) else {
             return Ok(Vec::new());
         };
-        let prefix = [b"r".as_slice(), &number.to_be_bytes()].concat();
+        let mut credits = HashMap::new();
+        for entry in self.db.scan_prefix(prefix(b'x', *number)) {
+            let (key, value) = entry.map_err(|error| IndexError::new(doing, error))?;
+            credits.insert(digest_in(doing, &key)?, credit(doing, &value)?);
+        }
         self.db
-            .scan_prefix(&prefix)
+            .scan_prefix(prefix(b'r', *number))
             .map(|entry| {
                 let (key, value) = entry.map_err(|error| IndexError::new(doing, error))?;
-                let digest = decoded(doing, &key[prefix.len()..], |r| r.array())?;
-                request(doing, Digest(digest), &value)
+                let digest = digest_in(doing, &key)?;
+                let mut found = request(doing, digest, &value)?;
+                if let Some(credit) = credits.get(&digest) {
+                    found.credit(*credit);
+                }
+                Ok(found)
             })
             .collect()
     }
 
-    /// The number and amount of the highest commitment of every channel that has one, as seen here.
-    pub(crate) fn highest(&self) -> Result<HashMap<ContractId, (u64, Amount)>, IndexError> {
-        let mut highest = HashMap::new();
+    /// The number of the last request of every channel that has one, and the highest commitment after it, as seen here.
+    pub(crate) fn last_requests(&self) -> Result<HashMap<ContractId, (u64, Amount)>, IndexError> {
+        let mut found = HashMap::new();
         for channel in self.numbers.keys() {
-            let last = self.requests(*channel)?;
-            if let Some(last) = last.iter().max_by_key(|request| request.number) {
-                highest.insert(*channel, (last.number, last.amount));
+            let requests = self.requests(*channel)?;
+            if let Some(last) = requests.iter().max_by_key(|request| request.number) {
+                found.insert(*channel, (last.number, last.highest));
             }
         }
-        Ok(highest)
+        Ok(found)
     }
 
     /// Takes in what synced records change, together with the number of the last one: at any moment the index is what it
@@ -239,32 +289,65 @@ impl Index {
             return Ok(());
         }
         let mut batch = sled::Batch::default();
-        for channel in &updates.channels {
-            let next =
-                u32::try_from(self.numbers.len()).map_err(|_| IndexError::new(doing, "there are too many channels"))?;
-            let number = *self.numbers.entry(*channel).or_insert(next);
-            let key = Writer::new(b'k').channel(*channel).finish();
-            batch.insert(key, &number.to_be_bytes());
-        }
-        for (channel, request) in &updates.requests {
-            let Some(number) = self.numbers.get(channel) else {
-                return Err(IndexError::new(doing, "a channel has no number"));
-            };
-            let (key, value) = (request_key(*number, request.digest), request_fields(doing, request)?);
-            batch.insert(&key, &value);
-        }
-        for (channel, record) in &updates.wholes {
-            let key = Writer::new(b'c').channel(*channel).finish();
-            batch.insert(key, record.as_slice());
+        let drops = updates.drops();
+        for (position, change) in updates.changes.iter().enumerate() {
+            if drops.get(&change.channel()).is_some_and(|drop| position < *drop) {
+                continue;
+            }
+            self.change(change, &mut batch)?;
         }
         if let Some((first, frames)) = &updates.frames {
             for (piece, bytes) in (0_u32..).zip(frames.chunks(PIECE)) {
-                let key = Writer::new(b'j').u64(*first).u32(piece).finish();
-                batch.insert(key, bytes);
+                batch.insert(bytes_of(&(b'j', *first, piece)), bytes);
             }
         }
         batch.insert(b"a", &updates.last.to_be_bytes());
+        batch.insert(b"v", &[VERSION]);
         self.db.apply_batch(batch).map_err(|error| IndexError::new(doing, error))
+    }
+
+    fn change(&mut self, change: &Change, batch: &mut sled::Batch) -> Result<(), IndexError> {
+        let doing = "applying records";
+        let numbers = &self.numbers;
+        let number = |channel: &ContractId| {
+            numbers.get(channel).copied().ok_or_else(|| IndexError::new(doing, "a channel has no number"))
+        };
+        match change {
+            Change::Channel(channel) => {
+                if !self.numbers.contains_key(channel) {
+                    let new = self.next_number;
+                    self.next_number =
+                        new.checked_add(1).ok_or_else(|| IndexError::new(doing, "there were too many channels"))?;
+                    self.numbers.insert(*channel, new);
+                    batch.insert(bytes_of(&(b'k', *channel)), &new.to_be_bytes());
+                }
+            }
+            Change::Request(channel, request) => {
+                batch.insert(key(b'r', number(channel)?, request.digest).as_slice(), put_request(doing, request)?);
+                if let Some(credited) = request.credited {
+                    let value = put_credit(doing, request.number, credited)?;
+                    batch.insert(key(b'x', number(channel)?, request.digest).as_slice(), value);
+                }
+            }
+            Change::Credit { channel, digest, number: request, amount } => {
+                let value = put_credit(doing, *request, *amount)?;
+                batch.insert(key(b'x', number(channel)?, *digest).as_slice(), value);
+            }
+            Change::Whole(channel, record) => batch.insert(bytes_of(&(b'c', *channel)), record.as_slice()),
+            Change::Drop(channel) => {
+                let Some(number) = self.numbers.remove(channel) else {
+                    return Ok(());
+                };
+                for kind in [b'r', b'x'] {
+                    for key in self.db.scan_prefix(prefix(kind, number)).keys() {
+                        batch.remove(key.map_err(|error| IndexError::new(doing, error))?);
+                    }
+                }
+                batch.remove(bytes_of(&(b'k', *channel)));
+                batch.remove(bytes_of(&(b'c', *channel)));
+            }
+        }
+        Ok(())
     }
 
     /// Sweeps out a channel's requests up to this number.
@@ -272,18 +355,18 @@ impl Index {
         let Some(number) = self.numbers.get(&channel) else {
             return Ok(());
         };
-        let forgotten = self
-            .requests(channel)?
-            .into_iter()
-            .filter(|request| request.number <= up_to)
-            .map(|request| Ok(sled::IVec::from(&request_key(*number, request.digest))));
-        self.remove(forgotten)
+        let old = self.requests(channel)?.into_iter().filter(|request| request.number <= up_to);
+        let keys = old.flat_map(|request| {
+            let credited = request.credited.map(|_| Ok(sled::IVec::from(&key(b'x', *number, request.digest))));
+            std::iter::once(Ok(sled::IVec::from(&key(b'r', *number, request.digest)))).chain(credited)
+        });
+        self.remove(keys)
     }
 
     /// Sweeps out the frames of records before this one.
     pub(crate) fn forget_frames(&self, before: u64) -> Result<(), IndexError> {
         let doing = "sweeping out frames";
-        let end = Writer::new(b'j').u64(before).finish();
+        let end = bytes_of(&(b'j', before));
         let old =
             self.db.range(b"j".to_vec()..end).keys().map(|key| key.map_err(|error| IndexError::new(doing, error)));
         self.remove(old)
@@ -341,41 +424,140 @@ pub(crate) struct Witness {
     pub(crate) applied: u64,
     pub(crate) wholes: Vec<Record>,
     /// By number: the record and the bytes of its frame.
-    pub(crate) records: std::collections::BTreeMap<u64, (Record, u64)>,
+    pub(crate) records: BTreeMap<u64, (Record, u64)>,
 }
 
-fn request_key(channel: u32, digest: Digest) -> [u8; 21] {
-    let mut key = [b'r'; 21];
+/// Above all numbers under which anything is left, so that what is left of a dropped channel is never taken for another's.
+fn next_number(db: &sled::Db, numbers: &HashMap<ContractId, u32>) -> Result<u32, IndexError> {
+    let doing = "reading the channels' numbers";
+    let mut last = numbers.values().max().copied();
+    for kind in [b'r', b'x'] {
+        if let Some(entry) = db.scan_prefix([kind]).next_back() {
+            let (key, _) = entry.map_err(|error| IndexError::new(doing, error))?;
+            let number: u32 = decoded(doing, key.get(1..5).unwrap_or_default())?;
+            last = last.max(Some(number));
+        }
+    }
+    match last {
+        None => Ok(0),
+        Some(last) => last.checked_add(1).ok_or_else(|| IndexError::new(doing, "there were too many channels")),
+    }
+}
+
+fn key(kind: u8, channel: u32, digest: Digest) -> [u8; 21] {
+    let mut key = [kind; 21];
     key[1..5].copy_from_slice(&channel.to_be_bytes());
     key[5..].copy_from_slice(&digest.0);
     key
 }
 
-fn request_fields(doing: &'static str, request: &Request) -> Result<[u8; 22], IndexError> {
-    let [0, 0, number @ ..] = request.number.to_be_bytes() else {
-        return Err(IndexError::new(doing, "a channel has too many commitments"));
-    };
-    let mut value = [0; 22];
-    value[..6].copy_from_slice(&number);
-    value[6..].copy_from_slice(&request.amount.get().to_be_bytes());
+fn prefix(kind: u8, channel: u32) -> [u8; 5] {
+    let [a, b, c, d] = channel.to_be_bytes();
+    [kind, a, b, c, d]
+}
+
+fn digest_in(doing: &'static str, key: &[u8]) -> Result<Digest, IndexError> {
+    decoded(doing, key.get(5..).unwrap_or_default())
+}
+
+fn bytes_of(fields: &impl Field) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    fields.write(&mut bytes);
+    bytes
+}
+
+/// The number in six bytes, then price?, offered?, previous, highest, spent: each the count of its bytes without leading
+/// zeros and those bytes, or [`ABSENT`]. There may be ten million of these, so they are short.
+fn put_request(doing: &'static str, request: &Remembered) -> Result<Vec<u8>, IndexError> {
+    let mut value = Vec::with_capacity(40);
+    value.extend_from_slice(&six_bytes(doing, request.number)?);
+    let known = [request.previous, request.highest, request.spent].map(Some);
+    for amount in [request.price, request.offered].into_iter().chain(known) {
+        put_short(amount, &mut value);
+    }
     Ok(value)
 }
 
-fn request(doing: &'static str, digest: Digest, value: &[u8]) -> Result<Request, IndexError> {
-    decoded(doing, value, |reader| {
-        let mut number = [0; 8];
-        number[2..].copy_from_slice(reader.take(6)?);
-        Ok(Request { digest, number: u64::from_be_bytes(number), amount: reader.amount()? })
-    })
+fn request(doing: &'static str, digest: Digest, value: &[u8]) -> Result<Remembered, IndexError> {
+    let read = || {
+        let mut from = Reader::new(value);
+        let number = number_of_six(&mut from)?;
+        let (price, offered) = (short(&mut from)?, short(&mut from)?);
+        let mut known = || short(&mut from)?.ok_or(DecodeError::Short);
+        let (previous, highest, spent) = (known()?, known()?, known()?);
+        from.finish()?;
+        Ok(Remembered { digest, number, price, offered, previous, highest, spent, credited: None })
+    };
+    read().map_err(|error: DecodeError| IndexError::new(doing, error))
 }
 
-fn decoded<'a, T>(
-    doing: &'static str,
-    bytes: &'a [u8],
-    read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<T, IndexError> {
+fn put_credit(doing: &'static str, number: u64, amount: Amount) -> Result<Vec<u8>, IndexError> {
+    let mut value = six_bytes(doing, number)?.to_vec();
+    amount.write(&mut value);
+    Ok(value)
+}
+
+/// The number of the request, and what of it was credited.
+fn credit(doing: &'static str, value: &[u8]) -> Result<(u64, Amount), IndexError> {
+    let read = || {
+        let mut from = Reader::new(value);
+        let credit = (number_of_six(&mut from)?, Field::read(&mut from)?);
+        from.finish()?;
+        Ok(credit)
+    };
+    read().map_err(|error: DecodeError| IndexError::new(doing, error))
+}
+
+impl Remembered {
+    /// What was credited, if it was credited to this request: the same id may have been used before.
+    fn credit(&mut self, (number, amount): (u64, Amount)) {
+        if number == self.number {
+            self.credited = Some(amount);
+        }
+    }
+}
+
+fn six_bytes(doing: &'static str, number: u64) -> Result<[u8; 6], IndexError> {
+    match number.to_be_bytes() {
+        [0, 0, number @ ..] => Ok(number),
+        _ => Err(IndexError::new(doing, "a channel has too many requests")),
+    }
+}
+
+fn number_of_six(from: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    let mut number = [0; 8];
+    number[2..].copy_from_slice(from.take(6)?);
+    Ok(u64::from_be_bytes(number))
+}
+
+/// Stands in the place of an amount's length where there is no amount.
+const ABSENT: u8 = 0xff;
+
+fn put_short(amount: Option<Amount>, out: &mut Vec<u8>) {
+    let Some(amount) = amount else {
+        return out.push(ABSENT);
+    };
+    let bytes = amount.get().to_be_bytes();
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let short = &bytes[zeros..];
+    out.push(u8::try_from(short.len()).expect("an amount has 16 bytes"));
+    out.extend_from_slice(short);
+}
+
+fn short(from: &mut Reader<'_>) -> Result<Option<Amount>, DecodeError> {
+    let length = u8::read(from)?;
+    if length == ABSENT {
+        return Ok(None);
+    }
+    let mut bytes = [0; 16];
+    let start = 16_usize.checked_sub(length.into()).ok_or(DecodeError::Unknown { what: "length", found: length })?;
+    bytes[start..].copy_from_slice(from.take(length.into())?);
+    Amount::new(i128::from_be_bytes(bytes)).map(Some).map_err(|_| DecodeError::Negative)
+}
+
+fn decoded<T: Field>(doing: &'static str, bytes: &[u8]) -> Result<T, IndexError> {
     let mut reader = Reader::new(bytes);
-    let value = read(&mut reader).map_err(|error| IndexError::new(doing, error))?;
+    let value = T::read(&mut reader).map_err(|error| IndexError::new(doing, error))?;
     reader.finish().map_err(|error| IndexError::new(doing, error))?;
     Ok(value)
 }

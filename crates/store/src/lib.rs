@@ -1,443 +1,68 @@
 //! The store: the only owner of what must not be lost.
 //!
-//! What callers are told is on disk, for good, when they are told: commitments, fences, signed transactions, outcomes.
-//! Secrets never come here.
+//! What callers are told is on disk, for good, when they are told: channels, commitments, charges, credits, fences, signed
+//! transactions, outcomes. Secrets never come here.
 //!
 //! ```text
 //! <dir>/lock                       held by the one process that has the store
-//! <dir>/journal/<number>.journal   the truth: segments of framed records, see `frame` and `record`
+//! <dir>/journal/<number>.journal   the truth: segments of framed records, see `journal`
 //! <dir>/db/                        the index (sled), see `index`: may be deleted, is built from the journal
 //! ```
 //!
 //! One thread, the committer, writes. It takes all requests that wait, checks each, appends, syncs once, updates the
 //! index, answers: so one sync serves all who wait, and a hundred callers are served a hundred times faster than one.
 //!
-//! **How long request ids are remembered**: each channel's last [`Options::remembered_requests`] accepted commitments
-//! keep their ids, over restarts and checkpoints, the highest one's for ever. An id that has been forgotten is a new id:
-//! its old amount is below the highest and is refused as such, so nothing is bought twice.
+//! **What is sold is a charge.** A commitment says how much the recipient may have, not what was bought with it. So the
+//! store counts per channel what is *spent*, at most the highest commitment: [`Store::charge`] takes a price once,
+//! [`Store::credit`] gives a part of it back once. All of it is decided on the committer's thread, in one record each.
+//!
+//! **How long request ids are remembered**: each channel's last [`Options::remembered_requests`] requests (commitments and
+//! charges together) keep their ids, over restarts and checkpoints. An id that has been forgotten is a new id: a
+//! commitment under it is refused, since its old amount is not above the highest; a charge under it is charged again if
+//! what is committed covers it, and can't be credited. So a front end must not repeat a request after that many others.
 //!
 //! **When the disk fails**, the store stops for good: the requests that wait and all later ones get
 //! [`StoreError::Failed`], and [`Store::failed`] tells the daemon, which must exit. What is on disk then is found out by
 //! the next start; a failed sync is not tried again, since the system may have dropped the data it could not write.
 
-mod bytes;
 mod checkpoint;
 mod clock;
 mod committer;
+mod digest;
 mod error;
-mod frame;
+#[cfg(test)]
+mod fixtures;
 mod gate;
 mod held;
 mod index;
 mod journal;
+mod ladder;
 mod lock;
-mod log;
-mod record;
+mod options;
 mod repair;
-mod replay;
+mod request;
 mod rules;
-mod salvage;
 mod snapshot;
 mod start;
 mod state;
-#[cfg(test)]
-mod tests;
+mod store;
 mod transaction;
 
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use std::thread::JoinHandle;
-
-use paychan_channel::{Amount, ContractId, NetworkId, Signature};
-use tokio::sync::{oneshot, watch};
-
 pub use clock::{SystemWallClock, WallClock};
-pub use error::{AcceptError, Damage, DamageKind, REPAIR_COMMAND, StoreError};
+pub use error::{
+    AcceptError, ChargeError, CloseError, CreditError, Damage, DamageKind, DropError, REPAIR_COMMAND, StoreError,
+};
 pub use gate::{Gate, Refusal};
-pub use held::{Admission, Fence, Held, HeldCommitment};
-pub use journal::{FileJournal, Journal};
+pub use held::{Admission, Claim, Fence, Held, HeldCommitment};
+pub use journal::Journal;
+pub use journal::disk::FileJournal;
+pub use journal::read::TornEnd;
+pub use journal::salvage::Gap;
+pub use options::Options;
 pub use paychan_channel::{RequestId, RequestIdError};
 pub use repair::{RepairReport, Repaired, repair};
-pub use replay::Torn;
-pub use salvage::Gap;
+pub use request::{Accepted, Charge, Charged, Credit, Credited, Offer};
 pub use snapshot::{Snapshot, read_only};
 pub use start::{IndexStart, Recovered};
+pub use store::{AdmitAnswer, Counts, Store};
 pub use transaction::{Decided, Outcome, Purpose, SignedTransaction};
-
-use committer::{Committer, Request, WatchedIndex};
-use start::Started;
-use state::State;
-
-/// Requests that may wait for the committer. Beyond it callers are refused at once ([`StoreError::Busy`]): a queue that
-/// is longer than the committer serves in about a second helps nobody.
-const LONGEST_QUEUE: usize = 16_384;
-
-/// What may be set about a store. The defaults are meant for the daemon; tests set small sizes.
-#[derive(Clone)]
-pub struct Options {
-    /// Bytes after which a segment is followed by a new one.
-    pub segment_bytes: u64,
-    /// Bytes of segments after which they are summed up in a checkpoint, when a segment is full.
-    pub compact_after_bytes: u64,
-    /// How many of each channel's last accepted commitments keep their request ids; at least one.
-    pub remembered_requests: u64,
-    /// Tells when something was written. Nothing is decided by it here.
-    pub clock: Arc<dyn WallClock>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            segment_bytes: 16 << 20,
-            compact_after_bytes: 64 << 20,
-            remembered_requests: 1_024,
-            clock: Arc::new(SystemWallClock),
-        }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("segment_bytes", &self.segment_bytes)
-            .field("compact_after_bytes", &self.compact_after_bytes)
-            .field("remembered_requests", &self.remembered_requests)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A commitment offered for acceptance. Its signature has been verified by the caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
-    /// The channel.
-    pub channel: ContractId,
-    /// The total over the channel's life, base units.
-    pub amount: Amount,
-    /// The funder's signature over it.
-    pub signature: Signature,
-    /// The submission's id.
-    pub request_id: RequestId,
-}
-
-/// A commitment is accepted: it is on disk and will never be forgotten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accepted {
-    /// The amount accepted under this request id, which was the highest when it was accepted. Base units.
-    pub highest: Amount,
-    /// This very submission had been accepted before; nothing new was written.
-    pub replay: bool,
-}
-
-/// What came of admitting a channel. Either way it is on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AdmitAnswer {
-    /// It was new.
-    Admitted,
-    /// It was admitted before; what is held of it is unchanged.
-    AlreadyAdmitted(Box<Held>),
-}
-
-/// What the committer has done since the start, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Batches made durable, with one sync each.
-    pub syncs: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Records of the largest one.
-    pub largest_batch: u64,
-}
-
-#[derive(Default)]
-struct Counters {
-    syncs: AtomicU64,
-    records: AtomicU64,
-    largest_batch: AtomicU64,
-}
-
-/// What callers and the committer share.
-#[derive(Default)]
-struct Shared {
-    /// What is durable. The committer has one of its own that may be ahead.
-    state: RwLock<State>,
-    gate: OnceLock<Arc<dyn Gate>>,
-    counters: Counters,
-}
-
-#[derive(Debug, Clone)]
-enum Ending {
-    Running,
-    Stopped,
-    Failed(StoreError),
-}
-
-/// The store, open. Cheap to clone. Its committer ends after [`Store::shutdown`], or with the last clone: dropping that
-/// one waits until what was asked is served and the disk is let go of.
-#[derive(Clone)]
-pub struct Store {
-    shared: Arc<Shared>,
-    // Dropped before `thread`, which waits for the committer to see that no caller is left.
-    requests: SyncSender<Request>,
-    ending: watch::Receiver<Ending>,
-    #[expect(dead_code, reason = "its last drop is what it is for")]
-    thread: Arc<CommitterThread>,
-}
-
-/// Waits for the committer when the last store is dropped.
-struct CommitterThread(Option<JoinHandle<()>>);
-
-impl Drop for CommitterThread {
-    fn drop(&mut self) {
-        if let Some(thread) = self.0.take()
-            // A gate that holds a store would be dropped by the committer itself.
-            && thread.thread().id() != std::thread::current().id()
-        {
-            // It says by itself how it ended.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("ending", &*self.ending.borrow()).finish_non_exhaustive()
-    }
-}
-
-impl Store {
-    /// Opens the store in `dir`, or makes a new one, durably. What is read from the journal is durable when this returns,
-    /// and the signature of each channel's highest commitment has been verified again.
-    ///
-    /// # Errors
-    /// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`],
-    /// [`StoreError::Damaged`]: nothing in the journal was changed. [`StoreError::Io`], [`StoreError::Index`]: the disk or
-    /// sled failed; nothing was lost.
-    pub fn open(dir: &Path, network: &NetworkId, options: Options) -> Result<(Store, Recovered), StoreError> {
-        journal::create_directory(dir)?;
-        let lock = lock::lock(dir)?;
-        let journal = FileJournal::open(&dir.join("journal"))?;
-        Self::begin(dir, lock, Box::new(journal), network, options)
-    }
-
-    /// As [`Store::open`], on another journal: the seam for tests and the simulator. Lock and index are in `dir`.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
-    pub fn open_on(
-        dir: &Path,
-        journal: Box<dyn Journal>,
-        network: &NetworkId,
-        options: Options,
-    ) -> Result<(Store, Recovered), StoreError> {
-        journal::create_directory(dir)?;
-        let lock = lock::lock(dir)?;
-        Self::begin(dir, lock, journal, network, options)
-    }
-
-    fn begin(
-        dir: &Path,
-        lock: lock::Lock,
-        journal: Box<dyn Journal>,
-        network: &NetworkId,
-        options: Options,
-    ) -> Result<(Store, Recovered), StoreError> {
-        let Started { log, index, state, recovered } = start::start(dir, journal, network)?;
-        let shared = Arc::new(Shared { state: RwLock::new(state.clone()), ..Shared::default() });
-        let (requests, waiting) = sync_channel(LONGEST_QUEUE);
-        let (ended, ending) = watch::channel(Ending::Running);
-        let committer = Committer {
-            log,
-            index: WatchedIndex { index, suspect_mark: start::suspect_mark(dir) },
-            state,
-            shared: Arc::clone(&shared),
-            options,
-            lock,
-        };
-        let thread = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(move || {
-                let run = AssertUnwindSafe(|| committer.run(&waiting));
-                let outcome =
-                    catch_unwind(run).unwrap_or_else(|_| Err(StoreError::Failed("the committer panicked".into())));
-                // Told before the waiting requests are dropped, so that each of them learns why.
-                ended.send_replace(match outcome {
-                    Ok(()) => Ending::Stopped,
-                    Err(failed @ StoreError::Failed(_)) => Ending::Failed(failed),
-                    Err(error) => Ending::Failed(StoreError::Failed(error.to_string().into())),
-                });
-                drop(waiting);
-            })
-            .map_err(|error| StoreError::io("starting the committer for", dir, &error))?;
-        let store = Store { shared, requests, ending, thread: Arc::new(CommitterThread(Some(thread))) };
-        Ok((store, recovered))
-    }
-
-    /// Gives the gate that every new commitment must pass. Once; until then all are refused as not fresh. A second gate
-    /// is given back.
-    ///
-    /// # Errors
-    /// The gate, when one was given before.
-    pub fn set_gate(&self, gate: Arc<dyn Gate>) -> Result<(), Arc<dyn Gate>> {
-        self.shared.gate.set(gate)
-    }
-
-    /// What is held of a channel. All of it is on disk.
-    pub fn held(&self, channel: &ContractId) -> Option<Held> {
-        self.state().channels.get(channel).map(|channel| channel.held.clone())
-    }
-
-    /// What is held of all channels, in no order. All of it is on disk.
-    pub fn all_held(&self) -> Vec<Held> {
-        self.state().channels.values().map(|channel| channel.held.clone()).collect()
-    }
-
-    /// Signed transactions without an outcome, in the order in which they were signed. All of them are on disk.
-    pub fn in_flight(&self) -> Vec<SignedTransaction> {
-        self.state().in_flight.clone()
-    }
-
-    /// The last outcomes of a channel's transactions, newest first, at most `last` and at most eight. All of them are on
-    /// disk.
-    pub fn outcomes(&self, channel: &ContractId, last: usize) -> Vec<Decided> {
-        self.state()
-            .outcomes
-            .get(channel)
-            .map(|kept| kept.iter().rev().take(last).cloned().collect())
-            .unwrap_or_default()
-    }
-
-    /// What the committer has done since the start.
-    pub fn counts(&self) -> Counts {
-        let counters = &self.shared.counters;
-        Counts {
-            syncs: counters.syncs.load(Relaxed),
-            records: counters.records.load(Relaxed),
-            largest_batch: counters.largest_batch.load(Relaxed),
-        }
-    }
-
-    /// Admits a channel. On disk when this returns.
-    ///
-    /// # Errors
-    /// [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
-    pub async fn admit(&self, admission: Admission) -> Result<AdmitAnswer, StoreError> {
-        self.ask(|reply| Request::Admit(Box::new(admission), reply)).await
-    }
-
-    /// Accepts a commitment whose signature the caller has verified. On disk when this returns: it is the channel's
-    /// highest, or was when it was accepted ([`Accepted::replay`]).
-    ///
-    /// # Errors
-    /// [`AcceptError`] says what each kind leaves on disk.
-    pub async fn accept(&self, offer: Offer) -> Result<Accepted, AcceptError> {
-        self.ask(|reply| Request::Accept(offer, reply)).await
-    }
-
-    /// Refuses all later commitments of a channel, for good, and gives the highest: the one that a close may carry. On
-    /// disk when this returns; doing it again changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownChannel`]; [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
-    pub async fn fence(&self, channel: ContractId) -> Result<Option<HeldCommitment>, StoreError> {
-        self.ask(|reply| Request::Fence(channel, reply)).await
-    }
-
-    /// Writes down a signed transaction. Only once this returned may its bytes go to the network. Doing it again changes
-    /// nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownChannel`], [`StoreError::TooLarge`]; [`StoreError::Busy`], [`StoreError::Stopping`],
-    /// [`StoreError::Failed`].
-    pub async fn record_signed(&self, transaction: SignedTransaction) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Signed(Box::new(transaction), reply)).await
-    }
-
-    /// Writes down what became of a signed transaction. On disk when this returns; the transaction is no longer in
-    /// flight.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownTransaction`] when it was never signed or has an outcome; [`StoreError::Busy`],
-    /// [`StoreError::Stopping`], [`StoreError::Failed`].
-    pub async fn record_outcome(&self, hash: [u8; 32], outcome: Outcome) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Decided(hash, outcome, reply)).await
-    }
-
-    /// Writes down that the operator knows that the chain has paid `withdrawn` on this channel though no commitment for
-    /// as much is held. On disk when this returns: [`Held::rollback_confirmed`] is at least this much from now on. Base
-    /// units.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownChannel`]; [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
-    pub async fn confirm_rollback(&self, channel: ContractId, withdrawn: Amount) -> Result<(), StoreError> {
-        self.ask(|reply| Request::ConfirmRollback(channel, withdrawn, reply)).await
-    }
-
-    /// Waits until the store fails, and says why. The daemon must then exit: nothing more can be written. Never returns
-    /// when the store is shut down.
-    pub async fn failed(&self) -> StoreError {
-        match self.ended().await {
-            Ending::Failed(error) => error,
-            Ending::Running | Ending::Stopped => std::future::pending().await,
-        }
-    }
-
-    /// Serves all that waits, then lets go of the disk: when this returns another process may open the store. Later
-    /// requests of any clone get [`StoreError::Stopping`].
-    ///
-    /// # Errors
-    /// [`StoreError::Failed`] when the disk failed, before or meanwhile. All that was acknowledged is on disk even then.
-    pub async fn shutdown(self) -> Result<(), StoreError> {
-        // May wait for room in the queue, so not on the caller's thread. When it can't be sent, or the runtime is going
-        // down, the committer ends by itself: it did already, or does with the last clone.
-        let requests = self.requests.clone();
-        let _ = tokio::task::spawn_blocking(move || requests.send(Request::Stop).is_ok()).await;
-        match self.ended().await {
-            Ending::Failed(error) => Err(error),
-            Ending::Running | Ending::Stopped => Ok(()),
-        }
-    }
-
-    fn state(&self) -> RwLockReadGuard<'_, State> {
-        // The committer replaces whole values under this lock and can't leave half of one.
-        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn ended(&self) -> Ending {
-        let mut ending = self.ending.clone();
-        match ending.wait_for(|ending| !matches!(ending, Ending::Running)).await {
-            Ok(ending) => ending.clone(),
-            // The thread says how it ended before it drops the sender.
-            Err(_) => Ending::Stopped,
-        }
-    }
-
-    async fn ask<T, E: From<StoreError>>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Request,
-    ) -> Result<T, E> {
-        let (reply, answer) = oneshot::channel();
-        match self.requests.try_send(request(reply)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                return Err(E::from(StoreError::Busy { waiting: LONGEST_QUEUE }));
-            }
-            Err(TrySendError::Disconnected(_)) => return Err(E::from(self.why_ended().await)),
-        }
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => Err(E::from(self.why_ended().await)),
-        }
-    }
-
-    async fn why_ended(&self) -> StoreError {
-        match self.ended().await {
-            Ending::Failed(error) => error,
-            Ending::Running | Ending::Stopped => StoreError::Stopping,
-        }
-    }
-}

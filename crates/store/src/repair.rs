@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 
 use paychan_channel::{Amount, ContractId, NetworkId};
 
-use crate::index::{Index, Witness};
-use crate::journal::{FileJournal, create_directory};
-use crate::log::Log;
-use crate::replay::{files, is_signed};
-use crate::salvage::{Gap, Salvaged, Sources, salvage};
+use crate::digest::Digest;
+use crate::index::{Index, Updates, Witness};
+use crate::journal::disk::{FileJournal, create_directory};
+use crate::journal::read::badly_signed_claim;
+use crate::journal::record::Record;
+use crate::journal::salvage::{Gap, Salvaged, Sources, salvage};
+use crate::journal::segments::files;
+use crate::journal::write::Log;
+use crate::request::Remembered;
 use crate::start::{index_dir, is_sound, move_aside};
 use crate::{HeldCommitment, Options, StoreError, checkpoint, lock};
 
@@ -169,6 +173,7 @@ pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<Repa
 
     let mut index = Index::open(&index_dir(dir))?;
     index.apply(&salvaged.updates)?;
+    count_known_requests(&mut salvaged, &mut index)?;
     let last = salvaged.last.max(witness.applied).max(found.segments.keys().next_back().copied().unwrap_or(0));
     let records = checkpoint::records(&salvaged.state, &index, remembered);
     let journal = FileJournal::open(&journal_dir)?;
@@ -185,15 +190,43 @@ pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<Repa
     })))
 }
 
-/// Channels whose highest commitment is not signed by their key.
+/// Has each channel count no more requests than are known of it: the last ones may be lost, and its sum with them. The id of
+/// its highest commitment is known in any case, and counts as a request for that commitment.
+fn count_known_requests(salvaged: &mut Salvaged<'_>, index: &mut Index) -> Result<(), StoreError> {
+    let mut updates = Updates::default();
+    for channel in salvaged.state.channels.values_mut() {
+        let held = &mut channel.held;
+        let id = held.channel();
+        let known = index.requests(id)?;
+        let last = known.iter().map(|request| request.number).max().unwrap_or(0);
+        if last == held.accepted {
+            continue;
+        }
+        let lost = held
+            .highest
+            .as_ref()
+            .map(|highest| (Digest::of(&highest.request_id), highest.amount))
+            .filter(|(digest, _)| known.iter().all(|request| request.digest != *digest));
+        held.accepted = match lost {
+            None => last,
+            Some((digest, amount)) => {
+                let number = last + 1;
+                let request = Remembered { spent: held.spent, ..Remembered::of_format_1(digest, number, amount) };
+                updates.add(salvaged.last, &Record::Remembered { channel: id, request });
+                number
+            }
+        };
+    }
+    index.apply(&updates).map_err(StoreError::from)
+}
+
+/// Channels whose highest or agreed commitment is not signed by their key.
 fn badly_signed(salvaged: &Salvaged, network: &NetworkId) -> HashSet<ContractId> {
     salvaged
         .state
         .channels
         .values()
-        .filter(|channel| {
-            channel.held.highest.as_ref().is_some_and(|highest| !is_signed(network, &channel.held, highest))
-        })
+        .filter(|channel| badly_signed_claim(&channel.held, network).is_some())
         .map(|channel| channel.held.channel())
         .collect()
 }

@@ -1,43 +1,124 @@
-//! Which offers are taken. Pure.
+//! Which requests are taken. Pure.
 
 use paychan_channel::Amount;
 
-use crate::{AcceptError, Accepted, Held, Offer};
+use crate::request::{Remembered, Wanted};
+use crate::{AcceptError, ChargeError, CloseError, Held, RequestId};
 
-/// What to do with an offer, before the gate is asked.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The same question was answered before: the same answer.
-    Replay(Accepted),
-    /// Above the highest, and the channel is not fenced: ask the gate, then write it.
-    New,
+/// What a request changes, if the gate agrees. Base units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The highest commitment after it.
+    pub(crate) highest: Amount,
+    /// What is spent after it.
+    pub(crate) spent: Amount,
 }
 
-/// Judges an offer against what is held. `remembered` is the amount that was accepted under the offer's request id on
-/// this channel.
+/// What to do with a request, before the gate is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// The same was asked before: the same answer.
+    Again(Remembered),
+    /// Ask the gate, then write it.
+    New(Change),
+}
+
+/// Judges a commitment without a charge.
 ///
 /// The first that applies: an id that was used answers for what it was used for, even when the channel has been fenced
 /// since; then the fence; then the amount.
-pub(crate) fn judge(held: &Held, remembered: Option<Amount>, offer: &Offer) -> Result<Verdict, AcceptError> {
+pub(crate) fn judge_offer(
+    held: &Held,
+    remembered: Option<Remembered>,
+    request_id: &RequestId,
+    amount: Amount,
+) -> Result<Judgement, AcceptError> {
     let highest = held.highest_amount();
-    if let Some(accepted) = remembered {
-        if accepted == offer.amount {
-            return Ok(Verdict::Replay(Accepted { highest: accepted, replay: true }));
+    if let Some(remembered) = remembered {
+        if remembered.price.is_none() && remembered.offered == Some(amount) {
+            return Ok(Judgement::Again(remembered));
         }
         return Err(AcceptError::RequestIdReused {
-            request_id: offer.request_id.clone(),
-            offered: offer.amount,
-            accepted,
+            request_id: request_id.clone(),
+            offered: amount,
+            price: remembered.price,
+            accepted: remembered.offered,
         });
     }
-    if held.highest.is_some() && offer.amount == highest {
+    if held.highest.is_some() && amount == highest {
         return Err(AcceptError::AlreadyHeld { highest });
     }
     if held.fence.is_some() {
-        return Err(AcceptError::Fenced { highest });
+        return Err(AcceptError::Fenced { highest: held.claim_amount() });
     }
-    if offer.amount <= highest {
-        return Err(AcceptError::NotHigher { offered: offer.amount, highest });
+    // More may be spent than is held: what the chain had paid before anything was held. A commitment for less would buy
+    // nothing.
+    let highest = highest.max(held.spent);
+    if amount <= highest {
+        return Err(AcceptError::NotHigher { offered: amount, highest });
     }
-    Ok(Verdict::New)
+    Ok(Judgement::New(Change { highest: amount, spent: held.spent }))
+}
+
+/// Judges a charge, with the commitment that came with it. The order is that of [`judge_offer`].
+pub(crate) fn judge_charge(
+    held: &Held,
+    remembered: Option<Remembered>,
+    request_id: &RequestId,
+    price: Amount,
+    offered: Option<Amount>,
+) -> Result<Judgement, ChargeError> {
+    if price.is_zero() {
+        return Err(ChargeError::NoPrice);
+    }
+    if let Some(remembered) = remembered {
+        if remembered.price == Some(price) && remembered.offered == offered {
+            return Ok(Judgement::Again(remembered));
+        }
+        return Err(ChargeError::RequestIdReused {
+            request_id: request_id.clone(),
+            price: remembered.price,
+            accepted: remembered.offered,
+        });
+    }
+    if held.fence.is_some() {
+        return Err(ChargeError::Fenced { highest: held.claim_amount() });
+    }
+    let highest = held.highest_amount().max(offered.unwrap_or(Amount::ZERO));
+    match held.spent.checked_add(price) {
+        Some(needed) if needed <= highest => Ok(Judgement::New(Change { highest, spent: needed })),
+        needed => {
+            Err(ChargeError::Insufficient { price, spent: held.spent, highest, needed: needed.unwrap_or(Amount::MAX) })
+        }
+    }
+}
+
+/// Judges the amount with which a channel is to be ended by agreement. `paying` is what a transaction in flight pays out.
+///
+/// `Ok(true)`: it is new. `Ok(false)`: the channel is fenced with this very amount already.
+pub(crate) fn judge_close(
+    held: &Held,
+    paying: Option<Amount>,
+    amount: Amount,
+    withdrawn: Amount,
+) -> Result<bool, CloseError> {
+    if held.fence.is_some() {
+        let agreed = held.claim_amount();
+        return if agreed == amount { Ok(false) } else { Err(CloseError::AgreedOtherwise { offered: amount, agreed }) };
+    }
+    let highest = held.highest_amount();
+    if amount > highest {
+        return Err(CloseError::AboveHighest { offered: amount, highest });
+    }
+    let at_least = held.spent.max(withdrawn).max(paying.unwrap_or(Amount::ZERO));
+    if amount < at_least {
+        return Err(CloseError::TooLow { offered: amount, at_least });
+    }
+    Ok(true)
+}
+
+impl Wanted {
+    pub(crate) fn offered(&self) -> Option<Amount> {
+        self.commitment.map(|commitment| commitment.amount)
+    }
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use paychan_channel::{ContractId, NetworkId};
 
-use crate::journal::{FileJournal, Journal};
-use crate::replay::{Torn, files, replay, survey};
+use crate::journal::Journal;
+use crate::journal::disk::FileJournal;
+use crate::journal::read::{TornEnd, replay};
+use crate::journal::segments::{files, survey};
 use crate::{Decided, Held, SignedTransaction, StoreError};
 
 /// How often a look starts over when the daemon sums up the journal meanwhile and takes files away.
@@ -27,7 +29,7 @@ pub struct Snapshot {
     /// The number of the last record; zero in an empty journal.
     pub last_record: u64,
     /// Bytes at the end that are no record: being written at this moment, or torn by a crash.
-    pub torn: Option<Torn>,
+    pub torn: Option<TornEnd>,
 }
 
 /// Reads the journal under `dir`, writes nothing and takes no lock.
@@ -58,7 +60,7 @@ pub fn read_only(dir: &Path) -> Result<Snapshot, StoreError> {
 
 pub(crate) fn look(journal: &dyn Journal) -> Result<Snapshot, StoreError> {
     let survey = survey(journal, &files(journal)?, None)?;
-    let replayed = replay(journal, &survey.segments, |_, _| Ok(()))?;
+    let replayed = replay(journal, &survey.segments, |_, _, _| Ok(()))?;
     let state = replayed.state;
     let mut channels: Vec<Held> = state.channels.into_values().map(|channel| channel.held).collect();
     channels.sort_by_key(Held::channel);

@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 
 use paychan_channel::{Amount, ContractId};
 
-use crate::record::Record;
-use crate::{Decided, Held, SignedTransaction};
+use crate::journal::record::Record;
+use crate::request::Taken;
+use crate::{Decided, Fence, Held, HeldCommitment, Outcome, SignedTransaction, ladder};
 
-/// Outcomes kept per channel for the operator to read; older ones go.
+/// Outcomes kept per channel for the operator to read; older ones are dropped.
 pub(crate) const KEPT_OUTCOMES: usize = 8;
 
-/// A channel with what only the journal needs to know of it.
+/// A channel with what only the store needs to know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Channel {
     pub(crate) held: Held,
@@ -39,16 +40,20 @@ pub(crate) struct State {
 /// Why a record does not fit those before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Contradiction {
-    #[error("channel {0} was never admitted")]
+    #[error("channel {0} was never admitted, or was dropped")]
     UnknownChannel(ContractId),
     #[error("channel {0} was admitted before")]
     AdmittedTwice(ContractId),
     #[error("the amount of channel {channel} goes from {highest} to {amount}: amounts never go down")]
     NotHigher { channel: ContractId, highest: Amount, amount: Amount },
-    #[error("commitment number {number} of channel {channel} follows number {accepted}")]
+    #[error("request number {number} of channel {channel} follows number {accepted}")]
     Number { channel: ContractId, accepted: u64, number: u64 },
-    #[error("channel {0} was fenced and a commitment follows")]
+    #[error("channel {channel}: {what} do not add up")]
+    Sum { channel: ContractId, what: &'static str },
+    #[error("channel {0} was fenced and a request follows")]
     Fenced(ContractId),
+    #[error("channel {0} was dropped while something was owed on it or in flight")]
+    DroppedTooEarly(ContractId),
     #[error("transaction {} was signed twice", hex::encode(.0))]
     SignedTwice([u8; 32]),
     #[error("transaction {} was never signed or has an outcome already", hex::encode(.0))]
@@ -61,29 +66,33 @@ impl State {
     /// On error nothing was changed.
     pub(crate) fn apply(&mut self, record: &Record) -> Result<(), Contradiction> {
         match record {
-            Record::Admitted(admission) => {
-                self.admit(Channel { held: Held::new(*admission), paying: None })?;
+            Record::Admitted(admission) => self.admit(Channel { held: Held::new(*admission), paying: None })?,
+            Record::WholeChannel(channel) | Record::WholeChannelFormat1(channel) => {
+                self.admit(channel.as_ref().clone())?;
             }
-            Record::WholeChannel(channel) => self.admit(channel.as_ref().clone())?,
-            Record::Accepted { channel, number, commitment } => {
+            Record::AcceptedFormat1 { channel, number, commitment } => {
                 let entry = self.channel(*channel)?;
-                let held = &mut entry.held;
-                let highest = held.highest_amount();
-                if held.fence.is_some() {
-                    return Err(Contradiction::Fenced(*channel));
-                }
+                entry.next_request(*number)?;
+                let highest = entry.held.highest_amount();
                 if commitment.amount <= highest {
                     return Err(Contradiction::NotHigher { channel: *channel, highest, amount: commitment.amount });
                 }
-                if held.accepted.checked_add(1) != Some(*number) {
-                    return Err(Contradiction::Number { channel: *channel, accepted: held.accepted, number: *number });
+                entry.accept_format_1(*number, commitment);
+            }
+            Record::Taken(taken) => {
+                let entry = self.channel(taken.channel)?;
+                entry.next_request(taken.number)?;
+                entry.adds_up(taken)?;
+                entry.take(taken);
+            }
+            Record::Credited(credit) => {
+                let held = &mut self.channel(credit.channel)?.held;
+                if held.spent.checked_sub(credit.amount) != Some(credit.spent) {
+                    return Err(Contradiction::Sum { channel: credit.channel, what: "spent and the credit" });
                 }
-                entry.take(*number, commitment);
+                held.spent = credit.spent;
             }
-            Record::Fenced { channel, fence } => {
-                let held = &mut self.channel(*channel)?.held;
-                held.fence.get_or_insert(*fence);
-            }
+            Record::Fenced { channel, fence } => self.channel(*channel)?.fence(*fence)?,
             Record::Signed(transaction) => {
                 if self.is_in_flight(&transaction.hash) {
                     return Err(Contradiction::SignedTwice(transaction.hash));
@@ -93,34 +102,15 @@ impl State {
                 }
                 self.in_flight.push(transaction.clone());
             }
-            Record::Decided { hash, outcome, decided_at_ms } => {
-                let position = self
-                    .in_flight
-                    .iter()
-                    .position(|transaction| transaction.hash == *hash)
-                    .ok_or(Contradiction::UnknownTransaction(*hash))?;
-                let transaction = self.in_flight.remove(position);
-                let confirmed = matches!(outcome, crate::Outcome::Confirmed { .. });
-                if let Some((channel, amount)) = transaction.purpose.pays()
-                    && let Some(entry) = self.channels.get_mut(&channel)
-                {
-                    entry.paid(amount, confirmed);
-                }
-                let decided = Decided {
-                    hash: *hash,
-                    lane: transaction.lane,
-                    purpose: transaction.purpose,
-                    outcome: outcome.clone(),
-                    decided_at_ms: *decided_at_ms,
-                };
-                for channel in decided.purpose.channels() {
-                    self.keep(*channel, &decided);
-                }
-            }
+            Record::Decided { hash, outcome, decided_at_ms } => self.decide(hash, outcome, *decided_at_ms)?,
             Record::RollbackConfirmed { channel, withdrawn } => {
-                let confirmed = &mut self.channel(*channel)?.held.rollback_confirmed;
-                *confirmed = Some(confirmed.unwrap_or(Amount::ZERO).max(*withdrawn));
+                let held = &mut self.channel(*channel)?.held;
+                let confirmed = held.rollback_confirmed.unwrap_or(Amount::ZERO).max(*withdrawn);
+                held.rollback_confirmed = Some(confirmed);
+                // What the chain paid was bought, though the store has forgotten what it was bought with.
+                held.spent = held.spent.max(confirmed);
             }
+            Record::Dropped { channel, withdrawn, .. } => self.drop_channel(*channel, *withdrawn)?,
             Record::Remembered { channel, .. } => {
                 self.channel(*channel)?;
             }
@@ -134,12 +124,53 @@ impl State {
         self.in_flight.iter().any(|transaction| transaction.hash == *hash)
     }
 
+    /// Whether a transaction in flight concerns this channel.
+    pub(crate) fn has_in_flight(&self, channel: &ContractId) -> bool {
+        self.in_flight.iter().any(|transaction| transaction.purpose.channels().contains(channel))
+    }
+
     fn admit(&mut self, channel: Channel) -> Result<(), Contradiction> {
         let id = channel.held.channel();
         if self.channels.contains_key(&id) {
             return Err(Contradiction::AdmittedTwice(id));
         }
         self.channels.insert(id, channel);
+        Ok(())
+    }
+
+    fn drop_channel(&mut self, id: ContractId, withdrawn: Amount) -> Result<(), Contradiction> {
+        let owed = self.channel(id)?.held.claim_amount() > withdrawn;
+        if owed || self.has_in_flight(&id) {
+            return Err(Contradiction::DroppedTooEarly(id));
+        }
+        self.channels.remove(&id);
+        self.outcomes.remove(&id);
+        Ok(())
+    }
+
+    fn decide(&mut self, hash: &[u8; 32], outcome: &Outcome, decided_at_ms: u64) -> Result<(), Contradiction> {
+        let position = self
+            .in_flight
+            .iter()
+            .position(|transaction| transaction.hash == *hash)
+            .ok_or(Contradiction::UnknownTransaction(*hash))?;
+        let transaction = self.in_flight.remove(position);
+        let confirmed = matches!(outcome, Outcome::Confirmed { .. });
+        if let Some((channel, amount)) = transaction.purpose.pays()
+            && let Some(entry) = self.channels.get_mut(&channel)
+        {
+            entry.paid(amount, confirmed);
+        }
+        let decided = Decided {
+            hash: *hash,
+            lane: transaction.lane,
+            purpose: transaction.purpose,
+            outcome: outcome.clone(),
+            decided_at_ms,
+        };
+        for channel in decided.purpose.channels() {
+            self.keep(*channel, &decided);
+        }
         Ok(())
     }
 
@@ -157,15 +188,82 @@ impl State {
 }
 
 impl Channel {
+    fn next_request(&self, number: u64) -> Result<(), Contradiction> {
+        let (channel, accepted) = (self.held.channel(), self.held.accepted);
+        if self.held.fence.is_some() {
+            return Err(Contradiction::Fenced(channel));
+        }
+        if accepted.checked_add(1) != Some(number) {
+            return Err(Contradiction::Number { channel, accepted, number });
+        }
+        Ok(())
+    }
+
+    /// Whether a request's own figures are those that the channel has.
+    fn adds_up(&self, taken: &Taken) -> Result<(), Contradiction> {
+        let (channel, held) = (taken.channel, &self.held);
+        let highest = held.highest_amount();
+        if taken.highest < highest {
+            return Err(Contradiction::NotHigher { channel, highest, amount: taken.highest });
+        }
+        let taken_for = match taken.signature {
+            Some(_) => taken.offered == Some(taken.highest) && taken.highest > highest,
+            None => taken.price.is_some() && taken.highest == highest,
+        };
+        if taken.previous != highest || !taken_for {
+            return Err(Contradiction::Sum { channel, what: "the commitment and the highest" });
+        }
+        let spent = held.spent.checked_add(taken.price.unwrap_or(Amount::ZERO));
+        if spent != Some(taken.spent) || (taken.price.is_some() && taken.spent > taken.highest) {
+            return Err(Contradiction::Sum { channel, what: "spent and the price" });
+        }
+        Ok(())
+    }
+
+    /// Takes a request in: its commitment, if it brought one, and its price.
+    pub(crate) fn take(&mut self, taken: &Taken) {
+        if let Some(signature) = taken.signature {
+            let commitment = HeldCommitment {
+                amount: taken.highest,
+                signature,
+                request_id: taken.request_id.clone(),
+                accepted_at_ms: taken.taken_at_ms,
+            };
+            self.accept(&commitment);
+        }
+        self.held.spent = taken.spent;
+        self.held.accepted = taken.number;
+    }
+
+    /// Takes in what format 1 said of a commitment.
+    pub(crate) fn accept_format_1(&mut self, number: u64, commitment: &HeldCommitment) {
+        self.accept(commitment);
+        self.held.spent = self.held.spent.max(commitment.amount);
+        self.held.accepted = number;
+    }
+
     /// Makes a commitment the highest.
-    pub(crate) fn take(&mut self, number: u64, commitment: &crate::HeldCommitment) {
+    pub(crate) fn accept(&mut self, commitment: &HeldCommitment) {
         let at = commitment.accepted_at_ms;
         self.held.unsettled_since_ms.get_or_insert(at);
         if let Some(paying) = &mut self.paying {
             paying.next_since_ms.get_or_insert(at);
         }
-        self.held.highest = Some(commitment.clone());
-        self.held.accepted = number;
+        let former = self.held.highest.replace(commitment.clone());
+        if let Some(former) = former.filter(|_| self.held.admission.clawback) {
+            ladder::add(&mut self.held.ladder, former.claim(), commitment.amount);
+        }
+    }
+
+    fn fence(&mut self, fence: Fence) -> Result<(), Contradiction> {
+        if let Some(agreed) = fence.agreed
+            && (agreed.amount < self.held.spent || agreed.amount > self.held.highest_amount())
+        {
+            let channel = self.held.channel();
+            return Err(Contradiction::Sum { channel, what: "the agreed amount and what is held" });
+        }
+        self.held.fence.get_or_insert(fence);
+        Ok(())
     }
 
     /// A payment of `amount` is in flight.
@@ -174,14 +272,17 @@ impl Channel {
         if self.paying.is_some_and(|earlier| earlier.amount >= amount) {
             return;
         }
-        // Commitments that came between choosing the amount and signing: when the first of them came is not known, so
-        // the earliest time that is. Too early settles sooner.
+        // When the first of the commitments came that were taken between choosing the amount and signing is not known, so
+        // the earliest time that is known is used. Too early a time settles sooner.
         let above = self.held.highest_amount() > amount;
         self.paying = Some(Paying { amount, next_since_ms: self.held.unsettled_since_ms.filter(|_| above) });
     }
 
     /// A payment of `amount` is no longer in flight.
     fn paid(&mut self, amount: Amount, confirmed: bool) {
+        if confirmed {
+            ladder::settle(&mut self.held.ladder, amount);
+        }
         let Some(paying) = self.paying else { return };
         if confirmed && amount >= paying.amount {
             self.held.unsettled_since_ms = paying.next_since_ms;

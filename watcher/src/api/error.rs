@@ -55,8 +55,9 @@ impl From<AcceptError> for ApiError {
             AcceptError::AlreadyHeld { highest: held } => {
                 Self::new(ProblemKind::AlreadyHeld, detail).with(highest(held))
             }
-            AcceptError::RequestIdReused { accepted, .. } => Self::new(ProblemKind::RequestIdReused, detail)
-                .with(Facts { accepted: Some(accepted), ..Facts::default() }),
+            AcceptError::RequestIdReused { accepted, .. } => {
+                Self::new(ProblemKind::RequestIdReused, detail).with(Facts { accepted, ..Facts::default() })
+            }
             AcceptError::Fenced { highest: held } => Self::new(ProblemKind::Closing, detail).with(highest(held)),
             AcceptError::Refused(refusal) => refusal.into(),
             AcceptError::Store(error) => error.into(),

@@ -229,6 +229,8 @@ pub fn admit(candidate: Candidate, rules: &Rules<'_>) -> Result<Admission, Refus
         wasm_hash: state.wasm_hash,
         layout: state.layout,
         admitted_at: state.read_at,
+        paid_before: state.withdrawn,
+        clawback: state.balance_clawback,
     })
 }
 

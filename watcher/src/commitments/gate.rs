@@ -69,7 +69,11 @@ impl ViewGate {
 
 impl Gate for ViewGate {
     /// Whether `amount` would be taken on this channel now. Changes nothing.
-    fn check(&self, held: &Held, amount: Amount) -> Result<(), Refusal> {
+    fn check(&self, held: &Held, amount: Amount, _price: Amount) -> Result<(), Refusal> {
+        // A charge on the commitment that is held already promises nothing new.
+        if amount <= held.highest_amount() {
+            return Ok(());
+        }
         let known = self.view.channel(&held.channel());
         let totals = self.promises.with(held, known.as_ref(), amount);
         self.judge(held, amount, known.as_ref(), totals)

@@ -53,7 +53,7 @@ impl Commitments {
             self.verify(&held, &offer)?;
             return self.write(offer).await;
         }
-        let above_coverage = match self.gate.check(&held, offer.amount) {
+        let above_coverage = match self.gate.check(&held, offer.amount, Amount::ZERO) {
             Ok(()) => false,
             Err(Refusal::ExceedsCoverage { .. }) => true,
             Err(refusal) => return Err(AcceptError::from(refusal).into()),

@@ -62,14 +62,10 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain =
         Arc::new(RpcChain::new(&config.network.rpc_url, Duration::from_millis(config.network.timeout_ms.into()))?);
-    let store = open_store(&config).await?;
-
     let view = Arc::new(View::new());
     let promises = Arc::new(Promises::new(config.clone()));
     let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), config.clone()));
-    if store.set_gate(gate.clone()).is_err() {
-        return Err(RunError::Other("the store had a gate before it was given one".to_owned()));
-    }
+    let store = open_store(&config, gate.clone()).await?;
     let lane = secrets.lane.account();
     let follower = Follower::new(
         FollowerParts {
@@ -158,11 +154,11 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     Ok(())
 }
 
-async fn open_store(config: &Config) -> Result<Store, RunError> {
+async fn open_store(config: &Config, gate: Arc<ViewGate>) -> Result<Store, RunError> {
     let (dir, network) = (config.data_dir.clone(), config.network_id());
     // Reads the journal and verifies signatures: seconds of work, and systemd is told to be patient.
     systemd::starting("reading the journal", Duration::from_secs(600));
-    let opened = tokio::task::spawn_blocking(move || Store::open(&dir, &network, Options::default())).await;
+    let opened = tokio::task::spawn_blocking(move || Store::open(&dir, &network, Options::default(), gate)).await;
     let (store, recovered) =
         opened.map_err(|error| RunError::Part { part: "reading the journal", why: error.to_string() })??;
     info!(

@@ -10,7 +10,7 @@ use super::sign;
 use super::step::IN_FLIGHT_LEDGERS;
 use crate::chain::{Call, ChainError, ChainErrorKind, Prepared, Request};
 use crate::policy::{BASE_FEE, Extension, Payout};
-use paychan_store::{HeldCommitment, Purpose, StoreError};
+use paychan_store::{Claim, Purpose, StoreError};
 
 /// Why an item of the plan was not begun.
 pub(super) enum NotBegun {
@@ -49,12 +49,12 @@ impl Settler {
         let (call, purpose) = if payout.close {
             let to = to.ok_or_else(|| NotBegun::Failed("a contract can't be the source of a close".to_owned()))?;
             // Durable before the close is signed: what is acknowledged after this would be lost with the channel.
-            let highest = self.tower.store.fence(channel).await?;
-            let HeldCommitment { amount, signature, .. } = highest.ok_or_else(nothing_held)?;
+            let claim = self.tower.store.fence(channel).await?;
+            let Claim { amount, signature } = claim.ok_or_else(nothing_held)?;
             let call = Call::Close { channel, amount, signature, to };
             (call, Purpose::Close { channel, amount })
         } else {
-            let HeldCommitment { amount, signature, .. } = held.highest.ok_or_else(nothing_held)?;
+            let Claim { amount, signature } = held.claim().ok_or_else(nothing_held)?;
             let call = Call::Settle { channel, amount, signature, authorized_by: to.filter(|_| needs_recipient) };
             (call, Purpose::Settle { channel, amount })
         };

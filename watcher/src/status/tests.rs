@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paychan_channel::{ChannelState, Ledger, NetworkId, Stroops};
+use paychan_channel::{Amount, ChannelState, Ledger, NetworkId, Stroops};
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::fixtures::{CHANNEL, HEAD, LANE, WALL_MS, config_text, held, lane, state, units, view};
 use crate::promises::Promises;
 use crate::view::View;
-use paychan_store::{Offer, Options, Outcome, Purpose, RequestId, SignedTransaction, Store};
+use paychan_store::{Gate, Held, Offer, Options, Outcome, Purpose, Refusal, RequestId, SignedTransaction, Store};
 
 struct House {
     config: Arc<Config>,
@@ -21,6 +21,15 @@ struct House {
     _dir: tempfile::TempDir,
 }
 
+/// Lets everything through.
+struct Open;
+
+impl Gate for Open {
+    fn check(&self, _: &Held, _: Amount, _: Amount) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
 impl House {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -28,7 +37,7 @@ impl House {
         let config = Arc::new(Config::parse(&text).unwrap());
         let clock = Arc::new(ManualClock::at_unix_ms(WALL_MS));
         let options = Options { clock: clock.clone(), ..Options::default() };
-        let (store, _) = Store::open(dir.path(), &network(&config), options).unwrap();
+        let (store, _) = Store::open(dir.path(), &network(&config), options, Arc::new(Open)).unwrap();
         let promises = Arc::new(Promises::new(config.clone()));
         promises.count(&[], &view());
         Self { config, store, view: Arc::new(view()), promises, clock, _dir: dir }
@@ -42,13 +51,6 @@ impl House {
     /// Holds a commitment for this much on the one channel.
     async fn hold(&self, amount: u64) {
         self.store.admit(held(0).admission).await.unwrap();
-        struct Open;
-        impl paychan_store::Gate for Open {
-            fn check(&self, _: &paychan_store::Held, _: paychan_channel::Amount) -> Result<(), paychan_store::Refusal> {
-                Ok(())
-            }
-        }
-        assert!(self.store.set_gate(Arc::new(Open)).is_ok());
         let commitment =
             paychan_channel::Commitment { network: network(&self.config), channel: CHANNEL, amount: units(amount) };
         let signature = commitment.sign(&crate::fixtures::secret());

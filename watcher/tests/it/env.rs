@@ -92,12 +92,11 @@ impl TestEnv {
 
     /// Starts the watcher, as a new process would.
     pub async fn start(&self) -> Watcher {
-        let store = self.open_store().await;
         let view = Arc::new(View::new());
         let clock: Arc<dyn Clock> = self.sim.clock();
         let promises = Arc::new(Promises::new(self.config.clone()));
         let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), self.config.clone()));
-        assert!(store.set_gate(gate.clone()).is_ok());
+        let store = self.open_store(&gate).await;
         let chain = Arc::new(self.sim.clone());
         let follower = Follower::new(
             FollowerParts {
@@ -150,9 +149,10 @@ impl TestEnv {
     }
 
     /// The lock of a process that died is free once its threads are gone.
-    async fn open_store(&self) -> Store {
+    async fn open_store(&self, gate: &Arc<ViewGate>) -> Store {
         for _ in 0..2_000 {
-            let opened = Store::open(&self.config.data_dir, &SimChain::network_id(), Options::default());
+            let network = SimChain::network_id();
+            let opened = Store::open(&self.config.data_dir, &network, Options::default(), gate.clone());
             match opened {
                 Ok((store, _)) => return store,
                 Err(StoreError::HeldByAnotherProcess { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,

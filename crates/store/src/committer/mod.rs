@@ -14,19 +14,22 @@ use paychan_channel::{Amount, ContractId};
 use tokio::sync::oneshot;
 
 use crate::checkpoint;
-use crate::index::{Digest, Index, IndexError, Updates};
+use crate::digest::Digest;
+use crate::index::{Index, IndexError, Updates};
+use crate::journal::record::{CreditTaken, Record};
+use crate::journal::write::Log;
 use crate::lock::Lock;
-use crate::log::Log;
-use crate::record::Record;
-use crate::rules::{Verdict, judge};
+use crate::request::{Remembered, Taken, Wanted};
+use crate::rules::{Change, Judgement, judge_charge, judge_close, judge_offer};
 use crate::state::State;
+use crate::store::Shared;
 use crate::{
-    AcceptError, Accepted, Admission, AdmitAnswer, Fence, HeldCommitment, Offer, Options, Outcome, Refusal, Shared,
-    SignedTransaction, StoreError,
+    AcceptError, Accepted, Admission, AdmitAnswer, Charge, ChargeError, Charged, Claim, CloseError, Credit,
+    CreditError, Credited, DropError, Fence, Gate, Offer, Options, Outcome, RequestId, SignedTransaction, StoreError,
 };
 
 /// The most requests in one batch: bounds how long the first one waits for the last one's check, and the bytes of one
-/// append (about 200 a commitment).
+/// append (about 250 a charge).
 const LARGEST_BATCH: usize = 4_096;
 
 type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
@@ -35,10 +38,15 @@ type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
 pub(crate) enum Request {
     Admit(Box<Admission>, Reply<AdmitAnswer>),
     Accept(Offer, Reply<Accepted, AcceptError>),
-    Fence(ContractId, Reply<Option<HeldCommitment>>),
+    Charge(Charge, Reply<Charged, ChargeError>),
+    Credit(Credit, Reply<Credited, CreditError>),
+    Fence(ContractId, Reply<Option<Claim>>),
+    FenceForClose { channel: ContractId, agreed: Claim, withdrawn: Amount, reply: Reply<Claim, CloseError> },
+    Drop { channel: ContractId, withdrawn: Amount, reply: Reply<(), DropError> },
     Signed(Box<SignedTransaction>, Reply<()>),
     Decided([u8; 32], Outcome, Reply<()>),
     ConfirmRollback(ContractId, Amount, Reply<()>),
+    Ping(Reply<()>),
     Stop,
 }
 
@@ -51,6 +59,7 @@ pub(crate) struct Committer {
     /// With all that was added to the log, durable or not: an error ends everything, so nothing is ever undone.
     pub(crate) state: State,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) gate: Arc<dyn Gate>,
     pub(crate) options: Options,
     pub(crate) lock: Lock,
 }
@@ -64,8 +73,10 @@ struct Batch {
     first: u64,
     channels: HashSet<ContractId>,
     transactions: bool,
-    /// Request ids accepted in this batch, which the index does not know yet.
-    requests: HashMap<(ContractId, Digest), Amount>,
+    /// Requests that this batch took or credited, which the index does not know yet.
+    requests: HashMap<(ContractId, Digest), Remembered>,
+    /// Channels that this batch dropped, of which the index still has the requests.
+    dropped: HashSet<ContractId>,
 }
 
 impl Committer {
@@ -113,6 +124,35 @@ impl Committer {
                 };
                 batch.answer(reply, answer);
             }
+            Request::Charge(charge, reply) => {
+                let answer = match self.charge(&charge, batch) {
+                    Err(ChargeError::Store(error)) => return Err(error),
+                    answer => answer,
+                };
+                batch.answer(reply, answer);
+            }
+            Request::Credit(credit, reply) => {
+                let answer = match self.credit(&credit, batch) {
+                    Err(CreditError::Store(error)) => return Err(error),
+                    answer => answer,
+                };
+                batch.answer(reply, answer);
+            }
+            Request::FenceForClose { channel, agreed, withdrawn, reply } => {
+                let answer = match self.fence_for_close(channel, agreed, withdrawn, batch) {
+                    Err(CloseError::Store(error)) => return Err(error),
+                    answer => answer,
+                };
+                batch.answer(reply, answer);
+            }
+            Request::Drop { channel, withdrawn, reply } => {
+                let answer = match self.drop_channel(channel, withdrawn, batch) {
+                    Err(DropError::Store(error)) => return Err(error),
+                    answer => answer,
+                };
+                batch.answer(reply, answer);
+            }
+            Request::Ping(reply) => batch.answer(reply, Ok(())),
             Request::Fence(channel, reply) => {
                 let answer = self.fence(channel, batch)?;
                 batch.answer(reply, answer);
@@ -148,60 +188,174 @@ impl Committer {
         let Some(entry) = self.state.channels.get(&channel) else {
             return Err(AcceptError::UnknownChannel(channel));
         };
-        let key = (channel, Digest::of(&offer.request_id));
-        let remembered = match batch.requests.get(&key) {
-            Some(amount) => Some(*amount),
-            None => {
-                let forgotten = checkpoint::forgotten(&entry.held, self.options.remembered_requests);
-                self.index
-                    .ask(|index| index.request(channel, key.1))?
-                    .filter(|request| request.number > forgotten)
-                    .map(|request| request.amount)
-            }
+        let held = &entry.held;
+        let remembered = self.index.remembered(channel, &offer.request_id, held.accepted, &self.options, batch)?;
+        let change = match judge_offer(held, remembered, &offer.request_id, offer.amount)? {
+            Judgement::Again(remembered) => return Ok(remembered.accepted_again()),
+            Judgement::New(change) => change,
         };
-        match judge(&entry.held, remembered, offer)? {
-            Verdict::Replay(accepted) => return Ok(accepted),
-            Verdict::New => {}
-        }
-        match self.shared.gate.get() {
-            Some(gate) => gate.check(&entry.held, offer.amount)?,
-            None => {
-                return Err(AcceptError::Refused(Refusal::NotFresh {
-                    why: "the watcher has not looked at the chain yet".to_owned(),
-                }));
-            }
-        }
-        let record = Record::Accepted {
+        self.gate.check(held, change.highest, Amount::ZERO)?;
+        let claim = Claim { amount: offer.amount, signature: offer.signature };
+        let wanted = Wanted { price: None, commitment: Some(claim) };
+        let previous = self.take_request(channel, &offer.request_id, wanted, change, batch)?;
+        Ok(Accepted { previous, highest: change.highest, spent: change.spent, replayed: false })
+    }
+
+    fn charge(&mut self, charge: &Charge, batch: &mut Batch) -> Result<Charged, ChargeError> {
+        let channel = charge.channel;
+        let Some(entry) = self.state.channels.get(&channel) else {
+            return Err(ChargeError::UnknownChannel(channel));
+        };
+        let held = &entry.held;
+        let wanted = Wanted { price: Some(charge.price), commitment: charge.commitment };
+        let remembered = self.index.remembered(channel, &charge.request_id, held.accepted, &self.options, batch)?;
+        let change = match judge_charge(held, remembered, &charge.request_id, charge.price, wanted.offered())? {
+            Judgement::Again(remembered) => return Ok(remembered.charged_again()),
+            Judgement::New(change) => change,
+        };
+        self.gate.check(held, change.highest, charge.price)?;
+        let previous = self.take_request(channel, &charge.request_id, wanted, change, batch)?;
+        Ok(Charged {
+            price: charge.price,
+            previous,
+            highest: change.highest,
+            spent: change.spent,
+            credited: Amount::ZERO,
+            replayed: false,
+        })
+    }
+
+    /// Writes a request that was judged and let through. Gives the highest commitment before it.
+    fn take_request(
+        &mut self,
+        channel: ContractId,
+        request_id: &RequestId,
+        wanted: Wanted,
+        change: Change,
+        batch: &mut Batch,
+    ) -> Result<Amount, StoreError> {
+        let held = self.state.channels.get(&channel).map(|entry| &entry.held);
+        let (previous, accepted) = held.map_or((Amount::ZERO, 0), |held| (held.highest_amount(), held.accepted));
+        let taken = Taken {
             channel,
-            number: entry.held.accepted + 1,
-            commitment: HeldCommitment {
-                amount: offer.amount,
-                signature: offer.signature,
-                request_id: offer.request_id.clone(),
-                accepted_at_ms: self.options.clock.wall_unix_ms(),
-            },
+            number: accepted + 1,
+            taken_at_ms: self.options.clock.wall_unix_ms(),
+            request_id: request_id.clone(),
+            price: wanted.price,
+            offered: wanted.offered(),
+            signature: wanted.commitment.filter(|claim| claim.amount > previous).map(|claim| claim.signature),
+            previous,
+            highest: change.highest,
+            spent: change.spent,
         };
-        self.add(record, batch)?;
+        let remembered = taken.remembered();
+        self.add(Record::Taken(taken), batch)?;
         batch.channels.insert(channel);
-        batch.requests.insert(key, offer.amount);
-        Ok(Accepted { highest: offer.amount, replay: false })
+        batch.requests.insert((channel, remembered.digest), remembered);
+        Ok(previous)
+    }
+
+    fn credit(&mut self, credit: &Credit, batch: &mut Batch) -> Result<Credited, CreditError> {
+        let channel = credit.channel;
+        let Some(entry) = self.state.channels.get(&channel) else {
+            return Err(CreditError::UnknownChannel(channel));
+        };
+        let held = &entry.held;
+        let remembered = self.index.remembered(channel, &credit.request_id, held.accepted, &self.options, batch)?;
+        let charged = remembered.and_then(|request| request.price.map(|price| (request, price)));
+        let Some((request, price)) = charged else {
+            return Err(CreditError::UnknownCharge { request_id: credit.request_id.clone() });
+        };
+        match request.credited {
+            Some(amount) if amount == credit.amount => {
+                return Ok(Credited { amount, spent: held.spent, replayed: true });
+            }
+            Some(credited) => {
+                return Err(CreditError::AlreadyCredited { request_id: credit.request_id.clone(), credited });
+            }
+            None => {}
+        }
+        let out_of_range = CreditError::OutOfRange { offered: credit.amount, price };
+        if credit.amount.is_zero() || credit.amount > price {
+            return Err(out_of_range);
+        }
+        // What is spent includes every charge that was not credited, so this one's part can be taken off it.
+        let spent = held.spent.checked_sub(credit.amount).ok_or(out_of_range)?;
+        let record = CreditTaken {
+            channel,
+            request_id: credit.request_id.clone(),
+            number: request.number,
+            amount: credit.amount,
+            spent,
+            credited_at_ms: self.options.clock.wall_unix_ms(),
+        };
+        self.add(Record::Credited(record), batch)?;
+        batch.channels.insert(channel);
+        let credited = Remembered { credited: Some(credit.amount), ..request };
+        batch.requests.insert((channel, request.digest), credited);
+        Ok(Credited { amount: credit.amount, spent, replayed: false })
     }
 
     fn fence(
         &mut self,
         channel: ContractId,
         batch: &mut Batch,
-    ) -> Result<Result<Option<HeldCommitment>, StoreError>, StoreError> {
+    ) -> Result<Result<Option<Claim>, StoreError>, StoreError> {
         let Some(entry) = self.state.channels.get(&channel) else {
             return Ok(Err(StoreError::UnknownChannel(channel)));
         };
-        let highest = entry.held.highest.clone();
+        let claim = entry.held.claim();
         if entry.held.fence.is_none() {
-            let fence = Fence { fenced_at_ms: self.options.clock.wall_unix_ms() };
+            let fence = Fence { fenced_at_ms: self.options.clock.wall_unix_ms(), agreed: None };
             self.add(Record::Fenced { channel, fence }, batch)?;
             batch.channels.insert(channel);
         }
-        Ok(Ok(highest))
+        Ok(Ok(claim))
+    }
+
+    fn fence_for_close(
+        &mut self,
+        channel: ContractId,
+        agreed: Claim,
+        withdrawn: Amount,
+        batch: &mut Batch,
+    ) -> Result<Claim, CloseError> {
+        let Some(entry) = self.state.channels.get(&channel) else {
+            return Err(CloseError::UnknownChannel(channel));
+        };
+        let held = &entry.held;
+        // With the highest one, the close carries the signature that is held.
+        let is_highest = agreed.amount == held.highest_amount();
+        let claim = held.claim().filter(|claim| claim.amount == agreed.amount).unwrap_or(agreed);
+        let paying = entry.paying.map(|paying| paying.amount);
+        if judge_close(held, paying, agreed.amount, withdrawn)? {
+            let agreed = (!is_highest).then_some(agreed);
+            let fence = Fence { fenced_at_ms: self.options.clock.wall_unix_ms(), agreed };
+            self.add(Record::Fenced { channel, fence }, batch)?;
+            batch.channels.insert(channel);
+        }
+        Ok(claim)
+    }
+
+    fn drop_channel(&mut self, channel: ContractId, withdrawn: Amount, batch: &mut Batch) -> Result<(), DropError> {
+        let Some(entry) = self.state.channels.get(&channel) else {
+            return Err(DropError::UnknownChannel(channel));
+        };
+        let owed = entry.held.claim_amount();
+        if owed > withdrawn {
+            return Err(DropError::StillOwed { owed, withdrawn });
+        }
+        if self.state.has_in_flight(&channel) {
+            return Err(DropError::InFlight);
+        }
+        let dropped_at_ms = self.options.clock.wall_unix_ms();
+        self.add(Record::Dropped { channel, withdrawn, dropped_at_ms }, batch)?;
+        batch.channels.insert(channel);
+        // Its ids are forgotten: those in the index are not asked any more, since a channel that is admitted again counts
+        // its requests from one.
+        batch.requests.retain(|(of, _), _| *of != channel);
+        batch.dropped.insert(channel);
+        Ok(())
     }
 
     fn signed(
@@ -295,8 +449,14 @@ impl Committer {
     fn publish(&self, batch: &Batch) {
         let mut seen = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
         for id in &batch.channels {
-            if let Some(channel) = self.state.channels.get(id) {
-                seen.channels.insert(*id, channel.clone());
+            match self.state.channels.get(id) {
+                Some(channel) => {
+                    seen.channels.insert(*id, channel.clone());
+                }
+                None => {
+                    seen.channels.remove(id);
+                    seen.outcomes.remove(id);
+                }
             }
             if batch.transactions
                 && let Some(outcomes) = self.state.outcomes.get(id)
@@ -334,7 +494,7 @@ impl Committer {
             index.apply(&updates)?;
             index.forget_frames(before)?;
             for channel in self.state.channels.values() {
-                let forgotten = checkpoint::forgotten(&channel.held, remembered);
+                let forgotten = checkpoint::forgotten(channel.held.accepted, remembered);
                 index.forget_requests(channel.held.channel(), forgotten)?;
             }
             index.flush()
@@ -361,6 +521,27 @@ impl WatchedIndex {
             }
             error.into()
         })
+    }
+}
+
+impl WatchedIndex {
+    /// What is known of a channel's request, from this batch or from the index. `accepted` is how many the channel has.
+    fn remembered(
+        &mut self,
+        channel: ContractId,
+        request_id: &RequestId,
+        accepted: u64,
+        options: &Options,
+        batch: &Batch,
+    ) -> Result<Option<Remembered>, StoreError> {
+        let digest = Digest::of(request_id);
+        let found = match batch.requests.get(&(channel, digest)) {
+            Some(request) => Some(*request),
+            None if batch.dropped.contains(&channel) => None,
+            None => self.ask(|index| index.request(channel, digest))?,
+        };
+        let forgotten = checkpoint::forgotten(accepted, options.remembered_requests);
+        Ok(found.filter(|request| request.number > forgotten))
     }
 }
 

@@ -1,46 +1,11 @@
-//! The seam to the disk, and the real disk behind it.
+//! The journal on a real disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::Journal;
 use crate::StoreError;
-
-/// The journal's directory, as the committer sees it: files in one directory, and when they are durable.
-///
-/// What survives a power cut, and what an implementation must keep to:
-/// - bytes appended: only once [`Journal::sync`] returned; before that any first part of them may be there;
-/// - a file's name ([`Journal::create`], [`Journal::rename`], [`Journal::remove`]): only once
-///   [`Journal::sync_directory`] returned; before that either is possible;
-/// - after any error nothing is asked of it again: retrying an fsync is no retry.
-pub trait Journal: Send {
-    /// The names of all files, in any order.
-    fn list(&self) -> io::Result<Vec<String>>;
-
-    /// Reads a file from its start.
-    fn read(&self, name: &str) -> io::Result<Box<dyn Read>>;
-
-    /// Makes a new, empty file, in the place of any of that name, and makes it the one that is appended to.
-    fn create(&mut self, name: &str) -> io::Result<()>;
-
-    /// Cuts a file to `length` bytes and makes it the one that is appended to.
-    fn resume(&mut self, name: &str, length: u64) -> io::Result<()>;
-
-    /// Adds bytes to the file that is appended to.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-
-    /// Makes all of the file that is appended to durable: bytes and length.
-    fn sync(&mut self) -> io::Result<()>;
-
-    /// Gives a file another name, in the place of any of that name. It stays the one that is appended to.
-    fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
-
-    /// Takes a file away.
-    fn remove(&mut self, name: &str) -> io::Result<()>;
-
-    /// Makes the names durable.
-    fn sync_directory(&mut self) -> io::Result<()>;
-}
 
 /// The journal on a real disk.
 #[derive(Debug)]

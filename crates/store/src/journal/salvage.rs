@@ -3,19 +3,21 @@
 //! Every frame has its checksum and every commitment its signature, so what is readable after a damaged place is as true
 //! as what is before it. What may be wrong is only what is missing; and of that, the index may have a copy.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{Cursor, Read};
 
 use paychan_channel::{ContractId, NetworkId};
 
-use crate::HeldCommitment;
-use crate::error::StoreError;
-use crate::frame::{BadHeader, Next, SegmentKind, SegmentReader, Tail, VERSION, find_frame, judge_tail};
+use super::Journal;
+use super::frame::{BadHeader, Next, SegmentKind, SegmentReader, Tail, VERSION, find_frame, judge_tail};
+use super::read::is_signed;
+use super::record::Record;
+use super::segments::{Files, open_segment, reading};
 use crate::index::{Updates, Witness};
-use crate::journal::Journal;
-use crate::record::Record;
-use crate::replay::{Files, is_signed, open_segment, reading};
+use crate::request::Taken;
 use crate::state::{Channel, State};
+use crate::{Claim, Fence, Held, HeldCommitment, StoreError};
 
 /// A place where the journal could not be read, or where records are missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub(crate) struct Salvaged<'a> {
     pub(crate) refused: Vec<String>,
     /// The highest commitment read of each channel whose admission was not read. Its signature can't be verified.
     pub(crate) orphans: BTreeMap<ContractId, HeldCommitment>,
+    /// Channels of which a later sum is known than the records read so far add up to.
+    ahead: HashSet<ContractId>,
     in_checkpoint: bool,
     /// Whether a gap could not be filled.
     pub(crate) holes: bool,
@@ -99,6 +103,7 @@ fn salvage_from<'a>(segments: &[(&u64, &String)], sources: &'a Sources<'a>) -> R
         gaps: Vec::new(),
         refused: Vec::new(),
         orphans: BTreeMap::new(),
+        ahead: HashSet::new(),
         in_checkpoint: false,
         holes: false,
         certain: HashSet::new(),
@@ -217,9 +222,9 @@ impl Salvaged<'_> {
         let position = self.gaps.len() - 1;
         let witness = self.sources.witness;
         // A channel's own record may be missing, and what follows hangs on it.
-        for whole in &witness.wholes {
-            if let Record::WholeChannel(whole) = whole {
-                self.merge(whole);
+        for record in &witness.wholes {
+            if let Record::WholeChannel(whole) | Record::WholeChannelFormat1(whole) = record {
+                self.merge(record, whole);
             }
         }
         let end = until.unwrap_or(u64::MAX);
@@ -246,44 +251,36 @@ impl Salvaged<'_> {
     }
 
     fn take(&mut self, sequence: u64, record: &Record) {
-        let (network, suspects) = (self.sources.network, self.sources.suspects);
         self.records += 1;
-        if let Record::WholeChannel(whole) = record {
+        if let Record::WholeChannel(whole) | Record::WholeChannelFormat1(whole) = record {
             self.certain.insert(whole.held.channel());
-            self.merge(whole);
+            self.merge(record, whole);
+            self.ahead.remove(&whole.held.channel());
             return;
         }
-        let after_gap = !self.gaps.is_empty();
         let taken = match record {
-            Record::Accepted { channel, number, commitment } => match self.state.channels.get_mut(channel) {
-                None => {
-                    let orphan = self.orphans.entry(*channel).or_insert_with(|| commitment.clone());
-                    if commitment.amount > orphan.amount {
-                        orphan.clone_from(commitment);
-                    }
-                    Err(format!("its channel {channel} was not admitted before it"))
-                }
-                Some(entry)
-                    if (after_gap || suspects.contains(channel)) && !is_signed(network, &entry.held, commitment) =>
-                {
-                    Err(format!("the commitment of channel {channel} for {} has a bad signature", commitment.amount))
-                }
+            Record::AcceptedFormat1 { channel, number, commitment } => {
+                self.take_commitment(*channel, *number, commitment).map(|entry| {
+                    entry.held.spent = entry.held.spent.max(commitment.amount);
+                    entry.held.accepted = entry.held.accepted.max(*number);
+                })
+            }
+            Record::Taken(taken) => self.take_request(taken),
+            Record::Credited(credit) => match self.state.channels.get_mut(&credit.channel) {
+                None => Err(format!("its channel {} was not admitted before it", credit.channel)),
+                // What is known is the sum of more than was read so far, this credit included.
+                Some(_) if self.ahead.contains(&credit.channel) => Ok(()),
                 Some(entry) => {
-                    self.certain.insert(*channel);
-                    let missing = number.saturating_sub(entry.held.accepted.saturating_add(1));
-                    if missing > 0 {
-                        *self.superseded.entry(*channel).or_default() += missing;
-                    }
-                    if commitment.amount > entry.held.highest_amount() {
-                        entry.take((*number).max(entry.held.accepted), commitment);
-                    }
+                    entry.held.spent = credit.spent;
                     Ok(())
                 }
             },
+            Record::Fenced { channel, fence } => self.take_fence(*channel, *fence),
             Record::Decided { hash, .. } if !self.state.is_in_flight(hash) => {
                 Err("its transaction is not known".to_owned())
             }
             Record::Admitted(admission) if self.state.channels.contains_key(&admission.channel) => Ok(()),
+            Record::Dropped { channel, .. } if !self.state.channels.contains_key(channel) => Ok(()),
             // What a checkpoint says again.
             Record::Signed(transaction)
                 if self.state.is_in_flight(&transaction.hash) || self.is_decided(&transaction.hash) =>
@@ -299,39 +296,162 @@ impl Salvaged<'_> {
         }
     }
 
+    /// Takes a request's own word on what was spent and what was the highest: records before it may be missing.
+    fn take_request(&mut self, taken: &Taken) -> Result<(), String> {
+        if let Some(signature) = taken.signature {
+            let commitment = HeldCommitment {
+                amount: taken.highest,
+                signature,
+                request_id: taken.request_id.clone(),
+                accepted_at_ms: taken.taken_at_ms,
+            };
+            self.take_commitment(taken.channel, taken.number, &commitment)?;
+        }
+        let Some(entry) = self.state.channels.get_mut(&taken.channel) else {
+            return Err(format!("its channel {} was not admitted before it", taken.channel));
+        };
+        if taken.signature.is_none() {
+            note_missing(&mut self.superseded, entry, taken.channel, taken.number);
+        }
+        if taken.number > entry.held.accepted {
+            entry.held.spent = taken.spent;
+            entry.held.accepted = taken.number;
+            self.ahead.remove(&taken.channel);
+        }
+        if entry.held.highest_amount() >= taken.highest {
+            self.certain.insert(taken.channel);
+        }
+        Ok(())
+    }
+
+    /// Makes a commitment the highest if it is, and if it can be believed.
+    fn take_commitment(
+        &mut self,
+        channel: ContractId,
+        number: u64,
+        commitment: &HeldCommitment,
+    ) -> Result<&mut Channel, String> {
+        let verify = self.verifies(&channel);
+        let network = self.sources.network;
+        let Some(entry) = self.state.channels.get_mut(&channel) else {
+            let orphan = self.orphans.entry(channel).or_insert_with(|| commitment.clone());
+            if commitment.amount > orphan.amount {
+                orphan.clone_from(commitment);
+            }
+            return Err(format!("its channel {channel} was not admitted before it"));
+        };
+        if verify && !is_signed(network, &entry.held, &commitment.claim()) {
+            return Err(format!("the commitment of channel {channel} for {} has a bad signature", commitment.amount));
+        }
+        self.certain.insert(channel);
+        note_missing(&mut self.superseded, entry, channel, number);
+        if commitment.amount > entry.held.highest_amount() {
+            entry.accept(commitment);
+        }
+        Ok(entry)
+    }
+
+    /// A fence is never taken back, even if the amount that was agreed can't be believed.
+    fn take_fence(&mut self, channel: ContractId, mut fence: Fence) -> Result<(), String> {
+        let verify = self.verifies(&channel);
+        let network = self.sources.network;
+        let Some(entry) = self.state.channels.get_mut(&channel) else {
+            return Err(format!("its channel {channel} was not admitted before it"));
+        };
+        if let Some(agreed) = fence.agreed
+            && verify
+            && !is_signed(network, &entry.held, &agreed)
+        {
+            self.refused
+                .push(format!("the agreed amount of channel {channel}, {}, has a bad signature", agreed.amount));
+            fence.agreed = None;
+        }
+        entry.held.fence.get_or_insert(fence);
+        Ok(())
+    }
+
+    /// Whether the signatures of this channel are verified: all of them after the first gap.
+    fn verifies(&self, channel: &ContractId) -> bool {
+        !self.gaps.is_empty() || self.sources.suspects.contains(channel)
+    }
+
     fn is_decided(&self, hash: &[u8; 32]) -> bool {
         self.state.outcomes.values().any(|kept| kept.iter().any(|decided| decided.hash == *hash))
     }
 
     /// Takes a checkpoint's word on a channel that may be known already. Nothing goes down, no fence is taken back.
-    fn merge(&mut self, whole: &Channel) {
+    fn merge(&mut self, record: &Record, whole: &Channel) {
         let id = whole.held.channel();
-        let after_gap = !self.gaps.is_empty();
-        let (network, suspects) = (self.sources.network, self.sources.suspects);
+        let verify = self.verifies(&id);
+        let network = self.sources.network;
         let mut whole = whole.clone();
-        if let Some(commitment) = &whole.held.highest
-            && (after_gap || suspects.contains(&id))
-            && !is_signed(network, &whole.held, commitment)
-        {
-            self.refused.push(format!(
-                "the checkpoint's commitment of channel {id} for {} has a bad signature",
-                commitment.amount
-            ));
-            whole.held.highest = None;
+        if verify {
+            for claim in drop_badly_signed(&mut whole.held, network) {
+                self.refused.push(format!(
+                    "the checkpoint's commitment of channel {id} for {} has a bad signature",
+                    claim.amount
+                ));
+            }
         }
-        let record = Record::WholeChannel(Box::new(whole.clone()));
-        self.updates.add(self.last, &record);
+        let checked = match record {
+            Record::WholeChannelFormat1(_) => Record::WholeChannelFormat1(Box::new(whole.clone())),
+            _ => Record::WholeChannel(Box::new(whole.clone())),
+        };
+        self.updates.add(self.last, &checked);
         let Some(known) = self.state.channels.get_mut(&id) else {
+            self.ahead.insert(id);
             self.state.channels.insert(id, whole);
             return;
         };
-        known.held.fence = known.held.fence.or(whole.held.fence);
-        known.held.rollback_confirmed = known.held.rollback_confirmed.max(whole.held.rollback_confirmed);
-        if whole.held.highest_amount() > known.held.highest_amount() {
-            known.held.accepted = whole.held.accepted.max(known.held.accepted);
-            known.held.highest = whole.held.highest;
-            known.held.unsettled_since_ms = known.held.unsettled_since_ms.or(whole.held.unsettled_since_ms);
+        if whole.held.accepted > known.held.accepted {
+            self.ahead.insert(id);
+        }
+        let (held, other) = (&mut known.held, whole.held);
+        held.fence = held.fence.or(other.fence);
+        held.rollback_confirmed = held.rollback_confirmed.max(other.rollback_confirmed);
+        held.spent = match other.accepted.cmp(&held.accepted) {
+            Ordering::Greater => other.spent,
+            // Between two requests only credits change it.
+            Ordering::Equal => held.spent.min(other.spent),
+            Ordering::Less => held.spent,
+        };
+        held.accepted = held.accepted.max(other.accepted);
+        if other.highest_amount() > held.highest_amount() {
+            held.highest = other.highest;
+            held.ladder = other.ladder;
+            held.unsettled_since_ms = held.unsettled_since_ms.or(other.unsettled_since_ms);
             known.paying = known.paying.or(whole.paying);
         }
     }
+}
+
+/// Notes how many requests are missing before this one. What was spent in them is in this one's own figures.
+fn note_missing(superseded: &mut BTreeMap<ContractId, u64>, entry: &Channel, channel: ContractId, number: u64) {
+    let missing = number.saturating_sub(entry.held.accepted.saturating_add(1));
+    if missing > 0 {
+        *superseded.entry(channel).or_default() += missing;
+    }
+}
+
+/// Takes away the commitments that the chain would not take, and gives them.
+fn drop_badly_signed(held: &mut Held, network: &NetworkId) -> Vec<Claim> {
+    let good = |held: &Held, claim: &Claim| is_signed(network, held, claim);
+    let mut bad = Vec::new();
+    if let Some(claim) = held.highest.as_ref().map(HeldCommitment::claim)
+        && !good(held, &claim)
+    {
+        held.highest = None;
+        bad.push(claim);
+    }
+    if let Some(fence) = held.fence
+        && let Some(agreed) = fence.agreed
+        && !good(held, &agreed)
+    {
+        held.fence = Some(Fence { agreed: None, ..fence });
+        bad.push(agreed);
+    }
+    let (kept, bad_rungs): (Vec<_>, Vec<_>) = held.ladder.iter().copied().partition(|rung| good(held, rung));
+    held.ladder = kept;
+    bad.extend(bad_rungs);
+    bad
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use paychan_channel::NetworkId;
 
+use super::Journal;
+use super::frame::{MAX_RECORD, SEGMENT_HEADER, SegmentHeader, SegmentKind, VERSION, write_frame};
+use super::read::Replayed;
+use super::record::Record;
+use super::segments::{Survey, files, segment_name, unfinished_name};
 use crate::StoreError;
-use crate::frame::{MAX_RECORD, SEGMENT_HEADER, SegmentHeader, SegmentKind, write_frame};
-use crate::journal::Journal;
-use crate::record::Record;
-use crate::replay::{Replayed, Survey, files, segment_name, unfinished_name};
 
 /// Bytes of a checkpoint that are gathered before they are given to the journal.
 const CHECKPOINT_CHUNK: usize = 1 << 20;
@@ -50,7 +51,8 @@ impl Log {
                     journal.sync()?;
                     journal.sync_directory()
                 })?;
-                Some(*length)
+                // Records of this format may not follow records of an earlier one in the same segment.
+                (segment.header.version == VERSION).then_some(*length)
             }
             _ => None,
         };
@@ -176,7 +178,7 @@ impl Log {
     /// Makes a segment under its unfinished name; gives the bytes of its header.
     fn begin(&mut self, first: u64, kind: SegmentKind) -> Result<u64, StoreError> {
         let name = unfinished_name(first);
-        let header = SegmentHeader { kind, network: self.network, first };
+        let header = SegmentHeader { version: VERSION, kind, network: self.network, first };
         at(&name, "making the journal segment", || {
             self.journal.create(&name)?;
             self.journal.append(&header.encode())

@@ -1,5 +1,8 @@
 //! Opening the store: the journal is read and judged, the index is brought up to it, and only then anything is written.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
@@ -10,12 +13,13 @@ use paychan_channel::NetworkId;
 
 use crate::StoreError;
 use crate::error::DamageKind;
-use crate::frame::{SegmentKind, write_frame};
 use crate::index::{Index, IndexError, Updates};
 use crate::journal::Journal;
-use crate::log::Log;
-use crate::record::Record;
-use crate::replay::{Replayed, Survey, Torn, files, replay, survey, verify_highest};
+use crate::journal::frame::{SegmentKind, write_frame};
+use crate::journal::read::{Replayed, TornEnd, replay, verify_claims};
+use crate::journal::record::Record;
+use crate::journal::segments::{Survey, files, survey};
+use crate::journal::write::Log;
 use crate::state::State;
 
 /// Records gathered before they go to the index while the journal is read.
@@ -33,7 +37,7 @@ pub struct Recovered {
     /// Signed transactions whose outcome is not known.
     pub in_flight: usize,
     /// What was cut off the journal's end: a write that a crash interrupted, never acknowledged.
-    pub torn: Option<Torn>,
+    pub torn: Option<TornEnd>,
     /// Files removed that a crash had left: superseded and unfinished segments.
     pub removed: usize,
     /// How the index was brought up to the journal.
@@ -146,8 +150,8 @@ fn read(dir: &Path, journal: &dyn Journal, survey: &Survey, network: &NetworkId)
     let unfit = match open_index(dir, first)? {
         Ok((mut index, applied)) => {
             let mut feed = Feed::new(&mut index, applied, survey);
-            let replayed = replay(journal, &survey.segments, |sequence, record| {
-                feed.take(sequence, record);
+            let replayed = replay(journal, &survey.segments, |sequence, record, bytes| {
+                feed.take(sequence, record, bytes);
                 Ok(())
             })?;
             let (fed, records, added) = feed.finish();
@@ -173,8 +177,8 @@ fn read(dir: &Path, journal: &dyn Journal, survey: &Survey, network: &NetworkId)
     let aside = move_aside(dir)?;
     let mut index = Index::open(&index_dir(dir))?;
     let mut feed = Feed::new(&mut index, 0, survey);
-    let replayed = replay(journal, &survey.segments, |sequence, record| {
-        feed.take(sequence, record);
+    let replayed = replay(journal, &survey.segments, |sequence, record, bytes| {
+        feed.take(sequence, record, bytes);
         Ok(())
     })?;
     let (fed, records, _) = feed.finish();
@@ -212,7 +216,7 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn take(&mut self, sequence: u64, record: &Record) {
+    fn take(&mut self, sequence: u64, record: &Record, bytes: &[u8]) {
         self.seen += 1;
         if sequence <= self.applied {
             return;
@@ -221,7 +225,7 @@ impl<'a> Feed<'a> {
         self.waiting.add(sequence, record);
         if sequence >= self.log_starts {
             let mut frame = Vec::new();
-            write_frame(&mut frame, sequence, &record.encode());
+            write_frame(&mut frame, sequence, bytes);
             self.waiting.add_frames(sequence, &frame);
         }
         if self.waiting.records() >= CATCH_UP_CHUNK {
@@ -255,6 +259,7 @@ fn open_index(dir: &Path, first: u64) -> Result<Result<(Index, u64), String>, St
     let opened = Index::open(&path).and_then(|index| index.applied().map(|applied| (index, applied)));
     Ok(match opened {
         Err(error) => Err(error.to_string()),
+        Ok((index, _)) if !index.is_of_this_version()? => Err("an earlier version wrote it".to_owned()),
         Ok((_, applied)) if applied > 0 && applied.saturating_add(1) < first => {
             Err(format!("it is at record {applied}, and the journal begins with record {first}"))
         }
@@ -299,7 +304,7 @@ pub(crate) fn move_aside(dir: &Path) -> Result<Option<PathBuf>, StoreError> {
 
 fn verify_end(replayed: &Replayed, network: &NetworkId) -> Result<(), StoreError> {
     let (segment, offset) = end_of(replayed);
-    verify_highest(&replayed.state, network, &segment, offset)
+    verify_claims(&replayed.state, network, &segment, offset)
 }
 
 fn end_of(replayed: &Replayed) -> (String, u64) {
@@ -319,7 +324,7 @@ fn disagreement(index: &Index, applied: u64, replayed: &Replayed) -> Result<Opti
             DamageKind::BehindIndex { journal: replayed.last, index: applied },
         ));
     }
-    let seen = match index.highest() {
+    let seen = match index.last_requests() {
         Ok(seen) => seen,
         Err(error) => return Ok(Some(error.to_string())),
     };
@@ -327,11 +332,11 @@ fn disagreement(index: &Index, applied: u64, replayed: &Replayed) -> Result<Opti
         .state
         .channels
         .values()
-        .filter(|channel| channel.held.highest.is_some())
+        .filter(|channel| channel.held.accepted > 0)
         .map(|channel| {
             let held = &channel.held;
             (held.channel(), (held.accepted, held.highest_amount()))
         })
         .collect();
-    Ok((seen != held).then(|| "its highest commitments are not the journal's".to_owned()))
+    Ok((seen != held).then(|| "its last requests are not the journal's".to_owned()))
 }

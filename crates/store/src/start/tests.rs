@@ -1,3 +1,4 @@
+#![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
 //! Journals with right checksums that no store would write.
 
 use std::fs;
@@ -5,17 +6,19 @@ use std::path::Path;
 
 use paychan_channel::{Amount, ContractId, NetworkId, Signature};
 
-use super::{NETWORK, admission, commitment};
-use crate::frame::{SegmentHeader, SegmentKind, write_frame};
-use crate::record::Record;
-use crate::replay::segment_name;
+use crate::digest::Digest;
+use crate::fixtures::{NETWORK, admission, commitment};
+use crate::journal::frame::{SegmentHeader, SegmentKind, VERSION, write_frame};
+use crate::journal::record::Record;
+use crate::journal::segments::segment_name;
+use crate::request::{Remembered, Taken};
 use crate::state::{Channel, State};
 use crate::{DamageKind, Fence, Held, HeldCommitment, Options, RepairReport, Store, StoreError, repair};
 
 const ONE: ContractId = ContractId([1; 32]);
 
 fn segment(dir: &Path, network: NetworkId, kind: SegmentKind, first: u64, records: &[Record]) {
-    let header = SegmentHeader { kind, network, first };
+    let header = SegmentHeader { version: VERSION, kind, network, first };
     let mut bytes = header.encode().to_vec();
     for (sequence, record) in (first..).zip(records) {
         write_frame(&mut bytes, sequence, &record.encode());
@@ -24,8 +27,20 @@ fn segment(dir: &Path, network: NetworkId, kind: SegmentKind, first: u64, record
     fs::write(dir.join("journal").join(segment_name(first)), bytes).unwrap();
 }
 
-fn accepted(number: u64, commitment: HeldCommitment) -> Record {
-    Record::Accepted { channel: ONE, number, commitment }
+/// A commitment without a charge, after one for `previous` units.
+fn accepted(number: u64, previous: i128, commitment: HeldCommitment) -> Record {
+    Record::Taken(Taken {
+        channel: ONE,
+        number,
+        taken_at_ms: commitment.accepted_at_ms,
+        request_id: commitment.request_id,
+        price: None,
+        offered: Some(commitment.amount),
+        signature: Some(commitment.signature),
+        previous: Amount::new(previous).unwrap(),
+        highest: commitment.amount,
+        spent: Amount::ZERO,
+    })
 }
 
 fn log(records: &[Record]) -> Result<Vec<Held>, StoreError> {
@@ -35,7 +50,7 @@ fn log(records: &[Record]) -> Result<Vec<Held>, StoreError> {
 }
 
 fn start(dir: &Path) -> Result<Vec<Held>, StoreError> {
-    Store::open(dir, &NETWORK, Options::default()).map(|(store, _)| store.all_held())
+    Store::open_for_operator(dir, &NETWORK, Options::default()).map(|(store, _)| store.all_held())
 }
 
 fn damage(started: Result<Vec<Held>, StoreError>) -> DamageKind {
@@ -48,8 +63,11 @@ fn damage(started: Result<Vec<Held>, StoreError>) -> DamageKind {
 #[test]
 fn an_amount_that_goes_down_or_stays_is_damage() {
     for second in [4, 5] {
-        let records =
-            [Record::Admitted(admission(ONE)), accepted(1, commitment(ONE, 5)), accepted(2, commitment(ONE, second))];
+        let records = [
+            Record::Admitted(admission(ONE)),
+            accepted(1, 0, commitment(ONE, 5)),
+            accepted(2, 5, commitment(ONE, second)),
+        ];
         assert!(matches!(damage(log(&records)), DamageKind::Contradiction { sequence: 3, .. }));
     }
 }
@@ -57,11 +75,11 @@ fn an_amount_that_goes_down_or_stays_is_damage() {
 #[test]
 fn commitments_must_be_numbered_without_a_gap_and_belong_to_an_admitted_open_channel() {
     let admitted = Record::Admitted(admission(ONE));
-    let fenced = Record::Fenced { channel: ONE, fence: Fence { fenced_at_ms: 1 } };
+    let fenced = Record::Fenced { channel: ONE, fence: Fence { fenced_at_ms: 1, agreed: None } };
     for records in [
-        vec![admitted.clone(), accepted(2, commitment(ONE, 5))],
-        vec![accepted(1, commitment(ONE, 5))],
-        vec![admitted.clone(), fenced, accepted(1, commitment(ONE, 5))],
+        vec![admitted.clone(), accepted(2, 0, commitment(ONE, 5))],
+        vec![accepted(1, 0, commitment(ONE, 5))],
+        vec![admitted.clone(), fenced, accepted(1, 0, commitment(ONE, 5))],
         vec![admitted.clone(), admitted],
     ] {
         assert!(matches!(damage(log(&records)), DamageKind::Contradiction { .. }));
@@ -72,14 +90,14 @@ fn commitments_must_be_numbered_without_a_gap_and_belong_to_an_admitted_open_cha
 fn a_highest_commitment_with_a_bad_signature_or_under_a_bad_key_is_damage() {
     let bad = HeldCommitment { signature: Signature([9; 64]), ..commitment(ONE, 5) };
     let expected = DamageKind::Signature { channel: ONE, amount: Amount::new(5).unwrap() };
-    let records = [Record::Admitted(admission(ONE)), accepted(1, bad.clone())];
+    let records = [Record::Admitted(admission(ONE)), accepted(1, 0, bad.clone())];
     assert_eq!(damage(log(&records)), expected);
     let mut no_key = admission(ONE);
     no_key.commitment_key = [0; 32];
-    let records = [Record::Admitted(no_key), accepted(1, commitment(ONE, 5))];
+    let records = [Record::Admitted(no_key), accepted(1, 0, commitment(ONE, 5))];
     assert_eq!(damage(log(&records)), expected);
     // It is the highest that must be worth money; a lower one never will be asked for.
-    let records = [Record::Admitted(admission(ONE)), accepted(1, bad), accepted(2, commitment(ONE, 6))];
+    let records = [Record::Admitted(admission(ONE)), accepted(1, 0, bad), accepted(2, 5, commitment(ONE, 6))];
     assert_eq!(log(&records).unwrap()[0].highest_amount().get(), 6);
 }
 
@@ -87,7 +105,7 @@ fn a_highest_commitment_with_a_bad_signature_or_under_a_bad_key_is_damage() {
 fn a_repair_falls_back_to_the_highest_commitment_that_is_signed() {
     let dir = tempfile::tempdir().unwrap();
     let bad = HeldCommitment { signature: Signature([9; 64]), ..commitment(ONE, 6) };
-    let records = [Record::Admitted(admission(ONE)), accepted(1, commitment(ONE, 5)), accepted(2, bad)];
+    let records = [Record::Admitted(admission(ONE)), accepted(1, 0, commitment(ONE, 5)), accepted(2, 5, bad)];
     segment(dir.path(), NETWORK, SegmentKind::Log, 1, &records);
     damage(start(dir.path()));
     let report = repair(dir.path(), &NETWORK, &Options::default()).unwrap();
@@ -107,13 +125,17 @@ fn a_checkpoint_must_be_whole_and_alone() {
             paying: None,
         }))
     };
+    let last = || Record::Remembered {
+        channel: ONE,
+        request: Remembered::of_format_1(Digest([1; 16]), 9, Amount::new(50).unwrap()),
+    };
     let ends = |records| Record::CheckpointEnds { records };
     let checkpoint = |records: &[Record]| {
         let dir = tempfile::tempdir().unwrap();
         segment(dir.path(), NETWORK, SegmentKind::Checkpoint, 40, records);
         start(dir.path())
     };
-    let good = [Record::CheckpointStarts, whole(), ends(3)];
+    let good = [Record::CheckpointStarts, whole(), last(), ends(4)];
     assert_eq!(checkpoint(&good).unwrap()[0].accepted, 9);
     for bad in [
         vec![],
@@ -138,11 +160,15 @@ fn segments_before_a_checkpoint_are_not_looked_at_and_are_removed() {
             held: Held { accepted: 9, highest: Some(commitment(ONE, 50)), ..Held::new(admission(ONE)) },
             paying: None,
         })),
-        Record::CheckpointEnds { records: 3 },
+        Record::Remembered {
+            channel: ONE,
+            request: Remembered::of_format_1(Digest([1; 16]), 9, Amount::new(50).unwrap()),
+        },
+        Record::CheckpointEnds { records: 4 },
     ];
     segment(dir.path(), NETWORK, SegmentKind::Checkpoint, 40, &checkpoint);
     fs::write(dir.path().join("journal").join(segment_name(3)), b"rot").unwrap();
-    fs::write(dir.path().join("journal").join(format!("{:020}.unfinished", 43)), b"").unwrap();
+    fs::write(dir.path().join("journal").join(format!("{:020}.unfinished", 44)), b"").unwrap();
     fs::write(dir.path().join("journal").join("notes.txt"), b"mine").unwrap();
     assert_eq!(start(dir.path()).unwrap()[0].highest_amount().get(), 50);
     let mut names: Vec<_> = fs::read_dir(dir.path().join("journal"))
@@ -150,7 +176,7 @@ fn segments_before_a_checkpoint_are_not_looked_at_and_are_removed() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, [segment_name(40), segment_name(43), "notes.txt".to_owned()]);
+    assert_eq!(names, [segment_name(40), segment_name(44), "notes.txt".to_owned()]);
 }
 
 #[test]
@@ -171,7 +197,9 @@ fn a_segment_under_another_name_or_of_another_network_is_refused() {
 #[test]
 fn what_a_checkpoint_says_adds_up_to_what_the_log_said() {
     let mut state = State::default();
-    for record in [Record::Admitted(admission(ONE)), accepted(1, commitment(ONE, 5)), accepted(2, commitment(ONE, 8))] {
+    for record in
+        [Record::Admitted(admission(ONE)), accepted(1, 0, commitment(ONE, 5)), accepted(2, 5, commitment(ONE, 8))]
+    {
         state.apply(&record).unwrap();
     }
     let dir = tempfile::tempdir().unwrap();

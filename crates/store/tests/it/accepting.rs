@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use paychan_channel::Amount;
 use paychan_store::{AcceptError, Accepted, AdmitAnswer, Gate, Held, Options, Refusal, Store, StoreError};
 
-use super::{Funder, Open, accept, amount, highest, id, network, open, refusal, small};
+use super::{Funder, accept, amount, highest, id, network, open, refusal, small, start};
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart_whole() {
@@ -21,7 +21,7 @@ async fn what_was_acknowledged_is_there_after_a_restart_whole() {
     let (held_one, held_two) = (store.held(&one.channel), store.held(&two.channel));
     store.shutdown().await.unwrap();
 
-    let (store, recovered) = Store::open(dir.path(), &network(), Options::default()).unwrap();
+    let (store, recovered) = start(dir.path(), Options::default()).unwrap();
     assert_eq!(store.held(&one.channel), held_one);
     assert_eq!(store.held(&two.channel), held_two);
     let highest = held_one.unwrap().highest.unwrap();
@@ -52,13 +52,15 @@ async fn the_same_id_gets_the_same_answer_even_when_higher_ones_came_since() {
     store.admit(one.admission()).await.unwrap();
     accept(&store, &one, 5, "a").await;
     accept(&store, &one, 9, "b").await;
-    let replay = |units| Ok(Accepted { highest: amount(units), replay: true });
-    assert_eq!(store.accept(one.offer(5, "a")).await, replay(5));
-    assert_eq!(store.accept(one.offer(9, "b")).await, replay(9));
+    let replay = |previous, units| {
+        Ok(Accepted { previous: amount(previous), highest: amount(units), spent: Amount::ZERO, replayed: true })
+    };
+    assert_eq!(store.accept(one.offer(5, "a")).await, replay(0, 5));
+    assert_eq!(store.accept(one.offer(9, "b")).await, replay(5, 9));
     store.shutdown().await.unwrap();
 
     let store = open(dir.path(), Options::default());
-    assert_eq!(store.accept(one.offer(5, "a")).await, replay(5));
+    assert_eq!(store.accept(one.offer(5, "a")).await, replay(0, 5));
     assert_eq!(highest(&store, &one), 9, "a replay changes nothing");
 }
 
@@ -79,7 +81,12 @@ async fn each_wrong_offer_is_refused_with_what_is_held() {
     for units in [4, 9, 12] {
         assert_eq!(
             refusal(&store, &one, units, "a").await,
-            AcceptError::RequestIdReused { request_id: id("a"), offered: amount(units), accepted: amount(5) }
+            AcceptError::RequestIdReused {
+                request_id: id("a"),
+                offered: amount(units),
+                price: None,
+                accepted: Some(amount(5))
+            }
         );
     }
     assert_eq!(refusal(&store, &two, 1, "a").await, AcceptError::UnknownChannel(two.channel));
@@ -107,15 +114,15 @@ async fn a_fence_refuses_all_that_is_new_and_answers_what_was_answered_before() 
     let store = open(dir.path(), Options::default());
     assert_eq!(store.held(&one.channel).unwrap().fence, since);
     assert_eq!(refusal(&store, &one, 6, "b").await, AcceptError::Fenced { highest: amount(5) });
-    assert!(store.accept(one.offer(5, "a")).await.unwrap().replay);
+    assert!(store.accept(one.offer(5, "a")).await.unwrap().replayed);
     assert_eq!(highest(&store, &one), 5);
 }
 
 #[tokio::test]
-async fn without_a_gate_nothing_is_taken_and_a_gate_is_asked_about_what_is_new_only() {
+async fn a_gate_is_asked_about_what_is_new_only() {
     struct Shut(AtomicBool);
     impl Gate for Shut {
-        fn check(&self, held: &Held, offered: Amount) -> Result<(), Refusal> {
+        fn check(&self, held: &Held, offered: Amount, _: Amount) -> Result<(), Refusal> {
             if self.0.load(Ordering::SeqCst) {
                 return Err(Refusal::ExceedsCoverage { offered, coverage: held.highest_amount() });
             }
@@ -124,22 +131,46 @@ async fn without_a_gate_nothing_is_taken_and_a_gate_is_asked_about_what_is_new_o
     }
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
-    let (store, _) = Store::open(dir.path(), &network(), Options::default()).unwrap();
-    store.admit(one.admission()).await.unwrap();
-    assert!(matches!(refusal(&store, &one, 5, "a").await, AcceptError::Refused(Refusal::NotFresh { .. })));
     let gate = Arc::new(Shut(AtomicBool::new(false)));
-    assert!(store.set_gate(gate.clone()).is_ok());
-    assert!(store.set_gate(Arc::new(Open)).is_err(), "one gate only");
+    let (store, _) = Store::open(dir.path(), &network(), Options::default(), gate.clone()).unwrap();
+    store.admit(one.admission()).await.unwrap();
     accept(&store, &one, 5, "a").await;
     gate.0.store(true, Ordering::SeqCst);
     assert_eq!(
         refusal(&store, &one, 6, "b").await,
         AcceptError::Refused(Refusal::ExceedsCoverage { offered: amount(6), coverage: amount(5) })
     );
-    assert!(store.accept(one.offer(5, "a")).await.unwrap().replay);
+    assert!(store.accept(one.offer(5, "a")).await.unwrap().replayed);
     gate.0.store(false, Ordering::SeqCst);
     // A refused offer left nothing behind: its id is free.
     accept(&store, &one, 7, "b").await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_for_the_operator_takes_nothing_and_answers_what_was_answered_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Funder::number(1);
+    let store = open(dir.path(), Options::default());
+    store.admit(one.admission()).await.unwrap();
+    accept(&store, &one, 5, "a").await;
+    store.shutdown().await.unwrap();
+    let (store, _) = Store::open_for_operator(dir.path(), &network(), Options::default()).unwrap();
+    assert!(matches!(refusal(&store, &one, 6, "b").await, AcceptError::Refused(Refusal::Stopping { .. })));
+    assert!(store.accept(one.offer(5, "a")).await.unwrap().replayed);
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_after_all_that_was_asked_before_and_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Funder::number(1);
+    let store = open(dir.path(), Options::default());
+    store.admit(one.admission()).await.unwrap();
+    let before = store.counts();
+    assert_eq!(store.ping().await, Ok(()));
+    assert_eq!(store.counts(), before);
+    let other = store.clone();
+    store.shutdown().await.unwrap();
+    assert_eq!(other.ping().await, Err(StoreError::Stopping));
 }
 
 #[tokio::test]
@@ -164,9 +195,9 @@ async fn the_last_ids_of_a_channel_are_remembered_and_the_highest_one_for_ever()
     let store = open(dir.path(), small());
     for units in 37..=40 {
         let again = store.accept(one.offer(units, &format!("r{units}"))).await;
-        assert!(again.unwrap().replay, "{units}");
+        assert!(again.unwrap().replayed, "{units}");
     }
-    assert!(store.accept(two.offer(1, "quiet")).await.unwrap().replay);
+    assert!(store.accept(two.offer(1, "quiet")).await.unwrap().replayed);
     accept(&store, &one, 41, "r1").await;
 }
 
@@ -230,7 +261,7 @@ async fn of_one_submission_sent_many_times_at_once_one_is_new_and_all_get_the_sa
     for task in tasks {
         let accepted = task.await.unwrap();
         assert_eq!(accepted.highest, amount(5));
-        new += u32::from(!accepted.replay);
+        new += u32::from(!accepted.replayed);
     }
     assert_eq!(new, 1);
     assert_eq!(store.held(&one.channel).unwrap().accepted, 1);
@@ -240,11 +271,11 @@ async fn of_one_submission_sent_many_times_at_once_one_is_new_and_all_get_the_sa
 async fn a_second_opener_is_told_who_is_in_the_way() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), Options::default());
-    let second = Store::open(dir.path(), &network(), Options::default()).unwrap_err();
+    let second = start(dir.path(), Options::default()).unwrap_err();
     assert_eq!(second, StoreError::HeldByAnotherProcess { dir: dir.path().to_path_buf() });
     assert!(second.to_string().contains(dir.path().to_str().unwrap()));
     store.shutdown().await.unwrap();
-    assert!(Store::open(dir.path(), &network(), Options::default()).is_ok());
+    assert!(start(dir.path(), Options::default()).is_ok());
 }
 
 #[tokio::test]

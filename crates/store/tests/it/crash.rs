@@ -38,7 +38,7 @@ fn what_a_process_acknowledged_before_kill_9_is_there_afterwards() {
                     "round {round}: {units} was acknowledged on channel {number}, and {highest} is held"
                 );
                 let again = store.accept(funder.offer(*units, &format!("r{units}"))).await;
-                assert!(again.unwrap().replay, "round {round}");
+                assert!(again.unwrap().replayed, "round {round}");
             }
             store.shutdown().await.unwrap();
         });

@@ -9,7 +9,7 @@ use paychan_store::{
     read_only,
 };
 
-use super::{Funder, accept, amount, copy_journal, network, open, segments, settlement, small};
+use super::{Funder, accept, amount, charge, copy_journal, network, open, segments, settlement, small};
 
 /// All that a store shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,10 +53,14 @@ async fn sample() -> Sample {
     milestone(&store);
     accept(&store, &two, 1_000, "b").await;
     milestone(&store);
+    charge(&store, &one, 3, Some(6), "charge").await;
+    milestone(&store);
+    store.credit(one.credit(2, "charge")).await.unwrap();
+    milestone(&store);
     let outcome = Outcome::Confirmed { ledger: Ledger(2_002), fee_charged: Stroops(3) };
     store.record_outcome([1; 32], outcome).await.unwrap();
     milestone(&store);
-    store.fence(two.channel).await.unwrap();
+    store.fence_for_close(two.channel, two.claim(900), amount(0)).await.unwrap();
     milestone(&store);
     store.confirm_rollback(one.channel, amount(3)).await.unwrap();
     milestone(&store);
@@ -82,7 +86,7 @@ impl Sample {
 }
 
 fn start(dir: &Path) -> Result<(Store, Recovered), StoreError> {
-    Store::open(dir, &network(), Options::default())
+    super::start(dir, Options::default())
 }
 
 fn refused(dir: &Path) -> Damage {
@@ -152,7 +156,7 @@ async fn a_cut_that_takes_what_the_index_has_seen_is_refused_for_that_was_acknow
         fs::write(file, &sample.bytes[..cut]).unwrap();
         assert_eq!(
             refused(sample.dir.path()).what,
-            DamageKind::BehindIndex { journal: 8, index: 9 },
+            DamageKind::BehindIndex { journal: 10, index: 11 },
             "cut at byte {cut}"
         );
         assert_eq!(fs::read(file).unwrap(), sample.bytes[..cut], "nothing was changed");
@@ -306,7 +310,7 @@ async fn a_journal_of_another_network_is_refused() {
     let sample = sample().await;
     let other = NetworkId::of("Another Network");
     assert_eq!(
-        Store::open(sample.dir.path(), &other, Options::default()).unwrap_err(),
+        Store::open_for_operator(sample.dir.path(), &other, Options::default()).unwrap_err(),
         StoreError::WrongNetwork {
             segment: sample.file.file_name().unwrap().to_str().unwrap().to_owned(),
             found: network(),

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use paychan_store::{IndexStart, Options, Recovered, Store};
+use paychan_store::{IndexStart, Options, Recovered};
 
-use super::{Funder, accept, copy_dir, highest, network, open, refusal};
+use super::{Funder, accept, copy_dir, highest, open, refusal, start};
 
 async fn filled(dir: &Path) {
     let one = Funder::number(1);
@@ -20,11 +20,11 @@ async fn filled(dir: &Path) {
 /// Opens it and asks for everything that the index is for.
 async fn sound(dir: &Path) -> Recovered {
     let one = Funder::number(1);
-    let (store, recovered) = Store::open(dir, &network(), Options::default()).unwrap();
+    let (store, recovered) = start(dir, Options::default()).unwrap();
     assert_eq!(highest(&store, &one), 20);
     for units in 1..=20 {
         let again = store.accept(one.offer(units, &format!("r{units}"))).await;
-        assert!(again.unwrap().replay, "{units}");
+        assert!(again.unwrap().replayed, "{units}");
     }
     refusal(&store, &one, 20, "other").await;
     store.shutdown().await.unwrap();

@@ -2,6 +2,7 @@
 //! The store, from outside: what it promises when disks fail, processes die and files rot.
 
 mod accepting;
+mod charging;
 mod crash;
 mod damage;
 mod disk;
@@ -22,7 +23,8 @@ use paychan_channel::{
     Stroops, WasmHash,
 };
 use paychan_store::{
-    AcceptError, Accepted, Admission, Gate, Held, Offer, Options, Purpose, Refusal, RequestId, SignedTransaction, Store,
+    AcceptError, Admission, Charge, ChargeError, Charged, Claim, Credit, Gate, Held, Offer, Options, Purpose,
+    Recovered, Refusal, RequestId, SignedTransaction, Store, StoreError,
 };
 
 /// The network of all these stores.
@@ -63,12 +65,32 @@ impl Funder {
             wasm_hash: WasmHash([203; 32]),
             layout: Layout::Paychan,
             admitted_at: Ledger(1_000),
+            paid_before: Amount::ZERO,
+            clawback: false,
         }
     }
 
     pub(crate) fn sign(&self, units: i128) -> Signature {
         let commitment = Commitment { network: network(), channel: self.channel, amount: amount(units) };
         commitment.sign(&self.secret)
+    }
+
+    pub(crate) fn claim(&self, units: i128) -> Claim {
+        Claim { amount: amount(units), signature: self.sign(units) }
+    }
+
+    /// A charge of `price`, with a commitment for `total` if one is given.
+    pub(crate) fn charge(&self, price: i128, total: Option<i128>, request_id: &str) -> Charge {
+        Charge {
+            channel: self.channel,
+            price: amount(price),
+            request_id: id(request_id),
+            commitment: total.map(|total| self.claim(total)),
+        }
+    }
+
+    pub(crate) fn credit(&self, units: i128, request_id: &str) -> Credit {
+        Credit { channel: self.channel, request_id: id(request_id), amount: amount(units) }
     }
 
     pub(crate) fn offer(&self, units: i128, request_id: &str) -> Offer {
@@ -80,7 +102,7 @@ impl Funder {
 pub(crate) struct Open;
 
 impl Gate for Open {
-    fn check(&self, _: &Held, _: Amount) -> Result<(), Refusal> {
+    fn check(&self, _: &Held, _: Amount, _: Amount) -> Result<(), Refusal> {
         Ok(())
     }
 }
@@ -90,19 +112,43 @@ pub(crate) fn small() -> Options {
     Options { segment_bytes: 700, compact_after_bytes: 1_500, remembered_requests: 4, ..Options::default() }
 }
 
+pub(crate) fn start(dir: &Path, options: Options) -> Result<(Store, Recovered), StoreError> {
+    Store::open(dir, &network(), options, Arc::new(Open))
+}
+
 pub(crate) fn open(dir: &Path, options: Options) -> Store {
-    let (store, _) = Store::open(dir, &network(), options).unwrap();
-    assert!(store.set_gate(Arc::new(Open)).is_ok());
-    store
+    start(dir, options).unwrap().0
 }
 
 /// A new answer, not a replay.
 pub(crate) async fn accept(store: &Store, funder: &Funder, units: i128, request_id: &str) {
-    assert_eq!(
-        store.accept(funder.offer(units, request_id)).await,
-        Ok(Accepted { highest: amount(units), replay: false }),
-        "{units} under {request_id}"
-    );
+    let accepted = store.accept(funder.offer(units, request_id)).await;
+    let accepted = accepted.unwrap_or_else(|error| panic!("{units} under {request_id}: {error}"));
+    assert_eq!((accepted.highest, accepted.replayed), (amount(units), false), "{units} under {request_id}");
+}
+
+/// A new charge, not a replay: what it said.
+pub(crate) async fn charge(
+    store: &Store,
+    funder: &Funder,
+    price: i128,
+    total: Option<i128>,
+    request_id: &str,
+) -> Charged {
+    let charged = store.charge(funder.charge(price, total, request_id)).await;
+    let charged = charged.unwrap_or_else(|error| panic!("{price} under {request_id}: {error}"));
+    assert_eq!((charged.price, charged.replayed), (amount(price), false), "{price} under {request_id}");
+    charged
+}
+
+pub(crate) async fn charge_refusal(
+    store: &Store,
+    funder: &Funder,
+    price: i128,
+    total: Option<i128>,
+    request_id: &str,
+) -> ChargeError {
+    store.charge(funder.charge(price, total, request_id)).await.expect_err("this charge should be refused")
 }
 
 pub(crate) async fn refusal(store: &Store, funder: &Funder, units: i128, request_id: &str) -> AcceptError {

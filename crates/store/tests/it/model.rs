@@ -6,18 +6,29 @@ use std::path::Path;
 use std::sync::Arc;
 
 use paychan_channel::{Amount, Ledger};
-use paychan_store::{AcceptError, Accepted, Outcome, Store, StoreError};
+use paychan_store::{
+    AcceptError, Accepted, ChargeError, Charged, CloseError, CreditError, Credited, DropError, Held, Outcome, Store,
+    StoreError,
+};
 use proptest::prelude::*;
 
 use super::disk::{Disk, Loss};
-use super::{Funder, Open, amount, id, network, settlement, small};
+use super::{Funder, Open, amount, network, settlement, small};
 
 #[derive(Debug, Clone)]
 enum Op {
     Admit(u8),
     /// Channel, amount, request id.
     Accept(u8, i128, u8),
+    /// Channel, price, total of the commitment, request id.
+    Charge(u8, i128, Option<i128>, u8),
+    /// Channel, amount, request id.
+    Credit(u8, i128, u8),
     Fence(u8),
+    /// Channel, agreed amount, what the chain has paid.
+    Close(u8, i128, i128),
+    /// Channel, what the chain has paid.
+    Drop(u8, i128),
     Sign(u8, u8),
     Decide(u8),
     ConfirmRollback(u8, i128),
@@ -43,7 +54,14 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => channel.clone().prop_map(Op::Admit),
         12 => (channel.clone(), 0..40_i128, 0..12_u8)
             .prop_map(|(channel, units, request)| Op::Accept(channel, units, request)),
+        12 => (channel.clone(), 0..12_i128, prop::option::of(0..60_i128), 0..12_u8)
+            .prop_map(|(channel, price, total, request)| Op::Charge(channel, price, total, request)),
+        4 => (channel.clone(), 0..12_i128, 0..12_u8)
+            .prop_map(|(channel, units, request)| Op::Credit(channel, units, request)),
         1 => channel.clone().prop_map(Op::Fence),
+        1 => (channel.clone(), 1..40_i128, 0..10_i128)
+            .prop_map(|(channel, units, withdrawn)| Op::Close(channel, units, withdrawn)),
+        1 => (channel.clone(), 0..40_i128).prop_map(|(channel, withdrawn)| Op::Drop(channel, withdrawn)),
         2 => (channel.clone(), 0..6_u8).prop_map(|(channel, number)| Op::Sign(channel, number)),
         2 => (0..6_u8).prop_map(Op::Decide),
         1 => (channel, 0..9_i128).prop_map(|(channel, units)| Op::ConfirmRollback(channel, units)),
@@ -54,18 +72,33 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(op, 1..60)
 }
 
+/// A request that was taken.
+#[derive(Debug, Clone, PartialEq)]
+struct Request {
+    id: u8,
+    price: Option<i128>,
+    offered: Option<i128>,
+    previous: i128,
+    highest: i128,
+    spent: i128,
+    credited: Option<i128>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Channel {
-    /// Amount and id of each accepted commitment, in order.
-    accepted: Vec<(i128, u8)>,
-    fenced: bool,
+    requests: Vec<Request>,
+    highest: i128,
+    spent: i128,
+    /// The amount that a close carries.
+    fenced: Option<i128>,
     rollback: Option<i128>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Model {
     channels: BTreeMap<u8, Channel>,
-    in_flight: Vec<u8>,
+    /// Hash and channel.
+    in_flight: Vec<(u8, u8)>,
 }
 
 /// What the store should say.
@@ -73,7 +106,11 @@ struct Model {
 enum Said {
     Done,
     Accepted(Accepted),
-    Refused(AcceptError),
+    Charged(Charged),
+    Credited(Credited),
+    Claim(i128),
+    /// The kind of a refusal.
+    Refused(&'static str),
     Unknown,
 }
 
@@ -84,19 +121,47 @@ impl Model {
                 self.channels.entry(*number).or_default();
                 Said::Done
             }
-            Op::Accept(number, units, request) => self.accept(*number, *units, *request),
-            Op::Fence(number) => self.with(*number, |channel| channel.fenced = true),
-            Op::Sign(number, hash) => {
-                if !self.channels.contains_key(number) {
-                    // The hash is asked for first: what is in flight is written already.
-                    return if self.in_flight.contains(hash) { Said::Done } else { Said::Unknown };
+            Op::Accept(number, units, request) => {
+                self.with(*number, |channel| channel.accept(*units, *request).unwrap_or_else(Said::Refused))
+            }
+            Op::Charge(number, price, total, request) => {
+                self.with(*number, |channel| channel.charge(*price, *total, *request).unwrap_or_else(Said::Refused))
+            }
+            Op::Credit(number, units, request) => {
+                self.with(*number, |channel| channel.credit(*units, *request).unwrap_or_else(Said::Refused))
+            }
+            Op::Fence(number) => self.with(*number, |channel| {
+                let highest = channel.highest;
+                channel.fenced.get_or_insert(highest);
+                Said::Done
+            }),
+            Op::Close(number, units, withdrawn) => {
+                self.with(*number, |channel| channel.close(*units, *withdrawn).unwrap_or_else(Said::Refused))
+            }
+            Op::Drop(number, withdrawn) => {
+                let in_flight = self.in_flight.iter().any(|(_, of)| of == number);
+                let said = self.with(*number, |channel| match channel.fenced.unwrap_or(channel.highest) {
+                    owed if owed > *withdrawn => Said::Refused("still_owed"),
+                    _ if in_flight => Said::Refused("in_flight"),
+                    _ => Said::Done,
+                });
+                if said == Said::Done {
+                    self.channels.remove(number);
                 }
-                if !self.in_flight.contains(hash) {
-                    self.in_flight.push(*hash);
+                said
+            }
+            Op::Sign(number, hash) => {
+                // The hash is asked for first: what is in flight is written already.
+                let is_known = self.in_flight.iter().any(|(one, _)| one == hash);
+                if !is_known && !self.channels.contains_key(number) {
+                    return Said::Unknown;
+                }
+                if !is_known {
+                    self.in_flight.push((*hash, *number));
                 }
                 Said::Done
             }
-            Op::Decide(hash) => match self.in_flight.iter().position(|one| one == hash) {
+            Op::Decide(hash) => match self.in_flight.iter().position(|(one, _)| one == hash) {
                 None => Said::Unknown,
                 Some(position) => {
                     self.in_flight.remove(position);
@@ -105,75 +170,148 @@ impl Model {
             },
             Op::ConfirmRollback(number, units) => self.with(*number, |channel| {
                 channel.rollback = channel.rollback.max(Some(*units));
+                channel.spent = channel.spent.max(*units);
+                Said::Done
             }),
             Op::Restart | Op::DropIndex | Op::Cut(..) => Said::Done,
         }
     }
 
-    fn with(&mut self, number: u8, change: impl FnOnce(&mut Channel)) -> Said {
-        match self.channels.get_mut(&number) {
-            None => Said::Unknown,
-            Some(channel) => {
-                change(channel);
-                Said::Done
-            }
-        }
+    fn with(&mut self, number: u8, ask: impl FnOnce(&mut Channel) -> Said) -> Said {
+        self.channels.get_mut(&number).map_or(Said::Unknown, ask)
     }
 
-    fn accept(&mut self, number: u8, units: i128, request: u8) -> Said {
-        let Some(channel) = self.channels.get_mut(&number) else {
-            let unknown = AcceptError::UnknownChannel(Funder::number(number).channel);
-            return Said::Refused(unknown);
+    /// What the store shows of each channel: how many requests, the highest, spent, what a close carries, the rollback.
+    fn shown(store: &Store) -> BTreeMap<u8, Shown> {
+        let shown = |held: Held| {
+            let fenced = held.fence.map(|_| held.claim_amount());
+            (held.accepted, held.highest_amount(), held.spent, fenced, held.rollback_confirmed)
         };
-        let highest = channel.accepted.last().map_or(0, |(units, _)| *units);
-        let remembered = channel.accepted.iter().rev().take(4);
-        let used = remembered.clone().find(|(_, id)| *id == request);
-        match used {
-            Some((was, _)) if *was == units => Said::Accepted(Accepted { highest: amount(units), replay: true }),
-            Some((was, _)) => Said::Refused(AcceptError::RequestIdReused {
-                request_id: id(&format!("r{request}")),
-                offered: amount(units),
-                accepted: amount(*was),
-            }),
-            None if units == highest && units > 0 => {
-                Said::Refused(AcceptError::AlreadyHeld { highest: amount(highest) })
-            }
-            None if channel.fenced => Said::Refused(AcceptError::Fenced { highest: amount(highest) }),
-            None if units <= highest => {
-                Said::Refused(AcceptError::NotHigher { offered: amount(units), highest: amount(highest) })
-            }
-            None => {
-                channel.accepted.push((units, request));
-                Said::Accepted(Accepted { highest: amount(units), replay: false })
-            }
-        }
-    }
-
-    /// What the store shows, in the model's words; of the accepted ones only how many and the last.
-    fn shown(store: &Store) -> BTreeMap<u8, (u64, Amount, bool, Option<Amount>)> {
-        store
-            .all_held()
-            .into_iter()
-            .map(|held| {
-                let seen = (held.accepted, held.highest_amount(), held.fence.is_some(), held.rollback_confirmed);
-                (held.channel().0[0], seen)
-            })
-            .collect()
+        store.all_held().into_iter().map(|held| (held.channel().0[0], shown(held))).collect()
     }
 
     fn agrees(&self, store: &Store) -> bool {
-        let expected: BTreeMap<_, _> = self
-            .channels
-            .iter()
-            .map(|(number, channel)| {
-                let highest = channel.accepted.last().map_or(0, |(units, _)| *units);
-                let seen =
-                    (channel.accepted.len() as u64, amount(highest), channel.fenced, channel.rollback.map(amount));
-                (*number, seen)
-            })
-            .collect();
+        let shown = |channel: &Channel| {
+            let (fenced, rollback) = (channel.fenced.map(amount), channel.rollback.map(amount));
+            (channel.requests.len() as u64, amount(channel.highest), amount(channel.spent), fenced, rollback)
+        };
+        let expected: BTreeMap<_, _> =
+            self.channels.iter().map(|(number, channel)| (*number, shown(channel))).collect();
         let in_flight: Vec<u8> = store.in_flight().iter().map(|one| one.hash[0]).collect();
-        Self::shown(store) == expected && in_flight == self.in_flight
+        let hashes: Vec<u8> = self.in_flight.iter().map(|(hash, _)| *hash).collect();
+        Self::shown(store) == expected && in_flight == hashes
+    }
+}
+
+type Shown = (u64, Amount, Amount, Option<Amount>, Option<Amount>);
+
+impl Channel {
+    /// The last four requests keep their ids: `small()`.
+    fn remembered(&mut self, id: u8) -> Option<&mut Request> {
+        self.requests.iter_mut().rev().take(4).find(|request| request.id == id)
+    }
+
+    fn accept(&mut self, units: i128, id: u8) -> Result<Said, &'static str> {
+        if let Some(used) = self.remembered(id) {
+            if (used.price, used.offered) != (None, Some(units)) {
+                return Err("request_id_reused");
+            }
+            return Ok(used.accepted(true));
+        }
+        if units == self.highest && units > 0 {
+            return Err("already_held");
+        }
+        if self.fenced.is_some() {
+            return Err("closing");
+        }
+        if units <= self.highest.max(self.spent) {
+            return Err("not_higher");
+        }
+        Ok(self.take(id, None, Some(units), units).accepted(false))
+    }
+
+    fn charge(&mut self, price: i128, total: Option<i128>, id: u8) -> Result<Said, &'static str> {
+        if price == 0 {
+            return Err("no_price");
+        }
+        if let Some(used) = self.remembered(id) {
+            if (used.price, used.offered) != (Some(price), total) {
+                return Err("request_id_reused");
+            }
+            return Ok(used.charged(true));
+        }
+        if self.fenced.is_some() {
+            return Err("closing");
+        }
+        let highest = self.highest.max(total.unwrap_or(0));
+        if self.spent + price > highest {
+            return Err("insufficient");
+        }
+        Ok(self.take(id, Some(price), total, highest).charged(false))
+    }
+
+    fn take(&mut self, id: u8, price: Option<i128>, offered: Option<i128>, highest: i128) -> Request {
+        self.spent += price.unwrap_or(0);
+        let previous = std::mem::replace(&mut self.highest, highest);
+        let request = Request { id, price, offered, previous, highest, spent: self.spent, credited: None };
+        self.requests.push(request.clone());
+        request
+    }
+
+    fn credit(&mut self, units: i128, id: u8) -> Result<Said, &'static str> {
+        let spent = self.spent;
+        let charge = self.remembered(id).filter(|request| request.price.is_some()).ok_or("unknown_charge")?;
+        match charge.credited {
+            Some(credited) if credited != units => return Err("already_credited"),
+            Some(_) => {
+                return Ok(Said::Credited(Credited { amount: amount(units), spent: amount(spent), replayed: true }));
+            }
+            None => {}
+        }
+        if units == 0 || Some(units) > charge.price {
+            return Err("credit_out_of_range");
+        }
+        charge.credited = Some(units);
+        self.spent -= units;
+        Ok(Said::Credited(Credited { amount: amount(units), spent: amount(self.spent), replayed: false }))
+    }
+
+    fn close(&mut self, units: i128, withdrawn: i128) -> Result<Said, &'static str> {
+        match self.fenced {
+            Some(agreed) if agreed != units => return Err("closing"),
+            Some(_) => return Ok(Said::Claim(units)),
+            None => {}
+        }
+        if units > self.highest {
+            return Err("close_above_highest");
+        }
+        if units < self.spent.max(withdrawn) {
+            return Err("close_too_low");
+        }
+        self.fenced = Some(units);
+        Ok(Said::Claim(units))
+    }
+}
+
+impl Request {
+    fn accepted(&self, replayed: bool) -> Said {
+        Said::Accepted(Accepted {
+            previous: amount(self.previous),
+            highest: amount(self.highest),
+            spent: amount(self.spent),
+            replayed,
+        })
+    }
+
+    fn charged(&self, replayed: bool) -> Said {
+        Said::Charged(Charged {
+            price: amount(self.price.unwrap()),
+            previous: amount(self.previous),
+            highest: amount(self.highest),
+            spent: amount(self.spent),
+            credited: amount(self.credited.unwrap_or(0)),
+            replayed,
+        })
     }
 }
 
@@ -183,42 +321,63 @@ async fn ask(store: &Store, op: &Op) -> Result<Said, StoreError> {
         Err(StoreError::UnknownChannel(_) | StoreError::UnknownTransaction(_)) => Ok(Said::Unknown),
         Err(other) => Err(other),
     };
-    match op {
-        Op::Admit(number) => {
-            let admission = Funder::number(*number).admission();
-            done(store.admit(admission).await.map(drop))
-        }
+    let refused = |kind| if kind == "unknown_channel" { Said::Unknown } else { Said::Refused(kind) };
+    Ok(match op {
+        Op::Admit(number) => done(store.admit(Funder::number(*number).admission()).await.map(drop))?,
         Op::Accept(number, units, request) => {
             let offer = Funder::number(*number).offer(*units, &format!("r{request}"));
             match store.accept(offer).await {
-                Ok(accepted) => Ok(Said::Accepted(accepted)),
-                Err(AcceptError::Store(error)) => Err(error),
-                Err(refused) => Ok(Said::Refused(refused)),
+                Ok(accepted) => Said::Accepted(accepted),
+                Err(AcceptError::Store(error)) => return Err(error),
+                Err(error) => refused(error.kind()),
             }
         }
-        Op::Fence(number) => {
-            let channel = Funder::number(*number).channel;
-            done(store.fence(channel).await.map(drop))
+        Op::Charge(number, price, total, request) => {
+            let charge = Funder::number(*number).charge(*price, *total, &format!("r{request}"));
+            match store.charge(charge).await {
+                Ok(charged) => Said::Charged(charged),
+                Err(ChargeError::Store(error)) => return Err(error),
+                Err(error) => refused(error.kind()),
+            }
+        }
+        Op::Credit(number, units, request) => {
+            let credit = Funder::number(*number).credit(*units, &format!("r{request}"));
+            match store.credit(credit).await {
+                Ok(credited) => Said::Credited(credited),
+                Err(CreditError::Store(error)) => return Err(error),
+                Err(error) => refused(error.kind()),
+            }
+        }
+        Op::Fence(number) => done(store.fence(Funder::number(*number).channel).await.map(drop))?,
+        Op::Close(number, units, withdrawn) => {
+            let funder = Funder::number(*number);
+            match store.fence_for_close(funder.channel, funder.claim(*units), amount(*withdrawn)).await {
+                Ok(claim) => Said::Claim(claim.amount.get()),
+                Err(CloseError::Store(error)) => return Err(error),
+                Err(error) => refused(error.kind()),
+            }
+        }
+        Op::Drop(number, withdrawn) => {
+            match store.drop_channel(Funder::number(*number).channel, amount(*withdrawn)).await {
+                Ok(()) => Said::Done,
+                Err(DropError::Store(error)) => return Err(error),
+                Err(error) => refused(error.kind()),
+            }
         }
         Op::Sign(number, hash) => {
             let channel = Funder::number(*number).channel;
-            done(store.record_signed(settlement(*hash, channel, 1)).await)
+            done(store.record_signed(settlement(*hash, channel, 1)).await)?
         }
-        Op::Decide(hash) => {
-            let outcome = Outcome::Expired { at: Ledger(1) };
-            done(store.record_outcome([*hash; 32], outcome).await)
-        }
+        Op::Decide(hash) => done(store.record_outcome([*hash; 32], Outcome::Expired { at: Ledger(1) }).await)?,
         Op::ConfirmRollback(number, units) => {
-            let channel = Funder::number(*number).channel;
-            done(store.confirm_rollback(channel, amount(*units)).await)
+            done(store.confirm_rollback(Funder::number(*number).channel, amount(*units)).await)?
         }
-        Op::Restart | Op::DropIndex | Op::Cut(..) => Ok(Said::Done),
-    }
+        Op::Restart | Op::DropIndex | Op::Cut(..) => Said::Done,
+    })
 }
 
 fn begin(dir: &Path, disk: &Disk) -> Result<Store, StoreError> {
-    let (store, _) = Store::open_on(dir, disk.journal(), &network(), small())?;
-    assert!(store.set_gate(Arc::new(Open)).is_ok());
+    let (store, _) = Store::open_on(dir, disk.journal(), &network(), small(), Arc::new(Open))?;
     Ok(store)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use paychan_channel::Ledger;
-use paychan_store::{Accepted, Held, Outcome, Store, StoreError};
+use paychan_store::{ChargeError, CreditError, Held, Outcome, Store, StoreError};
 
 use super::disk::{Disk, Loss};
 use super::{Funder, Open, amount, id, network, settlement, small};
@@ -16,6 +16,11 @@ struct Told {
     admitted: Vec<u8>,
     /// Channel, amount, request id.
     accepted: Vec<(u8, i128, String)>,
+    /// Price, total, request id of the charges on channel 1, and what was credited of each.
+    charged: Vec<(i128, i128, String)>,
+    credited: Vec<String>,
+    /// Credits asked for, told or not.
+    credits_asked: usize,
     /// The last one asked for of each channel, told or not.
     asked: [i128; 3],
     fenced: Option<i128>,
@@ -27,8 +32,7 @@ struct Told {
 }
 
 fn begin(dir: &Path, disk: &Disk) -> Result<Store, StoreError> {
-    let (store, _) = Store::open_on(dir, disk.journal(), &network(), small())?;
-    assert!(store.set_gate(Arc::new(Open)).is_ok());
+    let (store, _) = Store::open_on(dir, disk.journal(), &network(), small(), Arc::new(Open))?;
     Ok(store)
 }
 
@@ -43,6 +47,25 @@ async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
         for (number, funder) in (0..).zip(&funders).take(2) {
             told.asked[usize::from(number)] = round;
             let request_id = format!("r{round}");
+            if number == 1 {
+                match store.charge(funder.charge(1, Some(round), &request_id)).await {
+                    Ok(charged) => {
+                        assert_eq!(charged.highest, amount(round));
+                        told.charged.push((1, round, request_id.clone()));
+                    }
+                    Err(ChargeError::Store(error)) => return Err(error),
+                    Err(other) => panic!("{other}"),
+                }
+                if round % 4 == 0 {
+                    told.credits_asked += 1;
+                    match store.credit(funder.credit(1, &request_id)).await {
+                        Ok(_) => told.credited.push(request_id),
+                        Err(CreditError::Store(error)) => return Err(error),
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                continue;
+            }
             match store.accept(funder.offer(round, &request_id)).await {
                 Ok(_) => told.accepted.push((number, round, request_id)),
                 Err(error) => return Err(failed(&error)),
@@ -103,6 +126,22 @@ async fn check(store: &Store, told: &Told, when: &str) {
             "{when}: nobody asked for {highest} on channel {number}"
         );
     }
+    let (charged, credited) = (told.charged.len(), told.credited.len());
+    if charged > 0 {
+        // One more charge or credit than was told may be there.
+        let spent = held(1).spent.get();
+        let least = i128::try_from(charged - told.credits_asked).unwrap();
+        let most = i128::try_from(charged + 1 - credited).unwrap();
+        assert!((least..=most).contains(&spent), "{when}: {charged} charged, {credited} credited, {spent} spent");
+    }
+    // As below: the ids of the last three are certain.
+    for (price, total, request_id) in &told.charged[charged.saturating_sub(3)..] {
+        let again = store.charge(Funder::number(1).charge(*price, Some(*total), request_id)).await.unwrap();
+        assert!(again.replayed && again.highest == amount(*total), "{when}: {request_id} {again:?}");
+        if told.credited.contains(request_id) {
+            assert_eq!(again.credited, amount(1), "{when}: {request_id}");
+        }
+    }
     if let Some(units) = told.fenced {
         let fenced = held(2);
         assert!(fenced.fence.is_some(), "{when}: the fence is gone");
@@ -126,9 +165,10 @@ async fn check(store: &Store, told: &Told, when: &str) {
         for (_, units, request_id) in last {
             let mut offer = Funder::number(number).offer(*units, request_id);
             offer.request_id = id(request_id);
+            let again = store.accept(offer).await.unwrap();
             assert_eq!(
-                store.accept(offer).await,
-                Ok(Accepted { highest: amount(*units), replay: true }),
+                (again.highest, again.replayed),
+                (amount(*units), true),
                 "{when}: {request_id} on channel {number}"
             );
         }

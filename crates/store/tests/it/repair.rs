@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use paychan_store::{Options, RepairReport, Repaired, Store, StoreError, repair};
+use paychan_store::{Options, RepairReport, Repaired, StoreError, repair};
 
-use super::{Funder, accept, amount, highest, network, open, refusal, segments, settlement, small};
+use super::{Funder, accept, amount, highest, network, open, refusal, segments, settlement, small, start};
 
 fn one() -> Funder {
     Funder::number(1)
@@ -42,8 +42,7 @@ fn flip(dir: &Path, at: u64) -> Vec<u8> {
 }
 
 fn refused(dir: &Path) {
-    let start = Store::open(dir, &network(), Options::default());
-    assert!(matches!(start, Err(StoreError::Damaged(_))));
+    assert!(matches!(start(dir, Options::default()), Err(StoreError::Damaged(_))));
 }
 
 fn repaired(dir: &Path) -> Repaired {
@@ -88,7 +87,7 @@ async fn a_commitment_lost_below_a_higher_one_is_said_to_be_harmless() {
 
     let store = open(dir.path(), Options::default());
     assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
-    assert!(store.accept(one().offer(6, "r6")).await.unwrap().replay);
+    assert!(store.accept(one().offer(6, "r6")).await.unwrap().replayed);
     accept(&store, &one(), 8, "r8").await;
     store.shutdown().await.unwrap();
     assert_eq!(highest(&open(dir.path(), Options::default()), &one()), 8);
@@ -123,8 +122,8 @@ async fn the_index_gives_back_a_commitment_that_the_journal_lost() {
     assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
     let held = store.held(&one().channel).unwrap().highest.unwrap();
     assert_eq!(held.signature, one().sign(7));
-    assert!(store.accept(one().offer(7, "r7")).await.unwrap().replay);
-    assert!(store.accept(two().offer(60, "r60")).await.unwrap().replay);
+    assert!(store.accept(one().offer(7, "r7")).await.unwrap().replayed);
+    assert!(store.accept(two().offer(60, "r60")).await.unwrap().replayed);
     accept(&store, &one(), 8, "r8").await;
 }
 
@@ -176,7 +175,7 @@ async fn a_journal_that_is_gone_is_restored_from_the_index() {
     assert_eq!((report.uncertain, report.not_admitted), (vec![], vec![]));
     let store = open(dir.path(), Options::default());
     assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
-    assert!(store.accept(one().offer(6, "r6")).await.unwrap().replay);
+    assert!(store.accept(one().offer(6, "r6")).await.unwrap().replayed);
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ fn a_channel_that_keeps_every_rule_is_admitted_as_it_was_read() {
             wasm_hash: CODE,
             layout: Layout::Paychan,
             admitted_at: HEAD,
+            paid_before: Amount::ZERO,
+            clawback: false,
         }
     );
 }

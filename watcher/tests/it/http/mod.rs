@@ -125,11 +125,10 @@ impl TestEnv {
         let chain = SimChain::new(LANE);
         let clock: Arc<dyn Clock> = chain.clock();
         let options = Options { clock: clock.clone(), ..Options::default() };
-        let (store, _) = Store::open(dir.path(), &config.network_id(), options).unwrap();
         let view = Arc::new(View::new());
         let promises = Arc::new(Promises::new(config.clone()));
         let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), config.clone()));
-        assert!(store.set_gate(gate.clone()).is_ok());
+        let (store, _) = Store::open(dir.path(), &config.network_id(), options, gate.clone()).unwrap();
         let follower = Follower::new(
             FollowerParts {
                 chain: Arc::new(chain.clone()),

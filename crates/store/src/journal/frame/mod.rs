@@ -16,18 +16,21 @@
 //! | length of the record | u32 |
 //! | number of the record, one more than the last one's | u64 |
 //! | CRC-32 of the two before | u32 |
-//! | the record ([`crate::record`]) | length |
+//! | the record ([`super::record`]) | length |
 //! | CRC-32 of all before in the frame | u32 |
 //!
 //! The length has a checksum of its own. Without it, a flipped bit in the last record's length would look like a record
 //! that was cut by a power failure, and an acknowledged commitment would be dropped in silence.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Read};
 
 use paychan_channel::NetworkId;
 
-/// The format that this program writes and reads.
-pub(crate) const VERSION: u16 = 1;
+/// The format that this program writes. It reads this one and all before it, down to 1.
+pub(crate) const VERSION: u16 = 2;
 const MAGIC: &[u8; 8] = b"PAYCHANJ";
 /// Bytes of a segment's header.
 pub(crate) const SEGMENT_HEADER: usize = 8 + 2 + 1 + 32 + 8 + 4;
@@ -52,13 +55,15 @@ pub(crate) enum SegmentKind {
 /// A segment's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
+    /// The format of its records.
+    pub(crate) version: u16,
     pub(crate) kind: SegmentKind,
     pub(crate) network: NetworkId,
     /// The number of its first record.
     pub(crate) first: u64,
 }
 
-/// Why bytes are no segment header.
+/// Why bytes are not a segment header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BadHeader {
     Newer(u16),
@@ -69,7 +74,7 @@ impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER] {
         let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
         bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&VERSION.to_be_bytes());
+        bytes.extend_from_slice(&self.version.to_be_bytes());
         bytes.push(match self.kind {
             SegmentKind::Log => 0,
             SegmentKind::Checkpoint => 1,
@@ -94,7 +99,7 @@ impl SegmentHeader {
         if version > VERSION {
             return Err(BadHeader::Newer(version));
         }
-        if version != VERSION {
+        if version == 0 {
             return Err(Unreadable("its version never existed"));
         }
         let kind = match fields[10] {
@@ -104,7 +109,7 @@ impl SegmentHeader {
         };
         let network = fields[11..43].try_into().expect("32 bytes");
         let first = u64::from_be_bytes(fields[43..51].try_into().expect("8 bytes"));
-        Ok(SegmentHeader { kind, network: NetworkId(network), first })
+        Ok(SegmentHeader { version, kind, network: NetworkId(network), first })
     }
 }
 

@@ -1,10 +1,11 @@
+#![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
 use proptest::prelude::*;
 
-use super::NETWORK;
-use crate::frame::{
-    BadHeader, FRAME_HEADER, Next, SEGMENT_HEADER, SegmentHeader, SegmentKind, SegmentReader, Tail, frame_at,
+use super::{
+    BadHeader, FRAME_HEADER, Next, SEGMENT_HEADER, SegmentHeader, SegmentKind, SegmentReader, Tail, VERSION, frame_at,
     judge_tail, write_frame,
 };
+use crate::fixtures::NETWORK;
 
 fn frame(sequence: u64, record: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -13,7 +14,7 @@ fn frame(sequence: u64, record: &[u8]) -> Vec<u8> {
 }
 
 fn header(first: u64) -> SegmentHeader {
-    SegmentHeader { kind: SegmentKind::Log, network: NETWORK, first }
+    SegmentHeader { version: VERSION, kind: SegmentKind::Log, network: NETWORK, first }
 }
 
 #[test]
@@ -48,10 +49,10 @@ fn a_header_with_any_flipped_byte_is_none() {
 #[test]
 fn a_newer_version_is_told_from_damage() {
     let mut bytes = header(1).encode();
-    bytes[9] = 2;
+    bytes[9] = 3;
     let checksum = crc32fast::hash(&bytes[..SEGMENT_HEADER - 4]);
     bytes[SEGMENT_HEADER - 4..].copy_from_slice(&checksum.to_be_bytes());
-    assert_eq!(SegmentHeader::decode(&bytes), Err(BadHeader::Newer(2)));
+    assert_eq!(SegmentHeader::decode(&bytes), Err(BadHeader::Newer(3)));
 }
 
 #[test]

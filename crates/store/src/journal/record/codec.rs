@@ -1,7 +1,8 @@
-//! Writing and reading the fields of a record: big-endian integers, lengths before what has no fixed size.
+//! How fields lie in a record: integers big-endian, a length or a count before what has no fixed size.
 
 use paychan_channel::{AccountId, Address, Amount, ContractId, Layout, Ledger, Signature, Stroops, WasmHash};
 
+use crate::digest::Digest;
 use crate::{RequestId, RequestIdError};
 
 /// Why bytes are not a record.
@@ -11,112 +12,43 @@ pub(crate) enum DecodeError {
     Short,
     #[error("{0} bytes are left after its last field")]
     Trailing(usize),
-    #[error("its {what} is {found}, which this version doesn't know")]
+    #[error("its {what} is {found}, which this version does not know")]
     Unknown { what: &'static str, found: u8 },
     #[error("its amount is negative")]
     Negative,
-    #[error("its request id is none: {0}")]
+    #[error("its request id is not valid: {0}")]
     RequestId(#[from] RequestIdError),
     #[error("its text is not UTF-8")]
     NotText,
 }
 
-/// Collects the fields of one record.
-pub(crate) struct Writer(Vec<u8>);
+/// What can be a field of a record. Each value has exactly one encoding.
+pub(crate) trait Field: Sized {
+    fn write(&self, out: &mut Vec<u8>);
 
-impl Writer {
-    pub(crate) fn new(kind: u8) -> Self {
-        let mut bytes = Vec::with_capacity(192);
-        bytes.push(kind);
-        Writer(bytes)
-    }
-
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.0
-    }
-
-    pub(crate) fn u8(mut self, value: u8) -> Self {
-        self.0.push(value);
-        self
-    }
-
-    pub(crate) fn u32(self, value: u32) -> Self {
-        self.raw(&value.to_be_bytes())
-    }
-
-    pub(crate) fn u64(self, value: u64) -> Self {
-        self.raw(&value.to_be_bytes())
-    }
-
-    pub(crate) fn i64(self, value: i64) -> Self {
-        self.raw(&value.to_be_bytes())
-    }
-
-    pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    pub(crate) fn amount(self, amount: Amount) -> Self {
-        self.raw(&amount.get().to_be_bytes())
-    }
-
-    pub(crate) fn channel(self, channel: ContractId) -> Self {
-        self.raw(&channel.0)
-    }
-
-    pub(crate) fn ledger(self, ledger: Ledger) -> Self {
-        self.u32(ledger.0)
-    }
-
-    pub(crate) fn stroops(self, stroops: Stroops) -> Self {
-        self.i64(stroops.0)
-    }
-
-    pub(crate) fn address(self, address: Address) -> Self {
-        match address {
-            Address::Account(AccountId(id)) => self.u8(0).raw(&id),
-            Address::Contract(ContractId(id)) => self.u8(1).raw(&id),
-        }
-    }
-
-    pub(crate) fn layout(self, layout: Layout) -> Self {
-        self.u8(match layout {
-            Layout::Paychan => 0,
-            Layout::Reference => 1,
-            Layout::Fork => 2,
-        })
-    }
-
-    /// A length and that many bytes. What is written here is bounded long before: an id by its type, an explanation by
-    /// `Outcome::bounded`, the rest by the largest record.
-    pub(crate) fn sized(self, bytes: &[u8]) -> Self {
-        let length = u32::try_from(bytes.len()).expect("what is written is far below 4 GiB");
-        self.u32(length).raw(bytes)
-    }
-
-    pub(crate) fn request_id(self, id: &RequestId) -> Self {
-        self.sized(id.as_str().as_bytes())
-    }
-
-    pub(crate) fn channels(mut self, channels: &[ContractId]) -> Self {
-        let count = u32::try_from(channels.len()).expect("what is written is far below 4 GiB");
-        self = self.u32(count);
-        for channel in channels {
-            self = self.channel(*channel);
-        }
-        self
-    }
-
-    pub(crate) fn option<T>(self, value: Option<T>, write: impl FnOnce(Self, T) -> Self) -> Self {
-        match value {
-            None => self.u8(0),
-            Some(value) => write(self.u8(1), value),
-        }
-    }
+    /// Never panics, whatever the bytes are, and never reserves memory that the bytes do not fill.
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
 
-/// Takes a record apart. Never panics, whatever the bytes; never reserves memory that the bytes don't fill.
+/// Makes a struct a field: its fields one after another, in the order given.
+macro_rules! fields {
+    ($type:ty { $($field:ident),+ $(,)? }) => {
+        impl $crate::journal::record::codec::Field for $type {
+            fn write(&self, out: &mut Vec<u8>) {
+                $(self.$field.write(out);)+
+            }
+
+            fn read(
+                from: &mut $crate::journal::record::codec::Reader<'_>,
+            ) -> Result<Self, $crate::journal::record::codec::DecodeError> {
+                Ok(Self { $($field: $crate::journal::record::codec::Field::read(from)?),+ })
+            }
+        }
+    };
+}
+pub(crate) use fields;
+
+/// The bytes of a record that were not read yet.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -138,101 +70,222 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(DecodeError::Short)?;
-        self.0 = rest;
+    fn length(&mut self) -> Result<usize, DecodeError> {
+        usize::try_from(u32::read(self)?).map_err(|_| DecodeError::Short)
+    }
+}
+
+impl<const N: usize> Field for [u8; N] {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (taken, rest) = from.0.split_first_chunk::<N>().ok_or(DecodeError::Short)?;
+        from.0 = rest;
         Ok(*taken)
     }
+}
 
-    pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
-        Ok(u8::from_be_bytes(self.array()?))
+macro_rules! integer {
+    ($($type:ty),+) => {$(
+        impl Field for $type {
+            fn write(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_be_bytes());
+            }
+
+            fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                Ok(<$type>::from_be_bytes(Field::read(from)?))
+            }
+        }
+    )+};
+}
+integer!(u8, u32, u64, i64, i128);
+
+macro_rules! newtype {
+    ($($type:ident),+) => {$(
+        impl Field for $type {
+            fn write(&self, out: &mut Vec<u8>) {
+                self.0.write(out);
+            }
+
+            fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                Ok($type(Field::read(from)?))
+            }
+        }
+    )+};
+}
+newtype!(ContractId, AccountId, WasmHash, Signature, Ledger, Stroops, Digest);
+
+impl Field for bool {
+    fn write(&self, out: &mut Vec<u8>) {
+        u8::from(*self).write(out);
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
-        Ok(u32::from_be_bytes(self.array()?))
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match u8::read(from)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            found => Err(DecodeError::Unknown { what: "yes or no", found }),
+        }
+    }
+}
+
+impl Field for Amount {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.get().write(out);
     }
 
-    pub(crate) fn u64(&mut self) -> Result<u64, DecodeError> {
-        Ok(u64::from_be_bytes(self.array()?))
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Amount::new(i128::read(from)?).map_err(|_| DecodeError::Negative)
     }
+}
 
-    pub(crate) fn i64(&mut self) -> Result<i64, DecodeError> {
-        Ok(i64::from_be_bytes(self.array()?))
-    }
-
-    pub(crate) fn amount(&mut self) -> Result<Amount, DecodeError> {
-        Amount::new(i128::from_be_bytes(self.array()?)).map_err(|_| DecodeError::Negative)
-    }
-
-    pub(crate) fn channel(&mut self) -> Result<ContractId, DecodeError> {
-        Ok(ContractId(self.array()?))
-    }
-
-    pub(crate) fn account(&mut self) -> Result<AccountId, DecodeError> {
-        Ok(AccountId(self.array()?))
-    }
-
-    pub(crate) fn wasm_hash(&mut self) -> Result<WasmHash, DecodeError> {
-        Ok(WasmHash(self.array()?))
-    }
-
-    pub(crate) fn signature(&mut self) -> Result<Signature, DecodeError> {
-        Ok(Signature(self.array()?))
-    }
-
-    pub(crate) fn ledger(&mut self) -> Result<Ledger, DecodeError> {
-        Ok(Ledger(self.u32()?))
-    }
-
-    pub(crate) fn stroops(&mut self) -> Result<Stroops, DecodeError> {
-        Ok(Stroops(self.i64()?))
-    }
-
-    pub(crate) fn address(&mut self) -> Result<Address, DecodeError> {
-        match self.u8()? {
-            0 => Ok(Address::Account(self.account()?)),
-            1 => Ok(Address::Contract(self.channel()?)),
-            found => Err(DecodeError::Unknown { what: "address type", found }),
+impl Field for Address {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Address::Account(id) => (0_u8, *id).write(out),
+            Address::Contract(id) => (1_u8, *id).write(out),
         }
     }
 
-    pub(crate) fn layout(&mut self) -> Result<Layout, DecodeError> {
-        match self.u8()? {
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match u8::read(from)? {
+            0 => Ok(Address::Account(Field::read(from)?)),
+            1 => Ok(Address::Contract(Field::read(from)?)),
+            found => Err(DecodeError::Unknown { what: "address type", found }),
+        }
+    }
+}
+
+impl Field for Layout {
+    fn write(&self, out: &mut Vec<u8>) {
+        let number: u8 = match self {
+            Layout::Paychan => 0,
+            Layout::Reference => 1,
+            Layout::Fork => 2,
+        };
+        number.write(out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match u8::read(from)? {
             0 => Ok(Layout::Paychan),
             1 => Ok(Layout::Reference),
             2 => Ok(Layout::Fork),
             found => Err(DecodeError::Unknown { what: "storage layout", found }),
         }
     }
+}
 
-    pub(crate) fn sized(&mut self) -> Result<&'a [u8], DecodeError> {
-        let length = usize::try_from(self.u32()?).map_err(|_| DecodeError::Short)?;
-        self.take(length)
+/// A length and that many bytes. All that is written is bounded long before: an id by its type, an explanation by
+/// `Outcome::bounded`, the rest by the largest record.
+fn write_sized(bytes: &[u8], out: &mut Vec<u8>) {
+    write_length(bytes.len(), out);
+    out.extend_from_slice(bytes);
+}
+
+fn write_length(length: usize, out: &mut Vec<u8>) {
+    u32::try_from(length).expect("what is written is far below 4 GiB").write(out);
+}
+
+impl Field for Vec<u8> {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_sized(self, out);
     }
 
-    pub(crate) fn text(&mut self) -> Result<&'a str, DecodeError> {
-        std::str::from_utf8(self.sized()?).map_err(|_| DecodeError::NotText)
-    }
-
-    pub(crate) fn request_id(&mut self) -> Result<RequestId, DecodeError> {
-        Ok(RequestId::new(self.text()?)?)
-    }
-
-    pub(crate) fn channels(&mut self) -> Result<Vec<ContractId>, DecodeError> {
-        let count = usize::try_from(self.u32()?).map_err(|_| DecodeError::Short)?;
-        let bytes = self.take(count.checked_mul(32).ok_or(DecodeError::Short)?)?;
-        let (ids, _) = bytes.as_chunks::<32>();
-        Ok(ids.iter().map(|id| ContractId(*id)).collect())
-    }
-
-    pub(crate) fn option<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
-    ) -> Result<Option<T>, DecodeError> {
-        match self.u8()? {
-            0 => Ok(None),
-            1 => Ok(Some(read(self)?)),
-            found => Err(DecodeError::Unknown { what: "presence mark", found }),
-        }
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let length = from.length()?;
+        Ok(from.take(length)?.to_vec())
     }
 }
+
+impl Field for String {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_sized(self.as_bytes(), out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        String::from_utf8(Field::read(from)?).map_err(|_| DecodeError::NotText)
+    }
+}
+
+impl Field for RequestId {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_sized(self.as_str().as_bytes(), out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(RequestId::new(&String::read(from)?)?)
+    }
+}
+
+/// A count and that many values of one type. Not for bytes, which are copied at once.
+pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<T: Field> Field for List<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_list(&self.0, out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let count = from.length()?;
+        let mut values = Vec::new();
+        for _ in 0..count {
+            values.push(T::read(from)?);
+        }
+        Ok(List(values))
+    }
+}
+
+pub(crate) fn write_list<T: Field>(values: &[T], out: &mut Vec<u8>) {
+    write_length(values.len(), out);
+    for value in values {
+        value.write(out);
+    }
+}
+
+impl Field for Vec<ContractId> {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_list(self, out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(List::read(from)?.0)
+    }
+}
+
+impl<T: Field> Field for Option<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.is_some().write(out);
+        if let Some(value) = self {
+            value.write(out);
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match bool::read(from)? {
+            false => None,
+            true => Some(T::read(from)?),
+        })
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident),+) => {
+        impl<$($name: Field),+> Field for ($($name,)+) {
+            #[allow(non_snake_case, reason = "the values are named after their types")]
+            fn write(&self, out: &mut Vec<u8>) {
+                let ($($name,)+) = self;
+                $($name.write(out);)+
+            }
+
+            fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                Ok(($($name::read(from)?,)+))
+            }
+        }
+    };
+}
+tuple!(A, B);
+tuple!(A, B, C);
+tuple!(A, B, C, D);

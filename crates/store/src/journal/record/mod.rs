@@ -1,42 +1,60 @@
 //! What the journal's records say, and their bytes.
 //!
-//! A record is its kind (one byte) and its fields in the order written here, each by [`crate::bytes`]: integers
+//! A record is its kind (one byte) and its fields in the order written here, each as [`codec`] has it: integers
 //! big-endian (`u8`, `u32`, `u64`, `i64`; an amount is an `i128`), keys, ids and hashes as they are (32 bytes),
 //! signatures as they are (64), an address as its type (0 account, 1 contract) and 32 bytes, text and envelopes with
-//! their length (`u32`) before them, lists with their count (`u32`), what may be absent with a 0 or 1 before it.
-//! Nothing may be left over. The format has the version of its segment's header ([`crate::frame::VERSION`]).
+//! their length (`u32`) before them, lists with their count (`u32`), what may be absent (`?`) with a 0 or 1 before it.
+//! Nothing may be left over. The format has the version of its segment's header ([`super::frame::VERSION`]).
 //!
-//! | kind | record | fields |
-//! | --- | --- | --- |
-//! | 1 | admitted | channel, token, from, to, commitment key, waiting period u32, wasm hash, layout u8, ledger |
-//! | 2 | accepted | channel, number u64, amount, signature, time u64 (ms), request id |
-//! | 3 | fenced | channel, time u64 (ms) |
-//! | 4 | signed | hash, lane, purpose, envelope, sequence i64, signed at, max ledger, fee i64 |
-//! | 5 | decided | hash, outcome, time u64 (ms) |
-//! | 6 | rollback confirmed | channel, withdrawn |
-//! | 64 | checkpoint starts | |
-//! | 65 | channel, whole | fields of 1, accepted u64, highest?, unsettled since?, fence?, rollback?, paying? |
-//! | 66 | remembered request | channel, number u64, amount, the id's digest (16 bytes, [`crate::index`]) |
-//! | 67 | decided, whole | channel, hash, lane, purpose, outcome, time u64 |
-//! | 68 | checkpoint ends | number of records in it u64, both ends included |
+//! **A kind never changes its meaning or its fields.** What has to change gets a new kind, and the old one is read for
+//! ever: see `Changing the format` in [`super`].
+//!
+//! | kind | since | record | fields |
+//! | --- | --- | --- | --- |
+//! | 1 | 1 | admitted, format 1 | channel, token, from, to, commitment key, waiting period u32, wasm hash, layout u8, ledger |
+//! | 2 | 1 | accepted, format 1 | channel, number u64, amount, signature, time u64 (ms), request id |
+//! | 3 | 1 | fenced | channel, time u64 (ms) |
+//! | 4 | 1 | signed | hash, lane, purpose, envelope, sequence i64, signed at, max ledger, fee i64 |
+//! | 5 | 1 | decided | hash, outcome, time u64 (ms) |
+//! | 6 | 1 | rollback confirmed | channel, withdrawn |
+//! | 7 | 2 | admitted | fields of 1, paid before, clawback (0 or 1) |
+//! | 8 | 2 | taken: a commitment, a charge, or both | channel, number u64, time u64 (ms), request id, price?, offered?, signature?, previous, highest, spent |
+//! | 9 | 2 | credited | channel, request id, number u64 of the charge, amount, spent, time u64 (ms) |
+//! | 10 | 2 | fenced with an agreed amount | channel, time u64 (ms), amount, signature |
+//! | 11 | 2 | dropped | channel, withdrawn, time u64 (ms) |
+//! | 64 | 1 | checkpoint starts | |
+//! | 65 | 1 | channel, whole, format 1 | fields of 1, accepted u64, highest? (fields of 2 from the amount on), unsettled since?, fence?, rollback?, paying? |
+//! | 66 | 1 | remembered commitment, format 1 | channel, number u64, amount, the id's digest (16 bytes) |
+//! | 67 | 1 | decided, whole | channel, hash, lane, purpose, outcome, time u64 |
+//! | 68 | 1 | checkpoint ends | number of records in it u64, both ends included |
+//! | 69 | 2 | channel, whole | fields of 7, accepted u64, highest?, unsettled since?, fence? (time, agreed?), rollback?, paying?, spent, ladder |
+//! | 70 | 2 | remembered request | channel, the id's digest (16 bytes), number u64, price?, offered?, previous, highest, spent, credited? |
+
+pub(crate) mod codec;
+#[cfg(test)]
+mod tests;
 
 use paychan_channel::{Amount, ContractId};
 
-use crate::bytes::{DecodeError, Reader, Writer};
-use crate::index::Digest;
+use crate::digest::Digest;
+use crate::held::Claim;
+use crate::request::{Remembered, Taken};
 use crate::state::{Channel, Paying};
-use crate::{Admission, Decided, Fence, Held, HeldCommitment, Outcome, Purpose, SignedTransaction};
+use crate::{Admission, Decided, Fence, Held, HeldCommitment, Outcome, Purpose, RequestId, SignedTransaction};
+use codec::{DecodeError, Field, List, Reader, fields, write_list};
 
 /// One record of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Record {
     Admitted(Admission),
-    /// `number` counts the channel's commitments from one: what is missing in a damaged journal shows.
-    Accepted {
+    /// What format 1 said of a commitment. Everything acknowledged under it counts as spent. It is never written.
+    AcceptedFormat1 {
         channel: ContractId,
         number: u64,
         commitment: HeldCommitment,
     },
+    Taken(Taken),
+    Credited(CreditTaken),
     Fenced {
         channel: ContractId,
         fence: Fence,
@@ -51,13 +69,18 @@ pub(crate) enum Record {
         channel: ContractId,
         withdrawn: Amount,
     },
+    Dropped {
+        channel: ContractId,
+        withdrawn: Amount,
+        dropped_at_ms: u64,
+    },
     CheckpointStarts,
     WholeChannel(Box<Channel>),
+    /// What format 1 said of a channel in a checkpoint. It is never written.
+    WholeChannelFormat1(Box<Channel>),
     Remembered {
         channel: ContractId,
-        number: u64,
-        amount: Amount,
-        digest: Digest,
+        request: Remembered,
     },
     WholeDecided {
         channel: ContractId,
@@ -68,203 +91,287 @@ pub(crate) enum Record {
     },
 }
 
+/// A part of a charge that was given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CreditTaken {
+    pub(crate) channel: ContractId,
+    pub(crate) request_id: RequestId,
+    /// Which of the channel's requests the charge was.
+    pub(crate) number: u64,
+    pub(crate) amount: Amount,
+    /// What was spent after it.
+    pub(crate) spent: Amount,
+    pub(crate) credited_at_ms: u64,
+}
+
 impl Record {
     pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        let out = &mut bytes;
         match self {
-            Record::Admitted(admission) => admission_fields(Writer::new(1), admission),
-            Record::Accepted { channel, number, commitment } => {
-                commitment_fields(Writer::new(2).channel(*channel).u64(*number), commitment)
+            Record::AcceptedFormat1 { channel, number, commitment } => {
+                2_u8.write(out);
+                (*channel, *number).write(out);
+                commitment.write(out);
             }
-            Record::Fenced { channel, fence } => Writer::new(3).channel(*channel).u64(fence.fenced_at_ms),
+            Record::Fenced { channel, fence: Fence { fenced_at_ms, agreed: None } } => {
+                (3_u8, *channel, *fenced_at_ms).write(out);
+            }
             Record::Signed(transaction) => {
-                purpose_fields(Writer::new(4).raw(&transaction.hash).raw(&transaction.lane.0), &transaction.purpose)
-                    .sized(&transaction.envelope)
-                    .i64(transaction.sequence)
-                    .ledger(transaction.signed_at)
-                    .ledger(transaction.max_ledger)
-                    .stroops(transaction.fee)
+                4_u8.write(out);
+                transaction.write(out);
             }
             Record::Decided { hash, outcome, decided_at_ms } => {
-                outcome_fields(Writer::new(5).raw(hash), outcome).u64(*decided_at_ms)
+                (5_u8, *hash).write(out);
+                outcome.write(out);
+                decided_at_ms.write(out);
             }
-            Record::RollbackConfirmed { channel, withdrawn } => Writer::new(6).channel(*channel).amount(*withdrawn),
-            Record::CheckpointStarts => Writer::new(64),
-            Record::WholeChannel(channel) => channel_fields(Writer::new(65), channel),
-            Record::Remembered { channel, number, amount, digest } => {
-                Writer::new(66).channel(*channel).u64(*number).amount(*amount).raw(&digest.0)
+            Record::RollbackConfirmed { channel, withdrawn } => (6_u8, *channel, *withdrawn).write(out),
+            Record::Admitted(admission) => {
+                7_u8.write(out);
+                admission.write(out);
             }
-            Record::WholeDecided { channel, decided } => outcome_fields(
-                purpose_fields(
-                    Writer::new(67).channel(*channel).raw(&decided.hash).raw(&decided.lane.0),
-                    &decided.purpose,
-                ),
-                &decided.outcome,
-            )
-            .u64(decided.decided_at_ms),
-            Record::CheckpointEnds { records } => Writer::new(68).u64(*records),
+            Record::Taken(taken) => {
+                8_u8.write(out);
+                taken.write(out);
+            }
+            Record::Credited(credit) => {
+                9_u8.write(out);
+                credit.write(out);
+            }
+            Record::Fenced { channel, fence: Fence { fenced_at_ms, agreed: Some(agreed) } } => {
+                (10_u8, *channel, *fenced_at_ms, *agreed).write(out);
+            }
+            Record::Dropped { channel, withdrawn, dropped_at_ms } => {
+                (11_u8, *channel, *withdrawn, *dropped_at_ms).write(out);
+            }
+            Record::CheckpointStarts => 64_u8.write(out),
+            Record::WholeChannelFormat1(channel) => {
+                65_u8.write(out);
+                write_channel_of_format_1(channel, out);
+            }
+            Record::WholeDecided { channel, decided } => {
+                (67_u8, *channel).write(out);
+                decided.write(out);
+            }
+            Record::CheckpointEnds { records } => (68_u8, *records).write(out),
+            Record::WholeChannel(channel) => {
+                69_u8.write(out);
+                channel.write(out);
+            }
+            Record::Remembered { channel, request } => {
+                (70_u8, *channel).write(out);
+                request.write(out);
+            }
         }
-        .finish()
+        bytes
     }
 
+    /// Reads a record of any format that ever was.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
-        let r = &mut reader;
-        let record = match r.u8()? {
-            1 => Record::Admitted(admission(r)?),
-            2 => Record::Accepted { channel: r.channel()?, number: r.u64()?, commitment: commitment(r)? },
-            3 => Record::Fenced { channel: r.channel()?, fence: fence(r)? },
-            4 => Record::Signed(SignedTransaction {
-                hash: r.array()?,
-                lane: r.account()?,
-                purpose: purpose(r)?,
-                envelope: r.sized()?.to_vec(),
-                sequence: r.i64()?,
-                signed_at: r.ledger()?,
-                max_ledger: r.ledger()?,
-                fee: r.stroops()?,
-            }),
-            5 => Record::Decided { hash: r.array()?, outcome: outcome(r)?, decided_at_ms: r.u64()? },
-            6 => Record::RollbackConfirmed { channel: r.channel()?, withdrawn: r.amount()? },
+        let from = &mut reader;
+        let record = match u8::read(from)? {
+            1 => Record::Admitted(admission_of_format_1(from)?),
+            2 => Record::AcceptedFormat1 {
+                channel: Field::read(from)?,
+                number: Field::read(from)?,
+                commitment: Field::read(from)?,
+            },
+            3 => Record::Fenced { channel: Field::read(from)?, fence: fence_of_format_1(from)? },
+            4 => Record::Signed(Field::read(from)?),
+            5 => Record::Decided {
+                hash: Field::read(from)?,
+                outcome: Field::read(from)?,
+                decided_at_ms: Field::read(from)?,
+            },
+            6 => Record::RollbackConfirmed { channel: Field::read(from)?, withdrawn: Field::read(from)? },
+            7 => Record::Admitted(Field::read(from)?),
+            8 => Record::Taken(Field::read(from)?),
+            9 => Record::Credited(Field::read(from)?),
+            10 => Record::Fenced {
+                channel: Field::read(from)?,
+                fence: Fence { fenced_at_ms: Field::read(from)?, agreed: Some(Field::read(from)?) },
+            },
+            11 => Record::Dropped {
+                channel: Field::read(from)?,
+                withdrawn: Field::read(from)?,
+                dropped_at_ms: Field::read(from)?,
+            },
             64 => Record::CheckpointStarts,
-            65 => Record::WholeChannel(Box::new(channel(r)?)),
-            66 => Record::Remembered {
-                channel: r.channel()?,
-                number: r.u64()?,
-                amount: r.amount()?,
-                digest: Digest(r.array()?),
-            },
-            67 => Record::WholeDecided {
-                channel: r.channel()?,
-                decided: Decided {
-                    hash: r.array()?,
-                    lane: r.account()?,
-                    purpose: purpose(r)?,
-                    outcome: outcome(r)?,
-                    decided_at_ms: r.u64()?,
-                },
-            },
-            68 => Record::CheckpointEnds { records: r.u64()? },
-            found => {
-                return Err(DecodeError::Unknown { what: "kind", found });
+            65 => Record::WholeChannelFormat1(Box::new(channel_of_format_1(from)?)),
+            66 => {
+                let (channel, number, amount, digest): (ContractId, u64, Amount, Digest) = Field::read(from)?;
+                Record::Remembered { channel, request: Remembered::of_format_1(digest, number, amount) }
             }
+            67 => Record::WholeDecided { channel: Field::read(from)?, decided: Field::read(from)? },
+            68 => Record::CheckpointEnds { records: Field::read(from)? },
+            69 => Record::WholeChannel(Box::new(Field::read(from)?)),
+            70 => Record::Remembered { channel: Field::read(from)?, request: Field::read(from)? },
+            found => return Err(DecodeError::Unknown { what: "kind", found }),
         };
         reader.finish()?;
         Ok(record)
     }
 }
 
-fn admission_fields(w: Writer, admission: &Admission) -> Writer {
-    w.channel(admission.channel)
-        .channel(admission.token)
-        .address(admission.from)
-        .address(admission.to)
-        .raw(&admission.commitment_key)
-        .u32(admission.refund_waiting_period)
-        .raw(&admission.wasm_hash.0)
-        .layout(admission.layout)
-        .ledger(admission.admitted_at)
+fields!(Admission {
+    channel,
+    token,
+    from,
+    to,
+    commitment_key,
+    refund_waiting_period,
+    wasm_hash,
+    layout,
+    admitted_at,
+    paid_before,
+    clawback,
+});
+fields!(HeldCommitment { amount, signature, accepted_at_ms, request_id });
+fields!(Claim { amount, signature });
+fields!(Fence { fenced_at_ms, agreed });
+fields!(Taken { channel, number, taken_at_ms, request_id, price, offered, signature, previous, highest, spent });
+fields!(CreditTaken { channel, request_id, number, amount, spent, credited_at_ms });
+fields!(Remembered { digest, number, price, offered, previous, highest, spent, credited });
+fields!(SignedTransaction { hash, lane, purpose, envelope, sequence, signed_at, max_ledger, fee });
+fields!(Decided { hash, lane, purpose, outcome, decided_at_ms });
+fields!(Paying { amount, next_since_ms });
+
+impl Field for Channel {
+    fn write(&self, out: &mut Vec<u8>) {
+        let held = &self.held;
+        held.admission.write(out);
+        held.accepted.write(out);
+        held.highest.write(out);
+        held.unsettled_since_ms.write(out);
+        held.fence.write(out);
+        held.rollback_confirmed.write(out);
+        self.paying.write(out);
+        held.spent.write(out);
+        write_list(&held.ladder, out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut held = Held {
+            admission: Field::read(from)?,
+            accepted: Field::read(from)?,
+            highest: Field::read(from)?,
+            unsettled_since_ms: Field::read(from)?,
+            fence: Field::read(from)?,
+            rollback_confirmed: Field::read(from)?,
+            spent: Amount::ZERO,
+            ladder: Vec::new(),
+        };
+        let paying = Field::read(from)?;
+        held.spent = Field::read(from)?;
+        held.ladder = List::read(from)?.0;
+        Ok(Channel { held, paying })
+    }
 }
 
-fn admission(r: &mut Reader<'_>) -> Result<Admission, DecodeError> {
+impl Field for Purpose {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Purpose::Settle { channel, amount } => (0_u8, *channel, *amount).write(out),
+            Purpose::Close { channel, amount } => (1_u8, *channel, *amount).write(out),
+            Purpose::Extend { channels } => {
+                2_u8.write(out);
+                channels.write(out);
+            }
+            Purpose::Restore { channels } => {
+                3_u8.write(out);
+                channels.write(out);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match u8::read(from)? {
+            0 => Purpose::Settle { channel: Field::read(from)?, amount: Field::read(from)? },
+            1 => Purpose::Close { channel: Field::read(from)?, amount: Field::read(from)? },
+            2 => Purpose::Extend { channels: Field::read(from)? },
+            3 => Purpose::Restore { channels: Field::read(from)? },
+            found => return Err(DecodeError::Unknown { what: "purpose", found }),
+        })
+    }
+}
+
+impl Field for Outcome {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Outcome::Confirmed { ledger, fee_charged } => (0_u8, *ledger, *fee_charged).write(out),
+            Outcome::Failed { ledger, fee_charged, why } => {
+                (1_u8, *ledger, *fee_charged).write(out);
+                why.write(out);
+            }
+            Outcome::Expired { at } => (2_u8, *at).write(out),
+            Outcome::Dropped { at, why } => {
+                (3_u8, *at).write(out);
+                why.write(out);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match u8::read(from)? {
+            0 => Outcome::Confirmed { ledger: Field::read(from)?, fee_charged: Field::read(from)? },
+            1 => {
+                Outcome::Failed { ledger: Field::read(from)?, fee_charged: Field::read(from)?, why: Field::read(from)? }
+            }
+            2 => Outcome::Expired { at: Field::read(from)? },
+            3 => Outcome::Dropped { at: Field::read(from)?, why: Field::read(from)? },
+            found => return Err(DecodeError::Unknown { what: "outcome", found }),
+        })
+    }
+}
+
+fn admission_of_format_1(from: &mut Reader<'_>) -> Result<Admission, DecodeError> {
     Ok(Admission {
-        channel: r.channel()?,
-        token: r.channel()?,
-        from: r.address()?,
-        to: r.address()?,
-        commitment_key: r.array()?,
-        refund_waiting_period: r.u32()?,
-        wasm_hash: r.wasm_hash()?,
-        layout: r.layout()?,
-        admitted_at: r.ledger()?,
+        channel: Field::read(from)?,
+        token: Field::read(from)?,
+        from: Field::read(from)?,
+        to: Field::read(from)?,
+        commitment_key: Field::read(from)?,
+        refund_waiting_period: Field::read(from)?,
+        wasm_hash: Field::read(from)?,
+        layout: Field::read(from)?,
+        admitted_at: Field::read(from)?,
+        paid_before: Amount::ZERO,
+        clawback: false,
     })
 }
 
-fn commitment_fields(w: Writer, commitment: &HeldCommitment) -> Writer {
-    w.amount(commitment.amount)
-        .raw(&commitment.signature.0)
-        .u64(commitment.accepted_at_ms)
-        .request_id(&commitment.request_id)
+fn fence_of_format_1(from: &mut Reader<'_>) -> Result<Fence, DecodeError> {
+    Ok(Fence { fenced_at_ms: Field::read(from)?, agreed: None })
 }
 
-fn commitment(r: &mut Reader<'_>) -> Result<HeldCommitment, DecodeError> {
-    Ok(HeldCommitment {
-        amount: r.amount()?,
-        signature: r.signature()?,
-        accepted_at_ms: r.u64()?,
-        request_id: r.request_id()?,
-    })
-}
-
-fn fence(r: &mut Reader<'_>) -> Result<Fence, DecodeError> {
-    Ok(Fence { fenced_at_ms: r.u64()? })
-}
-
-fn channel_fields(w: Writer, channel: &Channel) -> Writer {
-    let held = &channel.held;
-    admission_fields(w, &held.admission)
-        .u64(held.accepted)
-        .option(held.highest.as_ref(), commitment_fields)
-        .option(held.unsettled_since_ms, Writer::u64)
-        .option(held.fence, |w, fence| w.u64(fence.fenced_at_ms))
-        .option(held.rollback_confirmed, Writer::amount)
-        .option(channel.paying, |w, paying| w.amount(paying.amount).option(paying.next_since_ms, Writer::u64))
-}
-
-fn channel(r: &mut Reader<'_>) -> Result<Channel, DecodeError> {
-    let admission = admission(r)?;
-    let accepted = r.u64()?;
-    let held = Held {
-        admission,
-        accepted,
-        highest: r.option(commitment)?,
-        unsettled_since_ms: r.option(Reader::u64)?,
-        fence: r.option(fence)?,
-        rollback_confirmed: r.option(Reader::amount)?,
+/// Everything that was acknowledged in format 1 counts as spent.
+fn channel_of_format_1(from: &mut Reader<'_>) -> Result<Channel, DecodeError> {
+    let mut held = Held::new(admission_of_format_1(from)?);
+    held.accepted = Field::read(from)?;
+    held.highest = Field::read(from)?;
+    held.unsettled_since_ms = Field::read(from)?;
+    held.fence = match bool::read(from)? {
+        false => None,
+        true => Some(fence_of_format_1(from)?),
     };
-    let paying = r.option(|r| Ok(Paying { amount: r.amount()?, next_since_ms: r.option(Reader::u64)? }))?;
+    held.rollback_confirmed = Field::read(from)?;
+    held.spent = held.highest_amount().max(held.rollback_confirmed.unwrap_or(Amount::ZERO));
+    let paying = Field::read(from)?;
     Ok(Channel { held, paying })
 }
 
-fn purpose_fields(w: Writer, purpose: &Purpose) -> Writer {
-    match purpose {
-        Purpose::Settle { channel, amount } => w.u8(0).channel(*channel).amount(*amount),
-        Purpose::Close { channel, amount } => w.u8(1).channel(*channel).amount(*amount),
-        Purpose::Extend { channels } => w.u8(2).channels(channels),
-        Purpose::Restore { channels } => w.u8(3).channels(channels),
-    }
-}
-
-fn purpose(r: &mut Reader<'_>) -> Result<Purpose, DecodeError> {
-    Ok(match r.u8()? {
-        0 => Purpose::Settle { channel: r.channel()?, amount: r.amount()? },
-        1 => Purpose::Close { channel: r.channel()?, amount: r.amount()? },
-        2 => Purpose::Extend { channels: r.channels()? },
-        3 => Purpose::Restore { channels: r.channels()? },
-        found => {
-            return Err(DecodeError::Unknown { what: "purpose", found });
-        }
-    })
-}
-
-fn outcome_fields(w: Writer, outcome: &Outcome) -> Writer {
-    match outcome {
-        Outcome::Confirmed { ledger, fee_charged } => w.u8(0).ledger(*ledger).stroops(*fee_charged),
-        Outcome::Failed { ledger, fee_charged, why } => {
-            w.u8(1).ledger(*ledger).stroops(*fee_charged).sized(why.as_bytes())
-        }
-        Outcome::Expired { at } => w.u8(2).ledger(*at),
-        Outcome::Dropped { at, why } => w.u8(3).ledger(*at).sized(why.as_bytes()),
-    }
-}
-
-fn outcome(r: &mut Reader<'_>) -> Result<Outcome, DecodeError> {
-    Ok(match r.u8()? {
-        0 => Outcome::Confirmed { ledger: r.ledger()?, fee_charged: r.stroops()? },
-        1 => Outcome::Failed { ledger: r.ledger()?, fee_charged: r.stroops()?, why: r.text()?.to_owned() },
-        2 => Outcome::Expired { at: r.ledger()? },
-        3 => Outcome::Dropped { at: r.ledger()?, why: r.text()?.to_owned() },
-        found => {
-            return Err(DecodeError::Unknown { what: "outcome", found });
-        }
-    })
+fn write_channel_of_format_1(channel: &Channel, out: &mut Vec<u8>) {
+    let held = &channel.held;
+    let admission = &held.admission;
+    (admission.channel, admission.token, admission.from, admission.to).write(out);
+    (admission.commitment_key, admission.refund_waiting_period).write(out);
+    (admission.wasm_hash, admission.layout, admission.admitted_at).write(out);
+    held.accepted.write(out);
+    held.highest.write(out);
+    held.unsettled_since_ms.write(out);
+    held.fence.map(|fence| fence.fenced_at_ms).write(out);
+    held.rollback_confirmed.write(out);
+    channel.paying.write(out);
 }

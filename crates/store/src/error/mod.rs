@@ -1,0 +1,134 @@
+//! What can go wrong with the store, by kind.
+
+mod damage;
+mod refused;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use paychan_channel::{ContractId, NetworkId};
+
+pub use damage::{Damage, DamageKind};
+pub use refused::{AcceptError, ChargeError, CloseError, CreditError, DropError};
+
+/// What an operator types when the journal is damaged.
+pub const REPAIR_COMMAND: &str = "paychan-watcher repair --config FILE";
+
+/// Why the store could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the directory. Nothing was touched.
+    #[error(
+        "the store in {} is held by another process; stop that one first, or give this one its own directory",
+        .dir.display()
+    )]
+    HeldByAnotherProcess {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The journal is not what a crash or a power cut leaves. Nothing was changed on disk.
+    #[error("{0}")]
+    Damaged(Box<Damage>),
+    /// The journal was written for another network. Nothing was touched.
+    #[error(
+        "the journal segment {segment} belongs to the network {found}, and this watcher is configured for {expected}; \
+         give each network its own directory"
+    )]
+    WrongNetwork {
+        /// The segment's file name.
+        segment: String,
+        /// The network in it.
+        found: NetworkId,
+        /// The configured network.
+        expected: NetworkId,
+    },
+    /// A newer watcher wrote the journal. Nothing was touched.
+    #[error(
+        "the journal segment {segment} has format version {found}, and this watcher knows version {known}; \
+         run the newer watcher"
+    )]
+    NewerVersion {
+        /// The segment's file name.
+        segment: String,
+        /// The version in it.
+        found: u16,
+        /// The version that this program writes.
+        known: u16,
+    },
+    /// The disk said no.
+    #[error("{doing} {}: {message}", .path.display())]
+    Io {
+        /// What was being done: "creating the directory".
+        doing: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// The kind of failure.
+        kind: io::ErrorKind,
+        /// What the system said.
+        message: String,
+    },
+    /// The index could not be used, even after it was built anew.
+    #[error("the index (sled) failed while {doing}: {message}; it may be deleted, the next start builds it anew")]
+    Index {
+        /// What was being done.
+        doing: &'static str,
+        /// What sled said.
+        message: String,
+    },
+    /// The channel was never admitted. Nothing was written.
+    #[error("the channel {0} is not admitted; admit it first")]
+    UnknownChannel(ContractId),
+    /// No signed transaction with this hash waits for an outcome. Nothing was written.
+    #[error("no signed transaction {} waits for an outcome", hex::encode(.0))]
+    UnknownTransaction([u8; 32]),
+    /// A transaction is larger than a record can be. Nothing was written.
+    #[error("a record of {given} bytes was to be written, and at most {limit} fit")]
+    TooLarge {
+        /// Bytes of the record.
+        given: usize,
+        /// Bytes that fit.
+        limit: usize,
+    },
+    /// More requests wait than the committer takes on. This one was not written.
+    #[error("the store has {waiting} requests waiting and takes no more; try again later")]
+    Busy {
+        /// How many wait.
+        waiting: usize,
+    },
+    /// The store was shut down. This request was not written.
+    #[error("the store is shutting down and takes nothing more")]
+    Stopping,
+    /// The disk failed and the store has stopped for good. Whether this request is on disk is unknown: after a restart
+    /// the same question has a certain answer.
+    #[error("the store has stopped: {0}; restart the watcher, then ask again")]
+    Failed(Arc<str>),
+}
+
+impl StoreError {
+    /// Which kind of failure it is, for code: stable, in lower case.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            StoreError::HeldByAnotherProcess { .. } => "store_held",
+            StoreError::Damaged(_) => "journal_damaged",
+            StoreError::WrongNetwork { .. } => "wrong_network",
+            StoreError::NewerVersion { .. } => "newer_version",
+            StoreError::Io { .. } => "disk_failed",
+            StoreError::Index { .. } => "index_failed",
+            StoreError::UnknownChannel(_) => "unknown_channel",
+            StoreError::UnknownTransaction(_) => "unknown_transaction",
+            StoreError::TooLarge { .. } => "too_large",
+            StoreError::Busy { .. } => "busy",
+            StoreError::Stopping => "stopping",
+            StoreError::Failed(_) => "store_failed",
+        }
+    }
+
+    pub(crate) fn io(doing: &'static str, path: &Path, error: &io::Error) -> Self {
+        StoreError::Io { doing, path: path.to_path_buf(), kind: error.kind(), message: error.to_string() }
+    }
+
+    pub(crate) fn damaged(segment: &str, offset: u64, what: DamageKind) -> Self {
+        StoreError::Damaged(Box::new(Damage { segment: segment.to_owned(), offset, what }))
+    }
+}

@@ -1,0 +1,66 @@
+//! Which commitments below the highest are kept for a token that can be clawed back. Pure.
+
+use paychan_channel::Amount;
+
+use crate::{Claim, Held};
+
+/// Adds the commitment that is no longer the highest. When there are too many, the one whose loss leaves the smallest gap
+/// between its neighbours goes; `highest` is the upper neighbour of the last one.
+pub(crate) fn add(ladder: &mut Vec<Claim>, former: Claim, highest: Amount) {
+    ladder.push(former);
+    if ladder.len() <= Held::LADDER_RUNGS {
+        return;
+    }
+    let amount = |position: Option<usize>| position.map_or(Amount::ZERO, |position| ladder[position].amount);
+    let gap_without = |position: &usize| {
+        let above = ladder.get(position + 1).map_or(highest, |rung| rung.amount);
+        above.saturating_sub(amount(position.checked_sub(1)))
+    };
+    if let Some(least) = (0..ladder.len()).min_by_key(gap_without) {
+        ladder.remove(least);
+    }
+}
+
+/// Takes away what a payment of `paid` made useless.
+pub(crate) fn settle(ladder: &mut Vec<Claim>, paid: Amount) {
+    ladder.retain(|rung| rung.amount > paid);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
+    use super::*;
+
+    fn claim(units: i128) -> Claim {
+        Claim { amount: Amount::new(units).unwrap(), signature: paychan_channel::Signature([1; 64]) }
+    }
+
+    fn climbed(steps: impl Iterator<Item = i128>) -> Vec<i128> {
+        let mut ladder = Vec::new();
+        let mut highest: Option<i128> = None;
+        for units in steps {
+            if let Some(former) = highest.replace(units) {
+                add(&mut ladder, claim(former), Amount::new(units).unwrap());
+            }
+        }
+        ladder.iter().map(|rung| rung.amount.get()).collect()
+    }
+
+    #[test]
+    fn few_commitments_are_all_kept_and_many_are_thinned_evenly() {
+        assert_eq!(climbed([5, 7, 9].into_iter()), [5, 7]);
+        let rungs = climbed(1..=10_000);
+        assert_eq!(rungs.len(), Held::LADDER_RUNGS);
+        assert!(rungs.is_sorted());
+        let ends = std::iter::once(0).chain(rungs.iter().copied());
+        let widest = ends.zip(rungs.iter().copied().chain([10_000])).map(|(below, above)| above - below).max().unwrap();
+        assert!(widest <= 10_000 / 7, "the widest gap is {widest}: {rungs:?}");
+    }
+
+    #[test]
+    fn what_was_paid_is_taken_away() {
+        let mut ladder = vec![claim(3), claim(5), claim(8)];
+        settle(&mut ladder, Amount::new(5).unwrap());
+        assert_eq!(ladder, [claim(8)]);
+    }
+}
