@@ -3,10 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use paychan_channel::xdr::Asset;
-use paychan_channel::{Amount, CommitmentSecret, calls};
+use paychan_channel::{Amount, CommitmentSecret};
 use paychan_rpc::read_account;
-use paychan_rpc::submit::Call;
 use paychan_tests::command::{Ran, paychan};
 use paychan_tests::files::write_secret;
 use paychan_tests::network::{Network, NetworkOptions, Person, TestToken};
@@ -94,18 +92,6 @@ impl Scene {
 
     pub(crate) async fn inspect(&self, channel: &str) -> Value {
         self.run(&["inspect", channel]).await.ok()
-    }
-
-    /// Deploys the contract of XLM, which every public network has.
-    async fn create_native_contract(&self) {
-        let call = Call {
-            function: calls::create_asset_contract(&Asset::Native),
-            operation_source: None,
-            channel: None,
-            token: None,
-        };
-        let network = self.network.id();
-        self.network.submitter(&self.stranger.secret, &network).call(&call).await.unwrap();
     }
 
     /// An account's stroops.
@@ -291,7 +277,6 @@ async fn opening_again_with_the_salt_finds_the_channel_and_pays_nothing() {
 #[tokio::test]
 async fn xlm_itself_can_be_the_token() {
     let scene = Scene::new().await;
-    scene.create_native_contract().await;
     let opened = scene.open("0.5", &["--token", "native"]).await.ok();
     assert_eq!(opened["deposited"], "5000000");
     let seen = scene.inspect(opened["channel"].as_str().unwrap()).await;

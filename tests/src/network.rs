@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use paychan_channel::xdr::Asset;
+use paychan_channel::xdr::{Asset, LedgerKey, Limits, WriteXdr};
 use paychan_channel::{AccountId, Address, Amount, ContractId, NetworkId, SacAsset, calls, keys};
 use paychan_rpc::submit::{Call, Patience, Submitter};
 use paychan_rpc::{Client, Options, SecretKey, operations};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -92,15 +92,30 @@ impl Network {
 
     /// Jumps ahead: `ledgers` pass at once, and no time. The watcher would not trust a network whose clock is ahead.
     pub async fn jump(&self, ledgers: u32) {
-        let url = format!("{}/jump", self.control_url);
-        let answer = self
-            .http
-            .post(url)
-            .json(&serde_json::json!({ "ledgers": ledgers, "seconds": 0 }))
-            .send()
-            .await
-            .expect("the control endpoint answers");
-        assert!(answer.status().is_success(), "jump: {}", answer.text().await.unwrap_or_default());
+        self.control("jump", &json!({ "ledgers": ledgers, "seconds": 0 })).await;
+    }
+
+    /// Archives these contract entries now.
+    pub async fn archive(&self, keys: &[LedgerKey]) {
+        let keys: Vec<_> =
+            keys.iter().map(|key| key.to_xdr_base64(Limits::none()).expect("a key in memory encodes")).collect();
+        self.control("archive", &json!({ "keys": keys })).await;
+    }
+
+    /// Lets other people's transactions fill the next ledgers. They bid `bid` stroops for each operation.
+    pub async fn fill_ledgers(&self, ledgers: u32, bid: u32) {
+        self.control("fill", &json!({ "ledgers": ledgers, "bid": bid })).await;
+    }
+
+    /// Sets the price of inclusion in stroops for each operation: lower bids are refused with the fee that would do.
+    pub async fn set_inclusion_price(&self, stroops: u32) {
+        self.control("inclusion-price", &json!({ "stroops": stroops })).await;
+    }
+
+    async fn control(&self, path: &str, body: &Value) {
+        let url = format!("{}/{path}", self.control_url);
+        let answer = self.http.post(url).json(body).send().await.expect("the control endpoint answers");
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap_or_default());
     }
 
     /// A new account with 10,000 XLM from the friendbot, its secret in `folder/<name>.key`.

@@ -1,4 +1,4 @@
-//! Applying one transaction to the ledger: its sequence number, its operations, what it tells in meta and events.
+//! Applying one transaction to the ledger: its sequence number, its operations, its meta and events.
 
 use sha2::{Digest, Sha256};
 use soroban_env_host::{LedgerInfo, ModuleCache};
@@ -31,23 +31,23 @@ pub(crate) struct Environment<'a> {
     pub(crate) config: &'a Config,
     pub(crate) modules: &'a ModuleCache,
     pub(crate) info: LedgerInfo,
-    /// Where the contracts' random numbers of this ledger start from.
+    /// The seed of the contracts' random numbers in this ledger.
     pub(crate) seed: [u8; 32],
 }
 
-/// What applying a transaction did. The refund is not given back yet: that happens after all transactions.
+/// What applying a transaction did. The refund is given back later, after all transactions.
 pub(crate) struct Applied {
     pub(crate) result: TransactionResult,
-    /// Without transaction events; those are of fees, and complete only after the refund.
+    /// The events of fees are added after the refund.
     pub(crate) meta: TransactionMetaV4,
     /// Stroops to give back.
     pub(crate) refund: i64,
-    /// Code that was uploaded.
+    /// The code that it uploaded.
     pub(crate) code: Vec<ContractCodeEntry>,
     pub(crate) successful: bool,
 }
 
-/// What the operations did together.
+/// What all operations together did.
 struct Operations {
     results: Vec<OperationResult>,
     metas: Vec<OperationMetaV2>,
@@ -80,7 +80,7 @@ pub(crate) fn apply(
     let changes_before = entries.changes_since(before);
     if let Err(invalid) = checked {
         let meta = meta(changes_before, Vec::new(), invalid.diagnostics, None, unused);
-        let result = results::transaction(fee_charged, invalid.result.result);
+        let result = TransactionResult { fee_charged, ..invalid.result };
         return Applied {
             result,
             meta,
@@ -101,7 +101,7 @@ pub(crate) fn apply(
         (results::failed(done.results), Vec::new(), Vec::new(), None, unused)
     };
     Applied {
-        result: results::transaction(fee_charged, result),
+        result: results::of_inner(tx, fee_charged, result),
         meta: meta(changes_before, metas, done.diagnostics, return_value, refundable),
         refund: refundable.map_or(0, |it| it.refund()),
         code,
@@ -116,7 +116,7 @@ fn consume_sequence(entries: &mut Entries, tx: &Submitted, moment: Moment) {
     }
 }
 
-/// All operations run, even after one failed: the result tells each one's code.
+/// All operations run, even after one has failed, because the result has a code for each.
 fn apply_operations(
     entries: &mut Entries,
     tx: &Submitted,
@@ -151,8 +151,15 @@ fn apply_operations(
             events = emitted;
             result
         } else {
-            let network_id = environment.network_id;
-            operations::apply_classic(operation, &mut Classic { entries, tx, source, network_id, events: &mut events })
+            let mut classic = Classic {
+                entries,
+                tx,
+                source,
+                network_id: environment.network_id,
+                close_time: environment.info.timestamp,
+                events: &mut events,
+            };
+            operations::apply_classic(operation, &mut classic)
         };
         if results::is_success(&result) {
             all.metas.push(OperationMetaV2 {
@@ -168,7 +175,7 @@ fn apply_operations(
     all
 }
 
-/// Every transaction of a ledger has random numbers of its own.
+/// The seed of one transaction's random numbers.
 fn seed(ledger: [u8; 32], index: u64) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(ledger);

@@ -1,4 +1,4 @@
-//! Closing a ledger: which of the waiting transactions are in it, in what order, what they did, what they paid.
+//! Closing a ledger: the transactions that it takes, their order, their effects, and their fees.
 
 use std::rc::Rc;
 
@@ -20,6 +20,7 @@ use crate::{
     module_cache,
     node::Node,
     operations::asset_events,
+    queue::Chosen,
     transaction::{
         envelope::Submitted,
         fees,
@@ -30,24 +31,27 @@ use crate::{
 /// Ledgers between two clean-ups of temporary entries whose life is over.
 const CLEANUP_PERIOD: u32 = 64;
 
-/// A transaction whose fee was charged.
+/// A transaction whose fee is charged.
 struct Charged {
     tx: Submitted,
+    /// Stroops for inclusion and resources together.
     fee: i64,
+    /// Stroops of it that were for inclusion.
+    inclusion: i64,
     changes: LedgerEntryChanges,
 }
 
 impl Node {
-    /// Closes the next ledger with all that waits.
+    /// Closes the next ledger with the transactions that wait.
     pub(crate) fn close(&mut self) -> LedgerTime {
         self.close_after(1, 0)
     }
 
-    /// Jumps `ledgers` ahead: all but the last are passed over as if they had closed empty, the last one closes with
-    /// what waits and is still valid then. The clock advances by `seconds`; if not given, by the time that the ledgers
-    /// passed over stand for.
+    /// Jumps `ledgers` ahead. All but the last are passed over as if they had closed empty; the last one closes with the
+    /// transactions that wait and are still valid then. The clock advances by `seconds`; if they are not given, by the
+    /// time that the ledgers which were passed over stand for.
     pub(crate) fn jump(&mut self, ledgers: u32, seconds: Option<u64>) -> LedgerTime {
-        let interval = u64::from(self.options.close_interval_ms());
+        let interval = u64::from(self.options.ledger_ms);
         let passed_over = u64::from(ledgers.saturating_sub(1));
         let seconds = seconds.unwrap_or(passed_over.saturating_mul(interval) / 1_000);
         match ledgers {
@@ -60,16 +64,20 @@ impl Node {
         let previous = self.history.latest().header.clone();
         let before = previous.header.ledger_seq;
         let Some(ledger) = before.checked_add(steps).filter(|ledger| i32::try_from(*ledger).is_ok()) else {
-            tracing::error!(ledger = before, steps, "no such ledger: ledgers are numbered up to 2^31");
+            tracing::error!(ledger = before, steps, "there is no such ledger: the last one has the number 2^31 - 1");
             return self.history.newest();
         };
         let close_time = self.next_close_time(seconds);
         Rc::make_mut(&mut self.entries).begin_ledger(ledger);
 
-        let (classic, soroban) = self.choose(ledger, close_time);
-        let envelopes = |txs: &[Submitted]| txs.iter().map(Submitted::envelope).collect();
-        let set = transaction_set(previous.hash, envelopes(&classic), envelopes(&soroban));
-        let closed = self.run(classic.into_iter().chain(soroban).collect(), &previous, ledger, close_time);
+        let filled_at = self.queue.demand.filled_at();
+        let phases = self.choose(ledger, close_time, steps);
+        let [classic, soroban] = phases.each_ref().map(|phase| {
+            let envelopes: Vec<_> = phase.transactions.iter().map(Submitted::envelope).collect();
+            (envelopes, phase.price)
+        });
+        let set = transaction_set(previous.hash, classic, soroban);
+        let closed = self.run(phases, &previous, ledger, close_time);
 
         let entries = Rc::make_mut(&mut self.entries);
         if ledger / CLEANUP_PERIOD != before / CLEANUP_PERIOD {
@@ -89,34 +97,35 @@ impl Node {
             state: state_hash(&previous, &closed),
         });
         let events = events(ledger, &closed);
-        self.history.push(ClosedLedger { header, transaction_set: set, transactions: closed, events, live_state_size });
+        self.history.push(ClosedLedger {
+            header,
+            transaction_set: set,
+            transactions: closed,
+            events,
+            live_state_size,
+            filled_at,
+        });
         self.friendbot.answer(&self.history);
         LedgerTime { sequence: ledger, close_time }
     }
 
-    /// The transactions of the ledger: the friendbot's and those that wait, as far as they are valid now. Those that
-    /// aren't are dropped, as the network's nodes drop them. Classic ones come before Soroban ones.
-    fn choose(&mut self, ledger: u32, close_time: u64) -> (Vec<Submitted>, Vec<Submitted>) {
+    /// The transactions of the ledger: the friendbot's, which competes with nobody, and those that the queue chooses.
+    fn choose(&mut self, ledger: u32, close_time: u64, steps: u32) -> [Chosen; 2] {
         let moment = Moment { ledger, close_time, margin: 0, applying: false };
-        let mut candidates: Vec<Submitted> = self.friendbot.transaction(&self.entries).into_iter().collect();
-        candidates.extend(self.queue.drain());
-        let mut valid = Vec::new();
-        for tx in candidates {
+        let [mut classic, soroban] = self.queue.choose(&self.entries, &self.config, moment, steps);
+        if let Some(tx) = self.friendbot.transaction(&self.entries) {
             match check(&tx, &self.entries, &self.config, moment) {
-                Ok(()) => valid.push(tx),
-                Err(invalid) => {
-                    tracing::info!(hash = %hex::encode(tx.hash()), result = ?invalid.result.result, "dropped");
-                    self.queue.ban(&tx, ledger);
-                }
+                Ok(()) => classic.transactions.insert(0, tx),
+                Err(invalid) => tracing::error!(result = ?invalid.result.result, "the friendbot can't pay"),
             }
         }
-        valid.into_iter().partition(|tx| !tx.is_soroban())
+        [classic, soroban]
     }
 
-    /// Charges all fees, then applies in order, then gives back what Soroban transactions did not use.
+    /// Charges all fees, then applies all transactions in order, then gives back what Soroban transactions did not use.
     fn run(
         &mut self,
-        txs: Vec<Submitted>,
+        phases: [Chosen; 2],
         previous: &ClosedHeader,
         ledger: u32,
         close_time: u64,
@@ -130,7 +139,11 @@ impl Node {
             seed: seed(previous, ledger),
         };
         let entries = Rc::make_mut(&mut self.entries);
-        let charged: Vec<_> = txs.into_iter().map(|tx| charge(entries, &mut self.fee_pool, tx)).collect();
+        let charged: Vec<_> = phases
+            .into_iter()
+            .flat_map(|Chosen { transactions, price }| transactions.into_iter().map(move |tx| (tx, price)))
+            .map(|(tx, price)| charge(entries, &mut self.fee_pool, tx, price))
+            .collect();
         let applied: Vec<_> = charged
             .iter()
             .zip(0..)
@@ -149,20 +162,22 @@ impl Node {
     }
 }
 
-fn charge(entries: &mut Entries, fee_pool: &mut i64, tx: Submitted) -> Charged {
+/// Charges the fee source. `price`: what inclusion costs in this ledger, in stroops for one operation.
+fn charge(entries: &mut Entries, fee_pool: &mut i64, tx: Submitted, price: u32) -> Charged {
     let mark = entries.mark();
-    let mut fee = fees::charged_at_inclusion(&tx);
-    if let Some(mut account) = find_account(entries, &tx.source()).cloned() {
-        // Below the reserve if need be: validation saw enough, but another transaction may have spent it since.
+    let inclusion = fees::inclusion_charged(&tx, price);
+    let mut fee = tx.resource_fee().saturating_add(inclusion);
+    if let Some(mut account) = find_account(entries, &tx.fee_source()).cloned() {
+        // The account may fall below its reserve: validation saw enough, but another transaction may have spent it since.
         fee = fee.min(account.balance);
         account.balance -= fee;
         *fee_pool += fee;
         entries.put_classic(account);
     }
-    Charged { tx, fee, changes: entries.changes_since(mark) }
+    Charged { tx, fee, inclusion, changes: entries.changes_since(mark) }
 }
 
-/// Gives the refund back and completes what is told of the transaction.
+/// Gives the refund back and completes what is known of the transaction.
 fn settle(
     entries: &mut Entries,
     fee_pool: &mut i64,
@@ -170,11 +185,11 @@ fn settle(
     charged: Charged,
     applied: Applied,
 ) -> ClosedTransaction {
-    let Charged { tx, fee, changes: fee_changes } = charged;
+    let Charged { tx, fee, inclusion, changes: fee_changes } = charged;
     let Applied { mut result, mut meta, refund, successful, code: _ } = applied;
     let mark = entries.mark();
-    let source = tx.source();
-    let refunded = find_account(entries, &source).cloned().is_some_and(|mut account| {
+    let payer = tx.fee_source();
+    let refunded = find_account(entries, &payer).cloned().is_some_and(|mut account| {
         let fits = refund > 0 && add_balance(&mut account, refund);
         if fits {
             entries.put_classic(account);
@@ -183,20 +198,21 @@ fn settle(
     });
     let mut events = vec![TransactionEvent {
         stage: TransactionEventStage::BeforeAllTxs,
-        event: asset_events::fee(network_id, &source, fee),
+        event: asset_events::fee(network_id, &payer, fee),
     }];
     if refunded {
         *fee_pool -= refund;
         result.fee_charged -= refund;
         events.push(TransactionEvent {
             stage: TransactionEventStage::AfterAllTxs,
-            event: asset_events::fee(network_id, &source, -refund),
+            event: asset_events::fee(network_id, &payer, -refund),
         });
     }
     meta.events = events.try_into().expect("two events");
-    let inclusion = fees::inclusion_fee_per_operation(&tx);
+    let inclusion = fees::Bid { stroops: inclusion, operations: fees::paid_operations(&tx) }.rate();
     ClosedTransaction {
         hash: tx.hash(),
+        inner_hash: tx.inner_hash(),
         envelope: tx.envelope(),
         result,
         meta,

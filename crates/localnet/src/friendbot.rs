@@ -1,5 +1,5 @@
-//! Gives coins to new accounts. Requests are collected and paid by one transaction at the head of the next ledger, so that
-//! any number of them can come at once.
+//! The friendbot gives coins to new accounts. One transaction at the head of the next ledger serves up to a hundred requests,
+//! so that many of them can come at once.
 
 use ed25519_dalek::{Signer, SigningKey};
 use stellar_xdr::{
@@ -22,26 +22,27 @@ use crate::{
 
 /// Stroops that a new account gets: 10,000 XLM.
 pub(crate) const GIFT: i64 = 100_000_000_000;
-/// Operations of one transaction at most.
+/// The most operations of one transaction.
 const MAX_OPERATIONS: usize = 100;
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub(crate) enum Funding {
-    /// In this ledger, by this transaction.
+    /// This transaction created the account, in this ledger.
     Closed { ledger: u32, transaction: Box<ClosedTransaction> },
-    /// The account was there before.
+    /// The account exists already.
     Exists,
-    /// The transaction was not taken into the ledger.
+    /// The ledger did not take the transaction.
     Dropped,
 }
 
-/// The account that gives, and who waits for it.
+/// The account that gives, and the requests that wait for it.
 pub(crate) struct Friendbot {
     key: SigningKey,
     network_id: [u8; 32],
     waiting: Vec<(AccountId, oneshot::Sender<Funding>)>,
-    /// The transaction of the ledger that closes now (none if it could not be made), and for whom it is.
+    /// The hash of the transaction in the ledger that closes now, and the accounts that it creates. There is no hash if
+    /// the transaction could not be made.
     sent: Option<(Option<[u8; 32]>, Vec<AccountId>)>,
 }
 
@@ -50,11 +51,11 @@ impl Friendbot {
         Self { key: friendbot_key(network_id), network_id, waiting: Vec::new(), sent: None }
     }
 
-    /// Puts an account on the list; the answer comes when a ledger closed.
+    /// Puts an account on the list. The answer comes when a ledger has closed.
     pub(crate) fn request(&mut self, entries: &Entries, account: AccountId) -> oneshot::Receiver<Funding> {
         let (sender, receiver) = oneshot::channel();
         if find_account(entries, &account).is_some() {
-            // Fails only when the asker is gone.
+            // Sending fails only when nobody waits for the answer any more.
             let _ = sender.send(Funding::Exists);
         } else {
             self.waiting.push((account, sender));
@@ -62,17 +63,17 @@ impl Friendbot {
         receiver
     }
 
-    /// Does anybody wait?
+    /// Does a request wait?
     pub(crate) fn is_waited_for(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// The transaction for those who wait, up to a hundred accounts; the rest wait for the ledger after.
+    /// The transaction for the requests that wait, at most a hundred of them. The others wait for the next ledger.
     pub(crate) fn transaction(&mut self, entries: &Entries) -> Option<Submitted> {
         let mut accounts: Vec<AccountId> = Vec::new();
         for (account, sender) in std::mem::take(&mut self.waiting) {
             if find_account(entries, &account).is_some() {
-                // Somebody else created it while it waited.
+                // Somebody else created the account while the request waited.
                 let _ = sender.send(Funding::Exists);
                 continue;
             }
@@ -126,7 +127,7 @@ impl Friendbot {
         Submitted::new(envelope(tx, vec![signature].try_into().ok()?), self.network_id).ok()
     }
 
-    /// Tells those whose transaction was for the ledger that just closed.
+    /// Answers the requests whose transaction was for the ledger that has just closed.
     pub(crate) fn answer(&mut self, history: &History) {
         let Some((hash, accounts)) = self.sent.take() else {
             return;

@@ -1,7 +1,7 @@
-//! The network without HTTP: what tests ask thousands of times a second, in XDR types.
+//! The network without HTTP, in XDR types, for tests that ask it thousands of times a second.
 //!
-//! Each method does what the JSON-RPC method of its name does, on the same code, and blocks until the ledger's thread has
-//! answered.
+//! Each method does the same as the JSON-RPC method that its documentation names, with the same code, and blocks until the
+//! ledger's thread has answered.
 
 use stellar_xdr::{
     DiagnosticEvent, LedgerEntryData, LedgerKey, ScVal, SorobanAuthorizationEntry, SorobanTransactionData,
@@ -12,41 +12,37 @@ use crate::{
     Localnet, Stopped, ledger::entries::Found, queue, rpc, simulate::Simulation, transaction::envelope::Submitted,
 };
 
-/// What simulateTransaction found. Without `data` it failed, and `error` says why.
+/// The result of simulateTransaction. If it failed, there is no `data`, and `error` says why.
 #[derive(Clone, Debug, Default)]
 pub struct Simulated {
-    /// Why the call would fail.
+    /// Why the transaction would fail.
     pub error: Option<String>,
-    /// Footprint, resources and resource fee.
+    /// Footprint, resources and resource fee. The archived entries that the transaction restores are marked in it.
     pub data: Option<SorobanTransactionData>,
-    /// What the call would return.
+    /// The call's return value.
     pub result: Option<ScVal>,
-    /// The authorization that the call needs, unsigned; or what it brought.
+    /// The authorization that the call needs, unsigned. If the operation had some, it is that.
     pub auth: Vec<SorobanAuthorizationEntry>,
     /// Diagnostic events, in the order in which they were emitted.
     pub events: Vec<DiagnosticEvent>,
-    /// The RestoreFootprint that must come first.
-    pub restore: Option<SorobanTransactionData>,
 }
 
-/// What the queue said of a transaction.
+/// The queue's answer to a transaction.
 #[derive(Clone, Debug)]
 pub enum Submission {
     /// It waits for the next ledger, under this hash.
     Pending([u8; 32]),
-    /// These very bytes wait already.
+    /// The same transaction waits already.
     Duplicate,
     /// Another transaction of this account waits, or the hash was dropped lately.
     TryAgainLater,
-    /// Not valid.
+    /// It is not valid, or it bids too little.
     Refused {
-        /// The result it would have.
+        /// The result that it has.
         result: Box<TransactionResult>,
-        /// What led to it.
+        /// Events that say more about the reason.
         diagnostics: Vec<DiagnosticEvent>,
     },
-    /// Valid elsewhere perhaps: this network does not implement something in it.
-    NotImplemented(String),
 }
 
 /// A transaction in a closed ledger.
@@ -58,7 +54,7 @@ pub struct Included {
     pub successful: bool,
     /// Its result.
     pub result: TransactionResult,
-    /// What it changed and emitted, diagnostic events too.
+    /// Its changes and events, with the diagnostic events.
     pub meta: TransactionMetaV4,
 }
 
@@ -67,15 +63,15 @@ pub struct Included {
 pub struct Entry {
     /// The entry itself.
     pub data: LedgerEntryData,
-    /// The last ledger at which it is live; `None` for classic entries, which have no life.
+    /// The last ledger at which it is live. Classic entries have no life; there it is `None`.
     pub live_until: Option<u32>,
-    /// Past its life: it must be restored before it can be used.
+    /// Its life is over, so it must be restored before it can be used.
     pub archived: bool,
 }
 
 impl Localnet {
-    /// simulateTransaction. An operation without authorization has what it needs recorded, below the root too
-    /// (`record_allow_nonroot`); one that brings some has it enforced.
+    /// simulateTransaction. If the operation has no authorization, what it needs is recorded, also below the root
+    /// (`record_allow_nonroot`). If it has some, that is enforced.
     ///
     /// # Errors
     /// The network has stopped.
@@ -92,10 +88,8 @@ impl Localnet {
     /// The network has stopped.
     pub fn submit(&self, envelope: TransactionEnvelope) -> Result<Submission, Stopped> {
         self.node()?.call_blocking(|node| {
-            let tx = match Submitted::new(envelope, node.network_id) {
-                Ok(tx) => tx,
-                Err(reason) => return Submission::NotImplemented(reason.to_string()),
-            };
+            // An envelope in memory that does not encode has more than 2^32 bytes or levels; no caller can build one.
+            let tx = Submitted::new(envelope, node.network_id).expect("an envelope in memory encodes");
             let hash = tx.hash();
             match node.submit(tx) {
                 queue::Answer::Pending => Submission::Pending(hash),
@@ -106,7 +100,7 @@ impl Localnet {
         })
     }
 
-    /// getTransaction: `None` while it is in no closed ledger.
+    /// getTransaction. Answers `None` while no closed ledger has the transaction.
     ///
     /// # Errors
     /// The network has stopped.
@@ -121,7 +115,7 @@ impl Localnet {
         })
     }
 
-    /// getLedgerEntries: one answer for each key, `None` where there is no entry.
+    /// getLedgerEntries. It has one answer for each key, `None` where there is no entry.
     ///
     /// # Errors
     /// The network has stopped.
@@ -149,7 +143,6 @@ impl From<Simulation> for Simulated {
             result: simulation.result,
             auth: simulation.auth,
             events: simulation.events,
-            restore: simulation.restore,
         }
     }
 }

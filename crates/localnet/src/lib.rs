@@ -1,10 +1,10 @@
 //! A Stellar network in one process: the network's own Soroban host behind the public server's JSON-RPC.
 //!
-//! For demos and tests, and for people without Docker. The ledger is in memory and closes at an interval or when told;
-//! contracts run in `soroban-env-host`, simulation is `soroban-simulation`, and around them the rules of the network are
-//! enforced: signatures and thresholds, sequence numbers, fees and refunds, time and ledger bounds, resource limits,
-//! entries that expire and are archived and restored. It is for development: it binds loopback only, its root and
-//! friendbot keys are public, and nothing is kept when it ends.
+//! It is for demos and tests, and for people without Docker. The ledger is in memory and closes at an interval or when told
+//! to. Contracts run in `soroban-env-host`, simulation is `soroban-simulation`, and the rules of the public networks around
+//! them are enforced: signatures and thresholds, sequence numbers, fees and refunds, time and ledger bounds, resource limits,
+//! entries that expire, are archived and restored. It is for development only: it listens on loopback addresses, everybody
+//! knows its root and friendbot keys, and nothing of it is kept when it ends.
 //!
 //! ```no_run
 //! use paychan_localnet::{Localnet, Options};
@@ -17,11 +17,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it does not have: consensus, more than one node, limits per ledger, fee bumps, automatic restoration, offers,
-//! pools, claimable balances, sponsorship, signers other than ed25519. What is asked for and not there is refused by
-//! name.
+//! It does not have consensus, more than one node, offers, pools, claimable balances, sponsorship, or signers other than
+//! ed25519 keys. A transaction that needs one of them gets a result that says so. `README.md` has the whole list.
 
 mod apply;
+mod capacity;
 mod close;
 mod control;
 mod friendbot;
@@ -39,7 +39,7 @@ mod simulate;
 mod thread;
 mod transaction;
 
-pub use control::Status;
+pub use control::{ArchiveError, Status};
 pub use in_process::{Entry, Included, Simulated, Submission};
 pub use localnet::{Localnet, StartError};
 pub use options::{Options, OptionsError, STANDALONE_PASSPHRASE};

@@ -1,4 +1,4 @@
-//! A running network: the ledger's thread, and the thread that serves HTTP.
+//! A running network: the thread of the ledger, and the thread that serves HTTP.
 
 use std::{
     io,
@@ -7,10 +7,11 @@ use std::{
 };
 
 use axum::Router;
+use stellar_xdr::LedgerKey;
 use tokio::sync::watch;
 
 use crate::{
-    control::{self, Status},
+    control::{self, ArchiveError, Status},
     node::Node,
     options::{Options, OptionsError},
     rpc,
@@ -20,36 +21,36 @@ use crate::{
 
 /// A Stellar network in this process. It stops when it is dropped.
 pub struct Localnet {
-    /// Gone once stopped, so that the ledger's thread can end.
+    /// `None` after the network has stopped, so that the ledger's thread can end.
     node: Option<Handle>,
     rpc: SocketAddr,
     control: SocketAddr,
     passphrase: String,
-    /// Told `true` to stop serving.
+    /// `true` stops the serving.
     stopping: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Why a network could not start.
+/// Why a network can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Options that make no sense.
+    /// The options contradict each other.
     #[error(transparent)]
     Options(#[from] OptionsError),
-    /// A port that can't be used.
+    /// A port can't be used.
     #[error("can't listen on 127.0.0.1:{port} for the {what}: {error}; choose another port, or 0 for any free one")]
     Listen {
-        /// The endpoint.
+        /// The endpoint that needs the port.
         what: &'static str,
         /// The port asked for.
         port: u16,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// The host refuses the settings.
+    /// The built-in settings are not usable.
     #[error("{0}")]
     Settings(String),
-    /// The system gives no thread.
+    /// The system does not start another thread.
     #[error("can't start a thread: {0}")]
     Thread(#[from] io::Error),
 }
@@ -61,7 +62,7 @@ impl From<Unusable> for StartError {
 }
 
 impl Localnet {
-    /// Starts a network and returns when it can be asked. Callable from async code: it blocks for milliseconds.
+    /// Starts a network, and returns when it answers. It may be called from async code, as it blocks for milliseconds only.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -80,19 +81,19 @@ impl Localnet {
         Ok(Self { node: Some(node), rpc, control, passphrase, stopping, threads: vec![http, ledger] })
     }
 
-    /// Where the JSON-RPC is.
+    /// The URL of the JSON-RPC.
     #[must_use]
     pub fn rpc_url(&self) -> String {
         format!("http://{}", self.rpc)
     }
 
-    /// Where accounts get coins: add `?addr=G...`.
+    /// The URL of the friendbot. With `?addr=G...` it creates an account and gives it 10,000 XLM.
     #[must_use]
     pub fn friendbot_url(&self) -> String {
         format!("http://{}/friendbot", self.rpc)
     }
 
-    /// Where time is controlled.
+    /// The URL of the control endpoint.
     #[must_use]
     pub fn control_url(&self) -> String {
         format!("http://{}", self.control)
@@ -104,7 +105,7 @@ impl Localnet {
         &self.passphrase
     }
 
-    /// Closes the next ledger with all that waits, and answers its number.
+    /// Closes the next ledger with the transactions that wait, and answers its number.
     ///
     /// # Errors
     /// The network has stopped.
@@ -112,8 +113,9 @@ impl Localnet {
         self.node()?.call_blocking(|node| node.close().sequence)
     }
 
-    /// Jumps `ledgers` ahead and answers the ledger it came to: entries' lives run out and close time advances as if all
-    /// of them had closed. All but the last are passed over; the last closes with what waits and is still valid then.
+    /// Jumps `ledgers` ahead, and answers the ledger that it reached. Entries' lives run out and the close time advances as
+    /// if all ledgers had closed. All but the last are passed over; the last one closes with the transactions that wait and
+    /// are still valid then.
     ///
     /// # Errors
     /// The network has stopped.
@@ -121,8 +123,8 @@ impl Localnet {
         self.node()?.call_blocking(move |node| node.jump(ledgers, None).sequence)
     }
 
-    /// Jumps like [`Localnet::jump`], but the clock advances by this many seconds. With 0, clients that compare close
-    /// times with their own clock notice nothing.
+    /// Jumps like [`Localnet::jump`], but the clock advances by this many seconds. With 0, clients that compare close times
+    /// with their own clock notice no difference.
     ///
     /// # Errors
     /// The network has stopped.
@@ -130,7 +132,7 @@ impl Localnet {
         self.node()?.call_blocking(move |node| node.jump(ledgers, Some(seconds)).sequence)
     }
 
-    /// Where the network stands.
+    /// The state of the network.
     ///
     /// # Errors
     /// The network has stopped.
@@ -138,17 +140,44 @@ impl Localnet {
         self.node()?.call_blocking(|node| Status::of(node))
     }
 
+    /// Ends the lives of these contract entries now: persistent ones are archived, temporary ones are gone.
+    ///
+    /// # Errors
+    /// The network has stopped, or there is no such entry.
+    pub fn archive(&self, keys: Vec<LedgerKey>) -> Result<(), ArchiveError> {
+        self.node()?.call_blocking(move |node| node.archive(&keys))?
+    }
+
+    /// Lets other people's transactions fill the next `ledgers` ledgers. They bid `bid` stroops for each operation. Whoever
+    /// bids more still gets in and pays `bid`; the others wait, and the queue drops them when they are four ledgers old.
+    ///
+    /// # Errors
+    /// The network has stopped.
+    pub fn fill_ledgers(&self, ledgers: u32, bid: u32) -> Result<(), Stopped> {
+        self.node()?.call_blocking(move |node| node.queue.demand.fill_ledgers(ledgers, bid))
+    }
+
+    /// Sets the price of inclusion, in stroops for each operation, until it is set anew. A lower bid is refused with
+    /// `txINSUFFICIENT_FEE` and the fee that would do, as by a full queue; who gets in pays the price. The least price is
+    /// 100.
+    ///
+    /// # Errors
+    /// The network has stopped.
+    pub fn set_inclusion_price(&self, stroops: u32) -> Result<(), Stopped> {
+        self.node()?.call_blocking(move |node| node.queue.demand.set_price(stroops))
+    }
+
     pub(crate) fn node(&self) -> Result<&Handle, Stopped> {
         self.node.as_ref().ok_or(Stopped)
     }
 
-    /// Stops serving and closing ledgers, and waits until both threads ended.
+    /// Stops the network, and waits until both threads have ended.
     pub fn stop(mut self) {
         self.shut_down();
     }
 
     fn shut_down(&mut self) {
-        // Nobody listens any more if the server ended by itself.
+        // Sending fails if the server has ended by itself; then there is nothing to stop.
         let _ = self.stopping.send(true);
         self.node = None;
         for thread in self.threads.drain(..) {
@@ -173,8 +202,8 @@ fn listen(what: &'static str, port: u16) -> Result<TcpListener, StartError> {
     bound.map_err(|error| StartError::Listen { what, port, error })
 }
 
-/// Serves both ports on one thread until told to stop. Requests that run then are cut off: a network that stops has
-/// nothing to finish.
+/// Serves both ports on one thread until `stop` is `true`. Requests that run at that moment are cut off, because a network that
+/// stops has nothing to finish.
 fn serve(routers: [(TcpListener, Router); 2], stop: watch::Receiver<bool>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -191,7 +220,7 @@ fn serve(routers: [(TcpListener, Router); 2], stop: watch::Receiver<bool>) {
             }
         }
         let mut stop = stop;
-        // An error means that the sender is gone, which is a stop too.
+        // An error means that the sender was dropped, which is a stop too.
         let _ = stop.wait_for(|stopping| *stopping).await;
         serving.shutdown().await;
     });

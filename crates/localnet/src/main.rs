@@ -20,22 +20,22 @@ struct Arguments {
     /// The network's passphrase.
     #[arg(long, default_value = STANDALONE_PASSPHRASE)]
     passphrase: String,
-    /// Loopback port of the JSON-RPC; 0 for any free one.
+    /// The loopback port of the JSON-RPC; 0 for any free one.
     #[arg(long, default_value_t = 8_000, value_name = "PORT")]
     rpc_port: u16,
-    /// Loopback port of the control endpoint; 0 for any free one.
+    /// The loopback port of the control endpoint; 0 for any free one.
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     control_port: u16,
-    /// Ledgers that an entry lives for at most.
+    /// The longest life of an entry.
     #[arg(long, default_value_t = Options::default().max_entry_ttl, value_name = "LEDGERS")]
     max_entry_ttl: u32,
-    /// Ledgers that a new or restored persistent entry lives for at least.
+    /// The shortest life of a new or restored persistent entry.
     #[arg(long, default_value_t = Options::default().min_persistent_ttl, value_name = "LEDGERS")]
     min_persistent_ttl: u32,
-    /// Ledgers that a new temporary entry lives for at least.
+    /// The shortest life of a new temporary entry.
     #[arg(long, default_value_t = Options::default().min_temporary_ttl, value_name = "LEDGERS")]
     min_temporary_ttl: u32,
-    /// Print one line of JSON with the URLs when ready, instead of text.
+    /// When the network is ready, print one line of JSON with the URLs instead of text.
     #[arg(long)]
     json: bool,
 }
@@ -62,7 +62,7 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let arguments = Arguments::parse();
-    // Before the network is announced, so that a signal right after finds somebody.
+    // This comes before the announcement, so that a signal right after the announcement is not lost.
     let signals = signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?)));
     let (mut interrupt, mut terminate) = match signals {
         Ok(signals) => signals,
@@ -86,7 +86,7 @@ fn fail(error: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Says what runs and where. Whoever started the network may not read it; that is no reason to end.
+/// Prints what runs and where. It is no reason to end that nobody reads the output.
 fn announce(arguments: &Arguments, net: &Localnet) {
     let text = if arguments.json {
         let line = json!({
@@ -103,11 +103,11 @@ fn announce(arguments: &Arguments, net: &Localnet) {
         let closing =
             if arguments.manual { "only when told".to_owned() } else { format!("every {} ms", arguments.ledger_ms) };
         format!(
-            "paychan-localnet: a Stellar network in this process, for development only: its coins are worth nothing, \
-             it\nlistens on loopback alone, and all of it is gone when it ends.\n\
+            "paychan-localnet: a Stellar network in this process, for development only. Its coins are worth nothing,\n\
+             it listens on loopback addresses only, and nothing of it is kept when it ends.\n\
              \x20 JSON-RPC    {}\n\
              \x20 friendbot   {}?addr=G...\n\
-             \x20 control     {} (POST /close, POST /jump {{\"ledgers\": N}}, GET /status)\n\
+             \x20 control     {} (POST /close, /jump, /archive, /fill, /inclusion-price; GET /status)\n\
              \x20 passphrase  {}\n\
              \x20 ledgers     close {closing}\n",
             net.rpc_url(),
@@ -118,6 +118,6 @@ fn announce(arguments: &Arguments, net: &Localnet) {
     };
     let mut out = std::io::stdout();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        tracing::warn!(%error, "nobody reads where the network is");
+        tracing::warn!(%error, "could not print where the network is");
     }
 }

@@ -1,5 +1,5 @@
-//! Contract code, parsed once. The host's prices assume that a module stands in this cache; without it each call would
-//! pay for parsing and exceed what simulation said. Modules are added between ledgers, as on the network.
+//! The cache of parsed contract code. The host's prices assume that a module is in it; without the cache each call would pay
+//! for parsing and use more than the simulation said. Modules are added between ledgers, as on the public networks.
 
 use std::fmt::Debug;
 
@@ -13,7 +13,7 @@ use stellar_xdr::{ContractCodeEntry, ContractCodeEntryExt, ContractCostParams};
 
 use crate::settings::PROTOCOL;
 
-/// What parsing is metered on: a budget without limit, because the upload already paid for it.
+/// The budget that parsing is metered on. It has no limit, because the upload has paid for the parsing.
 #[derive(Clone)]
 struct Unmetered(Budget);
 
@@ -53,10 +53,10 @@ pub(crate) fn new_cache(config: &NetworkConfig) -> Result<ModuleCache, HostError
     ModuleCache::new(&unmetered(config)?)
 }
 
-/// Parses code into the cache; code that is there already costs nothing.
+/// Parses code into the cache. Code that is in it already costs nothing.
 ///
 /// # Errors
-/// The host's. Uploading parsed the same bytes before, so none is expected.
+/// The host's. None is expected, because the upload has parsed the same bytes.
 pub(crate) fn add(cache: &ModuleCache, config: &NetworkConfig, code: &ContractCodeEntry) -> Result<(), HostError> {
     let inputs = match &code.ext {
         ContractCodeEntryExt::V0 => VersionedContractCodeCostInputs::V0 { wasm_bytes: code.code.len() },

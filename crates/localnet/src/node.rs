@@ -1,5 +1,5 @@
-//! The network's one node: the ledger, the transactions that wait, and the closing of ledgers. Lives on one thread,
-//! because the host does; see [`crate::thread`].
+//! The only node of the network: the ledger, the transactions that wait, and the clock. It lives on one thread, because the
+//! Soroban host can't move between threads; see [`crate::thread`].
 
 use std::{
     collections::VecDeque,
@@ -8,10 +8,14 @@ use std::{
 };
 
 use soroban_env_host::{LedgerInfo, ModuleCache};
+use stellar_xdr::{
+    Asset, ContractExecutable, ContractIdPreimage, CreateContractArgs, HostFunction, InvokeHostFunctionOp, VecM,
+};
 
 use crate::{
     friendbot::Friendbot,
     ledger::{
+        accounts::account_id,
         entries::Entries,
         genesis,
         header::{ClosedHeader, transaction_set},
@@ -21,7 +25,8 @@ use crate::{
     operations::soroban::{size, size_for_rent},
     options::Options,
     queue::{Answer, Queue},
-    settings::{self, Config, Unusable},
+    settings::{self, BASE_FEE, Config, Unusable},
+    simulate::{self, AuthMode, Snapshot},
     transaction::{envelope::Submitted, validate::Moment},
 };
 
@@ -37,13 +42,13 @@ pub(crate) struct Node {
     pub(crate) history: History,
     pub(crate) queue: Queue,
     pub(crate) friendbot: Friendbot,
-    /// Where getNetwork says that coins come from.
+    /// The URL of the friendbot that getNetwork answers.
     pub(crate) friendbot_url: String,
-    /// Stroops that fees left in the pool.
+    /// Stroops of fees that were paid.
     pub(crate) fee_pool: i64,
     /// The latest samples of the live state's size in bytes, oldest first.
     state_sizes: VecDeque<u64>,
-    /// Seconds that this network's clock runs before the machine's: ledgers that were jumped over took time.
+    /// Seconds that this network's clock is ahead of the machine's, because ledgers that were jumped over take time.
     clock_ahead: u64,
 }
 
@@ -59,12 +64,13 @@ impl Node {
         let network_id = genesis::network_id(&options.passphrase);
         let genesis = ClosedLedger {
             header: ClosedHeader::genesis(wall_clock()),
-            transaction_set: transaction_set([0; 32], Vec::new(), Vec::new()),
+            transaction_set: transaction_set([0; 32], (Vec::new(), BASE_FEE), (Vec::new(), BASE_FEE)),
             transactions: Vec::new(),
             events: Vec::new(),
             live_state_size: 0,
+            filled_at: None,
         };
-        Ok(Self {
+        let mut node = Self {
             network_id,
             entries: Rc::new(entries),
             state_sizes: std::iter::repeat_n(0, config.archival.live_soroban_state_size_window_sample_size as usize)
@@ -78,7 +84,39 @@ impl Node {
             fee_pool: 0,
             clock_ahead: 0,
             options,
-        })
+        };
+        node.deploy_native_asset()?;
+        Ok(node)
+    }
+
+    /// Creates the native asset's contract. On the public networks it exists, and tools assume that it does.
+    fn deploy_native_asset(&mut self) -> Result<(), Unusable> {
+        let create = InvokeHostFunctionOp {
+            host_function: HostFunction::CreateContract(CreateContractArgs {
+                contract_id_preimage: ContractIdPreimage::Asset(Asset::Native),
+                executable: ContractExecutable::StellarAsset,
+            }),
+            auth: VecM::default(),
+        };
+        let root = account_id(genesis::root_key(self.network_id).verifying_key().to_bytes());
+        let latest = self.history.latest();
+        let (ledger, close_time) = (latest.header.header.ledger_seq, latest.header.close_time());
+        let snapshot = Snapshot {
+            entries: Rc::clone(&self.entries),
+            config: &self.config.host,
+            info: self.ledger_info(ledger, close_time),
+        };
+        let simulation = simulate::invoke(&snapshot, create, &root, AuthMode::Enforce, 0, latest.header.hash);
+        drop(snapshot);
+        if let Some(error) = simulation.error {
+            return Err(Unusable(format!("the native asset's contract can't be created: {error}")));
+        }
+        let live_until = ledger.saturating_add(self.config.archival.max_entry_ttl).saturating_sub(1);
+        let entries = Rc::make_mut(&mut self.entries);
+        for created in simulation.changes.into_iter().filter_map(|change| change.state_after) {
+            entries.put(created.data, created.ext, Some(live_until));
+        }
+        Ok(())
     }
 
     /// This network's time, in Unix seconds.
@@ -100,11 +138,11 @@ impl Node {
         info
     }
 
-    /// Submits a transaction for the next ledger.
+    /// Puts a transaction into the queue for the next ledger.
     pub(crate) fn submit(&mut self, tx: Submitted) -> Answer {
         let latest = self.history.newest();
-        // As far ahead as the transaction may have to wait: two intervals, and what has passed since the last close.
-        let interval = u64::from(self.options.close_interval_ms()) / 1_000;
+        // The transaction may have to wait for two intervals, counted from now, not from the last close.
+        let interval = u64::from(self.options.ledger_ms) / 1_000;
         let margin = (2 * interval).saturating_add(self.now().saturating_sub(latest.close_time));
         let moment = Moment {
             ledger: latest.sequence.saturating_add(1),
@@ -115,9 +153,8 @@ impl Node {
         self.queue.submit(tx, &self.entries, &self.config, moment)
     }
 
-    /// When the next ledger closes, `skipped` seconds further on than the clock says. Never before the last one;
-    /// ledgers that close faster than once a second share a second (on the network they may not, but there they don't
-    /// close that fast).
+    /// When the next ledger closes: `skipped` seconds later than the clock says, and never before the last one. Ledgers
+    /// that close faster than once a second share a close time, which they may not on the public networks.
     pub(crate) fn next_close_time(&mut self, skipped: u64) -> u64 {
         let last = self.history.newest().close_time;
         let close_time = self.now().max(last).saturating_add(skipped);
@@ -125,8 +162,8 @@ impl Node {
         close_time
     }
 
-    /// Samples the live state's size where a period ended between the two ledgers, and lets the price of rent follow.
-    /// Answers the size, in bytes.
+    /// Answers the live state's size in bytes. Where a sampling period ended between the two ledgers, it samples the size
+    /// and lets the price of rent follow.
     pub(crate) fn sample_state_size(&mut self, from: u32, to: u32) -> u64 {
         let total = self
             .entries
@@ -146,7 +183,7 @@ impl Node {
         entries.put_classic(settings::state_sizes(self.state_sizes.iter().copied().collect()));
         match Config::load(entries) {
             Ok(config) => self.config = config,
-            Err(error) => tracing::error!(%error, "kept the settings of before"),
+            Err(error) => tracing::error!(%error, "the new settings are not usable; the old ones stay"),
         }
         total
     }

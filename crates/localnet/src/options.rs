@@ -1,29 +1,29 @@
-//! What a local network is started with.
+//! The options of a local network.
 
-/// How a local network runs. `Options::default()` closes a ledger each second on free loopback ports.
+/// How a local network runs. With `Options::default()` it closes a ledger each second and uses free loopback ports.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Passphrase of the network: signatures are valid on it alone.
+    /// The network's passphrase. Signatures are valid on networks with the same passphrase only.
     pub passphrase: String,
-    /// Milliseconds between two ledgers. In manual mode nothing closes by itself; then it is the time that a ledger
+    /// Milliseconds between two ledgers. In manual mode no ledger closes by itself; then this is the time that a ledger
     /// stands for when ledgers are jumped over. Clients read it from the network's settings (CAP-70).
     pub ledger_ms: u32,
-    /// Ledgers close only when told: by [`Localnet::close_ledger`](crate::Localnet::close_ledger), by the control
-    /// endpoint, or by a friendbot request, which closes one so that it can answer.
+    /// Ledgers close only when [`Localnet::close_ledger`](crate::Localnet::close_ledger) or the control endpoint says so. A
+    /// friendbot request closes one too, so that it can answer.
     pub manual: bool,
-    /// Loopback port of the JSON-RPC; 0 is any free one.
+    /// The loopback port of the JSON-RPC; 0 is any free one.
     pub rpc_port: u16,
-    /// Loopback port of the control endpoint; 0 is any free one.
+    /// The loopback port of the control endpoint; 0 is any free one.
     pub control_port: u16,
-    /// Ledgers that an entry can live for at most.
+    /// The longest life of an entry, in ledgers.
     pub max_entry_ttl: u32,
-    /// Ledgers that a new temporary entry lives for at least.
+    /// The shortest life of a new temporary entry, in ledgers.
     pub min_temporary_ttl: u32,
-    /// Ledgers that a new or restored persistent entry lives for at least.
+    /// The shortest life of a new or restored persistent entry, in ledgers.
     pub min_persistent_ttl: u32,
 }
 
-/// The passphrase of stellar/quickstart's local network, which tools know as "standalone" or "local".
+/// The passphrase of stellar/quickstart's local network. Tools call that network "standalone" or "local".
 pub const STANDALONE_PASSPHRASE: &str = "Standalone Network ; February 2017";
 
 impl Default for Options {
@@ -42,35 +42,35 @@ impl Default for Options {
     }
 }
 
-/// Why options can't be used.
+/// Why options are not usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
-    /// Zero milliseconds between ledgers.
+    /// There are zero milliseconds between ledgers.
     #[error("--ledger-ms is 0; give at least 1, or --manual to close ledgers only when told")]
     NoInterval,
-    /// A life of zero ledgers.
+    /// A life is zero ledgers.
     #[error("--{option} is 0 ledgers; an entry must live for at least 1")]
     NoLife {
         /// The option's name.
         option: &'static str,
     },
-    /// A least life above the greatest.
+    /// A shortest life is above the longest.
     #[error("--{option} is {least} ledgers, above --max-entry-ttl, which is {most}")]
     LeastAboveMost {
         /// The option's name.
         option: &'static str,
-        /// Ledgers asked for.
+        /// The shortest life, in ledgers.
         least: u32,
-        /// Ledgers allowed.
+        /// The longest life, in ledgers.
         most: u32,
     },
 }
 
 impl Options {
-    /// Checks that the options make sense together.
+    /// Checks that the options don't contradict each other.
     ///
     /// # Errors
-    /// Names the option that is wrong.
+    /// The option that is wrong.
     pub fn check(&self) -> Result<(), OptionsError> {
         if self.ledger_ms == 0 {
             return Err(OptionsError::NoInterval);
@@ -89,10 +89,6 @@ impl Options {
             }
         }
         Ok(())
-    }
-
-    pub(crate) fn close_interval_ms(&self) -> u32 {
-        self.ledger_ms
     }
 }
 

@@ -1,8 +1,7 @@
-//! Simulation: what a transaction would do in the last closed ledger, what it needs and what it costs.
+//! Simulation: what a transaction would do in the last closed ledger, what it needs, and what it costs.
 //!
-//! soroban-simulation does it; the adjustments are the public server's. Archived entries are treated as if they had been
-//! restored just before, and the transaction that restores them is returned beside: this network does not restore
-//! automatically yet, so a client sends that one first.
+//! soroban-simulation does the work, with the public server's adjustments. An invocation that needs archived entries restores
+//! them itself, and the simulated transaction data marks them (CAP-66).
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,7 +10,7 @@ use std::{
 
 use soroban_env_host::{HostError, LedgerInfo, e2e_invoke::RecordingInvocationAuthMode, events::HostEvent};
 use soroban_simulation::{
-    AutoRestoringSnapshotSource, NetworkConfig,
+    NetworkConfig,
     simulation::{
         LedgerEntryDiff, SimulationAdjustmentConfig, simulate_extend_ttl_op, simulate_invoke_host_function_op,
         simulate_restore_op,
@@ -27,25 +26,25 @@ use crate::ledger::entries::Entries;
 /// How authorization is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuthMode {
-    /// The entries that the operation brings must suffice.
+    /// The authorization entries of the operation must be enough.
     Enforce,
-    /// What is needed is recorded.
+    /// The authorization that the call needs is recorded.
     Record {
-        /// Also what is needed below a call that its own signer didn't start.
+        /// Also record what is needed below a call that its signer did not start.
         allow_nonroot: bool,
-        /// With address credentials of the second version.
+        /// Record address credentials of the second version.
         address_v2: bool,
     },
 }
 
-/// The state that is simulated on.
+/// The state that a transaction is simulated on.
 pub(crate) struct Snapshot<'a> {
     pub(crate) entries: Rc<Entries>,
     pub(crate) config: &'a NetworkConfig,
     pub(crate) info: LedgerInfo,
 }
 
-/// What simulation found. Without `data` it failed, and `error` says why.
+/// The result of a simulation. If it failed, there is no `data`, and `error` says why.
 #[derive(Debug, Default)]
 pub(crate) struct Simulation {
     pub(crate) error: Option<String>,
@@ -54,8 +53,6 @@ pub(crate) struct Simulation {
     pub(crate) auth: Vec<SorobanAuthorizationEntry>,
     pub(crate) events: Vec<DiagnosticEvent>,
     pub(crate) changes: Vec<LedgerEntryDiff>,
-    /// The RestoreFootprint that must come first.
-    pub(crate) restore: Option<SorobanTransactionData>,
 }
 
 impl Simulation {
@@ -64,7 +61,7 @@ impl Simulation {
     }
 }
 
-/// Simulates a call, an upload or a creation. `leeway`: instructions to add at least.
+/// Simulates a call, an upload or a creation. `leeway`: the fewest instructions to add to those that were counted.
 pub(crate) fn invoke(
     snapshot: &Snapshot<'_>,
     op: InvokeHostFunctionOp,
@@ -74,7 +71,6 @@ pub(crate) fn invoke(
     seed: [u8; 32],
 ) -> Simulation {
     guarded(|| {
-        let restoring = Rc::new(restoring(snapshot)?);
         let mut adjustment = SimulationAdjustmentConfig::default_adjustment();
         adjustment.instructions.additive_factor = adjustment.instructions.additive_factor.max(leeway);
         let auth = match auth {
@@ -84,7 +80,7 @@ pub(crate) fn invoke(
             }
         };
         let simulated = simulate_invoke_host_function_op(
-            Rc::clone(&restoring) as Rc<dyn soroban_env_host::storage::SnapshotSource>,
+            Rc::clone(&snapshot.entries) as Rc<dyn soroban_env_host::storage::SnapshotSource>,
             snapshot.config,
             &adjustment,
             &snapshot.info,
@@ -95,7 +91,6 @@ pub(crate) fn invoke(
             true,
         )
         .map_err(text)?;
-        let restore = if simulated.transaction_data.is_some() { restore_first(&restoring, snapshot)? } else { None };
         let error = simulated.invoke_result.as_ref().err().map(|error| why(error, &simulated.diagnostic_events));
         Ok(Simulation {
             error,
@@ -104,21 +99,19 @@ pub(crate) fn invoke(
             auth: simulated.auth,
             events: simulated.diagnostic_events,
             changes: simulated.modified_entries,
-            restore,
         })
     })
 }
 
-/// Simulates an extension of these keys' lives.
+/// Simulates an extension of these keys' lives. Archived entries must be restored before.
 pub(crate) fn extend(snapshot: &Snapshot<'_>, op: &ExtendFootprintTtlOp, keys: &[LedgerKey]) -> Simulation {
     guarded(|| {
-        let restoring = restoring(snapshot)?;
         let adjustment = SimulationAdjustmentConfig::default_adjustment();
+        let entries = snapshot.entries.as_ref();
         let simulated =
-            simulate_extend_ttl_op(&restoring, snapshot.config, &adjustment, &snapshot.info, keys, op.extend_to)
+            simulate_extend_ttl_op(entries, snapshot.config, &adjustment, &snapshot.info, keys, op.extend_to)
                 .map_err(text)?;
-        let restore = restore_first(&restoring, snapshot)?;
-        Ok(Simulation { data: Some(simulated.transaction_data), restore, ..Simulation::default() })
+        Ok(Simulation { data: Some(simulated.transaction_data), ..Simulation::default() })
     })
 }
 
@@ -133,11 +126,7 @@ pub(crate) fn restore(snapshot: &Snapshot<'_>, keys: &[LedgerKey]) -> Simulation
     })
 }
 
-fn restoring(snapshot: &Snapshot<'_>) -> Result<AutoRestoringSnapshotSource<Entries>, String> {
-    AutoRestoringSnapshotSource::new(Rc::clone(&snapshot.entries), &snapshot.info).map_err(text)
-}
-
-/// The host's error and what led to it, newest first, in the public server's form.
+/// The host's error and the events that led to it, the newest first, in the public server's form.
 fn why(error: &HostError, events: &[DiagnosticEvent]) -> String {
     let mut text = format!("HostError: {:?}\n\nEvent log (newest first):\n", error.error);
     for (place, diagnostic) in events.iter().rev().enumerate() {
@@ -147,21 +136,12 @@ fn why(error: &HostError, events: &[DiagnosticEvent]) -> String {
     text
 }
 
-/// An error with all that is known of it, which is the public server's form.
+/// An error with all its details, which is the public server's form.
 fn text(error: impl std::fmt::Debug) -> String {
     format!("{error:?}")
 }
 
-fn restore_first(
-    restoring: &AutoRestoringSnapshotSource<Entries>,
-    snapshot: &Snapshot<'_>,
-) -> Result<Option<SorobanTransactionData>, String> {
-    let adjustment = SimulationAdjustmentConfig::default_adjustment();
-    let restored = restoring.simulate_restore_keys_op(snapshot.config, &adjustment, &snapshot.info).map_err(text)?;
-    Ok(restored.map(|restored| restored.transaction_data))
-}
-
-/// As the public server does: a failure, or a panic in the host, is told as text.
+/// Turns a failure, or a panic in the host, into text, as the public server does.
 fn guarded(simulate: impl FnOnce() -> Result<Simulation, String>) -> Simulation {
     match catch_unwind(AssertUnwindSafe(simulate)) {
         Ok(Ok(simulation)) => simulation,

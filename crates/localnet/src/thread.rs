@@ -1,5 +1,5 @@
-//! The ledger's thread. The Soroban host can't move between threads, so the node lives on one, and whoever needs it sends
-//! a closure. The same thread closes ledgers in time.
+//! The thread of the ledger. The Soroban host can't move between threads, so the node lives on one thread, and others send
+//! closures to it. The same thread closes ledgers when it is time.
 
 use std::{
     sync::mpsc::{self, RecvTimeoutError},
@@ -11,12 +11,12 @@ use tokio::sync::oneshot;
 
 use crate::node::Node;
 
-/// Deep contract calls recurse in the host; the public server gives its simulations a stack of this size too.
+/// Contract calls recurse in the host. The public server gives its simulations a stack of this size too.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 type Job = Box<dyn FnOnce(&mut Node) + Send>;
 
-/// Sends work to the ledger's thread. Cheap to clone; the thread ends when the last handle is gone.
+/// Sends work to the ledger's thread. It is cheap to clone, and the thread ends when the last handle is dropped.
 #[derive(Clone)]
 pub(crate) struct Handle {
     jobs: mpsc::Sender<Job>,
@@ -28,20 +28,20 @@ pub(crate) struct Handle {
 pub struct Stopped;
 
 impl Handle {
-    /// Runs a closure on the node and waits for its answer without blocking the caller's thread.
+    /// Runs a closure on the node, and waits for its answer without blocking the caller's thread.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Node) -> T + Send + 'static,
     ) -> Result<T, Stopped> {
         let (sender, receiver) = oneshot::channel();
         self.send(Box::new(move |node| {
-            // Fails only when the asker is gone.
+            // Sending fails only when nobody waits for the answer any more.
             let _ = sender.send(job(node));
         }))?;
         receiver.await.map_err(|_| Stopped)
     }
 
-    /// Runs a closure on the node and blocks until it answered.
+    /// Runs a closure on the node, and blocks until it has answered.
     pub(crate) fn call_blocking<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Node) -> T + Send + 'static,
@@ -58,7 +58,7 @@ impl Handle {
     }
 }
 
-/// Starts the thread. `build` makes the node there; what it answers is returned, and on an error the thread ends.
+/// Starts the thread. `build` makes the node there. If it fails, its error is returned and the thread ends.
 pub(crate) fn start<E: Send + 'static>(
     build: impl FnOnce() -> Result<Node, E> + Send + 'static,
 ) -> std::io::Result<Result<(Handle, JoinHandle<()>), E>> {
@@ -81,10 +81,10 @@ pub(crate) fn start<E: Send + 'static>(
     }
 }
 
-/// Works until nobody can send any more. Ledgers close at fixed times; after a pause (a suspended machine) the missed
-/// ones are not made up for.
+/// Works until the last handle is dropped. Ledgers close at fixed times. After a pause, such as a suspended machine, it does
+/// not close the ledgers that it missed.
 fn run(mut node: Node, work: &mpsc::Receiver<Job>) {
-    let interval = Duration::from_millis(u64::from(node.options.close_interval_ms()));
+    let interval = Duration::from_millis(u64::from(node.options.ledger_ms));
     let automatic = !node.options.manual;
     let mut next_close = Instant::now() + interval;
     loop {

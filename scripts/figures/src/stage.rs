@@ -64,15 +64,7 @@ impl Stage {
         let recipient = network.account(folder.path(), "recipient").await;
         let id = network.id();
         let token = match asset {
-            Asset::Native => {
-                let native = xdr::Asset::Native;
-                network
-                    .submitter(&funder.secret, &id)
-                    .call(&call(calls::create_asset_contract(&native)))
-                    .await
-                    .expect("the native asset's contract can be created");
-                calls::token_contract_id(&id, &native)
-            }
+            Asset::Native => calls::token_contract_id(&id, &xdr::Asset::Native),
             Asset::Usdc => {
                 let usdc = network.issue_usdc(folder.path(), &[&funder, &recipient]).await;
                 network.mint(&usdc, &funder, 10_000_000_000_000).await;

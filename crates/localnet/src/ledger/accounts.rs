@@ -1,7 +1,6 @@
 //! Accounts and trustlines: balances, reserves, authorization.
 //!
-//! Amounts are stroops, or base units of an asset with 7 decimals. Nothing here wraps: a sum that doesn't fit is a
-//! refusal.
+//! Amounts are stroops, or base units of an asset with 7 decimals. A sum that doesn't fit is refused, it never wraps.
 
 use stellar_xdr::{
     AccountEntry, AccountEntryExt, AccountEntryExtensionV1, AccountEntryExtensionV1Ext, AccountEntryExtensionV2,
@@ -14,9 +13,9 @@ use stellar_xdr::{
 use super::entries::Entries;
 use crate::settings::BASE_RESERVE;
 
-/// Entries that an account counts as, beside its subentries (stellar-core, minimum balance).
+/// An account counts as this many entries, in addition to its subentries (stellar-core, minimum balance).
 const OWN_ENTRIES: i64 = 2;
-/// Subentries that an account can own.
+/// The most subentries of one account.
 const MAX_SUBENTRIES: u32 = 1_000;
 
 pub(crate) fn account_id(bytes: [u8; 32]) -> AccountId {
@@ -62,7 +61,7 @@ pub(crate) fn find_trustline<'a>(
     }
 }
 
-/// A new account as CreateAccount makes it: master key alone, sequence number starting at this ledger's range.
+/// A new account as CreateAccount makes it. Only its own key signs, and its sequence numbers start at this ledger's range.
 pub(crate) fn new_account(id: AccountId, balance: i64, ledger: u32) -> AccountEntry {
     AccountEntry {
         account_id: id,
@@ -106,7 +105,8 @@ pub(crate) fn available_balance(account: &AccountEntry) -> i64 {
     account.balance.saturating_sub(minimum_balance(account)).saturating_sub(liabilities(account).selling)
 }
 
-/// Adds to (or, below zero, takes from) the balance. `false` and unchanged when the reserve or the range forbids it.
+/// Adds to the balance, or takes from it if `stroops` is negative. Answers `false`, and changes nothing, when the reserve
+/// or the range forbids it.
 #[must_use]
 pub(crate) fn add_balance(account: &mut AccountEntry, stroops: i64) -> bool {
     let Some(balance) = account.balance.checked_add(stroops) else {
@@ -140,12 +140,12 @@ pub(crate) fn add_subentry(account: &mut AccountEntry) -> Result<(), NoSubentry>
     Ok(())
 }
 
-/// Counts one subentry less.
+/// Counts one subentry less than before.
 pub(crate) fn remove_subentry(account: &mut AccountEntry) {
     account.num_sub_entries = account.num_sub_entries.saturating_sub(1);
 }
 
-/// Uses a sequence number and remembers when (CAP-21), which creates the account's extensions at first use.
+/// Uses a sequence number and notes when (CAP-21). The first use creates the account's extensions.
 pub(crate) fn use_sequence(account: &mut AccountEntry, sequence: i64, ledger: u32, close_time: u64) {
     account.seq_num = stellar_xdr::SequenceNumber(sequence);
     let signers = account.signers.len();
@@ -182,7 +182,7 @@ pub(crate) fn use_sequence(account: &mut AccountEntry, sequence: i64, ledger: u3
     });
 }
 
-/// The ledger and the close time at which the account's sequence number was last used; zeros when never.
+/// The ledger and the close time of the last use of the account's sequence number; zeros when there was none.
 pub(crate) fn last_sequence_use(account: &AccountEntry) -> (u32, u64) {
     if let AccountEntryExt::V1(AccountEntryExtensionV1 { ext: AccountEntryExtensionV1Ext::V2(v2), .. }) = &account.ext
         && let AccountEntryExtensionV2Ext::V3(v3) = &v2.ext
@@ -196,7 +196,7 @@ pub(crate) fn has_flag(account: &AccountEntry, flag: AccountFlags) -> bool {
     account.flags & flag as u32 != 0
 }
 
-/// May the holder receive and send freely?
+/// May the holder receive and send?
 pub(crate) fn is_authorized(line: &TrustLineEntry) -> bool {
     line.flags & TrustLineFlags::AuthorizedFlag as u32 != 0
 }
@@ -212,7 +212,8 @@ pub(crate) fn line_liabilities(line: &TrustLineEntry) -> Liabilities {
     }
 }
 
-/// Adds to (or takes from) a trustline's balance; `false` and unchanged when balance or limit forbid it.
+/// Adds to a trustline's balance, or takes from it if `units` is negative. Answers `false`, and changes nothing, when
+/// balance or limit forbid it.
 #[must_use]
 pub(crate) fn add_line_balance(line: &mut TrustLineEntry, units: i64) -> bool {
     let Some(balance) = line.balance.checked_add(units) else {
@@ -226,7 +227,7 @@ pub(crate) fn add_line_balance(line: &mut TrustLineEntry, units: i64) -> bool {
     true
 }
 
-/// An asset as a trustline names it; the native one has no trustlines.
+/// An asset in the type that trustlines name it by. The native one has no trustlines.
 pub(crate) fn trustline_asset(asset: &Asset) -> TrustLineAsset {
     match asset {
         Asset::Native => TrustLineAsset::Native,
@@ -254,7 +255,7 @@ pub(crate) fn asset_code(asset: &Asset) -> &[u8] {
     &padded[..end]
 }
 
-/// An asset's code is 1-4 or 5-12 letters and digits, padded with zeros and nothing after them.
+/// An asset's code has 1 to 4, or 5 to 12, letters and digits; zeros fill the rest.
 pub(crate) fn is_valid_asset(asset: &Asset) -> bool {
     let (padded, lengths): (&[u8], _) = match asset {
         Asset::Native => return true,

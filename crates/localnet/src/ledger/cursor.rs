@@ -1,30 +1,30 @@
-//! Where an event stands: ledger, transaction, operation, event. Its text form is the `id` and the paging cursor of
+//! The position of an event: ledger, transaction, operation, event. Its text form is the `id` and the paging cursor of
 //! getEvents.
 
 use std::fmt;
 
-/// Greatest transaction index of a cursor: 20 bits (SEP-35, TOID).
+/// The greatest transaction index of a cursor: 20 bits (SEP-35, TOID).
 pub(crate) const MAX_TRANSACTION: u32 = (1 << 20) - 1;
-/// Greatest operation index of a cursor: 12 bits (SEP-35, TOID).
+/// The greatest operation index of a cursor: 12 bits (SEP-35, TOID).
 pub(crate) const MAX_OPERATION: u32 = (1 << 12) - 1;
 
 /// The position of an event; the order of fields is the order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cursor {
     pub(crate) ledger: u32,
-    /// From 1; 0 for what comes before all transactions, [`MAX_TRANSACTION`] for what comes after all.
+    /// Counted from 1. 0 is before all transactions, [`MAX_TRANSACTION`] is after all of them.
     pub(crate) transaction: u32,
     pub(crate) operation: u32,
     pub(crate) event: u32,
 }
 
 impl Cursor {
-    /// Before every event of a ledger.
+    /// The position before every event of a ledger.
     pub(crate) fn start_of(ledger: u32) -> Self {
         Self { ledger, transaction: 0, operation: 0, event: 0 }
     }
 
-    /// After every event of a ledger.
+    /// The position after every event of a ledger.
     pub(crate) fn end_of(ledger: u32) -> Self {
         Self { ledger, transaction: MAX_TRANSACTION, operation: MAX_OPERATION, event: u32::MAX }
     }
@@ -34,7 +34,7 @@ impl Cursor {
         (u64::from(self.ledger) << 32) | (u64::from(self.transaction) << 12) | u64::from(self.operation)
     }
 
-    /// Reads the text form; `None` when it is not one.
+    /// Reads the text form. Answers `None` if the text is none.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (position, event) = text.split_once('-')?;
         let position: u64 = position.parse().ok().filter(|_| position.bytes().all(|b| b.is_ascii_digit()))?;

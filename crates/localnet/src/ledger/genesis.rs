@@ -14,7 +14,7 @@ use crate::{
 
 /// The first ledger's number.
 pub(crate) const GENESIS_LEDGER: u32 = 1;
-/// All stroops there are: 100 billion XLM.
+/// All stroops of the network: 100 billion XLM.
 pub(crate) const TOTAL_COINS: i64 = 1_000_000_000_000_000_000;
 /// Stroops that the friendbot's account starts with: 10 billion XLM.
 const FRIENDBOT_COINS: i64 = 100_000_000_000_000_000;
@@ -29,7 +29,7 @@ pub(crate) fn root_key(network_id: [u8; 32]) -> SigningKey {
     SigningKey::from_bytes(&network_id)
 }
 
-/// The friendbot's key. Public knowledge, like the root's: the coins are worth nothing.
+/// The friendbot's key. Anybody can compute it, like the root's; the coins are worth nothing.
 pub(crate) fn friendbot_key(network_id: [u8; 32]) -> SigningKey {
     let mut seed = Sha256::new();
     seed.update(b"paychan-localnet friendbot");

@@ -1,4 +1,4 @@
-//! The chain of ledger headers: who closed, when, on top of what.
+//! The chain of ledger headers.
 
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
@@ -9,7 +9,7 @@ use stellar_xdr::{
 };
 
 use super::genesis::{GENESIS_LEDGER, TOTAL_COINS};
-use crate::settings::{BASE_FEE, BASE_RESERVE, PROTOCOL};
+use crate::settings::{BASE_FEE, BASE_RESERVE, MAX_CLASSIC_OPERATIONS, PROTOCOL};
 
 /// The header of a closed ledger and its hash.
 #[derive(Clone, Debug)]
@@ -38,13 +38,13 @@ impl ClosedHeader {
             id_pool: 0,
             base_fee: BASE_FEE,
             base_reserve: BASE_RESERVE,
-            max_tx_set_size: 1_000,
+            max_tx_set_size: MAX_CLASSIC_OPERATIONS,
             skip_list: [Hash([0; 32]), Hash([0; 32]), Hash([0; 32]), Hash([0; 32])],
             ext: LedgerHeaderExt::V0,
         })
     }
 
-    /// The next header. `state` stands where the network has the hash of its bucket list, which this network lacks.
+    /// The next header. This network has no bucket list; where the header has the hash of one, it has `state`.
     pub(crate) fn next(&self, closed: &Closing<'_>) -> Self {
         Self::of(LedgerHeader {
             previous_ledger_hash: Hash(self.hash),
@@ -69,20 +69,22 @@ pub(crate) struct Closing<'a> {
     pub(crate) fee_pool: i64,
     pub(crate) transactions: &'a GeneralizedTransactionSet,
     pub(crate) results: &'a [TransactionResultPair],
+    /// A hash that depends on every change since the first ledger.
     pub(crate) state: [u8; 32],
 }
 
-/// The set of a ledger's transactions: a phase of classic ones, then a phase of Soroban ones in one cluster.
+/// The set of a ledger's transactions: the classic phase, then the Soroban phase in one cluster. Each phase has its
+/// transactions and its price of inclusion, in stroops for one operation.
 pub(crate) fn transaction_set(
     previous: [u8; 32],
-    classic: Vec<TransactionEnvelope>,
-    soroban: Vec<TransactionEnvelope>,
+    (classic, classic_price): (Vec<TransactionEnvelope>, u32),
+    (soroban, soroban_price): (Vec<TransactionEnvelope>, u32),
 ) -> GeneralizedTransactionSet {
     let classic_phase = if classic.is_empty() {
         TransactionPhase::V0(VecM::default())
     } else {
         let component = TxSetComponent::TxsetCompTxsMaybeDiscountedFee(TxSetComponentTxsMaybeDiscountedFee {
-            base_fee: Some(i64::from(BASE_FEE)),
+            base_fee: Some(i64::from(classic_price)),
             txs: list(classic),
         });
         TransactionPhase::V0(list(vec![component]))
@@ -92,8 +94,10 @@ pub(crate) fn transaction_set(
     } else {
         list(vec![ParallelTxExecutionStage(list(vec![DependentTxCluster(list(soroban))]))])
     };
-    let soroban_phase =
-        TransactionPhase::V1(ParallelTxsComponent { base_fee: Some(i64::from(BASE_FEE)), execution_stages: stages });
+    let soroban_phase = TransactionPhase::V1(ParallelTxsComponent {
+        base_fee: Some(i64::from(soroban_price)),
+        execution_stages: stages,
+    });
     GeneralizedTransactionSet::V1(TransactionSetV1 {
         previous_ledger_hash: Hash(previous),
         phases: list(vec![classic_phase, soroban_phase]),

@@ -1,4 +1,5 @@
-//! What closed ledgers left behind: transactions, events, close times. Kept as long as the public server keeps it.
+//! What is known of closed ledgers: transactions, events, close times. It is kept for as long as the public server keeps
+//! it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,24 +11,26 @@ use stellar_xdr::{
 
 use super::{cursor::Cursor, header::ClosedHeader};
 
-/// Ledgers that are kept: a week of 5-second ledgers (stellar-rpc, `history-retention-window`).
+/// Ledgers that are kept: a week of ledgers of 5 seconds (stellar-rpc: `history-retention-window`).
 pub(crate) const RETENTION: u32 = 120_960;
 
 /// A transaction in a closed ledger.
 #[derive(Clone, Debug)]
 pub(crate) struct ClosedTransaction {
     pub(crate) hash: [u8; 32],
+    /// With a fee bump, the hash of the transaction inside of it; otherwise the same as `hash`.
+    pub(crate) inner_hash: [u8; 32],
     pub(crate) envelope: TransactionEnvelope,
     pub(crate) result: TransactionResult,
     pub(crate) meta: TransactionMetaV4,
     pub(crate) fee_changes: LedgerEntryChanges,
     pub(crate) refund_changes: LedgerEntryChanges,
     pub(crate) successful: bool,
-    /// Stroops per operation that were paid for inclusion, and whether in the Soroban phase.
+    /// What was paid for inclusion, and in which phase.
     pub(crate) inclusion_fee: InclusionFee,
 }
 
-/// What a transaction paid to be included, in stroops per operation.
+/// What a transaction paid for its inclusion, in stroops for one operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InclusionFee {
     Classic(u64),
@@ -53,6 +56,8 @@ pub(crate) struct ClosedLedger {
     pub(crate) events: Vec<StoredEvent>,
     /// Bytes of live contract entries.
     pub(crate) live_state_size: u64,
+    /// The bid of the others' transactions that filled the ledger, in stroops for one operation (see `queue::Demand`).
+    pub(crate) filled_at: Option<u32>,
 }
 
 impl ClosedLedger {
@@ -119,11 +124,12 @@ impl History {
         }
     }
 
-    /// Adds a ledger and forgets those past retention. Ledgers in between were jumped over and are empty.
+    /// Adds a ledger and forgets those that are too old. Ledgers in between were jumped over and are empty.
     pub(crate) fn push(&mut self, ledger: ClosedLedger) {
         let sequence = ledger.header.header.ledger_seq;
         for (index, tx) in ledger.transactions.iter().enumerate() {
             self.by_hash.insert(tx.hash, (sequence, index));
+            self.by_hash.insert(tx.inner_hash, (sequence, index));
         }
         self.latest = sequence;
         self.ledgers.insert(sequence, ledger);
@@ -131,6 +137,7 @@ impl History {
         while let Some(oldest) = self.ledgers.first_entry().filter(|oldest| *oldest.key() < self.first) {
             for tx in &oldest.remove().transactions {
                 self.by_hash.remove(&tx.hash);
+                self.by_hash.remove(&tx.inner_hash);
             }
         }
     }
@@ -145,13 +152,14 @@ impl History {
         LedgerTime { sequence: self.latest, close_time: self.latest().header.close_time() }
     }
 
-    /// The oldest ledger that is still known. One that was jumped over has the time of the next that closed.
+    /// The oldest ledger that is still known. If it was jumped over, it has the time of the next one that closed.
     pub(crate) fn oldest(&self) -> LedgerTime {
         let close_time = self.ledgers.range(self.first..).next().map_or(0, |(_, ledger)| ledger.header.close_time());
         LedgerTime { sequence: self.first, close_time }
     }
 
-    /// A transaction, the ledger it is in, and its place there (from 1).
+    /// The transaction with this hash, the ledger that it is in, and its place there, counted from 1. A fee bump is found
+    /// by its own hash and by that of the transaction inside of it.
     pub(crate) fn transaction(&self, hash: &[u8; 32]) -> Option<(&ClosedTransaction, &ClosedLedger, usize)> {
         let (sequence, index) = self.by_hash.get(hash)?;
         let ledger = self.ledgers.get(sequence)?;

@@ -1,5 +1,5 @@
-//! The events of classic operations and of fees: the same that an asset's contract emits (CAP-67), so that whoever reads
-//! events sees every movement.
+//! The events of classic operations and of fees. They are the same that an asset's contract emits (CAP-67), so that a reader
+//! of events sees every movement.
 
 use stellar_xdr::{
     AccountId, Asset, ContractEvent, ContractEventBody, ContractEventType, ContractEventV0, ContractId,
@@ -13,7 +13,7 @@ use crate::ledger::{
     header::sha256,
 };
 
-/// The address of an asset's contract, deployed or not.
+/// The address of an asset's contract, whether it exists or not.
 pub(crate) fn asset_contract(network_id: [u8; 32], asset: &Asset) -> ContractId {
     let preimage = HashIdPreimage::ContractId(HashIdPreimageContractId {
         network_id: Hash(network_id),
@@ -22,7 +22,7 @@ pub(crate) fn asset_contract(network_id: [u8; 32], asset: &Asset) -> ContractId 
     ContractId(Hash(sha256(&preimage)))
 }
 
-/// The asset went from the operation's source to the destination: transferred, or minted or burnt by its issuer.
+/// An amount went from the operation's source to the destination. From the issuer it is minted, to the issuer burnt.
 pub(super) fn moved(classic: &mut Classic<'_>, asset: &Asset, destination: &MuxedAccount, units: i64) {
     let (from, to) = (classic.source_id(), unmuxed(destination));
     let from_issuer = issuer(asset) == Some(&from);
@@ -33,22 +33,22 @@ pub(super) fn moved(classic: &mut Classic<'_>, asset: &Asset, destination: &Muxe
         (false, true) => vec![symbol("burn"), address(&from)],
         _ => vec![symbol("transfer"), address(&from), address(&to)],
     };
-    // A burn has no recipient, so there is nobody to name by id or memo.
+    // A burn has no recipient, so an id or a memo would name nobody.
     let data = if to_issuer && !from_issuer { amount(units) } else { paid };
     emit(classic, asset, topics, data);
 }
 
-/// A trustline's authorization was set.
+/// The issuer set a trustline's authorization.
 pub(super) fn authorized(classic: &mut Classic<'_>, asset: &Asset, holder: &AccountId, authorized: bool) {
     emit(classic, asset, vec![symbol("set_authorized"), address(holder)], ScVal::Bool(authorized));
 }
 
-/// The issuer took units away.
+/// The issuer took an amount from a holder.
 pub(super) fn clawed_back(classic: &mut Classic<'_>, asset: &Asset, holder: &AccountId, units: i64) {
     emit(classic, asset, vec![symbol("clawback"), address(holder)], amount(units));
 }
 
-/// A fee was taken from the payer or, below zero, given back. Stroops.
+/// The payer paid a fee, in stroops. A negative fee was given back.
 pub(crate) fn fee(network_id: [u8; 32], payer: &AccountId, stroops: i64) -> ContractEvent {
     event(asset_contract(network_id, &Asset::Native), vec![symbol("fee"), address(payer)], amount(stroops))
 }
@@ -78,7 +78,7 @@ pub(crate) fn asset_name(asset: &Asset) -> String {
     }
 }
 
-/// The amount, with the recipient's muxed id or the memo where there is one.
+/// The amount, together with the recipient's muxed id or the memo if there is one.
 fn paid(units: i64, destination: &MuxedAccount, memo: &Memo) -> ScVal {
     let id = match (destination, memo) {
         (MuxedAccount::MuxedEd25519(muxed), _) => ScVal::U64(muxed.id),

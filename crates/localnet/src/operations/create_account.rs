@@ -1,4 +1,4 @@
-//! CreateAccount.
+//! CreateAccount: it makes a new account and gives it its first XLM.
 
 use stellar_xdr::{AccountId, Asset, CreateAccountOp, CreateAccountResult, MuxedAccount, Uint256};
 

@@ -1,5 +1,5 @@
-//! ExtendFootprintTTL and RestoreFootprint: the lives of entries, changed from outside the contracts. Which entries is
-//! said by the transaction's footprint.
+//! ExtendFootprintTTL and RestoreFootprint: they change the lives of entries from outside of the contracts. The entries are
+//! those of the transaction's footprint.
 
 use stellar_xdr::{
     ContractDataDurability, ExtendFootprintTtlOp, ExtendFootprintTtlResult, LedgerKey, RestoreFootprintResult,
@@ -23,7 +23,7 @@ pub(super) fn check_extend(
     if !footprint.read_write.is_empty() || !footprint.read_only.iter().all(is_contract_key) {
         return Err(ExtendFootprintTtlResult::Malformed);
     }
-    // The current ledger counts as one of the greatest life.
+    // The current ledger is one of the ledgers of the longest life.
     if op.extend_to >= max_entry_ttl {
         return Err(ExtendFootprintTtlResult::Malformed);
     }
@@ -44,7 +44,7 @@ pub(super) fn check_restore(tx: &Submitted) -> Result<(), RestoreFootprintResult
     Ok(())
 }
 
-/// Entries that are missing or archived are passed over, as are those that live long enough already.
+/// Passes over entries that are missing or archived, and those that live long enough already.
 pub(super) fn extend(op: &ExtendFootprintTtlOp, soroban: &mut Soroban<'_>) -> ExtendFootprintTtlResult {
     let ledger = soroban.info.sequence_number;
     let until = ledger.saturating_add(op.extend_to);
@@ -73,7 +73,7 @@ pub(super) fn extend(op: &ExtendFootprintTtlOp, soroban: &mut Soroban<'_>) -> Ex
     }
 }
 
-/// Entries that are missing or live are passed over. Restored ones live as long as new ones.
+/// Passes over entries that are missing or live. Restored entries live as long as new ones.
 pub(super) fn restore(soroban: &mut Soroban<'_>) -> RestoreFootprintResult {
     let ledger = soroban.info.sequence_number;
     let declared = &soroban.data.resources;

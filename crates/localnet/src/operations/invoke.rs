@@ -1,7 +1,10 @@
-//! InvokeHostFunction: uploads code, creates contracts, calls them. The host runs it; here its inputs are put together
-//! and what it did is checked against what the transaction declared and written down.
+//! InvokeHostFunction: it uploads code, creates contracts, and calls them. The host runs it. This module prepares the
+//! host's inputs, checks what the host did against what the transaction declared, and writes the changes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
+};
 
 use soroban_env_host::{
     HostError,
@@ -11,16 +14,16 @@ use soroban_env_host::{
     },
 };
 use stellar_xdr::{
-    AccountId, ContractEvent, ContractIdPreimage, DiagnosticEvent, Hash, HostFunction, InvokeHostFunctionOp,
-    InvokeHostFunctionResult, InvokeHostFunctionSuccessPreImage, LedgerEntry, LedgerKey, Limits, Operation,
-    OperationResult, OperationResultTr, ReadXdr, ScErrorCode, ScErrorType, ScVal, WriteXdr,
+    AccountId, ContractDataDurability, ContractEvent, ContractIdPreimage, DiagnosticEvent, Hash, HostFunction,
+    InvokeHostFunctionOp, InvokeHostFunctionResult, InvokeHostFunctionSuccessPreImage, LedgerEntry, LedgerKey, Limits,
+    Operation, OperationResult, OperationResultTr, ReadXdr, ScErrorCode, ScErrorType, ScVal, WriteXdr,
 };
 
 use super::soroban::{Done, READ_EXCEEDED, Soroban, WRITE_EXCEEDED, size_for_rent};
 use crate::{
     ledger::{
         accounts::{is_valid_asset, unmuxed},
-        entries::Found,
+        entries::{Found, Stored},
         header::sha256,
     },
     settings::Config,
@@ -85,24 +88,40 @@ fn invoke(
     collect(return_value, &output.encoded_contract_events)
 }
 
-/// The entries of the footprint, read-only ones first, as the host wants them.
-fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Vec<HostInput>, InvokeHostFunctionResult> {
+/// The footprint's entries, as the host takes them.
+struct Inputs {
+    /// The read-only entries, then the read-write ones.
+    entries: Vec<HostInput>,
+    /// The places, in the read-write footprint, of the entries that are restored.
+    restored: Vec<u32>,
+}
+
+/// Reads the footprint. Archived entries that the transaction marks are restored on the way (CAP-66).
+fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Inputs, InvokeHostFunctionResult> {
     let resources = &soroban.data.resources;
     let ledger = soroban.info.sequence_number;
-    let mut inputs = Vec::new();
+    let restored_until = soroban.info.min_live_until_ledger_checked(ContractDataDurability::Persistent);
+    let mut inputs = Inputs { entries: Vec::new(), restored: Vec::new() };
     let mut disk_read = 0_u32;
-    for key in resources.footprint.read_only.iter().chain(resources.footprint.read_write.iter()) {
+    let read_only = resources.footprint.read_only.iter().map(|key| (None, key));
+    let read_write = (0_u32..).zip(resources.footprint.read_write.iter()).map(|(place, key)| (Some(place), key));
+    for (place, key) in read_only.chain(read_write) {
+        let is_marked = place.is_some_and(|place| soroban.tx.marked_archived().binary_search(&place).is_ok());
         let stored = match soroban.entries.find(key, ledger) {
             Found::Missing => None,
-            Found::Live(stored) => Some(stored.clone()),
+            Found::Live(stored) => Some((stored.clone(), false)),
+            Found::Archived(stored) if is_marked => {
+                inputs.restored.extend(place);
+                Some((Stored { entry: Rc::clone(&stored.entry), live_until: restored_until }, true))
+            }
             Found::Archived(_) => {
                 let reason = "trying to access an archived contract entry";
                 soroban.diagnostics.push(error(Part::Value, ScErrorCode::InvalidInput, reason).event());
                 return Err(InvokeHostFunctionResult::EntryArchived);
             }
         };
-        let Some(stored) = stored else {
-            inputs.push((None, None));
+        let Some((stored, is_restored)) = stored else {
+            inputs.entries.push((None, None));
             continue;
         };
         let bytes = stored.entry.to_xdr(Limits::none()).map_err(|_| InvokeHostFunctionResult::Trapped)?;
@@ -110,8 +129,8 @@ fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Vec<HostInput>, InvokeHos
         if !soroban.is_storable(key, bytes_len) {
             return Err(InvokeHostFunctionResult::ResourceLimitExceeded);
         }
-        // Contract entries are in the memory of every node; classic ones are read from disk (CAP-62).
-        if !is_contract_key(key) {
+        // Live contract entries are in the memory of every node; classic and archived ones are read from disk (CAP-62).
+        if is_restored || !is_contract_key(key) {
             disk_read = disk_read.saturating_add(bytes_len);
             if soroban.exceeds(READ_EXCEEDED, disk_read, resources.disk_read_bytes) {
                 return Err(InvokeHostFunctionResult::ResourceLimitExceeded);
@@ -125,7 +144,7 @@ fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Vec<HostInput>, InvokeHos
                     .map_err(|_| InvokeHostFunctionResult::Trapped)?,
             }),
         };
-        inputs.push((Some(bytes), life));
+        inputs.entries.push((Some(bytes), life));
     }
     Ok(inputs)
 }
@@ -134,7 +153,7 @@ fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Vec<HostInput>, InvokeHos
 fn run(
     op: &InvokeHostFunctionOp,
     source: &AccountId,
-    inputs: Vec<HostInput>,
+    inputs: Inputs,
     soroban: &mut Soroban<'_>,
 ) -> Result<HostOutput, InvokeHostFunctionResult> {
     let declared = &soroban.data.resources;
@@ -152,18 +171,18 @@ fn run(
     let account = encode(source.to_xdr(Limits::none()))?;
     let auth = op.auth.iter().map(|entry| encode(entry.to_xdr(Limits::none()))).collect::<Result<Vec<_>, _>>()?;
     let mut diagnostics = Vec::new();
-    // As the network's nodes do: a panic in the host fails the transaction, it doesn't stop the ledger.
+    // As on the network's nodes, a panic in the host fails the transaction and does not stop the ledger.
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         invoke_host_function(
             &budget,
             true,
             function,
             resources,
-            &[],
+            &inputs.restored,
             account,
             auth.into_iter(),
             soroban.info.clone(),
-            inputs.into_iter(),
+            inputs.entries.into_iter(),
             soroban.seed.to_vec(),
             &mut diagnostics,
             None,
@@ -183,7 +202,7 @@ fn run(
     }
 }
 
-/// Over a limit, or failed within it.
+/// Tells a call that went over a limit from one that failed within its limits.
 fn why_failed(budget: &Budget, soroban: &mut Soroban<'_>) -> InvokeHostFunctionResult {
     let used = budget.get_cpu_insns_consumed().unwrap_or(0);
     let declared = u64::from(soroban.data.resources.instructions);
@@ -202,7 +221,7 @@ fn why_failed(budget: &Budget, soroban: &mut Soroban<'_>) -> InvokeHostFunctionR
     InvokeHostFunctionResult::Trapped
 }
 
-/// Writes what the host changed, within the declared bytes, and pays rent and events.
+/// Writes what the host changed, if it is within the declared bytes, and pays for rent and events.
 fn write_changes(output: &HostOutput, soroban: &mut Soroban<'_>) -> Result<(), InvokeHostFunctionResult> {
     let internal = InvokeHostFunctionResult::Trapped;
     let declared = soroban.data.resources.write_bytes;
@@ -250,7 +269,7 @@ fn write_changes(output: &HostOutput, soroban: &mut Soroban<'_>) -> Result<(), I
     soroban.pay(rent, events_size).map_err(|_| InvokeHostFunctionResult::InsufficientRefundableFee)
 }
 
-/// What the result's hash is of.
+/// The value and the events whose hash is the operation's result.
 fn collect(
     return_value: &[u8],
     events: &[Vec<u8>],

@@ -1,4 +1,4 @@
-//! What an issuer does to others' trustlines: SetTrustLineFlags and Clawback.
+//! What issuers do to other accounts' trustlines: SetTrustLineFlags and Clawback.
 
 use stellar_xdr::{
     AccountFlags, AccountId, Asset, ClawbackOp, ClawbackResult, SetTrustLineFlagsOp, SetTrustLineFlagsResult,
@@ -15,7 +15,7 @@ const AUTHORIZED: u32 = TrustLineFlags::AuthorizedFlag as u32;
 const MAINTAIN: u32 = TrustLineFlags::AuthorizedToMaintainLiabilitiesFlag as u32;
 const CLAWBACK: u32 = TrustLineFlags::TrustlineClawbackEnabledFlag as u32;
 
-/// How much a trustline may do: nothing, keep what it has, everything.
+/// What the holder may do: 0 nothing, 1 keep offers that exist, 2 everything.
 fn level(flags: u32) -> u8 {
     if flags & AUTHORIZED != 0 { 2 } else { u8::from(flags & MAINTAIN != 0) }
 }
@@ -44,7 +44,7 @@ pub(super) fn apply_flags(op: &SetTrustLineFlagsOp, classic: &mut Classic<'_>) -
         return SetTrustLineFlagsResult::NoTrustLine;
     };
     let flags = (line.flags & !op.clear_flags) | op.set_flags;
-    // Without the right to revoke, authorization can only grow.
+    // An issuer without the right to revoke can only extend an authorization.
     if level(flags) < level(line.flags) && !revocable {
         return SetTrustLineFlagsResult::CantRevoke;
     }

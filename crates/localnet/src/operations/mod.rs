@@ -1,10 +1,13 @@
-//! What operations check and do. One module for each kind; this one chooses between them.
+//! What operations check and do. Each kind has a module; this module chooses between them.
 
+mod account_merge;
 pub(crate) mod asset_events;
+mod bump_sequence;
 mod create_account;
 mod footprint;
 mod invoke;
 mod issuer;
+mod manage_data;
 mod payment;
 mod set_options;
 pub(crate) mod soroban;
@@ -18,7 +21,7 @@ use stellar_xdr::{
 use crate::{
     ledger::{accounts::unmuxed, entries::Entries},
     settings::Config,
-    transaction::{envelope::Submitted, signatures::Threshold},
+    transaction::{diagnostics::not_implemented, envelope::Submitted, signatures::Threshold},
 };
 
 /// What a classic operation works with.
@@ -27,6 +30,8 @@ pub(crate) struct Classic<'a> {
     pub(crate) tx: &'a Submitted,
     pub(crate) source: &'a MuxedAccount,
     pub(crate) network_id: [u8; 32],
+    /// Of the ledger, in Unix seconds.
+    pub(crate) close_time: u64,
     /// Events that the operation emits (CAP-67).
     pub(crate) events: &'a mut Vec<ContractEvent>,
 }
@@ -37,7 +42,7 @@ impl Classic<'_> {
     }
 }
 
-/// What has no code of its own in an operation's result.
+/// A failure that has a code among all operations' results, not among those of its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unusual {
     NoAccount,
@@ -57,16 +62,16 @@ impl Unusual {
 pub(crate) fn threshold(operation: &Operation) -> Threshold {
     match &operation.body {
         OperationBody::SetOptions(options) => set_options::threshold(options),
+        OperationBody::AccountMerge(_) => Threshold::High,
         OperationBody::SetTrustLineFlags(_)
+        | OperationBody::BumpSequence(_)
         | OperationBody::ExtendFootprintTtl(_)
         | OperationBody::RestoreFootprint(_) => Threshold::Low,
         _ => Threshold::Medium,
     }
 }
 
-/// Checks what can be checked without the ledger's state.
-///
-/// Answers the result of an operation that can't be right.
+/// Checks what can be checked without the ledger's state. Answers the result of an operation that can't succeed.
 pub(crate) fn check(
     tx: &Submitted,
     operation: &Operation,
@@ -79,20 +84,26 @@ pub(crate) fn check(
         OperationBody::CreateAccount(op) => create_account::check(op, source).map_err(Tr::CreateAccount),
         OperationBody::Payment(op) => payment::check(op).map_err(Tr::Payment),
         OperationBody::ChangeTrust(op) => trust::check(op, source).map_err(Tr::ChangeTrust),
-        OperationBody::SetOptions(op) => set_options::check(op, source).map_err(Tr::SetOptions),
+        OperationBody::SetOptions(op) => set_options::check(op, source, diagnostics).map_err(Tr::SetOptions),
         OperationBody::SetTrustLineFlags(op) => issuer::check_flags(op, source).map_err(Tr::SetTrustLineFlags),
         OperationBody::Clawback(op) => issuer::check_clawback(op, source).map_err(Tr::Clawback),
+        OperationBody::AccountMerge(to) => account_merge::check(to, source).map_err(Tr::AccountMerge),
+        OperationBody::ManageData(op) => manage_data::check(op).map_err(Tr::ManageData),
+        OperationBody::BumpSequence(op) => bump_sequence::check(op).map_err(Tr::BumpSequence),
         OperationBody::InvokeHostFunction(op) => invoke::check(op, config, diagnostics).map_err(Tr::InvokeHostFunction),
         OperationBody::ExtendFootprintTtl(op) => {
             footprint::check_extend(op, tx, config.archival.max_entry_ttl).map_err(Tr::ExtendFootprintTtl)
         }
         OperationBody::RestoreFootprint(_) => footprint::check_restore(tx).map_err(Tr::RestoreFootprint),
-        _ => return Some(OperationResult::OpNotSupported),
+        other => {
+            diagnostics.push(not_implemented(other.name()));
+            return Some(OperationResult::OpNotSupported);
+        }
     };
     checked.err().map(OperationResult::OpInner)
 }
 
-/// Does a classic operation. On failure the caller rolls back what it changed.
+/// Applies a classic operation. On failure the caller rolls back what it changed.
 pub(crate) fn apply_classic(operation: &Operation, classic: &mut Classic<'_>) -> OperationResult {
     use OperationResultTr as Tr;
     let inner = match &operation.body {
@@ -108,12 +119,18 @@ pub(crate) fn apply_classic(operation: &Operation, classic: &mut Classic<'_>) ->
         },
         OperationBody::SetTrustLineFlags(op) => Tr::SetTrustLineFlags(issuer::apply_flags(op, classic)),
         OperationBody::Clawback(op) => Tr::Clawback(issuer::apply_clawback(op, classic)),
+        OperationBody::AccountMerge(to) => Tr::AccountMerge(account_merge::apply(to, classic)),
+        OperationBody::ManageData(op) => match manage_data::apply(op, classic) {
+            Ok(code) => Tr::ManageData(code),
+            Err(unusual) => return unusual.result(),
+        },
+        OperationBody::BumpSequence(op) => Tr::BumpSequence(bump_sequence::apply(op, classic)),
         _ => return OperationResult::OpNotSupported,
     };
     OperationResult::OpInner(inner)
 }
 
-/// Does a transaction's Soroban operation. On failure the caller rolls back what it changed.
+/// Applies a transaction's Soroban operation. On failure the caller rolls back what it changed.
 pub(crate) fn apply_soroban(operation: &Operation, soroban: &mut soroban::Soroban<'_>) -> soroban::Done {
     use OperationResultTr as Tr;
     match &operation.body {

@@ -1,5 +1,5 @@
-//! Payment: of XLM between accounts, of an issuer's asset between trustlines. The issuer has no trustline: what it sends
-//! is minted, what it receives is burnt.
+//! Payment: it moves XLM between accounts, and other assets between trustlines. An issuer has no trustline to its own asset:
+//! what it sends is minted, and what it receives is burnt.
 
 use stellar_xdr::{AccountId, Asset, PaymentOp, PaymentResult};
 

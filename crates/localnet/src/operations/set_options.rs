@@ -1,21 +1,21 @@
 //! SetOptions: flags, thresholds, the master key's weight, ed25519 signers, home domain, inflation destination.
 
 use stellar_xdr::{
-    AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, AccountFlags, AccountId, SetOptionsOp, SetOptionsResult,
-    Signer, SignerKey, SponsorshipDescriptor, Uint256,
+    AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, AccountFlags, AccountId, DiagnosticEvent, SetOptionsOp,
+    SetOptionsResult, Signer, SignerKey, SponsorshipDescriptor, Uint256,
 };
 
 use super::{Classic, Unusual};
 use crate::{
     ledger::accounts::{NoSubentry, add_subentry, find_account, has_flag, public_key, remove_subentry},
-    transaction::signatures::Threshold,
+    transaction::{diagnostics::not_implemented, signatures::Threshold},
 };
 
 const ALL_FLAGS: u32 = AccountFlags::RequiredFlag as u32
     | AccountFlags::RevocableFlag as u32
     | AccountFlags::ImmutableFlag as u32
     | AccountFlags::ClawbackEnabledFlag as u32;
-/// Signers of one account at most.
+/// The most signers of one account.
 const MAX_SIGNERS: usize = 20;
 
 /// Changing who may sign needs the high threshold.
@@ -24,7 +24,11 @@ pub(super) fn threshold(op: &SetOptionsOp) -> Threshold {
     if op.signer.is_some() || weights.iter().any(Option::is_some) { Threshold::High } else { Threshold::Medium }
 }
 
-pub(super) fn check(op: &SetOptionsOp, source: &AccountId) -> Result<(), SetOptionsResult> {
+pub(super) fn check(
+    op: &SetOptionsOp,
+    source: &AccountId,
+    diagnostics: &mut Vec<DiagnosticEvent>,
+) -> Result<(), SetOptionsResult> {
     let (set, clear) = (op.set_flags.unwrap_or(0), op.clear_flags.unwrap_or(0));
     if (set | clear) & !ALL_FLAGS != 0 {
         return Err(SetOptionsResult::UnknownFlag);
@@ -41,12 +45,20 @@ pub(super) fn check(op: &SetOptionsOp, source: &AccountId) -> Result<(), SetOpti
         if signer.key == own || signer.weight > 255 {
             return Err(SetOptionsResult::BadSigner);
         }
+        if !matches!(signer.key, SignerKey::Ed25519(_)) {
+            diagnostics.push(not_implemented("signers other than ed25519 keys"));
+            return Err(SetOptionsResult::BadSigner);
+        }
     }
-    let printable = |byte: &u8| byte.is_ascii() && !byte.is_ascii_control();
-    if op.home_domain.as_ref().is_some_and(|domain| !domain.0.iter().all(printable)) {
+    if op.home_domain.as_ref().is_some_and(|domain| !is_printable(&domain.0)) {
         return Err(SetOptionsResult::InvalidHomeDomain);
     }
     Ok(())
+}
+
+/// Only ASCII without control characters, as the network asks of its strings.
+pub(super) fn is_printable(text: &[u8]) -> bool {
+    text.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_control())
 }
 
 pub(super) fn apply(op: &SetOptionsOp, classic: &mut Classic<'_>) -> Result<SetOptionsResult, Unusual> {
@@ -101,7 +113,7 @@ enum Refusal {
     TooManySubentries,
 }
 
-/// Adds a signer, changes its weight, or with weight 0 removes it. Signers are kept in the order of their keys.
+/// Adds a signer or changes its weight; a weight of 0 removes it. Signers are kept in the order of their keys.
 fn change_signer(account: &mut AccountEntry, signer: &Signer) -> Result<(), Refusal> {
     let mut signers = account.signers.to_vec();
     match signers.binary_search_by(|held| held.key.cmp(&signer.key)) {
@@ -133,7 +145,7 @@ fn change_signer(account: &mut AccountEntry, signer: &Signer) -> Result<(), Refu
     Ok(())
 }
 
-/// Each signer has a place for its sponsor, once the account has that extension. Nobody is sponsored here.
+/// Once the account has that extension, each signer has a place for its sponsor. On this network nobody is sponsored.
 fn change_sponsors(account: &mut AccountEntry, change: impl FnOnce(&mut Vec<SponsorshipDescriptor>)) {
     if let AccountEntryExt::V1(v1) = &mut account.ext
         && let AccountEntryExtensionV1Ext::V2(v2) = &mut v1.ext

@@ -1,4 +1,4 @@
-//! What the three Soroban operations share: the network's prices and limits, the refundable fee, rent.
+//! What the three Soroban operations have in common: prices and limits, the refundable fee, rent.
 
 use soroban_env_host::{
     HostError, LedgerInfo, ModuleCache,
@@ -30,7 +30,7 @@ pub(crate) struct Soroban<'a> {
     pub(crate) config: &'a Config,
     pub(crate) modules: &'a ModuleCache,
     pub(crate) info: LedgerInfo,
-    /// Seed of the contracts' random numbers, another one for each transaction.
+    /// The seed of the contracts' random numbers; each transaction has its own.
     pub(crate) seed: [u8; 32],
     pub(crate) refundable: Refundable,
     pub(crate) diagnostics: Vec<DiagnosticEvent>,
@@ -44,21 +44,21 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// Nothing but a result.
+    /// A result without events and return value.
     pub(crate) fn of(result: OperationResultTr) -> Self {
         Self { result: OperationResult::OpInner(result), events: Vec::new(), return_value: None }
     }
 
-    /// Not a Soroban operation; validation lets none come here.
+    /// The result of an operation that is not a Soroban one. Validation lets none come here.
     pub(crate) fn unsupported() -> Self {
         Self { result: OperationResult::OpNotSupported, events: Vec::new(), return_value: None }
     }
 }
 
-/// The part of the resource fee that pays for rent and events, and is given back as far as it isn't used. Stroops.
+/// The part of the resource fee that pays for rent and events. What is not used of it is given back. Stroops.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refundable {
-    /// What the declared resources cost, used or not: never given back.
+    /// What the declared resources cost. It is never given back, whether they are used or not.
     pub(crate) fixed: i64,
     /// The declared resource fee, less what the declared resources cost.
     pub(crate) at_most: i64,
@@ -67,7 +67,7 @@ pub(crate) struct Refundable {
 }
 
 impl Refundable {
-    /// Nothing used yet.
+    /// The fee before anything of it is used.
     pub(crate) fn new(tx: &Submitted, data: &SorobanTransactionData, config: &Config) -> Self {
         let (fixed, _) = fees::resource_fees(tx, data, 0, &config.host.fee_configuration);
         Self { fixed, at_most: data.resource_fee.saturating_sub(fixed), rent: 0, events: 0 }
@@ -88,7 +88,7 @@ impl Soroban<'_> {
     /// Pays rent and events from the refundable fee.
     ///
     /// # Errors
-    /// It doesn't suffice; a diagnostic event says by how much.
+    /// The fee is too low; a diagnostic event says by how much.
     pub(crate) fn pay(&mut self, rent: i64, events_size: u32) -> Result<(), Insufficient> {
         let stroops = |fee: i64| u64::try_from(fee).unwrap_or(0);
         if rent > self.refundable.at_most {
@@ -110,12 +110,12 @@ impl Soroban<'_> {
         Ok(())
     }
 
-    /// Stroops for these changes of lives and sizes.
+    /// What these changes of lives and sizes cost, in stroops.
     pub(crate) fn rent(&self, changes: &[LedgerEntryRentChange]) -> i64 {
         compute_rent_fee(changes, &self.config.host.rent_fee_configuration, self.info.sequence_number)
     }
 
-    /// Is the entry of a size that the network stores? Says so in a diagnostic event when not.
+    /// Is the entry small enough for the network? If it is not, a diagnostic event says so.
     pub(crate) fn is_storable(&mut self, key: &LedgerKey, size: u32) -> bool {
         let (reason, allowed) = match key {
             LedgerKey::ContractCode(_) => {
@@ -132,7 +132,7 @@ impl Soroban<'_> {
         size <= allowed
     }
 
-    /// Were more bytes used than declared? Says so in a diagnostic event.
+    /// Were more bytes used than declared? If so, a diagnostic event says it.
     pub(crate) fn exceeds(&mut self, what: &'static str, used: u32, declared: u32) -> bool {
         if used > declared {
             self.diagnostics.push(exceeded(Part::Budget, what, u64::from(used), u64::from(declared)).event());
@@ -144,7 +144,7 @@ impl Soroban<'_> {
 pub(crate) const READ_EXCEEDED: &str = "operation byte-read resources exceeds amount specified";
 pub(crate) const WRITE_EXCEEDED: &str = "operation byte-write resources exceeds amount specified";
 
-/// The refundable fee doesn't suffice.
+/// The refundable fee is too low.
 #[derive(Debug)]
 pub(crate) struct Insufficient;
 
@@ -153,8 +153,8 @@ pub(crate) fn size(entry: &impl WriteXdr) -> u32 {
     entry.to_xdr(Limits::none()).ok().and_then(|bytes| u32::try_from(bytes.len()).ok()).unwrap_or(u32::MAX)
 }
 
-/// Bytes that an entry counts in rent: its XDR and, for code, the memory that the parsed module takes. Computed on a
-/// budget of its own, because no transaction pays for it.
+/// The bytes of an entry that rent is paid for: its XDR and, for code, the memory that the parsed module takes. It is
+/// computed on a budget of its own, because no transaction pays for the computation.
 ///
 /// # Errors
 /// The host's, when the settings make no budget.
@@ -168,8 +168,8 @@ pub(crate) fn size_for_rent(config: &NetworkConfig, entry: &LedgerEntry, xdr_siz
     entry_size_for_rent(&budget, entry, xdr_size)
 }
 
-/// The change in rent of an entry whose life is lengthened and that stays as it is. `old_live_until` 0: it is restored,
-/// and pays like a new one.
+/// The rent that is due when an entry's life becomes longer and the entry itself stays as it is. An `old_live_until` of 0
+/// means that the entry is restored and pays like a new one.
 ///
 /// # Errors
 /// As [`size_for_rent`].

@@ -1,4 +1,4 @@
-//! ChangeTrust: opening, changing and closing a trustline.
+//! ChangeTrust: it opens, changes and closes trustlines.
 
 use stellar_xdr::{
     AccountFlags, AccountId, Asset, ChangeTrustAsset, ChangeTrustOp, ChangeTrustResult, TrustLineEntry,
@@ -18,7 +18,7 @@ pub(super) fn check(op: &ChangeTrustOp, source: &AccountId) -> Result<(), Change
     }
 }
 
-/// The asset, unless it is the native one or a pool's shares (pools are not implemented, and none can exist).
+/// The asset, unless it is the native one or a pool's shares. Pools are not implemented, so none exists.
 fn credit_asset(op: &ChangeTrustOp) -> Option<Asset> {
     match &op.line {
         ChangeTrustAsset::CreditAlphanum4(a) => Some(Asset::CreditAlphanum4(a.clone())),

@@ -1,4 +1,4 @@
-//! Errors of the JSON-RPC protocol.
+//! The errors of the JSON-RPC protocol.
 
 use serde::Serialize;
 

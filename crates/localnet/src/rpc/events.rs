@@ -1,21 +1,21 @@
-//! getEvents.
+//! getEvents: the events of closed ledgers, one page at a time.
 
 use serde::{Deserialize, Serialize};
 use stellar_xdr::{ContractEventBody, ContractEventType};
 
 use super::{
-    check_format, encode, encode_all,
     error::RpcError,
     event_filter::{self, SentFilter},
+    format::{Format, XdrFields},
 };
 use crate::{
     ledger::{cursor::Cursor, history::StoredEvent},
     node::Node,
 };
 
-/// Ledgers that one request looks through.
+/// The most ledgers that one request searches.
 const SCAN_LIMIT: u32 = 10_000;
-/// Events of one answer by default, and at most.
+/// The events of one answer: by default, and at most.
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 10_000;
 
@@ -63,15 +63,15 @@ struct Event {
     transaction_index: u32,
     in_successful_contract_call: bool,
     tx_hash: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    topic: Vec<String>,
-    value: String,
+    /// The topics and the value.
+    #[serde(flatten)]
+    xdr: XdrFields,
 }
 
-/// Events from a ledger or after a cursor, in order. A page that isn't full ends at the end of what was looked through,
-/// and its cursor goes on from there.
+/// Answers events in order, from a ledger or after a cursor. If the page is not full, its cursor is the end of the searched
+/// ledgers.
 pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
-    check_format(request.xdr_format.as_deref())?;
+    let format = Format::of(request.xdr_format.as_deref())?;
     let cursor = match request.pagination.as_ref().and_then(|page| page.cursor.as_deref()) {
         None => None,
         Some(text) => {
@@ -115,7 +115,7 @@ pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
             if cursor.is_some_and(|cursor| stored.cursor <= cursor) || !event_filter::matches(&filters, &stored.event) {
                 continue;
             }
-            found.push(event(stored, &closed_at)?);
+            found.push(event(stored, &closed_at, format)?);
             if found.len() >= limit {
                 break 'ledgers;
             }
@@ -135,8 +135,11 @@ pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
     })
 }
 
-fn event(stored: &StoredEvent, closed_at: &str) -> Result<Event, RpcError> {
+fn event(stored: &StoredEvent, closed_at: &str, format: Format) -> Result<Event, RpcError> {
     let ContractEventBody::V0(body) = &stored.event.body;
+    let mut xdr = XdrFields::new(format);
+    xdr.put_all("topic", body.topics.iter())?;
+    xdr.put("value", &body.data)?;
     Ok(Event {
         kind: match stored.event.type_ {
             ContractEventType::System => "system",
@@ -156,13 +159,12 @@ fn event(stored: &StoredEvent, closed_at: &str) -> Result<Event, RpcError> {
         transaction_index: stored.cursor.transaction,
         in_successful_contract_call: stored.in_successful_call,
         tx_hash: hex::encode(stored.transaction),
-        topic: encode_all(body.topics.iter())?,
-        value: encode(&body.data)?,
+        xdr,
     })
 }
 
-/// Unix seconds as `2026-11-22T17:40:00Z`. The calendar is the proleptic Gregorian one, counted in eras of 400 years
-/// that start on the first of March, so that the leap day is a year's last.
+/// Unix seconds as `2026-11-22T17:40:00Z`. The calendar is the Gregorian one. It is counted in eras of 400 years that start
+/// on the first of March, so that the leap day is the last day of a year.
 fn rfc3339(seconds: u64) -> String {
     const DAYS_TO_EPOCH: u64 = 719_468;
     const DAYS_OF_ERA: u64 = 146_097;

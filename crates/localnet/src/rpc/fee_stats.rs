@@ -1,4 +1,4 @@
-//! getFeeStats: what inclusion cost lately.
+//! getFeeStats: what inclusion has cost lately.
 
 use serde::Serialize;
 
@@ -7,10 +7,13 @@ use crate::{
     node::Node,
 };
 
-/// Ledgers that Soroban fees are told of (stellar-rpc, `soroban-fee-stats-retention-window`).
+/// The latest ledgers whose Soroban fees count (stellar-rpc: `soroban-fee-stats-retention-window`).
 const SOROBAN_WINDOW: u32 = 50;
-/// Ledgers that classic fees are told of (stellar-rpc, `classic-fee-stats-retention-window`).
+/// The latest ledgers whose classic fees count (stellar-rpc: `classic-fee-stats-retention-window`).
 const CLASSIC_WINDOW: u32 = 10;
+
+/// A ledger that others' transactions fill counts as having this many of them, in each phase.
+const OTHERS: usize = 100;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -20,7 +23,7 @@ pub(super) struct Answer {
     latest_ledger: u32,
 }
 
-/// Stroops per operation, as decimal strings.
+/// Stroops for one operation, as decimal strings.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Distribution {
@@ -61,13 +64,18 @@ pub(super) fn get(node: &Node) -> Answer {
 fn window(node: &Node, ledgers: u32, fee: impl Fn(&ClosedTransaction) -> Option<u64>) -> Distribution {
     let end = node.history.newest().sequence.saturating_add(1);
     let start = end.saturating_sub(ledgers).max(node.history.oldest().sequence);
-    let fees = node.history.range(start, end).flat_map(|ledger| &ledger.transactions).filter_map(fee).collect();
+    let mut fees = Vec::new();
+    for ledger in node.history.range(start, end) {
+        fees.extend(ledger.transactions.iter().filter_map(&fee));
+        // Others' transactions that filled the ledger are not in it, but their bids count.
+        fees.extend(ledger.filled_at.iter().flat_map(|bid| std::iter::repeat_n(u64::from(*bid), OTHERS)));
+    }
     distribution(fees, end - start)
 }
 
 fn distribution(mut fees: Vec<u64>, ledgers: u32) -> Distribution {
     fees.sort_unstable();
-    // Nearest rank: the least fee that at least `percent` of all are not above.
+    // The nearest rank: the lowest fee that at least `percent` of all fees don't exceed.
     let percentile = |percent: usize| {
         let rank = (percent * fees.len()).div_ceil(100);
         fees.get(rank.saturating_sub(1)).copied().unwrap_or(0).to_string()
@@ -92,7 +100,7 @@ fn distribution(mut fees: Vec<u64>, ledgers: u32) -> Distribution {
     }
 }
 
-/// The most frequent of sorted fees; of several, the lowest.
+/// The most frequent of sorted fees. If several are, the lowest of them.
 fn mode(fees: &[u64]) -> u64 {
     let mut best = (0, 0);
     for run in fees.chunk_by(|a, b| a == b) {

@@ -1,12 +1,16 @@
-//! getTransactions and getLedgers: what closed, in order, a page at a time. Ledgers that were jumped over never closed
-//! and are passed over here too.
+//! getTransactions and getLedgers: closed ledgers and their transactions in order, one page at a time. Ledgers that were
+//! jumped over never closed, so they are left out.
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_format, encode, error::RpcError, transactions::Details};
+use super::{
+    error::RpcError,
+    format::{Format, XdrFields},
+    transactions::Details,
+};
 use crate::{ledger::cursor::Cursor, node::Node};
 
-/// Items of a page by default, and at most (stellar-rpc, for both methods).
+/// The items of a page: by default, and at most (stellar-rpc has the same for both methods).
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
 
@@ -46,7 +50,7 @@ struct Transaction {
     created_at: u64,
 }
 
-/// Checks the page and answers its size and cursor.
+/// Checks which page is asked for. Answers its size, and the cursor that it starts after.
 fn page(node: &Node, request: &Request) -> Result<(usize, Option<u64>), RpcError> {
     let (first, last) = (node.history.oldest().sequence, node.history.newest().sequence);
     let none = Pagination::default();
@@ -80,7 +84,7 @@ fn page(node: &Node, request: &Request) -> Result<(usize, Option<u64>), RpcError
 }
 
 pub(super) fn transactions(node: &Node, request: Request) -> Result<Transactions, RpcError> {
-    check_format(request.xdr_format.as_deref())?;
+    let format = Format::of(request.xdr_format.as_deref())?;
     let (limit, cursor) = page(node, &request)?;
     let (newest, oldest) = (node.history.newest(), node.history.oldest());
     let after = match cursor {
@@ -99,7 +103,7 @@ pub(super) fn transactions(node: &Node, request: Request) -> Result<Transactions
             }
             last.transaction = order;
             transactions.push(Transaction {
-                details: Details::of(tx, ledger, usize::try_from(order).unwrap_or(usize::MAX))?,
+                details: Details::of(tx, ledger, usize::try_from(order).unwrap_or(usize::MAX), format)?,
                 created_at: ledger.header.close_time(),
             });
             if transactions.len() >= limit {
@@ -134,12 +138,12 @@ struct Ledger {
     hash: String,
     sequence: u32,
     ledger_close_time: String,
-    header_xdr: String,
-    metadata_xdr: String,
+    #[serde(flatten)]
+    xdr: XdrFields,
 }
 
 pub(super) fn ledgers(node: &Node, request: Request) -> Result<Ledgers, RpcError> {
-    check_format(request.xdr_format.as_deref())?;
+    let format = Format::of(request.xdr_format.as_deref())?;
     let (limit, cursor) = page(node, &request)?;
     let (newest, oldest) = (node.history.newest(), node.history.oldest());
     let start = match cursor {
@@ -161,12 +165,14 @@ pub(super) fn ledgers(node: &Node, request: Request) -> Result<Ledgers, RpcError
         .range(start, newest.sequence.saturating_add(1))
         .take(limit)
         .map(|ledger| {
+            let mut xdr = XdrFields::new(format);
+            xdr.put("headerXdr", &ledger.header_entry())?;
+            xdr.put("metadataXdr", &ledger.meta())?;
             Ok(Ledger {
                 hash: hex::encode(ledger.header.hash),
                 sequence: ledger.header.header.ledger_seq,
                 ledger_close_time: ledger.header.close_time().to_string(),
-                header_xdr: encode(&ledger.header_entry())?,
-                metadata_xdr: encode(&ledger.meta())?,
+                xdr,
             })
         })
         .collect::<Result<Vec<_>, RpcError>>()?;

@@ -1,14 +1,18 @@
-//! getLedgerEntries.
+//! getLedgerEntries: entries by their keys.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use stellar_xdr::LedgerKey;
 
-use super::{check_format, decode, encode, error::RpcError};
+use super::{
+    decode,
+    error::RpcError,
+    format::{Format, XdrFields},
+};
 use crate::{ledger::entries::Found, node::Node};
 
-/// Keys of one request at most.
+/// The most keys of one request.
 const MAX_KEYS: usize = 200;
 
 #[derive(Debug, Deserialize)]
@@ -29,18 +33,17 @@ pub(super) struct Answer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
-    key: String,
-    xdr: String,
+    #[serde(flatten)]
+    xdr: XdrFields,
     last_modified_ledger_seq: u32,
-    /// 0: archived. Absent: the entry has no life, it stays.
+    /// 0 means archived. An entry without a life has no such field.
     #[serde(skip_serializing_if = "Option::is_none")]
     live_until_ledger_seq: Option<u32>,
-    ext_xdr: String,
 }
 
-/// Entries in the order of the keys; those that don't exist are left out.
+/// Answers the entries in the order of the keys. Entries that don't exist are left out.
 pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
-    check_format(request.xdr_format.as_deref())?;
+    let format = Format::of(request.xdr_format.as_deref())?;
     if request.keys.len() > MAX_KEYS {
         return Err(RpcError::invalid_params(format!(
             "key count ({}) exceeds maximum supported ({MAX_KEYS})",
@@ -68,12 +71,14 @@ pub(super) fn get(node: &Node, request: Request) -> Result<Answer, RpcError> {
             Found::Live(stored) => (stored, stored.live_until),
             Found::Archived(stored) => (stored, Some(0)),
         };
+        let mut xdr = XdrFields::new(format);
+        xdr.put("key", key)?;
+        xdr.put_as("xdr", "dataJson", &stored.entry.data)?;
+        xdr.put("extXdr", &stored.entry.ext)?;
         entries.push(Entry {
-            key: encode(key)?,
-            xdr: encode(&stored.entry.data)?,
+            xdr,
             last_modified_ledger_seq: stored.entry.last_modified_ledger_seq,
             live_until_ledger_seq: live_until,
-            ext_xdr: encode(&stored.entry.ext)?,
         });
     }
     Ok(Answer { entries, latest_ledger: latest })

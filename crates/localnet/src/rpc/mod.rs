@@ -1,9 +1,10 @@
-//! The JSON-RPC of the public server (stellar-rpc v28): the same methods, fields, limits and error texts.
+//! The JSON-RPC of the public server (stellar-rpc v28), with the same methods, fields, limits and error texts.
 
 pub(crate) mod error;
 mod event_filter;
 mod events;
 mod fee_stats;
+mod format;
 mod history;
 mod ledger_entries;
 mod network;
@@ -18,13 +19,13 @@ use stellar_xdr::{Limits, ReadXdr, WriteXdr};
 use self::error::RpcError;
 use crate::node::Node;
 
-/// Depth of nested XDR that is read from clients (stellar-rpc and the host use the same).
+/// The deepest nesting of XDR that is read from clients (stellar-rpc and the host have the same limit).
 const MAX_DEPTH: u32 = 500;
 
 /// Answers one call.
 ///
 /// # Errors
-/// With the code and text of the public server.
+/// They have the codes and texts of the public server.
 pub(crate) fn call(node: &mut Node, method: &str, params: Value) -> Result<Value, RpcError> {
     match method {
         "getHealth" => answer(network::health(node)?),
@@ -47,28 +48,28 @@ fn answer(value: impl Serialize) -> Result<Value, RpcError> {
     serde_json::to_value(value).map_err(|error| RpcError::internal(error.to_string()))
 }
 
-/// Reads parameters: an object, or nothing where all of its fields may be absent.
-fn parse<T: DeserializeOwned>(params: Value) -> Result<T, RpcError> {
-    let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
+/// Reads parameters: an object, or nothing if all of its fields are optional. As for the public server, `null` is the same
+/// as absent.
+fn parse<T: DeserializeOwned>(mut params: Value) -> Result<T, RpcError> {
+    if params.is_null() {
+        params = Value::Object(serde_json::Map::new());
+    }
+    drop_nulls(&mut params);
     if params.is_array() {
         return Err(RpcError::invalid_params("array parameters are not accepted; give an object"));
     }
     T::deserialize(params).map_err(|error| RpcError::invalid_params(format!("invalid parameters: {error}")))
 }
 
-/// Only base64 is served.
-///
-/// # Errors
-/// For any other form.
-fn check_format(format: Option<&str>) -> Result<(), RpcError> {
-    match format {
-        None | Some("" | "base64") => Ok(()),
-        Some("json") => Err(RpcError::invalid_params(
-            "xdrFormat 'json' is not implemented by paychan-localnet; use 'base64' or leave it out",
-        )),
-        Some(other) => Err(RpcError::invalid_params(format!(
-            "expected 'base64' or 'json' for optional 'xdrFormat', got '{other}'"
-        ))),
+/// Removes the members of objects that are `null`, at any depth.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
 
@@ -81,8 +82,4 @@ fn decode<T: ReadXdr>(base64: &str) -> Option<T> {
 /// Writes base64 XDR.
 fn encode(value: &impl WriteXdr) -> Result<String, RpcError> {
     value.to_xdr_base64(Limits::none()).map_err(|error| RpcError::internal(error.to_string()))
-}
-
-fn encode_all<'a, T: WriteXdr + 'a>(values: impl IntoIterator<Item = &'a T>) -> Result<Vec<String>, RpcError> {
-    values.into_iter().map(encode).collect()
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{encode, error::RpcError};
 use crate::{ledger::history::RETENTION, node::Node, settings};
 
-/// Seconds after which a node whose last ledger is older calls itself ill (stellar-rpc, `max-healthy-ledger-latency`).
+/// A node is not healthy when its last ledger is more seconds old than this (stellar-rpc: `max-healthy-ledger-latency`).
 const MAX_LATENCY: u64 = 30;
 
 #[derive(Debug, Serialize)]
@@ -19,10 +19,10 @@ pub(super) struct Health {
     ledger_retention_window: u32,
 }
 
-/// Healthy, unless ledgers should close by themselves and don't.
+/// The node is healthy, unless ledgers should close by themselves and don't.
 pub(super) fn health(node: &Node) -> Result<Health, RpcError> {
     let (newest, oldest) = (node.history.newest(), node.history.oldest());
-    let interval = u64::from(node.options.close_interval_ms()) / 1_000;
+    let interval = u64::from(node.options.ledger_ms) / 1_000;
     let limit = MAX_LATENCY.max(2 * interval);
     let latency = node.now().saturating_sub(newest.close_time);
     if !node.options.manual && latency > limit {

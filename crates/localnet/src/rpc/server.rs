@@ -1,4 +1,4 @@
-//! The JSON-RPC over HTTP: one call or a batch of them by POST, at most 512 KiB; and friendbot.
+//! HTTP: the JSON-RPC, where a POST of at most 512 KiB has one call or a batch of calls; and the friendbot.
 
 use axum::{
     Json, Router,
@@ -16,21 +16,22 @@ use stellar_xdr::TransactionMeta;
 use super::{call, encode, error::RpcError};
 use crate::{friendbot::Funding, ledger::accounts::account_id, thread::Handle};
 
-/// Bytes of a request's body at most (stellar-rpc, `maxHTTPRequestSize`).
+/// The most bytes of a request's body (stellar-rpc: `maxHTTPRequestSize`).
 const MAX_BODY: usize = 512 * 1024;
 
-/// The routes of the RPC port. `/rpc` is where other local networks serve it.
+/// The routes of the RPC port. Other local networks serve it at `/rpc`, and some clients add a slash.
 pub(crate) fn router(node: Handle) -> Router {
     Router::new()
         .route("/", post(serve).options(preflight))
         .route("/rpc", post(serve).options(preflight))
+        .route("/rpc/", post(serve).options(preflight))
         .route("/friendbot", any(friendbot))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::map_response(allow_browsers))
         .with_state(node)
 }
 
-/// A page in a browser may call, as with the public server.
+/// Pages in browsers may call, as with the public server.
 async fn allow_browsers(mut response: Response) -> Response {
     const ANY: HeaderValue = HeaderValue::from_static("*");
     let headers: [HeaderName; 3] = [
@@ -108,7 +109,7 @@ async fn serve(State(node): State<Handle>, body: Bytes) -> Response {
     }
 }
 
-/// A call without an id is a notification, which nobody answers.
+/// A call without an id is a notification, which gets no answer.
 async fn answer(node: &Handle, request: Value) -> Option<Answer> {
     let id = request.get("id").cloned().unwrap_or(Value::Null);
     let parsed = match serde_json::from_value::<Call>(request) {
@@ -133,7 +134,7 @@ struct FriendbotQuery {
     addr: Option<String>,
 }
 
-/// Answers as Horizon does, which is what friendbots answer with.
+/// Answers in the form of Horizon, as other friendbots do.
 async fn friendbot(State(node): State<Handle>, Query(query): Query<FriendbotQuery>) -> Response {
     let Some(text) = query.addr else {
         return problem(StatusCode::BAD_REQUEST, "no address given: ask for /friendbot?addr=G...");
@@ -146,7 +147,7 @@ async fn friendbot(State(node): State<Handle>, Query(query): Query<FriendbotQuer
     let asked = node
         .call(move |node| {
             let receiver = node.friendbot.request(&node.entries, account);
-            // Where ledgers close only when told, asking for coins tells.
+            // In manual mode the request itself closes a ledger, so that it can be answered.
             if node.options.manual && node.friendbot.is_waited_for() {
                 node.close();
             }
@@ -175,14 +176,14 @@ async fn friendbot(State(node): State<Handle>, Query(query): Query<FriendbotQuer
             .into_response()
         }
         Funding::Exists => {
-            // stellar-cli knows the first words, the JavaScript SDK the last one: both take it for success.
+            // stellar-cli looks for the first words, the JavaScript SDK for the last one. Both take it for success.
             let detail =
                 format!("account already funded to starting balance: {text} exists (createAccountAlreadyExist)");
             problem(StatusCode::BAD_REQUEST, &detail)
         }
         Funding::Dropped => problem(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the friendbot's transaction was not taken into the ledger; its account may be used up",
+            "the ledger did not take the friendbot's transaction; its account may have no coins left",
         ),
     }
 }

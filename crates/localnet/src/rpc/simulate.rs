@@ -1,10 +1,15 @@
-//! simulateTransaction. What is wrong with the transaction is told in the answer's `error`, not as a JSON-RPC error.
+//! simulateTransaction. If something is wrong with the transaction, the answer's `error` says it; it is no JSON-RPC error.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use soroban_simulation::simulation::LedgerEntryDiff;
 use stellar_xdr::{Memo, Operation, OperationBody, TransactionEnvelope};
 
-use super::{check_format, decode, encode, encode_all, error::RpcError};
+use super::{
+    decode,
+    error::RpcError,
+    format::{Format, XdrFields},
+};
 use crate::{
     ledger::accounts::unmuxed,
     node::Node,
@@ -37,16 +42,13 @@ struct ResourceConfig {
 pub(super) struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    transaction_data: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    events: Vec<String>,
+    /// The transaction data and the diagnostic events.
+    #[serde(flatten)]
+    xdr: XdrFields,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_resource_fee: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     results: Vec<CallResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    restore_preamble: Option<RestorePreamble>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     state_changes: Vec<StateChange>,
     latest_ledger: u32,
@@ -54,42 +56,37 @@ pub(super) struct Answer {
 
 #[derive(Debug, Serialize)]
 struct CallResult {
-    auth: Vec<String>,
-    xdr: String,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct RestorePreamble {
-    transaction_data: String,
-    min_resource_fee: String,
+    /// The authorization and the return value.
+    #[serde(flatten)]
+    xdr: XdrFields,
 }
 
 #[derive(Debug, Serialize)]
 struct StateChange {
     #[serde(rename = "type")]
     kind: &'static str,
-    key: String,
-    before: Option<String>,
-    after: Option<String>,
+    /// The key, and the entry before and after.
+    #[serde(flatten)]
+    xdr: XdrFields,
 }
 
 pub(super) fn simulate(node: &Node, request: Request) -> Result<Answer, RpcError> {
     let refused = |error: &str| Answer { error: Some(error.to_owned()), ..Answer::default() };
-    if let Err(error) = check_format(request.xdr_format.as_deref()) {
-        return Ok(refused(&error.message));
-    }
+    let format = match Format::of(request.xdr_format.as_deref()) {
+        Ok(format) => format,
+        Err(error) => return Ok(refused(&error.message)),
+    };
     let Some(envelope) = decode::<TransactionEnvelope>(&request.transaction) else {
         return Ok(refused("Could not unmarshal transaction"));
     };
     let auth = |operation: &Operation| auth_mode(&request, operation);
     match judge(node, envelope, auth, request.resource_config.as_ref()) {
-        Ok(simulation) => answer(simulation, node.history.newest().sequence),
+        Ok(simulation) => answer(simulation, node.history.newest().sequence, format),
         Err(error) => Ok(refused(&error)),
     }
 }
 
-/// Simulates as [`crate::Localnet::simulate`] says.
+/// Simulates in the way that [`crate::Localnet::simulate`] documents.
 ///
 /// # Errors
 /// The public server's texts.
@@ -106,14 +103,14 @@ pub(crate) fn record_or_enforce(node: &Node, envelope: TransactionEnvelope) -> R
     judge(node, envelope, auth, None)
 }
 
-/// What is the same whoever asks: one supported operation, no memo.
+/// Simulates a transaction of one operation and no memo.
 fn judge(
     node: &Node,
     envelope: TransactionEnvelope,
     auth: impl FnOnce(&Operation) -> Result<AuthMode, String>,
     resources: Option<&ResourceConfig>,
 ) -> Result<Simulation, String> {
-    let tx = Submitted::new(envelope, node.network_id).map_err(|not_implemented| not_implemented.to_string())?;
+    let tx = Submitted::new(envelope, node.network_id).map_err(|unencodable| unencodable.to_string())?;
     let [operation] = tx.operations() else {
         return Err("Transaction contains more than one operation".to_owned());
     };
@@ -128,7 +125,7 @@ fn unsupported(body: &OperationBody) -> String {
     format!("transaction contains unsupported operation type: OperationType{}", body.name())
 }
 
-/// By default: what is signed is enforced; without any, what is needed is recorded.
+/// By default, the operation's authorization is enforced; if it has none, what it needs is recorded.
 fn auth_mode(request: &Request, operation: &Operation) -> Result<AuthMode, String> {
     let record = |allow_nonroot| AuthMode::Record { allow_nonroot, address_v2: request.use_upgraded_auth };
     let mode = request.auth_mode.as_str();
@@ -178,42 +175,48 @@ fn run(
     }
 }
 
-fn answer(simulation: Simulation, latest_ledger: u32) -> Result<Answer, RpcError> {
-    let Simulation { error, data, result, auth, events, changes, restore } = simulation;
+fn answer(simulation: Simulation, latest_ledger: u32, format: Format) -> Result<Answer, RpcError> {
+    let Simulation { error, data, result, auth, events, changes } = simulation;
     let results = match result {
-        Some(value) => vec![CallResult { auth: encode_all(&auth)?, xdr: encode(&value)? }],
+        Some(value) => {
+            let mut xdr = XdrFields::new(format);
+            xdr.insert("auth", format.write_all(&auth)?);
+            xdr.put_as("xdr", "returnValueJson", &value)?;
+            vec![CallResult { xdr }]
+        }
         None => Vec::new(),
     };
-    let restore_preamble = match restore {
-        Some(data) => {
-            Some(RestorePreamble { transaction_data: encode(&data)?, min_resource_fee: data.resource_fee.to_string() })
-        }
-        None => None,
-    };
+    let mut xdr = XdrFields::new(format);
+    if let Some(data) = &data {
+        xdr.put("transactionData", data)?;
+    }
+    xdr.put_all("events", &events)?;
+    let state_changes: Result<Vec<_>, _> = changes.iter().map(|change| state_change(change, format)).collect();
     Ok(Answer {
         error,
-        transaction_data: data.as_ref().map(encode).transpose()?,
-        events: encode_all(&events)?,
+        xdr,
         min_resource_fee: data.map(|data| data.resource_fee.to_string()),
         results,
-        restore_preamble,
-        state_changes: changes.iter().map(state_change).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
+        state_changes: state_changes?.into_iter().flatten().collect(),
         latest_ledger,
     })
 }
 
-/// `None` when there was nothing before and is nothing after.
-fn state_change(diff: &LedgerEntryDiff) -> Result<Option<StateChange>, RpcError> {
+/// Answers `None` when there was no entry before and there is none after.
+fn state_change(diff: &LedgerEntryDiff, format: Format) -> Result<Option<StateChange>, RpcError> {
     let (kind, key) = match (&diff.state_before, &diff.state_after) {
         (Some(before), Some(_)) => ("updated", before.to_key()),
         (Some(before), None) => ("deleted", before.to_key()),
         (None, Some(after)) => ("created", after.to_key()),
         (None, None) => return Ok(None),
     };
-    Ok(Some(StateChange {
-        kind,
-        key: encode(&key)?,
-        before: diff.state_before.as_ref().map(encode).transpose()?,
-        after: diff.state_after.as_ref().map(encode).transpose()?,
-    }))
+    let mut xdr = XdrFields::new(format);
+    xdr.put("key", &key)?;
+    for (name, entry) in [("before", &diff.state_before), ("after", &diff.state_after)] {
+        match entry {
+            Some(entry) => xdr.put(name, entry)?,
+            None => xdr.insert(name, Value::Null),
+        }
+    }
+    Ok(Some(StateChange { kind, xdr }))
 }

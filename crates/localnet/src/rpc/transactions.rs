@@ -1,9 +1,14 @@
-//! sendTransaction and getTransaction.
+//! sendTransaction and getTransaction: into the queue, and out of the closed ledgers.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use stellar_xdr::{TransactionEnvelope, TransactionMeta, TransactionMetaV4};
 
-use super::{check_format, decode, encode, encode_all, error::RpcError};
+use super::{
+    decode,
+    error::RpcError,
+    format::{Format, XdrFields},
+};
 use crate::{
     ledger::history::{ClosedLedger, ClosedTransaction},
     node::Node,
@@ -22,10 +27,9 @@ pub(super) struct SendRequest {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SendAnswer {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_result_xdr: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    diagnostic_events_xdr: Vec<String>,
+    /// The result and the diagnostic events of a transaction that is refused.
+    #[serde(flatten)]
+    xdr: XdrFields,
     status: &'static str,
     hash: String,
     latest_ledger: u32,
@@ -33,16 +37,15 @@ pub(super) struct SendAnswer {
 }
 
 pub(super) fn send(node: &mut Node, request: SendRequest) -> Result<SendAnswer, RpcError> {
-    check_format(request.xdr_format.as_deref())?;
+    let format = Format::of(request.xdr_format.as_deref())?;
     let envelope: TransactionEnvelope =
         decode(&request.transaction).ok_or_else(|| RpcError::invalid_params("invalid_xdr"))?;
     let tx = Submitted::new(envelope, node.network_id)
-        .map_err(|not_implemented| RpcError::invalid_params(not_implemented.to_string()))?;
+        .map_err(|unencodable| RpcError::invalid_params(unencodable.to_string()))?;
     let latest = node.history.newest();
     let hash = hex::encode(tx.hash());
     let mut answer = SendAnswer {
-        error_result_xdr: None,
-        diagnostic_events_xdr: Vec::new(),
+        xdr: XdrFields::new(format),
         status: "PENDING",
         hash,
         latest_ledger: latest.sequence,
@@ -54,8 +57,8 @@ pub(super) fn send(node: &mut Node, request: SendRequest) -> Result<SendAnswer, 
         queue::Answer::TryAgainLater => answer.status = "TRY_AGAIN_LATER",
         queue::Answer::Error { result, diagnostics } => {
             answer.status = "ERROR";
-            answer.error_result_xdr = Some(encode(result.as_ref())?);
-            answer.diagnostic_events_xdr = encode_all(&diagnostics)?;
+            answer.xdr.put("errorResultXdr", result.as_ref())?;
+            answer.xdr.put_all("diagnosticEventsXdr", &diagnostics)?;
         }
     }
     Ok(answer)
@@ -81,7 +84,7 @@ pub(super) struct GetAnswer {
     created_at: String,
 }
 
-/// What getTransaction and getTransactions tell of a transaction.
+/// What getTransaction and getTransactions answer about a transaction.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Details {
@@ -89,53 +92,45 @@ pub(super) struct Details {
     tx_hash: String,
     application_order: usize,
     fee_bump: bool,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    envelope_xdr: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    result_xdr: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    result_meta_xdr: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    diagnostic_events_xdr: Vec<String>,
-    events: Events,
+    #[serde(flatten)]
+    xdr: XdrFields,
+    events: XdrFields,
     ledger: u32,
 }
 
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Events {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    transaction_events_xdr: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    contract_events_xdr: Vec<Vec<String>>,
-}
-
 impl Details {
-    pub(super) fn of(tx: &ClosedTransaction, ledger: &ClosedLedger, order: usize) -> Result<Self, RpcError> {
+    /// `order`: the transaction's place in the ledger, counted from 1.
+    pub(super) fn of(
+        tx: &ClosedTransaction,
+        ledger: &ClosedLedger,
+        order: usize,
+        format: Format,
+    ) -> Result<Self, RpcError> {
         let TransactionMetaV4 { operations, events, diagnostic_events, .. } = &tx.meta;
+        let mut xdr = XdrFields::new(format);
+        xdr.put("envelopeXdr", &tx.envelope)?;
+        xdr.put("resultXdr", &tx.result)?;
+        xdr.put("resultMetaXdr", &TransactionMeta::V4(tx.meta.clone()))?;
+        xdr.put_all("diagnosticEventsXdr", diagnostic_events.iter())?;
+        let mut told = XdrFields::new(format);
+        told.put_all("transactionEventsXdr", events.iter())?;
+        let of_operations: Result<Vec<_>, _> =
+            operations.iter().map(|operation| format.write_all(operation.events.iter())).collect();
+        told.insert_list("contractEventsXdr", Value::Array(of_operations?));
         Ok(Self {
             status: if tx.successful { "SUCCESS" } else { "FAILED" },
             tx_hash: hex::encode(tx.hash),
             application_order: order,
-            fee_bump: false,
-            envelope_xdr: encode(&tx.envelope)?,
-            result_xdr: encode(&tx.result)?,
-            result_meta_xdr: encode(&TransactionMeta::V4(tx.meta.clone()))?,
-            diagnostic_events_xdr: encode_all(diagnostic_events.iter())?,
-            events: Events {
-                transaction_events_xdr: encode_all(events.iter())?,
-                contract_events_xdr: operations
-                    .iter()
-                    .map(|operation| encode_all(operation.events.iter()))
-                    .collect::<Result<_, _>>()?,
-            },
+            fee_bump: matches!(tx.envelope, TransactionEnvelope::TxFeeBump(_)),
+            xdr,
+            events: told,
             ledger: ledger.header.header.ledger_seq,
         })
     }
 }
 
 pub(super) fn get(node: &Node, request: GetRequest) -> Result<GetAnswer, RpcError> {
-    check_format(request.xdr_format.as_deref())?;
+    let format = Format::of(request.xdr_format.as_deref())?;
     if request.hash.len() != 64 {
         return Err(RpcError::invalid_params(format!("unexpected hash length ({})", request.hash.len())));
     }
@@ -144,7 +139,7 @@ pub(super) fn get(node: &Node, request: GetRequest) -> Result<GetAnswer, RpcErro
         .map_err(|error| RpcError::invalid_params(format!("incorrect hash: {error}")))?;
     let (newest, oldest) = (node.history.newest(), node.history.oldest());
     let (details, created_at) = match node.history.transaction(&hash) {
-        Some((tx, ledger, order)) => (Details::of(tx, ledger, order)?, ledger.header.close_time()),
+        Some((tx, ledger, order)) => (Details::of(tx, ledger, order, format)?, ledger.header.close_time()),
         None => (Details { status: "NOT_FOUND", tx_hash: request.hash, ..Details::default() }, 0),
     };
     Ok(GetAnswer {

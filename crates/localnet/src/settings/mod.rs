@@ -8,8 +8,9 @@
 use soroban_simulation::NetworkConfig;
 use stellar_xdr::{
     ConfigSettingContractBandwidthV0, ConfigSettingContractComputeV0, ConfigSettingContractEventsV0,
-    ConfigSettingContractLedgerCostExtV0, ConfigSettingContractLedgerCostV0, ConfigSettingEntry, ConfigSettingId,
-    ConfigUpgradeSet, EvictionIterator, LedgerEntryData, LedgerKey, LedgerKeyConfigSetting, StateArchivalSettings,
+    ConfigSettingContractExecutionLanesV0, ConfigSettingContractLedgerCostExtV0, ConfigSettingContractLedgerCostV0,
+    ConfigSettingEntry, ConfigSettingId, ConfigUpgradeSet, EvictionIterator, LedgerEntryData, LedgerKey,
+    LedgerKeyConfigSetting, StateArchivalSettings,
 };
 
 use crate::{ledger::entries::Entries, options::Options};
@@ -18,6 +19,8 @@ use crate::{ledger::entries::Entries, options::Options};
 pub(crate) const PROTOCOL: u32 = 28;
 /// The least bid for inclusion, in stroops per operation.
 pub(crate) const BASE_FEE: u32 = 100;
+/// The most operations of one ledger's classic transactions (the public networks' `maxTxSetSize`).
+pub(crate) const MAX_CLASSIC_OPERATIONS: u32 = 1_000;
 /// Stroops that an account keeps for each entry it owns; an account itself counts as two.
 pub(crate) const BASE_RESERVE: u32 = 5_000_000;
 
@@ -74,6 +77,7 @@ pub(crate) struct Config {
     pub(crate) bandwidth: ConfigSettingContractBandwidthV0,
     pub(crate) events: ConfigSettingContractEventsV0,
     pub(crate) archival: StateArchivalSettings,
+    pub(crate) lanes: ConfigSettingContractExecutionLanesV0,
     /// The most bytes of a contract's Wasm.
     pub(crate) max_contract_bytes: u32,
     /// The most bytes of a ledger key in a footprint.
@@ -111,6 +115,7 @@ impl Config {
             bandwidth: setting!(entries, ContractBandwidthV0)?,
             events: setting!(entries, ContractEventsV0)?,
             archival: setting!(entries, StateArchival)?,
+            lanes: setting!(entries, ContractExecutionLanes)?,
             max_contract_bytes: setting!(entries, ContractMaxSizeBytes)?,
             max_key_bytes: setting!(entries, ContractDataKeySizeBytes)?,
             max_data_bytes: setting!(entries, ContractDataEntrySizeBytes)?,

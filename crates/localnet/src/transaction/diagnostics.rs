@@ -1,5 +1,5 @@
-//! Diagnostic events that say why the network (not a contract) refused something: topics `error` and its code, then the
-//! reason with figures. Same form and words as stellar-core's, so that tools can show them.
+//! Diagnostic events that say why the network, not a contract, refused something. The topics are `error` and its code; the
+//! data is the reason with its figures. Form and words are stellar-core's, so that tools can show them.
 
 use stellar_xdr::{
     ContractEvent, ContractEventBody, ContractEventType, ContractEventV0, DiagnosticEvent, ExtensionPoint, ScError,
@@ -14,7 +14,7 @@ pub(crate) enum Part {
     Value,
 }
 
-/// Why something was refused, with its figures (usually: asked for, allowed).
+/// Why something was refused. The figures are what was asked for and what is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reason {
     part: Part,
@@ -33,6 +33,12 @@ pub(crate) fn exceeded(part: Part, text: &'static str, asked: u64, allowed: u64)
     Reason { part, code: ScErrorCode::ExceededLimit, text, figures: Some([asked, allowed]) }
 }
 
+/// The public networks have this, and this network does not.
+pub(crate) fn not_implemented(what: &str) -> DiagnosticEvent {
+    let text = format!("paychan-localnet does not implement {what}");
+    event(ScError::Context(ScErrorCode::InvalidAction), string(&text))
+}
+
 impl Reason {
     /// The event that tells it.
     pub(crate) fn event(self) -> DiagnosticEvent {
@@ -41,23 +47,30 @@ impl Reason {
             Part::Storage => ScError::Storage(self.code),
             Part::Value => ScError::Value(self.code),
         };
-        let text = ScVal::String(ScString(self.text.try_into().expect("texts are short")));
         let data = match self.figures {
-            None => text,
+            None => string(self.text),
             Some([asked, allowed]) => {
-                let list = vec![text, ScVal::U64(asked), ScVal::U64(allowed)];
+                let list = vec![string(self.text), ScVal::U64(asked), ScVal::U64(allowed)];
                 ScVal::Vec(Some(ScVec(list.try_into().expect("three values"))))
             }
         };
-        let topics = vec![ScVal::Symbol(ScSymbol("error".try_into().expect("a short symbol"))), ScVal::Error(error)];
-        DiagnosticEvent {
-            in_successful_contract_call: false,
-            event: ContractEvent {
-                ext: ExtensionPoint::V0,
-                contract_id: None,
-                type_: ContractEventType::Diagnostic,
-                body: ContractEventBody::V0(ContractEventV0 { topics: topics.try_into().expect("two topics"), data }),
-            },
-        }
+        event(error, data)
+    }
+}
+
+fn string(text: &str) -> ScVal {
+    ScVal::String(ScString(text.try_into().expect("shorter than 2^32 bytes")))
+}
+
+fn event(error: ScError, data: ScVal) -> DiagnosticEvent {
+    let topics = vec![ScVal::Symbol(ScSymbol("error".try_into().expect("a short symbol"))), ScVal::Error(error)];
+    DiagnosticEvent {
+        in_successful_contract_call: false,
+        event: ContractEvent {
+            ext: ExtensionPoint::V0,
+            contract_id: None,
+            type_: ContractEventType::Diagnostic,
+            body: ContractEventBody::V0(ContractEventV0 { topics: topics.try_into().expect("two topics"), data }),
+        },
     }
 }

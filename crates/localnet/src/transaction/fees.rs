@@ -1,4 +1,5 @@
-//! What a transaction pays: for inclusion, for resources it keeps, for resources it may get back. Stroops throughout.
+//! What a transaction pays: for inclusion, for resources that are paid for whether used or not, for resources whose
+//! unused part is given back. All fees are in stroops.
 
 use soroban_env_host::fees::{FeeConfiguration, TransactionResources, compute_transaction_resource_fee};
 use stellar_xdr::{LedgerKey, OperationBody, SorobanTransactionData};
@@ -6,30 +7,88 @@ use stellar_xdr::{LedgerKey, OperationBody, SorobanTransactionData};
 use super::envelope::Submitted;
 use crate::settings::BASE_FEE;
 
-/// Operations that inclusion is paid for; at least one.
-fn paid_operations(tx: &Submitted) -> i64 {
-    i64::try_from(tx.operations().len()).unwrap_or(i64::MAX).max(1)
+/// A bid for inclusion. Bids compare by what they offer for one operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bid {
+    /// Stroops for all operations together.
+    pub(crate) stroops: i64,
+    /// At least one.
+    pub(crate) operations: u32,
 }
 
-/// The least that a transaction must bid for inclusion.
-pub(crate) fn minimum_inclusion_fee(tx: &Submitted) -> i64 {
-    i64::from(BASE_FEE).saturating_mul(paid_operations(tx))
+impl Bid {
+    /// The bid of a transaction.
+    pub(crate) fn of(tx: &Submitted) -> Self {
+        Self { stroops: tx.inclusion_fee(), operations: paid_operations(tx) }
+    }
+
+    /// A bid of this many stroops for each operation.
+    pub(crate) fn per_operation(stroops: u32) -> Self {
+        Self { stroops: i64::from(stroops), operations: 1 }
+    }
+
+    /// Stroops for one operation, rounded down.
+    pub(crate) fn rate(self) -> u64 {
+        u64::try_from(self.stroops / i64::from(self.operations)).unwrap_or(0)
+    }
+
+    /// The fewest stroops that a bid for `operations` operations must offer to be no less than this one.
+    pub(crate) fn matched_by(self, operations: u32) -> i64 {
+        let product = i128::from(self.stroops) * i128::from(operations);
+        let divisor = i128::from(self.operations);
+        i64::try_from((product + divisor - 1).div_euclid(divisor)).unwrap_or(i64::MAX)
+    }
+
+    /// The fewest stroops that a bid for `operations` operations must offer to be above this one.
+    pub(crate) fn beaten_by(self, operations: u32) -> i64 {
+        let product = i128::from(self.stroops) * i128::from(operations);
+        let stroops = product.div_euclid(i128::from(self.operations)) + 1;
+        i64::try_from(stroops).unwrap_or(i64::MAX)
+    }
+}
+
+impl PartialEq for Bid {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Bid {}
+
+impl PartialOrd for Bid {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Bid {
+    /// a/n against b/m is a·m against b·n, without rounding.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        let left = i128::from(self.stroops) * i128::from(other.operations);
+        let right = i128::from(other.stroops) * i128::from(self.operations);
+        left.cmp(&right)
+    }
+}
+
+/// Operations that inclusion is paid for: at least one, and a fee bump counts as one more (CAP-15).
+pub(crate) fn paid_operations(tx: &Submitted) -> u32 {
+    let own = u32::try_from(tx.operations().len()).unwrap_or(u32::MAX).max(1);
+    own.saturating_add(u32::from(tx.fee_bump().is_some()))
+}
+
+/// What inclusion costs at this price of one operation.
+pub(crate) fn inclusion_cost(tx: &Submitted, price: u32) -> i64 {
+    i64::from(price).saturating_mul(i64::from(paid_operations(tx)))
 }
 
 /// The fee that a refusal names as due: the least inclusion fee and the declared resource fee.
 pub(crate) fn required_fee(tx: &Submitted) -> i64 {
-    minimum_inclusion_fee(tx).saturating_add(tx.resource_fee())
+    inclusion_cost(tx, BASE_FEE).saturating_add(tx.resource_fee())
 }
 
-/// The fee taken when the transaction is included. No ledger is ever full here, so inclusion costs the base fee,
-/// whatever was bid above it.
-pub(crate) fn charged_at_inclusion(tx: &Submitted) -> i64 {
-    tx.resource_fee().saturating_add(tx.inclusion_fee().min(minimum_inclusion_fee(tx)))
-}
-
-/// Stroops per operation that the transaction pays for inclusion.
-pub(crate) fn inclusion_fee_per_operation(tx: &Submitted) -> u64 {
-    u64::try_from(tx.inclusion_fee().min(minimum_inclusion_fee(tx)) / paid_operations(tx)).unwrap_or(0)
+/// What is paid for inclusion: the ledger's price, and never more than the bid.
+pub(crate) fn inclusion_charged(tx: &Submitted, price: u32) -> i64 {
+    tx.inclusion_fee().min(inclusion_cost(tx, price))
 }
 
 /// Is the entry under this key contract data or code?
@@ -44,7 +103,9 @@ pub(crate) fn disk_read_entries(tx: &Submitted, data: &SorobanTransactionData) -
     let count = if restores {
         footprint.read_write.len()
     } else {
-        footprint.read_only.iter().chain(footprint.read_write.iter()).filter(|key| !is_contract_key(key)).count()
+        let classic =
+            footprint.read_only.iter().chain(footprint.read_write.iter()).filter(|key| !is_contract_key(key)).count();
+        classic + tx.marked_archived().len()
     };
     u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -66,4 +127,23 @@ pub(crate) fn resource_fees(
         transaction_size_bytes: tx.size(),
     };
     compute_transaction_resource_fee(&resources, prices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bids_compare_by_what_they_offer_for_one_operation() {
+        let bid = |stroops, operations| Bid { stroops, operations };
+        assert!(bid(300, 2) > bid(100, 1));
+        assert!(bid(299, 3) < bid(100, 1));
+        assert_eq!(bid(200, 2), bid(100, 1));
+        assert_eq!(bid(299, 3).matched_by(1), 100);
+        assert_eq!(bid(300, 3).matched_by(2), 200);
+        assert_eq!(bid(100, 1).beaten_by(2), 201);
+        assert_eq!(bid(299, 3).beaten_by(1), 100);
+        assert_eq!(bid(300, 3).beaten_by(1), 101);
+        assert_eq!(bid(i64::MAX, 1).beaten_by(2), i64::MAX);
+    }
 }

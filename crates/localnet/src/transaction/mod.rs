@@ -1,4 +1,4 @@
-//! Transactions as they are submitted: what they say, and whether the network takes them.
+//! Transactions as they are submitted: what they contain, what they pay, and whether they are valid.
 
 pub(crate) mod diagnostics;
 pub(crate) mod envelope;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use soroban_env_host::ledger_info::get_key_durability;
 use stellar_xdr::{
-    Asset, LedgerKey, Limits, Memo, MuxedAccount, OperationBody, ScErrorCode, SorobanTransactionData, TrustLineAsset,
-    WriteXdr,
+    Asset, ContractDataDurability, LedgerKey, Limits, Memo, MuxedAccount, OperationBody, ScErrorCode,
+    SorobanTransactionData, TrustLineAsset, WriteXdr,
 };
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{ledger::accounts, settings::Config};
 
-/// Checks everything that doesn't depend on the ledger's state.
+/// Checks all rules that don't depend on the accounts and contracts in the ledger.
 ///
 /// # Errors
 /// What was asked for and what is allowed.
@@ -28,10 +29,11 @@ pub(crate) fn check(tx: &Submitted, config: &Config) -> Result<(), Reason> {
     check_keys(data, config)?;
     check_size(tx, config)?;
     check_fee(tx, data, config)?;
-    check_duplicates(data)
+    check_duplicates(data)?;
+    check_marks(tx, data)
 }
 
-/// Who is paid by an invocation is said in its arguments, not by memo or muxed source (CAP-67; a rule of validity since
+/// The arguments of an invocation say who is paid; a memo or a muxed source can't (CAP-67; a rule of validity since
 /// protocol 25).
 fn check_memo(tx: &Submitted) -> Result<(), Reason> {
     let Some(operation) = tx.operations().first() else {
@@ -151,9 +153,9 @@ fn check_size(tx: &Submitted, config: &Config) -> Result<(), Reason> {
 
 fn check_fee(tx: &Submitted, data: &SorobanTransactionData, config: &Config) -> Result<(), Reason> {
     let stroops = |fee: i64| u64::try_from(fee).unwrap_or(0);
-    if data.resource_fee > tx.full_fee() {
+    if data.resource_fee > tx.inner_full_fee() {
         let reason = "transaction `sorobanData.resourceFee` is higher than the full transaction fee";
-        return Err(exceeded(Part::Value, reason, stroops(data.resource_fee), stroops(tx.full_fee())));
+        return Err(exceeded(Part::Value, reason, stroops(data.resource_fee), stroops(tx.inner_full_fee())));
     }
     let (fixed, refundable) = fees::resource_fees(tx, data, 0, &config.host.fee_configuration);
     let due = fixed.saturating_add(refundable);
@@ -173,4 +175,31 @@ fn check_duplicates(data: &SorobanTransactionData) -> Result<(), Reason> {
     let reason = "Found duplicate key in the Soroban footprint; every key across read-only and read-write footprints has \
                   to be unique.";
     Err(error(Part::Storage, ScErrorCode::InvalidInput, reason))
+}
+
+/// The marks name persistent contract entries of the read-write footprint, in ascending order and each of them once. Only
+/// invocations restore what is marked (CAP-66).
+fn check_marks(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), Reason> {
+    let marks = tx.marked_archived();
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let invalid = |reason| error(Part::Storage, ScErrorCode::InvalidInput, reason);
+    if !matches!(tx.operations().first().map(|op| &op.body), Some(OperationBody::InvokeHostFunction(_))) {
+        return Err(invalid("only InvokeHostFunction can restore the entries that `archivedSorobanEntries` marks"));
+    }
+    if !marks.is_sorted_by(|one, next| one < next) {
+        return Err(invalid("`archivedSorobanEntries` must be sorted and without duplicates"));
+    }
+    let read_write = &data.resources.footprint.read_write;
+    for mark in marks {
+        let key = usize::try_from(*mark).ok().and_then(|at| read_write.get(at));
+        let Some(key) = key else {
+            return Err(invalid("`archivedSorobanEntries` has an index outside of the read-write footprint"));
+        };
+        if get_key_durability(key) != Some(ContractDataDurability::Persistent) {
+            return Err(invalid("`archivedSorobanEntries` marks an entry that is not a persistent contract entry"));
+        }
+    }
+    Ok(())
 }

@@ -1,11 +1,13 @@
-//! Whether the network takes a transaction: when it is submitted, when a ledger is put together, when it is applied.
+//! Whether a transaction is valid: when it is submitted, when a ledger is put together, and when it is applied.
 //!
-//! The order of checks is the network's, because the first that fails names the result.
+//! The order of the checks is stellar-core's, because the first check that fails names the result.
 
-use stellar_xdr::{AccountEntry, DiagnosticEvent, OperationResult, TransactionResult, TransactionResultResult};
+use stellar_xdr::{
+    AccountEntry, DiagnosticEvent, OperationResult, SignerKey, TransactionResult, TransactionResultResult,
+};
 
 use super::{
-    envelope::{Submitted, is_soroban},
+    envelope::{FeeBump, Submitted, is_soroban},
     fees, results,
     signatures::{SignatureChecker, Threshold},
     soroban_limits,
@@ -16,39 +18,42 @@ use crate::{
         entries::Entries,
     },
     operations,
-    settings::Config,
+    settings::{BASE_FEE, Config},
 };
 
-/// The moment a transaction is judged for.
+/// The moment that a transaction is checked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    /// The ledger it would be applied in.
+    /// The ledger that it would be applied in.
     pub(crate) ledger: u32,
-    /// Close time to compare bounds with, in Unix seconds.
+    /// The close time that its time bounds are compared with, in Unix seconds.
     pub(crate) close_time: u64,
-    /// Seconds after it that the transaction must still be valid at: submission asks for some, so that nothing is
-    /// accepted that expires before it is applied.
+    /// Seconds after the close time until which the transaction must stay valid. Submission asks for some, so that
+    /// nothing is accepted that expires before it can be applied.
     pub(crate) margin: u64,
-    /// The fee was already charged, and operations are about to run.
+    /// The fee is charged already, and the operations are about to run.
     pub(crate) applying: bool,
 }
 
-/// Why a transaction is not taken.
+/// Why a transaction is not valid.
 #[derive(Debug)]
 pub(crate) struct Invalid {
     pub(crate) result: TransactionResult,
     pub(crate) diagnostics: Vec<DiagnosticEvent>,
-    /// The sequence number is used up all the same, when this happens while applying.
+    /// When the transaction is being applied, its sequence number is used up nevertheless.
     pub(crate) uses_sequence: bool,
 }
 
 /// Checks a transaction against the entries.
 ///
 /// # Errors
-/// The result that the network would give.
+/// The result that the public networks give.
 pub(crate) fn check(tx: &Submitted, entries: &Entries, config: &Config, moment: Moment) -> Result<(), Invalid> {
+    if let Some(bump) = tx.fee_bump().filter(|_| !moment.applying) {
+        check_fee_bump(tx, bump, entries)?;
+    }
     let invalid = |result, uses_sequence| Invalid {
-        result: results::transaction(fees::required_fee(tx), result),
+        result: results::of_inner(tx, fees::required_fee(tx), result),
         diagnostics: Vec::new(),
         uses_sequence,
     };
@@ -60,7 +65,7 @@ pub(crate) fn check(tx: &Submitted, entries: &Entries, config: &Config, moment: 
         })?;
     }
     check_bounds(tx, moment).map_err(|result| invalid(result, false))?;
-    if tx.inclusion_fee() < fees::minimum_inclusion_fee(tx) {
+    if tx.fee_bump().is_none() && tx.inclusion_fee() < fees::inclusion_cost(tx, BASE_FEE) {
         return Err(invalid(TransactionResultResult::TxInsufficientFee, false));
     }
     let source =
@@ -72,12 +77,12 @@ pub(crate) fn check(tx: &Submitted, entries: &Entries, config: &Config, moment: 
         return Err(invalid(TransactionResultResult::TxBadMinSeqAgeOrGap, true));
     }
 
-    let mut signatures = SignatureChecker::new(tx.hash(), tx.signatures());
+    let mut signatures = SignatureChecker::new(tx.inner_hash(), tx.signatures());
     let extra = tx.conditions().map_or(&[][..], |conditions| conditions.extra_signers.as_slice());
     if !signatures.account_signed(source, Threshold::Low.of(source)) || !signatures.extra_signed(extra) {
         return Err(invalid(TransactionResultResult::TxBadAuth, true));
     }
-    let due = if moment.applying { 0 } else { tx.full_fee() };
+    let due = if moment.applying || tx.fee_bump().is_some() { 0 } else { tx.full_fee() };
     if available_balance(source) < due {
         return Err(invalid(TransactionResultResult::TxInsufficientBalance, true));
     }
@@ -90,7 +95,43 @@ pub(crate) fn check(tx: &Submitted, entries: &Entries, config: &Config, moment: 
     Ok(())
 }
 
-/// Operations there are, and Soroban ones alone.
+/// A fee bump bids at least the least fee, and for one operation at least what the transaction inside of it bids. Its
+/// source exists, has signed and can pay (CAP-15).
+fn check_fee_bump(tx: &Submitted, bump: &FeeBump, entries: &Entries) -> Result<(), Invalid> {
+    let invalid = |fee, result| Invalid {
+        result: results::transaction(fee, result),
+        diagnostics: Vec::new(),
+        uses_sequence: false,
+    };
+    let least = fees::required_fee(tx);
+    let bid = fees::Bid::of(tx);
+    if tx.inclusion_fee() < fees::inclusion_cost(tx, BASE_FEE) {
+        return Err(invalid(least, TransactionResultResult::TxInsufficientFee));
+    }
+    let inner = fees::Bid {
+        stroops: tx.inner_full_fee().saturating_sub(tx.resource_fee()),
+        operations: bid.operations.saturating_sub(1).max(1),
+    };
+    if bid < inner {
+        let due = inner.matched_by(bid.operations).saturating_add(tx.resource_fee());
+        return Err(invalid(due, TransactionResultResult::TxInsufficientFee));
+    }
+    let source =
+        find_account(entries, &bump.fee_source).ok_or_else(|| invalid(least, TransactionResultResult::TxNoAccount))?;
+    let mut signatures = SignatureChecker::new(tx.hash(), &bump.signatures);
+    if !signatures.account_signed(source, Threshold::Low.of(source)) {
+        return Err(invalid(least, TransactionResultResult::TxBadAuth));
+    }
+    if available_balance(source) < tx.full_fee() {
+        return Err(invalid(least, TransactionResultResult::TxInsufficientBalance));
+    }
+    if !signatures.all_used() {
+        return Err(invalid(least, TransactionResultResult::TxBadAuthExtra));
+    }
+    Ok(())
+}
+
+/// There is an operation, and a Soroban operation is alone in its transaction.
 fn check_form(tx: &Submitted) -> Result<(), TransactionResultResult> {
     let operations = tx.operations();
     if let Some(conditions) = tx.conditions()
@@ -98,6 +139,11 @@ fn check_form(tx: &Submitted) -> Result<(), TransactionResultResult> {
         && first == second
     {
         return Err(TransactionResultResult::TxMalformed);
+    }
+    // Other kinds of signers exist on the public networks; this network does not implement them.
+    let is_ed25519 = |key: &SignerKey| matches!(key, SignerKey::Ed25519(_));
+    if tx.conditions().is_some_and(|conditions| !conditions.extra_signers.iter().all(is_ed25519)) {
+        return Err(TransactionResultResult::TxNotSupported);
     }
     if operations.is_empty() {
         return Err(TransactionResultResult::TxMissingOperation);
@@ -111,7 +157,8 @@ fn check_form(tx: &Submitted) -> Result<(), TransactionResultResult> {
     Ok(())
 }
 
-/// Time bounds are inclusive; of ledger bounds the lower is inclusive, the upper exclusive, 0 means none (CAP-21).
+/// Both time bounds are inclusive. Of the ledger bounds the lower is inclusive and the upper exclusive. An upper bound of
+/// 0 is none (CAP-21).
 fn check_bounds(tx: &Submitted, moment: Moment) -> Result<(), TransactionResultResult> {
     let time = tx.time_bounds();
     let ledgers = tx.ledger_bounds();
@@ -129,8 +176,9 @@ fn check_bounds(tx: &Submitted, moment: Moment) -> Result<(), TransactionResultR
     Ok(())
 }
 
-/// The next number after the account's, or, where the transaction says so, any above a least one (CAP-21). The first
-/// number of the current ledger's range is never used, so that it can't clash with accounts created in this ledger.
+/// A transaction has the number after the account's. If it names the least number that the account may have, any number
+/// above the account's will do (CAP-21). The first number of the current ledger's range is never used, so that it can't
+/// clash with accounts that are created in this ledger.
 fn is_bad_sequence(tx: &Submitted, used: i64, ledger: u32) -> bool {
     let sequence = tx.tx().seq_num.0;
     if sequence == starting_sequence(ledger) {
@@ -166,7 +214,7 @@ fn check_operations(
                 let needed = operations::threshold(operation).of(account);
                 (!signatures.account_signed(account, needed)).then_some(OperationResult::OpBadAuth)
             }
-            // An operation before this one may create the account; its key must have signed.
+            // An earlier operation may create the account, so its key must have signed.
             None if operation.source_account.is_none() => Some(OperationResult::OpNoAccount),
             None => (!signatures.key_signed(&source)).then_some(OperationResult::OpBadAuth),
         };

@@ -1,4 +1,4 @@
-//! The Stellar asset contract: creation, transfers between trustlines, authorization entries.
+//! The Stellar asset contract: creation, transfers between trustlines, authorization entries, the native asset.
 
 use stellar_xdr::*;
 
@@ -120,7 +120,7 @@ fn sign_authorization(env: &TestEnv, key: &Key, entry: &mut SorobanAuthorization
 }
 
 #[tokio::test]
-async fn simulation_says_what_would_change() {
+async fn simulation_answers_what_would_change() {
     let (env, _, a, b, asset) = setup().await;
     let tx = env.draft(&a, vec![asset.transfer(&a.address(), &b.address(), 7)]).await;
     let simulation = env.simulate(&tx).await;
@@ -135,4 +135,17 @@ async fn simulation_says_what_would_change() {
     assert_eq!((before.balance - after.balance).abs(), 7);
     assert_eq!(simulation["results"][0]["auth"].as_array().unwrap().len(), 1);
     assert_eq!(units(&env, &asset, &a).await, 1_000 * UNIT);
+}
+
+#[tokio::test]
+async fn the_native_assets_contract_exists_from_the_first_ledger_on() {
+    let env = TestEnv::start();
+    let native = env.contract_of(Asset::Native);
+    assert!(env.live_until(&native.instance()).await.unwrap() > 3_000_000);
+    let (a, b) = (env.funded(1).await, env.funded(2).await);
+    let closed = env.invoke(&a, native.transfer(&a.address(), &b.address(), 7)).await.succeeded();
+    assert_eq!(env.balance(&b).await, 10_000 * UNIT + 7);
+    assert_eq!(env.balance(&a).await, 10_000 * UNIT - 7 - closed.result().fee_charged);
+    let simulation = env.simulate(&env.draft(&a, vec![call_contract(&native.contract, "name", vec![])]).await).await;
+    assert_eq!(xdr::<ScVal>(&simulation["results"][0]["xdr"]), ScVal::String(ScString("native".try_into().unwrap())));
 }

@@ -1,4 +1,4 @@
-//! A contract of Wasm: the payment channel, uploaded, created with a constructor, called.
+//! A contract of Wasm, the payment channel: it is uploaded, created with a constructor, and called.
 
 use ed25519_dalek::Signer as _;
 use sha2::{Digest, Sha256};
@@ -91,34 +91,53 @@ async fn a_call_costs_at_execution_what_simulation_said() {
     let channel = open(&env, &funder, &recipient, &asset, 100 * UNIT).await;
     let settle = channel.settle(&env, &recipient, 5).await;
     let mut tx = env.prepared(&recipient, settle).await;
-    // Simulation adds 4 %, at least 50,000 instructions. Without them, and with a little less, the call still fits or
-    // fails by a hair: had execution to parse the module again, it would exceed by far.
+    // Simulation adds 4 %, and at least 50,000 instructions. The call fits without them. If execution had to parse the
+    // module again, it would exceed them by far.
     let TransactionExt::V1(data) = &mut tx.ext else { panic!() };
     data.resources.instructions -= 50_000;
     env.include(&env.sign(&tx, &[&recipient])).await.succeeded();
 }
 
 #[tokio::test]
-async fn code_that_is_archived_must_be_restored() {
-    let env = TestEnv::with(paychan_localnet::Options {
-        min_persistent_ttl: 40,
-        max_entry_ttl: 2_000,
-        ..paychan_localnet::Options::default()
-    });
+async fn a_settlement_restores_archived_code_instance_and_balance_on_its_way() {
+    let env = TestEnv::start();
     let (issuer, funder, recipient) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
     let asset = env.asset(&issuer, &[&funder, &recipient]).await;
     let channel = open(&env, &funder, &recipient, &asset, 100 * UNIT).await;
     let settle = channel.settle(&env, &recipient, 5).await;
-    env.localnet.jump(50).unwrap();
-    assert_eq!(env.live_until(&channel.code).await, Some(0));
-    assert!(env.live_until(&instance(&channel.contract)).await.unwrap() > 0, "open extended the instance");
-    let tx = env.prepared(&recipient, settle.clone()).await;
+    let balance = asset.balance_key(&ScAddress::Contract(channel.contract.clone()));
+    let archived = [channel.code.clone(), instance(&channel.contract), balance, asset.instance()];
+    env.localnet.archive(archived.to_vec()).unwrap();
+
+    let mut tx = env.prepared(&recipient, settle.clone()).await;
+    assert_eq!(archived_keys(&tx).len(), 4);
+    env.include(&env.sign(&tx, &[&recipient])).await.succeeded();
+    for key in &archived {
+        assert!(env.live_until(key).await.unwrap() > 0, "{key:?} is live again");
+    }
+
+    // Without the marks the same call fails.
+    env.localnet.archive(archived.to_vec()).unwrap();
+    tx = env.prepared(&recipient, channel.settle(&env, &recipient, 9).await).await;
+    let TransactionExt::V1(data) = &mut tx.ext else { panic!() };
+    data.ext = SorobanTransactionDataExt::V0;
     let closed = env.include(&env.sign(&tx, &[&recipient])).await;
     assert_eq!(closed.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::EntryArchived));
+}
 
+#[tokio::test]
+async fn archived_code_is_restored_by_its_own_operation_too() {
+    let env = TestEnv::start();
+    let (issuer, funder, recipient) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
+    let asset = env.asset(&issuer, &[&funder, &recipient]).await;
+    let channel = open(&env, &funder, &recipient, &asset, 100 * UNIT).await;
+    let settle = channel.settle(&env, &recipient, 5).await;
+    env.localnet.archive(vec![channel.code.clone()]).unwrap();
     env.change_lives(&funder, vec![channel.code.clone()], None).await.succeeded();
-    env.invoke(&recipient, settle).await.succeeded();
-    env.change_lives(&funder, vec![channel.code.clone(), instance(&channel.contract)], Some(1_999)).await.succeeded();
+    let tx = env.prepared(&recipient, settle).await;
+    assert!(archived_keys(&tx).is_empty());
+    env.include(&env.sign(&tx, &[&recipient])).await.succeeded();
+    env.change_lives(&funder, vec![channel.code.clone(), instance(&channel.contract)], Some(200_000)).await.succeeded();
     let until = env.live_until(&channel.code).await.unwrap();
-    assert_eq!(until, u64::from(env.localnet.status().unwrap().ledger) + 1_999);
+    assert_eq!(until, u64::from(env.localnet.status().unwrap().ledger) + 200_000);
 }

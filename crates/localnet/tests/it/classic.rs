@@ -1,6 +1,5 @@
 //! Classic operations: accounts, payments, trustlines, options.
 
-use serde_json::json;
 use stellar_xdr::*;
 
 use crate::env::*;
@@ -234,26 +233,103 @@ async fn operations_act_for_other_accounts_that_sign_too() {
 }
 
 #[tokio::test]
-async fn what_is_not_implemented_is_refused_by_name() {
+async fn an_operation_that_is_not_implemented_has_a_result_and_a_name() {
     let env = TestEnv::start();
     let key = env.funded(1).await;
-    let bump = OperationBody::BumpSequence(BumpSequenceOp { bump_to: SequenceNumber(1) });
-    let tx = env.draft(&key, vec![bump]).await;
-    let envelope = env.sign(&tx, &[&key]);
-    let (code, message) = env.call("sendTransaction", json!({"transaction": base64(&envelope)})).await.unwrap_err();
-    assert_eq!(code, -32_602);
-    assert_eq!(message, "operation BumpSequence is not implemented by paychan-localnet");
+    let inflation = env.draft(&key, vec![OperationBody::Inflation]).await;
+    let answer = env.send(&env.sign(&inflation, &[&key])).await;
+    assert_eq!(answer["status"], "ERROR", "{answer}");
+    let result: TransactionResult = xdr(&answer["errorResultXdr"]);
+    let TransactionResultResult::TxFailed(codes) = result.result else { panic!("{result:?}") };
+    assert_eq!(codes.to_vec(), [OperationResult::OpNotSupported]);
+    assert_eq!(reason(&answer), "paychan-localnet does not implement Inflation");
 
-    let TransactionEnvelope::Tx(inner) = env.sign(&env.draft(&key, vec![]).await, &[&key]) else { panic!() };
-    let fee_bump = TransactionEnvelope::TxFeeBump(FeeBumpTransactionEnvelope {
-        tx: FeeBumpTransaction {
-            fee_source: key.muxed(),
-            fee: 400,
-            inner_tx: FeeBumpTransactionInnerTx::Tx(inner),
-            ext: FeeBumpTransactionExt::V0,
-        },
-        signatures: VecM::default(),
-    });
-    let (_, message) = env.call("sendTransaction", json!({"transaction": base64(&fee_bump)})).await.unwrap_err();
-    assert!(message.starts_with("fee bump transactions are not implemented"), "{message}");
+    let signer = Signer { key: SignerKey::HashX(Uint256([7; 32])), weight: 1 };
+    let options = SetOptionsOp { signer: Some(signer), ..no_options() };
+    let tx = env.draft(&key, vec![OperationBody::SetOptions(options)]).await;
+    let answer = env.send(&env.sign(&tx, &[&key])).await;
+    assert_eq!(reason(&answer), "paychan-localnet does not implement signers other than ed25519 keys");
+    let result: TransactionResult = xdr(&answer["errorResultXdr"]);
+    let TransactionResultResult::TxFailed(codes) = result.result else { panic!("{result:?}") };
+    let bad_signer = OperationResultTr::SetOptions(SetOptionsResult::BadSigner);
+    assert_eq!(codes.to_vec(), [OperationResult::OpInner(bad_signer)]);
+}
+
+/// The text of the first diagnostic event.
+fn reason(answer: &serde_json::Value) -> String {
+    let event: DiagnosticEvent = xdr(&answer["diagnosticEventsXdr"][0]);
+    let ContractEventBody::V0(body) = event.event.body;
+    match body.data {
+        ScVal::String(text) => text.0.to_utf8_string().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn data_entries_are_written_changed_and_removed_and_take_a_reserve() {
+    let env = TestEnv::start();
+    let key = env.funded(1).await;
+    let name = |text: &str| String64(text.try_into().unwrap());
+    let data = |text: &str, value: Option<&[u8]>| {
+        vec![OperationBody::ManageData(ManageDataOp {
+            data_name: name(text),
+            data_value: value.map(|bytes| DataValue(bytes.to_vec().try_into().unwrap())),
+        })]
+    };
+    let entry = LedgerKey::Data(LedgerKeyData { account_id: key.id(), data_name: name("config") });
+    for value in [b"one".as_slice(), b"two"] {
+        env.run(&key, data("config", Some(value))).await.succeeded();
+        let Some(LedgerEntryData::Data(stored)) = env.entry(&entry).await else { panic!("no data entry") };
+        assert_eq!(stored.data_value.0.as_slice(), value);
+        assert_eq!(env.account(&key).await.num_sub_entries, 1);
+    }
+    env.run(&key, data("config", None)).await.succeeded();
+    assert_eq!(env.entry(&entry).await, None);
+    assert_eq!(env.account(&key).await.num_sub_entries, 0);
+    let missing = env.run(&key, data("config", None)).await;
+    assert_eq!(missing.failed_with(), OperationResultTr::ManageData(ManageDataResult::NameNotFound));
+    let poor = Key::new(2);
+    env.run(&key, vec![create_account(&poor, UNIT + UNIT / 2 - 1)]).await.succeeded();
+    let low = env.run(&poor, data("config", Some(b"x"))).await;
+    assert_eq!(low.failed_with(), OperationResultTr::ManageData(ManageDataResult::LowReserve));
+}
+
+#[tokio::test]
+async fn a_bumped_sequence_number_is_used_up_and_never_goes_back() {
+    let env = TestEnv::start();
+    let key = env.funded(1).await;
+    let start = env.account(&key).await.seq_num.0;
+    let bump = |to| vec![OperationBody::BumpSequence(BumpSequenceOp { bump_to: SequenceNumber(to) })];
+    env.run(&key, bump(start + 50)).await.succeeded();
+    assert_eq!(env.account(&key).await.seq_num.0, start + 50);
+    env.run(&key, bump(start)).await.succeeded();
+    assert_eq!(env.account(&key).await.seq_num.0, start + 51);
+    let result = env.refused(&env.sign(&env.draft(&key, bump(-1)).await, &[&key])).await;
+    let TransactionResultResult::TxFailed(codes) = result.result else { panic!("{result:?}") };
+    let bad = OperationResultTr::BumpSequence(BumpSequenceResult::BadSeq);
+    assert_eq!(codes.to_vec(), [OperationResult::OpInner(bad)]);
+}
+
+#[tokio::test]
+async fn a_merged_account_is_gone_and_its_coins_are_the_others() {
+    let env = TestEnv::start();
+    let (a, b, issuer) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
+    let merge = |to: &Key| vec![OperationBody::AccountMerge(to.muxed())];
+    let code = |code| OperationResultTr::AccountMerge(code);
+    assert_eq!(env.run(&a, merge(&Key::new(9))).await.failed_with(), code(AccountMergeResult::NoAccount));
+    env.run(&a, vec![change_trust(&usdc(&issuer), 10)]).await.succeeded();
+    assert_eq!(env.run(&a, merge(&b)).await.failed_with(), code(AccountMergeResult::HasSubEntries));
+    env.run(&a, vec![change_trust(&usdc(&issuer), 0)]).await.succeeded();
+
+    let (left, other) = (env.balance(&a).await - 100, env.balance(&b).await);
+    let closed = env.run(&a, merge(&b)).await.succeeded();
+    let TransactionResultResult::TxSuccess(results) = closed.result().result else { panic!("{:?}", closed.result()) };
+    assert_eq!(results.to_vec(), [OperationResult::OpInner(code(AccountMergeResult::Success(left)))]);
+    assert_eq!(env.entry(&a.key()).await, None);
+    assert_eq!(env.balance(&b).await, other + left);
+
+    let far = (i64::from(env.localnet.status().unwrap().ledger) + 1_000) << 32;
+    let bump = OperationBody::BumpSequence(BumpSequenceOp { bump_to: SequenceNumber(far) });
+    env.run(&b, vec![bump]).await.succeeded();
+    assert_eq!(env.run(&b, merge(&issuer)).await.failed_with(), code(AccountMergeResult::SeqnumTooFar));
 }

@@ -1,24 +1,12 @@
-//! Time: closing ledgers, jumping ahead, stopping.
+//! The control endpoint: closing ledgers, jumping ahead, archiving; and starting and stopping.
 
 use std::time::Duration;
 
 use paychan_localnet::{Localnet, Options, StartError};
-use serde_json::{Value, json};
+use serde_json::json;
 use stellar_xdr::Asset;
 
 use crate::env::*;
-
-async fn control(env: &TestEnv, path: &str, body: &str) -> (u16, Value) {
-    let url = format!("{}{path}", env.localnet.control_url());
-    let answer = paychan_rpc::http::client_of_this_machine(Default::default())
-        .unwrap()
-        .post(url)
-        .body(body.to_owned())
-        .send()
-        .await
-        .unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
-}
 
 #[tokio::test]
 async fn nothing_closes_until_told() {
@@ -29,10 +17,10 @@ async fn nothing_closes_until_told() {
     let waiting = env.localnet.status().unwrap();
     assert_eq!((waiting.ledger, waiting.pending), (before.ledger, 1));
     assert_eq!(env.get(&sent["hash"]).await["status"], "NOT_FOUND");
-    let (status, told) = control(&env, "/close", "").await;
+    let (status, told) = env.control("/close", "").await;
     assert_eq!((status, &told["ledger"], &told["pending"]), (200, &json!(before.ledger + 1), &json!(0)));
     assert_eq!(env.get(&sent["hash"]).await["status"], "SUCCESS");
-    let (_, told) = control(&env, "/close?count=5", "").await;
+    let (_, told) = env.control("/close?count=5", "").await;
     assert_eq!(told["ledger"], before.ledger + 6);
 }
 
@@ -40,7 +28,7 @@ async fn nothing_closes_until_told() {
 async fn a_jump_advances_sequence_and_time() {
     let env = TestEnv::with(Options { ledger_ms: 5_000, ..Options::default() });
     let before = env.localnet.status().unwrap();
-    let (status, after) = control(&env, "/jump", r#"{"ledgers": 17280}"#).await;
+    let (status, after) = env.control("/jump", r#"{"ledgers": 17280}"#).await;
     assert_eq!((status, &after["ledger"]), (200, &json!(before.ledger + 17_280)));
     let passed = after["close_time"].as_u64().unwrap() - before.close_time;
     assert!((86_395..=86_500).contains(&passed), "{passed} seconds for a day of ledgers");
@@ -53,7 +41,7 @@ async fn a_jump_advances_sequence_and_time() {
 async fn a_jump_can_leave_the_clock_alone() {
     let env = TestEnv::with(Options { ledger_ms: 5_000, ..Options::default() });
     let before = env.localnet.status().unwrap();
-    let (_, after) = control(&env, "/jump", r#"{"ledgers": 17280, "seconds": 0}"#).await;
+    let (_, after) = env.control("/jump", r#"{"ledgers": 17280, "seconds": 0}"#).await;
     assert_eq!(after["ledger"], before.ledger + 17_280);
     let ledger = env.localnet.jump_within(100, 0).unwrap();
     let later = env.localnet.status().unwrap();
@@ -63,10 +51,38 @@ async fn a_jump_can_leave_the_clock_alone() {
 }
 
 #[tokio::test]
+async fn entries_are_archived_on_request() {
+    let env = TestEnv::start();
+    let native = env.contract_of(Asset::Native);
+    assert!(env.live_until(&native.instance()).await.unwrap() > 0);
+    let address = stellar_strkey::Contract(native.contract.0.0).to_string();
+    let (status, _) = env.control("/archive", &json!({"contracts": [address.as_str()]}).to_string()).await;
+    assert_eq!((status, env.live_until(&native.instance()).await), (200, Some(0)));
+    // It is archived already, and an account has no life.
+    for key in [native.instance(), env.funded(1).await.key()] {
+        let (status, answer) = env.control("/archive", &json!({"keys": [base64(&key)]}).to_string()).await;
+        assert_eq!(status, 400);
+        assert!(answer["error"].as_str().unwrap().contains(&base64(&key)), "{answer}");
+        assert!(env.localnet.archive(vec![key]).is_err());
+    }
+}
+
+#[tokio::test]
 async fn wrong_control_requests_are_refused() {
     let env = TestEnv::start();
-    for (path, body) in [("/jump", ""), ("/jump", "{}"), ("/jump", r#"{"ledgers": 0}"#), ("/close?count=0", "")] {
-        let (status, told) = control(&env, path, body).await;
+    let cases = [
+        ("/jump", ""),
+        ("/jump", "{}"),
+        ("/jump", r#"{"ledgers": 0}"#),
+        ("/close?count=0", ""),
+        ("/archive", "{}"),
+        ("/archive", r#"{"keys": ["AAAA"]}"#),
+        ("/archive", r#"{"contracts": ["C"]}"#),
+        ("/fill", r#"{"ledgers": 1}"#),
+        ("/inclusion-price", r#"{"stroops": -1}"#),
+    ];
+    for (path, body) in cases {
+        let (status, told) = env.control(path, body).await;
         assert_eq!(status, 400, "{path} {body}");
         assert!(!told["error"].as_str().unwrap().is_empty());
     }

@@ -1,4 +1,4 @@
-//! The JSON-RPC itself: forms, limits, refusals; and the methods that tell of the network.
+//! The JSON-RPC itself: its forms, limits and errors; and the methods about the network.
 
 use serde_json::{Value, json};
 use stellar_xdr::*;
@@ -206,4 +206,101 @@ async fn simulation_tells_what_it_cannot_simulate() {
     let wrong_mode = json!({"transaction": base64(&unsigned), "authMode": "believe"});
     let told = error(env.ok("simulateTransaction", wrong_mode).await);
     assert!(told.starts_with("optional 'authMode' must be one of"), "{told}");
+}
+
+#[tokio::test]
+async fn null_is_the_same_as_absent() {
+    let env = TestEnv::start();
+    let a = env.funded(1).await;
+    let closed = env.run(&a, vec![payment(&a, &Asset::Native, 1)]).await.succeeded();
+    let filters = json!([{"type": null, "contractIds": null, "topics": null}]);
+    let pagination = json!({"cursor": null, "limit": null});
+    let native = env.contract_of(Asset::Native);
+    let call = call_contract(&native.contract, "decimals", vec![]);
+    let unsigned = |tx| TransactionEnvelope::Tx(TransactionV1Envelope { tx, signatures: VecM::default() });
+    let call = base64(&unsigned(env.draft(&a, vec![call]).await));
+    let start = closed.0["ledger"].clone();
+    let calls = [
+        ("getHealth", Value::Null),
+        (
+            "getEvents",
+            json!({"startLedger": start, "endLedger": null, "filters": filters, "pagination": pagination, "xdrFormat": null}),
+        ),
+        ("getEvents", json!({"startLedger": start, "filters": null, "pagination": null})),
+        ("getLedgerEntries", json!({"keys": [base64(&a.key())], "xdrFormat": null})),
+        ("getTransaction", json!({"hash": closed.0["txHash"], "xdrFormat": null})),
+        ("getTransactions", json!({"startLedger": start, "pagination": pagination, "xdrFormat": null})),
+        ("getLedgers", json!({"startLedger": start, "pagination": pagination, "xdrFormat": null})),
+        (
+            "simulateTransaction",
+            json!({
+                "transaction": call, "resourceConfig": {"instructionLeeway": null}, "authMode": null,
+                "useUpgradedAuth": null, "xdrFormat": null,
+            }),
+        ),
+        ("simulateTransaction", json!({"transaction": call, "resourceConfig": null})),
+    ];
+    for (method, params) in calls {
+        let answer = env.call(method, params.clone()).await;
+        assert!(answer.as_ref().is_ok_and(|answer| answer.get("error").is_none()), "{method} {params}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn xdr_is_answered_as_json_where_it_is_asked_for() {
+    let env = TestEnv::start();
+    let (issuer, a) = (env.funded(1).await, env.funded(2).await);
+    let asset = env.asset(&issuer, &[&a]).await;
+    let transfer = || asset.transfer(&a.address(), &issuer.address(), 7);
+    let closed = env.invoke(&a, transfer()).await.succeeded();
+    let json = |mut params: Value| {
+        params["xdrFormat"] = json!("json");
+        params
+    };
+
+    let entries = env.ok("getLedgerEntries", json(json!({"keys": [base64(&a.key())]}))).await;
+    let entry = &entries["entries"][0];
+    assert_eq!(entry["keyJson"]["account"]["account_id"], a.strkey());
+    assert_eq!(entry["dataJson"]["account"]["balance"], env.balance(&a).await.to_string());
+    assert_eq!(entry["extJson"], "v0");
+    assert!(entry.get("key").is_none() && entry.get("xdr").is_none(), "{entry}");
+
+    let got = env.ok("getTransaction", json(json!({"hash": closed.0["txHash"]}))).await;
+    assert_eq!(got["envelopeJson"]["tx"]["tx"]["source_account"], a.strkey());
+    assert!(got["resultJson"]["result"]["tx_success"].is_array(), "{got}");
+    assert!(got["resultMetaJson"]["v4"].is_object());
+    assert_eq!(got["events"]["contractEventsJson"][0][0]["body"]["v0"]["data"]["i128"], "7");
+    assert_eq!(got["events"]["transactionEventsJson"].as_array().unwrap().len(), 2);
+
+    let events = env.ok("getEvents", json(json!({"startLedger": closed.0["ledger"]}))).await;
+    let burn = events["events"].as_array().unwrap().iter().find(|event| event["topicJson"][0]["symbol"] == "burn");
+    assert_eq!(burn.unwrap()["valueJson"]["i128"], "7");
+
+    let draft = env.draft(&a, vec![transfer()]).await;
+    let unsigned = TransactionEnvelope::Tx(TransactionV1Envelope { tx: draft, signatures: VecM::default() });
+    let simulated = env.ok("simulateTransaction", json(json!({"transaction": base64(&unsigned)}))).await;
+    assert!(simulated["transactionDataJson"]["resources"]["instructions"].is_number(), "{simulated}");
+    assert_eq!(simulated["results"][0]["returnValueJson"], "void");
+    assert_eq!(simulated["results"][0]["authJson"].as_array().unwrap().len(), 1);
+    assert!(simulated["stateChanges"][0]["afterJson"].is_object());
+
+    let refused = env.ok("sendTransaction", json(json!({"transaction": base64(&unsigned)}))).await;
+    assert_eq!(refused["status"], "ERROR");
+    assert!(refused["errorResultJson"].is_object(), "{refused}");
+    let ledgers = env.ok("getLedgers", json(json!({"startLedger": 1, "pagination": {"limit": 1}}))).await;
+    assert_eq!(ledgers["ledgers"][0]["headerJson"]["header"]["ledger_seq"], 1);
+
+    let other = env.call("getEvents", json!({"startLedger": 1, "xdrFormat": "xml"})).await.unwrap_err();
+    assert_eq!(other.1, "expected 'base64' or 'json' for optional 'xdrFormat', got 'xml'");
+}
+
+#[tokio::test]
+async fn the_rpc_is_served_at_three_paths() {
+    let env = TestEnv::start();
+    for path in ["/", "/rpc", "/rpc/"] {
+        let answer = env.post_to(path, r#"{"jsonrpc":"2.0","id":1,"method":"getHealth"}"#.to_owned()).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["result"]["status"], "healthy", "{path}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Which transactions are taken: sequence, signatures, fee, bounds, one at a time.
+//! Which transactions are valid: sequence numbers, signatures, fees, bounds, and one transaction per account.
 
 use serde_json::json;
 use stellar_xdr::*;
@@ -61,7 +61,7 @@ async fn too_low_a_fee_is_answered_with_the_fee_that_is_due() {
     let cheap = env.sign(&tx, &[&a]);
     let result = env.refused(&cheap).await;
     assert_eq!((result.result, result.fee_charged), (TransactionResultResult::TxInsufficientFee, 200));
-    // The same bytes are not looked at again; others of the same account are.
+    // The same bytes are refused for a while; other transactions of the same account are not.
     assert_eq!(env.send(&cheap).await["status"], "TRY_AGAIN_LATER");
     tx.fee = 200;
     env.include(&env.sign(&tx, &[&a])).await.succeeded();
@@ -167,7 +167,8 @@ async fn an_account_has_one_transaction_waiting() {
 #[tokio::test]
 async fn soroban_and_classic_operations_do_not_mix() {
     let (env, a, b) = pair().await;
-    let tx = env.prepared(&a, create_asset_contract(&Asset::Native)).await;
+    let own = Asset::CreditAlphanum4(AlphaNum4 { asset_code: AssetCode4(*b"USDC"), issuer: a.id() });
+    let tx = env.prepared(&a, create_asset_contract(&own)).await;
     let mut mixed = tx.clone();
     let mut operations = tx.operations.to_vec();
     operations.push(Operation { source_account: None, body: payment(&b, &Asset::Native, 1) });

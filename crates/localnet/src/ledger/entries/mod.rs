@@ -1,7 +1,7 @@
 //! All ledger entries in memory, with their lives and an undo log.
 //!
-//! A change is made in place and remembered; whoever fails rolls back to the mark it took before. What happened since a
-//! mark is also what transaction meta tells clients.
+//! Changes are made in place and remembered. A transaction that fails is rolled back to the mark that was taken before it.
+//! The changes since a mark are also what transaction meta tells clients.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -12,8 +12,8 @@ use soroban_env_host::{
     storage::{EntryWithLiveUntil, SnapshotSource},
 };
 use stellar_xdr::{
-    AccountEntry, ConfigSettingEntry, ContractDataDurability, Hash, LedgerEntry, LedgerEntryChange, LedgerEntryChanges,
-    LedgerEntryData, LedgerEntryExt, LedgerKey, Limits, TrustLineEntry, TtlEntry, WriteXdr,
+    AccountEntry, ConfigSettingEntry, ContractDataDurability, DataEntry, Hash, LedgerEntry, LedgerEntryChange,
+    LedgerEntryChanges, LedgerEntryData, LedgerEntryExt, LedgerKey, Limits, TrustLineEntry, TtlEntry, WriteXdr,
 };
 
 /// An entry and, for contract data and code, the last ledger at which it is live.
@@ -26,15 +26,15 @@ pub(crate) struct Stored {
 /// What a transaction finds under a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found<'a> {
-    /// Nothing: never created, removed, or a temporary entry past its life.
+    /// Nothing: it was never created, or was removed, or is a temporary entry past its life.
     Missing,
-    /// An entry that can be used.
+    /// An entry that transactions can use.
     Live(&'a Stored),
-    /// A persistent entry past its life: it must be restored first.
+    /// A persistent entry past its life: it must be restored before it is used.
     Archived(&'a Stored),
 }
 
-/// An entry that is no contract's: it has no life.
+/// An entry that belongs to no contract: it has no life.
 pub(crate) trait ClassicEntry {
     fn into_data(self) -> LedgerEntryData;
 }
@@ -48,6 +48,12 @@ impl ClassicEntry for AccountEntry {
 impl ClassicEntry for TrustLineEntry {
     fn into_data(self) -> LedgerEntryData {
         LedgerEntryData::Trustline(self)
+    }
+}
+
+impl ClassicEntry for DataEntry {
+    fn into_data(self) -> LedgerEntryData {
+        LedgerEntryData::Data(self)
     }
 }
 
@@ -78,24 +84,24 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    /// The ledger whose closing changes the entries now; before the first change, the one that closed last.
+    /// The ledger that changes are made in; between two ledgers, the one that closed last.
     pub(crate) fn ledger(&self) -> u32 {
         self.ledger
     }
 
-    /// Moves to another ledger and forgets the undo log: what closed ledgers did can't be undone.
+    /// Moves to another ledger and forgets the undo log, because what closed ledgers did can't be undone.
     pub(crate) fn begin_ledger(&mut self, ledger: u32) {
         self.ledger = ledger;
         self.undo.clear();
     }
 
-    /// Whatever is stored under the key, dead or alive.
+    /// What is stored under the key, whether it is live or not.
     #[cfg(test)]
     pub(crate) fn stored(&self, key: &LedgerKey) -> Option<&Stored> {
         self.map.get(key)
     }
 
-    /// The entry as a transaction in `ledger` sees it. Live while `ledger <= live_until`.
+    /// The entry as a transaction in `ledger` sees it. An entry is live while `ledger <= live_until`.
     pub(crate) fn find(&self, key: &LedgerKey, ledger: u32) -> Found<'_> {
         let Some(stored) = self.map.get(key) else {
             return Found::Missing;
@@ -114,7 +120,7 @@ impl Entries {
         self.map.get(key).map(|stored| &stored.entry.data)
     }
 
-    /// Writes an entry, stamped with the current ledger. `live_until` is for contract data and code, and only for them.
+    /// Writes an entry, stamped with the current ledger. Contract data and code have a `live_until`, other entries don't.
     pub(crate) fn put(&mut self, data: LedgerEntryData, ext: LedgerEntryExt, live_until: Option<u32>) {
         let key = data.to_key();
         let entry = Rc::new(LedgerEntry { last_modified_ledger_seq: self.ledger, data, ext });
@@ -134,7 +140,7 @@ impl Entries {
         }
     }
 
-    /// Removes an entry and its life; `false` when there was none.
+    /// Removes an entry and its life. Answers `false` when there was none.
     pub(crate) fn remove(&mut self, key: &LedgerKey) -> bool {
         let there = self.map.contains_key(key);
         if there {
@@ -169,8 +175,8 @@ impl Entries {
         }
     }
 
-    /// What changed since the mark, in the form of transaction meta. Entries whose life ended and that came back are
-    /// told as restored.
+    /// What changed since the mark, in the form of transaction meta. An entry that was archived and is live now appears
+    /// as restored (CAP-66).
     pub(crate) fn changes_since(&self, mark: Mark) -> LedgerEntryChanges {
         let mut first: BTreeMap<&LedgerKey, Option<&Stored>> = BTreeMap::new();
         for step in self.undo.iter().skip(mark.0) {
@@ -206,18 +212,20 @@ impl Entries {
                 }
             }
             (Some(old), Some(new)) => {
-                if old.entry != new.entry {
+                let restored =
+                    old.live_until != new.live_until && old.live_until.is_some_and(|last| last < self.ledger);
+                if restored {
+                    changes.push(LedgerEntryChange::Restored(entry(old)));
+                } else if old.entry != new.entry {
                     changes.push(LedgerEntryChange::State(entry(old)));
+                }
+                if old.entry != new.entry {
                     changes.push(LedgerEntryChange::Updated(entry(new)));
                 }
                 if old.live_until == new.live_until {
                     return;
                 }
-                let restored = old.live_until.is_some_and(|last| last < self.ledger);
                 if restored {
-                    if old.entry == new.entry {
-                        changes.push(LedgerEntryChange::Restored(entry(new)));
-                    }
                     changes.extend(self.ttl(key, new.live_until).map(LedgerEntryChange::Restored));
                 } else {
                     changes.extend(self.ttl(key, old.live_until).map(LedgerEntryChange::State));
@@ -237,7 +245,7 @@ impl Entries {
         })
     }
 
-    /// Drops temporary entries whose life is over: nobody can see them any more.
+    /// Drops temporary entries whose life is over, because no transaction can see them any more.
     pub(crate) fn drop_expired_temporaries(&mut self) {
         let ledger = self.ledger;
         self.map.retain(|key, stored| {
@@ -246,7 +254,7 @@ impl Entries {
         });
     }
 
-    /// Every live contract entry, for the size of the live state.
+    /// Every live contract entry. The size of the live state is computed from them.
     pub(crate) fn live_contract_entries(&self) -> impl Iterator<Item = &LedgerEntry> {
         let ledger = self.ledger;
         self.map
@@ -266,7 +274,7 @@ pub(crate) fn hash_of(key: &LedgerKey) -> [u8; 32] {
 }
 
 impl SnapshotSource for Entries {
-    /// Archived entries come with their old life, as the simulation expects; it treats dead temporaries as missing.
+    /// Archived entries come with their old life, as the simulation expects. It treats expired temporary ones as missing.
     fn get(&self, key: &Rc<LedgerKey>) -> Result<Option<EntryWithLiveUntil>, HostError> {
         Ok(self.map.get(key.as_ref()).map(|stored| (Rc::clone(&stored.entry), stored.live_until)))
     }

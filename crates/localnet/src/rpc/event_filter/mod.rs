@@ -1,4 +1,4 @@
-//! Which events a getEvents request asks for.
+//! The filters of getEvents requests.
 
 use serde::Deserialize;
 use stellar_xdr::{ContractEvent, ContractEventBody, ContractEventType, ScVal};
@@ -22,7 +22,7 @@ pub(super) struct SentFilter {
     topics: Vec<Vec<String>>,
 }
 
-/// A filter that was understood. Each part that is empty lets everything through.
+/// A filter that was read. A part that is empty lets every event through.
 #[derive(Debug)]
 pub(super) struct Filter {
     kinds: Vec<ContractEventType>,
@@ -33,7 +33,7 @@ pub(super) struct Filter {
 #[derive(Debug)]
 struct TopicFilter {
     segments: Vec<Segment>,
-    /// Ended in `**`: more topics may follow.
+    /// The filter ended in `**`, so the event may have more topics.
     open: bool,
 }
 
@@ -46,7 +46,7 @@ enum Segment {
 /// Reads the filters of a request.
 ///
 /// # Errors
-/// What is wrong, with filters and their parts counted from 1.
+/// What is wrong, and where: filters and their parts are counted from 1.
 pub(super) fn read(sent: &[SentFilter]) -> Result<Vec<Filter>, String> {
     if sent.len() > MAX_FILTERS {
         return Err(format!("maximum {MAX_FILTERS} filters per request"));
@@ -117,7 +117,7 @@ fn read_topic(sent: &[String]) -> Result<TopicFilter, String> {
     Ok(TopicFilter { segments, open })
 }
 
-/// Is the event asked for by any of the filters? No filters ask for everything.
+/// Does one of the filters ask for the event? Without filters, every event is asked for.
 pub(super) fn matches(filters: &[Filter], event: &ContractEvent) -> bool {
     filters.is_empty() || filters.iter().any(|filter| filter.matches(event))
 }

@@ -1,11 +1,11 @@
-//! Who signed, and whether that is enough.
+//! Who has signed a transaction, and whether that is enough.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use stellar_xdr::{AccountEntry, AccountId, DecoratedSignature, SignerKey};
 
 use crate::ledger::accounts::public_key;
 
-/// How much weight an operation needs: which of the account's thresholds.
+/// Which of the account's thresholds an operation must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Threshold {
     Low,
@@ -14,7 +14,7 @@ pub(crate) enum Threshold {
 }
 
 impl Threshold {
-    /// The weight that this account asks for.
+    /// The weight that this account needs for it.
     pub(crate) fn of(self, account: &AccountEntry) -> u32 {
         let [_, low, medium, high] = account.thresholds.0;
         u32::from(match self {
@@ -25,7 +25,7 @@ impl Threshold {
     }
 }
 
-/// Checks a transaction's signatures and remembers which of them were needed.
+/// Checks a transaction's signatures, and notes which of them were needed.
 pub(crate) struct SignatureChecker<'a> {
     hash: [u8; 32],
     signatures: &'a [DecoratedSignature],
@@ -37,8 +37,8 @@ impl<'a> SignatureChecker<'a> {
         Self { hash, signatures, used: vec![false; signatures.len()] }
     }
 
-    /// Do the account's own key and signers that signed weigh at least `needed`? One valid signature is needed even
-    /// when the threshold is 0.
+    /// Do the keys of the account that signed weigh at least `needed` together? One valid signature is needed even when the
+    /// threshold is 0.
     pub(crate) fn account_signed(&mut self, account: &AccountEntry, needed: u32) -> bool {
         let mut signers = Vec::with_capacity(account.signers.len() + 1);
         let master = u32::from(account.thresholds.0[0]);
@@ -52,7 +52,7 @@ impl<'a> SignatureChecker<'a> {
         self.signed(signers, needed)
     }
 
-    /// Did the key of an account that doesn't exist (yet) sign?
+    /// Did the key of an account sign that doesn't exist yet?
     pub(crate) fn key_signed(&mut self, id: &AccountId) -> bool {
         self.signed(vec![(public_key(id), 1)], 0)
     }
@@ -83,13 +83,13 @@ impl<'a> SignatureChecker<'a> {
         false
     }
 
-    /// Was every signature needed by somebody?
+    /// Was every signature needed?
     pub(crate) fn all_used(&self) -> bool {
         self.used.iter().all(|used| *used)
     }
 }
 
-/// The hint is the key's last four bytes; it spares trying every key.
+/// The hint is the last four bytes of the key. It makes trying every key unnecessary.
 fn is_signature(hash: &[u8; 32], key: &[u8; 32], signature: &DecoratedSignature) -> bool {
     if key[28..] != signature.hint.0 {
         return false;

@@ -1,4 +1,4 @@
-//! Putting transactions together, and reading and writing XDR.
+//! Parts of transactions, and XDR as text.
 
 use std::path::Path;
 
@@ -112,4 +112,16 @@ pub fn instance(contract: &ContractId) -> LedgerKey {
 pub fn channel_wasm() -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run scripts/build-contracts.sh", path.display()))
+}
+
+/// The keys that the transaction marks as archived.
+pub fn archived_keys(tx: &Transaction) -> Vec<LedgerKey> {
+    let TransactionExt::V1(data) = &tx.ext else { panic!("no Soroban data") };
+    let read_write = &data.resources.footprint.read_write;
+    match &data.ext {
+        SorobanTransactionDataExt::V0 => Vec::new(),
+        SorobanTransactionDataExt::V1(marks) => {
+            marks.archived_soroban_entries.iter().map(|mark| read_write[*mark as usize].clone()).collect()
+        }
+    }
 }

@@ -1,11 +1,11 @@
-//! What became of a transaction.
+//! A transaction in a closed ledger.
 
 use serde_json::Value;
 use stellar_xdr::*;
 
 use super::build::xdr;
 
-/// A transaction as getTransaction tells it.
+/// A transaction as getTransaction answers it.
 pub struct Closed(pub Value);
 
 impl Closed {

@@ -1,4 +1,4 @@
-//! A network under test, and a client for it that hides nothing: what is sent and what comes back is JSON and XDR.
+//! A network under test, and a client of it that shows the JSON and the XDR as they are sent and received.
 
 mod build;
 mod closed;
@@ -47,6 +47,13 @@ impl Key {
         stellar_strkey::ed25519::PublicKey(self.public()).to_string().to_string()
     }
 
+    pub fn signature(&self, hash: &[u8; 32]) -> DecoratedSignature {
+        DecoratedSignature {
+            hint: SignatureHint(self.public()[28..].try_into().unwrap()),
+            signature: Signature(self.0.sign(hash).to_bytes().to_vec().try_into().unwrap()),
+        }
+    }
+
     pub fn key(&self) -> LedgerKey {
         LedgerKey::Account(LedgerKeyAccount { account_id: self.id() })
     }
@@ -60,7 +67,7 @@ impl TestEnv {
         Self::with(Options::default())
     }
 
-    /// Ledgers close when told, whatever the options say.
+    /// Ledgers close when told to, whatever the options say.
     pub fn with(options: Options) -> Self {
         let options = Options { manual: true, ..options };
         let id = Sha256::digest(&options.passphrase).into();
@@ -72,7 +79,19 @@ impl TestEnv {
     }
 
     pub async fn post(&self, body: String) -> reqwest::Response {
-        self.http.post(self.localnet.rpc_url()).body(body).send().await.unwrap()
+        self.post_to("", body).await
+    }
+
+    /// Posts to a path of the RPC port.
+    pub async fn post_to(&self, path: &str, body: String) -> reqwest::Response {
+        self.http.post(format!("{}{path}", self.localnet.rpc_url())).body(body).send().await.unwrap()
+    }
+
+    /// Posts to the control endpoint. Answers the status and the body.
+    pub async fn control(&self, path: &str, body: &str) -> (u16, Value) {
+        let url = format!("{}{path}", self.localnet.control_url());
+        let answer = self.http.post(url).body(body.to_owned()).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
     pub async fn call(&self, method: &str, params: Value) -> Answer {
@@ -122,7 +141,7 @@ impl TestEnv {
         self.entries(std::slice::from_ref(key)).await.first().map(|entry| xdr(&entry["xdr"]))
     }
 
-    /// The last ledger at which the entry is live; 0 when archived, `None` when missing.
+    /// The last ledger at which the entry is live. It is 0 for an archived entry, and `None` for a missing one.
     pub async fn live_until(&self, key: &LedgerKey) -> Option<u64> {
         self.entries(std::slice::from_ref(key)).await.first().and_then(|entry| entry["liveUntilLedgerSeq"].as_u64())
     }
@@ -155,14 +174,23 @@ impl TestEnv {
     pub fn sign(&self, tx: &Transaction, keys: &[&Key]) -> TransactionEnvelope {
         let unsigned = TransactionV1Envelope { tx: tx.clone(), signatures: VecM::default() };
         let hash = TransactionEnvelope::Tx(unsigned.clone()).hash(self.id).unwrap();
-        let signatures: Vec<_> = keys
-            .iter()
-            .map(|key| DecoratedSignature {
-                hint: SignatureHint(key.public()[28..].try_into().unwrap()),
-                signature: Signature(key.0.sign(&hash).to_bytes().to_vec().try_into().unwrap()),
-            })
-            .collect();
+        let signatures: Vec<_> = keys.iter().map(|key| key.signature(&hash)).collect();
         TransactionEnvelope::Tx(TransactionV1Envelope { signatures: signatures.try_into().unwrap(), ..unsigned })
+    }
+
+    /// A fee bump around a transaction, signed by the payer.
+    pub fn fee_bump(&self, payer: &Key, inner: &TransactionEnvelope, fee: i64) -> TransactionEnvelope {
+        let TransactionEnvelope::Tx(inner) = inner.clone() else { panic!("{inner:?}") };
+        let tx = FeeBumpTransaction {
+            fee_source: payer.muxed(),
+            fee,
+            inner_tx: FeeBumpTransactionInnerTx::Tx(inner),
+            ext: FeeBumpTransactionExt::V0,
+        };
+        let bump =
+            |signatures| TransactionEnvelope::TxFeeBump(FeeBumpTransactionEnvelope { tx: tx.clone(), signatures });
+        let hash = bump(VecM::default()).hash(self.id).unwrap();
+        bump(vec![payer.signature(&hash)].try_into().unwrap())
     }
 
     /// sendTransaction.
@@ -248,6 +276,11 @@ impl TestEnv {
             self.run(issuer, vec![payment(holder, &asset, 1_000 * UNIT)]).await.succeeded();
         }
         self.invoke(issuer, create_asset_contract(&asset)).await.succeeded();
+        self.contract_of(asset)
+    }
+
+    /// An asset with the address of its contract.
+    pub fn contract_of(&self, asset: Asset) -> TestAsset {
         let preimage = HashIdPreimage::ContractId(HashIdPreimageContractId {
             network_id: Hash(self.id),
             contract_id_preimage: ContractIdPreimage::Asset(asset.clone()),
@@ -276,7 +309,7 @@ impl TestAsset {
         instance(&self.contract)
     }
 
-    /// Where the contract keeps a contract's balance.
+    /// The key of the entry in which the asset's contract keeps another contract's balance.
     pub fn balance_key(&self, holder: &ScAddress) -> LedgerKey {
         let key = vec![symbol("Balance"), ScVal::Address(holder.clone())];
         LedgerKey::ContractData(LedgerKeyContractData {

@@ -45,43 +45,121 @@ async fn an_entry_past_its_life_is_archived_and_a_transaction_that_touches_it_fa
     assert_eq!(env.live_until(&key).await, Some(u64::from(until)), "live in its last ledger");
     env.close();
     assert_eq!(env.live_until(&key).await, Some(0), "archived after it");
-    assert!(env.entry(&key).await.is_some(), "an archived entry is still told");
+    assert!(env.entry(&key).await.is_some(), "getLedgerEntries still answers an archived entry");
 
     let closed = env.include(&env.sign(&prepared, &[&a])).await;
     assert_eq!(closed.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::EntryArchived));
 }
 
 #[tokio::test]
-async fn simulation_of_archived_entries_says_what_to_restore_first_and_then_it_works() {
+async fn a_call_restores_the_archived_entries_that_simulation_marks_and_pays_their_rent() {
     let (env, a, asset, holder) = setup().await;
+    let transfer = || asset.transfer(&a.address(), &holder, 5);
+    let live = env.invoke(&a, transfer()).await.succeeded();
     env.localnet.jump(MAX + 1).unwrap();
     let balance = asset.balance_key(&holder);
     assert_eq!(env.live_until(&balance).await, Some(0));
     assert_eq!(env.live_until(&asset.instance()).await, Some(0));
 
-    let draft = env.draft(&a, vec![asset.transfer(&a.address(), &holder, 5)]).await;
+    let draft = env.draft(&a, vec![transfer()]).await;
     let simulation = env.simulate(&draft).await;
-    assert!(simulation.get("error").is_none(), "{simulation}");
-    let preamble = &simulation["restorePreamble"];
-    let restore: SorobanTransactionData = xdr(&preamble["transactionData"]);
-    assert_eq!(preamble["minResourceFee"], restore.resource_fee.to_string());
-    let keys = restore.resources.footprint.read_write.to_vec();
-    assert!(keys.contains(&balance) && keys.contains(&asset.instance()), "{keys:?}");
+    assert!(simulation.get("restorePreamble").is_none(), "{simulation}");
+    let tx = assemble(draft, &simulation);
+    let marked = archived_keys(&tx);
+    assert!(marked.len() == 2 && marked.contains(&balance) && marked.contains(&asset.instance()), "{marked:?}");
 
-    let body = OperationBody::RestoreFootprint(RestoreFootprintOp { ext: ExtensionPoint::V0 });
-    let mut tx = env.draft(&a, vec![body]).await;
-    tx.fee = 100 + u32::try_from(restore.resource_fee).unwrap();
-    tx.ext = TransactionExt::V1(restore);
+    let before = env.balance(&a).await;
     let closed = env.include(&env.sign(&tx, &[&a])).await.succeeded();
-    let restored_until = u64::from(ledger(&env) + MIN_PERSISTENT - 1);
-    assert_eq!(env.live_until(&balance).await, Some(restored_until));
-    let told =
-        closed.meta().operations[0].changes.iter().any(|change| matches!(change, LedgerEntryChange::Restored(_)));
-    assert!(told);
+    // The asset's contract renews its entries in each call, so the call on live entries pays some rent too.
+    assert!(rent(&closed) > rent(&live), "{} {}", rent(&closed), rent(&live));
+    assert_eq!(env.balance(&a).await, before - closed.result().fee_charged);
+    assert!(env.live_until(&balance).await.unwrap() >= u64::from(ledger(&env) + MIN_PERSISTENT - 1));
+    assert!(env.live_until(&asset.instance()).await.unwrap() >= u64::from(ledger(&env) + MIN_PERSISTENT - 1));
+    let restored =
+        closed.meta().operations[0].changes.iter().filter(|c| matches!(c, LedgerEntryChange::Restored(_))).count();
+    assert_eq!(restored, 4, "two entries, each with its life");
+}
 
-    let mut tx = assemble(draft, &simulation);
-    tx.seq_num.0 += 1;
-    env.include(&env.sign(&tx, &[&a])).await.succeeded();
+#[tokio::test]
+async fn only_what_is_marked_is_restored() {
+    let (env, a, asset, holder) = setup().await;
+    env.localnet.jump(MAX + 1).unwrap();
+    let mut tx = env.prepared(&a, asset.transfer(&a.address(), &holder, 5)).await;
+    let TransactionExt::V1(data) = &mut tx.ext else { panic!() };
+    let SorobanTransactionDataExt::V1(marks) = &mut data.ext else { panic!("{data:?}") };
+    marks.archived_soroban_entries = vec![marks.archived_soroban_entries[0]].try_into().unwrap();
+    let closed = env.include(&env.sign(&tx, &[&a])).await;
+    assert_eq!(closed.failed_with(), OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::EntryArchived));
+    assert_eq!(env.live_until(&asset.balance_key(&holder)).await, Some(0), "a failed call restores nothing");
+    assert_eq!(env.live_until(&asset.instance()).await, Some(0));
+}
+
+#[tokio::test]
+async fn marking_a_live_entry_is_allowed_and_costs_its_disk_read() {
+    let (env, a, asset, holder) = setup().await;
+    let transfer = || asset.transfer(&a.address(), &holder, 5);
+    let unmarked = env.invoke(&a, transfer()).await.succeeded();
+    let mut tx = env.prepared(&a, transfer()).await;
+    let TransactionExt::V1(data) = &mut tx.ext else { panic!() };
+    let is_balance = |key: &LedgerKey| *key == asset.balance_key(&holder);
+    let place = data.resources.footprint.read_write.iter().position(is_balance).unwrap();
+    data.ext = marks(vec![u32::try_from(place).unwrap()]);
+    data.resource_fee += 10_000;
+    tx.fee += 10_000;
+    let marked = env.include(&env.sign(&tx, &[&a])).await.succeeded();
+    // 1,563 stroops are the settings' fee for reading an entry from disk.
+    let fixed = |closed: &Closed| fees(closed).total_non_refundable_resource_fee_charged;
+    assert!(fixed(&marked) >= fixed(&unmarked) + 1_563, "{} {}", fixed(&marked), fixed(&unmarked));
+    let restored = |change: &LedgerEntryChange| matches!(change, LedgerEntryChange::Restored(_));
+    assert!(!marked.meta().operations[0].changes.iter().any(restored));
+}
+
+#[tokio::test]
+async fn marks_that_make_no_sense_are_invalid() {
+    let (env, a, asset, holder) = setup().await;
+    let tx = env.prepared(&a, asset.transfer(&a.address(), &holder, 5)).await;
+    let TransactionExt::V1(data) = &tx.ext else { panic!() };
+    let read_write = &data.resources.footprint.read_write;
+    let place = |wanted: fn(&LedgerKey) -> bool| u32::try_from(read_write.iter().position(wanted).unwrap()).unwrap();
+    let balance = place(|key| matches!(key, LedgerKey::ContractData(_)));
+    let trustline = place(|key| matches!(key, LedgerKey::Trustline(_)));
+    for wrong in [vec![balance, balance], vec![99], vec![trustline]] {
+        let mut marked = tx.clone();
+        let data = SorobanTransactionData { ext: marks(wrong.clone()), ..data.clone() };
+        marked.ext = TransactionExt::V1(SorobanTransactionData { resource_fee: data.resource_fee + 20_000, ..data });
+        marked.fee += 20_000;
+        let result = env.refused(&env.sign(&marked, &[&a])).await;
+        assert_eq!(result.result, TransactionResultResult::TxSorobanInvalid, "{wrong:?}");
+    }
+}
+
+fn marks(places: Vec<u32>) -> SorobanTransactionDataExt {
+    SorobanTransactionDataExt::V1(SorobanResourcesExtV0 { archived_soroban_entries: places.try_into().unwrap() })
+}
+
+fn rent(closed: &Closed) -> i64 {
+    fees(closed).rent_fee_charged
+}
+
+fn fees(closed: &Closed) -> SorobanTransactionMetaExtV1 {
+    match closed.meta().soroban_meta.unwrap().ext {
+        SorobanTransactionMetaExt::V1(fees) => fees,
+        SorobanTransactionMetaExt::V0 => panic!("no fees in the meta"),
+    }
+}
+
+#[tokio::test]
+async fn an_archived_entry_is_restored_by_its_own_operation_too() {
+    let (env, a, asset, holder) = setup().await;
+    env.localnet.jump(MAX + 1).unwrap();
+    let keys = vec![asset.balance_key(&holder), asset.instance()];
+    let closed = env.change_lives(&a, keys.clone(), None).await.succeeded();
+    for key in &keys {
+        assert_eq!(env.live_until(key).await, Some(u64::from(ledger(&env) + MIN_PERSISTENT - 1)));
+    }
+    let changes = &closed.meta().operations[0].changes;
+    assert!(changes.iter().any(|change| matches!(change, LedgerEntryChange::Restored(_))));
+    assert!(rent(&closed) > 0);
 }
 
 #[tokio::test]
@@ -90,7 +168,7 @@ async fn an_extension_lengthens_lives_and_pays_rent() {
     let key = asset.instance();
     let before = env.live_until(&key).await.unwrap();
     let balance = env.balance(&a).await;
-    // The asset contract keeps its own instance at a week or, here, at the greatest life; some ledgers must pass.
+    // The asset's contract keeps its own instance at a week, or here at the longest life; some ledgers must pass.
     env.localnet.jump(100).unwrap();
     let closed = env.change_lives(&a, vec![key.clone()], Some(MAX - 1)).await.succeeded();
     let after = env.live_until(&key).await.unwrap();
@@ -161,16 +239,4 @@ async fn an_extension_without_enough_fee_for_the_rent_changes_nothing() {
         OperationResultTr::ExtendFootprintTtl(ExtendFootprintTtlResult::InsufficientRefundableFee)
     );
     assert_eq!(env.live_until(&key).await, before);
-}
-
-#[tokio::test]
-async fn marking_entries_for_automatic_restoration_is_refused_by_name() {
-    let (env, a, asset, holder) = setup().await;
-    let mut tx = env.prepared(&a, asset.transfer(&a.address(), &holder, 5)).await;
-    let TransactionExt::V1(data) = &mut tx.ext else { panic!() };
-    data.ext =
-        SorobanTransactionDataExt::V1(SorobanResourcesExtV0 { archived_soroban_entries: vec![0].try_into().unwrap() });
-    let envelope = base64(&env.sign(&tx, &[&a]));
-    let (_, message) = env.call("sendTransaction", serde_json::json!({"transaction": envelope})).await.unwrap_err();
-    assert!(message.starts_with("automatic restoration (archivedSorobanEntries) is not implemented"), "{message}");
 }
