@@ -21,6 +21,7 @@ out=$root/target/contracts
 way=${PAYCHAN_WASM_WAY:-}
 optimise=${PAYCHAN_WASM_OPT:-auto}
 cd "$root"
+. scripts/toolchain.sh
 
 say() { printf 'build-contracts: %s\n' "$*" >&2; }
 die() {

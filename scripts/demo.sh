@@ -13,7 +13,10 @@ case "${1:-}" in -h | --help)
     ;;
 esac
 
+. scripts/toolchain.sh
+. scripts/progress.sh
+
 scripts/setup.sh
 echo "Building the programs (the first time takes some minutes; later a second) ..."
-cargo build --workspace --bins --locked
+with_progress cargo build --workspace --bins --locked
 exec "${CARGO_TARGET_DIR:-target}/debug/paychan-demo" "$@"

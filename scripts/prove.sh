@@ -15,6 +15,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
+. scripts/toolchain.sh
 
 sequences=${PAYCHAN_SEQUENCES:-100000}
 fuzz_seconds=${PAYCHAN_FUZZ_SECONDS:-600}

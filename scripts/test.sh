@@ -6,6 +6,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+. scripts/toolchain.sh
+. scripts/progress.sh
+
 say() { printf '\n== %s\n' "$*"; }
 
 case "${1:-}" in -h | --help)
@@ -20,7 +23,7 @@ scripts/verify-contracts.sh --built
 
 say "Building (the first time takes some minutes: the real Soroban host is among the dependencies)"
 # The whole-system tests start the real programs, so these are built first.
-cargo build --workspace --bins --locked
+with_progress cargo build --workspace --bins --locked
 
 say "Examples in the documentation"
 cargo test --workspace --locked --doc --quiet -- "$@"

@@ -1,0 +1,31 @@
+# Says how far a build is. The other scripts source this file.
+#
+#   with_progress cargo build ...   as cargo does on a terminal; elsewhere a line for each tenth: "built 120 of 310"
+#
+# Warnings, errors and the exit code are cargo's. Standard output stays apart.
+
+with_progress() {
+    if [ -t 2 ]; then
+        "$@"
+        return
+    fi
+    # cargo draws its bar on standard error, each state of it after a carriage return and between other lines.
+    { CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=80 "$@" 2>&1 >&3 3>&- | show_tenths >&2; } 3>&1
+}
+
+show_tenths() {
+    local line tenth=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        if [[ $line =~ ^\ *Building\ \[.*\]\ ([0-9]+)/([0-9]+) ]]; then
+            local done=${BASH_REMATCH[1]} all=${BASH_REMATCH[2]}
+            if ((all > 20 && done * 10 / all > tenth)); then
+                tenth=$((done * 10 / all))
+                echo "built $done of $all"
+            fi
+        elif [[ $line != *[![:space:]]* || $line =~ ^\ +(Compiling|Downloading|Downloaded|Checking|Fresh|Dirty|Blocking)\  ]]; then
+            : # Cargo names every crate; the tenths say enough.
+        else
+            printf '%s\n' "$line"
+        fi
+    done < <(sed -u -e 's/\x1b\[[0-9;]*[A-Za-z]//g' -e 's/\r/\n/g')
+}

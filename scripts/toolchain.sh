@@ -1,0 +1,42 @@
+# Chooses the Rust toolchain. The other scripts source this file from the root of the project.
+#
+# rust-toolchain.toml names the toolchain. Before rustup downloads it, this looks whether the same compiler is installed
+# under another name ("stable", for example). Where it cannot be downloaded, the default toolchain is used: everything works
+# with it, and only the bytes of the contracts' Wasm are different. A RUSTUP_TOOLCHAIN that is set already is kept. Where
+# there is no rustup, a distribution's compiler is used and there is nothing to choose.
+
+toolchain_is() { # toolchain_is NAME VERSION
+    [[ $(RUSTUP_TOOLCHAIN=$1 rustc --version 2>/dev/null) == "rustc $2 "* ]]
+}
+
+choose_toolchain() {
+    [ -z "${RUSTUP_TOOLCHAIN:-}" ] && command -v rustup >/dev/null 2>&1 || return 0
+    local pinned installed name
+    pinned=$(sed -n 's/^channel = "\(.*\)"$/\1/p' rust-toolchain.toml)
+    installed=$(rustup toolchain list 2>/dev/null | sed -n 's/^\([^ ]*-[^ ]*\).*/\1/p')
+    if ! grep -q "^$pinned-" <<<"$installed"; then
+        for name in $installed; do
+            if toolchain_is "$name" "$pinned"; then
+                export RUSTUP_TOOLCHAIN=$name
+                return
+            fi
+        done
+        if [ "${RUSTUP_AUTO_INSTALL:-1}" != 0 ]; then
+            echo "paychan: rustup installs Rust $pinned, which rust-toolchain.toml names (once)" >&2
+            RUST_BACKTRACE=0 rustup toolchain install >&2 || true
+        fi
+    fi
+    # This also makes rustup add the components and the target where they are missing.
+    cargo --version >/dev/null 2>&1 && return
+    for name in "$pinned" $(rustup default 2>/dev/null | cut -d' ' -f1); do
+        if RUSTUP_TOOLCHAIN=$name cargo --version >/dev/null 2>&1; then
+            echo "paychan: rustup could not install everything that rust-toolchain.toml names; going on with $name" >&2
+            export RUSTUP_TOOLCHAIN=$name
+            return
+        fi
+    done
+    echo "paychan: no Rust toolchain works here. With internet: rustup toolchain install $pinned" >&2
+    return 1
+}
+
+choose_toolchain
