@@ -1,9 +1,10 @@
-//! Channels that a watcher must not take under its watch: each is refused by name, and nothing is remembered.
+//! Channels and commitments that a watcher must refuse: each is refused with the kind of its fault, and nothing is
+//! remembered.
 
 use paychan_channel::{AccountId, ContractId, WasmHash};
+use paychan_tests::env::{TestEnv, text};
 use paychan_tests::network::NetworkOptions;
 use paychan_tests::watcher::Watcher;
-use paychan_tests::world::{World, text};
 use serde_json::Value;
 
 const WAITING_PERIOD: u32 = 200;
@@ -18,33 +19,33 @@ async fn refused(watcher: &Watcher, channel: &ContractId) -> Value {
 
 #[tokio::test]
 async fn what_is_no_channel_or_not_a_good_one_is_refused_by_its_rule() {
-    let world = World::new(NetworkOptions::default()).await;
-    let stranger = world.network.account(world.path(), "stranger").await;
-    let mut watcher = world.watcher();
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let stranger = env.network.account(env.path(), "stranger").await;
+    let mut watcher = env.watcher();
     watcher.start().await;
 
     let nothing = refused(&watcher, &ContractId([7; 32])).await;
     assert!(text(&nothing, "detail").contains("no contract"), "{nothing}");
 
-    let token = refused(&watcher, &world.usdc.contract).await;
+    let token = refused(&watcher, &env.usdc.contract).await;
     assert!(!text(&token, "kind").is_empty(), "{token}");
 
-    world.network.trust(&world.usdc, &stranger).await;
-    let elsewhere = world.open("5", &stranger, WAITING_PERIOD).await;
+    env.network.trust(&env.usdc, &stranger).await;
+    let elsewhere = env.open("5", &stranger, WAITING_PERIOD).await;
     let foreign = refused(&watcher, &elsewhere.channel).await;
     assert_eq!(text(&foreign, "kind"), "foreign_recipient");
     assert!(text(&foreign, "detail").contains(&stranger.id.to_string()), "{foreign}");
 
-    let hasty = world.open("5", &world.recipient, WAITING_PERIOD - 1).await;
+    let hasty = env.open("5", &env.recipient, WAITING_PERIOD - 1).await;
     let short = refused(&watcher, &hasty.channel).await;
     assert_eq!(text(&short, "kind"), "waiting_period_too_short");
     assert!(text(&short, "detail").contains("199") && text(&short, "detail").contains("200"), "{short}");
 
-    let poor = world.open("0.05", &world.recipient, WAITING_PERIOD).await;
+    let poor = env.open("0.05", &env.recipient, WAITING_PERIOD).await;
     assert_eq!(text(&refused(&watcher, &poor.channel).await, "kind"), "coverage_too_low");
 
-    let leaving = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    world.as_funder("close-start", &leaving.channel).await;
+    let leaving = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    env.as_funder("close-start", &leaving.channel).await;
     assert_eq!(text(&refused(&watcher, &leaving.channel).await, "kind"), "closing");
 
     let (status, body) = watcher
@@ -56,30 +57,30 @@ async fn what_is_no_channel_or_not_a_good_one_is_refused_by_its_rule() {
 
 #[tokio::test]
 async fn code_that_the_operator_does_not_trust_is_refused_by_its_hash() {
-    let world = World::new(NetworkOptions::default()).await;
-    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let mut options = world.watcher_options();
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let mut options = env.watcher_options();
     options.trusted_code = Some(WasmHash([1; 32]));
-    let mut watcher = Watcher::configure(world.path(), &options);
+    let mut watcher = Watcher::configure(env.path(), &options);
     watcher.start().await;
     let body = refused(&watcher, &payer.channel).await;
     assert_eq!(text(&body, "kind"), "foreign_code");
-    let hash = world.read(&payer.channel).await.wasm_hash.to_string();
+    let hash = env.read(&payer.channel).await.wasm_hash.to_string();
     assert!(text(&body, "detail").contains(&hash), "{body}");
 }
 
 #[tokio::test]
 async fn bad_commitments_are_refused_by_name_and_the_highest_stays() {
-    let world = World::new(NetworkOptions::default()).await;
-    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let other = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let mut watcher = world.watcher();
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let other = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let mut watcher = env.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     let good = payer.sign(500_000);
     assert_eq!(watcher.offer(&payer.channel, "500000", &good, "good").await.unwrap().0, 200);
 
-    let mut elsewhere = world.open("5", &world.recipient, WAITING_PERIOD).await;
+    let mut elsewhere = env.open("5", &env.recipient, WAITING_PERIOD).await;
     elsewhere.channel = payer.channel;
     let signer = payer.secret.seed_hex();
     let on_another_network = paychan_tests::watcher::Payer {
@@ -133,17 +134,17 @@ async fn bad_commitments_are_refused_by_name_and_the_highest_stays() {
 
 #[tokio::test]
 async fn a_top_up_is_seen_when_more_is_offered_than_was_covered() {
-    let world = World::new(NetworkOptions::default()).await;
-    let payer = world.open("1", &world.recipient, WAITING_PERIOD).await;
-    let mut watcher = world.watcher();
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let payer = env.open("1", &env.recipient, WAITING_PERIOD).await;
+    let mut watcher = env.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     let (status, body) = watcher.offer(&payer.channel, "10000001", &payer.sign(10_000_001), "too-much").await.unwrap();
     assert_eq!((status, text(&body, "kind")), (422, "exceeds_coverage"));
 
-    world.top_up(&payer.channel, "2").await;
+    env.top_up(&payer.channel, "2").await;
     watcher
-        .until("the top-up seen", async |watcher| {
+        .wait_until("the top-up seen", async |watcher| {
             let offered = watcher.offer(&payer.channel, "10000001", &payer.sign(10_000_001), "now-covered").await;
             offered.is_ok_and(|(status, _)| status == 200)
         })

@@ -1,20 +1,20 @@
-//! Many channels settled by one transaction, on the network: real footprints, limits and fees.
+//! One transaction that settles many channels, on a network with real footprints, limits and fees.
 
 use paychan_channel::calls::{self, OpenTerms, Settlement};
 use paychan_channel::xdr::{LedgerBounds, ScVal, TransactionEnvelope};
 use paychan_channel::{Amount, Commitment, CommitmentSecret, ContractId, NetworkId, WasmHash};
 use paychan_rpc::submit::{Call, SubmitError, Submitted};
 use paychan_rpc::{Draft, ExtraWrites, SecretKey, TransactionAnswer, assemble, operations, read_account, sign};
+use paychan_tests::env::TestEnv;
 use paychan_tests::network::NetworkOptions;
 use paychan_tests::programs::{batch_wasm, contract_wasm};
-use paychan_tests::world::World;
 
-/// What each channel is opened with, base units.
+/// The deposit of each channel, in base units.
 const DEPOSIT: i128 = 10_000_000;
 
-/// Channels of one funder, recipient and token, and the batch contract.
+/// Channels with one funder, recipient and token, and the batch contract.
 struct Channels {
-    world: World,
+    env: TestEnv,
     id: NetworkId,
     batch: ContractId,
     channels: Vec<ContractId>,
@@ -23,21 +23,20 @@ struct Channels {
 
 impl Channels {
     async fn open(count: u8) -> Self {
-        let world = World::new(NetworkOptions::default()).await;
-        let id = world.network.id();
-        let deployer = world.funder.address();
+        let env = TestEnv::new(NetworkOptions::default()).await;
+        let id = env.network.id();
+        let deployer = env.funder.address();
         let secret = CommitmentSecret::generate().expect("the system has randomness");
         let salt = |number: u8| [number; 32];
-        let mut set =
-            Self { batch: calls::channel_id(&id, &deployer, salt(0)), world, id, channels: Vec::new(), secret };
+        let mut set = Self { batch: calls::channel_id(&id, &deployer, salt(0)), env, id, channels: Vec::new(), secret };
         let code = set.upload(contract_wasm()).await;
         let batch_code = set.upload(batch_wasm()).await;
         set.as_funder(calls::create_plain(&deployer, salt(0), &batch_code)).await;
         let terms = OpenTerms {
-            token: set.world.usdc.contract,
+            token: set.env.usdc.contract,
             from: deployer,
             commitment_key: set.secret.public(),
-            to: set.world.recipient.address(),
+            to: set.env.recipient.address(),
             amount: Amount::new(DEPOSIT).expect("not negative"),
             refund_waiting_period: 100,
         };
@@ -60,7 +59,7 @@ impl Channels {
         source: &SecretKey,
         function: paychan_channel::xdr::HostFunction,
     ) -> Result<Submitted, SubmitError> {
-        self.world
+        self.env
             .network
             .submitter(source, &self.id)
             .call(&Call { function, operation_source: None, channel: None, token: None })
@@ -68,7 +67,7 @@ impl Channels {
     }
 
     async fn as_funder(&self, function: paychan_channel::xdr::HostFunction) {
-        self.call(&self.world.funder.secret, function).await.expect("the funder's calls work");
+        self.call(&self.env.funder.secret, function).await.expect("the funder's calls work");
     }
 
     fn settlement(&self, channel: usize, total: i128) -> Settlement {
@@ -78,10 +77,10 @@ impl Channels {
         Settlement { channel, amount, signature: commitment.sign(&self.secret) }
     }
 
-    /// A batch, simulated with room for so many channels' entries to grow, signed by the fee account, not yet sent.
+    /// Builds a batch and signs it as the fee account. Its fee leaves room for the entries of `room_for` channels to grow.
     async fn prepared(&self, settlements: &[Settlement], room_for: u32) -> TransactionEnvelope {
-        let client = &self.world.network.client;
-        let lane = &self.world.lane.secret;
+        let client = &self.env.network.client;
+        let lane = &self.env.lane.secret;
         let account = read_account(client, &lane.account()).await.expect("the fee account exists");
         let draft = Draft {
             source: account.id,
@@ -102,9 +101,9 @@ impl Channels {
         envelope
     }
 
-    /// Sends and waits until it is in a ledger.
+    /// Sends a transaction and waits until it is in a ledger.
     async fn include(&self, envelope: &TransactionEnvelope) -> TransactionAnswer {
-        let client = &self.world.network.client;
+        let client = &self.env.network.client;
         let hash = client.send(envelope).await.expect("it is taken").hash;
         loop {
             match client.get_transaction(&hash).await.expect("an answer") {
@@ -117,7 +116,7 @@ impl Channels {
     }
 
     async fn withdrawn(&self, channel: usize) -> i128 {
-        self.world.read(&self.channels[channel]).await.withdrawn.get()
+        self.env.read(&self.channels[channel]).await.withdrawn.get()
     }
 }
 
@@ -128,7 +127,7 @@ async fn thirty_channels_are_settled_at_once_by_somebody_who_only_pays_the_fee()
     settlements[7].signature = settlements[8].signature;
 
     let submitted = set
-        .call(&set.world.lane.secret, calls::settle_many(&set.batch, &settlements))
+        .call(&set.env.lane.secret, calls::settle_many(&set.batch, &settlements))
         .await
         .expect("one transaction is enough for thirty");
 
@@ -141,10 +140,10 @@ async fn thirty_channels_are_settled_at_once_by_somebody_who_only_pays_the_fee()
         assert_eq!(set.withdrawn(channel).await, expected, "channel {channel}");
     }
     let paid: i128 = (0..30).filter(|n| *n != 7).map(|n| 1_000 + n).sum();
-    assert_eq!(set.world.usdc(&set.world.recipient).await.get(), paid);
+    assert_eq!(set.env.usdc(&set.env.recipient).await.get(), paid);
 }
 
-/// The funder announces a close of every channel after the batch was simulated: each entry grows by the deadline.
+/// After the batch was simulated, the funder announces the close of every channel. Each entry then grows by the deadline.
 #[tokio::test]
 async fn closes_that_start_after_simulation_do_not_stop_a_batch_that_left_room_for_them() {
     let set = Channels::open(2).await;

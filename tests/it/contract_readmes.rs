@@ -1,4 +1,4 @@
-//! Each contract's README is made from the docs at the top of its src/lib.rs.
+//! Each contract's README consists of the docs at the top of its src/lib.rs.
 
 use std::path::Path;
 

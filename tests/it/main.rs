@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
 
 mod bad_channels;
-mod bad_surroundings;
+mod bad_environment;
 mod batch;
 mod cli;
 mod cli_closing;

@@ -1,21 +1,21 @@
-//! From opening to the last unit paid: what the watcher acknowledged is on chain before the funder can take it back.
+//! A channel's whole life: what the watcher acknowledged is paid on chain before the funder can take it back.
 
 use paychan_channel::Amount;
+use paychan_tests::env::{TestEnv, text};
 use paychan_tests::network::NetworkOptions;
 use paychan_tests::watcher::{PATIENCE, Watcher};
-use paychan_tests::world::{World, text};
 
 const WAITING_PERIOD: u32 = 200;
 
-async fn settled(world: &World, watcher: &Watcher, payer: &paychan_tests::watcher::Payer, amount: i128) {
-    watcher.until("settled", async |_| world.read(&payer.channel).await.withdrawn.get() >= amount).await;
+async fn settled(env: &TestEnv, watcher: &Watcher, payer: &paychan_tests::watcher::Payer, amount: i128) {
+    watcher.wait_until("settled", async |_| env.read(&payer.channel).await.withdrawn.get() >= amount).await;
 }
 
 #[tokio::test]
 async fn what_was_acknowledged_before_a_sigkill_is_settled_after_a_close_that_started_while_the_watcher_was_down() {
-    let world = World::new(NetworkOptions::default()).await;
-    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let mut watcher = world.watcher();
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let mut watcher = env.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     for number in 1..=20_i128 {
@@ -30,42 +30,44 @@ async fn what_was_acknowledged_before_a_sigkill_is_settled_after_a_close_that_st
     }
     watcher.sigkill().await;
 
-    world.as_funder("close-start", &payer.channel).await;
-    let deadline = world.read(&payer.channel).await.deadline().unwrap();
+    env.as_funder("close-start", &payer.channel).await;
+    let deadline = env.read(&payer.channel).await.deadline().unwrap();
     watcher.spawn();
-    settled(&world, &watcher, &payer, 2_000_000).await;
+    settled(&env, &watcher, &payer, 2_000_000).await;
 
-    let state = world.read(&payer.channel).await;
+    let state = env.read(&payer.channel).await;
     assert!(state.read_at < deadline, "settled by {}, the deadline was {deadline}", state.read_at);
-    assert_eq!(world.usdc(&world.recipient).await, Amount::new(2_000_000).unwrap());
+    assert_eq!(env.usdc(&env.recipient).await, Amount::new(2_000_000).unwrap());
 
-    let now = world.network.ledger().await;
-    world.network.jump(deadline.0.saturating_sub(now)).await;
-    let before = world.usdc(&world.funder).await;
-    world.as_funder("refund", &payer.channel).await;
-    let refunded = world.usdc(&world.funder).await.saturating_sub(before);
+    let now = env.network.ledger().await;
+    env.network.jump(deadline.0.saturating_sub(now)).await;
+    let before = env.usdc(&env.funder).await;
+    env.as_funder("refund", &payer.channel).await;
+    let refunded = env.usdc(&env.funder).await.saturating_sub(before);
     assert_eq!(refunded, Amount::new(48_000_000).unwrap());
 }
 
 #[tokio::test]
 async fn with_the_recipients_key_a_close_is_fenced_and_ends_the_channel() {
-    let world = World::new(NetworkOptions::default()).await;
-    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let mut options = world.watcher_options();
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let mut options = env.watcher_options();
     options.may_close = true;
-    let mut watcher = Watcher::configure(world.path(), &options);
+    let mut watcher = Watcher::configure(env.path(), &options);
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     let (status, _) = watcher.offer(&payer.channel, "1500000", &payer.sign(1_500_000), "only").await.unwrap();
     assert_eq!(status, 200);
 
-    let before = world.usdc(&world.funder).await;
-    world.as_funder("close-start", &payer.channel).await;
-    watcher.until("closed", async |_| world.read(&payer.channel).await.is_final()).await;
+    let before = env.usdc(&env.funder).await;
+    env.as_funder("close-start", &payer.channel).await;
+    watcher.wait_until("closed", async |_| env.read(&payer.channel).await.is_final()).await;
 
-    assert_eq!(world.usdc(&world.recipient).await, Amount::new(1_500_000).unwrap());
-    assert_eq!(world.usdc(&world.funder).await.saturating_sub(before), Amount::new(48_500_000).unwrap());
-    watcher.until("seen as final", async |watcher| watcher.channel(&payer.channel).await.1["status"] == "final").await;
+    assert_eq!(env.usdc(&env.recipient).await, Amount::new(1_500_000).unwrap());
+    assert_eq!(env.usdc(&env.funder).await.saturating_sub(before), Amount::new(48_500_000).unwrap());
+    watcher
+        .wait_until("seen as final", async |watcher| watcher.channel(&payer.channel).await.1["status"] == "final")
+        .await;
     let (_, report) = watcher.channel(&payer.channel).await;
     assert_eq!(report["fenced"], true);
     let (status, body) = watcher.offer(&payer.channel, "1600000", &payer.sign(1_600_000), "late").await.unwrap();
@@ -74,46 +76,46 @@ async fn with_the_recipients_key_a_close_is_fenced_and_ends_the_channel() {
 
 #[tokio::test]
 async fn all_four_entries_of_an_idle_channel_are_extended_before_any_is_archived() {
-    let world =
-        World::new(NetworkOptions { max_entry_ttl: 3_000, min_persistent_ttl: 3_000, ..NetworkOptions::default() })
+    let env =
+        TestEnv::new(NetworkOptions { max_entry_ttl: 3_000, min_persistent_ttl: 3_000, ..NetworkOptions::default() })
             .await;
-    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let mut options = world.watcher_options();
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let mut options = env.watcher_options();
     options.life_floor = 1_500;
     options.life_extend_to = 2_900;
-    let mut watcher = Watcher::configure(world.path(), &options);
+    let mut watcher = Watcher::configure(env.path(), &options);
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
 
-    let before = world.read(&payer.channel).await.lives;
-    let now = world.network.ledger().await;
-    world.network.jump(before.earliest().unwrap().0.saturating_sub(now).saturating_sub(300)).await;
+    let before = env.read(&payer.channel).await.lives;
+    let now = env.network.ledger().await;
+    env.network.jump(before.earliest().unwrap().0.saturating_sub(now).saturating_sub(300)).await;
     watcher
-        .until("extended", async |_| {
-            let after = world.read(&payer.channel).await.lives;
+        .wait_until("extended", async |_| {
+            let after = env.read(&payer.channel).await.lives;
             before.existing().zip(after.existing()).all(|((_, before), (_, after))| after > before)
         })
         .await;
 
     assert_eq!(before.existing().count(), 4, "instance, code, token balance, token instance");
-    // Past the ends of their first lives, the channel can still be settled.
-    let now = world.network.ledger().await;
-    world.network.jump(before.existing().map(|(_, until)| until.0).max().unwrap().saturating_sub(now) + 10).await;
+    // After the ends of their first lives, the channel can still be settled.
+    let now = env.network.ledger().await;
+    env.network.jump(before.existing().map(|(_, until)| until.0).max().unwrap().saturating_sub(now) + 10).await;
     watcher
-        .until("fresh again", async |watcher| {
+        .wait_until("fresh again", async |watcher| {
             let offered = watcher.offer(&payer.channel, "900000", &payer.sign(900_000), "after").await;
             offered.is_ok_and(|(status, _)| status == 200)
         })
         .await;
-    world.as_funder("close-start", &payer.channel).await;
-    settled(&world, &watcher, &payer, 900_000).await;
+    env.as_funder("close-start", &payer.channel).await;
+    settled(&env, &watcher, &payer, 900_000).await;
 }
 
 #[tokio::test]
 async fn status_tells_the_same_with_the_daemon_up_and_down() {
-    let world = World::new(NetworkOptions::default()).await;
-    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let mut watcher = world.watcher();
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let mut watcher = env.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     watcher.offer(&payer.channel, "700000", &payer.sign(700_000), "one").await.unwrap();
@@ -135,9 +137,9 @@ async fn status_tells_the_same_with_the_daemon_up_and_down() {
 
 #[tokio::test]
 async fn sigterm_ends_the_daemon_with_zero_and_everything_on_disk() {
-    let world = World::new(NetworkOptions::default()).await;
-    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let mut watcher = world.watcher();
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let mut watcher = env.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     watcher.offer(&payer.channel, "700000", &payer.sign(700_000), "one").await.unwrap();

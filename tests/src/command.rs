@@ -1,4 +1,4 @@
-//! The command line, run as a person runs it.
+//! Runs the command line as a person does: as a separate process.
 
 use std::ffi::OsStr;
 
@@ -8,7 +8,7 @@ use tokio::process::Command;
 use crate::network::Network;
 use crate::programs::program;
 
-/// What one run of `paychan` left behind.
+/// The result of one run of `paychan`.
 #[derive(Debug)]
 pub struct Ran {
     /// The exit code.
@@ -20,20 +20,20 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// The output as JSON.
+    /// Standard output as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}\n{}", self.stdout, self.stderr))
     }
 
-    /// The JSON of a run that must have worked.
+    /// Standard output as JSON, of a run that has to succeed.
     pub fn ok(self) -> Value {
         assert_eq!(self.code, 0, "paychan failed: {}\n{}", self.stdout, self.stderr);
         self.json()
     }
 }
 
-/// Runs `paychan --json` against a network.
+/// Runs `paychan ARGS --json` against a network.
 pub async fn paychan<A: AsRef<OsStr>>(network: &Network, args: impl IntoIterator<Item = A>) -> Ran {
     let output = Command::new(program("paychan"))
         .args(args)

@@ -1,11 +1,12 @@
-//! What whole-system tests and the demo share: the real programs as separate processes, and people to use them.
+//! What the whole-system tests, the demo and the figures share: a local network and the real programs, each as a process of
+//! its own, and accounts that use them.
 //!
-//! Everything here panics when something does not work: its users are tests, which then say where.
+//! Everything here panics when something does not work, since its users are tests.
 
 pub mod command;
+pub mod env;
 pub mod files;
 pub mod network;
 pub mod programs;
 pub mod table;
 pub mod watcher;
-pub mod world;

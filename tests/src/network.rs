@@ -1,4 +1,4 @@
-//! A local network as a separate process, with people and a token on it.
+//! A local network as a separate process, and the accounts and the token on it.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use crate::files::write_secret;
 use crate::programs::program;
 
-/// How the network runs.
+/// The settings of a local network.
 #[derive(Debug, Clone, Copy)]
 pub struct NetworkOptions {
     /// Milliseconds between ledgers.
@@ -28,28 +28,29 @@ pub struct NetworkOptions {
 
 impl Default for NetworkOptions {
     fn default() -> Self {
-        // Lives as on the public networks: entries that a test does not look at don't expire under it.
+        // Entries live as long as on the public networks, so that none is archived during a test that is about something
+        // else.
         Self { ledger_ms: 50, max_entry_ttl: 3_110_400, min_persistent_ttl: 120_960 }
     }
 }
 
-/// `paychan-localnet`, running. Killed when dropped.
+/// A running `paychan-localnet`. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Network {
     _process: Child,
-    /// Where the JSON-RPC is.
+    /// The URL of its JSON-RPC.
     pub rpc_url: String,
-    /// Where the control endpoint is.
+    /// The URL of its control endpoint.
     pub control_url: String,
     /// The network's passphrase.
     pub passphrase: String,
-    /// A client of it.
+    /// A client of its JSON-RPC.
     pub client: Client,
     http: reqwest::Client,
 }
 
 impl Network {
-    /// Starts one and waits until it answers.
+    /// Starts a network and waits until it answers.
     pub async fn start(options: NetworkOptions) -> Self {
         let mut process = Command::new(program("paychan-localnet"))
             .arg("--json")
@@ -85,12 +86,12 @@ impl Network {
         NetworkId::of(&self.passphrase)
     }
 
-    /// The newest ledger.
+    /// The sequence number of the newest ledger.
     pub async fn ledger(&self) -> u32 {
         self.client.get_latest_ledger().await.expect("the local network answers").sequence.0
     }
 
-    /// Jumps ahead: `ledgers` pass at once, and no time. The watcher would not trust a network whose clock is ahead.
+    /// Lets `ledgers` pass at once. The network's clock stays, since the watcher trusts no network whose clock is ahead.
     pub async fn jump(&self, ledgers: u32) {
         self.control("jump", &json!({ "ledgers": ledgers, "seconds": 0 })).await;
     }
@@ -118,7 +119,7 @@ impl Network {
         assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap_or_default());
     }
 
-    /// A new account with 10,000 XLM from the friendbot, its secret in `folder/<name>.key`.
+    /// Creates an account with 10,000 XLM from the friendbot. Its secret is written to `folder/<name>.key`.
     pub async fn account(&self, folder: &Path, name: &str) -> Person {
         let secret = SecretKey::generate().expect("the system has randomness");
         let id = secret.account();
@@ -130,7 +131,7 @@ impl Network {
         Person { secret, id, file }
     }
 
-    /// Submits as `source`.
+    /// Submits transactions of the account `source`.
     pub fn submitter<'a>(&'a self, source: &'a SecretKey, network: &'a NetworkId) -> Submitter<'a> {
         Submitter {
             client: &self.client,
@@ -141,7 +142,7 @@ impl Network {
         }
     }
 
-    /// Issues a test USDC: an issuer, a trustline for each of `holders`, and the asset's contract.
+    /// Issues a test USDC: creates its issuer, its contract, and a trustline for each of `holders`.
     pub async fn issue_usdc(&self, folder: &Path, holders: &[&Person]) -> TestToken {
         let issuer = self.account(folder, "issuer").await;
         let sac = SacAsset::Asset { code: "USDC".to_owned(), issuer: issuer.id };
@@ -164,7 +165,7 @@ impl Network {
         token
     }
 
-    /// Gives somebody a trustline to the token.
+    /// Creates a trustline of `holder` to the token.
     pub async fn trust(&self, token: &TestToken, holder: &Person) {
         let network = self.id();
         self.submitter(&holder.secret, &network)
@@ -173,7 +174,7 @@ impl Network {
             .expect("a trustline");
     }
 
-    /// Pays `amount` base units of the token out of nothing: the issuer's payment.
+    /// The issuer pays `amount` base units of the token, which thereby come into being.
     pub async fn mint(&self, token: &TestToken, to: &Person, amount: i64) {
         let network = self.id();
         self.submitter(&token.issuer.secret, &network)
@@ -182,7 +183,7 @@ impl Network {
             .expect("the issuer pays");
     }
 
-    /// What an account has of the token, base units.
+    /// An account's balance of the token, in base units. An account without a trustline has zero.
     pub async fn balance(&self, token: &TestToken, who: &AccountId) -> Amount {
         let key = keys::trustline(who, &token.asset).expect("not the native asset");
         let entries =
@@ -197,18 +198,18 @@ impl Network {
     }
 }
 
-/// Someone with an account.
+/// An account and its secret key.
 pub struct Person {
     /// The account's secret key.
     pub secret: SecretKey,
-    /// The account.
+    /// The account's address.
     pub id: AccountId,
-    /// The file that holds the secret, for programs.
+    /// The file that holds the secret key, for the programs.
     pub file: std::path::PathBuf,
 }
 
 impl Person {
-    /// As an address.
+    /// The account as an address of the contract.
     pub fn address(&self) -> Address {
         Address::Account(self.id)
     }
@@ -216,7 +217,7 @@ impl Person {
 
 /// A test asset and its contract.
 pub struct TestToken {
-    /// Who issues it.
+    /// The account that issues it.
     pub issuer: Person,
     /// The asset.
     pub asset: Asset,

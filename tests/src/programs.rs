@@ -1,13 +1,13 @@
-//! The programs under test, as a person starts them: separate processes, found beside this one.
+//! Finds the built programs and contracts.
 
 use std::path::{Path, PathBuf};
 
-/// The built program `name` (`paychan`, `paychan-watcher`, `paychan-localnet`).
+/// The path of the built program `name` (`paychan`, `paychan-watcher`, `paychan-localnet`).
 ///
-/// Tests run from `target/<profile>/deps`, the demo from `target/<profile>`; the programs are in the latter.
+/// Tests run from `target/<profile>/deps` and the demo from `target/<profile>`. The programs are in the latter.
 ///
 /// # Panics
-/// When it is not there, saying how to build it.
+/// When it is not there. The message says how to build it.
 pub fn program(name: &str) -> PathBuf {
     let here = std::env::current_exe().expect("a running program has a path");
     here.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file()).unwrap_or_else(|| {
@@ -15,18 +15,18 @@ pub fn program(name: &str) -> PathBuf {
     })
 }
 
-/// The channel contract's Wasm, as scripts/build-contracts.sh leaves it.
+/// The path of the channel contract's Wasm, which scripts/build-contracts.sh builds.
 ///
 /// # Panics
-/// When it is not there, saying how to build it.
+/// When it is not there. The message says how to build it.
 pub fn contract_wasm() -> PathBuf {
     built_wasm("paychan_contract.wasm")
 }
 
-/// The batch contract's Wasm, as scripts/build-contracts.sh leaves it.
+/// The path of the batch contract's Wasm, which scripts/build-contracts.sh builds.
 ///
 /// # Panics
-/// When it is not there, saying how to build it.
+/// When it is not there. The message says how to build it.
 pub fn batch_wasm() -> PathBuf {
     built_wasm("paychan_batch.wasm")
 }

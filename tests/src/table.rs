@@ -1,6 +1,6 @@
-//! Tables for people.
+//! Prints tables for people.
 
-/// Prints rows under a header, columns aligned: the first to the left, the others to the right.
+/// Prints rows under a header. The first column is aligned to the left, the others to the right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());

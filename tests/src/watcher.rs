@@ -1,4 +1,4 @@
-//! `paychan-watcher` as a separate process, and its HTTP API.
+//! `paychan-watcher` as a separate process: its configuration, its signals and its HTTP API.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -16,16 +16,16 @@ use crate::files::write_secret;
 use crate::network::{Network, Person, TestToken};
 use crate::programs::{contract_wasm, program};
 
-/// How long anything on a local network may take before a test gives up. Generous: machines that run tests are busy.
+/// How long a test waits for anything on a local network. It is long, since machines that run tests are busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A watcher's folder, configuration and, while it runs, process. Killed when dropped.
+/// A watcher: its configuration and, while it runs, its process, which is killed when this is dropped.
 pub struct Watcher {
-    /// Its configuration file.
+    /// The path of its configuration file.
     pub config: PathBuf,
-    /// What it logs.
+    /// The path of its log.
     pub log: PathBuf,
-    /// Where its API is.
+    /// The URL of its API.
     pub url: String,
     /// The file descriptors that it may have, where the test limits them.
     pub descriptors: Option<u32>,
@@ -34,34 +34,34 @@ pub struct Watcher {
     process: Option<Child>,
 }
 
-/// What a watcher is configured with.
+/// The options of a watcher's configuration.
 pub struct WatcherOptions<'a> {
     /// The network it watches.
     pub network: &'a Network,
-    /// Another passphrase than the network's.
+    /// A passphrase to configure instead of the network's.
     pub passphrase: Option<String>,
-    /// Other code than the built contract's to trust.
+    /// The code to trust instead of the built contract's.
     pub trusted_code: Option<WasmHash>,
-    /// Another RPC URL than the network's.
+    /// An RPC URL to configure instead of the network's.
     pub rpc_url: Option<String>,
-    /// Whom it watches for.
+    /// The recipient for whom it watches.
     pub recipient: &'a Person,
-    /// Whether it holds the recipient's key, and so closes.
+    /// Whether it holds the recipient's key, with which it closes channels.
     pub may_close: bool,
     /// Its fee account.
     pub lane: &'a Person,
-    /// The token it takes.
+    /// The token that it takes.
     pub token: &'a TestToken,
-    /// The shortest waiting period it takes, in ledgers.
+    /// The shortest waiting period that it takes, in ledgers.
     pub minimum_refund_waiting_period: u32,
-    /// The life below which it extends, in ledgers.
+    /// It extends entries that have fewer ledgers left than this.
     pub life_floor: u32,
-    /// The life it extends to, in ledgers.
+    /// The life to which it extends entries, in ledgers.
     pub life_extend_to: u32,
 }
 
 impl<'a> WatcherOptions<'a> {
-    /// Usual values: terms for a network of short ledgers.
+    /// The usual options: they suit a network with short ledgers.
     pub fn new(network: &'a Network, recipient: &'a Person, lane: &'a Person, token: &'a TestToken) -> Self {
         Self {
             network,
@@ -80,7 +80,7 @@ impl<'a> WatcherOptions<'a> {
 }
 
 impl Watcher {
-    /// Writes a configuration into `folder`. Nothing runs yet.
+    /// Writes a configuration into `folder`. The watcher does not run yet.
     pub fn configure(folder: &Path, options: &WatcherOptions<'_>) -> Self {
         let port = free_port();
         let token = "a-token-for-tests-0123456789abcdef".to_owned();
@@ -163,7 +163,7 @@ extend_to_ledgers = {extend_to}
         }
     }
 
-    /// Starts the program; does not wait.
+    /// Starts the program and does not wait for it.
     pub fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).expect("the log can be opened");
         let mut command = match self.descriptors {
@@ -210,12 +210,12 @@ extend_to_ledgers = {extend_to}
         }
     }
 
-    /// Asks it to stop.
+    /// Asks it to stop, with SIGTERM.
     pub fn sigterm(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Kills it as a power cut would, without waiting for its end: no handler runs.
+    /// Kills it with SIGKILL, so that none of its code runs any more, and does not wait for its end.
     pub fn kill_now(&self) {
         self.signal(Signal::KILL);
     }
@@ -226,7 +226,7 @@ extend_to_ledgers = {extend_to}
         kill_process(process, signal).expect("it can be told");
     }
 
-    /// Kills it as a power cut would, and waits until it is gone.
+    /// Kills it with SIGKILL, so that none of its code runs any more, and waits for its end.
     pub async fn sigkill(&mut self) {
         let mut process = self.process.take().expect("it runs");
         process.kill().await.expect("it can be killed");
@@ -241,17 +241,17 @@ extend_to_ledgers = {extend_to}
             .expect("its end can be waited for")
     }
 
-    /// What it logged so far.
+    /// Everything that it has logged.
     pub fn logged(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Runs `paychan-watcher status` with this configuration: exit code, output.
+    /// Runs `paychan-watcher status` with this configuration. Returns the exit code and the output.
     pub async fn status(&self, args: &[&str]) -> (i32, String) {
         self.command("status", args).await
     }
 
-    /// Runs another of its commands with this configuration: exit code, output.
+    /// Runs the command `name` of `paychan-watcher` with this configuration. Returns the exit code and the output.
     pub async fn run_command(&self, name: &str) -> (i32, String) {
         self.command(name, &[]).await
     }
@@ -269,24 +269,24 @@ extend_to_ledgers = {extend_to}
         (output.status.code().unwrap_or(-1), text)
     }
 
-    /// The HTTP status of `/healthz`, if anybody answers.
+    /// The HTTP status of `/healthz`. `None` when nobody answers.
     pub async fn healthz(&self) -> Option<u16> {
         let answer = self.http.get(format!("{}/healthz", self.url)).send().await;
         Some(answer.ok()?.status().as_u16())
     }
 
-    /// Asks it to watch a channel: HTTP status and body.
+    /// Asks it to watch a channel. Returns the HTTP status and the body.
     pub async fn admit(&self, channel: &ContractId) -> (u16, Value) {
         self.post("/v1/channels", &json!({ "channel": channel.to_string() }).to_string()).await
     }
 
-    /// What it knows of a channel: HTTP status and body.
+    /// Asks what it knows of a channel. Returns the HTTP status and the body.
     pub async fn channel(&self, channel: &ContractId) -> (u16, Value) {
         let request = self.http.get(format!("{}/v1/channels/{channel}", self.url)).bearer_auth(&self.token);
         body_of(request.send().await.expect("the watcher answers")).await
     }
 
-    /// Offers a commitment: HTTP status and body, or the error of a request that got no answer.
+    /// Offers a commitment. Returns the HTTP status and the body, or the error of a request that got no answer.
     pub async fn offer(
         &self,
         channel: &ContractId,
@@ -305,7 +305,7 @@ extend_to_ledgers = {extend_to}
         Ok((status, answer.json().await?))
     }
 
-    /// Posts a body as it is: HTTP status and body.
+    /// Posts a body as it is. Returns the HTTP status and the body.
     pub async fn post(&self, path: &str, body: &str) -> (u16, Value) {
         let request = self
             .http
@@ -316,8 +316,8 @@ extend_to_ledgers = {extend_to}
         body_of(request.send().await.expect("the watcher answers")).await
     }
 
-    /// Waits until `reached`, or fails with what the watcher logged.
-    pub async fn until(&self, what: &str, reached: impl AsyncFn(&Self) -> bool) {
+    /// Waits until `reached` is true. After [`PATIENCE`] it panics with what the watcher logged.
+    pub async fn wait_until(&self, what: &str, reached: impl AsyncFn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !reached(self).await {
             assert!(Instant::now() < deadline, "not {what} in time; the watcher logged:\n{}", self.logged());
@@ -338,9 +338,9 @@ fn free_port() -> u16 {
     listener.local_addr().expect("a bound socket has an address").port()
 }
 
-/// Someone who pays through a channel.
+/// The one who pays through a channel: the holder of its commitment key.
 pub struct Payer {
-    /// Signs.
+    /// The commitment key.
     pub secret: CommitmentSecret,
     /// The network.
     pub network: NetworkId,
@@ -349,7 +349,7 @@ pub struct Payer {
 }
 
 impl Payer {
-    /// The signature over a total, as the API takes it.
+    /// Signs a commitment to `amount` base units in total. Returns the signature as the API takes it: 128 hex digits.
     pub fn sign(&self, amount: i128) -> String {
         let amount = Amount::new(amount).expect("not negative");
         let commitment = Commitment { network: self.network, channel: self.channel, amount };

@@ -1,18 +1,21 @@
-//! The demo: the whole path on a local network, told in plain words.
+//! The demo: a channel's whole life on a local network, explained step by step.
 //!
-//! Exits with 1 if an acknowledged commitment was not paid, or if any step does not go as told.
+//! Exits with 1 if an acknowledged commitment was not paid, or if a step does not work.
 
-mod account;
-mod lives;
+mod archival;
+mod demo;
+mod outcome;
+mod output;
 mod payments;
-mod stage;
-mod tell;
 
 use std::process::ExitCode;
 
+use demo::Demo;
+use output::Output;
 use paychan_tests::table::table;
-use stage::Stage;
-use tell::Teller;
+
+/// How often the two channels print a headline, the start of the network included.
+const STEPS: u32 = 9;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,35 +27,35 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let tell = Teller::new(9);
     println!(
-        "Paychan: an agent pays an API 1,000 times, the API's watcher crashes, the agent runs. Who gets the money?"
+        "Paychan: an agent pays an API 1,000 times, the API's watcher crashes, the agent tries to take its money back. \
+         Who gets it?"
     );
     println!("Contract, host, signatures, processes and crashes are real; the network is on this machine.");
 
-    let mut stage = Stage::set(&tell).await;
-    let first = payments::play(&tell, &stage).await;
-    let second = lives::play(&tell, &stage).await;
+    let mut demo = Demo::start(Output::new(STEPS)).await;
+    let first = payments::run(&demo).await;
+    let second = archival::run(&demo).await;
 
-    println!("\nWhat became of the money (USDC)\n");
+    println!("\nWhere the money went (USDC)\n");
     let rows: Vec<Vec<String>> = first
         .rows()
         .into_iter()
         .zip(second.rows())
         .map(|((name, first), (_, second))| vec![name.to_owned(), first, second])
         .collect();
-    table(&["", first.name, second.name], &rows);
+    table(&["", first.channel, second.channel], &rows);
     if keep {
-        println!("\nLogs, keys and stores are in {}", stage.world.keep().display());
+        println!("\nLogs, keys and stores are in {}", demo.env.keep().display());
     }
-    let mut wrong = first.wrong();
-    wrong.extend(second.wrong());
-    for what in &wrong {
-        println!("\nWRONG: {what}");
+    let mut faults = first.faults();
+    faults.extend(second.faults());
+    for fault in &faults {
+        println!("\nWRONG: {fault}");
     }
-    if !wrong.is_empty() {
+    if !faults.is_empty() {
         return ExitCode::from(1);
     }
-    println!("\nEvery acknowledged payment reached the recipient. ({} s)", tell.elapsed().as_secs());
+    println!("\nEvery acknowledged payment reached the recipient. ({} s)", demo.output.elapsed().as_secs());
     ExitCode::SUCCESS
 }

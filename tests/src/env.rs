@@ -1,4 +1,5 @@
-//! A network with people and a token on it, and channels opened and used through the command line.
+//! The surroundings of a whole-system test: a network with accounts and a token, and channels on it that are opened and
+//! used through the command line.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,14 +16,14 @@ use crate::network::{Network, NetworkOptions, Person, TestToken};
 use crate::programs::contract_wasm;
 use crate::watcher::{Payer, Watcher, WatcherOptions};
 
-/// Everything that a channel needs around it.
-pub struct World {
+/// A local network with a funder, a recipient, a fee account and a test USDC on it.
+pub struct TestEnv {
     folder: TempDir,
     /// The network.
     pub network: Network,
-    /// Who pays: has 1,000 USDC.
+    /// The one who pays. It starts with 1,000 USDC.
     pub funder: Person,
-    /// Who is paid: has none.
+    /// The one who is paid. It starts with no USDC.
     pub recipient: Person,
     /// The account that pays a watcher's fees.
     pub lane: Person,
@@ -30,8 +31,8 @@ pub struct World {
     pub usdc: TestToken,
 }
 
-impl World {
-    /// Starts a network and brings everyone on.
+impl TestEnv {
+    /// Starts a network, creates the accounts and issues the token.
     pub async fn new(options: NetworkOptions) -> Self {
         let folder = TempDir::with_prefix("paychan-").expect("a temporary folder");
         let path = folder.path();
@@ -44,28 +45,28 @@ impl World {
         Self { folder, network, funder, recipient, lane, usdc }
     }
 
-    /// Where everything is written. Removed when dropped.
+    /// The folder into which everything is written. It is removed when this is dropped.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Leaves the folder behind when dropped, and says where it is.
+    /// Keeps the folder when this is dropped. Returns its path.
     pub fn keep(&mut self) -> PathBuf {
         self.folder.disable_cleanup(true);
         self.folder.path().to_owned()
     }
 
-    /// Usual values for a watcher of the recipient.
+    /// The usual options of a watcher for the recipient.
     pub fn watcher_options(&self) -> WatcherOptions<'_> {
         WatcherOptions::new(&self.network, &self.recipient, &self.lane, &self.usdc)
     }
 
-    /// A watcher for the recipient with usual values, not yet running.
+    /// A watcher for the recipient with the usual options. It does not run yet.
     pub fn watcher(&self) -> Watcher {
         Watcher::configure(self.path(), &self.watcher_options())
     }
 
-    /// Opens a channel from the funder with `paychan open`; `deposit` in whole USDC.
+    /// Opens a channel from the funder to `to` with `paychan open`. `deposit` is in whole USDC, `waiting_period` in ledgers.
     pub async fn open(&self, deposit: &str, to: &Person, waiting_period: u32) -> Payer {
         let secret = CommitmentSecret::generate().expect("the system has randomness");
         let seed = self.path().join(format!("{}.seed", secret.public()));
@@ -89,15 +90,15 @@ impl World {
         Payer { secret, network: self.network.id(), channel }
     }
 
-    /// Calls a channel as the funder, with `paychan NAME CHANNEL`.
-    pub async fn as_funder(&self, name: &str, channel: &ContractId) -> Value {
+    /// Runs `paychan COMMAND CHANNEL` as the funder.
+    pub async fn as_funder(&self, command: &str, channel: &ContractId) -> Value {
         let channel = channel.to_string();
         let args: [&OsStr; 4] =
-            [name.as_ref(), channel.as_ref(), "--secret-file".as_ref(), self.funder.file.as_os_str()];
+            [command.as_ref(), channel.as_ref(), "--secret-file".as_ref(), self.funder.file.as_os_str()];
         paychan(&self.network, args).await.ok()
     }
 
-    /// Deposits more, with `paychan top-up`; `deposit` in whole USDC.
+    /// Deposits more with `paychan top-up`. `deposit` is in whole USDC.
     pub async fn top_up(&self, channel: &ContractId, deposit: &str) -> Value {
         let channel = channel.to_string();
         let args: [&OsStr; 6] = [
@@ -111,7 +112,7 @@ impl World {
         paychan(&self.network, args).await.ok()
     }
 
-    /// Executes a commitment on chain as somebody whom nobody asked: the fee account's owner.
+    /// Settles a commitment of `amount` base units on chain, as an account that is no party to the channel.
     pub async fn settle_as_stranger(&self, payer: &Payer, amount: i128) {
         let signature = payer.sign(amount).parse().expect("128 hex digits");
         let amount = Amount::new(amount).expect("not negative");
@@ -128,17 +129,17 @@ impl World {
             .expect("anybody may settle");
     }
 
-    /// The channel as it is on chain now.
+    /// Reads the channel from the network.
     pub async fn read(&self, channel: &ContractId) -> ChannelState {
         read_channel(&self.network.client, channel).await.expect("the channel can be read")
     }
 
-    /// An account's XLM, in stroops.
+    /// An account's balance of XLM, in stroops.
     pub async fn xlm(&self, who: &Person) -> i64 {
         read_account(&self.network.client, &who.id).await.expect("the account exists").balance.0
     }
 
-    /// An account's USDC, in base units.
+    /// An account's balance of USDC, in base units.
     pub async fn usdc(&self, who: &Person) -> Amount {
         self.network.balance(&self.usdc, &who.id).await
     }

@@ -1,25 +1,25 @@
-//! Channel 2: the network archives what nobody pays for; the watcher sees to it in time.
+//! Channel 2: the network archives entries whose rent nobody pays. The watcher pays it in time.
 
 use paychan_channel::{Amount, ChannelState, Ledger, Lives};
 use paychan_tests::table::table;
 use paychan_tests::watcher::{PATIENCE, Payer, Watcher};
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::account::{Account, Before, funder_runs};
-use crate::stage::{LIFE_FLOOR, Stage, usdc};
-use crate::tell::Teller;
+use crate::demo::{Demo, LIFE_FLOOR, usdc};
+use crate::outcome::{BalancesBefore, Outcome, funder_leaves};
 
-/// Ledgers left to the first entry that would be archived, after the jump.
+/// Ledgers that the first entry has left after the jump.
 const LEFT_AFTER_JUMP: u32 = 300;
-/// Base units: 1.25 USDC.
+/// The only commitment, in base units: 1.25 USDC.
 const TOTAL: i128 = 12_500_000;
 
-pub(crate) async fn play(tell: &Teller, stage: &Stage) -> Account {
-    let before = Before::read(stage).await;
+pub(crate) async fn run(demo: &Demo) -> Outcome {
+    let output = &demo.output;
+    let before = BalancesBefore::read(demo).await;
 
-    tell.step("A second channel: one payment, then nobody touches it for a long time");
-    let (payer, funder_fees) = stage.open(tell, "2").await;
-    let mut watcher = stage.watcher();
+    output.step("A second channel: one payment, then nobody touches it for a long time");
+    let (payer, funder_fees) = demo.open("2").await;
+    let mut watcher = demo.watcher();
     watcher.start().await;
     let (status, body) = watcher.admit(&payer.channel).await;
     assert_eq!(status, 201, "the watcher refused the channel: {body}");
@@ -29,31 +29,34 @@ pub(crate) async fn play(tell: &Teller, stage: &Stage) -> Account {
         .expect("the watcher answers");
     assert_eq!(status, 200, "the payment was refused: {body}");
     let acknowledged = Amount::new(TOTAL).expect("not negative");
-    tell.say(&format!("acknowledged: {} USDC", usdc(acknowledged)));
+    output.print(&format!("acknowledged: {} USDC", usdc(acknowledged)));
 
-    tell.step("All four ledger entries that the channel lives by near the end of their life");
-    near_the_end(tell, stage, &payer, &watcher).await;
+    output.step("The four ledger entries that the channel needs come near the end of their lives");
+    extend_lives(demo, &payer, &watcher).await;
 
-    tell.step("Here too the agent runs, and the watcher settles");
-    let account = funder_runs(tell, stage, "channel 2", &payer, acknowledged, before, funder_fees).await;
+    output.step("This agent leaves as well, and the watcher settles");
+    let outcome = funder_leaves(demo, "channel 2", &payer, acknowledged, before, funder_fees).await;
 
-    tell.step("What the operator sees");
+    output.step("What the operator sees");
     let (_, shown) = watcher.status(&[]).await;
-    tell.say("$ paychan-watcher status --config watcher.toml\n");
-    tell.say(&shown);
+    output.print("$ paychan-watcher status --config watcher.toml\n");
+    output.print(&shown);
     watcher.sigkill().await;
-    account
+    outcome
 }
 
-async fn near_the_end(tell: &Teller, stage: &Stage, payer: &Payer, watcher: &Watcher) {
-    let network = &stage.world.network;
-    let before = stage.world.read(&payer.channel).await;
+/// Jumps to a ledger shortly before the first entry is archived, and shows how the watcher extends all of them.
+async fn extend_lives(demo: &Demo, payer: &Payer, watcher: &Watcher) {
+    let network = &demo.env.network;
+    let before = demo.env.read(&payer.channel).await;
     let first_end = before.lives.earliest().expect("live entries");
     let now = network.ledger().await;
     network.jump(first_end.0.saturating_sub(now).saturating_sub(LEFT_AFTER_JUMP)).await;
     let jumped_to = network.ledger().await;
-    let after = extended(stage, payer, watcher, &before.lives).await;
-    tell.say(&format!("it is ledger {jumped_to}; the watcher extends what has fewer than {LIFE_FLOOR} ledgers left\n"));
+    let after = extended(demo, payer, watcher, &before.lives).await;
+    demo.output.print(&format!(
+        "it is ledger {jumped_to}; the watcher extends entries that have fewer than {LIFE_FLOOR} ledgers left\n"
+    ));
     let rows: Vec<Vec<String>> = pairs(&before.lives, &after.lives)
         .into_iter()
         .map(|(name, before, after)| {
@@ -64,11 +67,11 @@ async fn near_the_end(tell: &Teller, stage: &Stage, payer: &Payer, watcher: &Wat
     table(&["    entry", "lived until", "ledgers left", "lives until now"], &rows);
 }
 
-/// Waits until all entries live longer than they did.
-async fn extended(stage: &Stage, payer: &Payer, watcher: &Watcher, before: &Lives) -> ChannelState {
+/// Waits until every entry lives longer than `before`.
+async fn extended(demo: &Demo, payer: &Payer, watcher: &Watcher, before: &Lives) -> ChannelState {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        let state = stage.world.read(&payer.channel).await;
+        let state = demo.env.read(&payer.channel).await;
         if pairs(before, &state.lives).iter().all(|(_, before, after)| after > before) {
             return state;
         }
@@ -77,7 +80,7 @@ async fn extended(stage: &Stage, payer: &Payer, watcher: &Watcher, before: &Live
     }
 }
 
-/// The entries by name, with the last ledger of their lives before and after.
+/// Each entry's name, and the last ledger of its life before and after.
 fn pairs(before: &Lives, after: &Lives) -> Vec<(&'static str, Ledger, Ledger)> {
     let both = before.existing().zip(after.existing());
     both.map(|((name, before), (_, after))| (name, before, after)).collect()
