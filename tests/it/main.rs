@@ -10,5 +10,7 @@ mod cli_closing;
 mod cli_endpoint;
 mod cli_submit;
 mod contract_readmes;
+mod documents;
+mod examples;
 mod strangers;
 mod whole_path;

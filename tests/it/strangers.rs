@@ -1,24 +1,24 @@
-//! Strangers who knock at the API and hold on: what was acknowledged is settled all the same.
+//! Strangers open connections to the API and keep them: what was acknowledged is settled all the same.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use paychan_channel::Amount;
+use paychan_tests::env::TestEnv;
 use paychan_tests::network::NetworkOptions;
 use paychan_tests::watcher::Watcher;
-use paychan_tests::world::World;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 const WAITING_PERIOD: u32 = 200;
 
-/// The descriptors that the watcher may have.
+/// The number of file descriptors that the watcher may have.
 const DESCRIPTORS: u32 = 200;
 
-/// An endpoint that ends every connection after a moment, as a balancer does that is about to restart: whoever speaks to
+/// An endpoint that ends every connection after a moment, as a load balancer does before its restart. Whoever speaks to
 /// it needs a new descriptor again and again.
-async fn forgetful(real: SocketAddr) -> String {
+async fn cutting_endpoint(real: SocketAddr) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -34,20 +34,20 @@ async fn forgetful(real: SocketAddr) -> String {
 
 #[tokio::test]
 async fn silent_connections_up_to_the_limit_keep_no_settlement_from_the_chain_and_no_operator_out() {
-    let world = World::new(NetworkOptions::default()).await;
-    let payer = world.open("5", &world.recipient, WAITING_PERIOD).await;
-    let real = world.network.rpc_url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
-    let mut options = world.watcher_options();
-    options.rpc_url = Some(forgetful(real).await);
-    let mut watcher = Watcher::configure(world.path(), &options);
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    let real = env.network.rpc_url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
+    let mut options = env.watcher_options();
+    options.rpc_url = Some(cutting_endpoint(real).await);
+    let mut watcher = Watcher::configure(env.path(), &options);
     watcher.descriptors = Some(DESCRIPTORS);
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     assert_eq!(watcher.offer(&payer.channel, "500000", &payer.sign(500_000), "one").await.unwrap().0, 200);
 
     let address: SocketAddr = watcher.url.trim_start_matches("http://").parse().unwrap();
-    let knocking = std::thread::spawn(move || {
-        // Those that the watcher has cut knock again, for as long as the funder needs.
+    let connecting = std::thread::spawn(move || {
+        // Connections that the watcher ended are opened again, for as long as the funder needs.
         let mut held: Vec<TcpStream> = Vec::new();
         for _ in 0..20 {
             held.truncate(50);
@@ -57,15 +57,15 @@ async fn silent_connections_up_to_the_limit_keep_no_settlement_from_the_chain_an
         held
     });
     sleep(Duration::from_millis(700)).await;
-    world.as_funder("close-start", &payer.channel).await;
-    let deadline = world.read(&payer.channel).await.deadline().unwrap();
-    watcher.until("settled", async |_| world.read(&payer.channel).await.withdrawn.get() >= 500_000).await;
-    let state = world.read(&payer.channel).await;
+    env.as_funder("close-start", &payer.channel).await;
+    let deadline = env.read(&payer.channel).await.deadline().unwrap();
+    watcher.wait_until("settled", async |_| env.read(&payer.channel).await.withdrawn.get() >= 500_000).await;
+    let state = env.read(&payer.channel).await;
     assert!(state.read_at < deadline, "settled by {}, the deadline was {deadline}", state.read_at);
-    assert_eq!(world.usdc(&world.recipient).await, Amount::new(500_000).unwrap());
+    assert_eq!(env.usdc(&env.recipient).await, Amount::new(500_000).unwrap());
 
     let (code, status) = watcher.status(&["--json"]).await;
     assert_eq!(code, 0, "{status}");
     assert!(status.contains("\"running\":true") || status.contains("\"running\": true"), "{status}");
-    drop(knocking.join().unwrap());
+    drop(connecting.join().unwrap());
 }
