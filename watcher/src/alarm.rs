@@ -42,6 +42,10 @@ pub enum Alarm {
     DescriptorsLow,
     /// The operator's commands can't reach the watcher.
     OperatorSocketMissing,
+    /// Only settling goes on.
+    SettleOnly,
+    /// The disk is nearly full.
+    DiskLow,
     /// A part of the watcher stands still.
     Hanging,
     /// The watcher ends because of an error.
@@ -58,7 +62,7 @@ struct Text {
 
 impl Alarm {
     /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Loss,
         Self::DeadlineNear,
         Self::SettlementFailing,
@@ -73,7 +77,9 @@ impl Alarm {
         Self::ChainNotUnderstood,
         Self::WaitingPeriodTooShort,
         Self::StoreRolledBack,
+        Self::SettleOnly,
         Self::StoreFailed,
+        Self::DiskLow,
         Self::DescriptorsLow,
         Self::OperatorSocketMissing,
         Self::Hanging,
@@ -228,6 +234,21 @@ impl Alarm {
                          running watcher.",
                 remedy: "Set `operator_socket` to a path of at most 100 characters in a directory that the watcher may \
                          write, and restart it.",
+            },
+            Self::SettleOnly => Text {
+                name: "settle_only",
+                meaning: "The store can't be written any more. The watcher takes nothing, and settles what it holds in \
+                          memory.",
+                danger: "None for what is held while the process runs. Commitments are refused.",
+                remedy: "Look at the disk: space, permissions, errors in the kernel log. Then restart the watcher. \
+                         `paychan-watcher rescue CHANNEL` prints a command that settles a channel by hand.",
+            },
+            Self::DiskLow => Text {
+                name: "disk_low",
+                meaning: "Less space is free where the journal lies than `disk.free_mark_mib`.",
+                danger: "When the disk is full, no commitment can be taken, and settlements are no longer written down.",
+                remedy: "Make room. Never delete anything below `journal`; `db` may be deleted while the watcher is down, \
+                         and is built anew by the next start.",
             },
             Self::Hanging => Text {
                 name: "hanging",

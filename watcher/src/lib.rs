@@ -13,6 +13,8 @@ pub mod daemon;
 mod fixtures;
 pub mod floor;
 pub mod follower;
+pub mod liveness;
+pub mod notify;
 pub mod policy;
 pub mod promises;
 pub mod reader;

@@ -1,14 +1,20 @@
-//! `paychan-watcher`: never forgets a commitment, never sleeps through a close.
+//! `paychan-watcher`: the daemon that keeps commitments and settles them, and the commands beside it.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use paychan_channel::ContractId;
 use paychan_watcher::commands;
 use paychan_watcher::config::Config;
 use paychan_watcher::daemon::{self, EXIT_CODES, Exit, RunError, hardening, logging};
+use paychan_watcher::notify;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How long the last line on standard error may take to be written.
+const LAST_LINE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Keeps the commitments of Paychan channels and settles them on chain before a funder can take the money back.
 #[derive(Parser)]
@@ -41,6 +47,15 @@ enum Command {
         #[command(flatten)]
         file: File,
     },
+    /// Print a ready `stellar contract invoke ... settle` for a channel, from the journal, for when the watcher can't
+    /// settle it. Works while the daemon is down.
+    Rescue {
+        #[command(flatten)]
+        file: File,
+        /// The channel: C...
+        #[arg(value_name = "CHANNEL")]
+        channel: ContractId,
+    },
     /// Repair a store that a start refused as damaged. The damaged journal is kept aside.
     Repair {
         #[command(flatten)]
@@ -69,16 +84,26 @@ fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Config.into() } else { ExitCode::SUCCESS };
         }
     };
-    match obey(arguments.command) {
+    match execute(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "paychan-watcher: {error}");
+            say_last(format!("paychan-watcher: {error}"));
             error.exit().into()
         }
     }
 }
 
-fn obey(command: Command) -> Result<(), RunError> {
+/// Writes to standard error, but does not wait for ever for somebody to read it: the process has to end.
+fn say_last(text: String) {
+    let (done, wait) = std::sync::mpsc::channel();
+    let _ = std::thread::Builder::new().spawn(move || {
+        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = done.send(());
+    });
+    let _ = wait.recv_timeout(LAST_LINE_WITHIN);
+}
+
+fn execute(command: Command) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -86,13 +111,15 @@ fn obey(command: Command) -> Result<(), RunError> {
     let load = |file: &File| Config::load(&file.config);
     let said = match command {
         Command::Run { file, log_json } => {
-            logging::start(log_json);
+            let (layer, alarms) = notify::alarms();
+            logging::start(log_json, Some(layer));
             hardening::keep_memory_private();
             let config = load(&file)?;
-            return runtime.block_on(async { daemon::run(config, asked_to_stop()?).await });
+            return runtime.block_on(async { daemon::run(config, alarms, asked_to_stop()?).await });
         }
         Command::Status { file, json } => runtime.block_on(commands::status(&load(&file)?, json))?,
         Command::Check { file } => runtime.block_on(commands::check(&load(&file)?))?,
+        Command::Rescue { file, channel } => commands::rescue(&load(&file)?, &channel)?,
         Command::Repair { file } => commands::repair(&load(&file)?)?,
         Command::ConfirmRollback { file } => runtime.block_on(commands::confirm_rollback(&load(&file)?))?,
     };
@@ -101,7 +128,7 @@ fn obey(command: Command) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Completes at the first SIGTERM or SIGINT. Listens from now on, so that none is missed.
+/// Completes at the first SIGTERM or SIGINT. It listens from the call on, so that no signal is missed.
 fn asked_to_stop() -> Result<impl Future<Output = ()>, RunError> {
     let failed = |error: std::io::Error| RunError::Other(format!("signals can't be listened for: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

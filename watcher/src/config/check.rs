@@ -5,8 +5,9 @@ use std::fmt::Display;
 use std::hash::Hash;
 
 use paychan_channel::Address;
+use reqwest::Url;
 
-use super::{Config, ConfigError, LifeLimits, Network, Token};
+use super::{Config, ConfigError, LifeLimits, Network, Notify, Token};
 
 /// The least that the network takes for inclusion, in stroops (the base fee of one operation).
 const BASE_FEE: i64 = 100;
@@ -40,6 +41,8 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     }
     config.tokens.iter().try_for_each(|token| dust(config, token))?;
     terms(config)?;
+    settle(config)?;
+    notify(&config.notify)?;
     life(&config.life)
 }
 
@@ -134,6 +137,38 @@ fn terms(config: &Config) -> Result<(), ConfigError> {
     at_least_one("reaction.confirm_ledgers", reaction.confirm_ledgers)?;
     at_least_one("fresh.ledgers", config.fresh.ledgers)?;
     at_least_one("fresh.seconds", config.fresh.seconds)
+}
+
+fn settle(config: &Config) -> Result<(), ConfigError> {
+    at_least_one("settle.after_seconds", config.settle.after_seconds)?;
+    at_least_one("settle.idle_seconds", config.settle.idle_seconds)?;
+    for Token { code, dust, settle_above, .. } in &config.tokens {
+        if settle_above.is_some_and(|above| above < *dust) {
+            return no(format!("tokens: {code}'s settle_above is below its dust ({dust}), which is never settled"));
+        }
+    }
+    let fees = &config.fees;
+    if fees.max_resource_fee < fees.assumed_resource_fee {
+        return no(format!(
+            "fees.max_resource_fee is {} stroops, below fees.assumed_resource_fee ({}): no settlement could be signed",
+            fees.max_resource_fee, fees.assumed_resource_fee
+        ));
+    }
+    Ok(())
+}
+
+fn notify(notify: &Notify) -> Result<(), ConfigError> {
+    for (key, url) in [("webhook_url", &notify.webhook_url), ("heartbeat_url", &notify.heartbeat_url)] {
+        if let Some(url) = url
+            && !Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        {
+            return no(format!("notify.{key} is no URL that starts with http:// or https://"));
+        }
+    }
+    if notify.webhook_url.is_some() != notify.webhook_secret.is_some() {
+        return no("notify.webhook_url and notify.webhook_secret belong together; give both or neither".to_owned());
+    }
+    at_least_one("notify.heartbeat_seconds", notify.heartbeat_seconds)
 }
 
 fn life(life: &LifeLimits) -> Result<(), ConfigError> {

@@ -21,7 +21,7 @@ use crate::floor::{self, Floor, FloorError, Queue, Terms};
 use crate::view::FreshnessLimits;
 
 pub use error::{ConfigError, ConfigErrorKind};
-pub use secrets::{ApiToken, Secrets};
+pub use secrets::{ApiToken, Secrets, WebhookSecret};
 
 /// Accounts that send side by side. One for now: [`Lane`] is one table.
 const LANES: u32 = 1;
@@ -72,9 +72,18 @@ pub struct Config {
     /// How old what is known of the chain may be while money is taken.
     #[serde(default)]
     pub fresh: Fresh,
+    /// When channels are paid out although nobody closes them.
+    #[serde(default)]
+    pub settle: SettleRules,
     /// When the life of ledger entries is extended.
     #[serde(default)]
     pub life: LifeLimits,
+    /// When the disk is too full.
+    #[serde(default)]
+    pub disk: Disk,
+    /// Who is told outside of the log.
+    #[serde(default)]
+    pub notify: Notify,
 }
 
 /// The network, and how to reach it. Exactly one of `name` and `passphrase`.
@@ -121,6 +130,9 @@ impl NetworkName {
 pub enum SecretSource {
     /// A file that only its owner may read: mode 0600 or 0400.
     File(PathBuf),
+    /// A file on a volume that somebody mounts and that forces mode 0440 on it, as a container's orchestrator does. Its
+    /// group may read it, and must be a group of this process; nobody may write it, and nobody else may read it.
+    Mounted(PathBuf),
     /// A systemd credential (`LoadCredential=`): the file of that name in `$CREDENTIALS_DIRECTORY`.
     Credential(String),
 }
@@ -162,6 +174,8 @@ pub struct Token {
     pub minimum_deposit: Amount,
     /// Less than this unsettled is not worth a transaction: wait, and say so.
     pub dust: Amount,
+    /// So much unsettled on one channel is settled at once. Without it, age and idleness alone decide.
+    pub settle_above: Option<Amount>,
     /// What one whole token is worth, in stroops. No bid for inclusion is above the value that it saves.
     #[serde(deserialize_with = "text::stroops")]
     pub stroops_per_unit: Stroops,
@@ -191,11 +205,44 @@ pub struct Fees {
     /// What a settlement's resources are taken to cost before the first one was simulated.
     #[serde(deserialize_with = "text::stroops")]
     pub assumed_resource_fee: Stroops,
+    /// The most that the resources of a settlement or a close may cost, rent for what it restores included. What an
+    /// endpoint's simulation asks above that is not signed.
+    #[serde(deserialize_with = "text::stroops")]
+    pub max_resource_fee: Stroops,
+    /// The most that one extension of lives may cost.
+    #[serde(deserialize_with = "text::stroops")]
+    pub max_extension_fee: Stroops,
 }
 
 impl Default for Fees {
     fn default() -> Self {
-        Self { max_inclusion_fee: Stroops(10_000_000), assumed_resource_fee: Stroops(200_000) }
+        Self {
+            max_inclusion_fee: Stroops(10_000_000),
+            assumed_resource_fee: Stroops(200_000),
+            max_resource_fee: Stroops(50_000_000),
+            max_extension_fee: Stroops(100_000_000),
+        }
+    }
+}
+
+/// When channels are paid out although nobody closes them. In time, not in ledgers: these are an operator's habits, and no
+/// deadline depends on them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SettleRules {
+    /// What is unsettled for so many seconds is settled.
+    pub after_seconds: u32,
+    /// A channel without a new commitment for so many seconds is idle: what is unsettled is paid out, and the lives of its
+    /// entries are no longer extended once it owes nothing.
+    pub idle_seconds: u32,
+    /// Whether an idle channel with something unsettled is closed, where the recipient's key is configured, rather than
+    /// settled. The rest goes back to the funder.
+    pub close_idle: bool,
+}
+
+impl Default for SettleRules {
+    fn default() -> Self {
+        Self { after_seconds: 86_400, idle_seconds: 2_592_000, close_idle: true }
     }
 }
 
@@ -259,6 +306,41 @@ impl Default for LifeLimits {
 
 fn default_max_connections() -> usize {
     256
+}
+
+/// When the disk is too full.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Disk {
+    /// With fewer MiB free where the journal lies, an alarm is raised and `/readyz` says no. The journal needs little: a
+    /// MiB holds some 5,000 commitments. What else writes to the disk is what fills it.
+    pub free_mark_mib: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self { free_mark_mib: 256 }
+    }
+}
+
+/// Who is told outside of the log: an alarm must reach a person, and a dead process raises none.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// Every alarm is posted there as JSON, signed with `webhook_secret`.
+    pub webhook_url: Option<String>,
+    /// Where the webhook's secret lies.
+    pub webhook_secret: Option<SecretSource>,
+    /// An empty message is posted there every `heartbeat_seconds` while the watcher is alive.
+    pub heartbeat_url: Option<String>,
+    /// Seconds between two heartbeats.
+    pub heartbeat_seconds: u32,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self { webhook_url: None, webhook_secret: None, heartbeat_url: None, heartbeat_seconds: 60 }
+    }
 }
 
 fn default_listen() -> SocketAddr {

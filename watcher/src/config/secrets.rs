@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use paychan_channel::{AccountId, Address};
@@ -27,6 +27,8 @@ pub struct Secrets {
     pub lane: SecretKey,
     /// The recipients' keys that are configured: to close their channels.
     pub recipients: HashMap<AccountId, SecretKey>,
+    /// What signs the messages to the webhook, if there is one.
+    pub webhook: Option<WebhookSecret>,
 }
 
 impl Secrets {
@@ -48,7 +50,9 @@ impl Secrets {
             }
             recipients.insert(account, key);
         }
-        Ok(Self { token: ApiToken::read(&config.token)?, lane: key("lane.secret", &config.lane.secret)?, recipients })
+        let webhook = config.notify.webhook_secret.as_ref().map(WebhookSecret::read).transpose()?;
+        let lane = key("lane.secret", &config.lane.secret)?;
+        Ok(Self { token: ApiToken::read(&config.token)?, lane, recipients, webhook })
     }
 }
 
@@ -61,14 +65,7 @@ impl ApiToken {
     /// # Errors
     /// As [`Secrets::read`]; also for a token shorter than 32 characters or with other characters than visible ASCII.
     pub fn read(source: &SecretSource) -> Result<Self, ConfigError> {
-        let token = read("token", source)?;
-        if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let expected = format!(
-                "must be {SHORTEST_TOKEN} or more visible ASCII characters, such as `openssl rand -hex 32` prints"
-            );
-            return Err(wrong("token", source, &expected));
-        }
-        Ok(Self(token))
+        shared_secret("token", source).map(Self)
     }
 
     /// A token from memory, for tests and for those who generate one.
@@ -87,6 +84,36 @@ impl ApiToken {
     }
 }
 
+/// What signs the messages to the webhook.
+pub struct WebhookSecret(Zeroizing<String>);
+
+impl WebhookSecret {
+    fn read(source: &SecretSource) -> Result<Self, ConfigError> {
+        shared_secret("notify.webhook_secret", source).map(Self)
+    }
+
+    /// A secret from memory, for tests and for those who generate one.
+    pub fn new(secret: Zeroizing<String>) -> Self {
+        Self(secret)
+    }
+
+    /// The secret, for signing.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A secret that two programs share: long enough, and of characters that survive a header.
+fn shared_secret(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigError> {
+    let secret = read(what, source)?;
+    if secret.len() < SHORTEST_TOKEN || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let expected =
+            format!("must be {SHORTEST_TOKEN} or more visible ASCII characters, such as `openssl rand -hex 32` prints");
+        return Err(wrong(what, source, &expected));
+    }
+    Ok(secret)
+}
+
 fn key(what: &str, source: &SecretSource) -> Result<SecretKey, ConfigError> {
     read(what, source)?
         .parse()
@@ -98,6 +125,8 @@ fn read(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigEr
     let (path, allowed) = match source {
         // Nobody but the owner.
         SecretSource::File(path) => (path.clone(), 0o700),
+        // The volume's driver sets owner and mode: the group reads, and nobody writes.
+        SecretSource::Mounted(path) => (path.clone(), 0o540),
         // systemd lets the service's user in with an access control list, whose mask shows as the group's bits.
         SecretSource::Credential(name) => (credential(what, name)?, 0o770),
     };
@@ -107,10 +136,17 @@ fn read(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigEr
     if !metadata.is_file() {
         return Err(wrong(what, source, "is not a file"));
     }
+    if matches!(source, SecretSource::Mounted(_)) && !own_groups().contains(&metadata.gid()) {
+        let why = format!("belongs to the group {}, which this process is not in", metadata.gid());
+        return Err(wrong(what, source, &why));
+    }
     let mode = metadata.permissions().mode() & 0o777;
     if mode & !allowed != 0 {
-        let why =
-            format!("can be read by others (mode {mode:04o}): make it yours alone with `chmod 600 {}`", path.display());
+        let expected = match source {
+            SecretSource::Mounted(_) => "have the volume mounted with mode 0440 (defaultMode: 288)".to_owned(),
+            _ => format!("make it yours alone with `chmod 600 {}`", path.display()),
+        };
+        let why = format!("can be read or written by others (mode {mode:04o}): {expected}");
         return Err(wrong(what, source, &why));
     }
     // Room for all of it at once: a string that grows leaves copies of the secret behind.
@@ -118,6 +154,14 @@ fn read(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigEr
     let mut text = Zeroizing::new(String::with_capacity(room + 1));
     file.by_ref().take(LONGEST_SECRET).read_to_string(&mut text).map_err(failed)?;
     Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+/// The groups of this process.
+fn own_groups() -> Vec<u32> {
+    let mut groups: Vec<u32> =
+        rustix::process::getgroups().unwrap_or_default().into_iter().map(rustix::process::Gid::as_raw).collect();
+    groups.push(rustix::process::getegid().as_raw());
+    groups
 }
 
 fn credential(what: &str, name: &str) -> Result<PathBuf, ConfigError> {
@@ -133,7 +177,7 @@ fn credential(what: &str, name: &str) -> Result<PathBuf, ConfigError> {
 
 fn wrong(what: &str, source: &SecretSource, why: &str) -> ConfigError {
     let place = match source {
-        SecretSource::File(path) => format!("the file {}", path.display()),
+        SecretSource::File(path) | SecretSource::Mounted(path) => format!("the file {}", path.display()),
         SecretSource::Credential(name) => format!("the credential {name:?}"),
     };
     ConfigError::new(ConfigErrorKind::Secret, format!("{what}: {place} {why}"))

@@ -243,7 +243,7 @@ fn with_secrets(files: &Files, recipient: &SecretKey, given: &str) -> Result<Sec
     let lane = SecretKey::from_seed(&[1; 32]).to_strkey();
     let text = |name: &str, content: &str| match files.write(name, content, 0o600) {
         SecretSource::File(path) => path.display().to_string(),
-        SecretSource::Credential(_) => unreachable!("a file was written"),
+        SecretSource::Mounted(_) | SecretSource::Credential(_) => unreachable!("a file was written"),
     };
     let (token, lane, key) = (text("token", TOKEN_TEXT), text("lane", &lane), text("recipient", given));
     let config = config_text("").replace("/nowhere/token", &token).replace("/nowhere/lane", &lane).replace(

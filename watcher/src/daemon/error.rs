@@ -3,7 +3,6 @@
 use crate::chain::{ChainError, ChainErrorKind};
 use crate::config::ConfigError;
 use crate::floor::FloorError;
-use crate::settler::BadEnvelope;
 use crate::status::StatusError;
 use paychan_store::StoreError;
 
@@ -21,9 +20,6 @@ pub enum RunError {
     /// The store.
     #[error("store: {0}")]
     Store(#[from] StoreError),
-    /// The journal holds a transaction that can't be read.
-    #[error("store: {0}")]
-    Envelope(#[from] BadEnvelope),
     /// The endpoint.
     #[error("network: {0}")]
     Chain(#[from] ChainError),
@@ -57,7 +53,6 @@ impl RunError {
         match self {
             Self::Config(_) | Self::Floor(_) => Exit::Config,
             Self::Store(error) => of_store(error),
-            Self::Envelope(_) => Exit::StoreDamaged,
             Self::Chain(error) => match error.kind {
                 ChainErrorKind::WrongNetwork => Exit::WrongNetwork,
                 // Only a URL that is none is refused before anything was asked.

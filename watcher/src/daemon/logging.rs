@@ -1,17 +1,148 @@
 //! Structured logs: events with fields, for people or as JSON lines.
+//!
+//! Logs are a diagnostic channel, and no condition for life: the process goes on, and settles, while nobody reads them or
+//! they can't be written. A thread of its own writes them; what it can't write in time is dropped and counted.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::notify::AlarmLayer;
+
+/// Lines that may wait for whoever reads them; beyond that they are dropped. A few megabytes at most.
+const LINES_WAITING: usize = 8_192;
 
 /// Sends logs to standard output: JSON lines when `json`, else for people. `RUST_LOG` says how much; `info` unless set.
-/// Alarms are errors with the field `alarm`.
-pub fn start(json: bool) {
+/// Alarms are errors with the field `alarm`; `alarms` gets them whatever `RUST_LOG` says.
+pub fn start(json: bool, alarms: Option<AlarmLayer>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stdout).with_target(false);
-    // A second start in one process (tests) keeps the first one's.
-    let _ = match json {
-        true => logs.json().flatten_event(true).try_init(),
-        false => logs.with_ansi(std::io::stdout().is_terminal()).try_init(),
+    let colours = !json && io::stdout().is_terminal();
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines_to(io::stdout())).with_target(false);
+    let layer = match json {
+        true => layer.json().flatten_event(true).with_filter(filter).boxed(),
+        false => layer.with_ansi(colours).with_filter(filter).boxed(),
     };
+    // A second start in one process (tests) keeps the first one's.
+    let _ = tracing_subscriber::registry().with(layer).with(alarms).try_init();
+    // The default hook writes to standard error, and would wait for a reader for ever.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a part of the watcher panicked")));
+}
+
+/// Hands lines to the thread that writes them, and never waits for it.
+#[derive(Clone)]
+struct Lines {
+    waiting: SyncSender<Vec<u8>>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// A line being put together. It is handed over when it is dropped.
+struct Line<'a> {
+    lines: &'a Lines,
+    bytes: Vec<u8>,
+}
+
+fn lines_to(out: impl Write + Send + 'static) -> Lines {
+    let (waiting, lines) = sync_channel(LINES_WAITING);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let counted = dropped.clone();
+    // Without the thread every line is dropped: the receiver is gone.
+    let _ = std::thread::Builder::new().name("logs".to_owned()).spawn(move || write_all(out, &lines, &counted));
+    Lines { waiting, dropped }
+}
+
+/// Writes line after line. A line that can't be written (nobody holds the other end, the disk behind it is full) is gone;
+/// the next one may fare better.
+fn write_all(mut out: impl Write, lines: &Receiver<Vec<u8>>, dropped: &AtomicU64) {
+    while let Ok(line) = lines.recv() {
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        let told = match lost {
+            0 => Ok(()),
+            lost => writeln!(out, "paychan-watcher: {lost} log lines were dropped, because nobody read them in time"),
+        };
+        let written = told.and_then(|()| out.write_all(&line)).and_then(|()| out.flush());
+        if written.is_err() {
+            dropped.fetch_add(lost.saturating_add(1), Ordering::Relaxed);
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line { lines: self, bytes: Vec::new() }
+    }
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        let line = std::mem::take(&mut self.bytes);
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.lines.waiting.try_send(line) {
+            self.lines.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
+
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Takes nothing before it is told to.
+    #[derive(Clone, Default)]
+    struct Slow(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn whoever_logs_never_waits_and_what_was_dropped_is_counted() {
+        let slow = Slow::default();
+        let blocked = slow.0.lock().unwrap();
+        let lines = lines_to(slow.clone());
+        for _ in 0..LINES_WAITING + 100 {
+            lines.make_writer().write_all(b"a line\n").unwrap();
+        }
+        drop(blocked);
+        // Once there is room, the next line is preceded by how many are missing.
+        let text = || String::from_utf8(slow.0.lock().unwrap().clone()).unwrap();
+        for _ in 0..500 {
+            lines.make_writer().write_all(b"another\n").unwrap();
+            if text().contains("log lines were dropped") {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("never told: {}", text().len());
+    }
 }

@@ -1,19 +1,22 @@
-//! The daemon: puts the parts together, starts them in the right order, and ends them in order.
+//! The daemon: starts the parts in the right order, and ends them in order.
 //!
-//! Start: secrets → store, verified → API listens (and answers 503: nothing is known yet) → endpoint checked → the
-//! network's settings, the floor → all channels read → ready. What was in flight is asked for before anything new is
-//! built. An endpoint that is down delays all of this and ends nothing.
+//! Start: secrets → store, verified → the API listens, and answers 503, since nothing is known yet → the endpoint serves the
+//! configured network → the ledger is followed, and what is held is settled; beside that the network's settings are read and
+//! the floor is derived from them. What was in flight is asked for before anything new is built. An endpoint that is down
+//! delays all of this and ends nothing.
 //!
 //! End: commitments are refused, what waits is written, the disk is synced.
 
+mod assemble;
 mod descriptors;
+mod disk;
 mod error;
 mod exit;
 pub mod hardening;
 pub mod logging;
 mod loops;
+mod start;
 mod systemd;
-mod watchdog;
 
 use std::fs::{self, Permissions};
 use std::future::Future;
@@ -21,120 +24,109 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Url;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc::Receiver, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::{info, warn};
 
 use crate::alarm::raise;
 use crate::api::{self, Api, Limits, OperatorListener};
 use crate::chain::RpcChain;
-use crate::channels::Channels;
 use crate::clock::{Clock, SystemClock};
-use crate::commitments::{Commitments, ViewGate};
-use crate::config::{Config, Secrets};
-use crate::follower::{Follower, FollowerParts, FollowerSettings};
-use crate::promises::Promises;
-use crate::settler::step::IN_FLIGHT_LEDGERS;
-use crate::settler::{Settler, SettlerParts};
-use crate::status::Reporter;
-use crate::view::View;
+use crate::commitments::ViewGate;
+use crate::config::{Config, Secrets, WebhookSecret};
+use crate::liveness::Liveness;
+use crate::notify::{self, Notice};
 use paychan_store::{Options, Store};
 
+pub use assemble::{Ingredients, Parts, Promising, assemble, promising};
+pub use disk::free_mib;
 pub use error::RunError;
 pub use exit::{EXIT_CODES, Exit};
 use loops::Work;
-use watchdog::Pulse;
+use start::Starting;
 
-/// How long the parts may take to end after they were told to. Whoever is not done by then is cut off, which loses
-/// nothing: it is what a crash does. Well below the 10 s after which container runtimes kill (Docker, Kubernetes' own is
-/// 30 s), with room for the store's last sync.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-const _: () = assert!(LAST_WORDS.as_secs() > Limits::of(1).farewell.as_secs() + 1);
+/// How long the parts may take to end after they were told to. Whatever has not ended by then is cut off, which loses
+/// nothing: a crash does the same. It is well below the 10 s after which Docker kills (Kubernetes waits for 30 s), with
+/// room for the store's last sync.
+const ENDS_WITHIN: Duration = Duration::from_secs(5);
+const _: () = assert!(ENDS_WITHIN.as_secs() > Limits::of(1).farewell.as_secs() + 1);
 
-/// Runs the daemon until `shutdown` completes or something fails that only a new start can mend.
+/// Runs the daemon until `shutdown` completes or something fails that only a new start can mend. `alarms` are those that
+/// go to the webhook, if there is one.
+///
+/// A store that fails ends nothing: from then on nothing is taken, and what is held is settled from memory.
 ///
 /// # Errors
 /// [`RunError`], with its exit code. All that was acknowledged is on disk whatever it says.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     let config = Arc::new(config);
-    let secrets = Secrets::read(&config)?;
+    let Secrets { token, lane, recipients, webhook } = Secrets::read(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain =
         Arc::new(RpcChain::new(&config.network.rpc_url, Duration::from_millis(config.network.timeout_ms.into()))?);
-    let view = Arc::new(View::new());
-    let promises = Arc::new(Promises::new(config.clone()));
-    let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), config.clone()));
-    let store = open_store(&config, gate.clone()).await?;
-    let lane = secrets.lane.account();
-    let follower = Follower::new(
-        FollowerParts {
-            chain: chain.clone(),
-            store: store.clone(),
-            view: view.clone(),
-            promises: promises.clone(),
-            clock: clock.clone(),
-            config: config.clone(),
-        },
-        FollowerSettings::of(&config, vec![lane]),
-    );
-    let reader = follower.reader();
-    let settler = Settler::new(SettlerParts {
+    let promising = promising(config.clone(), clock.clone());
+    let store = open_store(&config, promising.gate.clone()).await?;
+    info!(account = %lane.account(), "fees are paid by this account");
+    let parts = assemble(Ingredients {
+        config: config.clone(),
+        promising,
         chain: chain.clone(),
         store: store.clone(),
-        view: view.clone(),
-        reader: reader.clone(),
         clock: clock.clone(),
-        config: config.clone(),
-        lane: secrets.lane,
-        recipients: secrets.recipients,
-    })?;
-    let api = Arc::new(Api {
-        token: secrets.token,
-        intake: Channels::new(config.clone(), chain.clone(), store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
-        acceptance: Commitments::new(config.network_id(), store.clone(), gate, Arc::new(reader)),
-        reporter: Reporter::new(config.clone(), store.clone(), view.clone(), promises, clock.clone()),
+        lane,
+        recipients,
     });
+    let Parts { view, follower, settler, intake, acceptance, reporter, follows, settles, .. } = parts;
+    let api = Arc::new(Api { token, intake, acceptance, reporter });
 
     let limit = descriptors::limit();
     let limits = Limits::of(descriptors::api_connections(limit, config.max_connections));
     let listener = listen(&config).await?;
     let operator = listen_for_operator(&config);
     let (stop, stopped) = watch::channel(false);
-    let (follows, settles) = (Arc::new(Pulse::default()), Arc::new(Pulse::default()));
-    follows.beat(clock.boot());
-    settles.beat(clock.boot());
-    let work = Work {
+    let starting = Starting {
         config: config.clone(),
         chain,
         store: store.clone(),
         view: view.clone(),
         clock: clock.clone(),
-        follower,
-        settler,
         follows: follows.clone(),
-        settles: settles.clone(),
-        stopped: stopped.clone(),
     };
+    let work = Work { starting, follower, settler, settles: settles.clone(), stopped: stopped.clone() };
 
-    let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
-    parts.spawn(until_stopped(api::serve(listener, api::router(api.clone()), limits, stopped.clone())));
+    let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
+    tasks.spawn(until_stopped(api::serve(listener, api::router(api.clone()), limits, stopped.clone())));
     if let Some(operator) = operator {
         let limits = Limits::of(descriptors::OPERATOR_CONNECTIONS);
-        let serving = api::serve(operator, api::operator_router(api), limits, stopped.clone());
-        parts.spawn(until_stopped(serving));
+        let serving = api::serve(operator, api::operator_router(api.clone()), limits, stopped.clone());
+        tasks.spawn(until_stopped(serving));
     }
-    parts.spawn(until_stopped(descriptors::watch(limit, stopped.clone())));
-    parts.spawn(work.run(lane));
-    parts.spawn(systemd::watchdog(vec![follows, settles], store.clone(), clock, stopped));
+    tasks.spawn(until_stopped(descriptors::watch(limit, stopped.clone())));
+    tasks.spawn(work.run());
+    tasks.spawn(disk::watch_disk(config.clone(), api.clone(), stopped.clone()));
+    let outside = tell_outside(&config, webhook, alarms, &[&follows, &settles], &clock)?;
+    tasks.spawn(systemd::watchdog(vec![follows, settles], store.clone(), clock, stopped));
 
-    let ended = tokio::select! {
-        () = shutdown => {
-            info!("asked to stop: no more commitments are taken");
-            Ok(())
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut settle_only = false;
+    let ended = loop {
+        tokio::select! {
+            () = &mut shutdown => {
+                info!("asked to stop: no more commitments are taken");
+                break Ok(());
+            }
+            error = store.failed(), if !settle_only => {
+                settle_only = true;
+                raise!(
+                    SettleOnly, %error,
+                    "the store has stopped; nothing is taken any more, and what is held is settled from memory"
+                );
+                api.reporter.settles_only(&error.to_string());
+            }
+            Some(task) = tasks.join_next() => break Err(how_it_ended(task)),
         }
-        failed = store.failed() => Err(RunError::Store(failed)),
-        Some(part) = parts.join_next() => Err(how_it_ended(part)),
     };
     if let Err(error) = &ended {
         raise!(Stopped, %error, "the watcher can't go on");
@@ -142,16 +134,39 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     systemd::stopping();
     view.stop();
     stop.send_replace(true);
-    let quiet = async { while parts.join_next().await.is_some() {} };
-    if tokio::time::timeout(LAST_WORDS, quiet).await.is_err() {
+    let all_ended = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(ENDS_WITHIN, all_ended).await.is_err() {
         warn!("some parts did not end in time and are cut off; nothing is lost by that");
-        parts.shutdown().await;
+        tasks.shutdown().await;
     }
+    outside.into_iter().for_each(|task| task.abort());
     let closed = store.shutdown().await;
     ended?;
     closed?;
     info!("stopped; all that was acknowledged is on disk");
     Ok(())
+}
+
+/// Starts telling the webhook and sending the heartbeat, where they are configured.
+fn tell_outside(
+    config: &Config,
+    webhook: Option<WebhookSecret>,
+    alarms: Receiver<Notice>,
+    loops: &[&Arc<Liveness>],
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<JoinHandle<()>>, RunError> {
+    let url = |text: &str| Url::parse(text).map_err(|error| RunError::Other(format!("{text} is no URL: {error}")));
+    let mut tasks = Vec::new();
+    if let (Some(to), Some(secret)) = (&config.notify.webhook_url, webhook) {
+        let network = config.passphrase().to_owned();
+        tasks.push(tokio::spawn(notify::send_all(url(to)?, secret, network, clock.clone(), alarms)));
+    }
+    if let Some(to) = &config.notify.heartbeat_url {
+        let every = Duration::from_secs(config.notify.heartbeat_seconds.into());
+        let loops = loops.iter().map(|liveness| Arc::clone(liveness)).collect();
+        tasks.push(tokio::spawn(notify::beat(url(to)?, every, loops, clock.clone())));
+    }
+    Ok(tasks)
 }
 
 async fn open_store(config: &Config, gate: Arc<ViewGate>) -> Result<Store, RunError> {
@@ -220,8 +235,8 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 }
 
 /// No part ends by itself while the daemon runs.
-fn how_it_ended(part: Result<Result<(), RunError>, tokio::task::JoinError>) -> RunError {
-    match part {
+fn how_it_ended(task: Result<Result<(), RunError>, tokio::task::JoinError>) -> RunError {
+    match task {
         Ok(Ok(())) => RunError::Part { part: "a part of the daemon", why: "it returned".to_owned() },
         Ok(Err(error)) => error,
         Err(error) => RunError::Part { part: "a part of the daemon", why: error.to_string() },

@@ -1,4 +1,4 @@
-//! What systemd is told. Every call is harmless where there is no systemd.
+//! What systemd is told. Each call does nothing where there is no systemd.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,38 +11,38 @@ use tracing::debug;
 
 use super::error::RunError;
 use super::until;
-use super::watchdog::Pulse;
 use crate::alarm::raise;
 use crate::clock::Clock;
+use crate::liveness::Liveness;
 use paychan_store::{Store, StoreError};
 
-/// A loop that gave no sign of life for this long hangs. A round asks the endpoint many things, each within its
-/// time-out (10 seconds unless configured otherwise), and gives up at the first that fails; a round of this length that
-/// still makes progress would mean a sweep longer than any floor allows for.
+/// A loop that gave no sign of life for this long hangs. The settling loop gives one for each item. The following loop asks
+/// the endpoint many things in a round, each within its time-out (10 seconds unless configured otherwise), and gives up at
+/// the first that fails; a round of this length would mean a sweep that is longer than any floor allows for.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 
 /// How long the committer may take to answer a question that writes nothing.
-const COMMITTER_PATIENCE: Duration = Duration::from_secs(20);
+const COMMITTER_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
-/// Starting takes longer: this is what it does, and so long it may take from now on.
-pub(super) fn starting(what: &str, patience: Duration) {
-    let patience = u32::try_from(patience.as_micros()).unwrap_or(u32::MAX);
-    tell(&[NotifyState::Status(what), NotifyState::ExtendTimeoutUsec(patience)]);
+/// Tells what the start is doing, and that it may take so much longer, counted from now.
+pub(super) fn starting(what: &str, longer: Duration) {
+    let longer = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::Status(what), NotifyState::ExtendTimeoutUsec(longer)]);
 }
 
-/// The store is verified and all channels were read.
+/// Tells that the store is verified and all channels were read.
 pub(super) fn ready(head: Ledger) {
     tell(&[NotifyState::Ready, NotifyState::Status(&format!("watching, at ledger {head}"))]);
 }
 
-/// The daemon is ending.
+/// Tells that the daemon is ending.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
 /// Pings the watchdog, where one is set, as long as every loop beats and the committer answers.
 pub(super) async fn watchdog(
-    pulses: Vec<Arc<Pulse>>,
+    loops: Vec<Arc<Liveness>>,
     store: Store,
     clock: Arc<dyn Clock>,
     stopped: watch::Receiver<bool>,
@@ -52,7 +52,7 @@ pub(super) async fn watchdog(
         return Ok(());
     };
     loop {
-        if alive(&pulses, &store, clock.as_ref()).await {
+        if alive(&loops, &store, clock.as_ref()).await {
             tell(&[NotifyState::Watchdog]);
         }
         // Half the limit, as sd_watchdog_enabled(3) advises.
@@ -62,13 +62,14 @@ pub(super) async fn watchdog(
     }
 }
 
-async fn alive(pulses: &[Arc<Pulse>], store: &Store, clock: &dyn Clock) -> bool {
-    if pulses.iter().any(|pulse| pulse.silence(clock.boot()) > LONGEST_SILENCE) {
+async fn alive(loops: &[Arc<Liveness>], store: &Store, clock: &dyn Clock) -> bool {
+    if loops.iter().any(|liveness| liveness.silence(clock.boot()) > LONGEST_SILENCE) {
         raise!(Hanging, "a loop of the watcher stands still");
         return false;
     }
-    match timeout(COMMITTER_PATIENCE, store.ping()).await {
-        Ok(Ok(()) | Err(StoreError::Busy { .. })) => true,
+    match timeout(COMMITTER_ANSWERS_WITHIN, store.ping()).await {
+        // A store that has stopped was reported; what is held is settled all the same.
+        Ok(Ok(()) | Err(StoreError::Busy { .. } | StoreError::Failed(_))) => true,
         other => {
             raise!(Hanging, answer = ?other, "the committer does not answer");
             false

@@ -1,41 +1,79 @@
 //! What to do now. Pure functions of what is known: no clock, no disk, no network.
 //!
-//! [`decide`] answers for one channel, first rule that matches; [`plan`] puts the answers for all channels in the order
-//! of loss and joins what can be done together. Sending it, and sending it again, is the settler's.
+//! [`survey`](fn@survey) puts together what is known of every held channel, once, for the settler and for `status` alike.
+//! [`decide`] answers for one channel: the first rule that matches. [`plan`](fn@plan) puts the answers for all channels in
+//! the order of loss and joins what can be done together. Sending it, and sending it again, is the settler's.
 
 mod bid;
+mod lives;
 mod plan;
+mod survey;
 #[cfg(test)]
 mod tests;
 
-use paychan_channel::xdr::LedgerKey;
-use paychan_channel::{Amount, ChannelKeys, ContractId, Ledger, Life, Stroops};
+use std::time::Duration;
 
-use crate::chain::NetworkTerms;
-use crate::config::{Config, Token};
+use paychan_channel::xdr::LedgerKey;
+use paychan_channel::{Amount, ContractId, Ledger, Stroops};
+
+use crate::config::Token;
 use crate::view::ChannelView;
 use paychan_store::{Decided, Held, Outcome, Purpose};
 
 pub use bid::{BASE_FEE, bid, cap, highest_bid};
-pub use plan::{ENTRIES_PER_EXTENSION, Extension, Payout, Plan, plan};
+pub use lives::shortest_life;
+pub use plan::{ENTRIES_PER_EXTENSION, Extension, Item, Payout, Plan, Turn, plan};
+pub use survey::{Past, Survey, SurveySources, survey};
 
 /// All that is known of one channel now.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Known<'a> {
-    /// What the chain says of it.
-    pub channel: &'a ChannelView,
     /// What the store holds of it.
-    pub held: &'a Held,
+    pub held: Held,
+    /// What the chain says of it; `None` when its entries were not read since the start.
+    pub chain: Option<ChannelView>,
+    /// The deadline that an event told of, for a channel whose entries were not read since the start.
+    pub told_deadline: Option<Ledger>,
+    /// Whether the last read found something that is not understood, or no channel at all.
+    pub unreadable: bool,
+    /// What went wrong with it last, for the operator.
+    pub trouble: Option<String>,
+    /// What confirmed settlements of this watcher have paid, by the journal. Base units.
+    pub paid: Amount,
     /// The settings of its token; `None` when the operator took the token off the list since the channel was admitted.
     /// What was promised is kept all the same: then nothing counts as dust, and only the highest fee limits a bid.
     pub token: Option<&'a Token>,
     /// Whether the recipient's secret key is configured, so that the channel can be closed.
     pub can_close: bool,
+    /// Whether the recipient can take what is unsettled, as far as known.
+    pub payable: bool,
+    /// What earlier attempts came to.
+    pub tried: Tried,
+}
+
+/// What earlier attempts at a channel came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tried {
+    /// At paying it out.
+    pub payout: Retry,
+    /// At extending the lives of its entries.
+    pub extension: Retry,
+    /// The inclusion fee that the network named when it refused a bid as too low, or twice a bid that was not included.
+    pub asked: Option<Stroops>,
     /// Whether a close of this channel has failed before. A funder can make some contracts' `close` fail (by refusing to
     /// take the rest back) but never a `settle`.
     pub close_failed: bool,
-    /// The inclusion fee that the network named when it refused this channel's last bid as too low.
-    pub asked: Option<Stroops>,
+    /// What went wrong last, for the operator; `None` after something went right.
+    pub why: Option<String>,
+}
+
+/// How often something failed since it last went well, and when it may be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retry {
+    /// How often.
+    pub failures: u32,
+    /// The first ledger at which it may be tried again.
+    pub not_before: Ledger,
 }
 
 /// What holds for all channels.
@@ -43,38 +81,66 @@ pub struct Known<'a> {
 pub struct Limits {
     /// The newest ledger.
     pub head: Ledger,
+    /// The first ledger that was known since the start.
+    pub first_head: Ledger,
+    /// A channel that was not read for so many ledgers since the start can't be read.
+    pub unread_after: u32,
+    /// Wall time: milliseconds since the Unix epoch. Tells the age of commitments, which the journal counts in time.
+    pub now_ms: u64,
     /// What others pay for inclusion now, in stroops.
     pub market: Stroops,
     /// The highest bid, whatever is at stake.
     pub max_inclusion_fee: Stroops,
     /// What a settlement's resources cost, as far as known.
     pub resource_fee: Stroops,
+    /// What is left of the fee accounts after all promised settlements are paid for: extensions are paid from it.
+    pub spare: Stroops,
     /// An entry with less life left than this many ledgers is extended.
     pub life_floor: u32,
     /// To so many ledgers from its extension on.
     pub extend_to: u32,
+    /// What is unsettled for longer is settled.
+    pub settle_after: Duration,
+    /// A channel without a new commitment for longer is idle.
+    pub idle_after: Duration,
+    /// Whether an idle channel is closed where the recipient's key is there, rather than settled.
+    pub close_idle: bool,
+    /// Milliseconds between two ledgers that the network aims at; `None` before its settings were read.
+    pub target_close_ms: Option<u32>,
 }
 
-impl Limits {
-    /// The limits at a ledger: of the operator, within those of the network.
-    ///
-    /// `market` is what others pay for inclusion; `resource_fee` a settlement's as last simulated.
-    pub fn new(
-        config: &Config,
-        network: &NetworkTerms,
-        head: Ledger,
-        market: Stroops,
-        resource_fee: Option<Stroops>,
-    ) -> Self {
-        let extend_to = config.life.extend_to_ledgers.min(network.max_entry_ttl.saturating_sub(1));
-        Self {
-            head,
-            market,
-            max_inclusion_fee: config.fees.max_inclusion_fee,
-            resource_fee: resource_fee.unwrap_or(config.fees.assumed_resource_fee),
-            // On a network whose longest life is below the operator's floor, an entry would be due again at once.
-            life_floor: config.life.floor_ledgers.min(extend_to / 2),
-            extend_to,
+/// Why a channel is paid out now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A close was seen.
+    Closing,
+    /// The channel can't be read: a close may have begun.
+    Unreadable,
+    /// An entry is archived: the settlement restores it.
+    Archived,
+    /// The unsettled amount is above the token's limit.
+    Amount,
+    /// Something is unsettled for too long.
+    Age,
+    /// No commitment came for long.
+    Idle,
+}
+
+impl Reason {
+    /// Whether the funder may be about to take the rest back.
+    pub const fn is_urgent(self) -> bool {
+        matches!(self, Self::Closing | Self::Unreadable)
+    }
+
+    /// In words, for the operator.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Closing => "the channel is closing",
+            Self::Unreadable => "the channel can't be read, so a close may have begun",
+            Self::Archived => "an entry is archived, and the settlement restores it",
+            Self::Amount => "the unsettled amount is above settle_above",
+            Self::Age => "something is unsettled for longer than settle.after_seconds",
+            Self::Idle => "the channel is idle",
         }
     }
 }
@@ -84,12 +150,14 @@ impl Limits {
 pub enum Action {
     /// Nothing.
     Wait,
-    /// Pay out the highest commitment, the channel stays open.
+    /// Pay out the highest commitment; the channel stays open.
     Settle {
         /// The commitment's total, base units.
         amount: Amount,
         /// For inclusion, on top of the resource fee.
         bid: Stroops,
+        /// Why now.
+        reason: Reason,
     },
     /// Fence the channel, then pay out the highest commitment at the fence and end the channel.
     Close {
@@ -97,6 +165,8 @@ pub enum Action {
         amount: Amount,
         /// For inclusion, on top of the resource fee.
         bid: Stroops,
+        /// Why now.
+        reason: Reason,
     },
     /// Extend the life of these entries.
     Extend {
@@ -111,7 +181,9 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Report {
     /// The channel is closing, and what is unsettled is below the dust limit.
-    #[error("closing with {unsettled} base units unsettled, below the dust limit of {dust}: not settled")]
+    #[error(
+        "the channel is closing with {unsettled} base units unsettled, below the dust limit of {dust}: not settled"
+    )]
     Dust {
         /// Unsettled, base units.
         unsettled: Amount,
@@ -119,95 +191,112 @@ pub enum Report {
         dust: Amount,
     },
     /// The channel ended with commitments unpaid.
-    #[error("ended with {unsettled} base units unpaid: lost")]
+    #[error("the channel ended with {unsettled} base units unpaid: they are lost")]
     Lost {
         /// Unpaid, base units.
         unsettled: Amount,
     },
     /// Entries are archived: settling restores them on the way, extending cannot.
-    #[error("archived: {}; restore them before they matter", .entries.join(", "))]
+    #[error("archived: {}; the next settlement restores them", .entries.join(", "))]
     Archived {
         /// Which.
         entries: Vec<&'static str>,
     },
+    /// Nothing is owed and no commitment came for long: the watcher pays no more rent for it.
+    #[error("the channel owes nothing and is idle: the lives of its entries are no longer extended")]
+    Idle,
 }
 
 /// What this channel needs now. First match wins; the order is the order of loss.
 ///
 /// Pure: everything known comes in, the action goes out. Ledgers, base units, stroops.
 pub fn decide(known: &Known<'_>, limits: &Limits) -> Action {
-    let highest = known.held.highest_amount();
-    let unsettled = known.channel.state.unsettled(highest);
-    if known.channel.state.is_final() {
+    let unsettled = known.unsettled();
+    if known.is_final() {
         return if unsettled.is_zero() { Action::Wait } else { Action::Report(Report::Lost { unsettled }) };
     }
-    if let Some(deadline) = known.channel.deadline {
-        return before_refund(known, limits, deadline, highest, unsettled);
+    if let Some(deadline) = known.deadline() {
+        return before_refund(known, limits, deadline, unsettled);
+    }
+    if !unsettled.is_zero()
+        && let Some(deadline) = known.earliest_deadline_unseen(limits)
+    {
+        let bid = known.urgent_bid(limits, deadline, unsettled);
+        // Not closed: a channel that can be read again may go on.
+        return Action::Settle { amount: known.claim(), bid, reason: Reason::Unreadable };
+    }
+    if let Some(reason) = due(known, limits, unsettled) {
+        return at_leisure(known, limits, unsettled, reason);
     }
     keep_alive(known, limits)
 }
 
 /// Rule 1: a close was seen. Also after the deadline: settling works until the refund does.
-fn before_refund(known: &Known<'_>, limits: &Limits, deadline: Ledger, highest: Amount, unsettled: Amount) -> Action {
+fn before_refund(known: &Known<'_>, limits: &Limits, deadline: Ledger, unsettled: Amount) -> Action {
     if unsettled.is_zero() {
         return Action::Wait;
     }
-    let dust = known.token.map_or(Amount::ZERO, |token| token.dust);
+    let dust = known.dust();
     if unsettled < dust {
         return Action::Report(Report::Dust { unsettled, dust });
     }
-    let value = known.token.map(|token| token.value(unsettled));
-    let cap = cap(value, limits);
-    let window = known.channel.state.refund_waiting_period;
-    let bid = bid(deadline.since(limits.head), window, limits.market, known.asked, cap);
-    if known.can_close && !known.close_failed {
-        Action::Close { amount: highest, bid }
-    } else {
-        Action::Settle { amount: highest, bid }
+    let bid = known.urgent_bid(limits, deadline, unsettled);
+    let (amount, reason) = (known.claim(), Reason::Closing);
+    match known.may_close() {
+        true => Action::Close { amount, bid, reason },
+        false => Action::Settle { amount, bid, reason },
+    }
+}
+
+/// Rules 2, 3 and 5: why what is unsettled should be paid out although no close is known.
+fn due(known: &Known<'_>, limits: &Limits, unsettled: Amount) -> Option<Reason> {
+    if unsettled.is_zero() || unsettled < known.dust() {
+        return None;
+    }
+    let above = known.token.and_then(|token| token.settle_above);
+    if above.is_some_and(|above| unsettled >= above) {
+        return Some(Reason::Amount);
+    }
+    let age = known.held.unsettled_since_ms.map(|since| Duration::from_millis(limits.now_ms.saturating_sub(since)));
+    if age.is_some_and(|age| age >= limits.settle_after) {
+        return Some(Reason::Age);
+    }
+    if known.idle_for(limits).is_some_and(|idle| idle >= limits.idle_after) {
+        return Some(Reason::Idle);
+    }
+    // An endpoint may wrongly call live entries archived: that must not make each commitment a transaction.
+    let restore = age.is_some_and(|age| age >= limits.settle_after.min(RESTORE_AFTER));
+    (restore && !lives::archived(known, limits).is_empty()).then_some(Reason::Archived)
+}
+
+/// How long something stays unsettled on a channel with an archived entry before it is settled, which restores the entry.
+/// Long before anything depends on it: a funder who starts to close restores the instance.
+const RESTORE_AFTER: Duration = Duration::from_secs(3_600);
+
+fn at_leisure(known: &Known<'_>, limits: &Limits, unsettled: Amount, reason: Reason) -> Action {
+    let cap = cap(known.value(unsettled), limits);
+    let bid = limits.market.max(known.tried.asked.unwrap_or(BASE_FEE)).max(BASE_FEE).min(cap);
+    let amount = known.claim();
+    match reason == Reason::Idle && limits.close_idle && known.may_close() {
+        true => Action::Close { amount, bid, reason },
+        false => Action::Settle { amount, bid, reason },
     }
 }
 
 /// Rule 4: what the channel lives by must not be archived when it has to be settled.
 fn keep_alive(known: &Known<'_>, limits: &Limits) -> Action {
-    let mut due = Vec::new();
-    let mut archived = Vec::new();
-    for (name, life, key) in entries(known.channel) {
-        match life {
-            Life::Missing => {}
-            Life::Archived => archived.push(name),
-            Life::LiveUntil(until) if until < limits.head => archived.push(name),
-            Life::LiveUntil(until) if until.since(limits.head) < limits.life_floor => due.push(key),
-            Life::LiveUntil(_) => {}
-        }
+    if known.rests(limits) {
+        return Action::Report(Report::Idle);
     }
-    if !due.is_empty() {
-        Action::Extend { keys: due }
+    let keys = lives::due(known, limits);
+    let archived = lives::archived(known, limits);
+    if !keys.is_empty() {
+        Action::Extend { keys }
     } else if !archived.is_empty() {
         Action::Report(Report::Archived { entries: archived })
     } else {
         Action::Wait
     }
-}
-
-/// The persistent entries that settling a channel touches, with their lives.
-fn entries(channel: &ChannelView) -> Vec<(&'static str, Life, LedgerKey)> {
-    let state = &channel.state;
-    let keys = ChannelKeys::of(&state.channel, &state.wasm_hash, &state.token, state.token_kind.code().as_ref());
-    let lives = &state.lives;
-    let named = [
-        ("instance", lives.instance, Some(keys.instance)),
-        ("code", lives.code, Some(keys.code)),
-        ("token balance", lives.token_balance, Some(keys.token_balance)),
-        ("token instance", lives.token_instance, Some(keys.token_instance)),
-        ("token code", lives.token_code, keys.token_code),
-    ];
-    named.into_iter().filter_map(|(name, until, key)| Some((name, Life::of(until, state.read_at), key?))).collect()
-}
-
-/// Ledgers of life that the shortest-lived of the channel's entries has left at `head`; `None` when it has none, 0 when
-/// one is archived.
-pub fn shortest_life(channel: &ChannelView, head: Ledger) -> Option<u32> {
-    channel.state.lives.earliest().map(|until| until.since(head))
 }
 
 /// Whether a close of this channel has failed on chain before, by the store's outcomes for it.
@@ -217,8 +306,97 @@ pub fn close_failed(outcomes: &[Decided]) -> bool {
         .any(|decided| matches!((&decided.purpose, &decided.outcome), (Purpose::Close { .. }, Outcome::Failed { .. })))
 }
 
+/// The most that confirmed transactions of this watcher have paid out in total, by the store's outcomes. Base units.
+pub fn paid(outcomes: &[Decided]) -> Amount {
+    let confirmed = outcomes.iter().filter(|decided| matches!(decided.outcome, Outcome::Confirmed { .. }));
+    confirmed.filter_map(|decided| decided.purpose.pays()).map(|(_, amount)| amount).max().unwrap_or(Amount::ZERO)
+}
+
 impl Known<'_> {
-    fn id(&self) -> ContractId {
-        self.channel.state.channel
+    /// The channel.
+    pub fn id(&self) -> ContractId {
+        self.held.channel()
+    }
+
+    /// What is to be claimed on chain, base units: the agreed commitment of a close or the highest one; where the channel
+    /// no longer covers that (a clawback), the highest that it does cover.
+    pub fn claim(&self) -> Amount {
+        let claim = match &self.chain {
+            Some(chain) if !self.unreadable && !chain.state.is_final() => self.held.covered_claim(chain.coverage()),
+            _ => self.held.claim(),
+        };
+        claim.map_or(Amount::ZERO, |claim| claim.amount)
+    }
+
+    /// What would be lost, base units: by the chain where it was read, else by the journal.
+    pub fn unsettled(&self) -> Amount {
+        match &self.chain {
+            // A channel that can't be read any more is judged by the later of what the chain said and what was paid since.
+            Some(chain) if !self.unreadable => chain.state.unsettled(self.claim()),
+            Some(chain) => self.claim().saturating_sub(self.paid.max(chain.state.withdrawn)),
+            None if self.held.unsettled_since_ms.is_none() => Amount::ZERO,
+            None => self.claim().saturating_sub(self.paid),
+        }
+    }
+
+    /// The ledger at which the funder can take the rest back, if a close was seen.
+    pub fn deadline(&self) -> Option<Ledger> {
+        self.chain.as_ref().map_or(self.told_deadline, |chain| chain.deadline)
+    }
+
+    fn is_final(&self) -> bool {
+        self.chain.as_ref().is_some_and(|chain| chain.state.is_final())
+    }
+
+    /// For a channel that can't be read: the earliest deadline that a close which nobody saw may have. `None` while the
+    /// channel is known well enough.
+    fn earliest_deadline_unseen(&self, limits: &Limits) -> Option<Ledger> {
+        let wait = self.held.admission.refund_waiting_period;
+        let seen_to = match &self.chain {
+            Some(chain) if self.unreadable => chain.gap_free_to,
+            // A third of the wait is what the reaction time may take (see `crate::floor`).
+            Some(chain) if limits.head.since(chain.gap_free_to) > wait / 3 => chain.gap_free_to,
+            Some(_) => return None,
+            None if self.unreadable => self.held.admission.admitted_at,
+            None if limits.head.since(limits.first_head) > limits.unread_after => self.held.admission.admitted_at,
+            None => return None,
+        };
+        Some(seen_to.saturating_add(wait))
+    }
+
+    fn urgent_bid(&self, limits: &Limits, deadline: Ledger, unsettled: Amount) -> Stroops {
+        let cap = cap(self.value(unsettled), limits);
+        let window = self.held.admission.refund_waiting_period;
+        bid(deadline.since(limits.head), window, limits.market, self.tried.asked, cap)
+    }
+
+    /// What so many base units are worth, in stroops; `None` for a token that is no longer listed.
+    fn value(&self, amount: Amount) -> Option<Stroops> {
+        self.token.map(|token| token.value(amount))
+    }
+
+    fn dust(&self) -> Amount {
+        self.token.map_or(Amount::ZERO, |token| token.dust)
+    }
+
+    fn may_close(&self) -> bool {
+        self.can_close && !self.tried.close_failed
+    }
+
+    /// How long ago the last commitment came; for a channel without one, how long ago it was admitted. `None` when that
+    /// can't be told.
+    fn idle_for(&self, limits: &Limits) -> Option<Duration> {
+        match &self.held.highest {
+            Some(highest) => Some(Duration::from_millis(limits.now_ms.saturating_sub(highest.accepted_at_ms))),
+            None => {
+                let ledgers = u64::from(limits.head.since(self.held.admission.admitted_at));
+                Some(Duration::from_millis(ledgers.saturating_mul(limits.target_close_ms?.into())))
+            }
+        }
+    }
+
+    /// Whether the channel owes nothing and is idle: nobody pays its rent.
+    pub fn rests(&self, limits: &Limits) -> bool {
+        self.unsettled().is_zero() && self.idle_for(limits).is_some_and(|idle| idle >= limits.idle_after)
     }
 }

@@ -6,21 +6,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use paychan_channel::xdr::LedgerKey;
 use paychan_channel::{Amount, ContractId, Ledger, Stroops};
 
-use super::{Action, BASE_FEE, Known, Limits, Report, decide};
+use super::{Action, BASE_FEE, Known, Limits, Reason, Report, decide, lives};
 
 /// Entries that one extension names at most. The network allows 400 in a footprint (SLP-5) and 132,096 bytes in a
 /// transaction; 100 keys of at most 140 bytes stay far below both, and below what one simulation may take.
 pub const ENTRIES_PER_EXTENSION: usize = 100;
 
-/// What to do about all channels now.
+/// What to do about all channels now, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Settlements and closes: earliest deadline first, of one deadline the most valuable first.
-    pub payouts: Vec<Payout>,
-    /// Extensions; no entry is in two.
-    pub extensions: Vec<Extension>,
+    /// Payouts in the order of loss, then extensions, then payouts that are not worth the fee that is asked.
+    pub items: Vec<Item>,
     /// What the operator should know.
     pub reports: Vec<(ContractId, Report)>,
+}
+
+/// One thing to do: one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// Settle or close a channel.
+    Pay(Payout),
+    /// Extend the lives of entries.
+    Extend(Extension),
 }
 
 /// A commitment to pay out.
@@ -34,10 +41,17 @@ pub struct Payout {
     pub bid: Stroops,
     /// Whether to end the channel: fence it first.
     pub close: bool,
-    /// The ledger at which the funder can take the rest back.
+    /// Why now.
+    pub reason: Reason,
+    /// The ledger at which the funder can take the rest back; for a channel that can't be read, the earliest that it may
+    /// be.
     pub deadline: Option<Ledger>,
     /// What is at stake, in stroops; `None` for a token that is no longer listed.
     pub value: Option<Stroops>,
+    /// How often it failed since it last went well.
+    pub failures: u32,
+    /// The first ledger at which it may be tried.
+    pub not_before: Ledger,
 }
 
 /// Entries to extend in one transaction.
@@ -51,56 +65,194 @@ pub struct Extension {
     pub extend_to: u32,
     /// For inclusion, on top of the resource fee.
     pub bid: Stroops,
+    /// The most that it may cost in resources, stroops: what the fee accounts don't need for settlements.
+    pub spare: Stroops,
+    /// The first ledger at which it may be tried.
+    pub not_before: Ledger,
+}
+
+/// Whose turn it is when payouts that failed before and payouts that did not both wait.
+///
+/// Without turns, failing ones would keep healthy ones waiting, or healthy ones would keep out for ever one that failed
+/// once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Turn {
+    /// Those that never failed come first.
+    #[default]
+    Untried,
+    /// Those that failed before come first.
+    Failed,
+}
+
+impl Turn {
+    /// The other one's turn.
+    pub const fn next(self) -> Self {
+        match self {
+            Self::Untried => Self::Failed,
+            Self::Failed => Self::Untried,
+        }
+    }
+}
+
+impl Item {
+    /// The first ledger at which it may be tried.
+    pub const fn not_before(&self) -> Ledger {
+        match self {
+            Self::Pay(payout) => payout.not_before,
+            Self::Extend(extension) => extension.not_before,
+        }
+    }
+}
+
+impl Plan {
+    /// All payouts, in order.
+    pub fn payouts(&self) -> impl Iterator<Item = &Payout> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Pay(payout) => Some(payout),
+            Item::Extend(_) => None,
+        })
+    }
+
+    /// All extensions, in order.
+    pub fn extensions(&self) -> impl Iterator<Item = &Extension> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Extend(extension) => Some(extension),
+            Item::Pay(_) => None,
+        })
+    }
 }
 
 /// Decides for every channel and puts the answers in order. Pure; the order of `all` does not matter.
-pub fn plan(all: &[Known<'_>], limits: &Limits) -> Plan {
-    let mut plan = Plan::default();
-    let mut due: BTreeMap<LedgerKey, BTreeSet<ContractId>> = BTreeMap::new();
+pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
+    let (mut worth_it, mut capped, mut reports) = (Vec::new(), Vec::new(), Vec::new());
     for known in all {
-        let channel = known.id();
-        match decide(known, limits) {
-            Action::Wait => {}
-            Action::Settle { amount, bid } => plan.payouts.push(payout(known, amount, bid, false)),
-            Action::Close { amount, bid } => plan.payouts.push(payout(known, amount, bid, true)),
-            Action::Extend { keys } => {
-                for key in keys {
-                    due.entry(key).or_default().insert(channel);
-                }
+        let payout = match decide(known, limits) {
+            Action::Settle { amount, bid, reason } => payout(known, limits, amount, bid, false, reason),
+            Action::Close { amount, bid, reason } => payout(known, limits, amount, bid, true, reason),
+            Action::Report(report) => {
+                reports.push((known.id(), report));
+                continue;
             }
-            Action::Report(report) => plan.reports.push((channel, report)),
-        }
+            Action::Wait | Action::Extend { .. } => continue,
+        };
+        // What can't bid as much as is asked, or would fail because the recipient can't be paid, comes last: it would
+        // take the lane from what can be paid, again and again.
+        let hopeless = !known.payable || known.tried.asked.is_some_and(|asked| payout.bid < asked);
+        if hopeless { capped.push(payout) } else { worth_it.push(payout) }
     }
-    plan.payouts.sort_by_key(|payout| (payout.deadline, Reverse(payout.value), payout.channel));
-    plan.reports.sort_by_key(|(channel, _)| *channel);
-    plan.extensions = extensions(due, limits);
-    plan
+    reports.sort_by_key(|(channel, _)| *channel);
+    let mut items: Vec<Item> = take_turns(worth_it, limits.head, turn).into_iter().map(Item::Pay).collect();
+    items.extend(extensions(all, limits).into_iter().map(Item::Extend));
+    items.extend(take_turns(capped, limits.head, turn).into_iter().map(Item::Pay));
+    Plan { items, reports }
 }
 
-fn payout(known: &Known<'_>, amount: Amount, bid: Stroops, close: bool) -> Payout {
-    let unsettled = known.channel.state.unsettled(amount);
+/// In the order of loss, but those that failed and those that did not alternate. What may not be tried yet comes last.
+fn take_turns(mut payouts: Vec<Payout>, head: Ledger, turn: Turn) -> Vec<Payout> {
+    payouts.sort_by_key(|payout| {
+        let deadline = payout.deadline.unwrap_or(Ledger(u32::MAX));
+        (!payout.reason.is_urgent(), deadline, Reverse(payout.value), payout.channel)
+    });
+    let (ready, later): (Vec<_>, Vec<_>) = payouts.into_iter().partition(|payout| payout.not_before <= head);
+    let (mut failed, untried): (Vec<_>, Vec<_>) = ready.into_iter().partition(|payout| payout.failures > 0);
+    // A stable sort: of those that failed equally often the order of loss stays.
+    failed.sort_by_key(|payout| payout.failures);
+    let (first, second) = match turn {
+        Turn::Untried => (untried, failed),
+        Turn::Failed => (failed, untried),
+    };
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut ordered = Vec::new();
+    loop {
+        match (first.next(), second.next()) {
+            (None, None) => break,
+            (one, other) => ordered.extend(one.into_iter().chain(other)),
+        }
+    }
+    ordered.extend(later);
+    ordered
+}
+
+fn payout(known: &Known<'_>, limits: &Limits, amount: Amount, bid: Stroops, close: bool, reason: Reason) -> Payout {
+    let deadline = known.deadline().or_else(|| {
+        let unseen = known.earliest_deadline_unseen(limits);
+        unseen.filter(|_| reason == Reason::Unreadable)
+    });
     Payout {
         channel: known.id(),
         amount,
         bid,
         close,
-        deadline: known.channel.deadline,
-        value: known.token.map(|token| token.value(unsettled)),
+        reason,
+        deadline,
+        value: known.value(known.unsettled()),
+        failures: known.tried.payout.failures,
+        not_before: known.tried.payout.not_before,
     }
 }
 
-fn extensions(due: BTreeMap<LedgerKey, BTreeSet<ContractId>>, limits: &Limits) -> Vec<Extension> {
-    let bid = limits.market.max(BASE_FEE).min(limits.max_inclusion_fee);
-    let due: Vec<_> = due.into_iter().collect();
-    due.chunks(ENTRIES_PER_EXTENSION)
-        .map(|some| {
-            let channels: BTreeSet<ContractId> = some.iter().flat_map(|(_, channels)| channels).copied().collect();
-            Extension {
-                keys: some.iter().map(|(key, _)| key.clone()).collect(),
-                channels: channels.into_iter().collect(),
+/// Which entries to extend: those of channels with something unsettled first, no entry twice. The channels whose extension
+/// failed before go alone, so that one bad entry does not keep the others.
+fn extensions(all: &[Known<'_>], limits: &Limits) -> Vec<Extension> {
+    if limits.spare <= Stroops(0) {
+        return Vec::new();
+    }
+    let mut joint: BTreeMap<LedgerKey, BTreeSet<ContractId>> = BTreeMap::new();
+    let mut owing: BTreeSet<LedgerKey> = BTreeSet::new();
+    let mut alone = Vec::new();
+    for known in all {
+        let over = known.is_final() || known.rests(limits);
+        // Of a channel that is closing and owes nothing, nothing is left to be settled.
+        let ends = known.deadline().is_some() && known.unsettled().is_zero();
+        if over || ends {
+            continue;
+        }
+        let keys = lives::due(known, limits);
+        if !known.unsettled().is_zero() {
+            owing.extend(keys.iter().cloned());
+        }
+        if known.tried.extension.failures > 0 {
+            alone.push((known, keys));
+            continue;
+        }
+        for key in keys {
+            joint.entry(key).or_default().insert(known.id());
+        }
+    }
+    let bid = |asked: Option<Stroops>| {
+        limits.market.max(asked.unwrap_or(BASE_FEE)).max(BASE_FEE).min(limits.max_inclusion_fee)
+    };
+    let asked = |channels: &BTreeSet<ContractId>| {
+        all.iter().filter(|known| channels.contains(&known.id())).filter_map(|known| known.tried.asked).max()
+    };
+    let mut extensions = Vec::new();
+    for (known, keys) in alone {
+        let keys: Vec<LedgerKey> = keys.into_iter().filter(|key| !joint.contains_key(key)).collect();
+        if !keys.is_empty() {
+            extensions.push(Extension {
+                keys,
+                channels: vec![known.id()],
                 extend_to: limits.extend_to,
-                bid,
-            }
-        })
-        .collect()
+                bid: bid(known.tried.asked),
+                spare: limits.spare,
+                not_before: known.tried.extension.not_before,
+            });
+        }
+    }
+    let mut due: Vec<_> = joint.into_iter().collect();
+    due.sort_by_key(|(key, _)| !owing.contains(key));
+    let chunks = due.chunks(ENTRIES_PER_EXTENSION).map(|some| {
+        let channels: BTreeSet<ContractId> = some.iter().flat_map(|(_, channels)| channels).copied().collect();
+        Extension {
+            keys: some.iter().map(|(key, _)| key.clone()).collect(),
+            bid: bid(asked(&channels)),
+            channels: channels.into_iter().collect(),
+            extend_to: limits.extend_to,
+            spare: limits.spare,
+            not_before: Ledger(0),
+        }
+    });
+    let mut ordered: Vec<Extension> = chunks.collect();
+    ordered.extend(extensions);
+    ordered
 }

@@ -1,20 +1,32 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
-use paychan_channel::{ChannelState, ContractId, Layout, Ledger, Lives, SacAsset, TokenKind, WasmHash, keys};
+use paychan_channel::{ChannelState, ContractId, Layout, Ledger, Life, Lives, SacAsset, TokenKind, WasmHash, keys};
 use proptest::prelude::*;
 
+use super::lives::entries;
 use super::*;
+use crate::chain::NetworkTerms;
 use crate::config::Config;
-use crate::fixtures::{CHANNEL, CODE, HEAD, NETWORK_TERMS, TOKEN, channel_view, config, held, state, units};
+use crate::fixtures::{
+    CHANNEL, CODE, HEAD, NETWORK_TERMS, TOKEN, WALL_MS, channel_view, config, config_text, held, state, units, view,
+};
 
 fn limits() -> Limits {
     Limits {
         head: HEAD,
+        first_head: HEAD,
+        unread_after: 138,
+        now_ms: WALL_MS,
         market: Stroops(200),
         max_inclusion_fee: Stroops(1_000_000),
         resource_fee: Stroops(50_000),
+        spare: Stroops(1_000_000_000),
         life_floor: 1_000,
         extend_to: 50_000,
+        settle_after: Duration::from_secs(86_400),
+        idle_after: Duration::from_secs(10 * 86_400),
+        close_idle: true,
+        target_close_ms: Some(5_000),
     }
 }
 
@@ -28,28 +40,56 @@ struct Case {
     view: ChannelView,
     held: Held,
     can_close: bool,
-    close_failed: bool,
+    unreadable: bool,
+    tried: Tried,
+    limits: Limits,
 }
 
 impl Case {
     fn of(state: ChannelState, highest: u64) -> Self {
-        Self { config: config(), view: channel_view(state), held: held(highest), can_close: false, close_failed: false }
+        Self {
+            config: config(),
+            view: channel_view(state),
+            held: held(highest),
+            can_close: false,
+            unreadable: false,
+            tried: Tried::default(),
+            limits: limits(),
+        }
     }
 
     fn known(&self) -> Known<'_> {
         Known {
-            channel: &self.view,
-            held: &self.held,
+            held: self.held.clone(),
+            chain: Some(self.view.clone()),
+            told_deadline: None,
+            unreadable: self.unreadable,
+            trouble: None,
+            paid: Amount::ZERO,
             token: self.config.token(&TOKEN),
             can_close: self.can_close,
-            close_failed: self.close_failed,
-            asked: None,
+            payable: true,
+            tried: self.tried.clone(),
         }
     }
 
     fn decide(&self) -> Action {
-        decide(&self.known(), &limits())
+        decide(&self.known(), &self.limits)
     }
+
+    /// The newest commitment came, and something is unsettled, for so long.
+    fn since(mut self, age: Duration) -> Self {
+        let then = WALL_MS - u64::try_from(age.as_millis()).unwrap();
+        self.held.unsettled_since_ms = Some(then);
+        if let Some(highest) = &mut self.held.highest {
+            highest.accepted_at_ms = then;
+        }
+        self
+    }
+}
+
+fn settle(units_: u64, bid: i64, reason: Reason) -> Action {
+    Action::Settle { amount: units(units_), bid: Stroops(bid), reason }
 }
 
 #[test]
@@ -60,11 +100,12 @@ fn an_open_channel_with_long_lived_entries_waits() {
 #[test]
 fn a_closing_channel_is_settled_without_the_recipients_key_and_closed_with_it() {
     let mut case = Case::of(closing(17_280), 500_000_000);
-    assert_eq!(case.decide(), Action::Settle { amount: units(500_000_000), bid: Stroops(200) });
+    assert_eq!(case.decide(), settle(500_000_000, 200, Reason::Closing));
     case.can_close = true;
-    assert_eq!(case.decide(), Action::Close { amount: units(500_000_000), bid: Stroops(200) });
-    case.close_failed = true;
-    assert_eq!(case.decide(), Action::Settle { amount: units(500_000_000), bid: Stroops(200) });
+    let close = Action::Close { amount: units(500_000_000), bid: Stroops(200), reason: Reason::Closing };
+    assert_eq!(case.decide(), close);
+    case.tried.close_failed = true;
+    assert_eq!(case.decide(), settle(500_000_000, 200, Reason::Closing));
 }
 
 #[test]
@@ -104,7 +145,7 @@ fn dust_is_reported_and_not_settled_and_the_limit_itself_is_settled() {
 fn a_promise_in_a_token_that_is_no_longer_listed_is_kept_to_the_last_unit() {
     let case = Case::of(closing(0), 1);
     let unlisted = Known { token: None, ..case.known() };
-    assert_eq!(decide(&unlisted, &limits()), Action::Settle { amount: units(1), bid: Stroops(1_000_000) });
+    assert_eq!(decide(&unlisted, &limits()), settle(1, 1_000_000, Reason::Closing));
 }
 
 type SetLife = fn(&mut ChannelState, Option<Ledger>);
@@ -162,13 +203,28 @@ fn an_entry_that_does_not_exist_needs_nothing() {
     assert_eq!(Case::of(empty, 0).decide(), Action::Wait);
 }
 
+/// A store that holds one channel with [`state`]'s admission.
+fn store() -> (tempfile::TempDir, paychan_store::Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let options = paychan_store::Options::default();
+    let (store, _) = paychan_store::Store::open_for_operator(dir.path(), &config().network_id(), options).unwrap();
+    (dir, store)
+}
+
 #[test]
 fn the_networks_longest_life_bounds_what_is_extended_to_and_when() {
-    let network = NetworkTerms { max_entry_ttl: 1_001, ..NETWORK_TERMS };
-    let limits = Limits::new(&config(), &network, HEAD, BASE_FEE, None);
+    let (_dir, store) = store();
+    let (config, view, past) = (config(), view(), Past::default());
+    let promises = crate::promises::Promises::new(std::sync::Arc::new(config.clone()));
+    let (store, view, promises, past) = (&store, &view, &promises, &past);
+    let sources = SurveySources { config: &config, store, view, promises, past, now_ms: WALL_MS };
+    view.set_network(NetworkTerms { max_entry_ttl: 1_001, ..NETWORK_TERMS });
+    let limits = sources.limits().unwrap();
     assert_eq!(limits.extend_to, 1_000);
     assert_eq!(limits.life_floor, 500, "an entry just extended is not due again");
-    let limits = Limits::new(&config(), &NETWORK_TERMS, HEAD, BASE_FEE, Some(Stroops(77)));
+    view.set_network(NETWORK_TERMS);
+    view.set_settle_resource_fee(Stroops(77));
+    let limits = sources.limits().unwrap();
     assert_eq!((limits.extend_to, limits.life_floor), (518_400, 51_840));
     assert_eq!(limits.resource_fee, Stroops(77));
 }
@@ -213,12 +269,12 @@ fn a_plan_pays_out_by_deadline_then_by_value() {
     };
     let cases = [channel(1, 50, 200_000), channel(2, 10, 200_000), channel(3, 50, 900_000_000), channel(4, 10, 1)];
     let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
-    let plan = plan(&known, &limits());
-    let order: Vec<u8> = plan.payouts.iter().map(|payout| payout.channel.0[0]).collect();
+    let plan = plan(&known, &limits(), Turn::default());
+    let order: Vec<u8> = plan.payouts().map(|payout| payout.channel.0[0]).collect();
     assert_eq!(order, [2, 3, 1]);
     assert_eq!(plan.reports.len(), 1);
     assert_eq!(plan.reports[0].0, ContractId([4; 32]), "dust");
-    assert!(plan.extensions.is_empty());
+    assert_eq!(plan.extensions().count(), 0);
 }
 
 #[test]
@@ -229,17 +285,20 @@ fn shared_entries_are_extended_once_and_many_channels_go_together() {
             let mut short = ChannelState { channel: ContractId([id; 32]), ..state() };
             short.lives =
                 Lives { instance: near, code: near, token_balance: near, token_instance: near, token_code: None };
-            Case::of(short, 0)
+            let mut case = Case::of(short, 0);
+            case.held.admission.channel = ContractId([id; 32]);
+            case
         })
         .collect();
     let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
-    let extensions = plan(&known, &limits()).extensions;
+    let plan = plan(&known, &limits(), Turn::default());
+    let extensions: Vec<&Extension> = plan.extensions().collect();
     let keys: Vec<&LedgerKey> = extensions.iter().flat_map(|extension| &extension.keys).collect();
     let unique: std::collections::BTreeSet<_> = keys.iter().collect();
     assert_eq!(keys.len(), 60 + 60 + 2, "instances and balances of each, code and token once");
     assert_eq!(unique.len(), keys.len());
     assert_eq!(extensions.len(), 2);
-    for extension in &extensions {
+    for extension in extensions {
         assert!(extension.keys.len() <= ENTRIES_PER_EXTENSION);
         assert_eq!((extension.extend_to, extension.bid), (50_000, Stroops(200)));
         assert!(!extension.channels.is_empty());
@@ -256,6 +315,167 @@ fn a_close_failed_when_an_outcome_says_so() {
     assert!(!close_failed(&[decided(close(), Outcome::Expired { at: HEAD })]));
     assert!(!close_failed(&[decided(Purpose::Settle { channel: CHANNEL, amount: units(5) }, failed())]));
     assert!(!close_failed(&[]));
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[test]
+fn an_amount_at_the_tokens_limit_is_settled_without_a_close() {
+    let text = config_text("").replace("dust = ", "settle_above = \"300000000\"\ndust = ");
+    let mut case = Case::of(state(), 299_999_999);
+    case.config = Config::parse(&text).unwrap();
+    assert_eq!(case.decide(), Action::Wait);
+    case.held = held(300_000_000);
+    assert_eq!(case.decide(), settle(300_000_000, 200, Reason::Amount));
+}
+
+#[test]
+fn what_is_unsettled_for_too_long_is_settled_but_not_dust() {
+    assert_eq!(Case::of(state(), 5_000_000).since(DAY - Duration::from_secs(1)).decide(), Action::Wait);
+    assert_eq!(Case::of(state(), 5_000_000).since(DAY).decide(), settle(5_000_000, 200, Reason::Age));
+    assert_eq!(Case::of(state(), 99_999).since(DAY).decide(), Action::Wait, "it waits for more");
+    let paid = ChannelState { withdrawn: units(5_000_000), ..state() };
+    assert_eq!(Case::of(paid, 5_000_000).since(DAY).decide(), Action::Wait, "somebody else settled it");
+}
+
+#[test]
+fn without_urgency_no_more_than_the_market_is_bid_and_never_above_the_value() {
+    let mut case = Case::of(state(), 100_000).since(DAY);
+    case.limits.market = Stroops(900_000);
+    // 100,000 base units are worth 400,000 stroops, and the resources cost 50,000 of them.
+    assert_eq!(case.decide(), settle(100_000, 350_000, Reason::Age));
+}
+
+#[test]
+fn an_idle_channel_is_closed_with_the_recipients_key_and_settled_without() {
+    let mut case = Case::of(state(), 5_000_000).since(10 * DAY);
+    case.limits.settle_after = 100 * DAY;
+    assert_eq!(case.decide(), settle(5_000_000, 200, Reason::Idle));
+    case.can_close = true;
+    let close = Action::Close { amount: units(5_000_000), bid: Stroops(200), reason: Reason::Idle };
+    assert_eq!(case.decide(), close);
+    case.tried.close_failed = true;
+    assert_eq!(case.decide(), settle(5_000_000, 200, Reason::Idle), "a close that fails is followed by a settle");
+    case.tried.close_failed = false;
+    case.limits.close_idle = false;
+    assert_eq!(case.decide(), settle(5_000_000, 200, Reason::Idle));
+}
+
+#[test]
+fn nobody_pays_rent_for_a_channel_that_owes_nothing_and_is_idle() {
+    let mut short = state();
+    short.lives.instance = Some(Ledger(HEAD.0 + 10));
+    let idle_ledgers = 10 * 86_400 / 5;
+    let mut never_used = Case::of(short.clone(), 0);
+    never_used.held.admission.admitted_at = Ledger(HEAD.0 - idle_ledgers);
+    let paid = ChannelState { withdrawn: units(5_000_000), ..short };
+    for case in [never_used, Case::of(paid, 5_000_000).since(10 * DAY)] {
+        assert_eq!(case.decide(), Action::Report(Report::Idle));
+        assert_eq!(plan(&[case.known()], &limits(), Turn::default()).items, []);
+    }
+}
+
+#[test]
+fn a_channel_that_cannot_be_read_is_settled_and_never_closed() {
+    let mut case = Case::of(state(), 500_000_000);
+    case.view.gap_free_to = HEAD;
+    (case.can_close, case.unreadable) = (true, true);
+    assert_eq!(case.decide(), settle(500_000_000, 200, Reason::Unreadable));
+    // The funder may have announced a close in the first ledger that nobody saw.
+    case.view.gap_free_to = Ledger(HEAD.0 - 17_280);
+    assert_eq!(case.decide(), settle(500_000_000, 1_000_000, Reason::Unreadable));
+    // Nothing was not understood, but nothing was seen for a third of the wait either.
+    case.unreadable = false;
+    for (blind, acts) in [(17_280 / 3, false), (17_280 / 3 + 1, true)] {
+        case.view.gap_free_to = Ledger(HEAD.0 - blind);
+        assert_eq!(matches!(case.decide(), Action::Settle { reason: Reason::Unreadable, .. }), acts, "{blind}");
+    }
+}
+
+#[test]
+fn a_channel_that_was_never_read_since_the_start_is_settled_with_what_the_journal_holds() {
+    let mut case = Case::of(state(), 500_000_000);
+    case.held.unsettled_since_ms = Some(WALL_MS);
+    fn unread(case: &Case, unreadable: bool) -> Known<'_> {
+        Known { chain: None, unreadable, ..case.known() }
+    }
+    assert_eq!(decide(&unread(&case, false), &limits()), Action::Wait, "the first sweep may still be on its way");
+    assert!(matches!(decide(&unread(&case, true), &limits()), Action::Settle { .. }));
+    let later = Limits { first_head: Ledger(HEAD.0 - 139), ..limits() };
+    assert!(matches!(decide(&unread(&case, false), &later), Action::Settle { reason: Reason::Unreadable, .. }));
+    case.held.unsettled_since_ms = None;
+    assert_eq!(decide(&unread(&case, true), &limits()), Action::Wait, "the journal says that all was settled");
+}
+
+#[test]
+fn an_archived_entry_is_restored_by_a_settlement_when_something_is_unsettled_for_a_while() {
+    let mut archived = state();
+    archived.lives.instance = Some(Ledger(0));
+    let hour = Duration::from_secs(3_600);
+    let case = Case::of(archived.clone(), 5_000_000).since(hour - Duration::from_secs(1));
+    assert_eq!(case.decide(), Action::Report(Report::Archived { entries: vec!["instance"] }));
+    assert_eq!(Case::of(archived.clone(), 5_000_000).since(hour).decide(), settle(5_000_000, 200, Reason::Archived));
+    assert!(matches!(Case::of(archived, 0).decide(), Action::Report(Report::Archived { .. })), "nothing to settle");
+}
+
+#[test]
+fn a_closing_channel_with_money_in_it_is_kept_alive_too() {
+    let mut short = closing(17_000);
+    short.lives.instance = Some(Ledger(HEAD.0 + 10));
+    let case = Case::of(short.clone(), 500_000_000);
+    let plan_ = plan(&[case.known()], &limits(), Turn::default());
+    assert!(matches!(&plan_.items[..], [Item::Pay(_), Item::Extend(_)]), "{:?}", plan_.items);
+    let paid = Case::of(ChannelState { withdrawn: units(500_000_000), ..short }, 500_000_000);
+    assert_eq!(plan(&[paid.known()], &limits(), Turn::default()).items, []);
+}
+
+#[test]
+fn extensions_are_paid_from_what_settlements_leave_over_and_owing_channels_come_first() {
+    let case = |id: u8, highest| {
+        let mut short = ChannelState { channel: ContractId([id; 32]), ..state() };
+        short.lives.instance = Some(Ledger(HEAD.0 + 10));
+        let mut case = Case::of(short, highest);
+        case.held.admission.channel = ContractId([id; 32]);
+        case
+    };
+    let cases = [case(1, 0), case(2, 5_000_000)];
+    let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
+    let planned = plan(&known, &limits(), Turn::default());
+    let keys = &planned.extensions().next().unwrap().keys;
+    assert_eq!(keys, &[keys::instance(&ContractId([2; 32])), keys::instance(&ContractId([1; 32]))]);
+    let broke = Limits { spare: Stroops(0), ..limits() };
+    assert_eq!(plan(&known, &broke, Turn::default()).items, []);
+}
+
+/// Ten channels that are closing, those of an even number with a failed attempt behind them.
+fn ten_closing() -> Vec<Case> {
+    (1..=10u8)
+        .map(|id| {
+            let mut case = Case::of(ChannelState { channel: ContractId([id; 32]), ..closing(100) }, 500_000_000);
+            case.held.admission.channel = ContractId([id; 32]);
+            case.tried.payout.failures = u32::from(id % 2 == 0);
+            case
+        })
+        .collect()
+}
+
+#[test]
+fn failing_and_untried_payouts_take_turns() {
+    let cases = ten_closing();
+    let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
+    let order = |turn| plan(&known, &limits(), turn).payouts().map(|payout| payout.channel.0[0]).collect::<Vec<_>>();
+    assert_eq!(order(Turn::Untried), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(order(Turn::Failed), [2, 1, 4, 3, 6, 5, 8, 7, 10, 9]);
+}
+
+#[test]
+fn what_may_not_be_tried_yet_and_what_is_not_worth_the_fee_comes_last() {
+    let mut cases = ten_closing();
+    cases[0].tried.payout.not_before = Ledger(HEAD.0 + 1);
+    cases[2].tried.asked = Some(Stroops(2_000_000));
+    let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
+    let order: Vec<u8> = plan(&known, &limits(), Turn::Untried).payouts().map(|payout| payout.channel.0[0]).collect();
+    assert_eq!(order[8..], [1, 3]);
 }
 
 fn any_state() -> impl Strategy<Value = ChannelState> {
@@ -289,12 +509,12 @@ proptest! {
         state in any_state(), highest in 0u64..2_000_000, can_close in any::<bool>(), close_failed in any::<bool>(),
     ) {
         let mut case = Case::of(state, highest);
-        (case.can_close, case.close_failed) = (can_close, close_failed);
+        (case.can_close, case.tried.close_failed) = (can_close, close_failed);
         let unsettled = case.view.state.unsettled(units(highest));
         let must_pay = !case.view.state.is_final() && case.view.is_closing() && unsettled >= units(100_000);
         match case.decide() {
-            Action::Settle { amount, bid } | Action::Close { amount, bid } => {
-                prop_assert!(must_pay);
+            Action::Settle { amount, bid, reason } | Action::Close { amount, bid, reason } => {
+                prop_assert!(must_pay && reason == Reason::Closing);
                 prop_assert_eq!(amount, units(highest), "the highest, whole");
                 let value = config().token(&TOKEN).unwrap().value(unsettled);
                 prop_assert!(bid <= cap(Some(value), &limits()));

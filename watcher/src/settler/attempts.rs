@@ -1,17 +1,20 @@
-//! How long to leave something alone that failed. Pure.
+//! What came of earlier attempts, and how long to leave something alone that failed.
 //!
-//! A channel whose settlement can't be built (its simulation fails, say) must not keep the lane from the others, and
-//! must not be forgotten either: it is tried again after a while that grows, and never longer than its deadline allows.
+//! A channel whose settlement can't be built (its simulation fails, say) must not keep the lane from the others, and must
+//! not be forgotten either: it is tried again after a wait that grows, and that is never longer than its deadline allows.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use paychan_channel::{ContractId, Ledger};
+use paychan_channel::{AccountId, ContractId, Ledger, Stroops};
 
-/// The longest wait between two attempts at one thing, in ledgers: failing that long, it waits for a person.
+use crate::policy::{Past, Retry, Tried};
+
+/// The longest wait between two attempts at one thing, in ledgers: something that fails for so long needs a person.
 const LONGEST_WAIT: u32 = 64;
 
-/// The part of the ledgers left before a deadline that may be spent waiting once: an eighth, so that many attempts fit
-/// however short the time is.
+/// The part of the ledgers left before a deadline that one wait may take: an eighth, so that many attempts fit however
+/// short the time is.
 const SHARE_OF_TIME_LEFT: u32 = 8;
 
 /// What can fail by itself.
@@ -23,46 +26,100 @@ pub(super) enum Target {
     Extend(ContractId),
 }
 
-/// What failed lately, and when it may be tried again.
-#[derive(Debug, Default)]
-pub(super) struct Patience(HashMap<Target, Trouble>);
-
-#[derive(Debug, Clone, Copy)]
-struct Trouble {
-    failures: u32,
-    not_before: Ledger,
+impl Target {
+    fn channel(self) -> ContractId {
+        match self {
+            Self::Pay(channel) | Self::Extend(channel) => channel,
+        }
+    }
 }
 
-impl Patience {
-    /// Whether it may be tried at this head.
-    pub(super) fn allows(&self, target: Target, head: Ledger) -> bool {
-        self.0.get(&target).is_none_or(|trouble| head >= trouble.not_before)
+/// What is remembered of earlier attempts. The settler writes it; the policy's survey reads it, for the settler and for
+/// `status`.
+#[derive(Debug, Default)]
+pub struct Attempts(Mutex<Past>);
+
+impl Attempts {
+    /// Nothing was tried yet; the secret keys of these recipients are there.
+    pub fn new(signers: HashSet<AccountId>) -> Self {
+        Self(Mutex::new(Past { signers, ..Past::default() }))
     }
 
-    /// How often it failed since it last went well.
-    pub(super) fn failures(&self, target: Target) -> u32 {
-        self.0.get(&target).map_or(0, |trouble| trouble.failures)
+    /// What is remembered now.
+    pub fn past(&self) -> Past {
+        self.lock().clone()
     }
 
-    /// It failed at this head; `deadline` is the ledger by which it must be done, if there is one. Answers the ledger
-    /// at which it may be tried again.
-    pub(super) fn failed(&mut self, target: Target, head: Ledger, deadline: Option<Ledger>) -> Ledger {
-        let trouble = self.0.entry(target).or_insert(Trouble { failures: 0, not_before: head });
-        trouble.failures = trouble.failures.saturating_add(1);
-        trouble.not_before = head.saturating_add(wait(trouble.failures, head, deadline));
-        trouble.not_before
+    /// The ledger at which the settler had its first round since the start.
+    pub(super) fn saw_head(&self, head: Ledger) {
+        self.lock().first_head.get_or_insert(head);
+    }
+
+    /// What others pay for inclusion.
+    pub(super) fn saw_market(&self, fee: Stroops) {
+        self.lock().market = Some(fee);
+    }
+
+    /// It failed at this head; `deadline` is the ledger by which it must be done, if there is one. Answers how often it
+    /// has failed, and the ledger at which it may be tried again.
+    pub(super) fn failed(&self, target: Target, head: Ledger, deadline: Option<Ledger>, why: &str) -> Retry {
+        self.change(target.channel(), |tried| {
+            let retry = retry(tried, target);
+            retry.failures = retry.failures.saturating_add(1);
+            retry.not_before = head.saturating_add(wait(retry.failures, head, deadline));
+            let failed = *retry;
+            tried.why = Some(why.to_owned());
+            failed
+        })
+    }
+
+    /// It failed before this process started: it is known how often, and it may be tried at once.
+    pub(super) fn failed_before(&self, channel: ContractId, failures: u32) {
+        self.change(channel, |tried| tried.payout.failures = failures);
     }
 
     /// It went well.
-    pub(super) fn went_well(&mut self, target: Target) {
-        self.0.remove(&target);
+    pub(super) fn went_well(&self, target: Target) {
+        self.change(target.channel(), |tried| {
+            *retry(tried, target) = Retry::default();
+            (tried.asked, tried.why) = (None, None);
+        });
+    }
+
+    /// From now on the channel bids at least this for inclusion, as far as the policy's cap allows.
+    pub(super) fn bid_at_least(&self, channel: ContractId, bid: Stroops, why: String) {
+        self.change(channel, |tried| {
+            tried.asked = Some(tried.asked.unwrap_or(bid).max(bid));
+            tried.why = Some(why);
+        });
+    }
+
+    /// A close of this channel failed: it is settled instead.
+    pub(super) fn close_failed(&self, channel: ContractId) {
+        self.change(channel, |tried| tried.close_failed = true);
+    }
+
+    fn change<T>(&self, channel: ContractId, change: impl FnOnce(&mut Tried) -> T) -> T {
+        change(self.lock().channels.entry(channel).or_default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Past> {
+        // Each change is of plain values: whoever panicked left nothing half-changed that matters.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn retry(tried: &mut Tried, target: Target) -> &mut Retry {
+    match target {
+        Target::Pay(_) => &mut tried.payout,
+        Target::Extend(_) => &mut tried.extension,
     }
 }
 
 fn wait(failures: u32, head: Ledger, deadline: Option<Ledger>) -> u32 {
     let doubling = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(LONGEST_WAIT);
     let longest = match deadline {
-        // Past the deadline settling works until the refund does: try at every ledger.
+        // Past the deadline settling works until the refund does: it is tried at every ledger.
         Some(deadline) => (deadline.since(head) / SHARE_OF_TIME_LEFT).clamp(1, LONGEST_WAIT),
         None => LONGEST_WAIT,
     };
@@ -71,46 +128,57 @@ fn wait(failures: u32, head: Ledger, deadline: Option<Ledger>) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
+
     use proptest::prelude::*;
 
     use super::*;
 
-    const TARGET: Target = Target::Pay(ContractId([1; 32]));
+    const CHANNEL: ContractId = ContractId([1; 32]);
+    const TARGET: Target = Target::Pay(CHANNEL);
 
-    #[test]
-    fn what_never_failed_may_be_tried() {
-        assert!(Patience::default().allows(TARGET, Ledger(1)));
+    fn payout(attempts: &Attempts) -> Retry {
+        attempts.past().channels.get(&CHANNEL).map(|tried| tried.payout).unwrap_or_default()
     }
 
     #[test]
     fn the_wait_doubles_up_to_its_limit_and_ends_with_success() {
-        let mut patience = Patience::default();
+        let attempts = Attempts::default();
         let mut head = Ledger(100);
-        for expected in [1, 2, 4, 8, 16, 32, 64, 64, 64] {
-            let again = patience.failed(TARGET, head, None);
-            assert_eq!(again.since(head), expected);
-            assert!(!patience.allows(TARGET, Ledger(again.0 - 1)));
-            assert!(patience.allows(TARGET, again));
-            head = again;
+        for (failures, expected) in (1..).zip([1, 2, 4, 8, 16, 32, 64, 64, 64]) {
+            let again = attempts.failed(TARGET, head, None, "why");
+            assert_eq!(again, Retry { failures, not_before: Ledger(head.0 + expected) });
+            head = again.not_before;
         }
-        patience.went_well(TARGET);
-        assert!(patience.allows(TARGET, head));
-        assert_eq!(patience.failures(TARGET), 0);
+        attempts.went_well(TARGET);
+        assert_eq!(payout(&attempts), Retry::default());
     }
 
     #[test]
-    fn one_channels_trouble_leaves_the_others_alone() {
-        let mut patience = Patience::default();
-        patience.failed(TARGET, Ledger(5), None);
-        assert!(patience.allows(Target::Pay(ContractId([2; 32])), Ledger(5)));
-        assert!(patience.allows(Target::Extend(ContractId([1; 32])), Ledger(5)));
+    fn one_channels_trouble_leaves_the_others_alone_and_extending_leaves_paying_alone() {
+        let attempts = Attempts::default();
+        attempts.failed(Target::Extend(CHANNEL), Ledger(5), None, "why");
+        assert_eq!(payout(&attempts), Retry::default());
+        assert_eq!(attempts.past().channels.len(), 1);
+    }
+
+    #[test]
+    fn a_bid_that_was_asked_never_falls_before_it_goes_well() {
+        let attempts = Attempts::default();
+        for bid in [200, 100] {
+            attempts.bid_at_least(CHANNEL, Stroops(bid), "too low".to_owned());
+            assert_eq!(attempts.past().channels[&CHANNEL].asked, Some(Stroops(200)));
+        }
+        attempts.went_well(TARGET);
+        assert_eq!(attempts.past().channels[&CHANNEL], Tried::default());
     }
 
     #[test]
     fn past_the_deadline_every_ledger_is_tried() {
-        let mut patience = Patience::default();
+        let attempts = Attempts::default();
         for head in 200..240 {
-            assert_eq!(patience.failed(TARGET, Ledger(head), Some(Ledger(150))), Ledger(head + 1));
+            let again = attempts.failed(TARGET, Ledger(head), Some(Ledger(150)), "why");
+            assert_eq!(again.not_before, Ledger(head + 1));
         }
     }
 
@@ -118,13 +186,13 @@ mod tests {
         #[test]
         fn many_attempts_fit_before_any_deadline(head in 0u32..1_000_000, left in 1u32..100_000) {
             let deadline = Ledger(head + left);
-            let mut patience = Patience::default();
-            let (mut now, mut attempts) = (Ledger(head), 0);
+            let attempts = Attempts::default();
+            let (mut now, mut count) = (Ledger(head), 0);
             while now < deadline {
-                now = patience.failed(TARGET, now, Some(deadline));
-                attempts += 1;
+                now = attempts.failed(TARGET, now, Some(deadline), "why").not_before;
+                count += 1;
             }
-            prop_assert!(attempts >= left.min(8), "{attempts} attempts in {left} ledgers");
+            prop_assert!(count >= left.min(8), "{count} attempts in {left} ledgers");
         }
     }
 }

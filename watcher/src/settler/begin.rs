@@ -1,30 +1,31 @@
-//! Beginning an item of the plan: prepare, sign, record, and only then send.
+//! Beginning an item of the plan: prepare, check, sign, record, and only then send.
 
-use paychan_channel::{Layout, Ledger, Stroops};
+use paychan_channel::{AccountId, Amount, ContractId, Layout, Ledger, Stroops};
 use paychan_rpc::SecretKey;
 use tracing::{info, warn};
 
 use super::Settler;
-use super::flights::{InFlight, Words};
+use super::flights::{InFlight, PurposeText};
 use super::sign;
-use super::step::IN_FLIGHT_LEDGERS;
+use super::step::BOUNDS_LEDGERS;
+use crate::alarm::raise;
 use crate::chain::{Call, ChainError, ChainErrorKind, Prepared, Request};
-use crate::policy::{BASE_FEE, Extension, Payout};
-use paychan_store::{Claim, Purpose, StoreError};
+use crate::policy::{Extension, Payout};
+use paychan_store::{Claim, Held, Purpose, StoreError};
 
 /// Why an item of the plan was not begun.
 pub(super) enum NotBegun {
-    /// It is this item's own trouble.
+    /// Something is wrong with this item.
     Failed(String),
-    /// Its simulation fails, it is said how.
+    /// Its simulation fails; the text says how.
     Refused(String),
-    /// The fee account can't pay for anything; it was said.
+    /// The fee account can't pay for anything.
     NoLane,
     /// The chain can't be asked now: no item would fare better.
     Chain(ChainError),
     /// The chain was asked about this item and did not answer: another may fare better, once.
     Unanswered(ChainError),
-    /// The store failed: the process must end.
+    /// The store has too much to do. It can be tried at the next ledger.
     Store(StoreError),
 }
 
@@ -34,72 +35,100 @@ impl From<StoreError> for NotBegun {
     }
 }
 
+/// A transaction to be begun.
+struct Intent {
+    call: Call,
+    purpose: Purpose,
+    /// For inclusion, on top of the resource fee.
+    bid: Stroops,
+    /// The most that its resources may cost.
+    fee_cap: Stroops,
+}
+
 impl Settler {
     /// Settles or closes a channel: up to its transaction being sent.
     pub(super) async fn pay(&mut self, payout: &Payout, head: Ledger) -> Result<(), NotBegun> {
         let channel = payout.channel;
-        let held =
-            self.tower.store.held(&channel).ok_or_else(|| NotBegun::Failed("it is not watched any more".to_owned()))?;
+        let held = self.context.store.held(&channel);
+        let held = held.ok_or_else(|| NotBegun::Failed("the channel is not watched any more".to_owned()))?;
+        let (call, purpose) = match payout.close {
+            true => match self.fenced(channel, &held).await? {
+                Some(close) => close,
+                None => self.settlement(&held, payout.amount)?,
+            },
+            false => self.settlement(&held, payout.amount)?,
+        };
+        // No more than what is at stake, whatever the operator allows.
+        let fee_cap = self.config.fees.max_resource_fee.min(payout.value.unwrap_or(Stroops(i64::MAX)));
+        self.begin(Intent { call, purpose, bid: payout.bid, fee_cap }, head).await
+    }
+
+    /// The close of a channel, after its fence is on disk: a commitment that is acknowledged later would be lost with the
+    /// channel. `None` when the fence can't be written: then the channel is settled and stays open.
+    async fn fenced(&mut self, channel: ContractId, held: &Held) -> Result<Option<(Call, Purpose)>, NotBegun> {
         let to = held.admission.to.account();
+        let to = to.ok_or_else(|| NotBegun::Failed("a contract can't be the source of a close".to_owned()))?;
+        let claim = match self.context.store.fence(channel).await {
+            Ok(claim) => claim,
+            Err(error @ StoreError::Busy { .. }) => return Err(error.into()),
+            Err(error) => {
+                warn!(%channel, %error, "the close can't be written down, so the channel is settled and not closed");
+                return Ok(None);
+            }
+        };
+        let Claim { amount, signature } = claim.ok_or_else(nothing_held)?;
+        let call = Call::Close { channel, amount, signature, to };
+        Ok(Some((call, Purpose::Close { channel, amount })))
+    }
+
+    fn settlement(&self, held: &Held, amount: Amount) -> Result<(Call, Purpose), NotBegun> {
+        let channel = held.channel();
         // For code that the operator took off the list since: of the known layouts only ours settles for anybody.
         let needs_recipient = self
             .config
             .code(&held.admission.wasm_hash)
             .map_or(held.admission.layout != Layout::Paychan, |code| code.settle_needs_recipient);
-        let (call, purpose) = if payout.close {
-            let to = to.ok_or_else(|| NotBegun::Failed("a contract can't be the source of a close".to_owned()))?;
-            // Durable before the close is signed: what is acknowledged after this would be lost with the channel.
-            let claim = self.tower.store.fence(channel).await?;
-            let Claim { amount, signature } = claim.ok_or_else(nothing_held)?;
-            let call = Call::Close { channel, amount, signature, to };
-            (call, Purpose::Close { channel, amount })
-        } else {
-            let Claim { amount, signature } = held.claim().ok_or_else(nothing_held)?;
-            let call = Call::Settle { channel, amount, signature, authorized_by: to.filter(|_| needs_recipient) };
-            (call, Purpose::Settle { channel, amount })
-        };
-        self.begin(call, purpose, payout.bid, head).await
+        // Where the channel no longer covers the claim, the policy has chosen a lower commitment.
+        let claims = held.claim().into_iter().chain(held.ladder.iter().copied());
+        let chosen = claims.into_iter().find(|claim| claim.amount == amount).or_else(|| held.claim());
+        let Claim { amount, signature } = chosen.ok_or_else(nothing_held)?;
+        let authorized_by = held.admission.to.account().filter(|_| needs_recipient);
+        Ok((Call::Settle { channel, amount, signature, authorized_by }, Purpose::Settle { channel, amount }))
     }
 
     /// Lengthens the lives of entries: up to the transaction being sent.
     pub(super) async fn extend(&mut self, extension: &Extension, head: Ledger) -> Result<(), NotBegun> {
         let call = Call::Extend { keys: extension.keys.clone(), extend_to: extension.extend_to };
         let purpose = Purpose::Extend { channels: extension.channels.clone() };
-        let asked = extension.channels.iter().filter_map(|channel| self.asked.get(channel)).max();
-        let bid = extension.bid.max(asked.copied().unwrap_or(BASE_FEE)).min(self.config.fees.max_inclusion_fee);
-        self.begin(call, purpose, bid, head).await
+        let fee_cap = self.config.fees.max_extension_fee.min(extension.spare);
+        self.begin(Intent { call, purpose, bid: extension.bid, fee_cap }, head).await
     }
 
+    /// How far the node lags behind the network, in ledgers; as far as the floor allows for while that can't be told.
     fn lag(&self) -> u32 {
-        let view = &self.tower.view;
+        let (view, most) = (&self.context.view, self.config.reaction.node_lag_ledgers);
         let (Some(head), Some(network)) = (view.head(), view.network()) else {
-            return 0;
+            return most;
         };
         let now = self.clock.wall_unix_ms();
         let age = head.closed_at_unix_ms.map_or(0, |closed| now.saturating_sub(closed));
-        lag(age, network.target_close_ms, self.config.reaction.node_lag_ledgers)
+        lag(age, network.target_close_ms, most)
     }
 
-    /// Prepares, signs, records, and only then sends.
-    async fn begin(&mut self, call: Call, purpose: Purpose, bid: Stroops, head: Ledger) -> Result<(), NotBegun> {
+    /// Prepares, checks, signs, records, and only then sends.
+    async fn begin(&mut self, intent: Intent, head: Ledger) -> Result<(), NotBegun> {
+        let Intent { call, purpose, bid, fee_cap } = intent;
         let lane = self.lane.account();
-        let account = self.tower.chain.lane_account(&lane).await.map_err(NotBegun::Chain)?;
+        let account = self.context.chain.lane_account(&lane).await.map_err(NotBegun::Chain)?;
         let Some(account) = account else {
-            warn!(account = %lane, "the fee account does not exist, so nothing can be settled; create and fund it");
+            if self.no_lane.is_due(self.clock.boot()) {
+                raise!(FeesLow, account = %lane, "the fee account does not exist, so nothing can be settled; create and fund it");
+            }
             return Err(NotBegun::NoLane);
         };
-        self.tower.view.set_lane(account.facts);
-        let authorized_by = match &call {
-            Call::Close { to, .. } => Some(*to),
-            Call::Settle { authorized_by, .. } => *authorized_by,
-            Call::Extend { .. } => None,
-        };
-        let authorizer = match authorized_by {
-            None => None,
-            Some(to) => Some(self.recipients.get(&to).ok_or_else(|| {
-                NotBegun::Failed(format!("the secret key of the recipient {to} is not configured, and it must sign"))
-            })?),
-        };
+        self.no_lane.is_over();
+        self.context.view.set_lane(account.facts);
+        let authorizer = self.authorizer(&call)?;
         let request = Request {
             source: lane,
             sequence: account
@@ -108,11 +137,11 @@ impl Settler {
                 .checked_add(1)
                 .ok_or_else(|| NotBegun::Failed("the fee account has used up its sequence numbers".to_owned()))?,
             // From the newest ledger that anybody told: the round may have begun some ledgers ago.
-            max_ledger: head.max(account.facts.read_at).saturating_add(IN_FLIGHT_LEDGERS).saturating_add(self.lag()),
+            max_ledger: head.max(account.facts.read_at).saturating_add(BOUNDS_LEDGERS).saturating_add(self.lag()),
             inclusion_fee: bid,
             call,
         };
-        let (transaction, resource_fee) = match self.tower.chain.prepare(&request).await {
+        let (transaction, resource_fee) = match self.context.chain.prepare(&request).await {
             Ok(Prepared::Ready { transaction, resource_fee }) => (*transaction, resource_fee),
             Ok(Prepared::Fails { why }) => {
                 return Err(NotBegun::Refused(format!("its simulation fails: {why}")));
@@ -120,20 +149,39 @@ impl Settler {
             Err(error) if concerns_all(&error) => return Err(NotBegun::Unanswered(error)),
             Err(error) => return Err(NotBegun::Failed(error.to_string())),
         };
+        if resource_fee > fee_cap {
+            return Err(NotBegun::Failed(format!(
+                "its resources would cost {resource_fee} stroops, and at most {fee_cap} may be spent on them"
+            )));
+        }
         if matches!(purpose, Purpose::Settle { .. }) {
-            self.tower.view.set_settle_resource_fee(resource_fee);
+            self.context.view.set_settle_resource_fee(resource_fee);
         }
         let signers: Vec<&SecretKey> = std::iter::once(&self.lane).chain(authorizer).collect();
         let (signed, envelope) = sign::sign(&request, transaction, purpose, head, &self.network, &signers)
             .map_err(|error| NotBegun::Failed(error.to_string()))?;
         info!(
-            transaction = hex::encode(signed.hash), purpose = %Words(&signed.purpose), bid = %bid, fee = %signed.fee,
-            max_ledger = %signed.max_ledger, "signed"
+            transaction = hex::encode(signed.hash), purpose = %PurposeText(&signed.purpose), bid = %bid,
+            fee = %signed.fee, max_ledger = %signed.max_ledger, "signed"
         );
-        self.tower.store.record_signed(signed.clone()).await?;
+        let recorded = self.context.store.record_signed(signed.clone()).await;
+        self.context.go_on_unrecorded(recorded)?;
         self.flights.push(InFlight::new(signed, envelope));
         self.drive(head).await?;
         Ok(())
+    }
+
+    /// The key that must sign beside the lane's, if any.
+    fn authorizer(&self, call: &Call) -> Result<Option<&SecretKey>, NotBegun> {
+        let by: Option<AccountId> = match call {
+            Call::Close { to, .. } => Some(*to),
+            Call::Settle { authorized_by, .. } => *authorized_by,
+            Call::Extend { .. } => None,
+        };
+        let missing = |to: AccountId| {
+            NotBegun::Failed(format!("the secret key of the recipient {to} is not configured, and it must sign"))
+        };
+        by.map(|to| self.recipients.get(&to).ok_or_else(|| missing(to))).transpose()
     }
 }
 

@@ -1,13 +1,17 @@
-//! Whether all that must be paid out fits before its deadlines. Pure arithmetic, so that it is said early.
+//! Whether all that must be paid out fits before its deadlines. Pure arithmetic, so that it is known early.
 
 use paychan_channel::{ContractId, Ledger};
 
 use crate::policy::Payout;
 
-/// The first payout of the plan that comes too late if each takes `confirm` ledgers, one after the other, from `head`
-/// on, in the plan's order; with the ledger at which it would be confirmed. What has passed its deadline already is not
-/// told again: it is late, and is tried all the same.
-pub(super) fn first_late(payouts: &[Payout], head: Ledger, confirm: u32) -> Option<(ContractId, Ledger)> {
+/// The first of these payouts that comes too late if each takes `confirm` ledgers, one after the other, from `head` on;
+/// with the ledger at which it would be confirmed. What has passed its deadline already is not named again: it is late,
+/// and is tried all the same.
+pub(super) fn first_late<'a>(
+    payouts: impl Iterator<Item = &'a Payout>,
+    head: Ledger,
+    confirm: u32,
+) -> Option<(ContractId, Ledger)> {
     let mut done = head;
     for payout in payouts {
         done = done.saturating_add(confirm);
@@ -26,6 +30,7 @@ mod tests {
     use paychan_channel::{Amount, Stroops};
 
     use super::*;
+    use crate::policy::Reason;
 
     fn payout(number: u8, deadline: Option<u32>) -> Payout {
         Payout {
@@ -33,22 +38,25 @@ mod tests {
             amount: Amount::ZERO,
             bid: Stroops(100),
             close: false,
+            reason: Reason::Closing,
             deadline: deadline.map(Ledger),
             value: None,
+            failures: 0,
+            not_before: Ledger(0),
         }
     }
 
     #[test]
     fn the_last_of_many_at_one_deadline_is_named_when_the_lane_is_too_slow() {
         let payouts: Vec<Payout> = (1..=5).map(|number| payout(number, Some(115))).collect();
-        assert_eq!(first_late(&payouts, Ledger(100), 2), None);
-        assert_eq!(first_late(&payouts, Ledger(100), 3), Some((ContractId([5; 32]), Ledger(115))));
+        assert_eq!(first_late(payouts.iter(), Ledger(100), 2), None);
+        assert_eq!(first_late(payouts.iter(), Ledger(100), 3), Some((ContractId([5; 32]), Ledger(115))));
     }
 
     #[test]
     fn what_has_no_deadline_or_is_late_already_is_not_told_but_takes_its_time() {
         let payouts = [payout(1, Some(90)), payout(2, None), payout(3, Some(108))];
-        assert_eq!(first_late(&payouts, Ledger(100), 2), None);
-        assert_eq!(first_late(&payouts, Ledger(100), 3), Some((ContractId([3; 32]), Ledger(109))));
+        assert_eq!(first_late(payouts.iter(), Ledger(100), 2), None);
+        assert_eq!(first_late(payouts.iter(), Ledger(100), 3), Some((ContractId([3; 32]), Ledger(109))));
     }
 }

@@ -7,7 +7,7 @@ use paychan_channel::xdr::{Limits, ReadXdr, TransactionEnvelope, TransactionExt,
 use paychan_channel::{AccountId, Ledger, Stroops};
 use tracing::{debug, info, warn};
 
-use super::step::{self, Flight, Next, Offered, Opening, Verdict};
+use super::step::{self, Flight, Next, Offered, Opening, Unsuccessful};
 use crate::alarm::raise;
 use crate::chain::{Chain, ChainError, Sent};
 use crate::reader::ChannelReader;
@@ -17,38 +17,36 @@ use paychan_store::{Outcome, Purpose, SignedTransaction, Store, StoreError};
 /// A transaction in flight.
 pub(super) struct InFlight {
     pub(super) signed: SignedTransaction,
-    envelope: TransactionEnvelope,
+    /// `None` when the journal's bytes can't be decoded.
+    envelope: Option<TransactionEnvelope>,
     flight: Flight,
     /// What of its fee is not the bid.
     resource_fee: Stroops,
 }
 
-/// A journal holds an envelope that is none.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the journal's signed transaction {hash} is no transaction envelope ({why}); a newer watcher may have written it, \
-     or the journal was changed"
-)]
-pub struct BadEnvelope {
-    hash: String,
-    why: String,
-}
-
 impl InFlight {
     /// Just signed and recorded by this process, and not sent.
     pub(super) fn new(signed: SignedTransaction, envelope: TransactionEnvelope) -> Self {
-        Self::with(signed, envelope, Offered::Never)
+        Self::with(signed, Some(envelope), Offered::Never)
     }
 
     /// Found in the journal at start: nobody knows whether it was sent.
-    pub(super) fn recovered(signed: SignedTransaction) -> Result<Self, BadEnvelope> {
+    ///
+    /// One whose envelope can't be decoded can't be sent again. What became of it is asked for all the same.
+    pub(super) fn recovered(signed: SignedTransaction) -> Self {
         match TransactionEnvelope::from_xdr(&signed.envelope, Limits::len(signed.envelope.len())) {
-            Ok(envelope) => Ok(Self::with(signed, envelope, Offered::Maybe)),
-            Err(error) => Err(BadEnvelope { hash: hex::encode(signed.hash), why: error.to_string() }),
+            Ok(envelope) => Self::with(signed, Some(envelope), Offered::Maybe),
+            Err(error) => {
+                raise!(
+                    StoreFailed, transaction = hex::encode(signed.hash), %error,
+                    "the journal's signed transaction can't be decoded; its channel is settled anew after its bounds"
+                );
+                Self::with(signed, None, Offered::Maybe)
+            }
         }
     }
 
-    fn with(signed: SignedTransaction, envelope: TransactionEnvelope, offered: Offered) -> Self {
+    fn with(signed: SignedTransaction, envelope: Option<TransactionEnvelope>, offered: Offered) -> Self {
         let flight = Flight {
             sequence: signed.sequence,
             signed_at: signed.signed_at,
@@ -56,7 +54,7 @@ impl InFlight {
             offered,
             last_sent: None,
         };
-        Self { resource_fee: resource_fee(&envelope), signed, envelope, flight }
+        Self { resource_fee: envelope.as_ref().map_or(Stroops(0), resource_fee), signed, envelope, flight }
     }
 
     /// What it bids for inclusion.
@@ -82,10 +80,10 @@ fn resource_fee(envelope: &TransactionEnvelope) -> Stroops {
 
 /// How a transaction ended, after its outcome is in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Landed {
+pub(super) enum Ended {
     /// It did on chain what it was for.
     Confirmed,
-    /// The chance passed; nothing is wrong with it but, perhaps, its bid.
+    /// It was not included within its bounds. Nothing is wrong with it but, perhaps, its bid.
     Expired,
     /// Refused before anybody held it, for a fee that was too low.
     FeeTooLow {
@@ -94,7 +92,7 @@ pub(super) enum Landed {
     },
     /// The fee account could not pay for it: no other would fare better.
     LaneIsShort,
-    /// It did not work, and trying the same again at once won't.
+    /// It did not work, and would not work if it were tried again at once.
     Failed {
         /// What was said.
         why: String,
@@ -109,35 +107,73 @@ pub(super) enum Progress {
     /// Still in flight. The next head is the next occasion.
     Waits,
     /// Decided, and the outcome is durable.
-    Landed(Landed),
+    Ended(Ended),
 }
 
-/// What flights need of the world.
-pub(super) struct Tower {
+/// What following transactions in flight needs.
+pub(super) struct FlightContext {
     pub(super) chain: Arc<dyn Chain>,
     pub(super) store: Store,
     pub(super) view: Arc<View>,
     pub(super) reader: ChannelReader,
+    /// Ledgers after its bounds at which a transaction no longer holds its lane, whatever can't be found out about it.
+    pub(super) freed_after: u32,
 }
 
-impl Tower {
+impl FlightContext {
     /// Moves one transaction as far as the chain lets it go at this head.
     ///
     /// # Errors
-    /// The store failed: the process must end. Trouble with the chain is logged, and the transaction waits.
+    /// [`StoreError::Busy`]: the outcome is not written down yet. Trouble with the chain is logged, and the transaction
+    /// waits.
     pub(super) async fn advance(&self, flying: &mut InFlight, head: Ledger) -> Result<Progress, StoreError> {
-        match self.steps(flying, head).await {
-            Ok(Next::Over(verdict)) => self.over(flying, verdict).await,
-            Ok(Next::Confirm { ledger, fee_charged }) => self.confirm(flying, ledger, fee_charged).await,
-            Ok(Next::Send | Next::Wait | Next::ReadAccount) => Ok(Progress::Waits),
+        let progress = match self.steps(flying, head).await {
+            Ok(Next::Over(unsuccessful)) => self.over(flying, unsuccessful).await?,
+            Ok(Next::Confirm { ledger, fee_charged }) => self.confirm(flying, ledger, fee_charged).await?,
+            Ok(Next::Send | Next::Wait | Next::ReadAccount) => Progress::Waits,
             Err(error) => {
                 let transaction = hex::encode(flying.signed.hash);
                 if error.kind.is_alarm() {
-                    raise!(ChainNotUnderstood, transaction, %error, "a transaction's fate can't be told");
+                    raise!(ChainNotUnderstood, transaction, %error, "a transaction's outcome can't be found out");
                 } else {
-                    warn!(transaction, %error, "the chain can't be asked about a transaction now; trying on");
+                    warn!(transaction, %error, "the chain can't be asked about a transaction now; it is asked again");
                 }
-                Ok(Progress::Waits)
+                Progress::Waits
+            }
+        };
+        let frees_at = flying.signed.max_ledger.saturating_add(self.freed_after);
+        match progress {
+            Progress::Waits if head >= frees_at => self.give_up(flying, head).await,
+            progress => Ok(progress),
+        }
+    }
+
+    /// The network can't include it any more, and what became of it can't be found out: it must not hold the lane. What
+    /// the channel looks like decides what is done next, and settling twice is harmless.
+    async fn give_up(&self, flying: &InFlight, head: Ledger) -> Result<Progress, StoreError> {
+        let why = format!(
+            "what became of it could not be found out by ledger {head}, and its bounds ended at {}",
+            flying.signed.max_ledger
+        );
+        warn!(transaction = hex::encode(flying.signed.hash), why, "the lane is freed");
+        self.decided(flying, Outcome::Dropped { at: head, why: why.clone() }).await?;
+        Ok(Progress::Ended(Ended::Failed { why, included: false }))
+    }
+
+    /// Writes an outcome down.
+    async fn decided(&self, flying: &InFlight, outcome: Outcome) -> Result<(), StoreError> {
+        self.go_on_unrecorded(self.store.record_outcome(flying.signed.hash, outcome).await)
+    }
+
+    /// What can't be written down must not keep anything from being settled: settling twice is harmless. Only a store
+    /// that has too much to do is waited for.
+    pub(super) fn go_on_unrecorded(&self, recorded: Result<(), StoreError>) -> Result<(), StoreError> {
+        match recorded {
+            Ok(()) => Ok(()),
+            Err(error @ StoreError::Busy { .. }) => Err(error),
+            Err(error) => {
+                warn!(%error, "a transaction can't be written down; settling goes on without");
+                Ok(())
             }
         }
     }
@@ -156,7 +192,10 @@ impl Tower {
                     // From here on somebody may have it, whatever comes back or does not.
                     flying.flight.offered = Offered::Maybe;
                     flying.flight.last_sent = Some(head);
-                    let sent = self.chain.send(&flying.envelope).await?;
+                    let Some(envelope) = &flying.envelope else {
+                        return Ok(Next::Wait);
+                    };
+                    let sent = self.chain.send(envelope).await?;
                     debug!(transaction = hex::encode(hash), ?sent, %head, "sent");
                     if sent == Sent::TryAgainLater {
                         info!(transaction = hex::encode(hash), %head, "the network asks to try again later");
@@ -184,7 +223,7 @@ impl Tower {
         let read = match self.reader.read(purpose.channels()).await {
             Ok(read) => read,
             Err(error) => {
-                warn!(transaction, %error, "included, but its channels can't be read yet; trying on");
+                warn!(transaction, %error, "included, but its channels can't be read yet; they are read again");
                 return Ok(Progress::Waits);
             }
         };
@@ -199,7 +238,7 @@ impl Tower {
             info!(transaction, %ledger, fee = %fee_charged, channels = purpose.channels().len(), "lives extended");
             return self.confirmed(flying, ledger, fee_charged).await;
         };
-        // A channel that can't be read never gets newer: it must not hold the lane.
+        // A channel that can't be read does not get newer: it must not hold the lane.
         let known = self.view.channel(&channel).map(|known| known.state).filter(|_| read.unreadable.is_empty());
         match known {
             Some(state) if state.withdrawn >= amount => {
@@ -211,52 +250,56 @@ impl Tower {
             }
             // Read from a copy that is older than the settlement: it has no say.
             Some(state) if state.read_at < ledger => Ok(Progress::Waits),
-            other => {
-                let withdrawn = other.map(|state| state.withdrawn.to_string());
+            // Its result is all that can be known, and doubting it would pay the fee again and again.
+            None => {
+                warn!(%channel, %amount, %ledger, transaction, "included as a success; the channel itself can't be read");
+                self.confirmed(flying, ledger, fee_charged).await
+            }
+            Some(state) => {
                 let why = format!(
                     "included as a success in ledger {ledger}, but the channel does not show it (withdrawn: {}, \
                      expected: {amount})",
-                    withdrawn.as_deref().unwrap_or("unreadable")
+                    state.withdrawn
                 );
-                raise!(SettlementFailing, %channel, transaction, why, "a settlement is not to be seen on chain");
+                raise!(SettlementFailing, %channel, transaction, why, "a settlement is not visible on chain");
                 let outcome = Outcome::Failed { ledger, fee_charged, why: why.clone() };
-                self.store.record_outcome(flying.signed.hash, outcome).await?;
-                Ok(Progress::Landed(Landed::Failed { why, included: true }))
+                self.decided(flying, outcome).await?;
+                Ok(Progress::Ended(Ended::Failed { why, included: true }))
             }
         }
     }
 
     async fn confirmed(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
         let outcome = Outcome::Confirmed { ledger, fee_charged };
-        self.store.record_outcome(flying.signed.hash, outcome).await?;
-        Ok(Progress::Landed(Landed::Confirmed))
+        self.decided(flying, outcome).await?;
+        Ok(Progress::Ended(Ended::Confirmed))
     }
 
-    async fn over(&self, flying: &InFlight, verdict: Verdict) -> Result<Progress, StoreError> {
+    async fn over(&self, flying: &InFlight, unsuccessful: Unsuccessful) -> Result<Progress, StoreError> {
         let signed = &flying.signed;
         let transaction = hex::encode(signed.hash);
         let lane: AccountId = signed.lane;
         let now = self.view.head().map_or(signed.signed_at, |head| head.ledger);
-        let (outcome, landed) = match verdict {
-            Verdict::Failed { ledger, fee_charged, why } => {
+        let (outcome, ended) = match unsuccessful {
+            Unsuccessful::Failed { ledger, fee_charged, why } => {
                 raise!(
-                    SettlementFailing, transaction, %ledger, fee = %fee_charged, why, purpose = %Words(&signed.purpose),
+                    SettlementFailing, transaction, %ledger, fee = %fee_charged, why, purpose = %PurposeText(&signed.purpose),
                     "a transaction failed on chain"
                 );
                 let outcome = Outcome::Failed { ledger, fee_charged, why: why.clone() };
-                (outcome, Landed::Failed { why, included: true })
+                (outcome, Ended::Failed { why, included: true })
             }
-            Verdict::Expired { at } => {
+            Unsuccessful::Expired { at } => {
                 warn!(transaction, %at, fee = %signed.fee, "not included within its bounds; it will be rebuilt");
-                (Outcome::Expired { at }, Landed::Expired)
+                (Outcome::Expired { at }, Ended::Expired)
             }
-            Verdict::Unknowable { at } => {
+            Unsuccessful::Unknowable { at } => {
                 let why =
                     "the endpoint no longer holds the ledgers that could tell; the channel's state decides".to_owned();
-                warn!(transaction, %at, why, "the fate of an old transaction is not to be known");
-                (Outcome::Dropped { at, why }, Landed::Expired)
+                warn!(transaction, %at, why, "what became of an old transaction can't be found out");
+                (Outcome::Dropped { at, why }, Ended::Expired)
             }
-            Verdict::Refused { why, needed_fee, lane_is_short } => {
+            Unsuccessful::Refused { why, needed_fee, lane_is_short } => {
                 if lane_is_short {
                     raise!(
                         FeesLow, account = %lane, needed = %signed.fee, transaction,
@@ -265,23 +308,23 @@ impl Tower {
                 } else {
                     warn!(transaction, why, "refused");
                 }
-                let landed = match needed_fee {
-                    Some(needed) => Landed::FeeTooLow { needed },
-                    None if lane_is_short => Landed::LaneIsShort,
-                    None => Landed::Failed { why: why.clone(), included: false },
+                let ended = match needed_fee {
+                    Some(needed) => Ended::FeeTooLow { needed },
+                    None if lane_is_short => Ended::LaneIsShort,
+                    None => Ended::Failed { why: why.clone(), included: false },
                 };
-                (Outcome::Dropped { at: now, why }, landed)
+                (Outcome::Dropped { at: now, why }, ended)
             }
         };
-        self.store.record_outcome(signed.hash, outcome).await?;
-        Ok(Progress::Landed(landed))
+        self.decided(flying, outcome).await?;
+        Ok(Progress::Ended(ended))
     }
 }
 
 /// A purpose in words, for logs.
-pub(super) struct Words<'a>(pub(super) &'a Purpose);
+pub(super) struct PurposeText<'a>(pub(super) &'a Purpose);
 
-impl fmt::Display for Words<'_> {
+impl fmt::Display for PurposeText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Purpose::Settle { channel, amount } => write!(f, "settle {channel} at {amount}"),

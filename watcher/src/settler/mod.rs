@@ -1,8 +1,8 @@
-//! From what is to be done to what is done: plan → signed → recorded → sent → confirmed.
+//! From what is to be done to what is done: plan → checked, signed → recorded → sent → confirmed.
 //!
-//! One lane, one transaction in flight. Whatever a step finds, the order is: what is in flight is driven to its end
-//! first, then the plan's next item is built. An item that can't be built is left alone for a while and the next one has
-//! its turn; it never keeps the lane.
+//! There is one lane, with one transaction in flight. A round drives what is in flight to its end first, then it builds the
+//! next item of the plan. An item that can't be built is left alone for a while and the next one has its turn, so it never
+//! keeps the lane. A round has a budget, so that many failing items never keep the process from its other work.
 
 mod attempts;
 mod begin;
@@ -11,8 +11,9 @@ mod flights;
 mod sign;
 pub mod step;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
 use paychan_rpc::SecretKey;
@@ -22,21 +23,28 @@ use crate::alarm::raise;
 use crate::chain::{Chain, ChainError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::policy::{self, BASE_FEE, Extension, Known, Limits, Payout, Plan};
+use crate::liveness::Liveness;
+use crate::policy::{self, BASE_FEE, Item, Plan, SurveySources, Turn, survey};
+use crate::promises::Promises;
 use crate::reader::ChannelReader;
 use crate::reminder::Reminder;
 use crate::view::View;
-use paychan_store::{Held, Purpose, Store, StoreError};
+use paychan_store::{Decided, Outcome, Purpose, Store, StoreError};
 
-use attempts::{Patience, Target};
+pub use attempts::Attempts;
+use attempts::Target;
 use begin::NotBegun;
-use flights::{InFlight, Landed, Progress, Tower, Words};
+use flights::{Ended, FlightContext, InFlight, Progress, PurposeText};
 
-pub use flights::BadEnvelope;
-
-/// Items in one round whose question the endpoint may leave unanswered before the round ends: one may be too much for
+/// Items in one round whose question the endpoint may leave unanswered before the round ends: one item may be too much for
 /// it, two in a row are the endpoint's own trouble.
 const UNANSWERED_IN_A_ROUND: u32 = 2;
+
+/// Items that one round tries at most. Each costs the endpoint a few calls.
+const ITEMS_IN_A_ROUND: u32 = 20;
+
+/// The time after which a round tries no further item. What is in flight must be looked at again at the next ledger.
+const ROUND_TIME: Duration = Duration::from_secs(20);
 
 /// What the settler is made of.
 pub struct SettlerParts {
@@ -46,9 +54,11 @@ pub struct SettlerParts {
     pub store: Store,
     /// What is known of the chain.
     pub view: Arc<View>,
+    /// What was promised: extensions are paid from what it leaves over.
+    pub promises: Arc<Promises>,
     /// Reads channels after a settlement.
     pub reader: ChannelReader,
-    /// Tells when to remind the operator.
+    /// Tells the age of commitments, and when to remind the operator.
     pub clock: Arc<dyn Clock>,
     /// The operator's settings.
     pub config: Arc<Config>,
@@ -56,86 +66,86 @@ pub struct SettlerParts {
     pub lane: SecretKey,
     /// The keys of recipients: authorize closes, and settlements where the channel's code wants it.
     pub recipients: HashMap<AccountId, SecretKey>,
+    /// Told of progress, so that a hanging round is noticed.
+    pub liveness: Arc<Liveness>,
 }
 
 /// Settles, closes and extends.
 pub struct Settler {
-    tower: Tower,
+    context: FlightContext,
     config: Arc<Config>,
     network: NetworkId,
     lane: SecretKey,
     recipients: HashMap<AccountId, SecretKey>,
     /// Of this lane at most one; of lanes that the configuration no longer names, what the journal still holds.
     flights: Vec<InFlight>,
-    patience: Patience,
-    /// The inclusion fee to bid at least, per channel, after a bid that was too low.
-    asked: HashMap<ContractId, Stroops>,
-    /// Channels whose close failed: they are settled instead.
-    close_failed: HashSet<ContractId>,
-    /// Channels whose bid could not be as high as asked, because more is not at stake: the others come first.
-    capped: HashSet<ContractId>,
+    attempts: Arc<Attempts>,
+    promises: Arc<Promises>,
+    /// Whether payouts that failed before come first in this round.
+    turn: Turn,
     /// The sequence number of the lane's last transaction that was decided: an account read from an older copy must not
     /// take the lane back to it.
     last_sequence: i64,
-    /// What others paid for inclusion, as last heard.
-    market: Stroops,
     clock: Arc<dyn Clock>,
-    /// Not all will be settled in time.
+    liveness: Arc<Liveness>,
+    /// Not all closing channels will be settled in time.
     late: Reminder,
+    /// The fee account does not exist.
+    no_lane: Reminder,
 }
 
 impl Settler {
-    /// A settler that takes over what the journal has in flight: it is asked for before anything new is built.
-    ///
-    /// # Errors
-    /// The journal holds a signed transaction that is none.
-    pub fn new(parts: SettlerParts) -> Result<Self, BadEnvelope> {
-        let SettlerParts { chain, store, view, reader, clock, config, lane, recipients } = parts;
-        let flights = store.in_flight().into_iter().map(InFlight::recovered).collect::<Result<Vec<_>, _>>()?;
+    /// A settler that takes over what the journal has in flight: the network is asked for it before anything new is built.
+    pub fn new(parts: SettlerParts) -> Self {
+        let SettlerParts { chain, store, view, promises, reader, clock, config, lane, recipients, liveness } = parts;
+        let flights: Vec<InFlight> = store.in_flight().into_iter().map(InFlight::recovered).collect();
         for flying in &flights {
             info!(
-                transaction = hex::encode(flying.signed.hash), purpose = %Words(&flying.signed.purpose),
+                transaction = hex::encode(flying.signed.hash), purpose = %PurposeText(&flying.signed.purpose),
                 max_ledger = %flying.signed.max_ledger, "a transaction is in flight since before the start"
             );
         }
-        let close_failed = store
-            .all_held()
-            .iter()
-            .map(Held::channel)
-            .filter(|channel| policy::close_failed(&store.outcomes(channel, usize::MAX)))
-            .collect();
-        Ok(Self {
+        let attempts = Attempts::new(recipients.keys().copied().collect());
+        for held in store.all_held() {
+            let outcomes = store.outcomes(&held.channel(), usize::MAX);
+            if policy::close_failed(&outcomes) {
+                attempts.close_failed(held.channel());
+            }
+            attempts.failed_before(held.channel(), failures(&outcomes));
+        }
+        let freed_after = config.reaction.node_lag_ledgers;
+        Self {
             network: config.network_id(),
-            tower: Tower { chain, store, view, reader },
+            context: FlightContext { chain, store, view, reader, freed_after },
             config,
             lane,
             recipients,
             flights,
-            patience: Patience::default(),
-            asked: HashMap::new(),
-            close_failed,
-            capped: HashSet::new(),
+            attempts: Arc::new(attempts),
+            promises,
+            turn: Turn::default(),
             last_sequence: 0,
-            market: BASE_FEE,
             clock,
+            liveness,
             late: Reminder::default(),
-        })
+            no_lane: Reminder::default(),
+        }
     }
 
-    /// One round at the head that the view knows: what is in flight, then what is to be done next.
-    ///
-    /// # Errors
-    /// The store failed: the process must end.
-    pub async fn tick(&mut self) -> Result<(), StoreError> {
-        let Some(head) = self.tower.view.head().map(|head| head.ledger) else {
-            return Ok(());
+    /// What is remembered of earlier attempts: `status` decides with it as the settler does.
+    pub fn attempts(&self) -> Arc<Attempts> {
+        self.attempts.clone()
+    }
+
+    /// One round at the head that the view knows: what is in flight, then what is to be done next. Whatever fails is tried
+    /// again at the next ledger.
+    pub async fn tick(&mut self) {
+        let Some(head) = self.context.view.head().map(|head| head.ledger) else {
+            return;
         };
-        match self.round(head).await {
-            Err(error @ StoreError::Busy { .. }) => {
-                warn!(%error, "the store is busy; settling goes on at the next ledger");
-                Ok(())
-            }
-            other => other,
+        self.attempts.saw_head(head);
+        if let Err(error) = self.round(head).await {
+            warn!(%error, "the store is busy; settling goes on at the next ledger");
         }
     }
 
@@ -161,8 +171,9 @@ impl Settler {
         let mut still = Vec::new();
         let mut outcome = Ok(());
         for mut flying in std::mem::take(&mut self.flights) {
-            match self.tower.advance(&mut flying, head).await {
-                Ok(Progress::Landed(landed)) => self.landed(&flying, landed, head),
+            self.liveness.beat(self.clock.boot());
+            match self.context.advance(&mut flying, head).await {
+                Ok(Progress::Ended(ended)) => self.ended(&flying, ended, head),
                 Ok(Progress::Waits) => still.push(flying),
                 // The outcome is not written down: it stays in flight, and is asked for again.
                 Err(error) => {
@@ -176,9 +187,9 @@ impl Settler {
     }
 
     /// Draws the consequences for the next attempts.
-    fn landed(&mut self, flying: &InFlight, landed: Landed, head: Ledger) {
+    fn ended(&mut self, flying: &InFlight, ended: Ended, head: Ledger) {
         let signed = &flying.signed;
-        let included = matches!(landed, Landed::Confirmed | Landed::Failed { included: true, .. });
+        let included = matches!(ended, Ended::Confirmed | Ended::Failed { included: true, .. });
         if signed.lane == self.lane.account() && included {
             self.last_sequence = self.last_sequence.max(signed.sequence);
         }
@@ -187,231 +198,179 @@ impl Settler {
                 Purpose::Settle { .. } | Purpose::Close { .. } => Target::Pay(*channel),
                 Purpose::Extend { .. } | Purpose::Restore { .. } => Target::Extend(*channel),
             };
-            match &landed {
-                Landed::Confirmed => {
-                    self.patience.went_well(target);
-                    self.capped.remove(channel);
-                    self.asked.remove(channel);
-                    self.tower.view.set_trouble(channel, None);
+            match &ended {
+                Ended::Confirmed => {
+                    self.attempts.went_well(target);
+                    self.show_trouble(channel, None);
                 }
                 // Not taken at that price: the next bid is twice as high, as far as the policy's cap lets it.
-                Landed::Expired => {
+                Ended::Expired => {
                     let bid = flying.bid();
-                    self.give_way_if_capped(*channel, bid);
-                    self.ask_at_least(*channel, Stroops(bid.get().saturating_mul(2)));
                     let why = format!("not included before ledger {} with a bid of {bid} stroops", signed.max_ledger);
-                    self.tower.view.set_trouble(channel, Some(why));
+                    self.bid_at_least(*channel, Stroops(bid.get().saturating_mul(2)), why);
                 }
-                Landed::FeeTooLow { needed } => {
+                Ended::FeeTooLow { needed } => {
                     // An amount that the transaction bid already can only mean the bid alone.
                     let bid = if *needed > signed.fee { flying.bid_of(*needed) } else { *needed };
-                    self.give_way_if_capped(*channel, flying.bid());
-                    self.ask_at_least(*channel, bid);
-                    let why = format!("the network asks for a bid of {bid} stroops");
-                    self.tower.view.set_trouble(channel, Some(why));
+                    self.bid_at_least(*channel, bid, format!("the network asks for a bid of {bid} stroops"));
                 }
-                Landed::LaneIsShort => {
-                    let why = "the fee account can't pay for it; send it XLM".to_owned();
-                    self.leave_alone(target, *channel, head, why);
+                Ended::LaneIsShort => {
+                    self.leave_alone(target, *channel, head, "the fee account can't pay for it; send it XLM");
                 }
-                Landed::Failed { why, .. } => {
+                Ended::Failed { why, .. } => {
                     if matches!(signed.purpose, Purpose::Close { .. }) {
-                        self.close_failed.insert(*channel);
+                        self.attempts.close_failed(*channel);
                     }
-                    self.leave_alone(target, *channel, head, why.clone());
+                    self.leave_alone(target, *channel, head, why);
                 }
             }
         }
     }
 
-    /// A channel that bid less than was asked of it has bid all that it is worth, or all that the operator allows.
-    fn give_way_if_capped(&mut self, channel: ContractId, bid: Stroops) {
-        if self.asked.get(&channel).is_some_and(|asked| bid < *asked) {
-            self.capped.insert(channel);
-        }
+    fn bid_at_least(&self, channel: ContractId, bid: Stroops, why: String) {
+        self.show_trouble(&channel, Some(why.clone()));
+        self.attempts.bid_at_least(channel, bid, why);
     }
 
-    fn ask_at_least(&mut self, channel: ContractId, bid: Stroops) {
-        let asked = self.asked.entry(channel).or_insert(bid);
-        *asked = (*asked).max(bid);
-    }
-
-    fn leave_alone(&mut self, target: Target, channel: ContractId, head: Ledger, why: String) {
-        let deadline = self.tower.view.channel(&channel).and_then(|known| known.deadline);
-        let again_at = self.patience.failed(target, head, deadline);
-        let failures = self.patience.failures(target);
+    fn leave_alone(&self, target: Target, channel: ContractId, head: Ledger, why: &str) {
+        let deadline = self.context.view.channel(&channel).and_then(|known| known.deadline);
+        let retry = self.attempts.failed(target, head, deadline, why);
         match (target, deadline) {
             (Target::Pay(_), Some(deadline)) => raise!(
-                SettlementFailing, %channel, %deadline, why, failures, %again_at,
+                SettlementFailing, %channel, %deadline, why, failures = retry.failures, again_at = %retry.not_before,
                 "a channel that is closing can't be settled now"
             ),
             _ => {
-                warn!(%channel, ?target, why, failures, %again_at, "failed; left alone for a while")
+                warn!(
+                    %channel, ?target, why, failures = retry.failures, again_at = %retry.not_before,
+                    "an attempt failed; it is repeated later"
+                );
             }
         }
-        self.tower.view.set_trouble(&channel, Some(why));
+        self.show_trouble(&channel, Some(why.to_owned()));
     }
 
-    /// Builds, records and sends the first item of the plan that can be.
+    /// That a channel can't be read is the greater trouble, and stays shown.
+    fn show_trouble(&self, channel: &ContractId, trouble: Option<String>) {
+        if !self.context.view.is_unreadable(channel) {
+            self.context.view.set_trouble(channel, trouble);
+        }
+    }
+
+    /// Builds, records and sends the first item of the plan that can be, within the round's budget.
     async fn begin_next(&mut self, head: Ledger) -> Result<(), StoreError> {
-        let Some(plan) = self.plan(head).await else {
+        let Some(plan) = self.plan().await else {
             return Ok(());
         };
         self.tell_if_late(&plan, head);
-        // What can't bid as much as is asked comes last: it would take the lane from what can, again and again.
-        let (capped, payouts): (Vec<Payout>, Vec<Payout>) =
-            plan.payouts.into_iter().partition(|payout| self.capped.contains(&payout.channel));
-        let done = self.begin_payout(payouts, head).await? || self.begin_extension(plan.extensions, head).await?;
-        if !done {
-            self.begin_payout(capped, head).await?;
+        let (began, mut tried, mut unanswered) = (self.clock.boot(), 0, 0);
+        for item in &plan.items {
+            if item.not_before() > head {
+                continue;
+            }
+            if tried >= ITEMS_IN_A_ROUND || self.clock.boot().saturating_sub(began) > ROUND_TIME {
+                debug!(tried, items = plan.items.len(), "this round's budget is spent; the rest comes with the next");
+                break;
+            }
+            tried += 1;
+            self.liveness.beat(self.clock.boot());
+            let begun = match item {
+                Item::Pay(payout) => self.pay(payout, head).await,
+                Item::Extend(extension) => self.extend(extension, head).await,
+            };
+            match begun {
+                Ok(()) if self.lane_is_busy() => break,
+                // It was refused at once: the lane is free for the next.
+                Ok(()) => {}
+                Err(NotBegun::Failed(why)) => self.failed(item, head, &why),
+                Err(NotBegun::Refused(why)) => {
+                    // A funder can make a close fail, and never a settlement: that is tried next.
+                    if let Item::Pay(payout) = item
+                        && payout.close
+                    {
+                        self.attempts.close_failed(payout.channel);
+                    }
+                    self.failed(item, head, &why);
+                }
+                Err(NotBegun::Unanswered(error)) => {
+                    self.failed(item, head, &error.to_string());
+                    unanswered += 1;
+                    if unanswered >= UNANSWERED_IN_A_ROUND {
+                        stop_for_now(&error);
+                        break;
+                    }
+                }
+                Err(NotBegun::NoLane) => break,
+                Err(NotBegun::Chain(error)) => {
+                    stop_for_now(&error);
+                    break;
+                }
+                Err(NotBegun::Store(error)) => return Err(error),
+            }
+        }
+        if tried > 0 {
+            self.turn = self.turn.next();
         }
         Ok(())
     }
 
-    /// Whether the round is over: one is on its way, or none could be.
-    async fn begin_payout(&mut self, payouts: Vec<Payout>, head: Ledger) -> Result<bool, StoreError> {
-        let mut unanswered = 0;
-        for payout in payouts {
-            let target = Target::Pay(payout.channel);
-            if !self.patience.allows(target, head) {
-                continue;
-            }
-            match self.pay(&payout, head).await {
-                Ok(()) if self.lane_is_busy() => return Ok(true),
-                // It was refused at once: the lane is free for the next.
-                Ok(()) => {}
-                Err(NotBegun::Failed(why)) => self.leave_alone(target, payout.channel, head, why),
-                Err(NotBegun::Refused(why)) => {
-                    // A funder can make a close fail, and never a settlement: that is tried next.
-                    if payout.close {
-                        self.close_failed.insert(payout.channel);
-                    }
-                    self.leave_alone(target, payout.channel, head, why);
+    fn failed(&self, item: &Item, head: Ledger, why: &str) {
+        match item {
+            Item::Pay(payout) => self.leave_alone(Target::Pay(payout.channel), payout.channel, head, why),
+            Item::Extend(extension) => {
+                for channel in &extension.channels {
+                    self.leave_alone(Target::Extend(*channel), *channel, head, why);
                 }
-                Err(NotBegun::Unanswered(error)) => {
-                    self.leave_alone(target, payout.channel, head, error.to_string());
-                    unanswered += 1;
-                    if unanswered >= UNANSWERED_IN_A_ROUND {
-                        stop_for_now(&error);
-                        return Ok(true);
-                    }
-                }
-                Err(NotBegun::NoLane) => return Ok(true),
-                Err(NotBegun::Chain(error)) => {
-                    stop_for_now(&error);
-                    return Ok(true);
-                }
-                Err(NotBegun::Store(error)) => return Err(error),
             }
         }
-        Ok(false)
-    }
-
-    /// As [`Settler::begin_payout`].
-    async fn begin_extension(&mut self, extensions: Vec<Extension>, head: Ledger) -> Result<bool, StoreError> {
-        let extensions: Vec<Extension> = extensions.into_iter().flat_map(|joint| self.split(joint)).collect();
-        for extension in extensions {
-            if !extension.channels.iter().all(|channel| self.patience.allows(Target::Extend(*channel), head)) {
-                continue;
-            }
-            match self.extend(&extension, head).await {
-                Ok(()) if self.lane_is_busy() => return Ok(true),
-                Ok(()) => {}
-                Err(NotBegun::NoLane) => return Ok(true),
-                Err(NotBegun::Failed(why) | NotBegun::Refused(why)) => {
-                    for channel in &extension.channels {
-                        self.leave_alone(Target::Extend(*channel), *channel, head, why.clone());
-                    }
-                }
-                Err(NotBegun::Chain(error) | NotBegun::Unanswered(error)) => {
-                    stop_for_now(&error);
-                    return Ok(true);
-                }
-                Err(NotBegun::Store(error)) => return Err(error),
-            }
-        }
-        Ok(false)
     }
 
     /// Says early when arithmetic says that not all will be settled in time.
     fn tell_if_late(&mut self, plan: &Plan, head: Ledger) {
         let confirm = self.config.reaction.confirm_ledgers;
-        match capacity::first_late(&plan.payouts, head, confirm) {
+        match capacity::first_late(plan.payouts(), head, confirm) {
             None => self.late.is_over(),
             Some((channel, done)) if self.late.is_due(self.clock.boot()) => raise!(
-                TooManyClosing, %channel, confirmed_at = %done, waiting = plan.payouts.len(),
+                TooManyClosing, %channel, confirmed_at = %done, waiting = plan.payouts().count(),
                 "more channels are closing than one fee account can settle before their deadlines"
             ),
             Some(_) => {}
         }
     }
 
-    /// What is to be done at this head, in the order of loss. Prices are asked for only when there is something to buy.
-    async fn plan(&mut self, head: Ledger) -> Option<Plan> {
-        let plan = self.plan_at(head, self.market)?;
-        if plan.payouts.is_empty() && plan.extensions.is_empty() {
+    /// What is to be done now, in the order of loss. Prices are asked for only when there is something to buy.
+    async fn plan(&self) -> Option<Plan> {
+        let (store, view, config) = (&self.context.store, &self.context.view, &self.config);
+        let past = self.attempts.past();
+        let now_ms = self.clock.wall_unix_ms();
+        let survey = survey(&SurveySources { config, store, view, promises: &self.promises, past: &past, now_ms })?;
+        let plan = survey.plan(self.turn);
+        for (channel, report) in &plan.reports {
+            debug!(%channel, %report, "nothing can be done");
+        }
+        if plan.items.is_empty() {
             return Some(plan);
         }
-        match self.tower.chain.inclusion_fees().await {
-            Ok(fees) => self.market = fees.p95.max(BASE_FEE),
+        match self.context.chain.inclusion_fees().await {
+            Ok(fees) => {
+                let market = fees.p95.max(BASE_FEE);
+                self.attempts.saw_market(market);
+                Some(survey.at_market(market).plan(self.turn))
+            }
             // The last price heard is the best guess; not knowing it must not keep anything from being settled.
             Err(error) => {
-                warn!(%error, market = %self.market, "fees can't be asked for; bidding by the last that were")
+                warn!(%error, market = %survey.limits.market, "fees can't be asked for; the last known price is bid");
+                Some(plan)
             }
         }
-        self.plan_at(head, self.market)
     }
+}
 
-    fn plan_at(&self, head: Ledger, market: Stroops) -> Option<Plan> {
-        let view = &self.tower.view;
-        let network = view.network()?;
-        let resource_fee = view.settle_resource_fee();
-        let limits = Limits::new(&self.config, &network, head, market, resource_fee);
-        let channels = view.channels();
-        let held: HashMap<ContractId, _> =
-            self.tower.store.all_held().into_iter().map(|held| (held.channel(), held)).collect();
-        let known: Vec<Known<'_>> = channels
-            .iter()
-            .filter_map(|channel| {
-                let id = channel.state.channel;
-                Some(Known {
-                    channel,
-                    held: held.get(&id)?,
-                    token: self.config.token(&channel.state.token),
-                    can_close: channel.state.to.account().is_some_and(|to| self.recipients.contains_key(&to)),
-                    close_failed: self.close_failed.contains(&id),
-                    asked: self.asked.get(&id).copied(),
-                })
-            })
-            .collect();
-        let plan = policy::plan(&known, &limits);
-        for (channel, report) in &plan.reports {
-            debug!(%channel, %report, "nothing that can be done");
-        }
-        Some(plan)
-    }
-
-    /// Entries of channels whose extension failed before go alone, so that one bad entry does not keep the others.
-    fn split(&self, extension: Extension) -> Vec<Extension> {
-        let failed_before = |channel: &ContractId| self.patience.failures(Target::Extend(*channel)) > 0;
-        if extension.channels.len() < 2 || !extension.channels.iter().any(failed_before) {
-            return vec![extension];
-        }
-        let known: Vec<_> = extension
-            .channels
-            .iter()
-            .filter_map(|channel| Some((*channel, self.tower.view.channel(channel)?.state)))
-            .collect();
-        known
-            .into_iter()
-            .map(|(channel, state)| Extension {
-                keys: sign::keys_of(&state).into_iter().filter(|key| extension.keys.contains(key)).collect(),
-                channels: vec![channel],
-                ..extension
-            })
-            .filter(|alone| !alone.keys.is_empty())
-            .collect()
-    }
+/// How often paying out has failed since it last went well, by a channel's outcomes, newest first.
+fn failures(outcomes: &[Decided]) -> u32 {
+    let payouts = outcomes.iter().filter(|decided| decided.purpose.pays().is_some());
+    let failed = payouts.take_while(|decided| !matches!(decided.outcome, Outcome::Confirmed { .. })).count();
+    u32::try_from(failed).unwrap_or(u32::MAX)
 }
 
 fn stop_for_now(error: &ChainError) {

@@ -36,7 +36,7 @@ fn report(config: &Config, snapshot: Option<Snapshot>) -> Report {
     let none = Vec::new();
     let channels = held
         .iter()
-        .map(|held| ChannelReport::of(config, held, None, None, outcomes.get(&held.channel()).unwrap_or(&none)))
+        .map(|held| ChannelReport::of(config, held, None, outcomes.get(&held.channel()).unwrap_or(&none)))
         .collect();
     Report {
         running: false,

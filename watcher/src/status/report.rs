@@ -1,9 +1,7 @@
 //! The report: what `GET /v1/status` answers and `paychan-watcher status --json` prints. Amounts are decimal strings of
 //! base units, fees decimal strings of stroops, times are ledgers unless the name says otherwise.
 
-use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Ledger, Life, Lives, Stroops,
-};
+use paychan_channel::{AccountId, Address, Amount, CommitmentKey, ContractId, Ledger, Life, Lives, Stroops};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -137,23 +135,17 @@ pub struct LaneReport {
 impl ChannelReport {
     /// Puts together what the store holds of a channel and what is known of it on chain.
     ///
-    /// `outcomes` are the store's for the channel, newest first. `limits` are those of now; `None` while the head or the
-    /// network's settings are not known.
-    pub(super) fn of(
-        config: &Config,
-        held: &Held,
-        known: Option<&ChannelView>,
-        limits: Option<&Limits>,
-        outcomes: &[Decided],
-    ) -> Self {
+    /// `outcomes` are the store's for the channel, newest first. `known` and `limits` are what the policy is asked with;
+    /// `None` while no ledger is known.
+    pub(super) fn of(config: &Config, held: &Held, known: Option<(&Known<'_>, &Limits)>, outcomes: &[Decided]) -> Self {
         let admission = &held.admission;
         let token = config.token(&admission.token);
-        let highest = held.highest_amount();
-        let state = known.map(|known| &known.state);
-        let deadline = known.and_then(|known| known.deadline);
+        let chain = known.and_then(|(known, _)| known.chain.as_ref());
+        let state = chain.map(|chain| &chain.state);
+        let deadline = known.and_then(|(known, _)| known.deadline());
         Self {
             channel: admission.channel,
-            status: status(known),
+            status: status(chain),
             from: admission.from,
             to: admission.to,
             token: admission.token,
@@ -161,20 +153,20 @@ impl ChannelReport {
             decimals: token.map_or(0, |token| token.decimals),
             commitment_key: CommitmentKey::from_bytes(admission.commitment_key).ok(),
             refund_waiting_period: admission.refund_waiting_period,
-            highest,
+            highest: held.highest_amount(),
             accepted: held.accepted,
-            unsettled: unsettled(held, state, outcomes),
-            coverage: known.map(ChannelView::coverage),
+            unsettled: known.map_or_else(|| unsettled(held, outcomes), |(known, _)| known.unsettled()),
+            coverage: chain.map(ChannelView::coverage),
             withdrawn: state.map(|state| state.withdrawn),
             deadline,
-            ledgers_left: deadline.zip(limits).map(|(deadline, limits)| deadline.since(limits.head)),
+            ledgers_left: deadline.zip(known).map(|(deadline, (_, limits))| deadline.since(limits.head)),
             lives: state.map(|state| lives(&state.lives, state.read_at)),
             fenced: held.fence.is_some(),
             read_at: state.map(|state| state.read_at),
-            gap_free_to: known.map(|known| known.gap_free_to),
-            last_error: known.and_then(|known| known.trouble.clone()),
+            gap_free_to: chain.map(|chain| chain.gap_free_to),
+            last_error: known.and_then(|(known, _)| known.trouble.clone()),
             last_outcome: outcomes.first().map(outcome),
-            next_action: next_action(config, held, known, limits, outcomes),
+            next_action: known.map_or_else(|| "nothing before a ledger is known".to_owned(), next_action),
         }
     }
 }
@@ -188,17 +180,9 @@ fn status(known: Option<&ChannelView>) -> ChannelStatus {
     }
 }
 
-/// By the chain where it was read; else by the settlements that this watcher saw confirmed.
-fn unsettled(held: &Held, state: Option<&ChannelState>, outcomes: &[Decided]) -> Amount {
-    let highest = held.highest_amount();
-    match state {
-        Some(state) => state.unsettled(highest),
-        None => {
-            let confirmed = outcomes.iter().filter(|decided| matches!(decided.outcome, Outcome::Confirmed { .. }));
-            let paid = confirmed.filter_map(|decided| decided.purpose.pays()).map(|(_, amount)| amount).max();
-            highest.saturating_sub(paid.unwrap_or(Amount::ZERO))
-        }
-    }
+/// By the settlements that this watcher saw confirmed.
+fn unsettled(held: &Held, outcomes: &[Decided]) -> Amount {
+    held.highest_amount().saturating_sub(policy::paid(outcomes))
 }
 
 fn lives(lives: &Lives, read_at: Ledger) -> LivesReport {
@@ -216,31 +200,38 @@ fn lives(lives: &Lives, read_at: Ledger) -> LivesReport {
     }
 }
 
-fn next_action(
-    config: &Config,
-    held: &Held,
-    known: Option<&ChannelView>,
-    limits: Option<&Limits>,
-    outcomes: &[Decided],
-) -> String {
-    let (Some(known), Some(limits)) = (known, limits) else {
-        return "read the channel from the chain".to_owned();
+/// What the settler will do about it, and when: the same decision.
+fn next_action((known, limits): (&Known<'_>, &Limits)) -> String {
+    let (text, retry, bid) = match policy::decide(known, limits) {
+        Action::Wait => return "wait".to_owned(),
+        Action::Report(report) => return format!("nothing: {report}"),
+        Action::Settle { amount, bid, reason } => {
+            (format!("settle {amount} base units: {}", reason.text()), known.tried.payout, bid)
+        }
+        Action::Close { amount, bid, reason } => {
+            (format!("close with {amount} base units: {}", reason.text()), known.tried.payout, bid)
+        }
+        Action::Extend { keys } if limits.spare <= Stroops(0) => {
+            return format!(
+                "nothing: {} entries need a longer life, and the fee account has nothing to spare",
+                keys.len()
+            );
+        }
+        Action::Extend { keys } => {
+            (format!("extend the life of {} entries", keys.len()), known.tried.extension, limits.market)
+        }
     };
-    let known = Known {
-        channel: known,
-        held,
-        token: config.token(&held.admission.token),
-        can_close: config.recipient(&held.admission.to).is_some_and(|recipient| recipient.secret.is_some()),
-        close_failed: policy::close_failed(outcomes),
-        asked: None,
-    };
-    match policy::decide(&known, limits) {
-        Action::Wait => "wait".to_owned(),
-        Action::Settle { amount, .. } => format!("settle {amount} base units"),
-        Action::Close { amount, .. } => format!("close with {amount} base units"),
-        Action::Extend { keys } => format!("extend the life of {} entries", keys.len()),
-        Action::Report(report) => format!("nothing: {report}"),
+    let mut text = text;
+    if retry.failures > 0 {
+        text.push_str(&format!("; it failed {} times", retry.failures));
     }
+    if retry.not_before > limits.head {
+        text.push_str(&format!(", and is tried again at ledger {}", retry.not_before));
+    }
+    if let Some(asked) = known.tried.asked.filter(|asked| *asked > bid) {
+        text.push_str(&format!("; the network asks for a bid of {asked} stroops, and at most {bid} is worth it"));
+    }
+    text
 }
 
 fn outcome(decided: &Decided) -> String {

@@ -1,14 +1,15 @@
 //! Reports of the running daemon.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use paychan_channel::{ContractId, Stroops};
 
 use super::report::{ChannelReport, HeadReport, LaneReport, Report};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::policy::{BASE_FEE, Limits};
+use crate::policy::{Known, Limits, Past, SurveySources, survey};
 use crate::promises::Promises;
+use crate::settler::Attempts;
 use crate::view::View;
 use paychan_store::{Held, Store};
 use paychan_watcher_api::{Problem, ProblemKind};
@@ -18,23 +19,48 @@ const OUTCOMES: usize = 8;
 
 /// Puts reports together from what the daemon's parts know. Asks nobody outside.
 pub struct Reporter {
-    config: Arc<Config>,
-    store: Store,
-    view: Arc<View>,
-    promises: Arc<Promises>,
-    clock: Arc<dyn Clock>,
+    pub(super) config: Arc<Config>,
+    pub(super) store: Store,
+    pub(super) view: Arc<View>,
+    pub(super) promises: Arc<Promises>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) attempts: Arc<Attempts>,
+    /// Why nothing is taken for good, once the store has stopped.
+    pub(super) settle_only: OnceLock<String>,
+    /// Why nothing is taken while the disk is too full.
+    pub(super) disk_low: Mutex<Option<String>>,
 }
 
 impl Reporter {
-    /// A reporter over these parts.
+    /// A reporter over these parts. `attempts` are the settler's own.
     pub fn new(
         config: Arc<Config>,
         store: Store,
         view: Arc<View>,
         promises: Arc<Promises>,
         clock: Arc<dyn Clock>,
+        attempts: Arc<Attempts>,
     ) -> Self {
-        Self { config, store, view, promises, clock }
+        Self {
+            config,
+            store,
+            view,
+            promises,
+            clock,
+            attempts,
+            settle_only: OnceLock::new(),
+            disk_low: Mutex::default(),
+        }
+    }
+
+    /// The store has stopped: from now on nothing is taken.
+    pub fn settles_only(&self, why: &str) {
+        let _ = self.settle_only.set(why.to_owned());
+    }
+
+    /// The disk is too full to take money, or `None`: it no longer is.
+    pub fn disk_is_low(&self, why: Option<String>) {
+        *self.disk_low.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
     /// Everything.
@@ -56,16 +82,26 @@ impl Reporter {
 
     /// All channels, in the order of their addresses.
     pub fn channels(&self) -> Vec<ChannelReport> {
-        let mut all = self.store.all_held();
-        all.sort_by_key(Held::channel);
-        let limits = self.limits();
-        all.iter().map(|held| self.of(held, limits.as_ref())).collect()
+        let past = self.attempts.past();
+        match survey(&self.sources(&past)) {
+            Some(survey) => {
+                survey.channels.iter().map(|known| self.of(&known.held, Some((known, &survey.limits)))).collect()
+            }
+            None => {
+                let mut all = self.store.all_held();
+                all.sort_by_key(Held::channel);
+                all.iter().map(|held| self.of(held, None)).collect()
+            }
+        }
     }
 
     /// One channel; `None` when it is not watched.
     pub fn channel(&self, channel: &ContractId) -> Option<ChannelReport> {
         let held = self.store.held(channel)?;
-        Some(self.of(&held, self.limits().as_ref()))
+        let past = self.attempts.past();
+        let sources = self.sources(&past);
+        let known = sources.known(held.clone());
+        Some(self.of(&held, sources.limits().as_ref().map(|limits| (&known, limits))))
     }
 
     /// Why no money is taken now, whatever the channel; empty when it is.
@@ -73,6 +109,15 @@ impl Reporter {
         let mut reasons = Vec::new();
         if self.view.is_stopping() {
             reasons.push(Problem::new(ProblemKind::Stopping, "the watcher is shutting down"));
+        }
+        if let Some(why) = self.settle_only.get() {
+            reasons.push(Problem::new(
+                ProblemKind::Stopping,
+                format!("the store has stopped, and only settling goes on: {why}"),
+            ));
+        }
+        if let Some(why) = self.disk_low.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            reasons.push(Problem::new(ProblemKind::Stopping, why));
         }
         for channel in self.view.rolled_back_channels() {
             let why =
@@ -106,18 +151,20 @@ impl Reporter {
         reasons
     }
 
-    fn of(&self, held: &Held, limits: Option<&Limits>) -> ChannelReport {
-        let channel = held.channel();
-        let outcomes = self.store.outcomes(&channel, OUTCOMES);
-        ChannelReport::of(&self.config, held, self.view.channel(&channel).as_ref(), limits, &outcomes)
+    fn of(&self, held: &Held, known: Option<(&Known<'_>, &Limits)>) -> ChannelReport {
+        ChannelReport::of(&self.config, held, known, &self.store.outcomes(&held.channel(), OUTCOMES))
     }
 
-    /// The limits of now, but for what others bid: what to do next does not depend on it.
-    fn limits(&self) -> Option<Limits> {
-        let head = self.view.head()?.ledger;
-        let network = self.view.network()?;
-        let resource_fee = self.view.settle_resource_fee();
-        Some(Limits::new(&self.config, &network, head, BASE_FEE, resource_fee))
+    fn sources<'a>(&'a self, past: &'a Past) -> SurveySources<'a> {
+        let now_ms = self.clock.wall_unix_ms();
+        SurveySources {
+            config: &self.config,
+            store: &self.store,
+            view: &self.view,
+            promises: &self.promises,
+            past,
+            now_ms,
+        }
     }
 
     /// What all promises may cost; one settlement at least, so that the first promise can be made.

@@ -9,15 +9,17 @@ use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::fixtures::{CHANNEL, HEAD, LANE, WALL_MS, config_text, held, lane, state, units, view};
 use crate::promises::Promises;
+use crate::settler::Attempts;
 use crate::view::View;
 use paychan_store::{Gate, Held, Offer, Options, Outcome, Purpose, Refusal, RequestId, SignedTransaction, Store};
 
-struct House {
+struct TestEnv {
     config: Arc<Config>,
     store: Store,
     view: Arc<View>,
     promises: Arc<Promises>,
     clock: Arc<ManualClock>,
+    attempts: Arc<Attempts>,
     _dir: tempfile::TempDir,
 }
 
@@ -30,22 +32,23 @@ impl Gate for Open {
     }
 }
 
-impl House {
+impl TestEnv {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let text = config_text("").replacen("/nowhere\"", &format!("{}\"", dir.path().display()), 1);
         let config = Arc::new(Config::parse(&text).unwrap());
         let clock = Arc::new(ManualClock::at_unix_ms(WALL_MS));
         let options = Options { clock: clock.clone(), ..Options::default() };
-        let (store, _) = Store::open(dir.path(), &network(&config), options, Arc::new(Open)).unwrap();
+        let (store, _) = Store::open(&config.data_dir, &network(&config), options, Arc::new(Open)).unwrap();
         let promises = Arc::new(Promises::new(config.clone()));
         promises.count(&[], &view());
-        Self { config, store, view: Arc::new(view()), promises, clock, _dir: dir }
+        Self { config, store, view: Arc::new(view()), promises, clock, attempts: Arc::default(), _dir: dir }
     }
 
     fn reporter(&self) -> Reporter {
         let clock: Arc<dyn Clock> = self.clock.clone();
-        Reporter::new(self.config.clone(), self.store.clone(), self.view.clone(), self.promises.clone(), clock)
+        let (store, view, promises) = (self.store.clone(), self.view.clone(), self.promises.clone());
+        Reporter::new(self.config.clone(), store, view, promises, clock, self.attempts.clone())
     }
 
     /// Holds a commitment for this much on the one channel.
@@ -85,16 +88,16 @@ fn closing() -> ChannelState {
 
 #[tokio::test]
 async fn a_running_daemon_reports_channels_lives_deadline_and_the_next_action() {
-    let house = House::new();
-    house.hold(15_000_000).await;
-    house.view.merge_channel(closing());
-    let report = house.reporter().report();
+    let env = TestEnv::new();
+    env.hold(15_000_000).await;
+    env.view.merge_channel(closing());
+    let report = env.reporter().report();
     assert!(report.running && report.not_ready.is_empty(), "{:?}", report.not_ready);
     let channel = &report.channels[0];
     assert_eq!(channel.status, ChannelStatus::Closing);
     assert_eq!((channel.highest, channel.unsettled), (units(15_000_000), units(15_000_000)));
     assert_eq!((channel.deadline, channel.ledgers_left), (Some(Ledger(HEAD.0 + 120)), Some(120)));
-    assert_eq!(channel.next_action, "settle 15000000 base units");
+    assert_eq!(channel.next_action, "settle 15000000 base units: the channel is closing");
 
     let table = render(&report, WALL_MS + 3_000);
     for part in [
@@ -116,9 +119,9 @@ async fn a_running_daemon_reports_channels_lives_deadline_and_the_next_action() 
 
 #[tokio::test]
 async fn the_report_survives_json() {
-    let house = House::new();
-    house.hold(15_000_000).await;
-    let report = house.reporter().report();
+    let env = TestEnv::new();
+    env.hold(15_000_000).await;
+    let report = env.reporter().report();
     let json = serde_json::to_string(&report).unwrap();
     assert!(json.contains(r#""highest":"15000000""#), "amounts are strings: {json}");
     assert!(json.contains(r#""spendable":"1000000000""#), "fees are strings: {json}");
@@ -127,44 +130,44 @@ async fn the_report_survives_json() {
 
 #[tokio::test]
 async fn readiness_names_every_reason_against_it() {
-    let house = House::new();
-    assert!(house.reporter().not_ready().is_empty());
-    house.clock.advance(Duration::from_secs(61));
-    house.view.set_lane(lane(1));
-    house.view.set_rolled_back(vec![CHANNEL]);
-    house.view.stop();
-    let reasons: Vec<_> = house.reporter().not_ready().into_iter().map(|reason| reason.detail).collect();
+    let env = TestEnv::new();
+    assert!(env.reporter().not_ready().is_empty());
+    env.clock.advance(Duration::from_secs(61));
+    env.view.set_lane(lane(1));
+    env.view.set_rolled_back(vec![CHANNEL]);
+    env.view.stop();
+    let reasons: Vec<_> = env.reporter().not_ready().into_iter().map(|reason| reason.detail).collect();
     let reasons = reasons.join("\n");
     for part in ["shutting down", "rolled back", "s ago by this machine's wall clock", "can spend 1 stroops"] {
         assert!(reasons.contains(part), "no {part:?} in\n{reasons}");
     }
-    let (view, promises) = (Arc::new(View::new()), Arc::new(Promises::new(house.config.clone())));
-    let empty = Reporter::new(house.config.clone(), house.store.clone(), view, promises, house.clock.clone());
+    let (view, promises) = (Arc::new(View::new()), Arc::new(Promises::new(env.config.clone())));
+    let empty = Reporter { view, promises, ..env.reporter() };
     assert_eq!(empty.not_ready().len(), 3, "no ledger, no settings, no fee account");
 }
 
 #[tokio::test]
 async fn a_fee_account_that_cannot_pay_for_the_promises_is_told_how_much_to_send() {
-    let house = House::new();
+    let env = TestEnv::new();
     let held = |number| {
         let mut held = held(1_000_000_000);
         held.admission.channel = paychan_channel::ContractId([number; 32]);
         held
     };
-    house.promises.count(&[held(1), held(2), held(3)], &View::new());
+    env.promises.count(&[held(1), held(2), held(3)], &View::new());
     // 3 × (10,000,000 bid + 200,000 assumed resources).
-    house.view.set_lane(lane(600_000));
-    let report = house.reporter().report();
+    env.view.set_lane(lane(600_000));
+    let report = env.reporter().report();
     assert_eq!(report.lanes[0].send, Stroops(30_000_000));
     assert!(render(&report, WALL_MS).contains("3 XLM"), "{}", render(&report, WALL_MS));
 }
 
 #[tokio::test]
 async fn a_daemon_that_is_down_is_said_to_be_down_and_its_journal_is_shown_with_its_age() {
-    let house = House::new();
-    house.hold(15_000_000).await;
-    house.settled(10_000_000).await;
-    let report = from_store(&house.config).unwrap();
+    let env = TestEnv::new();
+    env.hold(15_000_000).await;
+    env.settled(10_000_000).await;
+    let report = from_store(&env.config).unwrap();
     assert!(!report.running);
     assert_eq!(report.as_of_unix_ms, Some(WALL_MS));
     let channel = &report.channels[0];

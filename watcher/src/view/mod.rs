@@ -288,6 +288,15 @@ impl View {
         })
     }
 
+    /// Whether the channel's entries were not understood, or not there, when they were last read.
+    pub fn is_unreadable(&self, channel: &ContractId) -> bool {
+        let inner = self.read();
+        match inner.channels.get(channel) {
+            Some(known) => known.unreadable,
+            None => inner.unread.get(channel).is_some_and(|unread| unread.trouble.is_some()),
+        }
+    }
+
     /// All channels whose entries were read, in the order of their ids.
     pub fn channels(&self) -> Vec<ChannelView> {
         let inner = self.read();

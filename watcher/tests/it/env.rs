@@ -1,23 +1,26 @@
 //! A whole watcher on a simulated network: the real store, follower, policy, settler and the rules for commitments, driven
 //! ledger by ledger, and started again after a crash.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use paychan_channel::{
     AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Ledger, Signature,
 };
 use paychan_rpc::SecretKey;
-use paychan_store::{Offer, Options, RequestId, Store, StoreError};
+use paychan_store::{Admission, FileJournal, Journal, Offer, Options, RequestId, Store, StoreError};
 use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::commitments::{Commitments, OfferError, ViewGate};
 use paychan_watcher::config::Config;
-use paychan_watcher::follower::{Followed, Follower, FollowerParts, FollowerSettings, NotFollowed};
+use paychan_watcher::daemon::{Ingredients, Parts, assemble, promising};
+use paychan_watcher::follower::{Followed, Follower, NotFollowed};
 use paychan_watcher::promises::Promises;
-use paychan_watcher::settler::step::IN_FLIGHT_LEDGERS;
-use paychan_watcher::settler::{Settler, SettlerParts};
+use paychan_watcher::settler::Settler;
+use paychan_watcher::status::Reporter;
 use paychan_watcher::view::View;
 use paychan_watcher_api::Acknowledged;
 
@@ -57,6 +60,8 @@ pub struct TestEnv {
     dir: tempfile::TempDir,
     config: Arc<Config>,
     holds_recipient_key: bool,
+    /// Whether the disk takes nothing any more.
+    pub disk_fails: Arc<AtomicBool>,
 }
 
 /// A running watcher.
@@ -68,6 +73,7 @@ pub struct Watcher {
     pub intake: Channels,
     pub acceptance: Commitments,
     pub promises: Arc<Promises>,
+    pub reporter: Reporter,
     clock: Arc<dyn Clock>,
     config: Arc<Config>,
 }
@@ -87,55 +93,30 @@ impl TestEnv {
         sim.close(1);
         let dir = tempfile::tempdir().unwrap();
         let config = Arc::new(Config::parse(&change(config_text(dir.path()))).unwrap());
-        Self { sim, dir, config, holds_recipient_key }
+        Self { sim, dir, config, holds_recipient_key, disk_fails: Arc::default() }
     }
 
     /// Starts the watcher, as a new process would.
     pub async fn start(&self) -> Watcher {
-        let view = Arc::new(View::new());
         let clock: Arc<dyn Clock> = self.sim.clock();
-        let promises = Arc::new(Promises::new(self.config.clone()));
-        let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), self.config.clone()));
-        let store = self.open_store(&gate).await;
-        let chain = Arc::new(self.sim.clone());
-        let follower = Follower::new(
-            FollowerParts {
-                chain: chain.clone(),
-                store: store.clone(),
-                view: view.clone(),
-                promises: promises.clone(),
-                clock: clock.clone(),
-                config: self.config.clone(),
-            },
-            FollowerSettings::of(&self.config, vec![lane().account()]),
-        );
-        let reader = follower.reader();
+        let promising = promising(self.config.clone(), clock.clone());
+        let store = self.open_store(&promising.gate).await;
         let recipients = match self.holds_recipient_key {
             true => [(recipient().account(), recipient())].into(),
             false => [].into(),
         };
-        let settler = Settler::new(SettlerParts {
-            chain: chain.clone(),
-            store: store.clone(),
-            view: view.clone(),
-            reader: reader.clone(),
-            clock: clock.clone(),
+        let parts = assemble(Ingredients {
             config: self.config.clone(),
+            promising,
+            chain: Arc::new(self.sim.clone()),
+            store: store.clone(),
+            clock: clock.clone(),
             lane: lane(),
             recipients,
-        })
-        .unwrap();
-        Watcher {
-            intake: Channels::new(self.config.clone(), chain, store.clone(), view.clone(), IN_FLIGHT_LEDGERS),
-            acceptance: Commitments::new(SimChain::network_id(), store.clone(), gate, Arc::new(reader)),
-            promises,
-            store,
-            view,
-            follower,
-            settler,
-            clock,
-            config: self.config.clone(),
-        }
+        });
+        let Parts { view, promises, follower, settler, intake, acceptance, reporter, .. } = parts;
+        let config = self.config.clone();
+        Watcher { store, view, promises, follower, settler, intake, acceptance, reporter, clock, config }
     }
 
     /// A watcher that follows, with channels `1..=channels` admitted.
@@ -151,8 +132,11 @@ impl TestEnv {
     /// The lock of a process that died is free once its threads are gone.
     async fn open_store(&self, gate: &Arc<ViewGate>) -> Store {
         for _ in 0..2_000 {
-            let network = SimChain::network_id();
-            let opened = Store::open(&self.config.data_dir, &network, Options::default(), gate.clone());
+            let options = Options { clock: self.sim.clock(), ..Options::default() };
+            let files = FileJournal::open(&self.config.data_dir.join("journal")).unwrap();
+            let disk = Disk { files, fails: self.disk_fails.clone() };
+            let opened =
+                Store::open_on(&self.config.data_dir, Box::new(disk), &SimChain::network_id(), options, gate.clone());
             match opened {
                 Ok((store, _)) => return store,
                 Err(StoreError::HeldByAnotherProcess { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -205,7 +189,7 @@ impl Watcher {
     /// One round of both loops. Trouble with the chain is what the tests make; trouble with the store is a failure.
     pub async fn turn(&mut self) {
         let _ = self.follower.tick().await;
-        self.settler.tick().await.unwrap();
+        self.settler.tick().await;
     }
 
     pub async fn follow(&mut self) -> Result<Followed, NotFollowed> {
@@ -237,9 +221,78 @@ impl Watcher {
     }
 }
 
+/// A disk that stops taking anything when it is told to.
+struct Disk {
+    files: FileJournal,
+    fails: Arc<AtomicBool>,
+}
+
+impl Disk {
+    fn writable(&mut self) -> io::Result<&mut FileJournal> {
+        match self.fails.load(Ordering::Relaxed) {
+            true => Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on device")),
+            false => Ok(&mut self.files),
+        }
+    }
+}
+
+impl Journal for Disk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.files.list()
+    }
+
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read>> {
+        self.files.read(name)
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        self.writable()?.create(name)
+    }
+
+    fn resume(&mut self, name: &str, length: u64) -> io::Result<()> {
+        self.writable()?.resume(name, length)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writable()?.append(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.writable()?.sync()
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.writable()?.rename(from, to)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.writable()?.remove(name)
+    }
+
+    fn sync_directory(&mut self) -> io::Result<()> {
+        self.writable()?.sync_directory()
+    }
+}
+
 pub fn open_channel(number: u8) -> ChannelState {
     let to = Address::Account(recipient().account());
     sim::channel(number, to, &funder(number).public(), DEPOSIT, WAITING)
+}
+
+pub fn admission(state: &ChannelState) -> Admission {
+    Admission {
+        channel: state.channel,
+        token: state.token,
+        from: state.from,
+        to: state.to,
+        commitment_key: state.commitment_key,
+        refund_waiting_period: state.refund_waiting_period,
+        wasm_hash: state.wasm_hash,
+        layout: state.layout,
+        admitted_at: state.read_at,
+        paid_before: state.withdrawn,
+        clawback: state.balance_clawback,
+    }
 }
 
 pub fn config_text(dir: &Path) -> String {

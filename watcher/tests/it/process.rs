@@ -1,14 +1,17 @@
 //! The program itself: what it answers, what it says with its exit code, how it starts without a network and how it ends.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use paychan_channel::Amount;
+use paychan_store::{Gate, Held, Offer, Options, Refusal, RequestId, Store};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::env;
@@ -43,6 +46,19 @@ impl Folder {
             .replace("/nowhere/lane", self.path("lane").to_str().unwrap());
         let text = format!("listen = \"{}\"\n{text}{more}", self.listen);
         fs::write(self.path("watcher.toml"), text).unwrap();
+    }
+
+    /// Sends alarms there, and has one raised soon: nothing of the chain is seen for a second.
+    fn notify(&self, listener: &TcpListener) {
+        secret(&self.path("webhook"), "a-webhook-secret-0123456789abcdef", 0o600);
+        let path = self.path("watcher.toml");
+        let text = fs::read_to_string(&path).unwrap().replace("seconds = 60", "seconds = 1");
+        let address = listener.local_addr().unwrap();
+        let more = format!(
+            "[notify]\nwebhook_url = \"http://{address}/alarms\"\nwebhook_secret = {{ file = {:?} }}\n",
+            self.path("webhook")
+        );
+        fs::write(path, format!("{text}\n{more}")).unwrap();
     }
 
     fn command(&self, subcommand: &str) -> Command {
@@ -259,4 +275,126 @@ fn help_tells_the_exit_codes() {
     assert!(help.contains("Exit codes:") && help.contains("confirm-rollback"), "{help}");
     let wrong = Command::new(env!("CARGO_BIN_EXE_paychan-watcher")).arg("runn").output().unwrap();
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+/// Reads nothing of what it says, and answers how it fares.
+fn lives_and_stops(folder: &Folder, mut command: Command) {
+    let mut running = Running(command.spawn().unwrap());
+    eventually("the API answers", || folder.get("/healthz") == Some(200));
+    // Each request is worth some lines at this level: several times what a pipe holds.
+    for _ in 0..400 {
+        assert_eq!(folder.get("/healthz"), Some(200));
+    }
+    running.signal(Signal::TERM);
+    assert_eq!(running.exit_code(), Some(0));
+}
+
+#[test]
+fn standard_streams_that_nobody_reads_stop_nothing() {
+    let folder = Folder::new();
+    let mut command = folder.command("run");
+    command.env("RUST_LOG", "trace").stdout(Stdio::piped()).stderr(Stdio::piped());
+    lives_and_stops(&folder, command);
+}
+
+#[test]
+fn standard_streams_that_are_closed_or_full_stop_nothing() {
+    for streams in [">&- 2>&-", "> /dev/full 2> /dev/full"] {
+        let folder = Folder::new();
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_paychan-watcher");
+        let config = folder.path("watcher.toml");
+        command.arg("-c").arg(format!("exec '{program}' run --config '{}' {streams}", config.display()));
+        command.env("RUST_LOG", "trace").stdin(Stdio::null());
+        lives_and_stops(&folder, command);
+    }
+}
+
+#[test]
+fn a_webhook_that_hangs_stops_nothing() {
+    let folder = Folder::new();
+    // Connections are taken by the system, and nobody ever answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    folder.notify(&silent);
+    let mut command = folder.command("run");
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    lives_and_stops(&folder, command);
+}
+
+#[test]
+fn a_chain_that_cannot_be_seen_is_an_alarm_that_reaches_the_webhook_signed() {
+    let folder = Folder::new();
+    let webhook = TcpListener::bind("127.0.0.1:0").unwrap();
+    folder.notify(&webhook);
+    let log = File::create(folder.path("log")).unwrap();
+    let mut command = folder.command("run");
+    let _running = Running(command.stdout(log).stderr(Stdio::null()).spawn().unwrap());
+    let (mut connection, _) = webhook.accept().unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut request = String::new();
+    let mut buffer = [0; 4_096];
+    while !request.contains("raised_at_unix_ms") {
+        let length = connection.read(&mut buffer).unwrap();
+        assert!(length > 0, "it ended after {request}");
+        request.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    assert!(request.contains(r#""alarm":"chain_not_visible""#), "{request}");
+    assert!(request.to_lowercase().contains("paychan-signature: t="), "{request}");
+    assert!(fs::read_to_string(folder.path("log")).unwrap().contains("chain_not_visible"));
+}
+
+#[test]
+fn rescue_prints_a_command_from_the_journal_while_the_daemon_is_down() {
+    let folder = Folder::new();
+    let config = folder.path("watcher.toml");
+    let config = paychan_watcher::config::Config::load(&config).unwrap();
+    let state = env::open_channel(1);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let commitment = paychan_channel::Commitment {
+        network: config.network_id(),
+        channel: state.channel,
+        amount: env::amount(7_000_000),
+    };
+    let signature = commitment.sign(&env::funder(1));
+    runtime.block_on(async {
+        let (store, _) =
+            Store::open(&config.data_dir, &config.network_id(), Options::default(), Arc::new(Open)).unwrap();
+        store.admit(env::admission(&state)).await.unwrap();
+        let request_id = RequestId::new("one").unwrap();
+        let offer = Offer { channel: state.channel, amount: commitment.amount, signature, request_id };
+        store.accept(offer).await.unwrap();
+        store.shutdown().await.unwrap();
+    });
+    let output = folder.command("rescue").arg(state.channel.to_string()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let expected = format!("settle --amount 7000000 --sig {}", hex::encode(signature.0));
+    assert!(text.contains(&expected) && text.contains(&format!("--id {}", state.channel)), "{text}");
+    let other = folder.command("rescue").arg(env::id(9).to_string()).output().unwrap();
+    assert_eq!(other.status.code(), Some(1));
+}
+
+struct Open;
+
+impl Gate for Open {
+    fn check(&self, _: &Held, _: Amount, _: Amount) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_mounted_secret_may_be_read_by_the_process_group_alone() {
+    let folder = Folder::new();
+    let file = format!("secret = {{ file = {:?} }}", folder.path("lane"));
+    let text = fs::read_to_string(folder.path("watcher.toml")).unwrap();
+    assert!(text.contains(&file), "{text}");
+    fs::write(folder.path("watcher.toml"), text.replace(&file, &file.replace("file", "mounted"))).unwrap();
+    let set_mode = |mode| fs::set_permissions(folder.path("lane"), fs::Permissions::from_mode(mode)).unwrap();
+    for (mode, taken) in [(0o440, true), (0o400, true), (0o444, false), (0o460, false), (0o640, false)] {
+        set_mode(mode);
+        let output = folder.once("check");
+        // The endpoint does not answer: that comes after the secrets.
+        let refused = output.status.code() == Some(2);
+        assert_eq!(refused, !taken, "{mode:o}: {}", said(&output));
+    }
 }

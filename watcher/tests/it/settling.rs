@@ -1,5 +1,7 @@
 //! What is acknowledged is paid before the deadline, whatever the process and the network do meanwhile.
 
+use std::sync::atomic::Ordering;
+
 use paychan_channel::Ledger;
 use paychan_store::{AcceptError, Outcome, Refusal};
 use paychan_watcher::chain::Found;
@@ -326,4 +328,146 @@ async fn a_channel_that_is_not_worth_the_price_does_not_keep_the_lane_from_one_t
     assert!(env.settled_by(&mut watcher, 2, amount(OWED), deadline).await.is_some());
     assert_eq!(env.sim.network().withdrawn(id(1)), amount(0), "the price is above all that channel 1 is worth");
     env.assert_one_in_flight();
+}
+
+#[tokio::test]
+async fn a_transaction_whose_outcome_cannot_be_decoded_frees_the_lane_a_few_ledgers_after_its_bounds() {
+    let (env, mut watcher, deadline) = closing(false).await;
+    watcher.offer(2, OWED).await.unwrap();
+    env.sim.network().close_start(id(2));
+    env.sim.network().faults.garbled_outcomes = true;
+    // The first one pays; that it did can't be asked. The second one has its turn all the same.
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+    assert!(env.settled_by(&mut watcher, 2, amount(OWED), deadline).await.is_some());
+    env.assert_one_in_flight();
+}
+
+#[tokio::test]
+async fn a_channel_that_cannot_be_read_since_the_restart_is_settled_with_what_the_journal_holds() {
+    let (env, watcher, deadline) = closing(false).await;
+    drop(watcher);
+    env.sim.network().faults.garbled.insert(id(1));
+    let mut watcher = env.start().await;
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+    // The chain can't say that it is paid; the transaction's result does, so it is not paid again and again.
+    for _ in 0..20 {
+        env.ledger(&mut watcher).await;
+    }
+    assert_eq!(env.sim.network().offered.len(), 1);
+    assert_eq!(watcher.reporter.channel(&id(1)).unwrap().unsettled, amount(0));
+    env.assert_one_in_flight();
+}
+
+#[tokio::test]
+async fn a_channel_that_cannot_be_read_any_more_is_settled_before_a_deadline_that_nobody_sees() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, OWED).await.unwrap();
+    env.ledger(&mut watcher).await;
+    env.sim.network().faults.garbled.insert(id(1));
+    env.sim.network().faults.hides_events = true;
+    let deadline = env.sim.network().close_start(id(1));
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+    env.assert_one_in_flight();
+}
+
+#[tokio::test]
+async fn many_failing_channels_do_not_starve_a_healthy_one() {
+    let env = TestEnv::new(60, false);
+    // The floor grows with the number of channels.
+    env.sim.network().channels.values_mut().for_each(|state| state.refund_waiting_period = 2_000);
+    env.sim.close(1);
+    let mut watcher = env.watching(60).await;
+    for number in 1..=60 {
+        watcher.offer(number, OWED).await.unwrap();
+    }
+    for number in 1..=59 {
+        env.sim.network().faults.broken.insert(id(number));
+    }
+    // The healthy one has the last deadline.
+    for number in 1..=60 {
+        env.sim.network().close_start(id(number));
+    }
+    let deadline = Ledger(env.now().0 + 20);
+    assert!(env.settled_by(&mut watcher, 60, amount(OWED), deadline).await.is_some());
+    let tried = watcher.settler.attempts().past().channels.values().filter(|tried| tried.payout.failures > 0).count();
+    assert!(tried > 20, "the failing ones have their turns too, {tried} of them");
+    env.assert_one_in_flight();
+}
+
+#[tokio::test]
+async fn resources_that_cost_more_than_is_allowed_or_at_stake_are_not_paid_for() {
+    let (env, mut watcher, deadline) = closing(false).await;
+    // Hundreds of XLM, for a settlement that needs a hundredth of one.
+    env.sim.network().faults.extra_resource_fee = 3_000_000_000;
+    for _ in 0..5 {
+        env.ledger(&mut watcher).await;
+    }
+    assert!(env.sim.network().offered.is_empty());
+    let trouble = watcher.reporter.channel(&id(1)).unwrap().last_error.unwrap();
+    assert!(trouble.contains("at most 50000000"), "{trouble}");
+    env.sim.network().faults.extra_resource_fee = 0;
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+}
+
+#[tokio::test]
+async fn what_is_unsettled_for_a_day_is_settled_although_nobody_closes() {
+    let env = TestEnv::configured(1, false, |text| format!("{text}\n[settle]\nafter_seconds = 100\n"));
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, OWED).await.unwrap();
+    let early = Ledger(env.now().0 + 18);
+    assert_eq!(env.settled_by(&mut watcher, 1, amount(OWED), early).await, None);
+    let late = Ledger(env.now().0 + 6);
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), late).await.is_some());
+    env.ledger(&mut watcher).await;
+    watcher.offer(1, OWED + 1_000_000).await.unwrap();
+    assert_eq!(watcher.reporter.channel(&id(1)).unwrap().next_action, "wait");
+}
+
+#[tokio::test]
+async fn an_idle_channel_is_fenced_and_closed_and_a_close_that_fails_is_followed_by_a_settle() {
+    for close_fails in [false, true] {
+        let env = TestEnv::configured(1, true, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
+        let mut watcher = env.watching(1).await;
+        watcher.offer(1, OWED).await.unwrap();
+        env.sim.network().faults.close_fails = close_fails;
+        let late = Ledger(env.now().0 + 30);
+        assert!(env.settled_by(&mut watcher, 1, amount(OWED), late).await.is_some());
+        assert!(watcher.store.held(&id(1)).unwrap().fence.is_some(), "a close is fenced before it is signed");
+        assert_eq!(env.sim.network().channels[&id(1)].refunded, !close_fails);
+        env.assert_one_in_flight();
+    }
+}
+
+#[tokio::test]
+async fn status_shows_what_the_settler_will_do_and_when() {
+    let (env, mut watcher, _) = closing(false).await;
+    env.sim.network().faults.broken.insert(id(1));
+    for _ in 0..3 {
+        env.ledger(&mut watcher).await;
+    }
+    let tried = watcher.settler.attempts().past().channels[&id(1)].clone();
+    let next = watcher.reporter.channel(&id(1)).unwrap().next_action;
+    let expected =
+        format!("settle {OWED} base units: the channel is closing; it failed {} times", tried.payout.failures);
+    assert!(next.starts_with(&expected), "{next}");
+    let again = format!("and is tried again at ledger {}", tried.payout.not_before);
+    assert_eq!(next.contains(&again), tried.payout.not_before > env.now(), "{next}");
+}
+
+#[tokio::test]
+async fn with_a_full_disk_nothing_is_taken_and_what_is_held_is_settled() {
+    for holds_recipient_key in [false, true] {
+        let (env, mut watcher, deadline) = closing(holds_recipient_key).await;
+        env.disk_fails.store(true, Ordering::Relaxed);
+        assert!(watcher.offer(2, OWED).await.is_err(), "it can't be written down");
+        assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+        assert!(!env.sim.network().channels[&id(1)].refunded, "a close that can't be fenced is no close");
+        // Nothing is left to be done, and the lane is free.
+        for _ in 0..10 {
+            env.ledger(&mut watcher).await;
+        }
+        assert_eq!((watcher.settler.in_flight(), env.sim.network().offered.len()), (0, 1));
+        env.assert_one_in_flight();
+    }
 }

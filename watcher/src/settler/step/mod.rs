@@ -18,9 +18,9 @@ pub const QUEUE_AGE_LIMIT: u32 = 4;
 /// One more than the queue's age limit: so the bounds end a transaction that is not included, and the next one is not
 /// refused for a ban. Not more, because each attempt that lies waiting costs its bounds in reaction time (the term b
 /// of the admission floor).
-pub const IN_FLIGHT_LEDGERS: u32 = 5;
-const _: () = assert!(IN_FLIGHT_LEDGERS > QUEUE_AGE_LIMIT);
-const _: () = assert!(IN_FLIGHT_LEDGERS <= QUEUE_AGE_LIMIT + 1);
+pub const BOUNDS_LEDGERS: u32 = 5;
+const _: () = assert!(BOUNDS_LEDGERS > QUEUE_AGE_LIMIT);
+const _: () = assert!(BOUNDS_LEDGERS <= QUEUE_AGE_LIMIT + 1);
 
 /// What the steps need to know of a transaction whose fate is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,12 +63,12 @@ pub enum Next {
         fee_charged: Stroops,
     },
     /// It is decided: nothing of it is in flight any more.
-    Over(Verdict),
+    Over(Unsuccessful),
 }
 
 /// How a transaction ended that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Unsuccessful {
     /// Included and failed: its fee is spent, its sequence number used.
     Failed {
         /// The ledger that holds it.
@@ -129,10 +129,10 @@ pub fn after_found(flight: &Flight, found: &Found, head: Ledger) -> Next {
             Next::Confirm { ledger: *ledger, fee_charged: *fee_charged }
         }
         Found::Included { ledger, fee_charged, failed: Some(why) } => {
-            Next::Over(Verdict::Failed { ledger: *ledger, fee_charged: *fee_charged, why: why.clone() })
+            Next::Over(Unsuccessful::Failed { ledger: *ledger, fee_charged: *fee_charged, why: why.clone() })
         }
         Found::No { oldest, latest } if is_final(flight, *oldest, *latest) => {
-            Next::Over(Verdict::Expired { at: *latest })
+            Next::Over(Unsuccessful::Expired { at: *latest })
         }
         // Past its bounds, but the endpoint has forgotten the ledgers that could hold it.
         Found::No { latest, .. } if *latest >= flight.max_ledger => Next::ReadAccount,
@@ -151,7 +151,7 @@ fn is_final(flight: &Flight, oldest: Ledger, latest: Ledger) -> bool {
 /// After the transaction was given to the network.
 pub fn after_sent(flight: &Flight, sent: &Sent) -> Next {
     let refused = |why: String, needed_fee: Option<Stroops>, lane_is_short: bool| match flight.offered {
-        Offered::Never => Next::Over(Verdict::Refused { why, needed_fee, lane_is_short }),
+        Offered::Never => Next::Over(Unsuccessful::Refused { why, needed_fee, lane_is_short }),
         // Some queue may hold it from an earlier sending: only its bounds end it.
         Offered::Maybe => Next::Wait,
     };
@@ -183,18 +183,18 @@ pub fn after_account(flight: &Flight, account: &LaneAccount, found: &Found) -> N
         return if latest < account.facts.read_at {
             Next::Wait
         } else if oldest <= flight.signed_at {
-            Next::Over(Verdict::Expired { at: latest })
+            Next::Over(Unsuccessful::Expired { at: latest })
         } else {
-            Next::Over(Verdict::Unknowable { at: latest })
+            Next::Over(Unsuccessful::Unknowable { at: latest })
         };
     }
     if latest >= flight.max_ledger && account.facts.read_at >= flight.max_ledger {
         // Past its bounds with its sequence number unused: it never was included.
-        return Next::Over(Verdict::Expired { at: account.facts.read_at });
+        return Next::Over(Unsuccessful::Expired { at: account.facts.read_at });
     }
     match flight.offered {
         // The account is further back than thought; built on a wrong number, and nobody holds it.
-        Offered::Never => Next::Over(Verdict::Refused {
+        Offered::Never => Next::Over(Unsuccessful::Refused {
             why: format!("sequence number {} refused while the account is at {}", flight.sequence, account.sequence),
             needed_fee: None,
             lane_is_short: false,

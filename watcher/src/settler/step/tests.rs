@@ -7,7 +7,7 @@ use super::*;
 use crate::chain::LaneFacts;
 
 const SIGNED: u32 = 100;
-const MAX: u32 = SIGNED + IN_FLIGHT_LEDGERS;
+const MAX: u32 = SIGNED + BOUNDS_LEDGERS;
 
 fn flight(offered: Offered) -> Flight {
     Flight { sequence: 7, signed_at: Ledger(SIGNED), max_ledger: Ledger(MAX), offered, last_sent: None }
@@ -57,7 +57,7 @@ fn pending_duplicate_and_try_again_later_wait() {
 fn a_refusal_of_the_only_offer_gives_the_transaction_up() {
     for sent in refusals() {
         let next = after_sent(&flight(Offered::Never), &sent);
-        assert!(matches!(next, Next::Over(Verdict::Refused { .. })), "{sent:?}: {next:?}");
+        assert!(matches!(next, Next::Over(Unsuccessful::Refused { .. })), "{sent:?}: {next:?}");
     }
 }
 
@@ -71,7 +71,7 @@ fn a_refusal_after_an_earlier_offer_waits_for_the_bounds() {
 #[test]
 fn a_fee_that_is_too_low_says_which_fee_is_enough() {
     let next = after_sent(&flight(Offered::Never), &Sent::InsufficientFee { needed: Stroops(777) });
-    let Next::Over(Verdict::Refused { needed_fee, lane_is_short, .. }) = next else {
+    let Next::Over(Unsuccessful::Refused { needed_fee, lane_is_short, .. }) = next else {
         panic!("{next:?}");
     };
     assert_eq!(needed_fee, Some(Stroops(777)));
@@ -81,7 +81,7 @@ fn a_fee_that_is_too_low_says_which_fee_is_enough() {
 #[test]
 fn a_lane_without_money_is_told_apart() {
     let next = after_sent(&flight(Offered::Never), &Sent::InsufficientBalance);
-    assert!(matches!(next, Next::Over(Verdict::Refused { lane_is_short: true, .. })), "{next:?}");
+    assert!(matches!(next, Next::Over(Unsuccessful::Refused { lane_is_short: true, .. })), "{next:?}");
 }
 
 #[test]
@@ -107,7 +107,10 @@ fn not_found_is_final_only_past_the_bounds_at_the_endpoint_itself() {
     let open = flight(Offered::Maybe);
     // Our head is past the bounds, the endpoint that answers is not.
     assert_eq!(after_found(&open, &not_found(1, MAX - 1), Ledger(MAX + 3)), Next::Wait);
-    assert_eq!(after_found(&open, &not_found(1, MAX), Ledger(MAX)), Next::Over(Verdict::Expired { at: Ledger(MAX) }));
+    assert_eq!(
+        after_found(&open, &not_found(1, MAX), Ledger(MAX)),
+        Next::Over(Unsuccessful::Expired { at: Ledger(MAX) })
+    );
 }
 
 #[test]
@@ -116,7 +119,7 @@ fn not_found_by_an_endpoint_that_forgot_the_ledgers_asks_the_account() {
     assert_eq!(after_found(&open, &not_found(SIGNED + 1, 9_000), Ledger(9_000)), Next::ReadAccount);
     assert_eq!(
         after_found(&open, &not_found(SIGNED, 9_000), Ledger(9_000)),
-        Next::Over(Verdict::Expired { at: Ledger(9_000) })
+        Next::Over(Unsuccessful::Expired { at: Ledger(9_000) })
     );
 }
 
@@ -137,7 +140,7 @@ fn included_and_failed_is_over_and_says_why() {
     };
     assert_eq!(
         after_found(&flight(Offered::Maybe), &found, Ledger(103)),
-        Next::Over(Verdict::Failed {
+        Next::Over(Unsuccessful::Failed {
             ledger: Ledger(102),
             fee_charged: Stroops(55),
             why: "InvokeHostFunctionTrapped".to_owned()
@@ -150,14 +153,14 @@ fn a_used_sequence_number_ends_a_transaction_that_the_endpoint_would_know_of() {
     let open = flight(Offered::Maybe);
     assert_eq!(
         after_account(&open, &account(7, 103), &not_found(1, 103)),
-        Next::Over(Verdict::Expired { at: Ledger(103) })
+        Next::Over(Unsuccessful::Expired { at: Ledger(103) })
     );
     // The endpoint's transactions lag behind its entries: the very transaction may be in the ledger it lacks.
     assert_eq!(after_account(&open, &account(7, 103), &not_found(1, 102)), Next::Wait);
     // It forgot the ledgers that could hold it.
     assert_eq!(
         after_account(&open, &account(8, 9_000), &not_found(8_000, 9_000)),
-        Next::Over(Verdict::Unknowable { at: Ledger(9_000) })
+        Next::Over(Unsuccessful::Unknowable { at: Ledger(9_000) })
     );
 }
 
@@ -166,7 +169,7 @@ fn an_unused_sequence_number_past_the_bounds_means_never_included() {
     let open = flight(Offered::Maybe);
     assert_eq!(
         after_account(&open, &account(6, 9_000), &not_found(8_000, 9_000)),
-        Next::Over(Verdict::Expired { at: Ledger(9_000) })
+        Next::Over(Unsuccessful::Expired { at: Ledger(9_000) })
     );
     // Account read from a copy older than the bounds: no evidence yet.
     assert_eq!(after_account(&open, &account(6, MAX - 1), &not_found(1, MAX - 1)), Next::Wait);
@@ -176,7 +179,7 @@ fn an_unused_sequence_number_past_the_bounds_means_never_included() {
 fn an_unused_sequence_number_within_the_bounds_is_rebuilt_only_if_nobody_has_the_transaction() {
     assert!(matches!(
         after_account(&flight(Offered::Never), &account(5, 101), &not_found(1, 101)),
-        Next::Over(Verdict::Refused { .. })
+        Next::Over(Unsuccessful::Refused { .. })
     ));
     assert_eq!(after_account(&flight(Offered::Maybe), &account(5, 101), &not_found(1, 101)), Next::Wait);
 }
@@ -197,7 +200,7 @@ fn any_flight() -> impl Strategy<Value = Flight> {
         Flight {
             sequence,
             signed_at: Ledger(at),
-            max_ledger: Ledger(at + IN_FLIGHT_LEDGERS),
+            max_ledger: Ledger(at + BOUNDS_LEDGERS),
             offered: if never { Offered::Never } else { Offered::Maybe },
             last_sent: sent.map(Ledger),
         }
@@ -215,15 +218,15 @@ proptest! {
             (after_found(&flight, &found, Ledger(head)), false),
             (after_account(&flight, &account, &found), true),
         ] {
-            let Next::Over(verdict) = next else { continue };
-            match (&verdict, &found) {
-                (Verdict::Failed { .. }, Found::Included { failed: Some(_), .. }) => {}
-                (Verdict::Expired { .. } | Verdict::Unknowable { .. }, Found::No { latest, .. }) => {
+            let Next::Over(unsuccessful) = next else { continue };
+            match (&unsuccessful, &found) {
+                (Unsuccessful::Failed { .. }, Found::Included { failed: Some(_), .. }) => {}
+                (Unsuccessful::Expired { .. } | Unsuccessful::Unknowable { .. }, Found::No { latest, .. }) => {
                     let passed = *latest >= flight.max_ledger;
                     let used = by_account && sequence >= flight.sequence && *latest >= account.facts.read_at;
-                    prop_assert!(passed || used, "{verdict:?} while it may be included: {flight:?} {found:?}");
+                    prop_assert!(passed || used, "{unsuccessful:?} while it may be included: {flight:?} {found:?}");
                 }
-                (Verdict::Refused { .. }, Found::No { .. }) => {
+                (Unsuccessful::Refused { .. }, Found::No { .. }) => {
                     prop_assert!(by_account && flight.offered == Offered::Never);
                 }
                 other => prop_assert!(false, "{other:?}"),

@@ -144,7 +144,7 @@ impl TestEnv {
             token: ApiToken::new(Zeroizing::new(API_TOKEN.to_owned())),
             intake: Channels::new(config.clone(), Arc::new(chain.clone()), store.clone(), view.clone(), 5),
             acceptance: Commitments::new(config.network_id(), store.clone(), gate, Arc::new(follower.reader())),
-            reporter: Reporter::new(config, store.clone(), view.clone(), promises, clock),
+            reporter: Reporter::new(config, store.clone(), view.clone(), promises, clock, Arc::default()),
         });
         let (api, operator_api) = (router(parts.clone()), operator_router(parts));
         let mut env = Self { api, operator_api, chain, store, view, follower, _dir: dir };

@@ -204,6 +204,9 @@ impl Chain for SimChain {
     fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
         Box::pin(async move {
             self.reached()?;
+            if self.network().faults.garbled_outcomes {
+                return Err(fails(ChainErrorKind::Undecodable, "a newer protocol's result"));
+            }
             let found = {
                 let network = self.network();
                 let latest = Ledger(network.visible().ledger);
@@ -242,9 +245,10 @@ fn prepare(network: &Network, request: &Request) -> Prepared {
         Call::Extend { keys, .. } => keys.clone().try_into().unwrap(),
         _ => VecM::default(),
     };
+    let resource_fee = RESOURCE_FEE + network.faults.extra_resource_fee;
     let transaction = Transaction {
         source_account: request.source.to_muxed(),
-        fee: u32::try_from(request.inclusion_fee.get() + RESOURCE_FEE).unwrap(),
+        fee: u32::try_from(request.inclusion_fee.get() + resource_fee).unwrap(),
         seq_num: SequenceNumber(request.sequence),
         cond: Preconditions::V2(PreconditionsV2 {
             time_bounds: None,
@@ -266,10 +270,10 @@ fn prepare(network: &Network, request: &Request) -> Prepared {
                 disk_read_bytes: 0,
                 write_bytes: 0,
             },
-            resource_fee: RESOURCE_FEE,
+            resource_fee,
         }),
     };
-    Prepared::Ready { transaction: Box::new(transaction), resource_fee: Stroops(RESOURCE_FEE) }
+    Prepared::Ready { transaction: Box::new(transaction), resource_fee: Stroops(resource_fee) }
 }
 
 fn simulate(network: &Network, channel: &ContractId, amount: Amount) -> Result<(), String> {

@@ -79,6 +79,10 @@ pub struct Faults {
     pub settle_needs_recipient: bool,
     /// These channels can't be decoded.
     pub garbled: HashSet<ContractId>,
+    /// What became of a transaction can't be decoded.
+    pub garbled_outcomes: bool,
+    /// What the resources of a call cost by simulation, beside [`RESOURCE_FEE`].
+    pub extra_resource_fee: i64,
     /// Where to stop the process, once.
     pub hang: Option<Hang>,
     /// What the endpoint answers first when it is asked for the newest ledger: a load balancer's nodes of other networks.

@@ -1,4 +1,6 @@
-//! What a person runs beside the daemon: check, status, repair, confirm-rollback.
+//! What a person runs beside the daemon: check, status, rescue, repair, confirm-rollback.
+
+mod rescue;
 
 use std::time::Duration;
 
@@ -8,12 +10,14 @@ use serde::Serialize;
 use crate::chain::{Chain, ChannelRead, RpcChain, WatchedChannel};
 use crate::clock::SystemClock;
 use crate::config::{Config, Secrets};
-use crate::daemon::RunError;
+use crate::daemon::{RunError, free_mib};
 use crate::floor::Floor;
 use crate::reader::rolled_back;
-use crate::settler::step::IN_FLIGHT_LEDGERS;
+use crate::settler::step::BOUNDS_LEDGERS;
 use crate::status;
 use paychan_store::{Options, Store, StoreError, WallClock, read_only};
+
+pub use rescue::rescue;
 
 /// The status, as a table or as JSON, from the daemon or, while it is down, from its journal.
 ///
@@ -45,8 +49,9 @@ pub async fn check(config: &Config) -> Result<String, RunError> {
     };
     let chain = endpoint(config).await?;
     let terms = chain.settings().await?;
-    let channels = u32::try_from(channels).unwrap_or(u32::MAX);
-    let floor: Floor = config.floor(terms.target_close_ms, IN_FLIGHT_LEDGERS, channels)?;
+    // The first channel needs a floor too.
+    let channels = u32::try_from(channels).unwrap_or(u32::MAX).max(1);
+    let floor: Floor = config.floor(terms.target_close_ms, BOUNDS_LEDGERS, channels)?;
     config.check_floor(&floor)?;
     let lane = secrets.lane.account();
     let funds = match chain.lane_account(&lane).await? {
@@ -55,10 +60,21 @@ pub async fn check(config: &Config) -> Result<String, RunError> {
     };
     Ok(format!(
         "{floor}\n\nminimum_refund_waiting_period is {}: fine.\nThe endpoint {} serves the configured network. It is the \
-         only one: what it says is believed.\nThe fee account {lane} {funds}.",
+         only one: what it says is believed.\nThe fee account {lane} {funds}.\n{}",
         config.minimum_refund_waiting_period,
         chain.endpoint(),
+        disk(config),
     ))
+}
+
+/// What is free where the journal lies.
+fn disk(config: &Config) -> String {
+    let (dir, mark) = (config.data_dir.display(), config.disk.free_mark_mib);
+    match free_mib(&config.data_dir) {
+        Ok(free) if free >= mark => format!("{free} MiB are free for {dir}; below {mark} the watcher raises an alarm."),
+        Ok(free) => format!("Only {free} MiB are free for {dir}, below disk.free_mark_mib ({mark}): make room."),
+        Err(error) => format!("How much is free for {dir} can't be told: {error}."),
+    }
 }
 
 /// Repairs a damaged store, and says what was kept and what is lost.

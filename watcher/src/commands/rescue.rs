@@ -1,0 +1,80 @@
+//! `paychan-watcher rescue CHANNEL`: what a person can run by hand when the watcher can't settle.
+
+use paychan_channel::{ContractId, Layout};
+
+use crate::config::Config;
+use crate::daemon::RunError;
+use paychan_store::{Held, Snapshot, read_only};
+
+/// A ready command for stellar-cli that settles the channel's highest commitment, from the journal. Works while the daemon
+/// is down, and writes nothing.
+///
+/// # Errors
+/// The journal can't be read, holds no such channel, or holds no commitment of it.
+pub fn rescue(config: &Config, channel: &ContractId) -> Result<String, RunError> {
+    let Snapshot { channels, torn, .. } = read_only(&config.data_dir)?;
+    let held = channels.iter().find(|held| held.channel() == *channel);
+    let held = held.ok_or_else(|| RunError::Other(format!("the journal holds no channel {channel}")))?;
+    let command = command(config, held)?;
+    let warning = match torn {
+        None => "",
+        Some(_) => "\n# The journal's end is torn: a newer commitment may be missing. Ask your front end's records.",
+    };
+    Ok(format!("{command}{warning}"))
+}
+
+fn command(config: &Config, held: &Held) -> Result<String, RunError> {
+    let channel = held.channel();
+    let highest = held.highest.as_ref();
+    let highest = highest.ok_or_else(|| RunError::Other(format!("the journal holds no commitment of {channel}")))?;
+    let source = match held.admission.layout {
+        Layout::Paychan => "any account that has some XLM for the fee".to_owned(),
+        _ => format!("the recipient {}: this channel's code wants its authorization", held.admission.to),
+    };
+    Ok(format!(
+        "# Pays {amount} base units in total to {to}. ACCOUNT is {source}.\n\
+         stellar contract invoke --id {channel} --source-account ACCOUNT \\\n  \
+         --rpc-url {url} --network-passphrase {passphrase} \\\n  \
+         -- settle --amount {amount} --sig {signature}",
+        amount = highest.amount,
+        to = held.admission.to,
+        url = quoted(&config.network.rpc_url),
+        passphrase = quoted(config.passphrase()),
+        signature = hex::encode(highest.signature.0),
+    ))
+}
+
+/// In single quotes for a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
+
+    use super::*;
+    use crate::fixtures::{CHANNEL, config, held};
+
+    #[test]
+    fn the_command_names_channel_amount_signature_and_network() {
+        let text = command(&config(), &held(15)).unwrap();
+        for part in [
+            format!("--id {CHANNEL} "),
+            "--network-passphrase 'Standalone Network ; February 2017'".to_owned(),
+            format!("settle --amount 15 --sig {}", "00".repeat(64)),
+        ] {
+            assert!(text.contains(&part), "no {part:?} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_commitment_there_is_nothing_to_rescue() {
+        assert!(command(&config(), &held(0)).is_err());
+    }
+
+    #[test]
+    fn what_a_shell_would_read_is_quoted() {
+        assert_eq!(quoted("a'b $(c)"), r"'a'\''b $(c)'");
+    }
+}

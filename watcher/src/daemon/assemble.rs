@@ -1,0 +1,125 @@
+//! Putting the parts of a watcher together: the same for the daemon, the tests, the simulator and the benchmarks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use paychan_channel::AccountId;
+use paychan_rpc::SecretKey;
+use paychan_store::Store;
+
+use crate::chain::Chain;
+use crate::channels::Channels;
+use crate::clock::Clock;
+use crate::commitments::{Commitments, ViewGate};
+use crate::config::Config;
+use crate::follower::{Follower, FollowerParts, FollowerSettings};
+use crate::liveness::Liveness;
+use crate::promises::Promises;
+use crate::settler::step::BOUNDS_LEDGERS;
+use crate::settler::{Settler, SettlerParts};
+use crate::status::Reporter;
+use crate::view::View;
+
+/// What decides whether money may be taken. Made before the store is opened, since the store asks its gate from the start.
+pub struct Promising {
+    /// What is known of the chain: nothing yet.
+    pub view: Arc<View>,
+    /// What was promised: nothing is counted yet.
+    pub promises: Arc<Promises>,
+    /// The gate to open the store with.
+    pub gate: Arc<ViewGate>,
+}
+
+/// The view, the promises and the gate of one watcher.
+pub fn promising(config: Arc<Config>, clock: Arc<dyn Clock>) -> Promising {
+    let view = Arc::new(View::new());
+    let promises = Arc::new(Promises::new(config.clone()));
+    let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock, config));
+    Promising { view, promises, gate }
+}
+
+/// What a watcher is made from: the seams, the settings and the keys.
+pub struct Ingredients {
+    /// The operator's settings.
+    pub config: Arc<Config>,
+    /// What decides whether money may be taken.
+    pub promising: Promising,
+    /// The network.
+    pub chain: Arc<dyn Chain>,
+    /// What must not be lost, opened with the gate.
+    pub store: Store,
+    /// The machine's clocks.
+    pub clock: Arc<dyn Clock>,
+    /// The key that pays fees.
+    pub lane: SecretKey,
+    /// The recipients' keys that are there.
+    pub recipients: HashMap<AccountId, SecretKey>,
+}
+
+/// The parts, put together. Nothing runs yet.
+pub struct Parts {
+    /// What is known of the chain.
+    pub view: Arc<View>,
+    /// What was promised.
+    pub promises: Arc<Promises>,
+    /// Follows the ledger.
+    pub follower: Follower,
+    /// Settles.
+    pub settler: Settler,
+    /// Takes channels.
+    pub intake: Channels,
+    /// Takes commitments.
+    pub acceptance: Commitments,
+    /// Says what is known.
+    pub reporter: Reporter,
+    /// The follower's signs of life.
+    pub follows: Arc<Liveness>,
+    /// The settler's signs of life.
+    pub settles: Arc<Liveness>,
+}
+
+/// Puts a watcher together.
+pub fn assemble(ingredients: Ingredients) -> Parts {
+    let Ingredients { config, promising, chain, store, clock, lane, recipients } = ingredients;
+    let Promising { view, promises, gate } = promising;
+    let (follows, settles) = (Arc::new(Liveness::default()), Arc::new(Liveness::default()));
+    follows.beat(clock.boot());
+    settles.beat(clock.boot());
+    let follower = Follower::new(
+        FollowerParts {
+            chain: chain.clone(),
+            store: store.clone(),
+            view: view.clone(),
+            promises: promises.clone(),
+            clock: clock.clone(),
+            config: config.clone(),
+        },
+        FollowerSettings::of(&config, vec![lane.account()]),
+    );
+    let reader = follower.reader();
+    let settler = Settler::new(SettlerParts {
+        chain: chain.clone(),
+        store: store.clone(),
+        view: view.clone(),
+        promises: promises.clone(),
+        reader: reader.clone(),
+        clock: clock.clone(),
+        config: config.clone(),
+        lane,
+        recipients,
+        liveness: settles.clone(),
+    });
+    let reporter =
+        Reporter::new(config.clone(), store.clone(), view.clone(), promises.clone(), clock, settler.attempts());
+    Parts {
+        intake: Channels::new(config.clone(), chain, store.clone(), view.clone(), BOUNDS_LEDGERS),
+        acceptance: Commitments::new(config.network_id(), store, gate, Arc::new(reader)),
+        view,
+        promises,
+        follower,
+        settler,
+        reporter,
+        follows,
+        settles,
+    }
+}

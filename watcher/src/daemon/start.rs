@@ -1,0 +1,157 @@
+//! What is asked of the network before, and while, the first ledgers are followed: which network it is, and its terms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paychan_store::Store;
+use tracing::{info, warn};
+
+use super::error::RunError;
+use super::systemd;
+use crate::alarm::raise;
+use crate::chain::{Asking, Chain, ChainErrorKind, NetworkTerms, RpcChain};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::floor::FloorError;
+use crate::liveness::Liveness;
+use crate::reminder::Reminder;
+use crate::settler::step::BOUNDS_LEDGERS;
+use crate::view::View;
+
+/// The pause after a question that got no answer.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What start-up works with.
+pub(super) struct Starting {
+    pub(super) config: Arc<Config>,
+    pub(super) chain: Arc<RpcChain>,
+    pub(super) store: Store,
+    pub(super) view: Arc<View>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) follows: Arc<Liveness>,
+}
+
+impl Starting {
+    /// Makes sure that the endpoint serves the configured network. Nothing that another network says may be believed.
+    ///
+    /// # Errors
+    /// The endpoint serves another network, and nothing is unsettled. With something unsettled, the question is repeated
+    /// until the answer is right.
+    pub(super) async fn network(&self) -> Result<(), RunError> {
+        let passphrase = self.config.passphrase();
+        let mut reminder = Reminder::default();
+        self.ask("which network the endpoint serves", &mut reminder, || Box::pin(self.chain.check_network(passphrase)))
+            .await?;
+        info!(
+            endpoint = %self.chain.endpoint(), passphrase,
+            "one endpoint is configured, so it is trusted: what it says of the chain is believed without a second opinion"
+        );
+        Ok(())
+    }
+
+    /// Reads the network's settings, derives the floor from them, and says so. Settling does not wait for this: until it
+    /// is done no channel is admitted.
+    ///
+    /// # Errors
+    /// The settings and the configuration contradict each other, and no channel is held yet.
+    pub(super) async fn terms(&self) -> Result<(), RunError> {
+        let mut reminder = Reminder::default();
+        loop {
+            let terms = self.ask("the network's settings", &mut reminder, || self.chain.settings()).await?;
+            match self.check(&terms) {
+                Ok(()) => {
+                    self.view.set_network(terms);
+                    return Ok(());
+                }
+                Err(error) if self.store.all_held().is_empty() => return Err(error.into()),
+                Err(error) => {
+                    if reminder.is_due(self.clock.boot()) {
+                        raise!(
+                            WaitingPeriodTooShort, %error,
+                            "the network's settings and the configuration contradict each other; no channel is admitted, \
+                             and settling goes on"
+                        );
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Derives the floor and prints it.
+    fn check(&self, terms: &NetworkTerms) -> Result<(), FloorError> {
+        let held = self.store.all_held();
+        let channels = u32::try_from(held.len()).unwrap_or(u32::MAX);
+        let floor = self.config.floor(terms.target_close_ms, BOUNDS_LEDGERS, channels)?;
+        info!("{floor}");
+        info!(
+            reaction = floor.reaction,
+            floor = floor.waiting_period,
+            minimum = self.config.minimum_refund_waiting_period,
+            target_close_ms = terms.target_close_ms,
+            "the shortest waiting period that is safe, in ledgers, and the shortest that is admitted"
+        );
+        match self.config.check_floor(&floor) {
+            Ok(()) => {}
+            // What was promised is settled all the same, however many channels there are by now. Admission checks the
+            // floor again and takes no more of them.
+            Err(error @ FloorError::MinimumTooLow { .. }) if !held.is_empty() => {
+                raise!(
+                    WaitingPeriodTooShort, %error,
+                    "with the channels that are watched already, the configured minimum is too short"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        for held in held.iter().filter(|held| held.admission.refund_waiting_period < floor.waiting_period) {
+            raise!(
+                WaitingPeriodTooShort, channel = %held.channel(), floor = floor.waiting_period,
+                waiting_period = held.admission.refund_waiting_period,
+                "a watched channel's waiting period is below today's floor: its settlement may come too late"
+            );
+        }
+        Ok(())
+    }
+
+    /// Asks until there is an answer.
+    async fn ask<'q, T>(
+        &self,
+        what: &str,
+        reminder: &mut Reminder,
+        question: impl Fn() -> Asking<'q, T>,
+    ) -> Result<T, RunError> {
+        let began = self.clock.boot();
+        let fresh_for = Duration::from_secs(self.config.fresh.seconds.into());
+        loop {
+            systemd::starting(&format!("asking for {what}"), Duration::from_secs(120));
+            self.follows.beat(self.clock.boot());
+            match question().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.kind == ChainErrorKind::WrongNetwork && self.owes_nothing() => {
+                    return Err(RunError::Chain(error));
+                }
+                Err(error) if error.kind.is_alarm() => {
+                    if reminder.is_due(self.clock.boot()) {
+                        raise!(ChainNotUnderstood, %error, what, "the answer can't be used; the question is repeated");
+                    }
+                }
+                // The follower raises this once it runs; it begins after the first of these questions.
+                Err(error) if self.clock.boot().saturating_sub(began) > fresh_for => {
+                    if reminder.is_due(self.clock.boot()) {
+                        raise!(
+                            ChainNotVisible, %error, what,
+                            "the chain can't be seen since the start: no close would be noticed, and nothing is settled"
+                        );
+                    }
+                }
+                Err(error) => warn!(%error, what, "there is no answer; the question is repeated"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Whether an exit endangers nothing.
+    fn owes_nothing(&self) -> bool {
+        self.store.all_held().iter().all(|held| held.unsettled_since_ms.is_none()) && self.store.in_flight().is_empty()
+    }
+}

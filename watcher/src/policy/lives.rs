@@ -1,0 +1,49 @@
+//! The lives of the entries that settling a channel touches.
+
+use paychan_channel::xdr::LedgerKey;
+use paychan_channel::{ChannelKeys, Ledger, Life};
+
+use super::{Known, Limits};
+use crate::view::ChannelView;
+
+/// The keys of the channel's entries that have less life left than the floor, and are not archived.
+pub(super) fn due(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
+    let below = |life: Life| match life {
+        Life::LiveUntil(until) => until >= limits.head && until.since(limits.head) < limits.life_floor,
+        Life::Missing | Life::Archived => false,
+    };
+    let all = known.chain.iter().flat_map(entries);
+    all.filter(|(_, life, _)| below(*life)).map(|(_, _, key)| key).collect()
+}
+
+/// The names of the channel's entries that are archived.
+pub(super) fn archived(known: &Known<'_>, limits: &Limits) -> Vec<&'static str> {
+    let over = |life: Life| match life {
+        Life::Missing => false,
+        Life::Archived => true,
+        Life::LiveUntil(until) => until < limits.head,
+    };
+    let all = known.chain.iter().flat_map(entries);
+    all.filter(|(_, life, _)| over(*life)).map(|(name, _, _)| name).collect()
+}
+
+/// The persistent entries that settling a channel touches, with their lives.
+pub(super) fn entries(channel: &ChannelView) -> Vec<(&'static str, Life, LedgerKey)> {
+    let state = &channel.state;
+    let keys = ChannelKeys::of(&state.channel, &state.wasm_hash, &state.token, state.token_kind.code().as_ref());
+    let lives = &state.lives;
+    let named = [
+        ("instance", lives.instance, Some(keys.instance)),
+        ("code", lives.code, Some(keys.code)),
+        ("token balance", lives.token_balance, Some(keys.token_balance)),
+        ("token instance", lives.token_instance, Some(keys.token_instance)),
+        ("token code", lives.token_code, keys.token_code),
+    ];
+    named.into_iter().filter_map(|(name, until, key)| Some((name, Life::of(until, state.read_at), key?))).collect()
+}
+
+/// Ledgers of life that the shortest-lived of the channel's entries has left at `head`; `None` when it has none, 0 when
+/// one is archived.
+pub fn shortest_life(channel: &ChannelView, head: Ledger) -> Option<u32> {
+    channel.state.lives.earliest().map(|until| until.since(head))
+}

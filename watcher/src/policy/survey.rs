@@ -1,0 +1,141 @@
+//! What the policy is asked with: everything held, with what is known of the chain where something is known.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use paychan_channel::{AccountId, ContractId, Ledger, Stroops};
+
+use super::{BASE_FEE, Known, Limits, Plan, Tried, Turn, paid, plan};
+use crate::config::Config;
+use crate::promises::Promises;
+use crate::view::View;
+use paychan_store::{Held, Store};
+
+/// Outcomes looked at per channel: all that the store keeps.
+const OUTCOMES: usize = 8;
+
+/// What the settler remembers of earlier attempts, and what it can do.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// Of each channel of which there is something to remember.
+    pub channels: HashMap<ContractId, Tried>,
+    /// The recipients whose secret keys are there.
+    pub signers: HashSet<AccountId>,
+    /// What others paid for inclusion, as last heard.
+    pub market: Option<Stroops>,
+    /// The first ledger that was known since the start.
+    pub first_head: Option<Ledger>,
+}
+
+/// Where a survey is taken.
+pub struct SurveySources<'a> {
+    /// The operator's settings.
+    pub config: &'a Config,
+    /// What is held.
+    pub store: &'a Store,
+    /// What is known of the chain.
+    pub view: &'a View,
+    /// What was promised.
+    pub promises: &'a Promises,
+    /// What earlier attempts came to.
+    pub past: &'a Past,
+    /// Wall time: milliseconds since the Unix epoch.
+    pub now_ms: u64,
+}
+
+/// What is known of all channels at one moment.
+#[derive(Debug, Clone)]
+pub struct Survey<'a> {
+    /// Every channel that is held, in the order of their ids.
+    pub channels: Vec<Known<'a>>,
+    /// What holds for all of them.
+    pub limits: Limits,
+}
+
+/// Puts together what is known now. `None` while no ledger is known.
+pub fn survey<'a>(sources: &SurveySources<'a>) -> Option<Survey<'a>> {
+    let limits = sources.limits()?;
+    let mut held = sources.store.all_held();
+    held.sort_by_key(Held::channel);
+    let channels = held.into_iter().map(|held| sources.known(held)).collect();
+    Some(Survey { channels, limits })
+}
+
+impl Survey<'_> {
+    /// What to do about all channels now.
+    pub fn plan(&self, turn: Turn) -> Plan {
+        plan(&self.channels, &self.limits, turn)
+    }
+
+    /// The same, at another price for inclusion.
+    #[must_use]
+    pub fn at_market(self, market: Stroops) -> Self {
+        Self { limits: Limits { market, ..self.limits }, ..self }
+    }
+}
+
+impl<'a> SurveySources<'a> {
+    /// What is known of one channel.
+    pub fn known(&self, held: Held) -> Known<'a> {
+        let Self { config, store, view, past, .. } = self;
+        let channel = held.channel();
+        let admission = &held.admission;
+        let chain = view.channel(&channel);
+        let unread = view.unread(&channel);
+        let tried = past.channels.get(&channel).cloned().unwrap_or_default();
+        let trouble = match (&chain, &unread) {
+            (Some(chain), _) => chain.trouble.clone(),
+            (None, unread) => unread.as_ref().and_then(|unread| unread.trouble.clone()),
+        };
+        let mut known = Known {
+            chain,
+            told_deadline: unread.and_then(|unread| unread.deadline),
+            unreadable: view.is_unreadable(&channel),
+            trouble: trouble.or_else(|| tried.why.clone()),
+            paid: paid(&store.outcomes(&channel, OUTCOMES)),
+            token: config.token(&admission.token),
+            can_close: admission.to.account().is_some_and(|to| past.signers.contains(&to)),
+            payable: true,
+            tried,
+            held,
+        };
+        let admission = &known.held.admission;
+        known.payable = view
+            .payability(&admission.token, &admission.to)
+            .is_none_or(|known_| known_.payability.can_take(known.unsettled()));
+        known
+    }
+
+    /// What holds for all channels. `None` while no ledger is known.
+    pub fn limits(&self) -> Option<Limits> {
+        let Self { config, view, promises, past, now_ms, .. } = self;
+        let head = view.head()?.ledger;
+        // Unknown settings must not keep anything from being settled.
+        let network = view.network();
+        let longest_life = network.map_or(u32::MAX, |network| network.max_entry_ttl);
+        let extend_to = config.life.extend_to_ledgers.min(longest_life.saturating_sub(1));
+        let simulated = view.settle_resource_fee();
+        // Before all that is held was counted, nothing is to spare.
+        let spare = match (view.spendable(), promises.fees()) {
+            (Some(spendable), Some((_, reserved))) => Stroops(spendable.get().saturating_sub(reserved.get())),
+            _ => Stroops(0),
+        };
+        Some(Limits {
+            head,
+            first_head: past.first_head.unwrap_or(head),
+            unread_after: config.freshness_limits().unread_ledgers,
+            now_ms: *now_ms,
+            market: past.market.unwrap_or(BASE_FEE),
+            max_inclusion_fee: config.fees.max_inclusion_fee,
+            resource_fee: simulated.unwrap_or(config.fees.assumed_resource_fee),
+            spare,
+            // On a network whose longest life is below the operator's floor, an entry would be due again at once.
+            life_floor: config.life.floor_ledgers.min(extend_to / 2),
+            extend_to,
+            settle_after: Duration::from_secs(config.settle.after_seconds.into()),
+            idle_after: Duration::from_secs(config.settle.idle_seconds.into()),
+            close_idle: config.settle.close_idle,
+            target_close_ms: network.map(|network| network.target_close_ms),
+        })
+    }
+}
