@@ -8,9 +8,8 @@
 //! The journal lies in cargo's target directory: a real disk, where that is one.
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't run says where")]
 
-use std::future::Future;
+use std::collections::HashMap;
 use std::hint::black_box;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,14 +18,13 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Layout, Ledger, Lives,
     Signature, Stroops, TokenKind, WasmHash,
 };
+use paychan_rpc::SecretKey;
 use paychan_store::{Admission, Offer, Options, RequestId, Store, WallClock};
-use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
+use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms, RpcChain};
 use paychan_watcher::channels::{Payability, TokenFacts};
 use paychan_watcher::clock::{Clock, SystemClock};
-use paychan_watcher::commitments::{Commitments, ViewGate};
 use paychan_watcher::config::Config;
-use paychan_watcher::promises::Promises;
-use paychan_watcher::reader::Reread;
+use paychan_watcher::daemon::{Ingredients, assemble, promising};
 use paychan_watcher::view::View;
 
 const SUBMITTERS: u8 = 64;
@@ -108,14 +106,27 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(cores()).enable_all().build().unwrap();
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     runtime.block_on(async {
-        let (view, promises) = (Arc::new(view(funders)), Arc::new(Promises::new(Arc::clone(config))));
-        let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), Arc::new(SystemClock), Arc::clone(config)));
-        let (store, _) = Store::open(dir.path(), &config.network_id(), Options::default(), gate.clone()).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let promising = promising(Arc::clone(config), clock.clone());
+        see_chain(&promising.view, funders);
+        let options = Options::default();
+        let (store, _) = Store::open(dir.path(), &config.network_id(), options, promising.gate.clone()).unwrap();
         for funder in funders {
             store.admit(admission(&funder.state)).await.unwrap();
         }
-        promises.count(&store.all_held(), &view);
-        let acceptance = Arc::new(Commitments::new(config.network_id(), store.clone(), gate, Arc::new(NothingNew)));
+        promising.promises.count(&store.all_held(), &promising.view);
+        // Nobody asks the chain anything here: no channel is topped up meanwhile.
+        let chain = Arc::new(RpcChain::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap());
+        let parts = assemble(Ingredients {
+            config: Arc::clone(config),
+            promising,
+            chain,
+            store: store.clone(),
+            clock,
+            lane: SecretKey::from_seed(&[1; 32]),
+            recipients: HashMap::new(),
+        });
+        let acceptance = Arc::new(parts.acceptance);
         let before = store.counts();
         let start = Instant::now();
         let submitters: Vec<_> = funders
@@ -154,15 +165,6 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
             largest_batch: counts.largest_batch,
         }
     })
-}
-
-/// No channel is topped up meanwhile.
-struct NothingNew;
-
-impl Reread for NothingNew {
-    fn reread<'a>(&'a self, _: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        Box::pin(std::future::ready(()))
-    }
 }
 
 fn amount(units: u64) -> Amount {
@@ -226,9 +228,8 @@ fn admission(state: &ChannelState) -> Admission {
     }
 }
 
-/// All that a follower would have seen just now.
-fn view(funders: &[Funder]) -> View {
-    let view = View::new();
+/// Puts in the view all that a follower would have seen just now.
+fn see_chain(view: &View, funders: &[Funder]) {
     let head = Head { ledger: HEAD, closed_at_unix_ms: Some(SystemClock.wall_unix_ms()) };
     view.set_head(head, SystemClock.boot());
     view.set_network(NetworkTerms { target_close_ms: 5_000, max_entry_ttl: 3_110_400 });
@@ -243,7 +244,6 @@ fn view(funders: &[Funder]) -> View {
     for funder in funders {
         view.merge_channel(funder.state.clone());
     }
-    view
 }
 
 fn config_text() -> String {

@@ -40,7 +40,7 @@ pub struct Queue {
 /// The floor and what it was computed from. Displayed as the small table that start-up prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Floor {
-    /// What came in.
+    /// What it was computed from.
     pub terms: Terms,
     /// q: ledgers until the last of all channels is settled, when all close at once.
     pub queue: u32,

@@ -12,7 +12,7 @@ Exit codes:
   4  the store must be looked at by a person first: damaged, or of another network or a newer version
   5  the endpoint serves another network than the configured one";
 
-/// Why the daemon or one of its commands ended. What it prints is in the error that carries it.
+/// Why the daemon or one of its commands ended. What is printed is in [`RunError`](super::RunError).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Something failed that may be better at the next start.

@@ -111,7 +111,7 @@ pub fn at_new_head(flight: &Flight) -> Opening {
     }
 }
 
-/// See [`at_new_head`].
+/// The first step about a transaction: see [`at_new_head`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
     /// Send it.
