@@ -319,13 +319,17 @@ impl Known<'_> {
     }
 
     /// What is to be claimed on chain, base units: the agreed commitment of a close or the highest one; where the channel
-    /// no longer covers that (a clawback), the highest that it does cover.
+    /// no longer covers that (a clawback), the highest that it does cover. If none of those held pays anything, the first
+    /// one stays: what is known of the coverage may be wrong.
     pub fn claim(&self) -> Amount {
-        let claim = match &self.chain {
-            Some(chain) if !self.unreadable && !chain.state.is_final() => self.held.covered_claim(chain.coverage()),
-            _ => self.held.claim(),
+        let covered = match &self.chain {
+            Some(chain) if !self.unreadable && !chain.state.is_final() => {
+                let covered = self.held.covered_claim(chain.coverage());
+                covered.filter(|claim| claim.amount > chain.state.withdrawn)
+            }
+            _ => None,
         };
-        claim.map_or(Amount::ZERO, |claim| claim.amount)
+        covered.or_else(|| self.held.claim()).map_or(Amount::ZERO, |claim| claim.amount)
     }
 
     /// What would be lost, base units: by the chain where it was read, else by the journal.

@@ -340,7 +340,8 @@ fn a_chain_that_cannot_be_seen_is_an_alarm_that_reaches_the_webhook_signed() {
     }
     assert!(request.contains(r#""alarm":"chain_not_visible""#), "{request}");
     assert!(request.to_lowercase().contains("paychan-signature: t="), "{request}");
-    assert!(fs::read_to_string(folder.path("log")).unwrap().contains("chain_not_visible"));
+    let log = || fs::read_to_string(folder.path("log")).unwrap();
+    eventually("the log has it too", || log().contains("chain_not_visible"));
 }
 
 #[test]
