@@ -112,10 +112,13 @@ fn execute(command: Command) -> Result<(), RunError> {
     let said = match command {
         Command::Run { file, log_json } => {
             let (layer, alarms) = notify::alarms();
-            logging::start(log_json, Some(layer));
+            let logs = logging::start(log_json, Some(layer));
             hardening::keep_memory_private();
-            let config = load(&file)?;
-            return runtime.block_on(async { daemon::run(config, alarms, asked_to_stop()?).await });
+            let ended = load(&file)
+                .map_err(RunError::from)
+                .and_then(|config| runtime.block_on(async { daemon::run(config, alarms, asked_to_stop()?).await }));
+            logs.finish();
+            return ended;
         }
         Command::Status { file, json } => runtime.block_on(commands::status(&load(&file)?, json))?,
         Command::Check { file } => runtime.block_on(commands::check(&load(&file)?))?,

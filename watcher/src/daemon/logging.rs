@@ -6,7 +6,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer as _;
@@ -19,12 +20,16 @@ use crate::notify::AlarmLayer;
 /// Lines that may wait for whoever reads them; beyond that they are dropped. A few megabytes at most.
 const LINES_WAITING: usize = 8_192;
 
+/// How long the last lines may take to be written when the process ends.
+const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
+
 /// Sends logs to standard output: JSON lines when `json`, else for people. `RUST_LOG` says how much; `info` unless set.
 /// Alarms are errors with the field `alarm`; `alarms` gets them whatever `RUST_LOG` says.
-pub fn start(json: bool, alarms: Option<AlarmLayer>) {
+pub fn start(json: bool, alarms: Option<AlarmLayer>) -> Logs {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = !json && io::stdout().is_terminal();
-    let layer = tracing_subscriber::fmt::layer().with_writer(lines_to(io::stdout())).with_target(false);
+    let lines = lines_to(io::stdout());
+    let layer = tracing_subscriber::fmt::layer().with_writer(lines.clone()).with_target(false);
     let layer = match json {
         true => layer.json().flatten_event(true).with_filter(filter).boxed(),
         false => layer.with_ansi(colours).with_filter(filter).boxed(),
@@ -33,12 +38,34 @@ pub fn start(json: bool, alarms: Option<AlarmLayer>) {
     let _ = tracing_subscriber::registry().with(layer).with(alarms).try_init();
     // The default hook writes to standard error, and would wait for a reader for ever.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a part of the watcher panicked")));
+    Logs(lines)
+}
+
+/// The logs of this process.
+#[must_use]
+pub struct Logs(Lines);
+
+impl Logs {
+    /// Waits until the last lines are written, but not for a reader that does not come.
+    pub fn finish(self) {
+        let (done, written) = channel();
+        if self.0.waiting.try_send(Message::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_LINES_WITHIN);
+        }
+    }
+}
+
+/// What the thread that writes is given.
+enum Message {
+    Line(Vec<u8>),
+    /// Answer when all lines before this are written.
+    Flush(Sender<()>),
 }
 
 /// Hands lines to the thread that writes them, and never waits for it.
 #[derive(Clone)]
 struct Lines {
-    waiting: SyncSender<Vec<u8>>,
+    waiting: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -59,8 +86,15 @@ fn lines_to(out: impl Write + Send + 'static) -> Lines {
 
 /// Writes line after line. A line that can't be written (nobody holds the other end, the disk behind it is full) is gone;
 /// the next one may fare better.
-fn write_all(mut out: impl Write, lines: &Receiver<Vec<u8>>, dropped: &AtomicU64) {
-    while let Ok(line) = lines.recv() {
+fn write_all(mut out: impl Write, lines: &Receiver<Message>, dropped: &AtomicU64) {
+    while let Ok(message) = lines.recv() {
+        let line = match message {
+            Message::Line(line) => line,
+            Message::Flush(done) => {
+                let _ = done.send(());
+                continue;
+            }
+        };
         let lost = dropped.swap(0, Ordering::Relaxed);
         let told = match lost {
             0 => Ok(()),
@@ -95,7 +129,9 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         let line = std::mem::take(&mut self.bytes);
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.lines.waiting.try_send(line) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            self.lines.waiting.try_send(Message::Line(line))
+        {
             self.lines.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -106,7 +142,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
     use std::sync::Mutex;
-    use std::time::Duration;
 
     use super::*;
 
