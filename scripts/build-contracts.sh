@@ -235,6 +235,9 @@ flags=(-Clink-arg=-zstack-size=16384
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}")
 export CARGO_ENCODED_RUSTFLAGS RUSTC=$rustc
 
+# Cargo does not build again when only the `repository` in Cargo.toml has changed, and that line is in the metadata.
+"$cargo" clean --quiet --locked "${contracts[@]/#/--package=}" --profile contract --target "$target" --target-dir "$build" 9>&-
+
 for contract in "${contracts[@]}"; do
     # A cdylib alone: with an rlib beside it there would be no link-time optimisation.
     "$cargo" rustc --locked --package "$contract" --lib --crate-type cdylib --profile contract \

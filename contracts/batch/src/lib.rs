@@ -1,44 +1,47 @@
 //! # The batch contract
 //!
-//! Settles many payment channels in one transaction. A recipient with many channels pays one transaction's fee instead of one
-//! for each. The contract has no state, no admin and no rights: `settle` needs nobody's authorization, so neither does this.
+//! This contract settles many payment channels in one transaction, so that a recipient with many channels pays the fee of one
+//! transaction instead of one for each channel. It has no state, no admin and no rights. `settle` needs nobody's authorization, and
+//! neither does this contract.
 //!
 //! **Not audited. Immutable.**
 //!
 //! | function | authorization | does |
 //! | --- | --- | --- |
-//! | `settle_many(settlements)` | none | calls each channel's `settle(amount, signature)` in order and answers, in the same order, which calls succeeded |
+//! | `settle_many(settlements)` | none | calls each channel's `settle(amount, signature)` in order, and answers in the same order which calls succeeded |
 //!
-//! A settlement is a list of three: channel (address), amount (i128, the committed total in base units), signature (64 bytes).
-//! Without settlements the answer is empty.
+//! A settlement is a list of three: the channel (address), the amount (i128, the committed total in base units) and the signature
+//! (64 bytes). Without settlements the answer is empty.
 //!
 //! ## Rules
 //!
-//! - **One that fails changes nothing and does not stop the others**: contract errors, missing authorization, a bad
-//!   signature, a refused transfer, an address without a contract.
-//! - **What can't be isolated** fails the whole transaction: a ledger entry that the footprint lacks, an archived entry, an
-//!   exhausted budget, an argument that is no list of settlements. So simulate first, drop what simulates `false`, and allow 64
-//!   written bytes more per channel than simulated (a `close_start` in between grows a channel's entry).
-//! - **`true` is no payment**: a channel that has paid as much already succeeds and pays nothing. Read `withdrawn`.
-//! - **Call only code that you trust.** A channel's address may be any contract; it can't move anything of others here, but it
-//!   can burn the budget of the whole transaction. Channels whose `settle` needs the recipient's authorization (the
-//!   reference's, the fork's) answer `false`, unless the recipient signs for each.
+//! - **A settlement that fails changes nothing and does not stop the others.** This holds for contract errors, a missing
+//!   authorization, a bad signature, a transfer that the token refuses, and an address without a contract.
+//! - **Some failures can't be isolated** and fail the whole transaction: a ledger entry that the footprint lacks, an archived
+//!   entry, an exhausted budget, and an argument that is no list of settlements. So simulate first, drop what simulates `false`, and
+//!   declare 64 written bytes more for each channel than simulated, because a `close_start` in between makes a channel's entry
+//!   larger.
+//! - **`true` does not mean a payment.** A channel that has paid as much already succeeds and pays nothing. Read `withdrawn`.
+//! - **Call only code that you trust.** A channel's address may be any contract. It can't move anything of others here, but it
+//!   can use up the budget of the whole transaction. Channels whose `settle` needs the recipient's authorization, which are the
+//!   reference's and the fork's, answer `false` unless the recipient signs for each.
 //!
 //! ## How many, for how much
 //!
-//! Measured on 2026-11-24 by `scripts/figures.sh batch` on the local network (protocol 28, testnet's limits and prices), one
-//! recipient, one token, stroops without rent and without the bid for inclusion:
+//! Measured on 2026-11-25 by `scripts/figures.sh batch` on the local network (protocol 28, testnet's limits and prices), with one
+//! recipient and one token, in stroops without rent and without the bid for inclusion:
 //!
-//! | | at most in a transaction | 30 at once, each | one on its own | |
+//! | | at most in a transaction | 30 at once, each | one alone | |
 //! | --- | ---: | ---: | ---: | ---: |
-//! | XLM | 45 | 9,728 | 16,408 | 59.3 % |
-//! | USDC | 39 | 10,021 | 16,856 | 59.5 % |
+//! | XLM | 45 | 9,768 | 16,450 | 59.4 % |
+//! | USDC | 39 | 10,065 | 16,899 | 59.6 % |
 //!
-//! What ends it is the limit on events. Half of a settlement's fee at once is what the network takes for the two entries that
-//! each writes, the channel and its balance (2,500 stroops each); no batch saves that. The bid for inclusion is paid once a
-//! transaction, so the share falls as bids rise: from 3,412 stroops on, 30 at once cost at most half of a single each.
+//! The limit on events is what ends it. Half of what a settlement costs in a batch is what the network takes for the two entries
+//! that each settlement writes, the channel and its balance (2,500 stroops each), and no batch saves that. The bid for inclusion is
+//! paid once for a transaction, so the share falls as bids rise. From a bid of 3,306 stroops on (USDC: 3,460), 30 at once cost at
+//! most half of a single settlement each.
 //!
-//! This page is made from the docs in `src/lib.rs` by `scripts/contract-readmes.sh`.
+//! `scripts/contract-readmes.sh` makes this page from the docs in `src/lib.rs`.
 
 #![no_std]
 
@@ -51,13 +54,13 @@ contractmeta!(key = "version", val = env!("CARGO_PKG_VERSION"));
 contractmeta!(key = "source_repo", val = env!("CARGO_PKG_REPOSITORY"));
 
 /// Channel, amount, signature
-// The total that the recipient may have, in base units, and the commitment key's signature of it. A list of three, not a
-// map: the names would be 52 of a settlement's bytes in the transaction, 2 % of what it costs.
+// The amount is the total that the recipient may have, in base units, and the signature is the commitment key's. A settlement
+// is a list of three and not a map, because the names would take 52 of its bytes in the transaction, 2 % of what it costs.
 #[contracttype]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settlement(pub Address, pub i128, pub BytesN<64>);
 
-/// Settles channels by the hundred, a few dozen a transaction.
+/// The batch contract, which has no state.
 #[contract]
 pub struct Batch;
 

@@ -1,6 +1,6 @@
-//! The contract's functions. Their rules are in the crate's docs, with the reasons.
+//! The contract's functions. The crate's docs have the rules that they implement, with the reasons.
 
-use soroban_sdk::{Address, Bytes, BytesN, Env, contract, contractimpl, token::TokenClient};
+use soroban_sdk::{Address, Bytes, BytesN, Env, contract, contractimpl, panic_with_error, token::TokenClient};
 
 use crate::storage::{self, Terms};
 use crate::{ChannelState, Error, MAX_REFUND_WAITING_PERIOD, commitment, event, weak_key};
@@ -9,11 +9,14 @@ use crate::{ChannelState, Error, MAX_REFUND_WAITING_PERIOD, commitment, event, w
 #[contract]
 pub struct Channel;
 
-// The first line of each function's docs travels in the Wasm's spec, where stellar-cli shows it and every byte is paid
-// for: one line each, the rules are in the docs of the crate.
+// The docs of each function are in the Wasm's spec, where stellar-cli shows them and where every byte is paid for. So each
+// function has one line, and the crate's docs have the rules.
+//
+// Only `close_start` and `refund` answer with a `Result`, because the spec says so in the reference contract: clients that
+// are generated from a spec depend on it. Everywhere else an error ends the call.
 #[contractimpl]
 impl Channel {
-    /// Open a channel, deposit amount
+    /// Open a channel and deposit the amount
     pub fn __constructor(
         env: Env,
         token: Address,
@@ -22,19 +25,18 @@ impl Channel {
         to: Address,
         amount: i128,
         refund_waiting_period: u32,
-    ) -> Result<(), Error> {
-        not_negative(amount)?;
+    ) {
+        require_not_negative(&env, amount);
         if refund_waiting_period > MAX_REFUND_WAITING_PERIOD {
-            return Err(Error::RefundWaitingPeriodTooLong);
+            panic_with_error!(&env, Error::RefundWaitingPeriodTooLong);
         }
         if weak_key::is_weak(&commitment_key) {
-            return Err(Error::WeakCommitmentKey);
+            panic_with_error!(&env, Error::WeakCommitmentKey);
         }
         from.require_auth();
         let terms = Terms::new(from, to, token, refund_waiting_period);
         let channel = env.current_contract_address();
         storage::open(&env, &terms, &commitment_key, amount);
-        storage::extend_instance(&env, &channel);
         take_deposit(&env, &channel, &terms, amount);
         event::Open {
             from: terms.from().clone(),
@@ -45,50 +47,46 @@ impl Channel {
             refund_waiting_period,
         }
         .publish(&env);
-        Ok(())
     }
 
-    /// Deposit more, by the funder
-    pub fn top_up(env: Env, amount: i128) -> Result<(), Error> {
-        not_negative(amount)?;
+    /// Deposit more; for the funder
+    pub fn top_up(env: Env, amount: i128) {
+        require_not_negative(&env, amount);
         if storage::deadline(&env).is_some() {
-            return Err(Error::AlreadyClosed);
+            panic_with_error!(&env, Error::AlreadyClosed);
         }
         let terms = storage::terms(&env);
         terms.from().require_auth();
-        let deposited = storage::deposited(&env).checked_add(amount).ok_or(Error::Overflow)?;
-        let channel = env.current_contract_address();
+        let Some(deposited) = storage::deposited(&env).checked_add(amount) else {
+            panic_with_error!(&env, Error::Overflow);
+        };
         storage::set_deposited(&env, deposited);
-        storage::extend_instance(&env, &channel);
-        take_deposit(&env, &channel, &terms, amount);
-        Ok(())
+        take_deposit(&env, &env.current_contract_address(), &terms, amount);
     }
 
-    /// Pay the recipient up to a signed total, by anyone
-    pub fn settle(env: Env, amount: i128, sig: BytesN<64>) -> Result<(), Error> {
-        not_negative(amount)?;
-        not_final(&env)?;
+    /// Pay the recipient up to a signed total; for anyone
+    pub fn settle(env: Env, amount: i128, sig: BytesN<64>) {
+        require_not_negative(&env, amount);
+        require_not_final(&env);
         let channel = env.current_contract_address();
         verify(&env, &channel, amount, &sig);
-        storage::extend_instance(&env, &channel);
         let withdrawn = storage::withdrawn(&env);
         if amount > withdrawn {
-            pay(&env, &channel, &storage::terms(&env), amount, withdrawn)?;
+            pay(&env, &channel, &storage::terms(&env), amount, withdrawn);
         }
-        Ok(())
     }
 
-    /// Settle and end the channel, by the recipient
-    pub fn close(env: Env, amount: i128, sig: BytesN<64>) -> Result<(), Error> {
-        not_negative(amount)?;
-        not_final(&env)?;
+    /// Settle and end the channel; for the recipient
+    pub fn close(env: Env, amount: i128, sig: BytesN<64>) {
+        require_not_negative(&env, amount);
+        require_not_final(&env);
         let terms = storage::terms(&env);
         terms.to().require_auth();
         let channel = env.current_contract_address();
         let withdrawn = storage::withdrawn(&env);
         if amount > withdrawn {
             verify(&env, &channel, amount, &sig);
-            pay(&env, &channel, &terms, amount, withdrawn)?;
+            pay(&env, &channel, &terms, amount, withdrawn);
         }
 
         storage::set_final(&env);
@@ -98,17 +96,17 @@ impl Channel {
             event::Close { effective_at_ledger: now }.publish(&env);
         }
 
-        // What no commitment claimed, not the balance: with the balance, one unit sent here after simulation would need
-        // a ledger entry that the transaction's footprint lacks, and such a failure can't be caught.
+        // This is what no commitment claimed, not the balance. With the balance, one unit that is sent to the channel
+        // after simulation would need a ledger entry that the transaction's footprint lacks, and the call could not catch
+        // that failure.
         let unclaimed = storage::deposited(&env).saturating_sub(amount.max(withdrawn));
         let from = terms.from();
         if unclaimed > 0 && TokenClient::new(&env, terms.token()).try_transfer(&channel, from, &unclaimed).is_ok() {
             event::Refund { from: from.clone(), amount: unclaimed }.publish(&env);
         }
-        Ok(())
     }
 
-    /// Start the wait for a refund, by the funder
+    /// Start the wait for a refund; for the funder
     pub fn close_start(env: Env) -> Result<(), Error> {
         let now = env.ledger().sequence();
         if storage::deadline(&env).is_some_and(|deadline| now >= deadline) {
@@ -118,12 +116,12 @@ impl Channel {
         terms.from().require_auth();
         let deadline = now.saturating_add(terms.refund_waiting_period());
         storage::set_deadline(&env, deadline);
-        storage::extend_instance(&env, &env.current_contract_address());
+        storage::outlive_deadline(&env, &env.current_contract_address(), now, deadline);
         event::Close { effective_at_ledger: deadline }.publish(&env);
         Ok(())
     }
 
-    /// Take back the balance after the wait, by the funder
+    /// Take back the balance after the wait; for the funder
     pub fn refund(env: Env) -> Result<(), Error> {
         let deadline = storage::deadline(&env).ok_or(Error::NotClosed)?;
         if env.ledger().sequence() < deadline {
@@ -143,28 +141,28 @@ impl Channel {
         Ok(())
     }
 
-    /// Extend instance and code to 60 days, by anyone
+    /// Extend instance and code to 60 days; for anyone
     pub fn extend(env: Env) {
         storage::extend_instance_and_code(&env);
     }
 
-    /// Bytes to sign for a total
-    pub fn prepare_commitment(env: Env, amount: i128) -> Result<Bytes, Error> {
-        not_negative(amount)?;
-        Ok(commitment::to_bytes(&env, &env.current_contract_address(), amount))
+    /// The bytes to sign for a total
+    pub fn prepare_commitment(env: Env, amount: i128) -> Bytes {
+        require_not_negative(&env, amount);
+        commitment::to_bytes(&env, &env.current_contract_address(), amount)
     }
 
-    /// SEP-41 token paid in
+    /// The SEP-41 token that is paid in
     pub fn token(env: Env) -> Address {
         storage::terms(&env).token().clone()
     }
 
-    /// Funder
+    /// The funder
     pub fn from(env: Env) -> Address {
         storage::terms(&env).from().clone()
     }
 
-    /// Recipient
+    /// The recipient
     pub fn to(env: Env) -> Address {
         storage::terms(&env).to().clone()
     }
@@ -174,27 +172,27 @@ impl Channel {
         storage::terms(&env).refund_waiting_period()
     }
 
-    /// Key that commitments are signed with
+    /// The key that commitments are signed with
     pub fn commitment_key(env: Env) -> BytesN<32> {
         storage::commitment_key(&env)
     }
 
-    /// Total deposited
+    /// The total that was deposited
     pub fn deposited(env: Env) -> i128 {
         storage::deposited(&env)
     }
 
-    /// Total paid to the recipient
+    /// The total that was paid to the recipient
     pub fn withdrawn(env: Env) -> i128 {
         storage::withdrawn(&env)
     }
 
-    /// Tokens held now
+    /// The tokens that the channel holds
     pub fn balance(env: Env) -> i128 {
         balance(&env, &env.current_contract_address(), &storage::terms(&env))
     }
 
-    /// Ledger from which refund works
+    /// The ledger from which refund works
     pub fn close_effective_at_ledger(env: Env) -> Option<u32> {
         storage::deadline(&env)
     }
@@ -217,19 +215,23 @@ impl Channel {
     }
 }
 
-fn not_negative(amount: i128) -> Result<(), Error> {
-    if amount < 0 { Err(Error::NegativeAmount) } else { Ok(()) }
+fn require_not_negative(env: &Env, amount: i128) {
+    if amount < 0 {
+        panic_with_error!(env, Error::NegativeAmount);
+    }
 }
 
-fn not_final(env: &Env) -> Result<(), Error> {
-    if storage::is_final(env) { Err(Error::Refunded) } else { Ok(()) }
+fn require_not_final(env: &Env) {
+    if storage::is_final(env) {
+        panic_with_error!(env, Error::Refunded);
+    }
 }
 
 fn balance(env: &Env, channel: &Address, terms: &Terms) -> i128 {
     TokenClient::new(env, terms.token()).balance(channel)
 }
 
-/// Moves a deposit of `amount` ≥ 0 that is already counted from the funder to the channel.
+/// Moves a deposit of `amount` base units, which is already counted and not negative, from the funder to the channel.
 fn take_deposit(env: &Env, channel: &Address, terms: &Terms, amount: i128) {
     if amount > 0 {
         let from = terms.from();
@@ -238,21 +240,23 @@ fn take_deposit(env: &Env, channel: &Address, terms: &Terms, amount: i128) {
     }
 }
 
-/// Ends the call unless `sig` is the commitment key's signature of `amount`: RFC 8032 and stricter, as the host has it.
+/// Ends the call unless `sig` is the commitment key's signature of `amount`. The host verifies as RFC 8032 says, and
+/// refuses the encodings that RFC 8032 leaves open.
 fn verify(env: &Env, channel: &Address, amount: i128, sig: &BytesN<64>) {
     env.crypto().ed25519_verify(&storage::commitment_key(env), &commitment::to_bytes(env, channel, amount), sig);
 }
 
-/// Pays the recipient `amount − withdrawn`, for a verified `amount` above `withdrawn`.
-fn pay(env: &Env, channel: &Address, terms: &Terms, amount: i128, withdrawn: i128) -> Result<(), Error> {
-    let payout = amount.checked_sub(withdrawn).ok_or(Error::Overflow)?;
-    // The balance is read only when the deposits alone don't cover the commitment: the read is a call.
+/// Pays the recipient `amount − withdrawn` base units. The caller has verified `amount`, and it is above `withdrawn`.
+fn pay(env: &Env, channel: &Address, terms: &Terms, amount: i128, withdrawn: i128) {
+    let Some(payout) = amount.checked_sub(withdrawn) else {
+        panic_with_error!(env, Error::Overflow);
+    };
+    // The balance is read only when the deposits alone do not cover the commitment, because reading it is a call.
     if amount > storage::deposited(env) && payout > balance(env, channel, terms) {
-        return Err(Error::InsufficientDeposit);
+        panic_with_error!(env, Error::InsufficientDeposit);
     }
     storage::set_withdrawn(env, amount);
     let to = terms.to();
     TokenClient::new(env, terms.token()).transfer(channel, to, &payout);
     event::Withdraw { to: to.clone(), amount: payout }.publish(env);
-    Ok(())
 }

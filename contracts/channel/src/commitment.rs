@@ -1,10 +1,10 @@
-//! The bytes that a funder signs: "the recipient may have `amount` in total".
+//! The bytes that a funder signs. They say that the recipient may have `amount` base units in total.
 
 use soroban_sdk::{Address, Bytes, BytesN, Env, Symbol, contracttype, symbol_short, xdr::ToXdr};
 
-/// Signed as the XDR of `ScVal::Map{ amount, channel, domain, network }`, keys in that (sorted) order.
+/// What is signed: the XDR of `ScVal::Map{ amount, channel, domain, network }`, with the keys in this, sorted, order.
 ///
-/// Network and channel keep a signature from counting elsewhere; the domain keeps it apart from anything else that the
+/// The network and the channel make the signature worthless elsewhere. The domain tells it from anything else that the
 /// same key may ever sign.
 #[contracttype(export = false)]
 struct Commitment {
@@ -14,7 +14,7 @@ struct Commitment {
     network: BytesN<32>,
 }
 
-/// The bytes to sign for a cumulative `amount` of this channel, on this network.
+/// The bytes to sign for a cumulative `amount`, in base units, of this channel on this network.
 pub(crate) fn to_bytes(env: &Env, channel: &Address, amount: i128) -> Bytes {
     Commitment {
         amount,

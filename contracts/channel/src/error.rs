@@ -1,29 +1,29 @@
-//! Why a call was refused. The numbers are interface: clients match them.
+//! Why a call was refused. The numbers are a part of the interface, because clients match them.
 
 use soroban_sdk::contracterror;
 
 /// Why a call was refused.
-// These docs travel in the Wasm's spec and every byte there is paid for: one short line each.
+// The docs of each case are in the Wasm's spec, where every byte is paid for. So each case has one short line.
 #[contracterror]
 #[derive(Copy, Clone, Debug, Eq, PartialEq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Error {
-    /// Amount below 0
+    /// The amount is below 0
     NegativeAmount = 1,
     /// No close has started
     NotClosed = 2,
-    /// Deadline not reached
+    /// The deadline is not reached
     RefundWaitingPeriodNotElapsed = 3,
     /// A close has started or ended
     AlreadyClosed = 4,
-    /// More than the channel holds
+    /// The channel holds less
     InsufficientDeposit = 5,
     /// The channel is final
     Refunded = 6,
-    /// Sum above i128
+    /// The sum is above i128
     Overflow = 7,
-    /// Above 6307200 ledgers
+    /// The wait is above 6307200 ledgers
     RefundWaitingPeriodTooLong = 8,
-    /// Small-order key
+    /// The key has a small order
     WeakCommitmentKey = 9,
 }

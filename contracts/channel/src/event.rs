@@ -1,14 +1,13 @@
-//! What the channel tells the world. Topics first (the event's name, then addresses to filter by), then a map.
+//! The channel's events. Each has topics, which are its name and the addresses to filter by, and a map of data.
 //!
-//! No event is emitted for a transfer that did not happen: [`Withdraw`] and [`Refund`] say that tokens moved, the
+//! No event is emitted for a transfer that did not happen. [`Withdraw`] and [`Refund`] prove that tokens moved; the
 //! success of a call alone does not.
 //!
-//! The docs of events travel in the Wasm's spec, where every byte is paid for; so the fields have comments
-//! instead.
+//! The docs of events are in the Wasm's spec, where every byte is paid for. So the fields have comments instead.
 
 use soroban_sdk::{Address, BytesN, contractevent};
 
-/// Channel opened
+/// The channel was opened
 #[contractevent]
 pub struct Open {
     // The funder.
@@ -23,43 +22,43 @@ pub struct Open {
     pub token: Address,
     // The first deposit, in base units.
     pub amount: i128,
-    // Ledgers between `close_start` and the deadline.
+    // The ledgers between `close_start` and the deadline.
     pub refund_waiting_period: u32,
 }
 
-/// Funder deposited
+/// The funder deposited
 #[contractevent]
 pub struct Deposit {
     // The funder.
     #[topic]
     pub from: Address,
-    // What was deposited, in base units.
+    // The amount that was deposited, in base units.
     pub amount: i128,
 }
 
-/// Deadline set
+/// The deadline was set
 #[contractevent]
 pub struct Close {
     // The deadline: the ledger from which `refund` is possible.
     pub effective_at_ledger: u32,
 }
 
-/// Recipient paid
+/// The recipient was paid
 #[contractevent]
 pub struct Withdraw {
     // The recipient.
     #[topic]
     pub to: Address,
-    // What was paid out, in base units.
+    // The amount that was paid out, in base units.
     pub amount: i128,
 }
 
-/// Funder refunded
+/// The funder was refunded
 #[contractevent]
 pub struct Refund {
     // The funder.
     #[topic]
     pub from: Address,
-    // What was sent back, in base units.
+    // The amount that was sent back, in base units.
     pub amount: i128,
 }

@@ -1,30 +1,45 @@
-//! What the channel remembers, all of it in instance storage, under keys of the form `Vec[Symbol(name)]`.
+//! What the channel remembers. All of it is in instance storage, under keys of the form `Vec[Symbol(name)]`.
 //!
-//! Clients read these entries raw from the ledger: names and types are interface.
+//! Clients read these entries from the ledger, so their names and types are a part of the interface.
 
 use soroban_sdk::{Address, BytesN, Env, IntoVal, Symbol, TryFromVal, Val, contracttype, symbol_short};
 
-/// Instance life below which a call extends it: 30 days of 5-second ledgers.
-pub const LIFE_THRESHOLD: u32 = 518_400;
-/// Instance life after an extension: 60 days of 5-second ledgers.
-pub const LIFE: u32 = 1_036_800;
-const _: () = assert!(LIFE == 2 * LIFE_THRESHOLD && LIFE == 60 * 24 * 3600 / 5);
+/// The life, in ledgers, that `extend` gives the instance and the code: 60 days of 5-second ledgers.
+pub const EXTENDED_LIFE: u32 = 1_036_800;
+const _: () = assert!(EXTENDED_LIFE == 60 * 24 * 3600 / 5);
 
-/// A key as it lies in the ledger: `Vec[Symbol(name)]`, as `#[contracttype]` encodes a unit variant, but with names of
-/// up to nine characters encoded by the compiler instead of at each call.
+/// How many ledgers beyond the deadline `close_start` makes sure that the instance lives: a day of 5-second ledgers.
+///
+/// Until the deadline the recipient must be able to settle. The day after it is for the funder, whose `refund` then
+/// finds a live entry, and for a recipient who is late.
+pub const LIFE_AFTER_DEADLINE: u32 = 17_280;
+const _: () = assert!(LIFE_AFTER_DEADLINE == 24 * 3600 / 5);
+
+/// How many ledgers beyond the deadline the instance lives after `close_start` has extended its life.
+///
+/// This is a day more than [`LIFE_AFTER_DEADLINE`], so that a `close_start` that is repeated within a day extends nothing.
+/// Otherwise each repetition would pay for another extension, and one that is simulated in the ledger of the first would
+/// need rent that its simulation did not count.
+pub const EXTENSION_AFTER_DEADLINE: u32 = 2 * LIFE_AFTER_DEADLINE;
+
+/// A key as it is in the ledger: `Vec[Symbol(name)]`, which is how `#[contracttype]` encodes a unit variant. Here the
+/// compiler encodes names of up to nine characters, which `#[contracttype]` would do at each call.
 type Key = (Symbol,);
 
-/// [`Terms`]: always there, never changes.
+/// A [`Terms`]. It is always there and never changes.
 const TERMS: Key = (symbol_short!("Terms"),);
-/// `bool`: present, and true, once the channel is final.
+/// A `bool`. It is always there, and true once the channel is final.
+///
+/// It is written as `false` at opening. A `refund` that added it would pay rent for its bytes for all of the life that the
+/// entry has left, which can be several times what the `refund` costs otherwise.
 const REFUNDED: Key = (symbol_short!("Refunded"),);
-/// `BytesN<32>`: always there, never changes.
+/// A `BytesN<32>`. It is always there and never changes.
 const COMMITMENT_KEY: &str = "CommitmentKey";
-/// `i128`: always there.
+/// An `i128`. It is always there.
 const DEPOSITED_AMOUNT: &str = "DepositedAmount";
-/// `i128`: always there, so that a first settle doesn't grow the entry.
+/// An `i128`. It is always there, so that a first `settle` does not make the entry larger.
 const WITHDRAWN_AMOUNT: &str = "WithdrawnAmount";
-/// `u32`: the deadline, absent while no close has started.
+/// A `u32`, the deadline. It is absent while no close has started.
 const CLOSE_EFFECTIVE_AT_LEDGER: &str = "CloseEffectiveAtLedger";
 
 fn key(env: &Env, name: &str) -> Key {
@@ -33,7 +48,7 @@ fn key(env: &Env, name: &str) -> Key {
 
 /// What was agreed at opening: `Vec[from, to, token, refund_waiting_period]`.
 ///
-/// One entry, because each key costs a look-up whenever it is read, and whoever needs one of these mostly needs two.
+/// The four share one key, because each read of a key costs a look-up, and a call that needs one of them mostly needs two.
 #[contracttype(export = false)]
 pub(crate) struct Terms(Address, Address, Address, u32);
 
@@ -54,7 +69,7 @@ impl Terms {
         &self.2
     }
 
-    /// In ledgers.
+    /// The wait from `close_start` to the deadline, in ledgers.
     pub(crate) fn refund_waiting_period(&self) -> u32 {
         self.3
     }
@@ -68,12 +83,13 @@ fn put(env: &Env, key: &Key, value: &impl IntoVal<Env, Val>) {
     env.storage().instance().set(key, value);
 }
 
-/// Writes all that is never absent. Only the constructor calls this.
+/// Writes every key that is never absent. Only the constructor calls this.
 pub(crate) fn open(env: &Env, terms: &Terms, commitment_key: &BytesN<32>, deposited: i128) {
     put(env, &TERMS, terms);
     put(env, &key(env, COMMITMENT_KEY), commitment_key);
     put(env, &key(env, DEPOSITED_AMOUNT), &deposited);
     put(env, &key(env, WITHDRAWN_AMOUNT), &0i128);
+    put(env, &REFUNDED, &false);
 }
 
 pub(crate) fn terms(env: &Env) -> Terms {
@@ -84,7 +100,7 @@ pub(crate) fn commitment_key(env: &Env) -> BytesN<32> {
     find(env, &key(env, COMMITMENT_KEY)).expect("written at open")
 }
 
-/// Base units that the funder has put in through the constructor and `top_up`.
+/// The base units that the constructor and `top_up` took in.
 pub(crate) fn deposited(env: &Env) -> i128 {
     find(env, &key(env, DEPOSITED_AMOUNT)).expect("written at open")
 }
@@ -93,7 +109,7 @@ pub(crate) fn set_deposited(env: &Env, amount: i128) {
     put(env, &key(env, DEPOSITED_AMOUNT), &amount);
 }
 
-/// Base units that the recipient has been paid over the channel's life.
+/// The base units that the recipient was paid over the channel's life.
 pub(crate) fn withdrawn(env: &Env) -> i128 {
     find(env, &key(env, WITHDRAWN_AMOUNT)).expect("written at open")
 }
@@ -102,7 +118,7 @@ pub(crate) fn set_withdrawn(env: &Env, amount: i128) {
     put(env, &key(env, WITHDRAWN_AMOUNT), &amount);
 }
 
-/// The deadline: the ledger from which `refund` is possible. `None` while no close has started.
+/// The deadline, which is the ledger from which `refund` is possible. It is `None` while no close has started.
 pub(crate) fn deadline(env: &Env) -> Option<u32> {
     find(env, &key(env, CLOSE_EFFECTIVE_AT_LEDGER))
 }
@@ -113,20 +129,28 @@ pub(crate) fn set_deadline(env: &Env, ledger: u32) {
 
 /// Whether a close or a refund has ended the channel.
 pub(crate) fn is_final(env: &Env) -> bool {
-    env.storage().instance().has(&REFUNDED)
+    find(env, &REFUNDED).expect("written at open")
 }
 
 pub(crate) fn set_final(env: &Env) {
     put(env, &REFUNDED, &true);
 }
 
-/// Extends the instance's life to [`LIFE`] when below [`LIFE_THRESHOLD`], and never the code's: all channels share the
-/// code, and whoever happened to call would pay for everybody.
-pub(crate) fn extend_instance(env: &Env, channel: &Address) {
-    env.deployer().extend_ttl_for_contract_instance(channel.clone(), LIFE_THRESHOLD, LIFE);
+/// Extends the instance's life, if it is shorter than the wait and [`LIFE_AFTER_DEADLINE`], so that it reaches
+/// [`EXTENSION_AFTER_DEADLINE`] ledgers beyond `deadline`. `now` is the current ledger.
+///
+/// The network cuts an extension off at the longest life that it allows. The code is not extended: all channels share
+/// it, and whoever happened to call would pay for everybody.
+pub(crate) fn outlive_deadline(env: &Env, channel: &Address, now: u32, deadline: u32) {
+    let ledgers_to = |margin: u32| deadline.saturating_add(margin).saturating_sub(now);
+    env.deployer().extend_ttl_for_contract_instance(
+        channel.clone(),
+        ledgers_to(LIFE_AFTER_DEADLINE),
+        ledgers_to(EXTENSION_AFTER_DEADLINE),
+    );
 }
 
-/// Extends the life of instance and code to [`LIFE`], whatever is left of it.
+/// Extends the lives of instance and code to [`EXTENDED_LIFE`], whatever is left of them.
 pub(crate) fn extend_instance_and_code(env: &Env) {
-    env.storage().instance().extend_ttl(LIFE, LIFE);
+    env.storage().instance().extend_ttl(EXTENDED_LIFE, EXTENDED_LIFE);
 }

@@ -1,10 +1,10 @@
-//! Small-order ed25519 keys, which no commitment could ever be settled under.
+//! Ed25519 keys of small order. No commitment that is signed with such a key could ever be settled.
 
 use soroban_sdk::BytesN;
 
-/// Each y-coordinate, little-endian, of a point of order 1, 2, 4 or 8, and those of them that can be written a second
-/// time as y + p (p = 2^255 − 19). The bit above them is the sign of x: with it and without it, that is every
-/// encoding of a small-order point. Derived from curve25519-dalek's `EIGHT_TORSION`; a test checks that.
+/// The y-coordinates, little-endian, of the points of order 1, 2, 4 and 8, and a second form y + p (p = 2^255 − 19) of
+/// those for which it fits into 255 bits. The bit above them is the sign of x; with that bit clear and with it set, these
+/// are all encodings of small-order points. A test derives them from curve25519-dalek's `EIGHT_TORSION`.
 const SMALL_ORDER_Y: [[u8; 32]; 7] = [
     y(0x00, 0x00, 0x00), // 0: order 4
     y(0x01, 0x00, 0x00), // 1: the neutral element
@@ -30,9 +30,9 @@ const fn y(first: u8, middle: u8, last: u8) -> [u8; 32] {
 
 /// Whether `key` encodes a point of small order, in any of its encodings.
 ///
-/// The host's strict verification refuses every signature under such a key, a lax verifier off chain may not: a funder
-/// could pay with commitments that can't be settled. Off-curve and mixed-order keys pass this check; who accepts
-/// commitments must verify them strictly.
+/// The host verifies strictly and refuses every signature of such a key. A lax verifier off chain may accept it, and a
+/// funder could then pay with commitments that can't be settled. Keys that are not on the curve and keys of mixed order
+/// pass this check, so whoever accepts commitments must verify them strictly.
 pub(crate) fn is_weak(key: &BytesN<32>) -> bool {
     let mut y = key.to_array();
     y[31] &= 0x7f;

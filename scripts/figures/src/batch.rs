@@ -1,4 +1,4 @@
-//! How many channels of one recipient and one token a transaction settles, and what each then costs.
+//! How many channels of one recipient and one token one transaction can settle, and what each of them then costs.
 
 use paychan_channel::calls::{self, Settlement};
 use paychan_channel::{ContractId, xdr::ScVal};
@@ -6,38 +6,39 @@ use paychan_rpc::submit::SubmitError;
 use paychan_tests::programs::batch_wasm;
 use serde::Serialize;
 
-use crate::stage::{Cost, Stage};
+use crate::env::{Cost, TestEnv, WAITING_PERIOD};
 
-/// More channels than any of the network's limits allows.
+/// The number of channels that are opened: more than the network's limits allow in one transaction.
 const CHANNELS: u8 = 70;
 
-/// What settling at once costs.
+/// What it costs to settle many channels at once.
 #[derive(Debug, Serialize)]
 pub(crate) struct Batch {
     pub(crate) asset: &'static str,
     pub(crate) batch_wasm_bytes: usize,
-    /// One channel, settled on its own by somebody who only pays the fee.
+    /// The cost of one channel that is settled alone, by somebody who only pays the fee.
     pub(crate) single: Cost,
-    /// Some sizes, and what the whole transaction cost.
+    /// Some sizes, and the cost of the whole transaction for each.
     pub(crate) sizes: Vec<(usize, Cost)>,
-    /// The most channels that worked.
+    /// The largest number of channels that one transaction settled.
     pub(crate) most: usize,
-    /// Why one more did not.
+    /// Why the network refused one channel more.
     pub(crate) then: String,
 }
 
 impl Batch {
-    /// A size's cost per channel, in stroops without rent, rounded up.
+    /// The fee per channel in a batch of this size, in stroops without rent, rounded up.
     pub(crate) fn per_channel(&self, size: usize) -> Option<i64> {
         let (channels, cost) = self.sizes.iter().find(|(channels, _)| *channels == size)?;
         let channels = i64::try_from(*channels).ok()?;
         Some(cost.fee.checked_add(channels - 1)? / channels)
     }
 
-    /// The bid for inclusion from which on a batch of `size` costs at most half of a single settlement each.
+    /// The smallest bid for inclusion, in stroops, with which each channel in a batch of this size costs at most half of a
+    /// single settlement.
     ///
-    /// With a bid b, a single costs f + b and each of n at once F/n + b/n. Half: 2 (F + b) ≤ n (f + b), so
-    /// b ≥ (2 F − n f) / (n − 2).
+    /// With a bid b, a single settlement costs f + b, and each of n in a batch costs (F + b) / n. It is at most half where
+    /// 2 (F + b) ≤ n (f + b), which is b ≥ (2 F − n f) / (n − 2).
     pub(crate) fn half_price_bid(&self, size: usize) -> Option<i64> {
         let (channels, cost) = self.sizes.iter().find(|(channels, _)| *channels == size)?;
         let channels = i64::try_from(*channels).ok().filter(|channels| *channels > 2)?;
@@ -46,21 +47,21 @@ impl Batch {
     }
 }
 
-/// Settles 1, 10, 30 and then ever more channels in one transaction, until the network refuses.
-pub(crate) async fn measure(stage: &Stage, wasm: &[u8]) -> Batch {
+/// Settles 1, 10 and 30 channels in one transaction each, and then one more each time until the network refuses.
+pub(crate) async fn measure(env: &TestEnv, wasm: &[u8]) -> Batch {
     let batch_wasm = std::fs::read(batch_wasm()).expect("the batch contract's Wasm can be read");
-    let (code, _) = stage.upload(wasm).await;
-    let (batch_code, _) = stage.upload(&batch_wasm).await;
+    let (code, _) = env.upload(wasm).await;
+    let (batch_code, _) = env.upload(&batch_wasm).await;
     let salt = [0; 32];
-    let (deployer, batch) = stage.deployed(salt);
+    let (deployer, batch) = env.deployed(salt);
     let create = calls::create_plain(&deployer, salt, &batch_code);
-    stage.run(&stage.funder.secret, create).await;
+    env.run(&env.funder.secret, create).await;
     let mut channels = Vec::new();
     for number in 1..=CHANNELS {
-        channels.push(stage.open(&code, number).await.0);
+        channels.push(env.open(&code, number, WAITING_PERIOD).await.0);
     }
 
-    let mut round = Round { stage, batch, channels, total: 0 };
+    let mut round = Round { env, batch, channels, total: 0 };
     let single = round.single().await;
     let mut sizes = Vec::new();
     for size in [1, 10, 30] {
@@ -83,39 +84,39 @@ pub(crate) async fn measure(stage: &Stage, wasm: &[u8]) -> Batch {
             }
         }
     }
-    Batch { asset: stage.asset.name(), batch_wasm_bytes: batch_wasm.len(), single, sizes, most, then }
+    Batch { asset: env.asset.name(), batch_wasm_bytes: batch_wasm.len(), single, sizes, most, then }
 }
 
 struct Round<'a> {
-    stage: &'a Stage,
+    env: &'a TestEnv,
     batch: ContractId,
     channels: Vec<ContractId>,
-    /// The total that the last round committed to in every channel.
+    /// The total, in base units, that the commitments of the last round were for.
     total: i128,
 }
 
 impl Round<'_> {
-    /// Settles the first channel on its own.
+    /// Settles the first channel alone.
     async fn single(&mut self) -> Cost {
         self.total += 1_000;
         let channel = &self.channels[0];
-        let (amount, signature) = self.stage.sign(channel, self.total);
+        let (amount, signature) = self.env.sign(channel, self.total);
         let settle = calls::settle(channel, amount, &signature);
-        self.stage.run(&self.stage.funder.secret, settle).await
+        self.env.run(&self.env.funder.secret, settle).await
     }
 
-    /// Settles the first `size` channels at once, each with a commitment that is not yet settled.
+    /// Settles the first `size` channels at once, each with a commitment that was not settled before.
     async fn settle(&mut self, size: usize) -> Result<Cost, SubmitError> {
         self.total += 1_000;
         let settlements: Vec<_> = self.channels[..size]
             .iter()
             .map(|channel| {
-                let (amount, signature) = self.stage.sign(channel, self.total);
+                let (amount, signature) = self.env.sign(channel, self.total);
                 Settlement { channel: *channel, amount, signature }
             })
             .collect();
         let call = calls::settle_many(&self.batch, &settlements);
-        let (cost, submitted) = self.stage.try_run(&self.stage.funder.secret, call).await?;
+        let (cost, submitted) = self.env.try_run(&self.env.funder.secret, call).await?;
         let Some(ScVal::Vec(Some(answers))) = &submitted.return_value else {
             panic!("settle_many answers a list, not {:?}", submitted.return_value);
         };

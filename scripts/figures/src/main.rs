@@ -1,13 +1,17 @@
 //! The contracts' figures: what each call costs beside the reference contract, how many channels one transaction settles,
-//! what a month of life costs. Measured, not computed: each figure is what the local network charged for a transaction.
+//! and what a month of life costs. They are measured, not computed: each is what the local network charged for a
+//! transaction.
 
 mod batch;
 mod calls;
-mod earlier;
+mod env;
+mod format;
+mod goals;
 mod lives;
+mod protocol_25;
 mod reference;
 mod report;
-mod stage;
+mod settings;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,8 +19,9 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use paychan_tests::programs;
 
+use env::{Asset, TestEnv};
 use report::Report;
-use stage::{Asset, Stage};
+use settings::Settings;
 
 /// Measures the contracts on a local network with testnet's prices.
 #[derive(Parser)]
@@ -59,21 +64,20 @@ async fn main() -> ExitCode {
     let mut report = Report::default();
     if wants(Part::Calls) {
         eprintln!("measuring each call of {} ...", path.display());
-        let stage = Stage::set(Asset::Native).await;
-        report.calls = Some(calls::measure(&stage, &wasm).await);
+        report.calls = Some(calls::measure(&wasm).await);
     }
     if args.wasm.is_none() {
         if wants(Part::Batch) {
             for asset in [Asset::Native, Asset::Usdc] {
                 eprintln!("settling ever more channels of {} at once ...", asset.name());
-                let stage = Stage::set(asset).await;
-                report.batches.push(batch::measure(&stage, &wasm).await);
+                let env = TestEnv::start(asset, Settings::Testnet).await;
+                report.batches.push(batch::measure(&env, &wasm).await);
             }
         }
         if wants(Part::Lives) {
             eprintln!("extending lives by a month ...");
-            let stage = Stage::set(Asset::Usdc).await;
-            report.lives = Some(lives::measure(&stage, &wasm).await);
+            let env = TestEnv::start(Asset::Usdc, Settings::Testnet).await;
+            report.lives = Some(lives::measure(&env, &wasm).await);
         }
     }
     let compare = args.wasm.is_none();

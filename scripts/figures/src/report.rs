@@ -1,25 +1,21 @@
-//! The figures as tables or JSON, and the goals they are held against.
+//! The figures as tables or JSON.
 
 use paychan_tests::table::table;
 use serde_json::{Value, json};
 
 use crate::batch::Batch;
 use crate::calls::Calls;
+use crate::env::Cost;
+use crate::format::{number, percent};
+use crate::goals::{self, BATCH_CHANNELS, Goal};
 use crate::lives::Lives;
 use crate::reference::{FORK, MAKEFILE, OPTIMISED, PLAIN, Reference};
+use crate::settings::Settings;
 
-/// The calls whose instructions have a goal.
-const GOAL_CALLS: [&str; 5] = ["settle", "close", "close_start", "refund", "top_up"];
-/// The most instructions, in percent of the reference's.
-const GOAL_PERCENT: u64 = 75;
-/// The most bytes of Wasm.
-const GOAL_BYTES: usize = 12_000;
-/// The fewest channels that one transaction settles.
-const GOAL_CHANNELS: usize = 30;
-/// Channels that share the code, in the table of lives.
+/// The number of channels that share the code, in the table of lives.
 const SHARED_BY: i64 = 1_000;
 
-/// The other contracts, the one that goals are held against first.
+/// The other contracts. The first is the one that the goals name.
 const BUILDS: [&Reference; 4] = [&MAKEFILE, &OPTIMISED, &PLAIN, &FORK];
 
 /// All that was measured.
@@ -30,51 +26,15 @@ pub(crate) struct Report {
     pub(crate) lives: Option<Lives>,
 }
 
-/// A goal and whether it is met.
-pub(crate) struct Goal {
-    what: String,
-    figure: String,
-    pub(crate) met: bool,
-}
-
 impl Report {
-    /// Every goal that can be held against what was measured.
-    pub(crate) fn goals(&self) -> Vec<Goal> {
-        let mut goals = Vec::new();
-        if let Some(calls) = &self.calls {
-            for name in GOAL_CALLS {
-                goals.extend(instruction_goal(calls, name));
-            }
-            for name in GOAL_CALLS {
-                goals.extend(earlier_goal(calls, name));
-            }
-            for (name, _) in calls.rows.iter().filter(|(name, _)| *name != "upload") {
-                goals.extend(fee_goal(calls, name));
-            }
-            goals.push(Goal {
-                what: format!("Wasm at most {} bytes", number(GOAL_BYTES)),
-                figure: number(calls.wasm_bytes),
-                met: calls.wasm_bytes <= GOAL_BYTES,
-            });
-        }
-        for batch in &self.batches {
-            goals.push(Goal {
-                what: format!("{}: {GOAL_CHANNELS} channels a transaction", batch.asset),
-                figure: batch.most.to_string(),
-                met: batch.most >= GOAL_CHANNELS,
-            });
-            if let Some(each) = batch.per_channel(GOAL_CHANNELS) {
-                goals.push(Goal {
-                    what: format!("{}: at most half the fee each", batch.asset),
-                    figure: percent(each, batch.single.fee),
-                    met: each.saturating_mul(2) <= batch.single.fee,
-                });
-            }
-        }
-        goals
+    /// The goals for what was measured.
+    fn goals(&self) -> Vec<Goal> {
+        let calls = self.calls.iter().flat_map(goals::of_calls);
+        let batches = self.batches.iter().flat_map(goals::of_batch);
+        calls.chain(batches).collect()
     }
 
-    /// Prints tables. `compare`: beside the reference.
+    /// Prints tables. With `compare`, the reference's figures are beside ours.
     pub(crate) fn print(&self, compare: bool) {
         if let Some(calls) = &self.calls {
             print_calls(calls, compare);
@@ -98,7 +58,7 @@ impl Report {
                 .collect::<Vec<_>>();
             table(&["", "figure", ""], &rows);
             if !all_met {
-                println!("\n  Why some are missed is told in the contracts' READMEs (Cost; How many, for how much).");
+                println!("\n  The contracts' READMEs say why some are missed (Cost; How many, for how much).");
             }
         }
     }
@@ -117,75 +77,84 @@ impl Report {
     }
 }
 
-fn instruction_goal(calls: &Calls, name: &str) -> Option<Goal> {
-    let (ours, theirs) = (calls.get(name)?, MAKEFILE.get(name)?);
-    Some(at_most(
-        format!("{name}: at most {GOAL_PERCENT} % of the reference's instructions"),
-        u64::from(ours.instructions),
-        u64::from(theirs.instructions),
-    ))
-}
-
-/// The same where the goal was set: on protocol 25, beside the build that was measured then.
-fn earlier_goal(calls: &Calls, name: &str) -> Option<Goal> {
-    let (_, ours) = calls.on_protocol_25.iter().find(|(row, _)| *row == name)?;
-    Some(at_most(
-        format!("{name}: the same on protocol 25, beside its cargo build"),
-        *ours,
-        PLAIN.on_protocol_25(name)?,
-    ))
-}
-
-fn at_most(what: String, ours: u64, theirs: u64) -> Goal {
-    Goal { what, figure: percent(ours, theirs), met: ours.saturating_mul(100) <= theirs.saturating_mul(GOAL_PERCENT) }
-}
-
-fn fee_goal(calls: &Calls, name: &str) -> Option<Goal> {
-    let (ours, theirs) = (calls.get(name)?.fee, MAKEFILE.get(name)?.fee);
-    Some(Goal {
-        what: format!("{name}: fee without rent not above the reference's"),
-        figure: percent(ours, theirs),
-        met: ours <= theirs,
-    })
-}
-
 fn print_calls(calls: &Calls, compare: bool) {
-    println!("\nWhat a call costs (XLM channel; instructions as simulated, stroops as charged)\n");
-    let mut header = vec!["", "instructions", "fee", "rent"];
-    if compare {
-        header.extend(["reference", "ours", "fee", "ours", "rent"]);
+    for settings in [Settings::Testnet, Settings::LongLives] {
+        print_charges(calls, settings, compare);
     }
-    let mut rows = Vec::new();
-    for (name, cost) in &calls.rows {
-        let mut row = vec![(*name).to_owned()];
-        row.extend([number(cost.instructions), number(cost.fee), number(cost.rent)]);
-        if let Some(theirs) = MAKEFILE.get(name).filter(|_| compare) {
-            row.extend([
-                number(theirs.instructions),
-                percent(cost.instructions, theirs.instructions),
-                number(theirs.fee),
-                percent(cost.fee, theirs.fee),
-                number(theirs.rent),
-            ]);
-        }
-        rows.push(row);
-    }
-    table(&header, &rows);
+    print_long_waits(calls);
+    print_without_rent(calls, compare);
     println!("\n  Wasm: {} bytes", number(calls.wasm_bytes));
     if compare {
         print_other_builds(calls);
     }
 }
 
+/// What people pay: the fee with the rent.
+fn print_charges(calls: &Calls, settings: Settings, compare: bool) {
+    println!("\nWhat a call is charged with rent, where {} (XLM channel; stroops)\n", settings.title());
+    let mut header = vec!["", "charged", "fee", "rent"];
+    if compare {
+        header.extend(["reference", "fee", "rent", "ours", "fork", "ours"]);
+    }
+    let mut rows = Vec::new();
+    for (name, cost) in &calls.on(settings).rows {
+        let mut row = vec![(*name).to_owned()];
+        row.extend([number(cost.charged()), number(cost.fee), number(cost.rent)]);
+        if let Some(theirs) = MAKEFILE.on(settings, name).filter(|_| compare) {
+            row.extend([number(theirs.charged()), number(theirs.fee), number(theirs.rent)]);
+            row.push(percent(cost.charged(), theirs.charged()));
+        }
+        if let Some(theirs) = FORK.on(settings, name).filter(|_| compare) {
+            row.extend([number(theirs.charged()), percent(cost.charged(), theirs.charged())]);
+        }
+        rows.push(row);
+    }
+    table(&header, &rows);
+}
+
+fn print_long_waits(calls: &Calls) {
+    println!("\nWhat close_start is charged for a long wait, where {} (stroops)\n", Settings::Testnet.title());
+    let row = |(wait, cost): &(u32, Cost)| {
+        vec![format!("{} ledgers", number(wait)), number(cost.charged()), number(cost.fee), number(cost.rent)]
+    };
+    table(&["", "charged", "fee", "rent"], &calls.long_waits.iter().map(row).collect::<Vec<_>>());
+}
+
+fn print_without_rent(calls: &Calls, compare: bool) {
+    println!("\nWhat a call costs without rent (XLM channel; instructions as simulated, stroops as charged)\n");
+    let mut header = vec!["", "instructions", "fee"];
+    if compare {
+        header.extend(["reference", "ours", "fee", "ours"]);
+    }
+    let mut rows = Vec::new();
+    for (name, cost) in &calls.testnet.rows {
+        let mut row = vec![(*name).to_owned(), number(cost.instructions), number(cost.fee)];
+        if let Some(theirs) = MAKEFILE.on(Settings::Testnet, name).filter(|_| compare) {
+            row.extend([
+                number(theirs.instructions),
+                percent(cost.instructions, theirs.instructions),
+                number(theirs.fee),
+                percent(cost.fee, theirs.fee),
+            ]);
+        }
+        rows.push(row);
+    }
+    table(&header, &rows);
+}
+
 fn print_other_builds(calls: &Calls) {
     println!("\nBeside other builds, and the fork (instructions)\n");
-    let ours = |name: &str| calls.get(name).map(|cost| u64::from(cost.instructions));
-    let names = calls.rows.iter().map(|(name, _)| *name);
-    compare_builds(names, ours, |build, name| build.get(name).map(|cost| u64::from(cost.instructions)));
+    let ours = |name: &str| calls.testnet.get(name).map(|cost| u64::from(cost.instructions));
+    let names = calls.testnet.rows.iter().map(|(name, _)| *name);
+    compare_builds(names, ours, |build, name| {
+        build.on(Settings::Testnet, name).map(|cost| u64::from(cost.instructions))
+    });
     println!("\nThe same (fees without rent)\n");
-    let ours = |name: &str| calls.get(name).and_then(|cost| u64::try_from(cost.fee).ok());
-    let names = calls.rows.iter().map(|(name, _)| *name);
-    compare_builds(names, ours, |build, name| build.get(name).and_then(|cost| u64::try_from(cost.fee).ok()));
+    let ours = |name: &str| calls.testnet.get(name).and_then(|cost| u64::try_from(cost.fee).ok());
+    let names = calls.testnet.rows.iter().map(|(name, _)| *name);
+    compare_builds(names, ours, |build, name| {
+        build.on(Settings::Testnet, name).and_then(|cost| u64::try_from(cost.fee).ok())
+    });
     println!(
         "\nOn the host of protocol 25, which charges for each byte of a module that it loads (instructions, no margin)\n"
     );
@@ -228,7 +197,7 @@ fn print_batch(batch: &Batch) {
         batch.asset,
         number(batch.batch_wasm_bytes)
     );
-    let row = |name: String, channels: usize, cost: &crate::stage::Cost, each: i64| {
+    let row = |name: String, channels: usize, cost: &Cost, each: i64| {
         vec![
             name,
             number(channels),
@@ -246,10 +215,10 @@ fn print_batch(batch: &Batch) {
     }
     table(&["", "channels", "instructions", "fee", "each", "of a single", "rent"], &rows);
     println!("\n  The most: {}. One more: {}", batch.most, batch.then);
-    if let Some(bid) = batch.half_price_bid(GOAL_CHANNELS) {
+    if let Some(bid) = batch.half_price_bid(BATCH_CHANNELS) {
         println!(
-            "  The bid for inclusion comes on top, once a transaction: from {} stroops on, {GOAL_CHANNELS} at once cost half \
-             of a single each.",
+            "  The bid for inclusion comes on top, once a transaction. From {} stroops on, {BATCH_CHANNELS} at once cost half of a \
+             single settlement each.",
             number(bid)
         );
     }
@@ -266,32 +235,4 @@ fn print_lives(lives: &Lives) {
         vec!["all".to_owned(), number(own.saturating_add(lives.code)), number(own.saturating_add(shared))],
     ];
     table(&["", "one channel", "each of 1,000"], &rows);
-}
-
-/// Digits in groups of three.
-fn number(value: impl ToString) -> String {
-    let digits = value.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// A share in tenths of a percent, rounded up so that nothing looks cheaper than it is.
-fn percent<T>(part: T, whole: T) -> String
-where
-    i128: TryFrom<T>,
-{
-    let (Ok(part), Ok(whole)) = (i128::try_from(part), i128::try_from(whole)) else {
-        return String::new();
-    };
-    if whole <= 0 {
-        return String::new();
-    }
-    let tenths = (part.saturating_mul(1_000).saturating_add(whole - 1)) / whole;
-    format!("{}.{} %", tenths / 10, tenths % 10)
 }

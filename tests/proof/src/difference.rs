@@ -69,20 +69,20 @@ impl Difference {
                 "`settle` needs no authorization",
                 "needs the recipient's",
                 "needs the recipient's",
-                "it can only pay the recipient; so who watches for one needs none of its keys, and one transaction can \
+                "it can only pay the recipient; so a watcher needs none of the recipient's keys, and one transaction can \
                  settle many channels",
             ],
             Self::CloseWithoutSignature => [
-                "`close` with `amount ≤ withdrawn` doesn't look at the signature",
-                "always checks it",
-                "always checks it",
+                "`close` with `amount ≤ withdrawn` does not look at the signature",
+                "it always checks the signature",
+                "it always checks the signature",
                 "a recipient that was never paid can end the channel and free the deposit",
             ],
             Self::FinalState => [
                 "after `close` or `refund`: `settle` and `close` are refused with `Refunded`",
-                "both go on paying whatever arrives",
+                "both go on paying what arrives",
                 "as ours",
-                "what arrives later is the funder's by mistake, and an old commitment should not reach it",
+                "what arrives later was sent there by mistake, and an old commitment should not reach it",
             ],
             Self::TopUpWhileClosing => [
                 "`top_up` is refused with `AlreadyClosed` once a close has started",
@@ -115,45 +115,45 @@ impl Difference {
                 "a commitment that nothing covers is refused with `InsufficientDeposit`",
                 "refused with the token's error",
                 "as ours",
-                "a reason that clients can act on",
+                "clients can act on this reason",
             ],
             Self::TransfersBackCommitments => [
                 "tokens sent straight to the channel back commitments",
                 "as ours",
                 "refused with `InsufficientDeposit` above `deposited`",
-                "clients accept commitments up to balance + withdrawn: counting deposits alone would let a funder rob \
-                 them",
+                "clients accept commitments up to balance + withdrawn, and a funder could rob them if only deposits \
+                 counted",
             ],
             Self::CloseRefund => [
                 "`close` sends back `deposited − max(amount, withdrawn)`",
                 "the whole balance",
                 "the whole balance",
-                "with the balance, one unit sent there after simulation would make the `close` fail; what is left is \
-                 there for `refund`",
+                "with the balance, one unit that is sent there after simulation would make the `close` fail; what is \
+                 left waits for `refund`",
             ],
             Self::DepositedCounts => [
-                "`deposited()` counts what constructor and `top_up` took in",
-                "balance + withdrawn: falls with a refund, grows with tokens sent there",
+                "`deposited()` counts what the constructor and `top_up` took in",
+                "it is balance + withdrawn, which falls with a refund and grows with tokens that are sent there",
                 "as ours",
-                "a total over the channel's life, which nobody else can change",
+                "it is a total over the channel's life, which nobody else can change",
             ],
             Self::DepositEvent => [
                 "a `deposit` event for each deposit above 0",
                 "none",
                 "as ours",
-                "`top_up` would leave no trace of the channel's own",
+                "otherwise `top_up` would leave no event of the channel",
             ],
             Self::Overflow => [
                 "deposits above 2^127 − 1 together are refused with `Overflow`",
                 "refused with the token's error",
                 "as ours",
-                "it counts deposits, and no count may wrap",
+                "it counts deposits, and a count must not wrap",
             ],
             Self::Extend => [
-                "`extend` keeps instance and code alive, by anybody",
-                "none",
+                "anybody may call `extend`, which gives instance and code 60 days",
+                "there is no such function",
                 "as ours",
-                "a channel must not be archived before it is settled",
+                "whoever depends on a channel can keep it live without building a transaction by hand",
             ],
         }
     }
@@ -165,25 +165,25 @@ pub const NOT_DRIVEN: [[&str; 4]; 4] = [
         "events name addresses in their topics",
         "in their data",
         "as ours",
-        "who watches can filter by them. (The driver reads each contract's own layout, strictly.)",
+        "watchers can filter by them (the proof reads each contract's own layout, strictly)",
     ],
     [
-        "`state()` answers all in one call, `commitment_key()` and `close_effective_at_ledger()` are there",
-        "none of the three",
-        "no `state()`",
-        "one simulation instead of nine",
+        "there are `state()`, `commitment_key()` and `close_effective_at_ledger()`",
+        "there is none of the three",
+        "there is no `state()`",
+        "one simulation takes the place of nine",
     ],
     [
-        "`DepositedAmount` and `WithdrawnAmount` are stored from the opening on",
-        "`WithdrawnAmount` from the first payment on, `DepositedAmount` never",
-        "each from the first amount above 0 on",
-        "a first payment must not grow the entry beyond what was simulated",
+        "`DepositedAmount`, `WithdrawnAmount` and `Refunded` are stored from the opening on",
+        "`WithdrawnAmount` is stored from the first payment on, the others never",
+        "the amounts are stored from the first one above 0 on, `Refunded` from the end on",
+        "a first payment and a refund then do not make the entry larger, which would cost rent",
     ],
     [
-        "opening, `top_up`, `settle` and `close_start` extend the instance's life, never the code's",
+        "`close_start` extends the instance's life beyond the deadline; nothing but `extend` extends the code's",
         "nothing extends a life",
-        "`top_up`, `settle`, `close` and `close_start` extend both",
-        "all channels share the code, and whoever happened to call would pay for everybody",
+        "the constructor, `top_up`, `settle`, `close` and `close_start` extend both",
+        "a channel must be live while its funder waits, and all channels share the code",
     ],
 ];
 

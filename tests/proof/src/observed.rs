@@ -115,7 +115,7 @@ pub(crate) fn stored(data: &LedgerEntryData) -> Result<(Stored, Vec<ScMapEntry>)
                 stored.withdrawn = xdr::as_i128(value);
             }
             (Some("CloseEffectiveAtLedger"), ScVal::U32(ledger)) => stored.deadline = Some(*ledger),
-            (Some("Refunded"), ScVal::Bool(true)) => stored.refunded = true,
+            (Some("Refunded"), ScVal::Bool(refunded)) => stored.refunded = *refunded,
             _ => rest.push(entry.clone()),
         }
     }

@@ -6,10 +6,11 @@ use soroban_sdk::xdr::{Int128Parts, ScSymbol, ScVal, ScVec};
 use crate::world::{Code, START, World};
 
 on_both!(
-    an_open_channel_has_four_entries,
+    an_open_channel_has_five_entries,
     a_settle_changes_withdrawn_and_nothing_else,
     a_close_start_adds_the_deadline,
-    a_close_adds_deadline_and_finality,
+    a_close_adds_the_deadline_and_marks_the_channel_final,
+    only_the_deadline_adds_an_entry,
 );
 
 fn vector<const N: usize>(values: [ScVal; N]) -> ScVal {
@@ -39,12 +40,14 @@ fn stored(world: &World) -> Vec<(String, ScVal)> {
     entries
 }
 
+/// The storage of a channel that is not final.
 fn open_entries(world: &World, withdrawn: u64) -> Vec<(String, ScVal)> {
     let key = world.key.verifying_key().to_bytes().to_vec();
     let terms = [address(&world.funder), address(&world.recipient), address(&world.token.address), ScVal::U32(100)];
     [
         ("CommitmentKey", ScVal::Bytes(key.try_into().unwrap())),
         ("DepositedAmount", small(1_000)),
+        ("Refunded", ScVal::Bool(false)),
         ("Terms", vector(terms)),
         ("WithdrawnAmount", small(withdrawn)),
     ]
@@ -52,7 +55,7 @@ fn open_entries(world: &World, withdrawn: u64) -> Vec<(String, ScVal)> {
     .to_vec()
 }
 
-fn an_open_channel_has_four_entries(code: Code) {
+fn an_open_channel_has_five_entries(code: Code) {
     let world = World::open(code, 1_000);
     assert_eq!(stored(&world), open_entries(&world, 0));
 }
@@ -71,11 +74,23 @@ fn a_close_start_adds_the_deadline(code: Code) {
     assert_eq!(stored(&world), expected);
 }
 
-fn a_close_adds_deadline_and_finality(code: Code) {
+fn a_close_adds_the_deadline_and_marks_the_channel_final(code: Code) {
     let world = World::open(code, 1_000);
     world.close(300).unwrap();
     let mut expected = open_entries(&world, 300);
     expected.insert(0, ("CloseEffectiveAtLedger".to_owned(), ScVal::U32(START)));
-    expected.insert(3, ("Refunded".to_owned(), ScVal::Bool(true)));
+    assert_eq!(expected[3].0, "Refunded");
+    expected[3].1 = ScVal::Bool(true);
     assert_eq!(stored(&world), expected);
+}
+
+/// A call that adds bytes to the entry pays rent for them for all of the life that the entry has left.
+fn only_the_deadline_adds_an_entry(code: Code) {
+    let world = World::open(code, 1_000);
+    world.settle(300).unwrap();
+    world.close_start().unwrap();
+    let before = stored(&world).len();
+    world.advance(100);
+    world.refund().unwrap();
+    assert_eq!(stored(&world).len(), before);
 }

@@ -18,7 +18,8 @@ fn custom_section(name: &str) -> Vec<u8> {
         .unwrap_or_else(|| panic!("a section {name}"))
 }
 
-fn spec() -> Vec<ScSpecEntry> {
+/// The entries of the Wasm's spec.
+pub(crate) fn spec() -> Vec<ScSpecEntry> {
     let section = custom_section("contractspecv0");
     let mut reader = Limited::new(section.as_slice(), Limits::none());
     ScSpecEntry::read_xdr_iter(&mut reader).collect::<Result<_, _>>().unwrap()
@@ -98,7 +99,7 @@ fn events_errors_and_the_state_are_in_the_spec() {
     assert_eq!(names, ["ChannelState", "Close", "Deposit", "Error", "Open", "Refund", "Withdraw"]);
 }
 
-/// stellar-cli and explorers read these (SEP-46; `source_repo` as in SEP-55).
+/// stellar-cli and explorers read these (SEP-46).
 #[test]
 fn the_metadata_names_the_package_its_version_and_its_source() {
     let section = custom_section("contractmetav0");
@@ -112,6 +113,10 @@ fn the_metadata_names_the_package_its_version_and_its_source() {
     assert_eq!(meta["name"], "paychan-contract");
     assert_eq!(meta["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(meta["source_repo"], env!("CARGO_PKG_REPOSITORY"));
+    // The form that SEP-55 asks for: github:<owner>/<repo>.
+    let repository = meta["source_repo"].strip_prefix("github:").expect("the repository is on GitHub");
+    let parts = repository.split('/').collect::<Vec<_>>();
+    assert!(matches!(parts[..], [owner, name] if !owner.is_empty() && !name.is_empty()), "{repository}");
     assert!(meta.contains_key("rsver") && meta.contains_key("rssdkver"));
 }
 

@@ -1,5 +1,6 @@
 //! A network with one token and one channel on it, as small as a test wants it.
 
+use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
@@ -47,11 +48,15 @@ pub(crate) enum Refusal {
     Host,
 }
 
-/// Flattens what a `try_` call of the client gives.
-pub(crate) fn answer<T, E: std::fmt::Debug>(result: Result<Result<T, E>, Result<Error, InvokeError>>) -> Answer<T> {
+/// Flattens what a `try_` call of the client gives: `E` is [`Error`] where the spec names it as the function's result, and
+/// the SDK's own error everywhere else.
+pub(crate) fn answer<T, C: Debug, E>(result: Result<Result<T, C>, Result<E, InvokeError>>) -> Answer<T>
+where
+    Error: TryFrom<E>,
+{
     match result {
         Ok(value) => Ok(value.unwrap()),
-        Err(Ok(error)) => Err(Refusal::Contract(error)),
+        Err(Ok(error)) => Err(Error::try_from(error).map_or(Refusal::Host, Refusal::Contract)),
         Err(Err(_)) => Err(Refusal::Host),
     }
 }
@@ -144,6 +149,26 @@ impl World {
             Code::Native => self.env.register_at(&self.channel.address, Channel, args),
             Code::Wasm => self.env.register_at(&self.channel.address, wasm().as_slice(), args),
         };
+    }
+
+    /// Deploys the channel as a transaction does, at another address than [`World::open_with`]: the SDK's shortcut gives
+    /// the instance of a Wasm a life of one ledger.
+    pub(crate) fn deploy(&mut self, terms: &Terms) {
+        let Code::Wasm = self.code else { return self.open_with(terms) };
+        let code = self.env.deployer().upload_contract_wasm(wasm().as_slice());
+        let salt = BytesN::from_array(&self.env, &[0; 32]);
+        let deployer = self.env.deployer().with_address(self.funder.clone(), salt);
+        let commitment_key = BytesN::from_array(&self.env, &terms.commitment_key);
+        let args = ChannelArgs::__constructor(
+            &self.token.address,
+            &terms.from,
+            &commitment_key,
+            &terms.to,
+            &terms.amount,
+            &terms.refund_waiting_period,
+        );
+        let channel = deployer.deploy_v2(code, args);
+        self.channel = ChannelClient::new(&self.env, &channel);
     }
 
     /// Deploys the channel, or says why not. The host hides a constructor's error from the deployer, so this reads it

@@ -1,4 +1,4 @@
-//! A network with a funder, a recipient and a token, and transactions whose cost is told.
+//! A network with a funder, a recipient and a token, on which transactions are run and their costs read.
 
 use paychan_channel::calls::{self, OpenTerms};
 use paychan_channel::xdr::{self, HostFunction, TransactionEnvelope, TransactionExt};
@@ -9,22 +9,24 @@ use paychan_tests::network::{Network, NetworkOptions, Person};
 use serde::Serialize;
 use tempfile::TempDir;
 
-/// Ledgers between `close_start` and the deadline.
+use crate::settings::Settings;
+
+/// The ledgers between `close_start` and the deadline, where nothing else is said.
 pub(crate) const WAITING_PERIOD: u32 = 20;
-/// What a channel is opened with: 100 units.
+/// The deposit that a channel is opened with, in base units: 100 units.
 pub(crate) const DEPOSIT: i128 = 1_000_000_000;
 
 /// What channels pay in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asset {
-    /// XLM.
+    /// The native asset, XLM.
     Native,
     /// An issued asset, as USDC is.
     Usdc,
 }
 
 impl Asset {
-    /// Its code.
+    /// The asset's code.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Native => "XLM",
@@ -33,18 +35,36 @@ impl Asset {
     }
 }
 
-/// What one transaction cost. Instructions are the declared ones: what simulation said, its margin included.
+/// What one transaction cost.
 #[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
 pub(crate) struct Cost {
+    /// The declared instructions, which are what simulation counted and its margin.
     pub(crate) instructions: u32,
-    /// Stroops: instructions, entries, bytes, events, size. Neither rent nor the bid for inclusion.
+    /// What was charged for instructions, entries, bytes, events and size, in stroops. It has neither the rent nor the bid
+    /// for inclusion.
     pub(crate) fee: i64,
-    /// Stroops.
+    /// What was charged for rent, in stroops.
     pub(crate) rent: i64,
 }
 
+impl Cost {
+    /// What was charged in all, but for the bid for inclusion, in stroops.
+    pub(crate) fn charged(self) -> i64 {
+        self.fee.saturating_add(self.rent)
+    }
+
+    /// The costs of two transactions together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            instructions: self.instructions.saturating_add(other.instructions),
+            fee: self.fee.saturating_add(other.fee),
+            rent: self.rent.saturating_add(other.rent),
+        }
+    }
+}
+
 /// Everything that a measurement needs.
-pub(crate) struct Stage {
+pub(crate) struct TestEnv {
     _folder: TempDir,
     pub(crate) network: Network,
     pub(crate) id: NetworkId,
@@ -55,11 +75,12 @@ pub(crate) struct Stage {
     secret: CommitmentSecret,
 }
 
-impl Stage {
-    /// Starts the network and brings everyone on.
-    pub(crate) async fn set(asset: Asset) -> Self {
+impl TestEnv {
+    /// Starts the network, and gives the funder and the recipient an account and the token.
+    pub(crate) async fn start(asset: Asset, settings: Settings) -> Self {
         let folder = TempDir::with_prefix("paychan-figures-").expect("a temporary folder");
-        let network = Network::start(NetworkOptions::default()).await;
+        let options = NetworkOptions { min_persistent_ttl: settings.min_life(), ..NetworkOptions::default() };
+        let network = Network::start(options).await;
         let funder = network.account(folder.path(), "funder").await;
         let recipient = network.account(folder.path(), "recipient").await;
         let id = network.id();
@@ -83,14 +104,14 @@ impl Stage {
         }
     }
 
-    /// Runs a call as `source` and tells what it cost.
+    /// Runs a call as `source` and answers what it cost.
     pub(crate) async fn try_run(
         &self,
         source: &SecretKey,
         function: HostFunction,
     ) -> Result<(Cost, Submitted), SubmitError> {
         let submitter = self.network.submitter(source, &self.id);
-        // No bytes are added to what simulation says: both contracts are measured as they are.
+        // Senders add bytes to what simulation says. Here none are added, so that each contract is measured as it is.
         let prepared = submitter.prepare_call(&call(function)).await?;
         let instructions = declared_instructions(&prepared.envelope);
         let submitted = submitter.send(&prepared).await?;
@@ -98,7 +119,7 @@ impl Stage {
         Ok((cost(instructions, fees), submitted))
     }
 
-    /// Runs a call that has to work.
+    /// Runs a call that has to succeed, and answers what it cost.
     pub(crate) async fn run(&self, source: &SecretKey, function: HostFunction) -> Cost {
         match self.try_run(source, function).await {
             Ok((cost, _)) => cost,
@@ -106,14 +127,15 @@ impl Stage {
         }
     }
 
-    /// Uploads code.
+    /// Uploads code, and answers its hash and what that cost.
     pub(crate) async fn upload(&self, wasm: &[u8]) -> (WasmHash, Cost) {
         let upload = calls::upload(wasm.to_vec()).expect("contracts are smaller than 4 GiB");
         (WasmHash::of(wasm), self.run(&self.funder.secret, upload).await)
     }
 
-    /// Opens a channel of [`DEPOSIT`] from funder to recipient.
-    pub(crate) async fn open(&self, code: &WasmHash, number: u8) -> (ContractId, Cost) {
+    /// Opens a channel of [`DEPOSIT`] from the funder to the recipient, with a waiting period in ledgers. Each `number` gives
+    /// another address.
+    pub(crate) async fn open(&self, code: &WasmHash, number: u8, wait: u32) -> (ContractId, Cost) {
         let deployer = self.funder.address();
         let salt = [number; 32];
         let terms = OpenTerms {
@@ -122,28 +144,28 @@ impl Stage {
             commitment_key: self.secret.public(),
             to: self.recipient.address(),
             amount: amount(DEPOSIT),
-            refund_waiting_period: WAITING_PERIOD,
+            refund_waiting_period: wait,
         };
         let create = calls::create(&deployer, salt, code, &terms);
         let cost = self.run(&self.funder.secret, create).await;
         (calls::channel_id(&self.id, &deployer, salt), cost)
     }
 
-    /// The funder's signature of a total.
+    /// The funder's signature of a total, in base units.
     pub(crate) fn sign(&self, channel: &ContractId, total: i128) -> (Amount, Signature) {
         let amount = amount(total);
         let commitment = Commitment { network: self.id, channel: *channel, amount };
         (amount, commitment.sign(&self.secret))
     }
 
-    /// The address of what the funder deploys with `salt`.
+    /// The funder's address, and the address of the contract that it deploys with `salt`.
     pub(crate) fn deployed(&self, salt: [u8; 32]) -> (Address, ContractId) {
         let deployer = self.funder.address();
         (deployer, calls::channel_id(&self.id, &deployer, salt))
     }
 }
 
-/// An amount written in this program.
+/// An amount that is written in this program, in base units.
 pub(crate) fn amount(base_units: i128) -> Amount {
     Amount::new(base_units).expect("amounts written here are not negative")
 }
@@ -162,7 +184,7 @@ fn declared_instructions(envelope: &TransactionEnvelope) -> u32 {
     }
 }
 
-/// What is told of a transaction.
+/// What is shown of a transaction.
 fn cost(instructions: u32, fees: ResourceFees) -> Cost {
     Cost { instructions, fee: fees.without_rent().0, rent: fees.rent.0 }
 }

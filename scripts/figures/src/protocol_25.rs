@@ -1,8 +1,9 @@
 //! The same calls on the host of protocol 25, in instructions.
 //!
-//! On the host of protocol 28 a module that is cached costs little to load; on this one each of its bytes is paid for at
-//! each call, which is half of everything. The goals were set on it.
-//! There is no ledger here but a map of entries: simulation needs no more.
+//! On the host of protocol 28, a module that is in the cache costs little to load. On this one each call pays for each byte
+//! of the module, which is half of what a call costs. The goals for instructions were set on it.
+//!
+//! In place of a ledger there is a map of entries, because simulation needs no more.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,10 +16,10 @@ use soroban_env_host_25::storage::{EntryWithLiveUntil, SnapshotSource};
 use soroban_env_host_25::xdr::*;
 use soroban_env_host_25::{HostError, LedgerInfo};
 
-use crate::stage::{DEPOSIT, WAITING_PERIOD};
+use crate::env::{DEPOSIT, WAITING_PERIOD};
 
 const PASSPHRASE: &str = "paychan figures, protocol 25";
-/// The first bytes of the accounts' ids.
+/// The first byte of an account's id.
 const FUNDER: u8 = 1;
 const RECIPIENT: u8 = 2;
 
@@ -39,7 +40,7 @@ struct Host {
     network: NetworkId,
 }
 
-/// Instructions of each call, without a simulation's margin.
+/// The instructions of each call, without the margin that a simulation adds.
 pub(crate) fn measure(wasm: &[u8]) -> Vec<(&'static str, u64)> {
     let mut host = Host { entries: Rc::new(Entries::default()), ledger: 100, network: NetworkId::of(PASSPHRASE) };
     for name in [FUNDER, RECIPIENT] {
@@ -137,7 +138,7 @@ impl Host {
         self.run(source, call).1
     }
 
-    /// Simulates on the entries, and writes down what it changed.
+    /// Simulates a call on the entries and writes its changes into them. Answers its result and its instructions.
     fn run(&mut self, source: u8, function: HostFunction) -> (ScVal, u64) {
         let budget = Budget::default();
         let info = LedgerInfo {

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Deploys and drives the channel contract's Wasm on a local network with a client that knows nothing but the Wasm's spec:
+# the contract client of npm's @stellar/stellar-sdk. Fails where its answers are not those that the reference contract gives.
+#
+#   scripts/spec-client.sh              our Wasm
+#   scripts/spec-client.sh FILE...      other Wasm files with this interface, such as the reference's
+#
+# Needs Node 20 and npm, and the first time a package registry. Where one of them is missing it says so and succeeds.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case "${1:-}" in -h | --help)
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac
+
+skip() {
+    echo "spec-client: skipped, $1"
+    exit 0
+}
+command -v node >/dev/null && command -v npm >/dev/null || skip "Node and npm are not installed"
+[ "$(node --print 'process.versions.node.split(".")[0]')" -ge 20 ] || skip "Node is $(node --version), older than 20"
+
+target=${CARGO_TARGET_DIR:-target}
+folder=$target/spec-client
+mkdir -p "$folder"
+cp tests/interop/spec-client/* "$folder"
+(cd "$folder" && npm ci --silent --no-audit --no-fund >npm.log 2>&1) || skip "npm could not install stellar-sdk ($folder/npm.log)"
+
+scripts/setup.sh
+cargo build --workspace --bins --locked --quiet
+[ $# -gt 0 ] || set -- target/contracts/paychan_contract.wasm
+node "$folder/spec-client.mjs" "$target/debug/paychan-localnet" "$@"
+echo "spec-client: the answers are the reference's"
