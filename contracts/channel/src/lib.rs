@@ -143,8 +143,9 @@
 //! - The first day after the deadline is for a `refund`, which finds a live entry, and for a recipient who is late. The second
 //!   day is so that a `close_start` that is repeated within a day extends nothing. Otherwise each repetition would pay for
 //!   another extension, and one that is simulated in the ledger of the first would need rent that its simulation did not count.
-//! - `settle` extends nothing for the same reason. What it needs does not depend on the ledger in which it is included, so no
-//!   settlement fails because an extension became due between its simulation and its inclusion.
+//! - `settle` extends nothing, so what it needs does not depend on the ledger in which it is included. A call that extends can
+//!   fail for want of rent where the extension became due between its simulation and its inclusion. With `close_start` that
+//!   costs the funder another simulation; with `settle` it could cost the recipient the deadline.
 //! - The network limits a life to 3,110,400 ledgers (180 days of 5-second ledgers). A `close_start` with a longer wait extends the
 //!   life as far as the limit; a watcher extends it again.
 //!
