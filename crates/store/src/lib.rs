@@ -7,6 +7,7 @@
 //! <dir>/lock                       held by the one process that has the store
 //! <dir>/journal/<number>.journal   the truth: segments of framed records, see `journal`
 //! <dir>/db/                        the index (sled), see `index`: may be deleted, is built from the journal
+//! <dir>/reserve                    takes up room, to be given up when the disk gets full
 //! ```
 //!
 //! One thread, the committer, writes. It takes all requests that wait, checks each, appends, syncs once, updates the
@@ -21,9 +22,12 @@
 //! commitment under it is refused, since its old amount is not above the highest; a charge under it is charged again if
 //! what is committed covers it, and can't be credited. So a front end must not repeat a request after that many others.
 //!
-//! **When the disk fails**, the store stops for good: the requests that wait and all later ones get
-//! [`StoreError::Failed`], and [`Store::failed`] tells the daemon, which must exit. What is on disk then is found out by
-//! the next start; a failed sync is not tried again, since the system may have dropped the data it could not write.
+//! **When the disk fails**, is full, or does not answer, the store stops taking for good and only settles
+//! ([`Health::SettleOnly`]): the requests that wait and all later ones get [`StoreError::Failed`], what is held stays
+//! readable, and signed transactions and their outcomes are kept in memory. A failed sync is not tried again, since the
+//! system may have dropped the data it could not write; what is on disk is found out by the next start. A start that finds
+//! the store damaged, full or hanging can settle too ([`Store::open_or_settle`]). Long before the disk is full nothing more
+//! is taken ([`Health::SpaceLow`]).
 
 mod checkpoint;
 mod clock;
@@ -33,16 +37,22 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod gate;
+mod health;
 mod held;
 mod index;
 mod journal;
 mod ladder;
 mod lock;
+mod monitor;
 mod options;
+mod progress;
+mod release;
 mod repair;
 mod request;
 mod rules;
+mod settle_only;
 mod snapshot;
+mod space;
 mod start;
 mod state;
 mod store;
@@ -53,6 +63,7 @@ pub use error::{
     AcceptError, ChargeError, CloseError, CreditError, Damage, DamageKind, DropError, REPAIR_COMMAND, StoreError,
 };
 pub use gate::{Gate, Refusal};
+pub use health::Health;
 pub use held::{Admission, Claim, Fence, Held, HeldCommitment};
 pub use journal::Journal;
 pub use journal::disk::FileJournal;
@@ -62,7 +73,9 @@ pub use options::Options;
 pub use paychan_channel::{RequestId, RequestIdError};
 pub use repair::{RepairReport, Repaired, repair};
 pub use request::{Accepted, Charge, Charged, Credit, Credited, Offer};
+pub use settle_only::{Opened, SettleOnly};
 pub use snapshot::{Snapshot, read_only};
+pub use space::Space;
 pub use start::{IndexStart, Recovered};
 pub use store::{AdmitAnswer, Counts, Store};
 pub use transaction::{Decided, Outcome, Purpose, SignedTransaction};

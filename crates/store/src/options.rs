@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{SystemWallClock, WallClock};
 
@@ -14,6 +15,17 @@ pub struct Options {
     pub compact_after_bytes: u64,
     /// How many of each channel's last requests keep their ids; at least one.
     pub remembered_requests: u64,
+    /// Free bytes of the store's file system below which nothing new is taken, while what settling needs is still written.
+    /// The default is twice [`Options::compact_after_bytes`]: room for a checkpoint beside the segments that it sums up.
+    pub free_space_mark: u64,
+    /// Bytes of a file that only takes up room, and is given up when little more than it is left.
+    pub reserve_bytes: u64,
+    /// How long one batch may take before the store says that it stalls ([`crate::Health::Stalled`]).
+    pub stalled_after: Duration,
+    /// How long one batch may take before the store is given up and only settles: a disk that does not answer may never do.
+    pub give_up_after: Duration,
+    /// How long a start may wait for the disk ([`crate::Store::open_or_settle`]).
+    pub start_patience: Duration,
     /// Tells when something was written. Nothing is decided by it here.
     pub clock: Arc<dyn WallClock>,
 }
@@ -24,6 +36,11 @@ impl Default for Options {
             segment_bytes: 16 << 20,
             compact_after_bytes: 64 << 20,
             remembered_requests: 1_024,
+            free_space_mark: 128 << 20,
+            reserve_bytes: 8 << 20,
+            stalled_after: Duration::from_secs(5),
+            give_up_after: Duration::from_secs(30),
+            start_patience: Duration::from_secs(600),
             clock: Arc::new(SystemWallClock),
         }
     }

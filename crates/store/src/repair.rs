@@ -1,4 +1,5 @@
-//! The way out when a start refuses a damaged journal: keep all that can be read, say what is lost, delete nothing.
+//! Repairs a journal that a start refuses as damaged: keeps all that can be read, says what is lost, and
+//! leaves a copy of what was there.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,7 +18,7 @@ use crate::journal::salvage::{Gap, Salvaged, Sources, salvage};
 use crate::journal::segments::files;
 use crate::journal::write::Log;
 use crate::request::Remembered;
-use crate::start::{index_dir, is_sound, move_aside};
+use crate::start::{index_dir, is_sound, move_aside, remove_aside};
 use crate::{HeldCommitment, Options, StoreError, checkpoint, lock};
 
 /// What a repair found and did. As text: for the operator to read, all of it.
@@ -162,14 +163,7 @@ pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<Repa
     if !suspects.is_empty() {
         salvaged = salvage(&found, &sources)?;
     }
-    let mut uncertain: Vec<_> = salvaged
-        .state
-        .channels
-        .values()
-        .map(|channel| (channel.held.channel(), channel.held.highest_amount()))
-        .filter(|(channel, _)| suspects.contains(channel) || (salvaged.holes && !salvaged.certain.contains(channel)))
-        .collect();
-    uncertain.sort();
+    let uncertain = uncertain(&salvaged, &suspects);
 
     let mut index = Index::open(&index_dir(dir))?;
     index.apply(&salvaged.updates)?;
@@ -179,6 +173,8 @@ pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<Repa
     let journal = FileJournal::open(&journal_dir)?;
     Log::superseding(Box::new(journal), *network, last).checkpoint(records)?;
     index.flush()?;
+    // The journal is whole again, and what the old index knew of it is in it.
+    remove_aside(dir)?;
     Ok(RepairReport::Repaired(Box::new(Repaired {
         copied_to,
         gaps: salvaged.gaps,
@@ -220,8 +216,21 @@ fn count_known_requests(salvaged: &mut Salvaged<'_>, index: &mut Index) -> Resul
     index.apply(&updates).map_err(StoreError::from)
 }
 
+/// Channels whose highest commitment may be missing, with the highest that was read.
+pub(crate) fn uncertain(salvaged: &Salvaged<'_>, suspects: &HashSet<ContractId>) -> Vec<(ContractId, Amount)> {
+    let mut uncertain: Vec<_> = salvaged
+        .state
+        .channels
+        .values()
+        .map(|channel| (channel.held.channel(), channel.held.highest_amount()))
+        .filter(|(channel, _)| suspects.contains(channel) || (salvaged.holes && !salvaged.certain.contains(channel)))
+        .collect();
+    uncertain.sort();
+    uncertain
+}
+
 /// Channels whose highest or agreed commitment is not signed by their key.
-fn badly_signed(salvaged: &Salvaged, network: &NetworkId) -> HashSet<ContractId> {
+pub(crate) fn badly_signed(salvaged: &Salvaged, network: &NetworkId) -> HashSet<ContractId> {
     salvaged
         .state
         .channels
@@ -231,11 +240,12 @@ fn badly_signed(salvaged: &Salvaged, network: &NetworkId) -> HashSet<ContractId>
         .collect()
 }
 
-/// Puts the index aside and takes from it all that it has of the journal. What can't be read bears no witness.
+/// Puts the index aside and takes from it all that it has of the journal, which is nothing if it can't be read.
 fn ask_old_index(dir: &Path) -> Result<Witness, StoreError> {
-    let Some(aside) = move_aside(dir)? else {
+    let aside = move_aside(dir)?;
+    if !aside.exists() {
         return Ok(Witness::default());
-    };
+    }
     Ok(Index::open(&aside).and_then(|index| index.witness()).unwrap_or_default())
 }
 

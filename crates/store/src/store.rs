@@ -1,26 +1,33 @@
 //! The store's handle: what callers ask, and how the committer behind it starts and ends.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
-use std::thread::JoinHandle;
 
 use paychan_channel::{Amount, ContractId, NetworkId};
 use tokio::sync::{oneshot, watch};
+use tracing::warn;
 
 use crate::committer::{Committer, Request, WatchedIndex};
 use crate::gate::TakesNothing;
+use crate::health::{Board, Ending, Health};
 use crate::journal::disk::{self, FileJournal};
+use crate::journal::record::Record;
 use crate::lock::{self, Lock};
+use crate::monitor::Monitor;
+use crate::progress::Progress;
+use crate::release::{self, Released};
 use crate::start::{self, Started};
 use crate::state::State;
 use crate::{
     AcceptError, Accepted, Admission, Charge, ChargeError, Charged, Claim, CloseError, Credit, CreditError, Credited,
     Decided, DropError, Gate, Held, Journal, Offer, Options, Outcome, Recovered, SignedTransaction, StoreError,
+    WallClock,
 };
 
 /// Requests that may wait for the committer. Beyond it callers are refused at once ([`StoreError::Busy`]): a queue that
@@ -55,18 +62,12 @@ pub(crate) struct Counters {
 }
 
 /// What callers and the committer share.
-#[derive(Default)]
 pub(crate) struct Shared {
-    /// What is durable. The committer has one of its own that may be ahead.
+    /// What is durable, and once the store only settles, what was signed since. The committer has one of its own that may
+    /// be ahead.
     pub(crate) state: RwLock<State>,
     pub(crate) counters: Counters,
-}
-
-#[derive(Debug, Clone)]
-enum Ending {
-    Running,
-    Stopped,
-    Failed(StoreError),
+    pub(crate) board: Arc<Board>,
 }
 
 /// The store, open. Cheap to clone. Its committer ends after [`Store::shutdown`], or with the last clone: dropping that
@@ -76,29 +77,30 @@ pub struct Store {
     shared: Arc<Shared>,
     // Dropped before `thread`, which waits for the committer to see that no caller is left.
     requests: SyncSender<Request>,
-    ending: watch::Receiver<Ending>,
-    #[expect(dead_code, reason = "its last drop is what it is for")]
+    clock: Arc<dyn WallClock>,
     thread: Arc<CommitterThread>,
 }
 
 /// Waits for the committer when the last store is dropped.
-struct CommitterThread(Option<JoinHandle<()>>);
+struct CommitterThread {
+    thread: Option<std::thread::Thread>,
+    board: Arc<Board>,
+    released: Released,
+}
 
 impl Drop for CommitterThread {
     fn drop(&mut self) {
-        if let Some(thread) = self.0.take()
-            // A gate that holds a store would be dropped by the committer itself.
-            && thread.thread().id() != std::thread::current().id()
-        {
-            // It says by itself how it ended.
-            let _ = thread.join();
+        // A gate that holds a store is dropped by the committer itself.
+        let on_its_own = self.thread.as_ref().is_some_and(|thread| thread.id() == std::thread::current().id());
+        if self.thread.is_some() && !on_its_own && !self.board.is_given_up() && !self.released.wait(release::PATIENCE) {
+            warn!("the store's index did not close in time; nothing is lost by that");
         }
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("ending", &*self.ending.borrow()).finish_non_exhaustive()
+        f.debug_struct("Store").field("health", &self.health()).finish_non_exhaustive()
     }
 }
 
@@ -118,10 +120,21 @@ impl Store {
         options: Options,
         gate: Arc<dyn Gate>,
     ) -> Result<(Store, Recovered), StoreError> {
+        Self::open_telling(dir, network, options, gate, &Progress::default())
+    }
+
+    pub(crate) fn open_telling(
+        dir: &Path,
+        network: &NetworkId,
+        options: Options,
+        gate: Arc<dyn Gate>,
+        progress: &Progress,
+    ) -> Result<(Store, Recovered), StoreError> {
+        progress.at("creating the directory");
         disk::create_directory(dir)?;
         let lock = lock::lock(dir)?;
         let journal = FileJournal::open(&dir.join("journal"))?;
-        Self::begin(dir, lock, Box::new(journal), network, options, gate)
+        Self::begin(dir, lock, Box::new(journal), network, options, gate, progress)
     }
 
     /// As [`Store::open`], for the operator's own commands: it takes no commitments and no charges. Who only wants to read
@@ -150,7 +163,7 @@ impl Store {
     ) -> Result<(Store, Recovered), StoreError> {
         disk::create_directory(dir)?;
         let lock = lock::lock(dir)?;
-        Self::begin(dir, lock, journal, network, options, gate)
+        Self::begin(dir, lock, journal, network, options, gate, &Progress::default())
     }
 
     fn begin(
@@ -160,37 +173,78 @@ impl Store {
         network: &NetworkId,
         options: Options,
         gate: Arc<dyn Gate>,
+        progress: &Progress,
     ) -> Result<(Store, Recovered), StoreError> {
-        let Started { log, index, state, recovered } = start::start(dir, journal, network)?;
-        let shared = Arc::new(Shared { state: RwLock::new(state.clone()), ..Shared::default() });
+        let board = Arc::new(Board::new(options.stalled_after));
+        let monitor = Monitor::new(&board, dir, &options);
+        // A disk that is full may have room for what a start needs once the reserve is given up.
+        monitor.look_at_space(&board);
+        let started = start::start(dir, journal, network, progress);
+        let Started { log, index, state, recovered } =
+            started.map_err(|error| error.explained(dir, options.free_space_mark))?;
+        let shared = Arc::new(Shared {
+            state: RwLock::new(state.clone()),
+            counters: Counters::default(),
+            board: Arc::clone(&board),
+        });
         let (requests, waiting) = sync_channel(LONGEST_QUEUE);
-        let (ended, ending) = watch::channel(Ending::Running);
+        let (clock, released) = (Arc::clone(&options.clock), Released::default());
         let committer = Committer {
             log,
-            index: WatchedIndex { index, suspect_mark: start::suspect_mark(dir) },
+            index: WatchedIndex { index: ManuallyDrop::new(index), suspect_mark: start::suspect_mark(dir) },
             state,
             shared: Arc::clone(&shared),
             gate,
             options,
+            dir: dir.to_path_buf(),
             lock,
+            released: released.clone(),
         };
+        let starting = |error: std::io::Error| StoreError::io("starting the threads for", dir, &error);
+        std::thread::Builder::new().name("store-monitor".to_owned()).spawn(move || monitor.run()).map_err(starting)?;
+        let ended = Arc::clone(&board);
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || {
                 let run = AssertUnwindSafe(|| committer.run(&waiting));
-                let outcome =
-                    catch_unwind(run).unwrap_or_else(|_| Err(StoreError::Failed("the committer panicked".into())));
-                // Told before the waiting requests are dropped, so that each of them learns why.
-                ended.send_replace(match outcome {
-                    Ok(()) => Ending::Stopped,
-                    Err(failed @ StoreError::Failed(_)) => Ending::Failed(failed),
-                    Err(error) => Ending::Failed(StoreError::Failed(error.to_string().into())),
-                });
+                if catch_unwind(run).is_err() {
+                    ended.end(Ending::Failed(StoreError::Failed("the committer panicked".into())));
+                }
+                // By now everybody can know how it ended, so each of the waiting requests learns why.
                 drop(waiting);
             })
-            .map_err(|error| StoreError::io("starting the committer for", dir, &error))?;
-        let store = Store { shared, requests, ending, thread: Arc::new(CommitterThread(Some(thread))) };
+            .map_err(starting)?;
+        let store = Store {
+            shared,
+            requests,
+            clock,
+            thread: Arc::new(CommitterThread { thread: Some(thread.thread().clone()), board, released }),
+        };
         Ok((store, recovered))
+    }
+
+    /// A store without a committer, of what could be read: it takes nothing and settles.
+    pub(crate) fn without_committer(state: State, why: &StoreError, options: &Options) -> Store {
+        let board = Arc::new(Board::new(options.stalled_after));
+        let why = match why {
+            StoreError::Failed(why) => Arc::clone(why),
+            other => other.to_string().into(),
+        };
+        board.end(Ending::Failed(StoreError::Failed(why)));
+        let thread = CommitterThread { thread: None, board: Arc::clone(&board), released: Released::default() };
+        let shared = Arc::new(Shared { state: RwLock::new(state), counters: Counters::default(), board });
+        let (requests, _) = sync_channel(1);
+        Store { shared, requests, clock: Arc::clone(&options.clock), thread: Arc::new(thread) }
+    }
+
+    /// How the store is now. Never waits.
+    pub fn health(&self) -> Health {
+        self.shared.board.health()
+    }
+
+    /// Tells each change of [`Store::health`], within a second of it.
+    pub fn watch_health(&self) -> watch::Receiver<Health> {
+        self.shared.board.watch()
     }
 
     /// What is held of a channel. All of it is on disk.
@@ -233,6 +287,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
     pub async fn admit(&self, admission: Admission) -> Result<AdmitAnswer, StoreError> {
+        self.has_room()?;
         self.ask(|reply| Request::Admit(Box::new(admission), reply)).await
     }
 
@@ -242,6 +297,7 @@ impl Store {
     /// # Errors
     /// [`AcceptError`] says what each kind leaves on disk.
     pub async fn accept(&self, offer: Offer) -> Result<Accepted, AcceptError> {
+        self.has_room()?;
         self.ask(|reply| Request::Accept(offer, reply)).await
     }
 
@@ -254,6 +310,7 @@ impl Store {
     /// # Errors
     /// [`ChargeError`]: nothing was taken. [`ChargeError::Insufficient`] says for which total a commitment is needed.
     pub async fn charge(&self, charge: Charge) -> Result<Charged, ChargeError> {
+        self.has_room()?;
         self.ask(|reply| Request::Charge(charge, reply)).await
     }
 
@@ -271,8 +328,13 @@ impl Store {
     /// changes nothing.
     ///
     /// # Errors
-    /// [`StoreError::UnknownChannel`]; [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
+    /// [`StoreError::UnknownChannel`]; [`StoreError::Busy`], [`StoreError::Stopping`]. [`StoreError::Failed`]: the store only
+    /// settles and can't promise to refuse commitments after a new start, so the channel must be settled, not closed.
     pub async fn fence(&self, channel: ContractId) -> Result<Option<Claim>, StoreError> {
+        // A fence that is on disk can be told by a store that only settles.
+        if let Some(held) = self.held(&channel).filter(|held| held.fence.is_some()) {
+            return Ok(held.claim());
+        }
         self.ask(|reply| Request::Fence(channel, reply)).await
     }
 
@@ -316,21 +378,56 @@ impl Store {
     /// Writes down a signed transaction. Only once this returned may its bytes go to the network. Doing it again changes
     /// nothing.
     ///
+    /// When the store only settles ([`Health::SettleOnly`]) it is kept in memory: after a new start nobody knows of it, and
+    /// settling twice is harmless.
+    ///
     /// # Errors
-    /// [`StoreError::UnknownChannel`], [`StoreError::TooLarge`]; [`StoreError::Busy`], [`StoreError::Stopping`],
-    /// [`StoreError::Failed`].
+    /// [`StoreError::UnknownChannel`], [`StoreError::TooLarge`]; [`StoreError::Busy`], [`StoreError::Stopping`].
     pub async fn record_signed(&self, transaction: SignedTransaction) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Signed(Box::new(transaction), reply)).await
+        let kept = transaction.clone();
+        match self.ask(|reply| Request::Signed(Box::new(transaction), reply)).await {
+            Err(StoreError::Failed(why)) => self.keep_signed(kept, &why),
+            answer => answer,
+        }
     }
 
-    /// Writes down what became of a signed transaction. On disk when this returns; the transaction is no longer in
-    /// flight.
+    /// Writes down what became of a signed transaction. On disk when this returns, or in memory as with
+    /// [`Store::record_signed`]; the transaction is no longer in flight.
     ///
     /// # Errors
     /// [`StoreError::UnknownTransaction`] when it was never signed or has an outcome; [`StoreError::Busy`],
-    /// [`StoreError::Stopping`], [`StoreError::Failed`].
+    /// [`StoreError::Stopping`].
     pub async fn record_outcome(&self, hash: [u8; 32], outcome: Outcome) -> Result<(), StoreError> {
-        self.ask(|reply| Request::Decided(hash, outcome, reply)).await
+        let kept = outcome.clone();
+        match self.ask(|reply| Request::Decided(hash, outcome, reply)).await {
+            Err(StoreError::Failed(why)) => self.keep_outcome(hash, kept, &why),
+            answer => answer,
+        }
+    }
+
+    /// The committer is gone or given up, so the shared state is changed here. Nothing of it reaches the disk.
+    fn keep_signed(&self, transaction: SignedTransaction, why: &str) -> Result<(), StoreError> {
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        if state.is_in_flight(&transaction.hash) {
+            return Ok(());
+        }
+        let unknown = transaction.purpose.channels().iter().find(|channel| !state.channels.contains_key(channel));
+        if let Some(unknown) = unknown {
+            return Err(StoreError::UnknownChannel(*unknown));
+        }
+        warn!(why, hash = %hex::encode(transaction.hash), "a signed transaction is kept in memory only");
+        // The checks above make a contradiction impossible.
+        state.apply(&Record::Signed(transaction)).map_err(|why| StoreError::Failed(why.to_string().into()))
+    }
+
+    fn keep_outcome(&self, hash: [u8; 32], outcome: Outcome, why: &str) -> Result<(), StoreError> {
+        let mut state = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+        if !state.is_in_flight(&hash) {
+            return Err(StoreError::UnknownTransaction(hash));
+        }
+        warn!(why, hash = %hex::encode(hash), "an outcome is kept in memory only");
+        let record = Record::Decided { hash, outcome: outcome.bounded(), decided_at_ms: self.clock.wall_unix_ms() };
+        state.apply(&record).map_err(|why| StoreError::Failed(why.to_string().into()))
     }
 
     /// Writes down that the operator knows that the chain has paid `withdrawn` on this channel though no commitment for
@@ -343,8 +440,7 @@ impl Store {
         self.ask(|reply| Request::ConfirmRollback(channel, withdrawn, reply)).await
     }
 
-    /// Waits until the store fails, and says why. The daemon must then exit: nothing more can be written. Never returns
-    /// when the store is shut down.
+    /// Waits until the store only settles ([`Health::SettleOnly`]), and says why. Never returns when the store is shut down.
     pub async fn failed(&self) -> StoreError {
         match self.ended().await {
             Ending::Failed(error) => error,
@@ -353,19 +449,37 @@ impl Store {
     }
 
     /// Serves all that waits, then lets go of the disk: when this returns another process may open the store. Later
-    /// requests of any clone get [`StoreError::Stopping`].
+    /// requests of any clone get [`StoreError::Stopping`]. A disk that does not answer is waited for a few seconds only.
     ///
     /// # Errors
     /// [`StoreError::Failed`] when the disk failed, before or meanwhile. All that was acknowledged is on disk even then.
     pub async fn shutdown(self) -> Result<(), StoreError> {
-        // May wait for room in the queue, so not on the caller's thread. When it can't be sent, or the runtime is going
-        // down, the committer ends by itself: it did already, or does with the last clone.
-        let requests = self.requests.clone();
-        let _ = tokio::task::spawn_blocking(move || requests.send(Request::Stop).is_ok()).await;
-        match self.ended().await {
+        // Waits for room in the queue and for the disk, so not on the caller's thread. When it can't be sent, or the runtime
+        // is going down, the committer ends by itself: it did already, or does with the last clone.
+        let (requests, board) = (self.requests.clone(), Arc::clone(&self.shared.board));
+        let released = self.thread.thread.as_ref().map(|_| self.thread.released.clone());
+        let waited = tokio::task::spawn_blocking(move || {
+            if !board.has_ended() {
+                let _ = requests.send(Request::Stop);
+            }
+        });
+        let _ = waited.await;
+        let ended = self.ended().await;
+        if let Some(released) = released.filter(|_| !self.shared.board.is_given_up()) {
+            let let_go = tokio::task::spawn_blocking(move || released.wait(release::PATIENCE)).await;
+            if !matches!(let_go, Ok(true)) {
+                warn!("the store's index did not close in time; nothing is lost by that");
+            }
+        }
+        match ended {
             Ending::Failed(error) => Err(error),
             Ending::Running | Ending::Stopped => Ok(()),
         }
+    }
+
+    /// What is taken needs room; what settling needs is written as long as it can be.
+    fn has_room(&self) -> Result<(), StoreError> {
+        self.shared.board.space_low().map_or(Ok(()), |space| Err(StoreError::SpaceLow(Box::new(space))))
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -374,10 +488,10 @@ impl Store {
     }
 
     async fn ended(&self) -> Ending {
-        let mut ending = self.ending.clone();
+        let mut ending = self.shared.board.ending();
         match ending.wait_for(|ending| !matches!(ending, Ending::Running)).await {
             Ok(ending) => ending.clone(),
-            // The thread says how it ended before it drops the sender.
+            // The sender lives as long as this store.
             Err(_) => Ending::Stopped,
         }
     }
@@ -386,6 +500,10 @@ impl Store {
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Request,
     ) -> Result<T, E> {
+        // Nothing is put into the queue of a committer that hangs, or the queue would fill up.
+        if self.shared.board.has_ended() {
+            return Err(E::from(self.why_ended().await));
+        }
         let (reply, answer) = oneshot::channel();
         match self.requests.try_send(request(reply)) {
             Ok(()) => {}
@@ -394,9 +512,14 @@ impl Store {
             }
             Err(TrySendError::Disconnected(_)) => return Err(E::from(self.why_ended().await)),
         }
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => Err(E::from(self.why_ended().await)),
+        // Whatever the committer is at, the end of the store is told at once: nobody waits for a disk that does not answer.
+        tokio::select! {
+            biased;
+            answer = answer => match answer {
+                Ok(answer) => answer,
+                Err(_) => Err(E::from(self.why_ended().await)),
+            },
+            error = self.why_ended() => Err(E::from(error)),
         }
     }
 

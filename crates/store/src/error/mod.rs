@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use paychan_channel::{ContractId, NetworkId};
 
+use crate::space::{Space, explained};
+
 pub use damage::{Damage, DamageKind};
 pub use refused::{AcceptError, ChargeError, CloseError, CreditError, DropError};
 
@@ -99,13 +101,39 @@ pub enum StoreError {
     /// The store was shut down. This request was not written.
     #[error("the store is shutting down and takes nothing more")]
     Stopping,
-    /// The disk failed and the store has stopped for good. Whether this request is on disk is unknown: after a restart
-    /// the same question has a certain answer.
-    #[error("the store has stopped: {0}; restart the watcher, then ask again")]
+    /// The store can't be written any more, or was opened only to settle what it holds. If this happened while the request
+    /// waited, whether it is on disk is not known; after a new start the same question has a certain answer.
+    #[error(
+        "the store takes nothing and only settles: {0}; it takes requests again after a new start that finds it sound"
+    )]
     Failed(Arc<str>),
+    /// So little room is free that nothing new is taken. This request was not written.
+    #[error("{0}")]
+    SpaceLow(Box<Space>),
+    /// A start waited for too long.
+    #[error(
+        "the store in {} did not open within {seconds} seconds: {waiting_for} has not ended; the disk does not answer",
+        .dir.display()
+    )]
+    StartHangs {
+        /// The store's directory.
+        dir: PathBuf,
+        /// What it waits for.
+        waiting_for: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+    },
 }
 
 impl StoreError {
+    /// Adds how much room there is, when too little may be the reason.
+    pub(crate) fn explained(mut self, dir: &Path, mark: u64) -> Self {
+        if let StoreError::Io { message, .. } | StoreError::Index { message, .. } = &mut self {
+            *message = explained(message, dir, mark);
+        }
+        self
+    }
+
     /// Which kind of failure it is, for code: stable, in lower case.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -120,7 +148,9 @@ impl StoreError {
             StoreError::TooLarge { .. } => "too_large",
             StoreError::Busy { .. } => "busy",
             StoreError::Stopping => "stopping",
-            StoreError::Failed(_) => "store_failed",
+            StoreError::Failed(_) => "settle_only",
+            StoreError::SpaceLow(_) => "space_low",
+            StoreError::StartHangs { .. } => "start_hangs",
         }
     }
 

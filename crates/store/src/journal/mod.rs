@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Journal (seam)  files of one directory, and when they are durable     disk       the real one
-//! segments        how those files are named, and which of them count    frame      how records lie in them
+//! segments        how those files are named, and which are read    frame      how records lie in them
 //! record          what the records say                                  write      adding to the log, checkpoints
 //! read            reading all of it, strictly                           salvage    reading what is left of a damaged one
 //! ```

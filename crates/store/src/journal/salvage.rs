@@ -1,7 +1,7 @@
 //! Reading a damaged journal for all that can still be read.
 //!
 //! Every frame has its checksum and every commitment its signature, so what is readable after a damaged place is as true
-//! as what is before it. What may be wrong is only what is missing; and of that, the index may have a copy.
+//! as what is before it. Only records that are missing can make the result wrong, and of those the index may have a copy.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};

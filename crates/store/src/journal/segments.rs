@@ -1,4 +1,4 @@
-//! The journal's files: how they are named, and which of them count.
+//! The journal's files: how they are named, and which of them are read.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,9 +11,10 @@ use super::frame::{BadHeader, SegmentHeader, SegmentKind, SegmentReader, VERSION
 use crate::StoreError;
 use crate::error::DamageKind;
 
-/// The ending of a segment's name. Before it, the number of the first record in twenty digits: names sort by it.
+/// The ending of a segment's name. Before it stands the number of the first record in twenty digits, so that names sort by
+/// it.
 const SEGMENT_ENDING: &str = ".journal";
-/// The ending of a segment that is still being made. Never read; removed at start.
+/// The ending of a segment that is still being made. It is never read, and a start removes it.
 const UNFINISHED_ENDING: &str = ".unfinished";
 
 /// The name of the segment whose first record has this number.
@@ -21,7 +22,7 @@ pub(crate) fn segment_name(first: u64) -> String {
     format!("{first:020}{SEGMENT_ENDING}")
 }
 
-/// Its name while it is being made.
+/// The segment's name while it is being made.
 pub(crate) fn unfinished_name(first: u64) -> String {
     format!("{first:020}{UNFINISHED_ENDING}")
 }
@@ -54,14 +55,14 @@ pub(crate) fn files(journal: &dyn Journal) -> Result<Files, StoreError> {
     Ok(found)
 }
 
-/// A segment that counts.
+/// A segment that is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Segment {
     pub(crate) name: String,
     pub(crate) header: SegmentHeader,
 }
 
-/// Which segments count: those from the last checkpoint on. Those before it are superseded.
+/// Which segments are read: those from the last checkpoint on. Those before it are superseded.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     /// In order.

@@ -76,7 +76,7 @@ impl Log {
         Ok(log)
     }
 
-    /// A journal of which all but its checkpoint to come is superseded.
+    /// A journal whose next checkpoint supersedes everything in it: what a repair writes.
     pub(crate) fn superseding(journal: Box<dyn Journal>, network: NetworkId, last: u64) -> Self {
         Log {
             journal,
@@ -100,7 +100,7 @@ impl Log {
         self.segment_bytes
     }
 
-    /// Bytes that the next checkpoint would make superfluous, and bytes of the last checkpoint.
+    /// How many bytes the next checkpoint would replace, and how many bytes the last checkpoint has.
     pub(crate) fn since_checkpoint(&self) -> (u64, u64) {
         (self.log_bytes, self.checkpoint_bytes)
     }
@@ -197,7 +197,7 @@ impl Log {
         })
     }
 
-    /// Whether these are gone after a power cut does not matter: nothing reads them.
+    /// It does not matter whether these are gone after a power cut, since nothing reads them.
     fn remove(&mut self, names: &[String]) -> Result<(), StoreError> {
         for name in names {
             at(name, "removing the superseded journal segment", || self.journal.remove(name))?;

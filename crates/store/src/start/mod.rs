@@ -20,6 +20,7 @@ use crate::journal::read::{Replayed, TornEnd, replay, verify_claims};
 use crate::journal::record::Record;
 use crate::journal::segments::{Survey, files, survey};
 use crate::journal::write::Log;
+use crate::progress::Progress;
 use crate::state::State;
 
 /// Records gathered before they go to the index while the journal is read.
@@ -56,8 +57,6 @@ pub enum IndexStart {
     Built {
         /// Why.
         why: String,
-        /// Where the old one was put, if there was one. It may be deleted.
-        aside: Option<PathBuf>,
     },
 }
 
@@ -84,14 +83,7 @@ impl fmt::Display for Recovered {
             IndexStart::CaughtUp { records } => {
                 write!(f, " The index was brought up by {records} records.")
             }
-            IndexStart::Built { why, aside: None } => {
-                write!(f, " The index was built from the journal: {why}.")
-            }
-            IndexStart::Built { why, aside: Some(aside) } => write!(
-                f,
-                " The index was built anew from the journal: {why}. The old one is in {} and may be deleted.",
-                aside.display()
-            ),
+            IndexStart::Built { why } => write!(f, " The index was built from the journal: {why}."),
         }
     }
 }
@@ -104,7 +96,7 @@ pub(crate) struct Started {
     pub(crate) recovered: Recovered,
 }
 
-/// The mark that the last process found its index failing.
+/// The file that says that the index failed under the last process.
 pub(crate) fn suspect_mark(dir: &Path) -> PathBuf {
     dir.join("index-suspect")
 }
@@ -114,10 +106,16 @@ pub(crate) fn index_dir(dir: &Path) -> PathBuf {
     dir.join("db")
 }
 
-pub(crate) fn start(dir: &Path, journal: Box<dyn Journal>, network: &NetworkId) -> Result<Started, StoreError> {
+pub(crate) fn start(
+    dir: &Path,
+    journal: Box<dyn Journal>,
+    network: &NetworkId,
+    progress: &Progress,
+) -> Result<Started, StoreError> {
     let found = files(journal.as_ref())?;
     let survey = survey(journal.as_ref(), &found, Some(network))?;
-    let Read { replayed, index, index_start, records } = read(dir, journal.as_ref(), &survey, network)?;
+    let Read { replayed, index, index_start, records } = read(dir, journal.as_ref(), &survey, network, progress)?;
+    progress.at("making the journal durable");
     let recovered = Recovered {
         records,
         last_record: replayed.last,
@@ -127,6 +125,7 @@ pub(crate) fn start(dir: &Path, journal: Box<dyn Journal>, network: &NetworkId) 
         removed: survey.superseded.len() + found.unfinished.len(),
         index: index_start,
     };
+    remove_aside(dir)?;
     let log = Log::resume(journal, *network, &replayed, &survey, &found.unfinished)?;
     Ok(Started { log, index, state: replayed.state, recovered })
 }
@@ -134,7 +133,7 @@ pub(crate) fn start(dir: &Path, journal: Box<dyn Journal>, network: &NetworkId) 
 /// Whether a start would take this journal. Nothing in the journal is changed.
 pub(crate) fn is_sound(dir: &Path, journal: &dyn Journal, network: &NetworkId) -> Result<(), StoreError> {
     let survey = survey(journal, &files(journal)?, Some(network))?;
-    read(dir, journal, &survey, network).map(drop)
+    read(dir, journal, &survey, network, &Progress::default()).map(drop)
 }
 
 struct Read {
@@ -145,10 +144,18 @@ struct Read {
 }
 
 /// Reads the journal into memory and what the index lacks into the index. Writes nothing to the journal.
-fn read(dir: &Path, journal: &dyn Journal, survey: &Survey, network: &NetworkId) -> Result<Read, StoreError> {
+fn read(
+    dir: &Path,
+    journal: &dyn Journal,
+    survey: &Survey,
+    network: &NetworkId,
+    progress: &Progress,
+) -> Result<Read, StoreError> {
+    progress.at("opening the index");
     let first = survey.segments.first().map_or(1, |segment| segment.header.first);
     let unfit = match open_index(dir, first)? {
         Ok((mut index, applied)) => {
+            progress.at("reading the journal and bringing the index up to it");
             let mut feed = Feed::new(&mut index, applied, survey);
             let replayed = replay(journal, &survey.segments, |sequence, record, bytes| {
                 feed.take(sequence, record, bytes);
@@ -163,7 +170,7 @@ fn read(dir: &Path, journal: &dyn Journal, survey: &Survey, network: &NetworkId)
             match unfit {
                 None => {
                     let index_start = if applied == 0 {
-                        IndexStart::Built { why: "there was none".to_owned(), aside: None }
+                        IndexStart::Built { why: "there was none".to_owned() }
                     } else {
                         IndexStart::CaughtUp { records: added }
                     };
@@ -174,7 +181,12 @@ fn read(dir: &Path, journal: &dyn Journal, survey: &Survey, network: &NetworkId)
         }
         Err(why) => why,
     };
-    let aside = move_aside(dir)?;
+    // What can be rebuilt is never what keeps the disk full: the old one goes before the new one is made. The journal was
+    // not found damaged, or it would have been told above, so nobody has to ask the old one about it.
+    progress.at("removing the old index");
+    replay(journal, &survey.segments, |_, _, _| Ok(()))?;
+    remove_index(dir)?;
+    progress.at("building the index anew from the journal");
     let mut index = Index::open(&index_dir(dir))?;
     let mut feed = Feed::new(&mut index, 0, survey);
     let replayed = replay(journal, &survey.segments, |sequence, record, bytes| {
@@ -187,10 +199,10 @@ fn read(dir: &Path, journal: &dyn Journal, survey: &Survey, network: &NetworkId)
     if let Some(still) = disagreement(&index, 0, &replayed)? {
         return Err(StoreError::Index { doing: "building it anew", message: still });
     }
-    Ok(Read { replayed, index, index_start: IndexStart::Built { why: unfit, aside }, records })
+    Ok(Read { replayed, index, index_start: IndexStart::Built { why: unfit }, records })
 }
 
-/// Gives records to the index in chunks, and remembers the first failure: the journal is read to its end all the same.
+/// Gives records to the index in chunks and remembers the first failure. The journal is read to its end in any case.
 struct Feed<'a> {
     index: &'a mut Index,
     applied: u64,
@@ -267,7 +279,7 @@ fn open_index(dir: &Path, first: u64) -> Result<Result<(Index, u64), String>, St
     })
 }
 
-/// The name of a snapshot that sled was writing when it was killed: with one of those it may not open.
+/// The name of a snapshot that sled was writing when it was killed. With such a file sled may not open its database.
 fn torn_snapshot(path: &Path) -> Result<Option<String>, StoreError> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -284,21 +296,52 @@ fn torn_snapshot(path: &Path) -> Result<Option<String>, StoreError> {
     Ok(None)
 }
 
-/// Puts the index where it is not looked at, in the place of one that was put there before.
-pub(crate) fn move_aside(dir: &Path) -> Result<Option<PathBuf>, StoreError> {
-    let path = index_dir(dir);
-    let aside = dir.join("db.aside");
-    if path.exists() {
-        if aside.exists() {
-            fs::remove_dir_all(&aside).map_err(|error| StoreError::io("removing the old index", &aside, &error))?;
-        }
+/// Where a repair puts the old index while it asks it.
+fn aside_dir(dir: &Path) -> PathBuf {
+    dir.join("db.aside")
+}
+
+/// Puts the index where only a repair looks at it, and gives that place. If a repair that was interrupted put one there
+/// before, that is the one that knows the damaged journal: it stays.
+pub(crate) fn move_aside(dir: &Path) -> Result<PathBuf, StoreError> {
+    let (path, aside) = (index_dir(dir), aside_dir(dir));
+    if aside.exists() {
+        remove_directory(&path)?;
+    } else if path.exists() {
         fs::rename(&path, &aside).map_err(|error| StoreError::io("moving aside the index", &path, &error))?;
     }
-    match fs::remove_file(suspect_mark(dir)) {
+    remove_mark(dir)?;
+    Ok(aside)
+}
+
+/// Removes what a repair put aside.
+pub(crate) fn remove_aside(dir: &Path) -> Result<(), StoreError> {
+    remove_directory(&aside_dir(dir))
+}
+
+/// Removes the index, and what a repair left of an old one.
+fn remove_index(dir: &Path) -> Result<(), StoreError> {
+    remove_directory(&index_dir(dir))?;
+    remove_aside(dir)?;
+    remove_mark(dir)
+}
+
+fn remove_directory(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::io("removing the mark", &suspect_mark(dir), &error))
+            Err(StoreError::io("removing the old index", path, &error))
         }
-        _ => Ok(aside.exists().then_some(aside)),
+        _ => Ok(()),
+    }
+}
+
+fn remove_mark(dir: &Path) -> Result<(), StoreError> {
+    let mark = suspect_mark(dir);
+    match fs::remove_file(&mark) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("removing the mark", &mark, &error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A disk whose power can be cut before any step, and that keeps then only what was made durable, and of the rest
-//! whatever is worst.
+//! A disk in memory whose power can be cut, or that can be full, before any step. After a cut it has what was made durable,
+//! and of the rest what the test chooses ([`Loss`]).
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
@@ -21,8 +21,9 @@ struct Inner {
     changes: Vec<Change>,
     current: Option<usize>,
     steps: usize,
-    /// The step before which the power fails.
+    /// The step before which the power fails, or the disk is full.
     cut_at: Option<usize>,
+    full: bool,
 }
 
 #[derive(Default, Clone)]
@@ -66,6 +67,13 @@ impl Disk {
     /// Cuts the power before the step with this number, counted from zero.
     pub(crate) fn cut_at(&self, step: usize) {
         self.inner().cut_at = Some(step);
+    }
+
+    /// Has no room for the step with this number and all after it.
+    pub(crate) fn full_at(&self, step: usize) {
+        let mut inner = self.inner();
+        inner.cut_at = Some(step);
+        inner.full = true;
     }
 
     pub(crate) fn journal(&self) -> Box<dyn Journal> {
@@ -161,7 +169,10 @@ impl Change {
 impl Inner {
     fn step(&mut self) -> io::Result<()> {
         if self.cut_at.is_some_and(|cut| self.steps >= cut) {
-            return Err(io::Error::other("the power is out"));
+            return Err(match self.full {
+                true => io::Error::from(io::ErrorKind::StorageFull),
+                false => io::Error::other("the power is out"),
+            });
         }
         self.steps += 1;
         Ok(())

@@ -107,17 +107,19 @@ async fn an_index_that_was_cut_or_overwritten_costs_nothing_but_the_time_to_buil
 }
 
 #[tokio::test]
-async fn a_snapshot_that_sled_did_not_finish_is_moved_aside_with_the_index() {
+async fn a_snapshot_that_sled_did_not_finish_goes_with_the_index_and_with_what_a_repair_put_aside() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let leftover = dir.path().join("db").join("snap.0000000000000123.generating");
     fs::write(&leftover, [1, 2, 3]).unwrap();
+    let aside = dir.path().join("db.aside");
+    fs::create_dir(&aside).unwrap();
     let recovered = sound(dir.path()).await;
-    let IndexStart::Built { why, aside } = recovered.index else {
+    let IndexStart::Built { why } = recovered.index else {
         panic!("it should be built anew");
     };
     assert!(why.contains("snap.0000000000000123.generating"), "{why}");
-    assert!(aside.unwrap().join(leftover.file_name().unwrap()).exists());
+    assert!(!leftover.exists() && !aside.exists(), "what can be rebuilt does not take up room");
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 
 mod accepting;
 mod charging;
+mod checkpoints;
 mod crash;
 mod damage;
 mod disk;
 mod fixtures;
+mod full;
 mod index;
 mod model;
 mod power;
@@ -109,7 +111,13 @@ impl Gate for Open {
 
 /// Small segments, so that a few records already make new ones and checkpoints.
 pub(crate) fn small() -> Options {
-    Options { segment_bytes: 700, compact_after_bytes: 1_500, remembered_requests: 4, ..Options::default() }
+    Options {
+        segment_bytes: 700,
+        compact_after_bytes: 1_500,
+        remembered_requests: 4,
+        reserve_bytes: 0,
+        ..Options::default()
+    }
 }
 
 pub(crate) fn start(dir: &Path, options: Options) -> Result<(Store, Recovered), StoreError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use paychan_channel::Ledger;
-use paychan_store::{ChargeError, CreditError, Held, Outcome, Store, StoreError};
+use paychan_store::{ChargeError, CreditError, Health, Held, Outcome, Store, StoreError};
 
 use super::disk::{Disk, Loss};
 use super::{Funder, Open, amount, id, network, settlement, small};
@@ -74,12 +74,14 @@ async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
         if round % 3 == 0 {
             let number = u8::try_from(round).unwrap();
             store.record_signed(settlement(number, funders[0].channel, round)).await?;
+            on_disk(store)?;
             told.signed.push(number);
             if round % 2 == 0 {
                 let expired = Outcome::Expired { at: Ledger(1) };
                 // Asked for is maybe written.
                 told.decided.push(number);
                 store.record_outcome([number; 32], expired).await?;
+                on_disk(store)?;
             }
         }
         if round == 7 {
@@ -96,6 +98,14 @@ async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
     }
     told.finished = true;
     Ok(())
+}
+
+/// A store that only settles keeps transactions in memory, and says so.
+fn on_disk(store: &Store) -> Result<(), StoreError> {
+    match store.health() {
+        Health::SettleOnly { why } => Err(StoreError::Failed(why)),
+        _ => Ok(()),
+    }
 }
 
 fn failed(error: &paychan_store::AcceptError) -> StoreError {

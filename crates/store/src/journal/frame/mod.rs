@@ -40,7 +40,8 @@ const FRAME_TRAILER: usize = 4;
 /// Bytes of the largest record. The largest is a signed transaction: the network's limit for one is 132,096 bytes
 /// (`tx_max_size_bytes` of the public network's settings), and eight times that leaves room for it to grow.
 pub(crate) const MAX_RECORD: usize = 1 << 20;
-/// What a disk writes whole or not at all. The smallest in use: a tear at a larger one is a tear at this one too.
+/// A disk writes this many bytes whole or not at all. It is the smallest size in use; where a write is cut at a boundary of
+/// larger sectors, it is cut at a boundary of these too.
 const SECTOR: u64 = 512;
 
 /// What a segment holds.
@@ -204,7 +205,7 @@ fn read_up_to(input: &mut impl Read, length: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What an unreadable end of a segment is.
+/// What the unreadable end of a segment is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tail {
     /// What a crash or a power cut leaves of an append that was never synced, so never acknowledged.

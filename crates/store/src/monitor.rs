@@ -1,0 +1,100 @@
+//! Looks after the store from outside its committer: tells when that stalls, and how much room is left.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::health::{Board, Ending};
+use crate::space::{Reserve, Space, free_bytes};
+use crate::{Options, StoreError};
+
+/// How often it looks: what ends or stalls the committer is to be known within seconds.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+pub(crate) struct Monitor {
+    board: Weak<Board>,
+    dir: PathBuf,
+    free_space_mark: u64,
+    reserve: Reserve,
+    give_up_after: Duration,
+}
+
+impl Monitor {
+    pub(crate) fn new(board: &Arc<Board>, dir: &Path, options: &Options) -> Self {
+        Monitor {
+            board: Arc::downgrade(board),
+            dir: dir.to_path_buf(),
+            free_space_mark: options.free_space_mark,
+            reserve: Reserve::new(dir, options.reserve_bytes),
+            give_up_after: options.give_up_after,
+        }
+    }
+
+    /// Looks until the store is gone. It ends by itself and is not waited for.
+    pub(crate) fn run(self) {
+        loop {
+            let Some(board) = self.board.upgrade() else { return };
+            if board.has_ended() {
+                board.tell();
+                // If it ended because the disk is full, the next start needs the room.
+                self.look_at_space(&board);
+                return;
+            }
+            give_up(&board, self.give_up_after);
+            board.tell();
+            // The last, since this call may hang where the disk does.
+            self.look_at_space(&board);
+            drop(board);
+            std::thread::sleep(INTERVAL);
+        }
+    }
+
+    /// Notes how much room there is. The reserve is given up when little more than it is left, and taken up again when
+    /// there is plenty.
+    pub(crate) fn look_at_space(&self, board: &Board) {
+        let free = match free_bytes(&self.dir) {
+            Ok(free) => free,
+            Err(error) => {
+                warn!(path = %self.dir.display(), %error, "the free room can't be read");
+                return;
+            }
+        };
+        let low = free < self.free_space_mark;
+        let was_low = board.space_low().is_some();
+        let space = Space { path: self.dir.clone(), free, mark: self.free_space_mark };
+        if low && !was_low {
+            warn!(free, "{space}");
+        }
+        if !low && was_low {
+            info!(free, path = %self.dir.display(), "there is room again: commitments are taken");
+        }
+        board.saw_space(low.then_some(space));
+        if free < self.reserve.bytes() / 2 {
+            match self.reserve.release() {
+                Ok(true) => warn!(
+                    free,
+                    bytes = self.reserve.bytes(),
+                    "the reserve was given up, so that settling can be written"
+                ),
+                Ok(false) => {}
+                Err(error) => warn!(%error, "the reserve could not be given up"),
+            }
+        } else if free >= self.free_space_mark.saturating_add(self.reserve.bytes())
+            && let Err(error) = self.reserve.take_up()
+        {
+            warn!(%error, "the reserve could not be taken up");
+        }
+    }
+}
+
+/// Ends a store whose committer has been at one batch for too long. It must not be waited for any more: the disk may never
+/// answer. What it does afterwards is neither shown nor acknowledged.
+pub(crate) fn give_up(board: &Board, after: Duration) {
+    let busy = board.busy_for();
+    if busy >= after && !board.has_ended() {
+        let why = format!("writing has taken {} seconds and has not ended; the disk does not answer", busy.as_secs());
+        board.end(Ending::Failed(StoreError::Failed(why.into())));
+    }
+}

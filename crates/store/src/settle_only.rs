@@ -1,0 +1,145 @@
+//! Opening a store whatever its state: what can't be written or read whole can still be settled from.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+
+use paychan_channel::{Amount, ContractId, NetworkId};
+
+use crate::index::Witness;
+use crate::journal::disk::FileJournal;
+use crate::journal::read::{replay, verify_claims};
+use crate::journal::salvage::{Gap, Sources, salvage};
+use crate::journal::segments::{files, survey};
+use crate::progress::Progress;
+use crate::repair::{badly_signed, uncertain};
+use crate::state::State;
+use crate::{Gate, Options, Recovered, Store, StoreError};
+
+/// How a store was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// It takes and settles.
+    Whole(Recovered),
+    /// It only settles ([`crate::Health::SettleOnly`]).
+    SettleOnly(SettleOnly),
+}
+
+/// Why a store only settles, and what of it could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleOnly {
+    /// Why it did not open.
+    pub why: StoreError,
+    /// Channels that can be settled.
+    pub channels: usize,
+    /// Where the journal could not be read. Empty when all of it could.
+    pub gaps: Vec<Gap>,
+    /// Channels whose highest commitment may be missing, with the highest that was read. Base units.
+    pub uncertain: Vec<(ContractId, Amount)>,
+}
+
+impl fmt::Display for SettleOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the store takes nothing and settles {} channels: {}", self.channels, self.why)?;
+        if !self.gaps.is_empty() {
+            write!(
+                f,
+                ". The journal could not be read in {} places, and the highest commitment of {} channels may be missing",
+                self.gaps.len(),
+                self.uncertain.len()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Opens the store as [`Store::open`] does; if that fails, or does not end within [`Options::start_patience`], reads
+    /// what there is into memory, so that it can be settled. Such a store takes nothing: every request but those of
+    /// settling is answered with [`StoreError::Failed`]. Nothing on disk is changed then.
+    ///
+    /// # Errors
+    /// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]; whatever
+    /// [`Store::open`] says when there is no journal that can be read.
+    pub fn open_or_settle(
+        dir: &Path,
+        network: &NetworkId,
+        options: Options,
+        gate: Arc<dyn Gate>,
+    ) -> Result<(Store, Opened), StoreError> {
+        let progress = Progress::default();
+        let (tell, opened) = channel();
+        let start = {
+            let (dir, network, options, progress) = (dir.to_path_buf(), *network, options.clone(), progress.clone());
+            move || {
+                // When nobody listens any more, the store is dropped here.
+                let _ = tell.send(Store::open_telling(&dir, &network, options, gate, &progress));
+            }
+        };
+        std::thread::Builder::new()
+            .name("store-start".to_owned())
+            .spawn(start)
+            .map_err(|error| StoreError::io("starting the threads for", dir, &error))?;
+        let why = match opened.recv_timeout(options.start_patience) {
+            Ok(Ok((store, recovered))) => return Ok((store, Opened::Whole(recovered))),
+            Ok(Err(error)) => error,
+            Err(RecvTimeoutError::Timeout) => StoreError::StartHangs {
+                dir: dir.to_path_buf(),
+                waiting_for: progress.what(),
+                seconds: options.start_patience.as_secs(),
+            },
+            Err(RecvTimeoutError::Disconnected) => StoreError::Failed("the start panicked".into()),
+        };
+        settle(dir, network, &options, why)
+    }
+}
+
+fn settle(dir: &Path, network: &NetworkId, options: &Options, why: StoreError) -> Result<(Store, Opened), StoreError> {
+    if matches!(
+        why,
+        StoreError::HeldByAnotherProcess { .. } | StoreError::WrongNetwork { .. } | StoreError::NewerVersion { .. }
+    ) {
+        return Err(why);
+    }
+    let Ok(Read { state, gaps, uncertain }) = read(dir, network) else {
+        return Err(why);
+    };
+    let store = Store::without_committer(state, &why, options);
+    let channels = store.all_held().len();
+    Ok((store, Opened::SettleOnly(SettleOnly { why, channels, gaps, uncertain })))
+}
+
+struct Read {
+    state: State,
+    gaps: Vec<Gap>,
+    uncertain: Vec<(ContractId, Amount)>,
+}
+
+/// Reads the journal into memory: all of it, or what is left of a damaged one. The index is not asked, since opening it
+/// writes.
+fn read(dir: &Path, network: &NetworkId) -> Result<Read, StoreError> {
+    let journal = FileJournal::look_at(&dir.join("journal"));
+    let found = files(&journal)?;
+    let strictly = survey(&journal, &found, Some(network)).and_then(|survey| {
+        let replayed = replay(&journal, &survey.segments, |_, _, _| Ok(()))?;
+        verify_claims(&replayed.state, network, "", 0)?;
+        Ok(replayed.state)
+    });
+    match strictly {
+        Ok(state) => return Ok(Read { state, gaps: Vec::new(), uncertain: Vec::new() }),
+        Err(StoreError::Damaged(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let (witness, nobody) = (Witness::default(), HashSet::new());
+    let sources = Sources { journal: &journal, network, witness: &witness, suspects: &nobody };
+    let mut salvaged = salvage(&found, &sources)?;
+    let suspects = badly_signed(&salvaged, network);
+    let sources = Sources { suspects: &suspects, ..sources };
+    if !suspects.is_empty() {
+        salvaged = salvage(&found, &sources)?;
+    }
+    let uncertain = uncertain(&salvaged, &suspects);
+    Ok(Read { state: salvaged.state, gaps: salvaged.gaps, uncertain })
+}
