@@ -120,6 +120,9 @@ problem_kinds! {
     /// The token's issuer could freeze the channel's balance.
     IssuerMayRevoke: UNPROCESSABLE_ENTITY, "issuer_may_revoke",
         "open a channel in another token, or have the operator allow it for this one";
+    /// The token's contract says another balance than its ledger entries are read as.
+    TokenStorageUnknown: UNPROCESSABLE_ENTITY, "token_storage_unknown",
+        "use a channel in a Stellar asset or in a token whose storage is known";
     /// What the token's owner can do can't be read.
     OpaqueToken: UNPROCESSABLE_ENTITY, "opaque_token",
         "open a channel in another token, or have the operator allow it for this one";

@@ -56,6 +56,9 @@ pub trait Chain: Send + Sync + 'static {
         to: &'a Address,
     ) -> Asking<'a, Payability>;
 
+    /// What a token's contract itself says that `holder` has, base units; `None` when it does not answer as a SEP-41 token.
+    fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>>;
+
     /// The account that pays a lane's fees; `None` when it does not exist.
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>>;
 

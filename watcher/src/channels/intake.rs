@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use paychan_channel::{Amount, ChannelState, ContractId, Ledger};
+use paychan_channel::{Address, Amount, ChannelState, ContractId, Ledger};
 use tokio::sync::Mutex;
+use tracing::info;
 
+use super::quota::{Idle, droppable};
 use super::{Candidate, Refused, Rules, admit};
-use crate::chain::{Chain, ChainError, ChannelRead};
+use crate::chain::{Chain, ChainError, ChannelRead, NetworkTerms};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::floor::FloorError;
-use crate::view::View;
-use paychan_store::{Held, Store, StoreError};
+use crate::view::{ChannelView, View};
+use paychan_store::{DropError, Held, Store, StoreError};
 
 /// Why a channel was not taken. Nothing was written, but for a store that failed: then it is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,7 @@ pub struct Channels {
     chain: Arc<dyn Chain>,
     store: Store,
     view: Arc<View>,
+    clock: Arc<dyn Clock>,
     bounds: u32,
     one_at_a_time: Mutex<()>,
 }
@@ -64,8 +68,15 @@ pub struct Channels {
 impl Channels {
     /// `bounds` is b of the reaction time, the settler's constant: ledgers from building a transaction to the first that
     /// it cannot be in.
-    pub fn new(config: Arc<Config>, chain: Arc<dyn Chain>, store: Store, view: Arc<View>, bounds: u32) -> Self {
-        Self { config, chain, store, view, bounds, one_at_a_time: Mutex::new(()) }
+    pub fn new(
+        config: Arc<Config>,
+        chain: Arc<dyn Chain>,
+        store: Store,
+        view: Arc<View>,
+        clock: Arc<dyn Clock>,
+        bounds: u32,
+    ) -> Self {
+        Self { config, chain, store, view, clock, bounds, one_at_a_time: Mutex::new(()) }
     }
 
     /// Reads the channel from the chain and takes it if it keeps every rule. A channel that is watched already is taken
@@ -83,12 +94,14 @@ impl Channels {
         }
         let read_at = self.view.head().map_or(Ledger(0), |head| head.ledger);
         let candidate = self.read(channel).await?;
-        let Candidate { token, payability, .. } = candidate;
+        let (token, payability) = (candidate.token, candidate.payability);
         let state = candidate.state.clone();
         let withdrawn = self.view.withdrawn_by(&state.token, &state.to);
 
-        let watched = self.not_ended();
         let settings = self.view.network().ok_or(IntakeError::SettingsUnread)?;
+        let drops = self.room_for_funder(&state, &settings)?;
+        let mut watched = self.not_ended();
+        watched.retain(|held| drops.as_ref().is_none_or(|known| known.state.channel != held.channel()));
         let channels = u32::try_from(watched.len()).unwrap_or(u32::MAX).saturating_add(1);
         let floor = self.config.floor(settings.target_close_ms, self.bounds, channels)?;
         let rules = Rules {
@@ -100,6 +113,9 @@ impl Channels {
         let admission = admit(candidate, &rules)?;
 
         let state = state.expect_layout(admission.layout).map_err(Refused::ForeignLayout)?;
+        if let Some(known) = drops {
+            self.drop_channel(&known).await?;
+        }
         self.store.admit(admission).await?;
         if !state.withdrawn.is_zero() {
             // It was paid before this watcher knew the channel, which is no sign of a store that was rolled back.
@@ -109,6 +125,42 @@ impl Channels {
         self.view.set_payability(&state.token, &state.to, payability, read_at, withdrawn);
         self.view.merge_channel(self.newer(state).await);
         Ok(())
+    }
+
+    /// Whether the funder may have one channel more: `Some` names the one that must be dropped for it.
+    fn room_for_funder(&self, state: &ChannelState, settings: &NetworkTerms) -> Result<Option<ChannelView>, Refused> {
+        let quota = self.config.quotas.channels_per_funder;
+        let mut funders = self.store.all_held();
+        funders.retain(|held| held.admission.from == state.from);
+        if funders.len() < usize::try_from(quota).unwrap_or(usize::MAX) {
+            return Ok(None);
+        }
+        let idle = Idle {
+            ledgers: self.config.quotas.idle_ledgers,
+            head: self.view.head().map_or(Ledger(0), |head| head.ledger),
+            wall_unix_ms: self.clock.wall_unix_ms(),
+            target_close_ms: settings.target_close_ms,
+        };
+        let known = droppable(funders.iter(), |channel| self.view.channel(channel), &idle);
+        known.map(Some).ok_or(Refused::TooManyOfFunder { funder: state.from, quota })
+    }
+
+    async fn drop_channel(&self, known: &ChannelView) -> Result<(), IntakeError> {
+        let channel = known.state.channel;
+        match self.store.drop_channel(channel, known.state.withdrawn).await {
+            Ok(()) => {
+                info!(%channel, "dropped: it owed nothing and was idle, and its funder opened another channel");
+                self.view.remove_channel(&channel);
+                Ok(())
+            }
+            Err(DropError::Store(error)) => Err(error.into()),
+            // It was used in this very moment.
+            Err(error) => {
+                let quota = self.config.quotas.channels_per_funder;
+                info!(%channel, %error, "not dropped");
+                Err(Refused::TooManyOfFunder { funder: known.state.from, quota }.into())
+            }
+        }
     }
 
     /// What is watched and has not ended: a channel that has ended needs no turn any more.
@@ -157,6 +209,10 @@ impl Channels {
         let asset = state.token_kind.asset();
         let token = self.chain.token_facts(asset).await?;
         let payability = self.chain.payability(&state.token, asset, &token, &state.to).await?;
-        Ok(Candidate { state, token, payability })
+        let told_balance = match asset {
+            Some(_) => None,
+            None => Some(self.chain.token_balance(&state.token, &Address::Contract(channel)).await?),
+        };
+        Ok(Candidate { state, token, payability, told_balance })
     }
 }

@@ -5,6 +5,7 @@
 
 mod facts;
 mod intake;
+mod quota;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -13,4 +14,4 @@ pub use facts::{
     FactsError, IssuerFlags, Payability, TokenFacts, issuer_key, payability, payability_keys, token_facts,
 };
 pub use intake::{Channels, IntakeError};
-pub use rules::{Candidate, Refused, Rules, admit};
+pub use rules::{Candidate, Refused, Rules, ToldBalance, admit};

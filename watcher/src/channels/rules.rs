@@ -19,7 +19,13 @@ pub struct Candidate {
     pub token: TokenFacts,
     /// Whether its recipient can be paid.
     pub payability: Payability,
+    /// What the token's contract says that the channel has, base units. `None` for a Stellar asset's contract, whose
+    /// storage is part of the protocol.
+    pub told_balance: Option<ToldBalance>,
 }
+
+/// What a token's contract says that a channel has; `None` when it does not answer as a SEP-41 token does.
+pub type ToldBalance = Option<Amount>;
 
 /// What a candidate is held against.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +105,31 @@ pub enum Refused {
     OpaqueToken {
         /// The token's code in the configuration.
         code: String,
+    },
+    /// What was read from the token's entries is not what the token says.
+    #[error(
+        "the storage of the token {token} is not known: its ledger entries say that the channel has {read} base units, and \
+         its balance() says {}; channels in it can't be watched",
+        told.map_or_else(|| "nothing that is an amount".to_owned(), |told| told.to_string())
+    )]
+    TokenStorageUnknown {
+        /// The token.
+        token: ContractId,
+        /// What its entries were read as.
+        read: Amount,
+        /// What its `balance()` says.
+        told: ToldBalance,
+    },
+    /// The funder has as many channels here as one funder may have.
+    #[error(
+        "the funder {funder} has {quota} channels here already, as many as quotas.channels_per_funder allows, and each of \
+         them owes something or was used lately; use one of them"
+    )]
+    TooManyOfFunder {
+        /// The funder.
+        funder: Address,
+        /// The operator's limit.
+        quota: u32,
     },
     /// The issuer has frozen the channel's balance already.
     #[error("the issuer of {code} has frozen the channel's balance; nothing can be paid out of it")]
@@ -183,6 +214,8 @@ impl Refused {
             Self::IssuerMayClawBack { .. } => ProblemKind::IssuerMayClawBack,
             Self::IssuerMayRevoke { .. } => ProblemKind::IssuerMayRevoke,
             Self::OpaqueToken { .. } => ProblemKind::OpaqueToken,
+            Self::TokenStorageUnknown { .. } => ProblemKind::TokenStorageUnknown,
+            Self::TooManyOfFunder { .. } => ProblemKind::TooManyChannels,
             Self::BalanceFrozen { .. } => ProblemKind::BalanceFrozen,
             Self::WeakKey(_) => ProblemKind::WeakKey,
             Self::Closing { .. } => ProblemKind::Closing,
@@ -200,7 +233,7 @@ impl Refused {
 ///
 /// Ledgers and base units. Pure.
 pub fn admit(candidate: Candidate, rules: &Rules<'_>) -> Result<Admission, Refused> {
-    let Candidate { state, token: issuer, payability } = candidate;
+    let Candidate { state, token: issuer, payability, told_balance } = candidate;
     let state = trusted_code(state, rules.config)?;
     recipient(&state, rules.config)?;
     let token = rules.config.token(&state.token).ok_or_else(|| Refused::UnlistedToken {
@@ -208,6 +241,9 @@ pub fn admit(candidate: Candidate, rules: &Rules<'_>) -> Result<Admission, Refus
         listed: rules.config.tokens.iter().map(|token| token.contract).collect(),
     })?;
     token_risk(&state, token, &issuer)?;
+    if let Some(told) = told_balance.filter(|told| *told != Some(state.balance)) {
+        return Err(Refused::TokenStorageUnknown { token: state.token, read: state.balance, told });
+    }
     CommitmentKey::from_bytes(state.commitment_key).map_err(Refused::WeakKey)?;
     still_open(&state)?;
     waiting_period(&state, rules)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use paychan_channel::Amount;
 
-use super::rules::{Conditions, check};
+use super::rules::{Conditions, check, check_charge};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::promises::{Promises, Reservation, Totals};
@@ -47,10 +47,14 @@ impl ViewGate {
         known: Option<&ChannelView>,
         totals: Option<Totals>,
     ) -> Result<(), Refusal> {
+        check(held, amount, &self.conditions(held, known, totals))
+    }
+
+    fn conditions<'a>(&'a self, held: &Held, known: Option<&'a ChannelView>, totals: Option<Totals>) -> Conditions<'a> {
         let id = held.channel();
         let admission = &held.admission;
         let limits = self.config.freshness_limits();
-        let conditions = Conditions {
+        Conditions {
             stopping: self.view.is_stopping(),
             rolled_back: self.view.is_rolled_back(&id),
             freshness: self.view.freshness(&id, &limits, self.clock.wall_unix_ms(), self.clock.boot()),
@@ -62,19 +66,18 @@ impl ViewGate {
             spendable: self.view.spendable(),
             totals,
             unread_ledgers: limits.unread_ledgers,
-        };
-        check(held, amount, &conditions)
+        }
     }
 }
 
 impl Gate for ViewGate {
-    /// Whether `amount` would be taken on this channel now. Changes nothing.
-    fn check(&self, held: &Held, amount: Amount, _price: Amount) -> Result<(), Refusal> {
+    /// Whether `amount` would be taken on this channel now, and `price` sold for it. Changes nothing.
+    fn check(&self, held: &Held, amount: Amount, price: Amount) -> Result<(), Refusal> {
+        let known = self.view.channel(&held.channel());
         // A charge on the commitment that is held already promises nothing new.
         if amount <= held.highest_amount() {
-            return Ok(());
+            return check_charge(held, price, &self.conditions(held, known.as_ref(), None));
         }
-        let known = self.view.channel(&held.channel());
         let totals = self.promises.with(held, known.as_ref(), amount);
         self.judge(held, amount, known.as_ref(), totals)
     }

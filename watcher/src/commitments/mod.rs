@@ -1,6 +1,6 @@
 //! Which commitments are acknowledged, and how.
 //!
-//! The rules are pure ([`check`]). They are asked before a commitment costs anything, and again inside the store's
+//! The rules are pure ([`check`], [`check_charge`]). They are asked before a commitment costs anything, and again inside the store's
 //! committer just before it is written ([`ViewGate`]). [`Commitments`] takes what was submitted.
 
 mod gate;
@@ -12,4 +12,4 @@ mod tests;
 
 pub use gate::ViewGate;
 pub use offer::{Commitments, OfferError};
-pub use rules::{Conditions, check};
+pub use rules::{Conditions, check, check_charge};

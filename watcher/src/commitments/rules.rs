@@ -70,6 +70,40 @@ pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Re
     recipient_can_be_paid(totals.owed, now)
 }
 
+/// Whether `price` may be sold for the highest commitment held, as the chain is known now. Pure; base units.
+///
+/// That commitment was acknowledged, so nothing new is promised. But what is sold must still be covered: a token can be
+/// taken back or frozen, and a channel can end. What the chain has paid already can be sold whatever has happened since.
+///
+/// # Errors
+/// The [`Refusal`] for the first rule that is broken. Nothing is changed.
+pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<(), Refusal> {
+    if now.stopping {
+        return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });
+    }
+    let needed = held.spent.saturating_add(price);
+    if now.channel.is_some_and(|channel| needed <= channel.state.withdrawn) {
+        return Ok(());
+    }
+    if let Some(channel) = now.channel {
+        not_over(channel)?;
+    }
+    now.freshness.map_err(not_fresh)?;
+    let channel = now.channel.ok_or_else(|| not_fresh(NotFresh::Unread))?;
+    let coverage = channel.coverage();
+    if needed > coverage {
+        return Err(Refusal::ExceedsCoverage { offered: needed, coverage });
+    }
+    if !channel.state.balance_authorized {
+        return Err(frozen());
+    }
+    Ok(())
+}
+
+fn frozen() -> Refusal {
+    Refusal::Unpayable { why: "the token's issuer has frozen the channel's balance".to_owned() }
+}
+
 fn not_fresh(why: impl ToString) -> Refusal {
     Refusal::NotFresh { why: why.to_string() }
 }
@@ -105,7 +139,7 @@ fn fees_funded(totals: &Totals, now: &Conditions<'_>) -> Result<(), Refusal> {
 /// admission that the operator doesn't want to depend on.
 fn issuer_leaves_it(channel: &ChannelView, now: &Conditions<'_>) -> Result<(), Refusal> {
     if !channel.state.balance_authorized {
-        return Err(Refusal::Unpayable { why: "the token's issuer has frozen the channel's balance".to_owned() });
+        return Err(frozen());
     }
     let Some(listed) = now.listed else {
         return Ok(());

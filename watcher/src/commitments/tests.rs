@@ -3,7 +3,7 @@
 use paychan_channel::{Amount, ChannelState, Ledger, Stroops};
 use proptest::prelude::*;
 
-use super::{Conditions, check};
+use super::{Conditions, check, check_charge};
 use crate::channels::{IssuerFlags, Payability, TokenFacts};
 use crate::config::{Config, Token};
 use crate::fixtures::{HEAD, ISSUER, TOKEN, channel_view, config, held, state, units};
@@ -181,6 +181,48 @@ fn a_frozen_balance_and_an_issuer_that_took_new_rights_take_nothing_more() {
         });
         assert!(is_unpayable(&refused), "{refused:?}");
     }
+}
+
+/// The answer to a charge of `price` on the commitment for 100 that is held, of which 60 are spent.
+fn charge_when(state: ChannelState, price: u64, change: impl FnOnce(&mut Conditions<'_>)) -> Result<(), Refusal> {
+    let (view, config) = (channel_view(state), config());
+    let mut conditions = conditions(&view, listed(&config));
+    conditions.totals = None;
+    change(&mut conditions);
+    let mut held = held(100);
+    held.spent = units(60);
+    check_charge(&held, units(price), &conditions)
+}
+
+#[test]
+fn a_charge_on_what_was_acknowledged_needs_no_funds_and_no_room() {
+    let poor = |now: &mut Conditions<'_>| {
+        now.spendable = Some(Stroops(0));
+        now.payability = None;
+    };
+    assert_eq!(charge_when(state(), 40, poor), Ok(()));
+}
+
+#[test]
+fn what_is_sold_is_still_covered_and_not_frozen_on_a_channel_that_is_seen() {
+    let clawed_back = ChannelState { balance: units(90), ..state() };
+    assert_eq!(charge_when(clawed_back.clone(), 30, |_| {}), Ok(()));
+    assert_eq!(
+        charge_when(clawed_back, 31, |_| {}),
+        Err(Refusal::ExceedsCoverage { offered: units(91), coverage: units(90) })
+    );
+    assert!(is_unpayable(&charge_when(ChannelState { balance_authorized: false, ..state() }, 1, |_| {})));
+    assert!(is_not_fresh(&charge_when(state(), 1, |now| now.freshness = Err(NotFresh::NoHead))));
+    assert!(is_not_fresh(&charge_when(state(), 1, |now| now.channel = None)));
+    let ended = ChannelState { refunded: true, withdrawn: units(60), ..state() };
+    let over = charge_when(ended, 1, |_| {});
+    assert!(matches!(over, Err(Refusal::Final)), "{over:?}");
+}
+
+#[test]
+fn what_the_chain_has_paid_can_be_sold_whatever_happened_since() {
+    let ended = ChannelState { refunded: true, withdrawn: units(100), ..state() };
+    assert_eq!(charge_when(ended, 40, |now| now.freshness = Err(NotFresh::NoHead)), Ok(()));
 }
 
 proptest! {

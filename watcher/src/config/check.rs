@@ -136,7 +136,8 @@ fn terms(config: &Config) -> Result<(), ConfigError> {
     at_least_one("reaction.attempts", reaction.attempts)?;
     at_least_one("reaction.confirm_ledgers", reaction.confirm_ledgers)?;
     at_least_one("fresh.ledgers", config.fresh.ledgers)?;
-    at_least_one("fresh.seconds", config.fresh.seconds)
+    at_least_one("fresh.seconds", config.fresh.seconds)?;
+    at_least_one("quotas.channels_per_funder", config.quotas.channels_per_funder)
 }
 
 fn settle(config: &Config) -> Result<(), ConfigError> {

@@ -84,6 +84,9 @@ pub struct Config {
     /// Who is told outside of the log.
     #[serde(default)]
     pub notify: Notify,
+    /// How many channels one funder may have.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// The network, and how to reach it. Exactly one of `name` and `passphrase`.
@@ -284,6 +287,23 @@ pub struct Fresh {
 impl Default for Fresh {
     fn default() -> Self {
         Self { ledgers: 12, seconds: 60, seconds_ahead: 60 }
+    }
+}
+
+/// How many channels one funder may have, and when one of them makes room for another.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Channels that one funder may have here. Opening one costs a funder less than watching it costs.
+    pub channels_per_funder: u32,
+    /// A channel that was not used for this many ledgers and that owes nothing is dropped when its funder's next channel
+    /// needs the room. The default is a day of 5-second ledgers.
+    pub idle_ledgers: u32,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { channels_per_funder: 100, idle_ledgers: 17_280 }
     }
 }
 

@@ -110,9 +110,9 @@ pub fn assemble(ingredients: Ingredients) -> Parts {
         liveness: settles.clone(),
     });
     let reporter =
-        Reporter::new(config.clone(), store.clone(), view.clone(), promises.clone(), clock, settler.attempts());
+        Reporter::new(config.clone(), store.clone(), view.clone(), promises.clone(), clock.clone(), settler.attempts());
     Parts {
-        intake: Channels::new(config.clone(), chain, store.clone(), view.clone(), BOUNDS_LEDGERS),
+        intake: Channels::new(config.clone(), chain, store.clone(), view.clone(), clock, BOUNDS_LEDGERS),
         acceptance: Commitments::new(config.network_id(), store, gate, Arc::new(reader)),
         view,
         promises,

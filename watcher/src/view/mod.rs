@@ -203,6 +203,18 @@ impl View {
         }
     }
 
+    /// The channel is no longer watched: forgets it.
+    pub fn remove_channel(&self, channel: &ContractId) {
+        let mut guard = self.write();
+        let inner = &mut *guard;
+        inner.unread.remove(channel);
+        if let Some(known) = inner.channels.remove(channel)
+            && let Some(sum) = inner.withdrawn.get_mut(&(known.state.token, known.state.to))
+        {
+            *sum = sum.saturating_sub(known.state.withdrawn);
+        }
+    }
+
     /// Sets what went wrong with a channel last, or `None` once it went well.
     pub fn set_trouble(&self, channel: &ContractId, trouble: Option<String>) {
         let mut guard = self.write();

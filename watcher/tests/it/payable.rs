@@ -1,9 +1,10 @@
 //! What is acknowledged can be paid: by the recipient's room, by the issuer's leave, by the fee accounts.
 
-use paychan_channel::{Address, Amount};
+use paychan_channel::{Address, Amount, TokenKind, WasmHash};
 use paychan_store::{AcceptError, Refusal};
 use paychan_watcher::channels::{IntakeError, IssuerFlags, Payability};
 use paychan_watcher::commitments::OfferError;
+use paychan_watcher_api::ProblemKind;
 
 use crate::env::{DEPOSIT, SWEEP_INTERVAL, TestEnv, amount, id, recipient};
 
@@ -29,7 +30,7 @@ async fn room_for_ten_is_not_promised_to_two_channels_of_eight() {
     let watcher = env.watching(1).await;
     let refused = watcher.intake.take(id(2)).await.unwrap_err();
     let IntakeError::Refused(refused) = &refused else { panic!("{refused:?}") };
-    assert_eq!(refused.kind(), paychan_watcher_api::ProblemKind::RecipientUnpayable);
+    assert_eq!(refused.kind(), ProblemKind::RecipientUnpayable);
 }
 
 #[tokio::test]
@@ -145,4 +146,52 @@ async fn channels_with_dust_stop_no_customer() {
     watcher.offer(7, 10_000_000).await.unwrap();
     assert_eq!(watcher.promises.fees().map(|(settlements, _)| settlements), Some(1));
     assert!(watcher.promises.owed(&crate::sim::TOKEN, &to()) > Amount::ZERO);
+}
+
+/// Two channels in a token that is a contract of its own.
+fn opaque() -> TestEnv {
+    let accepts = |text: String| {
+        text.replace("decimals = 7", "decimals = 7\nissuer_may_claw_back = true\nissuer_may_revoke = true")
+    };
+    let env = TestEnv::configured(2, false, accepts);
+    for state in env.sim.network().channels.values_mut() {
+        state.token_kind = TokenKind::Wasm(WasmHash([9; 32]));
+    }
+    env.sim.close(1);
+    env
+}
+
+#[tokio::test]
+async fn a_token_whose_storage_is_not_what_its_balance_says_is_refused_at_admission() {
+    for told in [None, Some(Amount::ZERO), Some(amount(DEPOSIT - 1))] {
+        let env = opaque();
+        env.sim.network().faults.told_balances.insert(id(1), told);
+        let mut watcher = env.start().await;
+        watcher.follow().await.unwrap();
+        let refused = watcher.intake.take(id(1)).await.unwrap_err();
+        let IntakeError::Refused(refused) = &refused else { panic!("{refused:?}") };
+        assert_eq!(refused.kind(), ProblemKind::TokenStorageUnknown, "told {told:?}");
+        watcher.intake.take(id(2)).await.expect("one whose entries and balance agree");
+        watcher.offer(2, 1_000_000).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_funder_has_so_many_channels_and_an_idle_one_that_owes_nothing_makes_room() {
+    let quota = |text: String| format!("{text}\n[quotas]\nchannels_per_funder = 2\nidle_ledgers = 30\n");
+    let env = TestEnv::configured(4, false, quota);
+    let mut watcher = env.watching(2).await;
+    watcher.offer(1, 1_000_000).await.unwrap();
+    let refused = watcher.intake.take(id(3)).await.unwrap_err();
+    let IntakeError::Refused(refused) = &refused else { panic!("{refused:?}") };
+    assert_eq!(refused.kind(), ProblemKind::TooManyChannels);
+
+    for _ in 0..40 {
+        env.ledger(&mut watcher).await;
+    }
+    watcher.intake.take(id(3)).await.expect("the second channel was never used");
+    assert!(watcher.store.held(&id(2)).is_none() && watcher.view.channel(&id(2)).is_none());
+    assert!(watcher.store.held(&id(1)).is_some(), "the first one owes something");
+    watcher.offer(3, 1_000_000).await.unwrap();
+    watcher.intake.take(id(4)).await.unwrap_err();
 }

@@ -12,7 +12,7 @@ use paychan_channel::xdr::{
     ConfigSettingEntry, ConfigSettingId, LedgerBounds, LedgerEntryData, LedgerKey, ScSymbol, ScVal, StringM,
     TransactionEnvelope,
 };
-use paychan_channel::{AccountId, Address, ChannelState, ContractId, SacAsset, Stroops, calls, events};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, SacAsset, Stroops, calls, events};
 use paychan_rpc::{
     CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, KnownChannel, Options, Parties,
     ReadError, RpcError, Segment, TxHash, auth, operations,
@@ -174,6 +174,24 @@ impl RpcChain {
         Ok(CloseHints { hints: hints.collect(), scanned_to, next })
     }
 
+    /// Simulates the token's `balance`. Nobody signs it, and nobody has to exist for it.
+    async fn ask_balance(&self, token: &ContractId, holder: &Address) -> Result<Option<Amount>, ChainError> {
+        let draft = Draft {
+            source: AccountId([0; 32]),
+            sequence: 0,
+            operations: vec![operations::invoke(None, calls::token_balance(token, holder))],
+            ledger_bounds: None,
+            time_bounds: None,
+            inclusion_fee: Stroops(100),
+            soroban: None,
+        };
+        let simulation = self.client.simulate(&draft.build().map_err(unbuildable)?).await?;
+        Ok(match simulation.outcome.ok().and_then(|simulated| simulated.return_value) {
+            Some(ScVal::I128(parts)) => Amount::new(i128::from(&parts)).ok(),
+            _ => None,
+        })
+    }
+
     async fn build(&self, request: &Request) -> Result<Prepared, ChainError> {
         let (operation, soroban, extra, channel) = match &request.call {
             Call::Settle { channel, amount, signature, authorized_by } => {
@@ -266,6 +284,10 @@ impl Chain for RpcChain {
             let entries = self.entries(&keys).await?;
             channels::payability(asset, facts, to, &entries).map_err(not_understood)
         })
+    }
+
+    fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>> {
+        Box::pin(self.ask_balance(token, holder))
     }
 
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {

@@ -15,7 +15,7 @@ fn token(flags: IssuerFlags) -> TokenFacts {
 }
 
 fn candidate(state: ChannelState) -> Candidate {
-    Candidate { state, token: token(NO_FLAGS), payability: Payability::Room(Amount::MAX) }
+    Candidate { state, token: token(NO_FLAGS), payability: Payability::Room(Amount::MAX), told_balance: None }
 }
 
 fn admit_under(config: &Config, candidate: Candidate) -> Result<Admission, Refused> {
@@ -192,4 +192,13 @@ fn room_that_other_channels_of_the_recipient_take_up_is_no_room() {
     };
     assert!(admit_beside(500_000_000).is_ok());
     assert_eq!(admit_beside(500_000_001).unwrap_err().kind(), ProblemKind::RecipientUnpayable);
+}
+
+#[test]
+fn a_token_whose_entries_are_not_what_its_balance_says_is_refused_before_it_is_trusted() {
+    let told = |told_balance| admit_under(&config(), Candidate { told_balance, ..candidate(state()) });
+    assert!(told(Some(Some(state().balance))).is_ok());
+    for other in [None, Some(Amount::ZERO), Some(state().balance.saturating_add(units(1)))] {
+        assert_eq!(told(Some(other)).unwrap_err().kind(), ProblemKind::TokenStorageUnknown);
+    }
 }

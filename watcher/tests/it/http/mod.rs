@@ -142,7 +142,14 @@ impl TestEnv {
         );
         let parts = Arc::new(Api {
             token: ApiToken::new(Zeroizing::new(API_TOKEN.to_owned())),
-            intake: Channels::new(config.clone(), Arc::new(chain.clone()), store.clone(), view.clone(), 5),
+            intake: Channels::new(
+                config.clone(),
+                Arc::new(chain.clone()),
+                store.clone(),
+                view.clone(),
+                clock.clone(),
+                5,
+            ),
             acceptance: Commitments::new(config.network_id(), store.clone(), gate, Arc::new(follower.reader())),
             reporter: Reporter::new(config, store.clone(), view.clone(), promises, clock, Arc::default()),
         });

@@ -144,6 +144,18 @@ impl Chain for SimChain {
         })
     }
 
+    fn token_balance<'a>(&'a self, _token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>> {
+        Box::pin(async move {
+            self.reached()?;
+            let network = self.network();
+            let Address::Contract(channel) = holder else { return Ok(None) };
+            if let Some(told) = network.faults.told_balances.get(channel) {
+                return Ok(*told);
+            }
+            Ok(network.entries().channels.get(channel).map(|state| state.balance))
+        })
+    }
+
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
         Box::pin(async move {
             self.reached()?;

@@ -99,6 +99,8 @@ pub struct Faults {
     pub issuer: Option<IssuerFlags>,
     /// Questions about recipients and issuers get no answer.
     pub recipients_down: bool,
+    /// What the token's contract says that channels have, where it differs from its entries.
+    pub told_balances: HashMap<ContractId, Option<Amount>>,
 }
 
 /// How events can't be read.
