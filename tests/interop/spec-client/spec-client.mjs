@@ -109,7 +109,6 @@ async function drive(wasm, funder, recipient, token) {
 }
 
 const [funder, recipient] = [await account(), await account()];
-await send(funder, Operation.createStellarAssetContract({ asset: Asset.native() }));
 const token = Asset.native().contractId(networkPassphrase);
 
 // What the reference contract answers (stellar-experimental/one-way-channel at 4b2fce5, measured with this program).
