@@ -3,7 +3,7 @@
 use paychan_channel::xdr::{
     AccountEntry, AccountEntryExt, LedgerEntryData, TrustLineEntry, TrustLineEntryExt, TrustLineFlags,
 };
-use paychan_channel::{AccountId, Address, Amount, SacAsset, keys};
+use paychan_channel::{AccountId, Address, Amount, SacAsset, ledger_keys};
 
 use crate::error::{Failure, Kind, bail};
 use crate::session::Session;
@@ -74,9 +74,9 @@ enum Holding {
 }
 
 async fn holding(session: &Session, account: AccountId, token: &Token) -> Result<Holding, Failure> {
-    let mut wanted = vec![keys::account(&account)];
+    let mut wanted = vec![ledger_keys::account(&account)];
     let asset = token.asset.as_ref().and_then(SacAsset::to_xdr);
-    wanted.extend(asset.and_then(|asset| keys::trustline(&account, &asset)));
+    wanted.extend(asset.and_then(|asset| ledger_keys::trustline(&account, &asset)));
     let entries = session.entries(&wanted).await?;
     let mut account_entry = None;
     let mut trustline = None;

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use paychan_channel::xdr::ScVal;
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, ContractId, SAC_DECIMALS, SacAsset, TokenKind, calls, keys, token_kind,
+    AccountId, Address, Amount, ChannelState, ContractId, SAC_DECIMALS, SacAsset, TokenKind, calls, ledger_keys,
+    token_kind,
 };
 
 use crate::error::{Failure, Kind, bail};
@@ -60,7 +61,7 @@ impl Token {
             TokenArg::Contract(id) => Self::of_contract(session, *id).await,
             TokenArg::Asset(asset) => {
                 let id = asset_contract(session, asset)?;
-                if session.entry(&keys::instance(&id)).await?.is_none() {
+                if session.entry(&ledger_keys::instance(&id)).await?.is_none() {
                     bail!(
                         Kind::Refused,
                         "the contract of {name}, {id}, is not deployed on this network; anyone can deploy it, once: stellar \
@@ -75,7 +76,7 @@ impl Token {
 
     /// What the chain says about the token contract at `id`.
     pub(crate) async fn of_contract(session: &Session, id: ContractId) -> Result<Self, Failure> {
-        let Some(entry) = session.entry(&keys::instance(&id)).await? else {
+        let Some(entry) = session.entry(&ledger_keys::instance(&id)).await? else {
             bail!(
                 Kind::Refused,
                 "there is no contract at {id} on this network; is it the address of a token, and this the right network?"

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use paychan_channel::xdr::{Asset, LedgerKey, Limits, WriteXdr};
-use paychan_channel::{AccountId, Address, Amount, ContractId, NetworkId, SacAsset, calls, keys};
+use paychan_channel::{AccountId, Address, Amount, ContractId, NetworkId, SacAsset, calls, ledger_keys};
 use paychan_rpc::submit::{Call, Patience, Submitter};
 use paychan_rpc::{Client, Options, SecretKey, operations};
 use serde_json::{Value, json};
@@ -185,7 +185,7 @@ impl Network {
 
     /// An account's balance of the token, in base units. An account without a trustline has zero.
     pub async fn balance(&self, token: &TestToken, who: &AccountId) -> Amount {
-        let key = keys::trustline(who, &token.asset).expect("not the native asset");
+        let key = ledger_keys::trustline(who, &token.asset).expect("not the native asset");
         let entries =
             self.client.get_ledger_entries(std::slice::from_ref(&key)).await.expect("the local network answers");
         let Some(entry) = entries.get(&key) else {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use paychan_channel::calls::{self, OpenTerms};
 use paychan_channel::xdr::{HostFunction, InvokeContractArgs, ScSymbol};
-use paychan_channel::{AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, WasmHash, keys};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, WasmHash, ledger_keys};
 use paychan_rpc::SecretKey;
 use paychan_rpc::submit::Call;
 use serde::Serialize;
@@ -294,7 +294,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     async fn run(&self) -> Result<Opened, Failure> {
         let session = self.session;
-        if session.entry(&keys::instance(&self.channel)).await?.is_some() {
+        if session.entry(&ledger_keys::instance(&self.channel)).await?.is_some() {
             let state = session.channel(&self.channel).await?;
             self.same_terms(&state)?;
             return Ok(self.opened(true, &state, None, None));
@@ -316,7 +316,7 @@ impl Opening<'_> {
 
     async fn upload_if_missing(&self) -> Result<Option<Receipt>, Failure> {
         let hash = self.code.hash();
-        if self.session.entry(&keys::code(&hash)).await?.is_some() {
+        if self.session.entry(&ledger_keys::code(&hash)).await?.is_some() {
             self.session.output.progress(format_args!("the network has the contract's code {hash}"));
             return Ok(None);
         }

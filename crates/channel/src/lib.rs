@@ -5,7 +5,7 @@
 //! - [`Commitment`]: "the recipient may have N in total", with its signature, made and checked as the chain does.
 //! - [`RequestId`]: the name of one request, so that repeating it is harmless.
 //! - [`ChannelState`]: a channel as its ledger entries tell it, from three storage layouts.
-//! - [`keys`]: the ledger entries that a channel lives by.
+//! - [`ledger_keys`]: the ledger entries that a channel lives by.
 //! - [`events`]: what a channel contract says.
 //! - [`calls`]: the host functions that create and invoke it.
 //!
@@ -20,12 +20,11 @@ mod contract_error;
 mod error;
 pub mod events;
 mod ids;
-pub mod keys;
+pub mod ledger_keys;
 mod numbers;
 mod request_id;
 mod scval;
 mod state;
-mod state_decoding;
 mod text;
 mod token;
 
@@ -39,11 +38,10 @@ pub use error::{
 };
 pub use events::ChannelEvent;
 pub use ids::{AccountId, Address, ContractId, NetworkId, WasmHash};
-pub use keys::ChannelKeys;
+pub use ledger_keys::ChannelKeys;
 pub use numbers::{Ledger, Stroops};
 pub use request_id::{RequestId, RequestIdError};
-pub use state::{ChannelState, Layout, Life, Lives};
-pub use state_decoding::{ChannelEntries, InstanceFacts, decode_instance, decode_state};
+pub use state::{ChannelEntries, ChannelState, InstanceFacts, Layout, Life, Lives, decode_instance, decode_state};
 pub use text::bytes_from_hex;
 pub use token::{SAC_DECIMALS, SacAsset, TokenKind, sac_asset, token_kind};
 

@@ -1,6 +1,6 @@
 //! Classic accounts: who pays fees.
 
-use paychan_channel::{AccountId, Ledger, Stroops, keys};
+use paychan_channel::{AccountId, Ledger, Stroops, ledger_keys};
 use stellar_xdr::{AccountEntry, LedgerEntryData};
 
 use crate::{Client, RpcError};
@@ -36,7 +36,7 @@ pub enum AccountError {
 /// # Errors
 /// [`AccountError`].
 pub async fn read_account(client: &Client, id: &AccountId) -> Result<Account, AccountError> {
-    let key = keys::account(id);
+    let key = ledger_keys::account(id);
     let entries = client.get_ledger_entries(std::slice::from_ref(&key)).await?;
     let found = entries.get(&key).ok_or(AccountError::NotFound(*id))?;
     let LedgerEntryData::Account(entry) = &found.data else {

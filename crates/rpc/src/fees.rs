@@ -5,7 +5,7 @@ use serde::Deserialize;
 use stellar_xdr::{ConfigSettingEntry, ConfigSettingId, LedgerEntryData, LedgerKey, LedgerKeyConfigSetting};
 
 use crate::decoding::Number;
-use crate::history::NONE;
+use crate::node::NONE;
 use crate::{Client, RpcError};
 
 /// Inclusion fees that were paid lately, per operation.

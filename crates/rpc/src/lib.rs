@@ -10,38 +10,38 @@
 
 mod accounts;
 pub mod auth;
+mod call_failure;
 mod channels;
 mod client;
 mod decoding;
+mod draft;
 mod entries;
 mod error;
 mod events;
-mod failure;
 mod fees;
-mod history;
 pub mod http;
 mod network;
+mod node;
 pub mod operations;
-mod secret;
-mod sending;
+mod secret_key;
 mod simulation;
 pub mod submit;
-mod transaction;
+mod transaction_status;
 
 pub use accounts::{Account, AccountError, read_account};
 pub use auth::AuthError;
+pub use call_failure::{CallFailure, Parties, SacError};
 pub use channels::{KnownChannel, ReadError, read_channel, read_channels};
 pub use client::{Client, Options};
+pub use draft::{
+    BuildError, Draft, ExtraWrites, TxHash, WRITE_BYTES_PER_CHANNEL, WRITE_BYTES_PER_CLOSE, assemble, hash, sign,
+};
 pub use entries::{Entries, Entry, MAX_KEYS};
 pub use error::{ErrorKind, RpcError};
 pub use events::{Event, EventFilter, EventsFrom, EventsPage, EventsRequest, Segment};
-pub use failure::{CallFailure, Parties, SacError};
 pub use fees::{FeeDistribution, FeeStats};
-pub use history::{Health, LatestLedger, NetworkInfo};
 pub use network::{Network, UnknownNetwork};
-pub use secret::{SecretKey, SecretKeyError};
-pub use sending::{Included, ResourceFees, SendAnswer, SendStatus, TransactionAnswer};
+pub use node::{Health, LatestLedger, NetworkInfo};
+pub use secret_key::{SecretKey, SecretKeyError};
 pub use simulation::{Simulated, Simulation, SimulationFailure};
-pub use transaction::{
-    BuildError, Draft, ExtraWrites, TxHash, WRITE_BYTES_PER_CHANNEL, WRITE_BYTES_PER_CLOSE, assemble, hash, sign,
-};
+pub use transaction_status::{Included, ResourceFees, SendAnswer, SendStatus, TransactionAnswer};

@@ -1,6 +1,6 @@
 //! What a month of life costs for each entry.
 
-use paychan_channel::{keys, xdr::LedgerKey};
+use paychan_channel::{ledger_keys, xdr::LedgerKey};
 use paychan_rpc::operations;
 use paychan_rpc::submit::Submitted;
 use serde::Serialize;
@@ -28,9 +28,9 @@ pub(crate) async fn measure(env: &TestEnv, wasm: &[u8]) -> Lives {
     let (channel, _) = env.open(&code, 1, WAITING_PERIOD).await;
     let address = paychan_channel::Address::Contract(channel);
     Lives {
-        instance: month(env, keys::instance(&channel)).await,
-        balance: month(env, keys::token_balance(&env.token, &address)).await,
-        code: month(env, keys::code(&code)).await,
+        instance: month(env, ledger_keys::instance(&channel)).await,
+        balance: month(env, ledger_keys::token_balance(&env.token, &address)).await,
+        code: month(env, ledger_keys::code(&code)).await,
     }
 }
 

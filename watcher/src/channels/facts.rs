@@ -3,7 +3,7 @@
 //! Each fact comes as the ledger keys to read and a function of what they held, so that the one who reads needs no
 //! judgement and the one who judges no network.
 
-use paychan_channel::keys;
+use paychan_channel::ledger_keys;
 use paychan_channel::xdr::{
     AccountEntry, AccountEntryExt, LedgerEntryData, LedgerKey, ScVal, TrustLineEntry, TrustLineEntryExt,
 };
@@ -108,7 +108,7 @@ fn issuer(asset: &SacAsset) -> Option<AccountId> {
 
 /// The account whose flags decide what can happen to holders of this asset; `None` for XLM.
 pub fn issuer_key(asset: &SacAsset) -> Option<LedgerKey> {
-    issuer(asset).map(|issuer| keys::account(&issuer))
+    issuer(asset).map(|issuer| ledger_keys::account(&issuer))
 }
 
 /// Judges a token by its asset (`None`: no Stellar asset's contract) and the entry that [`issuer_key`] names.
@@ -144,10 +144,10 @@ pub fn payability_keys(token: &ContractId, asset: Option<&SacAsset>, to: &Addres
         return Vec::new();
     };
     match to {
-        Address::Contract(_) => vec![keys::token_balance(token, to)],
+        Address::Contract(_) => vec![ledger_keys::token_balance(token, to)],
         Address::Account(holder) => {
-            let trustline = asset.to_xdr().and_then(|asset| keys::trustline(holder, &asset));
-            std::iter::once(keys::account(holder)).chain(trustline).collect()
+            let trustline = asset.to_xdr().and_then(|asset| ledger_keys::trustline(holder, &asset));
+            std::iter::once(ledger_keys::account(holder)).chain(trustline).collect()
         }
     }
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
-use paychan_channel::{ChannelState, ContractId, Layout, Ledger, Life, Lives, SacAsset, TokenKind, WasmHash, keys};
+use paychan_channel::{ChannelState, ContractId, Layout, Ledger, Life, Lives, SacAsset, TokenKind, WasmHash, ledger_keys};
 use proptest::prelude::*;
 
 use super::lives::entries;
@@ -154,10 +154,10 @@ type SetLife = fn(&mut ChannelState, Option<Ledger>);
 fn entries_of_state() -> [(LedgerKey, SetLife); 4] {
     let holder = paychan_channel::Address::Contract(CHANNEL);
     [
-        (keys::instance(&CHANNEL), |state, until| state.lives.instance = until),
-        (keys::code(&CODE), |state, until| state.lives.code = until),
-        (keys::token_balance(&TOKEN, &holder), |state, until| state.lives.token_balance = until),
-        (keys::instance(&TOKEN), |state, until| state.lives.token_instance = until),
+        (ledger_keys::instance(&CHANNEL), |state, until| state.lives.instance = until),
+        (ledger_keys::code(&CODE), |state, until| state.lives.code = until),
+        (ledger_keys::token_balance(&TOKEN, &holder), |state, until| state.lives.token_balance = until),
+        (ledger_keys::instance(&TOKEN), |state, until| state.lives.token_instance = until),
     ]
 }
 
@@ -178,7 +178,7 @@ fn a_tokens_own_code_is_kept_alive_too() {
     let mut short = state();
     short.token_kind = TokenKind::Wasm(hash);
     short.lives.token_code = Some(Ledger(HEAD.0 + 1));
-    assert_eq!(Case::of(short, 0).decide(), Action::Extend { keys: vec![keys::code(&hash)] });
+    assert_eq!(Case::of(short, 0).decide(), Action::Extend { keys: vec![ledger_keys::code(&hash)] });
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn an_archived_entry_cannot_be_extended_and_is_reported() {
             Action::Report(Report::Archived { entries: vec!["token balance"] })
         );
         archived.lives.code = Some(Ledger(HEAD.0 + 5));
-        let others = Action::Extend { keys: vec![keys::code(&CODE)] };
+        let others = Action::Extend { keys: vec![ledger_keys::code(&CODE)] };
         assert_eq!(Case::of(archived, 0).decide(), others, "the others are extended first");
     }
 }
@@ -442,7 +442,7 @@ fn extensions_are_paid_from_what_settlements_leave_over_and_owing_channels_come_
     let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
     let planned = plan(&known, &limits(), Turn::default());
     let keys = &planned.extensions().next().unwrap().keys;
-    assert_eq!(keys, &[keys::instance(&ContractId([2; 32])), keys::instance(&ContractId([1; 32]))]);
+    assert_eq!(keys, &[ledger_keys::instance(&ContractId([2; 32])), ledger_keys::instance(&ContractId([1; 32]))]);
     let broke = Limits { spare: Stroops(0), ..limits() };
     assert_eq!(plan(&known, &broke, Turn::default()).items, []);
 }

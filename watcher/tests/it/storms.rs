@@ -2,7 +2,7 @@
 //! the deadline, and no lane ever has two transactions that could both be pending.
 
 use paychan_channel::xdr::TransactionEnvelope;
-use paychan_channel::{Ledger, Stroops, keys};
+use paychan_channel::{Ledger, Stroops, ledger_keys};
 use paychan_watcher::chain::{Call, Chain, Prepared, Request};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -133,7 +133,7 @@ async fn the_simulated_network_notices_two_transactions_that_could_both_be_pendi
             sequence,
             max_ledger: Ledger(env.now().0 + 5),
             inclusion_fee: Stroops(fee),
-            call: Call::Extend { keys: vec![keys::instance(&id(1))], extend_to: 100 },
+            call: Call::Extend { keys: vec![ledger_keys::instance(&id(1))], extend_to: 100 },
         };
         let Prepared::Ready { transaction, .. } = env.sim.prepare(&request).await.unwrap() else {
             panic!("an extension can't fail here");

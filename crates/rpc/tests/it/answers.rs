@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use paychan_channel::{ContractId, Ledger, Stroops, WasmHash, keys, xdr};
+use paychan_channel::{ContractId, Ledger, Stroops, WasmHash, ledger_keys, xdr};
 use paychan_rpc::{
     ErrorKind, EventFilter, EventsFrom, EventsRequest, MAX_KEYS, Segment, SendStatus, TransactionAnswer, TxHash,
 };
@@ -123,7 +123,7 @@ async fn no_keys_need_no_call_and_a_null_list_is_empty() {
     assert!(server.client().get_ledger_entries(&[]).await.unwrap().is_empty());
     assert!(server.asked("getLedgerEntries").is_empty());
     server.results("getLedgerEntries", [json!({ "entries": null, "latestLedger": 4 })]);
-    let read = server.client().get_ledger_entries(&[keys::code(&WasmHash([1; 32]))]).await.unwrap();
+    let read = server.client().get_ledger_entries(&[ledger_keys::code(&WasmHash([1; 32]))]).await.unwrap();
     assert_eq!((read.len(), read.latest_ledger), (0, Ledger(4)));
 }
 

@@ -1,7 +1,8 @@
 //! A channel's entries are read together, and what is no channel is refused with the reason.
 
 use paychan_channel::{
-    AccountId, Address, Amount, ChannelKeys, ContractId, Ledger, Lives, StateErrorKind, TokenKind, WasmHash, keys, xdr,
+    AccountId, Address, Amount, ChannelKeys, ContractId, Ledger, Lives, StateErrorKind, TokenKind, WasmHash,
+    ledger_keys, xdr,
 };
 use paychan_rpc::{KnownChannel, ReadError, read_channel, read_channels};
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ fn instance(contract: &ContractId, code: &WasmHash, storage: Vec<(&str, ScVal)>)
         executable: xdr::ContractExecutable::Wasm(xdr::Hash(code.0)),
         storage: Some(xdr::ScMap(storage.try_into().unwrap())),
     });
-    contract_data(&keys::instance(contract), instance)
+    contract_data(&ledger_keys::instance(contract), instance)
 }
 
 fn channel(contract: &ContractId) -> LedgerEntryData {
@@ -85,7 +86,7 @@ fn known(contract: ContractId) -> KnownChannel {
 }
 
 fn all_of(contract: &ContractId) -> Vec<(LedgerEntryData, u32)> {
-    let balance = keys::token_balance(&TOKEN, &Address::Contract(*contract));
+    let balance = ledger_keys::token_balance(&TOKEN, &Address::Contract(*contract));
     vec![
         (channel(contract), 101),
         (code(&CODE), 0),

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use paychan_channel::{Amount, ContractError, ContractId, Ledger, NetworkId, Signature, Stroops, calls, keys, xdr};
+use paychan_channel::{
+    Amount, ContractError, ContractId, Ledger, NetworkId, Signature, Stroops, calls, ledger_keys, xdr,
+};
 use paychan_rpc::submit::{Call, IN_FLIGHT_LEDGERS, Patience, SubmitError, Submitted, Submitter};
 use paychan_rpc::{AccountError, AuthError, CallFailure, Client, SecretKey, operations};
 use serde_json::{Value, json};
@@ -65,7 +67,7 @@ fn write_fee() -> LedgerEntryData {
 }
 
 fn simulated() -> Value {
-    let mut data = operations::footprint(vec![], vec![keys::instance(&CHANNEL)]).unwrap();
+    let mut data = operations::footprint(vec![], vec![ledger_keys::instance(&CHANNEL)]).unwrap();
     data.resources.write_bytes = 500;
     data.resource_fee = 60_000;
     json!({

@@ -7,7 +7,7 @@ use paychan_channel::xdr::{
     HostFunction, Int128Parts, LedgerBounds, LedgerKey, OperationBody, Preconditions, ScVal, SorobanTransactionData,
     TransactionEnvelope, TransactionExt,
 };
-use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledger, Stroops, keys};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledger, Stroops, ledger_keys};
 use paychan_watcher::chain::Found;
 use paychan_watcher::clock::ManualClock;
 
@@ -179,10 +179,10 @@ impl Network {
                 for state in self.channels.values_mut() {
                     let holder = Address::Contract(state.channel);
                     for (key, life) in [
-                        (keys::instance(&state.channel), &mut state.lives.instance),
-                        (keys::code(&state.wasm_hash), &mut state.lives.code),
-                        (keys::token_balance(&state.token, &holder), &mut state.lives.token_balance),
-                        (keys::instance(&state.token), &mut state.lives.token_instance),
+                        (ledger_keys::instance(&state.channel), &mut state.lives.instance),
+                        (ledger_keys::code(&state.wasm_hash), &mut state.lives.code),
+                        (ledger_keys::token_balance(&state.token, &holder), &mut state.lives.token_balance),
+                        (ledger_keys::instance(&state.token), &mut state.lives.token_instance),
                     ] {
                         if keys.contains(&key) && life.is_some_and(|until| until < to) {
                             *life = Some(to);

@@ -286,5 +286,4 @@ impl<'de> Deserialize<'de> for TxHash {
 }
 
 #[cfg(test)]
-#[path = "transaction_tests.rs"]
 mod tests;

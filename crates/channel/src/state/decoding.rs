@@ -6,7 +6,7 @@ use crate::scval::{Named, Naming, address_of, amount_of, contract_of, u32_of, va
 use crate::token::instance_of;
 use crate::{
     Address, Amount, ChannelState, ContractId, Layout, Ledger, Lives, StateError, StateErrorKind, ValueError, WasmHash,
-    keys, token_kind,
+    ledger_keys, token_kind,
 };
 
 /// What a channel's instance entry alone tells: enough to know which other entries to ask for.
@@ -221,7 +221,7 @@ fn balance(channel: &ContractId, token: &ContractId, entry: &LedgerEntryData) ->
         return Err(StateErrorKind::NotTheBalance);
     };
     let holder = Address::Contract(*channel);
-    if data.contract != token.to_sc() || data.key != keys::balance_key(&holder) {
+    if data.contract != token.to_sc() || data.key != ledger_keys::balance_key(&holder) {
         return Err(StateErrorKind::NotTheBalance);
     }
     match &data.val {
@@ -238,7 +238,3 @@ fn sac_balance(fields: Named<'_>) -> Result<Balance, ValueError> {
         clawback: fields.bool("clawback")?,
     })
 }
-
-#[cfg(test)]
-#[path = "state_tests.rs"]
-mod tests;

@@ -250,5 +250,4 @@ serde_as_text!(WasmHash, "a Wasm hash of 64 hexadecimal digits as a string");
 serde_as_text!(NetworkId, "a network id of 64 hexadecimal digits as a string");
 
 #[cfg(test)]
-#[path = "ids_tests.rs"]
 mod tests;

@@ -204,5 +204,4 @@ fn contract_words(contract: &Option<ContractId>) -> String {
 }
 
 #[cfg(test)]
-#[path = "failure_tests.rs"]
 mod tests;

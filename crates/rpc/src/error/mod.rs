@@ -154,5 +154,4 @@ pub(crate) fn tame(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "error_tests.rs"]
 mod tests;

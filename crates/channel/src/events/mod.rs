@@ -140,5 +140,4 @@ impl Body<'_> {
 }
 
 #[cfg(test)]
-#[path = "events_tests.rs"]
 mod tests;

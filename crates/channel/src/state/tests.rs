@@ -2,13 +2,13 @@
 
 use proptest::prelude::*;
 use stellar_xdr::{
-    ContractDataDurability, ContractDataEntry, ContractExecutableExternalRef, ExtensionPoint, Hash, ScContractInstance,
-    ScMapEntry, ScString,
+    ContractDataDurability, ContractDataEntry, ContractExecutable, ContractExecutableExternalRef, ExtensionPoint, Hash,
+    LedgerEntryData, ScContractInstance, ScMap, ScMapEntry, ScString, ScVal, ScVec,
 };
 
 use super::*;
 use crate::scval::{amount, bytes, symbol, vec};
-use crate::{AccountId, SacAsset, TokenKind};
+use crate::{AccountId, SacAsset, ValueError, WasmHash, ledger_keys, token_kind};
 
 const CHANNEL: ContractId = ContractId([1; 32]);
 const TOKEN: ContractId = ContractId([2; 32]);
@@ -80,7 +80,7 @@ fn without(mut storage: Vec<(&'static str, ScVal)>, name: &'static str) -> Vec<(
 }
 
 fn balance_entry(value: ScVal) -> LedgerEntryData {
-    contract_data(&TOKEN, crate::keys::balance_key(&CHANNEL.into()), value)
+    contract_data(&TOKEN, crate::ledger_keys::balance_key(&CHANNEL.into()), value)
 }
 
 fn sac_balance_of(units_held: i128, authorized: bool, clawback: bool) -> LedgerEntryData {
@@ -225,9 +225,9 @@ fn missing_malformed_and_negative_values_are_errors_that_name_them() {
 #[test]
 fn a_balance_that_is_somebody_elses_or_of_no_known_form_is_refused() {
     let refused = |entry: LedgerEntryData| read(&instance(ours()), Some(&entry)).unwrap_err().kind;
-    let somebodys = contract_data(&TOKEN, crate::keys::balance_key(&TO), ScVal::from(9i128));
+    let somebodys = contract_data(&TOKEN, crate::ledger_keys::balance_key(&TO), ScVal::from(9i128));
     assert_eq!(refused(somebodys), StateErrorKind::NotTheBalance);
-    let other_token = contract_data(&CHANNEL, crate::keys::balance_key(&CHANNEL.into()), ScVal::from(9i128));
+    let other_token = contract_data(&CHANNEL, crate::ledger_keys::balance_key(&CHANNEL.into()), ScVal::from(9i128));
     assert_eq!(refused(other_token), StateErrorKind::NotTheBalance);
     assert_eq!(refused(instance(ours())), StateErrorKind::NotTheBalance);
     assert!(matches!(refused(balance_entry(ScVal::Void)), StateErrorKind::Balance(_)));

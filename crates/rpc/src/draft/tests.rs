@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
-use paychan_channel::{Amount, ContractId, WasmHash, calls, keys};
+use paychan_channel::{Amount, ContractId, WasmHash, calls, ledger_keys};
 use stellar_xdr::{HostFunction, Limits, WriteXdr};
 
 use super::*;
@@ -48,7 +48,9 @@ fn draft() -> Draft {
 
 fn simulated() -> Simulated {
     let channel: ContractId = CHANNEL.parse().unwrap();
-    let mut data = operations::footprint(vec![keys::code(&WasmHash([5; 32]))], vec![keys::instance(&channel)]).unwrap();
+    let mut data =
+        operations::footprint(vec![ledger_keys::code(&WasmHash([5; 32]))], vec![ledger_keys::instance(&channel)])
+            .unwrap();
     data.resources.instructions = 1_000_000;
     data.resources.write_bytes = 500;
     data.resource_fee = 60_000;

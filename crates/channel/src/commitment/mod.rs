@@ -141,5 +141,4 @@ impl fmt::Debug for Signature {
 serde_as_text!(Signature, "a signature of 128 hexadecimal digits as a string");
 
 #[cfg(test)]
-#[path = "commitment_tests.rs"]
 mod tests;

@@ -80,5 +80,4 @@ impl FromStr for SecretKey {
 }
 
 #[cfg(test)]
-#[path = "secret_tests.rs"]
 mod tests;

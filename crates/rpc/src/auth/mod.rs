@@ -171,5 +171,4 @@ fn signature_value(account: &AccountId, signature: [u8; 64]) -> ScVal {
 }
 
 #[cfg(test)]
-#[path = "auth_tests.rs"]
 mod tests;

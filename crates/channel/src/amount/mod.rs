@@ -181,5 +181,4 @@ impl From<u64> for Amount {
 serde_as_text!(Amount, "an amount as a decimal string of base units, such as \"15000000\"");
 
 #[cfg(test)]
-#[path = "amount_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use paychan_channel::{
     ChannelEntries, ChannelKeys, ChannelState, ContractId, Lives, StateError, WasmHash, decode_instance, decode_state,
-    keys,
+    ledger_keys,
 };
 use stellar_xdr::LedgerKey;
 
@@ -71,7 +71,7 @@ impl KnownChannel {
 /// # Errors
 /// [`ReadError`].
 pub async fn read_channel(client: &Client, channel: &ContractId) -> Result<ChannelState, ReadError> {
-    let key = keys::instance(channel);
+    let key = ledger_keys::instance(channel);
     let first = client.get_ledger_entries(std::slice::from_ref(&key)).await?;
     let instance = first.get(&key).ok_or(ReadError::NotFound(*channel))?;
     let facts = decode_instance(channel, &instance.data)?;
@@ -163,5 +163,4 @@ fn state_of(known: &KnownChannel, entries: &Entries) -> Result<ChannelState, Rea
 }
 
 #[cfg(test)]
-#[path = "channels_tests.rs"]
 mod tests;

@@ -1,8 +1,12 @@
 //! A channel as its ledger entries tell it.
 
+mod decoding;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use decoding::{ChannelEntries, InstanceFacts, decode_instance, decode_state};
 
 use crate::{Address, Amount, ContractId, Ledger, StateError, StateErrorKind, TokenKind, WasmHash};
 
@@ -215,3 +219,6 @@ impl ChannelState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

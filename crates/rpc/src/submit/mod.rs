@@ -18,10 +18,10 @@ use crate::{
     TransactionAnswer, TxHash, assemble, operations, read_account, sign,
 };
 
-mod outcome;
+mod error;
 
-pub use outcome::{SubmitError, Submitted};
-use outcome::{failed, submitted};
+pub use error::{SubmitError, Submitted};
+use error::{failed, submitted};
 
 /// Ledgers after a transaction waits in a node's queue before it is dropped (stellar-core, `TransactionQueue`).
 const QUEUE_AGE_LIMIT: u32 = 4;

@@ -213,5 +213,4 @@ fn contract_id(network: &NetworkId, contract_id_preimage: ContractIdPreimage) ->
 }
 
 #[cfg(test)]
-#[path = "calls_tests.rs"]
 mod tests;
