@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paychan_channel::xdr::{HostFunction, LedgerKey, OperationBody, ScVal, TransactionEnvelope};
 use paychan_channel::{AccountId, Address, ChannelState, ContractId, Ledger, NetworkId, Stroops};
-use paychan_rpc::submit::{Call, Patience, Prepared, SubmitError, Submitted, Submitter};
+use paychan_rpc::submit::{Call, SubmitOptions, Prepared, SubmitError, Submitted, Submitter};
 use paychan_rpc::{
     AccountError, CallFailure, Client, Draft, Entry, ErrorKind, Parties, ReadError, RpcError, SecretKey, operations,
     read_channel,
@@ -189,10 +189,10 @@ impl Session {
             source: secret,
             // No other key signs anything.
             signers: &[],
-            patience: Patience {
-                max_inclusion_fee: Patience::default().max_inclusion_fee.min(max_fee),
+            options: SubmitOptions {
+                max_inclusion_fee: SubmitOptions::default().max_inclusion_fee.min(max_fee),
                 poll: POLL,
-                ..Patience::default()
+                ..SubmitOptions::default()
             },
         };
         let prepared = submitter.prepare_call(call).await.map_err(submit_failure)?;

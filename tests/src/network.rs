@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paychan_channel::xdr::{Asset, LedgerKey, Limits, WriteXdr};
 use paychan_channel::{AccountId, Address, Amount, ContractId, NetworkId, SacAsset, calls, ledger_keys};
-use paychan_rpc::submit::{Call, Patience, Submitter};
+use paychan_rpc::submit::{Call, SubmitOptions, Submitter};
 use paychan_rpc::{Client, Options, SecretKey, operations};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -138,7 +138,7 @@ impl Network {
             network,
             source,
             signers: &[],
-            patience: Patience { poll: Duration::from_millis(20), ..Patience::default() },
+            options: SubmitOptions { poll: Duration::from_millis(20), ..SubmitOptions::default() },
         }
     }
 

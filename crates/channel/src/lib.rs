@@ -7,6 +7,7 @@
 //! - [`ChannelState`]: a channel as its ledger entries tell it, from three storage layouts.
 //! - [`ledger_keys`]: the ledger entries that a channel lives by.
 //! - [`events`]: what a channel contract says.
+//! - [`payability`]: whether a recipient can be paid, and how much.
 //! - [`calls`]: the host functions that create and invoke it.
 //!
 //! Whatever comes from outside (bytes, strings, ledger entries) is answered with an error that has a kind; no input
@@ -23,6 +24,7 @@ mod ids;
 pub mod ledger_keys;
 mod numbers;
 mod request_id;
+pub mod payability;
 mod scval;
 mod state;
 mod text;
@@ -41,9 +43,10 @@ pub use ids::{AccountId, Address, ContractId, NetworkId, WasmHash};
 pub use ledger_keys::ChannelKeys;
 pub use numbers::{Ledger, Stroops};
 pub use request_id::{RequestId, RequestIdError};
+pub use payability::{IssuerFlags, Payability, Promise, SharedRoom, TokenRisk};
 pub use state::{ChannelEntries, ChannelState, InstanceFacts, Layout, Life, Lives, decode_instance, decode_state};
 pub use text::bytes_from_hex;
-pub use token::{SAC_DECIMALS, SacAsset, TokenKind, sac_asset, token_kind};
+pub use token::{SAC_DECIMALS, SacAsset, TokenKind, token_kind};
 
 /// The XDR types of the network, in the one version that the whole workspace uses.
 pub use stellar_xdr as xdr;

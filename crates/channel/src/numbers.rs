@@ -73,6 +73,10 @@ impl Stroops {
     /// Decimals of XLM: one XLM is 10^7 stroops.
     pub const DECIMALS: u32 = 7;
 
+    /// The least that the network takes for the inclusion of one operation: the base fee of every public network
+    /// (stellar-docs, `learn/fundamentals/fees-resource-limits-metering.mdx`).
+    pub const BASE_FEE: Stroops = Stroops(100);
+
     /// The count.
     #[must_use]
     pub const fn get(self) -> i64 {

@@ -26,6 +26,15 @@ pub enum SacAsset {
 }
 
 impl SacAsset {
+    /// Who issues the asset; `None` for XLM, which nobody does.
+    #[must_use]
+    pub fn issuer(&self) -> Option<AccountId> {
+        match self {
+            SacAsset::Native => None,
+            SacAsset::Asset { issuer, .. } => Some(*issuer),
+        }
+    }
+
     /// As the network writes it. `None` when the code is not 1 to 12 bytes long.
     #[must_use]
     pub fn to_xdr(&self) -> Option<Asset> {
@@ -94,20 +103,6 @@ pub fn token_kind(token: &ContractId, instance: Option<&LedgerEntryData>) -> Tok
             None => TokenKind::Unknown,
         },
         ContractExecutable::ExternalRef(_) => TokenKind::Unknown,
-    }
-}
-
-/// The asset of a Stellar asset contract, from its instance entry; `None` for any other entry.
-#[must_use]
-pub fn sac_asset(instance: &LedgerEntryData) -> Option<SacAsset> {
-    match instance {
-        LedgerEntryData::ContractData(data) => match &data.val {
-            ScVal::ContractInstance(instance) if instance.executable == ContractExecutable::StellarAsset => {
-                asset_info(instance)
-            }
-            _ => None,
-        },
-        _ => None,
     }
 }
 

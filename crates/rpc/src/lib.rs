@@ -40,7 +40,7 @@ pub use entries::{Entries, Entry, MAX_KEYS};
 pub use error::{ErrorKind, RpcError};
 pub use events::{Event, EventFilter, EventsFrom, EventsPage, EventsRequest, Segment};
 pub use fees::{FeeDistribution, FeeStats};
-pub use network::{Network, UnknownNetwork};
+pub use network::Network;
 pub use node::{Health, LatestLedger, NetworkInfo};
 pub use secret_key::{SecretKey, SecretKeyError};
 pub use simulation::{Simulated, Simulation, SimulationFailure};

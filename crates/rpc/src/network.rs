@@ -1,7 +1,5 @@
 //! The public networks by name, and any other by its passphrase.
 
-use paychan_channel::NetworkId;
-
 /// A network: what its signatures are for, and where to reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
@@ -12,11 +10,6 @@ pub struct Network {
     /// Where test money comes from, on a test network.
     pub friendbot_url: Option<String>,
 }
-
-/// A name that is no network's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no network is known by that name; expected testnet or mainnet, or give an RPC URL and a passphrase")]
-pub struct UnknownNetwork;
 
 impl Network {
     /// The test network, run by the Stellar Development Foundation (stellar-docs, `docs/networks`).
@@ -46,28 +39,4 @@ impl Network {
         Network { passphrase: passphrase.to_owned(), rpc_url: rpc_url.map(str::to_owned), friendbot_url: None }
     }
 
-    /// `testnet` or `mainnet`.
-    ///
-    /// # Errors
-    /// [`UnknownNetwork`] for any other name.
-    pub fn by_name(name: &str) -> Result<Network, UnknownNetwork> {
-        match name {
-            "testnet" => Ok(Network::testnet()),
-            "mainnet" => Ok(Network::mainnet()),
-            _ => Err(UnknownNetwork),
-        }
-    }
-
-    /// The same network, reached at `url`.
-    #[must_use]
-    pub fn at(mut self, url: &str) -> Network {
-        self.rpc_url = Some(url.to_owned());
-        self
-    }
-
-    /// SHA-256 of the passphrase.
-    #[must_use]
-    pub fn id(&self) -> NetworkId {
-        NetworkId::of(&self.passphrase)
-    }
 }

@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::hash::Hash;
 
-use paychan_channel::Address;
+use paychan_channel::{Address, Stroops};
 use reqwest::Url;
 
 use super::{Config, ConfigError, LifeLimits, Network, Notify, Token};
 
-/// The least that the network takes for inclusion, in stroops (the base fee of one operation).
-const BASE_FEE: i64 = 100;
+/// The least that the network takes for inclusion, in stroops.
+const BASE_FEE: i64 = Stroops::BASE_FEE.0;
 
 /// A transaction names its fee, bid and resources together, in 32 bits; above this a bid would leave its resources no room,
 /// and the transaction could not be built just when it is needed most. 400 XLM.

@@ -5,7 +5,7 @@ use paychan_channel::Stroops;
 use super::Limits;
 
 /// The least that the network takes for inclusion: the base fee of one operation, in stroops.
-pub const BASE_FEE: Stroops = Stroops(100);
+pub const BASE_FEE: Stroops = Stroops::BASE_FEE;
 
 /// The highest bid that saving `value` is worth: what is left of it after the resources are paid, within the operator's
 /// limit, and never below the network's base fee. `None`: the value is not known, the operator's limit alone holds.

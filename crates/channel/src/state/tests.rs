@@ -8,7 +8,7 @@ use stellar_xdr::{
 
 use super::*;
 use crate::scval::{amount, bytes, symbol, vec};
-use crate::{AccountId, SacAsset, ValueError, WasmHash, ledger_keys, token_kind};
+use crate::{AccountId, SacAsset, ValueError, WasmHash, token_kind};
 
 const CHANNEL: ContractId = ContractId([1; 32]);
 const TOKEN: ContractId = ContractId([2; 32]);
@@ -258,7 +258,6 @@ fn a_stellar_asset_contract_tells_its_asset() {
     let map = ScVal::Map(Some(ScMap(fields.to_vec().try_into().unwrap())));
     let usdc = info(vec([symbol("AlphaNum4"), map]));
     let asset = SacAsset::Asset { code: "USDC".to_owned(), issuer: AccountId([8; 32]) };
-    assert_eq!(crate::sac_asset(&usdc), Some(asset.clone()));
     assert_eq!(token_kind(&TOKEN, Some(&usdc)), TokenKind::Asset(asset));
     let wasm = instance_with(&TOKEN, ContractExecutable::Wasm(Hash([9; 32])), vec![]);
     assert_eq!(token_kind(&TOKEN, Some(&wasm)).code(), Some(WasmHash([9; 32])));
@@ -339,7 +338,7 @@ proptest! {
         let entry = instance_with(&CHANNEL, ContractExecutable::Wasm(Hash([5; 32])), pairs.clone());
         let _ = decode_instance(&CHANNEL, &entry).map_err(|error| error.to_string());
         let sac = instance_with(&CHANNEL, ContractExecutable::StellarAsset, pairs);
-        let _ = crate::sac_asset(&sac);
+        let _ = token_kind(&CHANNEL, Some(&sac));
     }
 
     #[test]

@@ -32,15 +32,12 @@ const BAN_LEDGERS: u32 = 10;
 ///
 /// Long enough to be dropped, banned, and sent a second time in full; a person at a terminal would rather wait once
 /// than type the command again.
-pub const IN_FLIGHT_LEDGERS: u32 = QUEUE_AGE_LIMIT + BAN_LEDGERS + QUEUE_AGE_LIMIT + 2;
-const _: () = assert!(IN_FLIGHT_LEDGERS > QUEUE_AGE_LIMIT + BAN_LEDGERS);
-
-/// The lowest fee for inclusion, per operation (stellar-core, `baseFee` of every public network).
-const MIN_INCLUSION_FEE: Stroops = Stroops(100);
+pub const INCLUSION_LEDGERS: u32 = QUEUE_AGE_LIMIT + BAN_LEDGERS + QUEUE_AGE_LIMIT + 2;
+const _: () = assert!(INCLUSION_LEDGERS > QUEUE_AGE_LIMIT + BAN_LEDGERS);
 
 /// How to submit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct SubmitOptions {
     /// The most that is bid for inclusion, per operation. The bid is what 95 of 100 paid lately.
     pub max_inclusion_fee: Stroops,
     /// How often the node is asked.
@@ -49,9 +46,9 @@ pub struct Patience {
     pub give_up: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience {
+impl Default for SubmitOptions {
+    fn default() -> SubmitOptions {
+        SubmitOptions {
             max_inclusion_fee: Stroops(1_000_000),
             poll: Duration::from_millis(500),
             give_up: Duration::from_secs(300),
@@ -84,7 +81,7 @@ pub struct Submitter<'a> {
     /// Keys of the others who must authorize.
     pub signers: &'a [&'a SecretKey],
     /// How to.
-    pub patience: Patience,
+    pub options: SubmitOptions,
 }
 
 /// A transaction that is signed and not yet sent.
@@ -150,7 +147,7 @@ impl Submitter<'_> {
     pub async fn ask(&self, call: &Call) -> Result<Option<ScVal>, SubmitError> {
         let parties = Parties { channel: call.channel, token: call.token };
         let operation = operations::invoke(call.operation_source, call.function.clone());
-        let draft = self.draft(vec![operation], MIN_INCLUSION_FEE, None).await?;
+        let draft = self.draft(vec![operation], Stroops::BASE_FEE, None).await?;
         Ok(self.simulate(&draft, &parties).await?.return_value)
     }
 
@@ -212,10 +209,10 @@ impl Submitter<'_> {
                 Err(error) if may_be_in_flight => trouble = error.to_string(),
                 Err(error) => return Err(error.into()),
             }
-            if started.elapsed() >= self.patience.give_up {
+            if started.elapsed() >= self.options.give_up {
                 return Err(SubmitError::Undecided { hash: prepared.hash, bound: prepared.bound, why: trouble });
             }
-            sleep(self.patience.poll).await;
+            sleep(self.options.poll).await;
         }
     }
 
@@ -246,7 +243,7 @@ impl Submitter<'_> {
     }
 
     fn bid(&self, usual: Stroops) -> Stroops {
-        usual.max(MIN_INCLUSION_FEE).min(self.patience.max_inclusion_fee)
+        usual.max(Stroops::BASE_FEE).min(self.options.max_inclusion_fee)
     }
 
     async fn draft(
@@ -262,7 +259,7 @@ impl Submitter<'_> {
             operations,
             ledger_bounds: Some(LedgerBounds {
                 min_ledger: 0,
-                max_ledger: source.read_at.saturating_add(IN_FLIGHT_LEDGERS).0,
+                max_ledger: source.read_at.saturating_add(INCLUSION_LEDGERS).0,
             }),
             time_bounds: None,
             inclusion_fee,
@@ -299,7 +296,7 @@ impl Submitter<'_> {
         }
         let hash = sign(&mut envelope, self.network, &signing)?;
         let bound = bound_of(draft);
-        Ok(Prepared { envelope, hash, built_at: bound.saturating_sub(IN_FLIGHT_LEDGERS), bound, parties })
+        Ok(Prepared { envelope, hash, built_at: bound.saturating_sub(INCLUSION_LEDGERS), bound, parties })
     }
 }
 

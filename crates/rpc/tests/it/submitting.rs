@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use paychan_channel::{
     Amount, ContractError, ContractId, Ledger, NetworkId, Signature, Stroops, calls, ledger_keys, xdr,
 };
-use paychan_rpc::submit::{Call, IN_FLIGHT_LEDGERS, Patience, SubmitError, Submitted, Submitter};
+use paychan_rpc::submit::{Call, INCLUSION_LEDGERS, SubmitOptions, SubmitError, Submitted, Submitter};
 use paychan_rpc::{AccountError, AuthError, CallFailure, Client, SecretKey, operations};
 use serde_json::{Value, json};
 use xdr::{LedgerEntryData, ReadXdr, ScVal, TransactionResultResult};
@@ -16,9 +16,9 @@ use crate::server::{Reply, Server};
 
 const CHANNEL: ContractId = ContractId([7; 32]);
 const BUILT_AT: u32 = 100;
-const BOUND: u32 = BUILT_AT + IN_FLIGHT_LEDGERS;
-const PATIENCE: Patience =
-    Patience { max_inclusion_fee: Stroops(10_000), poll: Duration::from_millis(1), give_up: Duration::from_secs(20) };
+const BOUND: u32 = BUILT_AT + INCLUSION_LEDGERS;
+const OPTIONS: SubmitOptions =
+    SubmitOptions { max_inclusion_fee: Stroops(10_000), poll: Duration::from_millis(1), give_up: Duration::from_secs(20) };
 
 fn source() -> SecretKey {
     SecretKey::from_seed(&[1; 32])
@@ -37,10 +37,10 @@ async fn submit(
     client: &Client,
     call: &Call,
     signers: &[&SecretKey],
-    patience: Patience,
+    options: SubmitOptions,
 ) -> Result<Submitted, SubmitError> {
     let network = NetworkId::of("test");
-    Submitter { client, network: &network, source: &source(), signers, patience }.call(call).await
+    Submitter { client, network: &network, source: &source(), signers, options }.call(call).await
 }
 
 fn entries(data: &[LedgerEntryData]) -> Value {
@@ -127,7 +127,7 @@ async fn a_call_is_paid_for_bounded_signed_and_waited_for() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), not_found(100, 1), not_found(101, 1), success()]);
-    let submitted = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap();
+    let submitted = submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
     assert_eq!((submitted.ledger, submitted.fee_charged), (Ledger(103), Stroops(61_000)));
     let sent = transactions_sent(&server);
     assert_eq!(sent.len(), 2, "the same bytes once a ledger");
@@ -145,7 +145,7 @@ async fn the_bid_is_never_above_what_is_allowed() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), success()]);
-    let thrifty = Patience { max_inclusion_fee: Stroops(250), ..PATIENCE };
+    let thrifty = SubmitOptions { max_inclusion_fee: Stroops(250), ..OPTIONS };
     submit(&server.client(), &call(), &[], thrifty).await.unwrap();
     assert_eq!(transactions_sent(&server)[0].tx.fee, 250 + 60_000 + 219);
 }
@@ -155,7 +155,7 @@ async fn a_call_that_would_fail_is_not_sent_and_says_why() {
     let server = server().await;
     let error = "HostError: Error(Contract, #6)\n\nEvent log (newest first):\n   0: ...";
     server.results("simulateTransaction", [json!({ "error": error, "latestLedger": 3, "events": [] })]);
-    let outcome = submit(&server.client(), &call(), &[], PATIENCE).await;
+    let outcome = submit(&server.client(), &call(), &[], OPTIONS).await;
     let Err(SubmitError::WouldFail(failure)) = outcome else { panic!("{outcome:?}") };
     assert_eq!(failure, CallFailure::Channel(ContractError::Refunded));
     assert!(transactions_sent(&server).is_empty());
@@ -166,7 +166,7 @@ async fn a_refusal_at_the_first_sending_is_final() {
     let server = server().await;
     server.results("getTransaction", [not_found(100, 1)]);
     server.results("sendTransaction", [refused(TransactionResultResult::TxInsufficientFee)]);
-    let error = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap_err();
+    let error = submit(&server.client(), &call(), &[], OPTIONS).await.unwrap_err();
     assert!(matches!(error, SubmitError::Rejected { .. }), "{error}");
     assert!(error.to_string().contains("777 stroops would do"), "{error}");
     assert_eq!(transactions_sent(&server).len(), 1);
@@ -177,7 +177,7 @@ async fn a_refusal_of_a_second_copy_decides_nothing() {
     let server = server().await;
     server.results("getTransaction", [not_found(100, 1), not_found(101, 1), success()]);
     server.results("sendTransaction", [sent("PENDING"), refused(TransactionResultResult::TxBadSeq)]);
-    submit(&server.client(), &call(), &[], PATIENCE).await.unwrap();
+    submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn a_timeout_at_sending_does_not_mean_that_it_did_not_arrive() {
     let server = server().await;
     server.results("getTransaction", [not_found(100, 1), not_found(101, 1), success()]);
     server.on("sendTransaction", [Reply::Silence, Reply::Result(refused(TransactionResultResult::TxBadSeq))]);
-    submit(&server.impatient_client(), &call(), &[], PATIENCE).await.unwrap();
+    submit(&server.impatient_client(), &call(), &[], OPTIONS).await.unwrap();
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn a_transaction_past_its_bounds_has_expired() {
     let server = server().await;
     server.results("sendTransaction", [sent("TRY_AGAIN_LATER")]);
     server.results("getTransaction", [not_found(100, 1), not_found(BOUND - 1, 1), not_found(BOUND, BUILT_AT)]);
-    let error = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap_err();
+    let error = submit(&server.client(), &call(), &[], OPTIONS).await.unwrap_err();
     assert!(matches!(error, SubmitError::Expired { bound: Ledger(BOUND), .. }), "{error}");
     assert_eq!(server.asked("getTransaction").len(), 3, "the ledger before the bound decides nothing yet");
 }
@@ -203,7 +203,7 @@ async fn a_node_without_the_ledgers_in_question_decides_nothing() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), not_found(BOUND, BUILT_AT + 1)]);
-    let error = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap_err();
+    let error = submit(&server.client(), &call(), &[], OPTIONS).await.unwrap_err();
     assert!(matches!(error, SubmitError::Undecided { .. }), "{error}");
 }
 
@@ -212,7 +212,7 @@ async fn a_node_that_stands_still_leaves_it_undecided() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1)]);
-    let hasty = Patience { give_up: Duration::from_millis(30), ..PATIENCE };
+    let hasty = SubmitOptions { give_up: Duration::from_millis(30), ..OPTIONS };
     let error = submit(&server.client(), &call(), &[], hasty).await.unwrap_err();
     assert!(matches!(error, SubmitError::Undecided { bound: Ledger(BOUND), .. }), "{error}");
 }
@@ -225,7 +225,7 @@ async fn trouble_on_the_way_is_sat_out() {
     let garbage = Reply::Http(StatusCode::OK, vec![], b"<html>".to_vec());
     let answers = [busy, Reply::Result(not_found(100, 1)), garbage, Reply::Result(success())];
     server.on("getTransaction", answers);
-    submit(&server.client(), &call(), &[], PATIENCE).await.unwrap();
+    submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn a_failure_in_a_ledger_says_what_it_cost() {
     server.results("sendTransaction", [sent("PENDING")]);
     let failed = included("FAILED", TransactionResultResult::TxFailed(xdr::VecM::default()));
     server.results("getTransaction", [not_found(100, 1), failed]);
-    let error = submit(&server.client(), &call(), &[], PATIENCE).await.unwrap_err();
+    let error = submit(&server.client(), &call(), &[], OPTIONS).await.unwrap_err();
     let SubmitError::Failed { ledger, fee_charged, .. } = &error else { panic!("{error}") };
     assert_eq!((*ledger, *fee_charged), (Ledger(103), Stroops(61_000)));
 }
@@ -246,7 +246,7 @@ async fn the_operations_source_signs_too() {
     server.results("getTransaction", [not_found(100, 1), success()]);
     let recipient = SecretKey::from_seed(&[2; 32]);
     let call = Call { operation_source: Some(recipient.account()), ..call() };
-    submit(&server.client(), &call, &[&recipient], PATIENCE).await.unwrap();
+    submit(&server.client(), &call, &[&recipient], OPTIONS).await.unwrap();
     let sent = transactions_sent(&server);
     let hints: Vec<_> = sent[0].signatures.iter().map(|signature| signature.hint.0.to_vec()).collect();
     assert_eq!(hints, [source(), recipient].map(|key| key.account().0[28..].to_vec()));
@@ -257,7 +257,7 @@ async fn a_missing_key_is_named_and_nothing_is_sent() {
     let server = server().await;
     let recipient = SecretKey::from_seed(&[2; 32]).account();
     let call = Call { operation_source: Some(recipient), ..call() };
-    let outcome = submit(&server.client(), &call, &[], PATIENCE).await;
+    let outcome = submit(&server.client(), &call, &[], OPTIONS).await;
     assert!(matches!(outcome, Err(SubmitError::Auth(AuthError::KeyMissing(account))) if account == recipient));
     assert!(transactions_sent(&server).is_empty());
 }
@@ -290,7 +290,7 @@ async fn another_accounts_authorization_is_signed_and_simulated_again() {
     server.results("simulateTransaction", [recorded, simulated()]);
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), success()]);
-    submit(&server.client(), &call(), &[&funder], PATIENCE).await.unwrap();
+    submit(&server.client(), &call(), &[&funder], OPTIONS).await.unwrap();
     assert_eq!(server.asked("simulateTransaction").len(), 2);
     let sent = transactions_sent(&server);
     let xdr::OperationBody::InvokeHostFunction(operation) = &sent[0].tx.operations[0].body else { panic!("no call") };
@@ -304,7 +304,7 @@ async fn another_accounts_authorization_is_signed_and_simulated_again() {
 async fn a_source_that_does_not_exist_is_named() {
     let server = server().await;
     server.results("getLedgerEntries", [entries(&[write_fee()]), entries(&[])]);
-    let outcome = submit(&server.client(), &call(), &[], PATIENCE).await;
+    let outcome = submit(&server.client(), &call(), &[], OPTIONS).await;
     let account = source().account();
     assert!(matches!(outcome, Err(SubmitError::Account(AccountError::NotFound(id))) if id == account));
 }
@@ -318,7 +318,7 @@ async fn nothing_is_signed_for_an_endpoint_that_asks_for_another_call() {
         server.results("simulateTransaction", [asking_for(asked, meant)]);
         server.results("getLedgerEntries", [entries(&[write_fee()]), entries(&[account()])]);
         let before = server.asked("simulateTransaction").len();
-        let outcome = submit(&server.client(), &call(), &[&funder], PATIENCE).await;
+        let outcome = submit(&server.client(), &call(), &[&funder], OPTIONS).await;
         let address = asked.account().into();
         assert!(matches!(outcome, Err(SubmitError::Auth(AuthError::NotMeant(named))) if named == address));
         assert_eq!(server.asked("simulateTransaction").len(), before + 1, "no signed entry went out");
