@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use paychan_channel::xdr::{HostFunction, LedgerKey, OperationBody, ScVal, TransactionEnvelope};
 use paychan_channel::{AccountId, Address, ChannelState, ContractId, Ledger, NetworkId, Stroops};
-use paychan_rpc::submit::{Call, SubmitOptions, Prepared, SubmitError, Submitted, Submitter};
+use paychan_rpc::submit::{Call, Prepared, SubmitError, SubmitOptions, Submitted, Submitter};
 use paychan_rpc::{
     AccountError, CallFailure, Client, Draft, Entry, ErrorKind, Parties, ReadError, RpcError, SecretKey, operations,
     read_channel,
@@ -94,7 +94,7 @@ impl Session {
 
     pub(crate) async fn entry(&self, key: &LedgerKey) -> Result<Option<Entry>, Failure> {
         let entries = self.client.get_ledger_entries(std::slice::from_ref(key)).await.map_err(rpc_failure)?;
-        Ok(entries.get(key).cloned())
+        entries.get(key).map(|entry| entry.cloned()).map_err(|error| Failure::new(Kind::Network, error.to_string()))
     }
 
     /// The entries among `keys` that exist, in no particular order.
@@ -126,9 +126,10 @@ impl Session {
     pub(crate) async fn channel(&self, channel: &ContractId) -> Result<ChannelState, Failure> {
         read_channel(&self.client, channel).await.map_err(|error| match error {
             ReadError::Rpc(error) => rpc_failure(error),
-            error @ (ReadError::NotFound(_) | ReadError::NotAChannel(_) | ReadError::Changed { .. }) => {
-                Failure::new(Kind::NotAChannel, error.to_string())
-            }
+            error @ (ReadError::NotFound(_)
+            | ReadError::NotAChannel(_)
+            | ReadError::Changed { .. }
+            | ReadError::Undecodable { .. }) => Failure::new(Kind::NotAChannel, error.to_string()),
         })
     }
 
@@ -247,6 +248,8 @@ pub(crate) fn call_to(channel: &ChannelState, function: HostFunction) -> Call {
         operation_source: None,
         channel: Some(channel.channel),
         token: channel.token_kind.asset().map(|_| channel.token),
+        // [`approve`] compares what is signed with what is meant.
+        meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
     }
 }
 
@@ -264,6 +267,7 @@ fn rpc_failure(error: RpcError) -> Failure {
         | ErrorKind::HistoryGone { .. }
         | ErrorKind::Busy { .. }
         | ErrorKind::Refused { .. }
+        | ErrorKind::Unauthorized { .. }
         | ErrorKind::Transport(_)
         | ErrorKind::Timeout(_)
         | ErrorKind::BadAnswer(_) => Kind::Network,
@@ -279,7 +283,7 @@ fn submit_failure(error: SubmitError) -> Failure {
         SubmitError::WouldFail(_) | SubmitError::RestoreFirst | SubmitError::Rejected { .. } => {
             Failure::new(Kind::FailedOnChain, message)
         }
-        SubmitError::Auth(_) => Failure::new(Kind::Authorization, message),
+        SubmitError::Auth(_) | SubmitError::NotMeant(_) => Failure::new(Kind::Authorization, message),
         SubmitError::Failed { hash, ledger, fee_charged, .. } => Failure::new(Kind::FailedOnChain, message)
             .with("transaction", hash.to_string())
             .with("ledger", ledger.get())

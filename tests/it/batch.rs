@@ -62,7 +62,13 @@ impl Channels {
         self.env
             .network
             .submitter(source, &self.id)
-            .call(&Call { function, operation_source: None, channel: None, token: None })
+            .call(&Call {
+                function,
+                operation_source: None,
+                channel: None,
+                token: None,
+                meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
+            })
             .await
     }
 

@@ -124,6 +124,7 @@ impl TestEnv {
                 operation_source: None,
                 channel: Some(payer.channel),
                 token: Some(self.usdc.contract),
+                meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
             })
             .await
             .expect("anybody may settle");

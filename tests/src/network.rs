@@ -154,6 +154,7 @@ impl Network {
                 operation_source: None,
                 channel: None,
                 token: None,
+                meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
             })
             .await
             .expect("the asset's contract");
@@ -188,7 +189,7 @@ impl Network {
         let key = ledger_keys::trustline(who, &token.asset).expect("not the native asset");
         let entries =
             self.client.get_ledger_entries(std::slice::from_ref(&key)).await.expect("the local network answers");
-        let Some(entry) = entries.get(&key) else {
+        let Some(entry) = entries.get(&key).expect("the local network's entries can be decoded") else {
             return Amount::ZERO;
         };
         let paychan_channel::xdr::LedgerEntryData::Trustline(line) = &entry.data else {

@@ -328,7 +328,13 @@ impl Opening<'_> {
         };
         self.session.output.progress(format_args!("uploading the contract's code ({} bytes, {hash}) ...", bytes.len()));
         let function = calls::upload(bytes.clone()).map_err(|e| Failure::new(Kind::Input, e.to_string()))?;
-        let call = Call { function, operation_source: None, channel: None, token: None };
+        let call = Call {
+            function,
+            operation_source: None,
+            channel: None,
+            token: None,
+            meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
+        };
         self.session.transact(self.secret, &call, &Meaning::Nothing).await.map(Some)
     }
 
@@ -342,6 +348,8 @@ impl Opening<'_> {
             operation_source: None,
             channel: Some(self.channel),
             token: self.token.asset.as_ref().map(|_| self.token.id),
+            // `Session` compares what is signed with what is meant.
+            meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
         }
     }
 

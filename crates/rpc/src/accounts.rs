@@ -1,9 +1,16 @@
 //! Classic accounts: who pays fees.
 
 use paychan_channel::{AccountId, Ledger, Stroops, ledger_keys};
-use stellar_xdr::{AccountEntry, LedgerEntryData};
+use stellar_xdr::{AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, LedgerEntryData};
 
 use crate::{Client, RpcError};
+
+const READ: &str = "getLedgerEntries";
+
+/// What an account must hold for itself and for each of its subentries: the base reserve, 0.5 XLM on every public network
+/// since 2019 (stellar-docs, `learn/fundamentals/lumens.mdx`), in stroops. It is in the ledger's header, which no RPC
+/// method answers with by itself.
+const BASE_RESERVE: i64 = 5_000_000;
 
 /// A classic account at one ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +25,33 @@ pub struct Account {
     pub entry: AccountEntry,
     /// The ledger that this is its state at.
     pub read_at: Ledger,
+}
+
+impl Account {
+    /// What the account can pay fees with: its XLM less its reserve and what it offers for sale, never below zero.
+    #[must_use]
+    pub fn spendable(&self) -> Stroops {
+        let selling = match &self.entry.ext {
+            AccountEntryExt::V0 => 0,
+            AccountEntryExt::V1(v1) => v1.liabilities.selling,
+        };
+        Stroops(self.balance.0.saturating_sub(self.reserve().0).saturating_sub(selling).max(0))
+    }
+
+    /// What the account must keep: two base reserves for itself, one for each subentry, more for what it sponsors, less
+    /// for what others sponsor for it (CAP-33).
+    #[must_use]
+    pub fn reserve(&self) -> Stroops {
+        let (sponsoring, sponsored) = match &self.entry.ext {
+            AccountEntryExt::V1(v1) => match &v1.ext {
+                AccountEntryExtensionV1Ext::V2(v2) => (v2.num_sponsoring, v2.num_sponsored),
+                AccountEntryExtensionV1Ext::V0 => (0, 0),
+            },
+            AccountEntryExt::V0 => (0, 0),
+        };
+        let entries = 2 + i64::from(self.entry.num_sub_entries) + i64::from(sponsoring) - i64::from(sponsored);
+        Stroops(entries.max(0).saturating_mul(BASE_RESERVE))
+    }
 }
 
 /// Why an account could not be read.
@@ -38,7 +72,8 @@ pub enum AccountError {
 pub async fn read_account(client: &Client, id: &AccountId) -> Result<Account, AccountError> {
     let key = ledger_keys::account(id);
     let entries = client.get_ledger_entries(std::slice::from_ref(&key)).await?;
-    let found = entries.get(&key).ok_or(AccountError::NotFound(*id))?;
+    let found = entries.get(&key).map_err(|error| AccountError::Rpc(client.bad(READ, error.to_string())))?;
+    let found = found.ok_or(AccountError::NotFound(*id))?;
     let LedgerEntryData::Account(entry) = &found.data else {
         return Err(AccountError::NotFound(*id));
     };

@@ -1,15 +1,17 @@
 //! One endpoint: HTTP, time limits, and the difference between the ways in which it can fail.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use paychan_channel::{Ledger, NetworkId};
-use reqwest::{Response, StatusCode, Url, header};
+use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{kind_of_refusal, tame};
-use crate::http::{self, HttpLimits};
+use crate::http::{self, BodyError, EndpointHeader, HttpLimits, not_json, read_body, reason, retry_after};
 use crate::{ErrorKind, RpcError};
 
 /// How patient a client is.
@@ -20,11 +22,14 @@ pub struct Options {
     /// The longest answer that is read, in bytes. `getLatestLedger` carries the whole ledger's metadata, which is several
     /// megabytes on a busy network.
     pub max_answer: usize,
+    /// Whether an endpoint that asks to be left alone (`Retry-After`) is: until then every call is answered with
+    /// [`ErrorKind::Busy`], without being sent. See [`Client::urgent`].
+    pub obeys_retry_after: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { timeout: Duration::from_secs(10), max_answer: 64 * 1024 * 1024 }
+        Options { timeout: Duration::from_secs(10), max_answer: 64 * 1024 * 1024, obeys_retry_after: true }
     }
 }
 
@@ -33,10 +38,21 @@ impl Default for Options {
 pub struct Client {
     http: reqwest::Client,
     url: Url,
+    headers: Vec<EndpointHeader>,
     options: Options,
+    learned: Arc<Learned>,
 }
 
-/// Without the URL's path and query, which may hold a provider's API key.
+/// What was learned of an endpoint, shared by all clones of its client.
+#[derive(Default)]
+struct Learned {
+    /// The endpoint refuses a cursor without a start ledger.
+    refuses_cursors: AtomicBool,
+    /// The endpoint asked to be left alone until then.
+    busy_until: Mutex<Option<Instant>>,
+}
+
+/// Without the URL's path and query, which may hold a provider's API key, and without the headers' values.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
@@ -81,7 +97,15 @@ impl Client {
         }
         let limits = HttpLimits { connect: options.timeout, total: options.timeout };
         let http = http::client(&url, limits).map_err(|error| set_up(ErrorKind::Transport(reason(&error))))?;
-        Ok(Client { http, url, options })
+        Ok(Client { http, url, headers: Vec::new(), options, learned: Arc::default() })
+    }
+
+    /// Sends this header with every request, such as one with a provider's key. It goes to this endpoint and nowhere
+    /// else: no redirect is followed.
+    #[must_use]
+    pub fn with_header(mut self, header: EndpointHeader) -> Client {
+        self.headers.push(header);
+        self
     }
 
     /// Scheme, host and port: what may be shown. The path and query may hold a provider's API key.
@@ -109,6 +133,34 @@ impl Client {
             "getNetwork",
             ErrorKind::WrongNetwork { expected: passphrase.to_owned(), found: tame(&network.passphrase) },
         ))
+    }
+
+    pub(crate) fn takes_cursors(&self) -> bool {
+        !self.learned.refuses_cursors.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stop_using_cursors(&self) {
+        self.learned.refuses_cursors.store(true, Ordering::Relaxed);
+    }
+
+    /// A client of the same endpoint for what can't wait, such as a settlement near its deadline: it asks also while the
+    /// endpoint wants to be left alone (`Retry-After`).
+    #[must_use]
+    pub fn urgent(&self) -> Client {
+        Client { options: Options { obeys_retry_after: false, ..self.options }, ..self.clone() }
+    }
+
+    /// For how long the endpoint still wants to be left alone.
+    fn busy_for(&self) -> Option<Duration> {
+        let until = *self.learned.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
+    fn note_busy(&self, wait: Option<Duration>) {
+        if let Some(until) = wait.and_then(|wait| Instant::now().checked_add(wait)) {
+            let mut known = self.learned.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
+            *known = Some(known.map_or(until, |known| known.max(until)));
+        }
     }
 
     pub(crate) fn error(&self, method: &'static str, kind: ErrorKind) -> RpcError {
@@ -153,62 +205,65 @@ impl Client {
     }
 
     async fn post<P: Serialize>(&self, request: &Request<P>) -> Result<Vec<u8>, ErrorKind> {
-        let sent = self.http.post(self.url.clone()).json(request).send().await;
-        let mut response = sent.map_err(|error| self.broken(&error))?;
+        if let Some(left) = self.busy_for().filter(|_| self.options.obeys_retry_after) {
+            return Err(ErrorKind::Busy { retry_after: Some(left) });
+        }
+        let mut sending = self.http.post(self.url.clone()).json(request);
+        for (name, value) in self.headers.iter().filter_map(EndpointHeader::for_sending) {
+            sending = sending.header(name, value);
+        }
+        let mut response = sending.send().await.map_err(|error| self.broken(&error))?;
         let status = response.status();
-        let retry_after = retry_after(&response);
         if matches!(
             status,
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
         ) {
+            let retry_after = retry_after(response.headers(), SystemTime::now());
+            self.note_busy(retry_after);
             return Err(ErrorKind::Busy { retry_after });
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
-            if body.len().saturating_add(chunk.len()) > self.options.max_answer {
-                return Err(ErrorKind::BadAnswer(format!("it is longer than {} bytes", self.options.max_answer)));
-            }
-            body.extend_from_slice(&chunk);
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(ErrorKind::Unauthorized { status: status.as_u16(), path: self.shown_path() });
         }
+        let body = match read_body(&mut response, self.options.max_answer).await {
+            Ok(body) => body,
+            Err(BodyError::Broken(error)) => return Err(self.broken(&error)),
+            Err(error @ BodyError::TooLong(_)) => return Err(ErrorKind::BadAnswer(error.to_string())),
+        };
         if status.is_success() {
-            return Ok(body);
+            return match not_json(response.headers(), &body) {
+                Some(what) => Err(ErrorKind::BadAnswer(what.to_owned())),
+                None => Ok(body),
+            };
         }
         // Some servers put a JSON-RPC error under an HTTP error status: its words are better than a number.
         let refusal = serde_json::from_slice::<Answer<serde::de::IgnoredAny>>(&body);
         if refusal.is_ok_and(|answer| answer.error.is_some()) {
             return Ok(body);
         }
-        let code = i64::from(status.as_u16());
-        Err(match status.is_server_error() {
-            true => ErrorKind::Transport(format!("the server answered with HTTP status {status}")),
-            false => ErrorKind::Refused { code, message: format!("HTTP status {status}") },
-        })
+        if status.is_server_error() {
+            return Err(ErrorKind::Transport(format!("the server answered with HTTP status {status}")));
+        }
+        let hint = match status {
+            StatusCode::NOT_FOUND => "; is this the path of a Stellar RPC?",
+            _ if status.is_redirection() => "; it points elsewhere, and redirects are not followed: give the final URL",
+            _ => "",
+        };
+        let message = format!("HTTP status {status} for the path {}{hint}", self.shown_path());
+        Err(ErrorKind::Refused { code: i64::from(status.as_u16()), message })
+    }
+
+    /// The URL's path, with `...` for every part that is long enough to be a provider's key.
+    fn shown_path(&self) -> String {
+        const LONGEST_SHOWN: usize = 10;
+        let shown = |part: &str| match part.len() {
+            0..=LONGEST_SHOWN => tame(part),
+            _ => "...".to_owned(),
+        };
+        self.url.path().split('/').map(shown).collect::<Vec<_>>().join("/")
     }
 
     fn broken(&self, error: &reqwest::Error) -> ErrorKind {
         if error.is_timeout() { ErrorKind::Timeout(self.options.timeout) } else { ErrorKind::Transport(reason(error)) }
     }
-}
-
-/// Seconds of a `Retry-After` header; its other form, a date, is not read.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-/// The innermost cause, which says "connection refused" where the outer ones say "error sending request", and which has
-/// no URL in it.
-fn reason(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    if std::ptr::eq(std::ptr::from_ref(cause).cast::<u8>(), std::ptr::from_ref(error).cast::<u8>()) {
-        return match () {
-            () if error.is_connect() => "could not connect".to_owned(),
-            () if error.is_body() || error.is_decode() => "the answer broke off".to_owned(),
-            () => "the request could not be sent".to_owned(),
-        };
-    }
-    tame(&cause.to_string())
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use paychan_channel::Ledger;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use stellar_xdr::{LedgerEntryData, LedgerKey, Limits, WriteXdr};
 
 use crate::decoding::{Number, xdr};
@@ -28,6 +29,17 @@ pub struct Entry {
     pub read_at: Ledger,
 }
 
+/// An entry that exists and can't be decoded: a newer protocol wrote it, or the node errs. It says nothing about the other
+/// entries of the same answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a ledger entry can't be decoded: {why}")]
+pub struct UndecodableEntry {
+    /// What was wrong.
+    pub why: String,
+    /// As in [`Entry::live_until`], where at least that can be read.
+    pub live_until: Option<Ledger>,
+}
+
 /// The entries that were asked for and exist. One that is not here does not exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entries {
@@ -35,30 +47,50 @@ pub struct Entries {
     /// entry has its own.
     pub latest_ledger: Ledger,
     entries: HashMap<LedgerKey, Entry>,
+    undecodable: HashMap<LedgerKey, UndecodableEntry>,
 }
 
 impl Entries {
     /// The entry under `key`, if it exists.
-    #[must_use]
-    pub fn get(&self, key: &LedgerKey) -> Option<&Entry> {
-        self.entries.get(key)
+    ///
+    /// # Errors
+    /// [`UndecodableEntry`] for an entry that exists and can't be decoded: that is not the same as none.
+    pub fn get(&self, key: &LedgerKey) -> Result<Option<&Entry>, UndecodableEntry> {
+        match self.undecodable.get(key) {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.entries.get(key)),
+        }
     }
 
-    /// All of them, in no order.
+    /// As in [`Entry::live_until`], also for an entry that can't be decoded.
+    #[must_use]
+    pub fn live_until(&self, key: &LedgerKey) -> Option<Ledger> {
+        match self.undecodable.get(key) {
+            Some(entry) => entry.live_until,
+            None => self.entries.get(key)?.live_until,
+        }
+    }
+
+    /// All that can be decoded, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&LedgerKey, &Entry)> {
         self.entries.iter()
+    }
+
+    /// All that exist and can't be decoded, in no order.
+    pub fn undecodable(&self) -> impl Iterator<Item = (&LedgerKey, &UndecodableEntry)> {
+        self.undecodable.iter()
     }
 
     /// How many exist.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.undecodable.len()
     }
 
     /// Whether none exists.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 }
 
@@ -79,10 +111,13 @@ struct Raw {
 #[serde(rename_all = "camelCase")]
 struct RawEntry {
     key: String,
-    xdr: String,
-    last_modified_ledger_seq: Number<u32>,
+    // Each field by itself, so that one of another type is that entry's trouble alone.
     #[serde(default)]
-    live_until_ledger_seq: Option<Number<u32>>,
+    xdr: Value,
+    #[serde(default)]
+    last_modified_ledger_seq: Value,
+    #[serde(default)]
+    live_until_ledger_seq: Value,
 }
 
 impl Client {
@@ -92,7 +127,8 @@ impl Client {
     /// keys.
     ///
     /// # Errors
-    /// Any [`RpcError`]; also when the server answers with an entry that was not asked for.
+    /// Any [`RpcError`]; also when the server answers with an entry that was not asked for. One entry that can't be decoded
+    /// is no error of the call: [`Entries::get`] tells it for that entry.
     pub async fn get_ledger_entries(&self, keys: &[LedgerKey]) -> Result<Entries, RpcError> {
         let mut seen = HashSet::with_capacity(keys.len());
         let unique: Vec<&LedgerKey> = keys.iter().filter(|key| seen.insert(*key)).collect();
@@ -104,6 +140,7 @@ impl Client {
                 Some(mut all) => {
                     all.latest_ledger = all.latest_ledger.min(read.latest_ledger);
                     all.entries.extend(read.entries);
+                    all.undecodable.extend(read.undecodable);
                     all
                 }
             });
@@ -119,33 +156,52 @@ impl Client {
         let keys = batch
             .iter()
             .map(|key| key.to_xdr_base64(Limits::none()))
-            .collect::<Result<_, _>>()
+            .collect::<Result<Vec<_>, _>>()
             .map_err(|error| self.bad(METHOD, format!("a key has no encoding: {error}")))?;
         let raw: Raw = self.call(METHOD, Some(Params { keys })).await?;
         let read_at = Ledger(raw.latest_ledger.0);
-        let mut entries = HashMap::with_capacity(batch.len());
+        let asked: HashSet<&LedgerKey> = batch.iter().copied().collect();
+        let mut read = Entries { latest_ledger: read_at, ..Entries::default() };
         for raw in raw.entries.unwrap_or_default() {
-            let (key, entry) = decode(&raw, read_at).map_err(|what| self.bad(METHOD, what))?;
-            if !batch.contains(&&key) {
+            let key: LedgerKey = xdr("an entry's key", &raw.key).map_err(|what| self.bad(METHOD, what))?;
+            if !asked.contains(&key) {
                 return Err(self.bad(METHOD, "it holds an entry that was not asked for"));
             }
-            entries.insert(key, entry);
+            let live_until = optional_ledger(&raw.live_until_ledger_seq);
+            let decoded = live_until.clone().and_then(|live_until| decode(&raw, &key, live_until, read_at));
+            match decoded {
+                Ok(entry) => {
+                    read.entries.insert(key, entry);
+                }
+                Err(why) => {
+                    tracing::warn!(
+                        endpoint = self.endpoint(),
+                        key = key.name(),
+                        why,
+                        "a ledger entry can't be decoded"
+                    );
+                    read.undecodable.insert(key, UndecodableEntry { why, live_until: live_until.unwrap_or_default() });
+                }
+            }
         }
-        Ok(Entries { latest_ledger: read_at, entries })
+        Ok(read)
     }
 }
 
-fn decode(raw: &RawEntry, read_at: Ledger) -> Result<(LedgerKey, Entry), String> {
-    let key: LedgerKey = xdr("an entry's key", &raw.key)?;
-    let data: LedgerEntryData = xdr("an entry", &raw.xdr)?;
-    if data.to_key() != key {
+fn decode(raw: &RawEntry, key: &LedgerKey, live_until: Option<Ledger>, read_at: Ledger) -> Result<Entry, String> {
+    let text = raw.xdr.as_str().ok_or("an entry has no XDR")?;
+    let data: LedgerEntryData = xdr("an entry", text)?;
+    if data.to_key() != *key {
         return Err("an entry is not what its key says".to_owned());
     }
-    let entry = Entry {
-        data,
-        last_modified: Ledger(raw.last_modified_ledger_seq.0),
-        live_until: raw.live_until_ledger_seq.map(|until| Ledger(until.0)),
-        read_at,
-    };
-    Ok((key, entry))
+    // When the entry was changed last decides nothing, so a node that does not say it is no worse for it.
+    let last_modified = optional_ledger(&raw.last_modified_ledger_seq).ok().flatten().unwrap_or_default();
+    Ok(Entry { data, last_modified, live_until, read_at })
+}
+
+/// A ledger number that may be missing.
+fn optional_ledger(value: &Value) -> Result<Option<Ledger>, String> {
+    let number: Option<Number<u32>> =
+        serde_json::from_value(value.clone()).map_err(|_| "an entry has a ledger number that is none".to_owned())?;
+    Ok(number.map(|number| Ledger(number.0)))
 }

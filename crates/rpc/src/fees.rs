@@ -38,6 +38,23 @@ pub struct FeeStats {
     pub latest: Ledger,
 }
 
+/// What to bid after the network refused a bid for its fee (`txINSUFFICIENT_FEE`): what it asks for, if `cap` allows;
+/// `None` if it does not. All in stroops.
+///
+/// `needed` is what the refusal names, `fee` the whole fee of the refused transaction, and `bid` the part of it that was
+/// for inclusion. The refusal names the whole fee; where it names less than was offered, it means the inclusion alone
+/// (stellar-core has done both, `TransactionQueue.cpp`). A refusal that names no more than was bid is met by doubling.
+#[must_use]
+pub fn raised_bid(needed: Stroops, fee: Stroops, bid: Stroops, cap: Stroops) -> Option<Stroops> {
+    let for_resources = fee.0.saturating_sub(bid.0);
+    let asked = match needed.0 {
+        whole if whole > fee.0 => whole.saturating_sub(for_resources),
+        inclusion if inclusion > bid.0 => inclusion,
+        _ => bid.0.saturating_mul(2),
+    };
+    (asked <= cap.0).then_some(Stroops(asked))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Raw {
@@ -93,7 +110,8 @@ impl Client {
     pub async fn get_config_setting(&self, id: ConfigSettingId) -> Result<ConfigSettingEntry, RpcError> {
         let key = LedgerKey::ConfigSetting(LedgerKeyConfigSetting { config_setting_id: id });
         let entries = self.get_ledger_entries(std::slice::from_ref(&key)).await?;
-        match entries.get(&key).map(|entry| &entry.data) {
+        let entry = entries.get(&key).map_err(|error| self.bad("getLedgerEntries", error.to_string()))?;
+        match entry.map(|entry| &entry.data) {
             Some(LedgerEntryData::ConfigSetting(setting)) => Ok(setting.clone()),
             _ => Err(self.bad("getLedgerEntries", format!("the network has no setting {}", id.name()))),
         }
@@ -110,5 +128,25 @@ impl Client {
             ConfigSettingEntry::ContractLedgerCostExtV0(cost) => Ok(Stroops(cost.fee_write1_kb)),
             _ => Err(self.bad("getLedgerEntries", "another setting than the one asked for")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raised(needed: i64, cap: i64) -> Option<i64> {
+        // 100 are bid, 60,000 are for resources.
+        raised_bid(Stroops(needed), Stroops(60_100), Stroops(100), Stroops(cap)).map(Stroops::get)
+    }
+
+    #[test]
+    fn the_bid_rises_to_what_the_network_asks_for_and_not_above_the_cap() {
+        assert_eq!(raised(60_700, 1_000), Some(700), "the whole fee was named");
+        assert_eq!(raised(700, 1_000), Some(700), "the inclusion alone was named");
+        assert_eq!(raised(0, 1_000), Some(200), "nothing useful was named");
+        assert_eq!(raised(61_000, 1_000), Some(1_000));
+        assert_eq!(raised(61_001, 1_000), None);
+        assert_eq!(raised(i64::MAX, 1_000), None);
     }
 }

@@ -1,9 +1,11 @@
 //! Talks to Stellar RPC: typed requests and answers; building, signing and submitting transactions.
 //!
 //! - [`Client`]: one endpoint. Each method of the server is one of the client's, typed, within a time limit.
-//! - [`RpcError`]: keeps "the node is behind" (ask again), "the history is gone" (sweep), "busy" (wait), "refused" (don't
-//!   repeat), "transport" and "timeout" apart.
+//! - [`RpcError`]: keeps "the node is behind" (ask again), "the history is gone" (sweep), "busy" (wait), "not let in" (a key is
+//!   missing), "refused" (don't repeat), "transport" and "timeout" apart.
 //! - [`Draft`]: a transaction on its way from intent to signed bytes.
+//! - [`Meaning`]: what a transaction is meant to be, compared with what a simulation made of it, before it is signed.
+//! - [`http`]: the one place where HTTP clients are made.
 //! - [`read_channel`], [`read_channels`]: a channel's state, all its entries from the same ledger.
 //! - [`submit`]: for a command line: simulate, sign, send, and wait until it is decided.
 //! - [`Network`]: the public networks by name.
@@ -20,6 +22,7 @@ mod error;
 mod events;
 mod fees;
 pub mod http;
+pub mod meaning;
 mod network;
 mod node;
 pub mod operations;
@@ -36,12 +39,16 @@ pub use client::{Client, Options};
 pub use draft::{
     BuildError, Draft, ExtraWrites, TxHash, WRITE_BYTES_PER_CHANNEL, WRITE_BYTES_PER_CLOSE, assemble, hash, sign,
 };
-pub use entries::{Entries, Entry, MAX_KEYS};
+pub use entries::{Entries, Entry, MAX_KEYS, UndecodableEntry};
 pub use error::{ErrorKind, RpcError};
-pub use events::{Event, EventFilter, EventsFrom, EventsPage, EventsRequest, Segment};
-pub use fees::{FeeDistribution, FeeStats};
+pub use events::{Event, EventFilter, EventsFrom, EventsPage, EventsRequest, Segment, UndecodableEvent};
+pub use fees::{FeeDistribution, FeeStats, raised_bid};
+pub use http::EndpointHeader;
+pub use meaning::{Authorization, Meaning, NotMeant, ResourceFeeCaps};
 pub use network::Network;
 pub use node::{Health, LatestLedger, NetworkInfo};
 pub use secret_key::{SecretKey, SecretKeyError};
 pub use simulation::{Simulated, Simulation, SimulationFailure};
-pub use transaction_status::{Included, ResourceFees, SendAnswer, SendStatus, TransactionAnswer};
+pub use transaction_status::{
+    Included, ResourceFees, SendAnswer, SendRefusal, SendStatus, TransactionAnswer, result_code,
+};

@@ -38,5 +38,4 @@ impl Network {
     pub fn custom(passphrase: &str, rpc_url: Option<&str>) -> Network {
         Network { passphrase: passphrase.to_owned(), rpc_url: rpc_url.map(str::to_owned), friendbot_url: None }
     }
-
 }

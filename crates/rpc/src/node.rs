@@ -37,6 +37,14 @@ pub struct LatestLedger {
     pub protocol_version: u32,
 }
 
+impl LatestLedger {
+    /// When it closed, in milliseconds since 1970 UTC, where the node says so.
+    #[must_use]
+    pub fn closed_at_unix_ms(&self) -> Option<u64> {
+        self.close_time?.checked_mul(1_000)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawHealth {

@@ -3,7 +3,8 @@
 use paychan_channel::{Ledger, Stroops};
 use serde::{Deserialize, Serialize};
 use stellar_xdr::{
-    DiagnosticEvent, Limits, ScVal, SorobanAuthorizationEntry, SorobanTransactionData, TransactionEnvelope, WriteXdr,
+    DiagnosticEvent, LedgerKey, Limits, ScVal, SorobanAuthorizationEntry, SorobanTransactionData,
+    SorobanTransactionDataExt, TransactionEnvelope, WriteXdr,
 };
 
 use crate::decoding::{Number, xdr};
@@ -35,6 +36,17 @@ pub struct Simulated {
 }
 
 impl Simulated {
+    /// The archived entries that the call would restore on its way (CAP-66). [`assemble`](crate::assemble) carries their
+    /// marks into the transaction: without them it would fail.
+    pub fn archived(&self) -> impl Iterator<Item = &LedgerKey> {
+        let marks = match &self.data.ext {
+            SorobanTransactionDataExt::V0 => &[],
+            SorobanTransactionDataExt::V1(marks) => marks.archived_soroban_entries.as_slice(),
+        };
+        let read_write = self.data.resources.footprint.read_write.as_slice();
+        marks.iter().filter_map(|index| read_write.get(usize::try_from(*index).ok()?))
+    }
+
     /// The resource fee, in stroops.
     #[must_use]
     pub fn resource_fee(&self) -> Stroops {
@@ -68,7 +80,7 @@ struct Raw {
     #[serde(default)]
     results: Option<Vec<RawResult>>,
     #[serde(default)]
-    restore_preamble: Option<serde::de::IgnoredAny>,
+    restore_preamble: Option<serde_json::Value>,
     latest_ledger: Number<u32>,
 }
 
@@ -114,6 +126,6 @@ fn decode(raw: Raw) -> Result<Simulation, String> {
         }
         return_value = result.xdr.as_ref().map(|value| xdr("the return value", value)).transpose()?;
     }
-    let restore_first = raw.restore_preamble.is_some();
+    let restore_first = raw.restore_preamble.is_some_and(|preamble| !preamble.is_null());
     Ok(Simulation { latest_ledger, outcome: Ok(Simulated { data, auth, return_value, restore_first }) })
 }

@@ -3,8 +3,8 @@
 use paychan_channel::{Ledger, Stroops};
 use serde::{Deserialize, Serialize};
 use stellar_xdr::{
-    DiagnosticEvent, Limits, ScVal, SorobanTransactionMetaExt, TransactionEnvelope, TransactionMeta, TransactionResult,
-    WriteXdr,
+    DiagnosticEvent, Limits, OperationResult, ScVal, SorobanTransactionMetaExt, TransactionEnvelope, TransactionMeta,
+    TransactionResult, TransactionResultResult, WriteXdr,
 };
 
 use crate::decoding::{Number, xdr};
@@ -37,6 +37,62 @@ pub enum SendStatus {
     },
 }
 
+/// Why a node did not take a transaction, as far as it matters to the sender.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendRefusal {
+    /// The bid is too low, and the node now refuses this hash for some ledgers: sign again with a higher bid
+    /// ([`raised_bid`](crate::raised_bid)).
+    InsufficientFee {
+        /// The fee that would have been enough, in stroops, as the network names it.
+        needed: Stroops,
+    },
+    /// The sequence number is not the account's next.
+    BadSequence,
+    /// The transaction's bounds have passed.
+    TooLate,
+    /// The source account does not exist, or can't pay the fee.
+    InsufficientBalance,
+    /// Another reason.
+    Other {
+        /// The network's code.
+        code: String,
+    },
+}
+
+impl SendRefusal {
+    /// What a verdict in [`SendStatus::Error`] means.
+    #[must_use]
+    pub fn of(result: &TransactionResult) -> SendRefusal {
+        match &result.result {
+            TransactionResultResult::TxInsufficientFee => {
+                SendRefusal::InsufficientFee { needed: Stroops(result.fee_charged) }
+            }
+            TransactionResultResult::TxBadSeq => SendRefusal::BadSequence,
+            TransactionResultResult::TxTooLate => SendRefusal::TooLate,
+            TransactionResultResult::TxInsufficientBalance | TransactionResultResult::TxNoAccount => {
+                SendRefusal::InsufficientBalance
+            }
+            _ => SendRefusal::Other { code: result_code(result) },
+        }
+    }
+}
+
+/// The network's verdict in its own words: the transaction's code, and that of its one operation.
+#[must_use]
+pub fn result_code(result: &TransactionResult) -> String {
+    let name = result.result.name();
+    match &result.result {
+        TransactionResultResult::TxFailed(operations) | TransactionResultResult::TxSuccess(operations) => {
+            match operations.first() {
+                Some(OperationResult::OpInner(inner)) => format!("{name}: {inner:?}"),
+                Some(other) => format!("{name}: {}", other.name()),
+                None => name.to_owned(),
+            }
+        }
+        _ => name.to_owned(),
+    }
+}
+
 /// Answer of `getTransaction`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransactionAnswer {
@@ -59,10 +115,10 @@ pub enum TransactionAnswer {
 pub struct Included {
     /// The ledger.
     pub ledger: Ledger,
-    /// The fee paid, after the refund of what was not used.
-    pub fee_charged: Stroops,
-    /// The network's verdict.
-    pub result: TransactionResult,
+    /// The fee paid, after the refund of what was not used; `None` when the verdict can't be decoded.
+    pub fee_charged: Option<Stroops>,
+    /// The network's verdict; `None` when it can't be decoded.
+    pub result: Option<TransactionResult>,
     /// What the contract call returned. `None` also when the server sent no metadata that is understood here.
     pub return_value: Option<ScVal>,
     /// What the host noted, oldest first; empty unless the node keeps such notes.
@@ -181,8 +237,9 @@ fn decode_get(raw: RawGet) -> Result<TransactionAnswer, String> {
 
 fn included(raw: RawGet) -> Result<Included, String> {
     let ledger = Ledger(raw.ledger.ok_or("no ledger")?.0);
-    let result: TransactionResult = xdr("the result", &raw.result_xdr.ok_or("no result")?)?;
-    // The verdict is what counts. Metadata of a newer protocol must not hide it.
+    // That it is in a ledger, and whether it worked, is what counts. A verdict or metadata of a newer protocol must not
+    // hide it: whoever waits for the transaction would wait without end.
+    let result: Option<TransactionResult> = raw.result_xdr.and_then(|result| xdr("the result", &result).ok());
     let meta = raw.result_meta_xdr.and_then(|meta| xdr("the metadata", &meta).ok());
     let mut noted = meta.map(from_meta).unwrap_or_default();
     if let Some(events) = raw.diagnostic_events_xdr {
@@ -190,7 +247,7 @@ fn included(raw: RawGet) -> Result<Included, String> {
     }
     Ok(Included {
         ledger,
-        fee_charged: Stroops(result.fee_charged),
+        fee_charged: result.as_ref().map(|result| Stroops(result.fee_charged)),
         result,
         return_value: noted.return_value,
         diagnostics: noted.diagnostics,

@@ -171,7 +171,13 @@ pub(crate) fn amount(base_units: i128) -> Amount {
 }
 
 fn call(function: HostFunction) -> Call {
-    Call { function, operation_source: None, channel: None, token: None }
+    Call {
+        function,
+        operation_source: None,
+        channel: None,
+        token: None,
+        meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
+    }
 }
 
 fn declared_instructions(envelope: &TransactionEnvelope) -> u32 {

@@ -1,8 +1,8 @@
 //! What a month of life costs for each entry.
 
 use paychan_channel::{ledger_keys, xdr::LedgerKey};
-use paychan_rpc::operations;
 use paychan_rpc::submit::Submitted;
+use paychan_rpc::{ResourceFeeCaps, operations};
 use serde::Serialize;
 
 use crate::env::{TestEnv, WAITING_PERIOD};
@@ -52,7 +52,7 @@ async fn extend(env: &TestEnv, key: &LedgerKey, ledgers: u32) -> Submitted {
     let footprint = operations::footprint(vec![key.clone()], Vec::new()).expect("one key fits a footprint");
     env.network
         .submitter(&env.funder.secret, &env.id)
-        .footprint(operations::extend(ledgers), footprint)
+        .footprint(operations::extend(ledgers), footprint, ResourceFeeCaps::USUAL.extend)
         .await
         .expect("an entry's life can be extended")
 }
@@ -60,5 +60,5 @@ async fn extend(env: &TestEnv, key: &LedgerKey, ledgers: u32) -> Submitted {
 async fn live_until(env: &TestEnv, key: &LedgerKey) -> u32 {
     let entries =
         env.network.client.get_ledger_entries(std::slice::from_ref(key)).await.expect("the local network answers");
-    entries.get(key).and_then(|entry| entry.live_until).expect("contract entries have a life").0
+    entries.live_until(key).expect("contract entries have a life").0
 }

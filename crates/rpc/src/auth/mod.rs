@@ -3,9 +3,9 @@
 use paychan_channel::{AccountId, Address, Ledger, NetworkId};
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
-    Hash, HashIdPreimage, HashIdPreimageSorobanAuthorization, HashIdPreimageSorobanAuthorizationWithAddress,
-    HostFunction, Limits, ScMap, ScMapEntry, ScSymbol, ScVal, ScVec, SorobanAddressCredentials,
-    SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation, SorobanCredentials, WriteXdr,
+    Hash, HashIdPreimage, HashIdPreimageSorobanAuthorization, HashIdPreimageSorobanAuthorizationWithAddress, Limits,
+    ScMap, ScMapEntry, ScSymbol, ScVal, ScVec, SorobanAddressCredentials, SorobanAuthorizationEntry,
+    SorobanAuthorizedInvocation, SorobanCredentials, WriteXdr,
 };
 
 use crate::SecretKey;
@@ -19,12 +19,6 @@ pub enum AuthError {
     /// A contract must authorize: it has rules of its own, not a key.
     #[error("the call needs the authorization of the contract {0}, which is not given with a secret key")]
     Contract(Address),
-    /// Simulation asks an account for more than the call that is meant, or for a signature that could be used apart from
-    /// the transaction. The endpoint lies, or the contract is not what it seems.
-    #[error(
-        "simulation wants {0} to authorize something else than this call; nothing was signed. Is the RPC endpoint yours?"
-    )]
-    NotMeant(Address),
     /// A form of authorization that this version does not sign (CAP-71 delegates, or an address of another kind).
     #[error("the call needs an authorization of a form that is not signed here")]
     UnknownForm,
@@ -61,40 +55,6 @@ pub fn sign_auth_entries(
     valid_until: Ledger,
 ) -> Result<Vec<SorobanAuthorizationEntry>, AuthError> {
     entries.iter().map(|entry| sign_one(entry, keys, network, valid_until)).collect()
-}
-
-/// Makes sure that the entries which need signatures of their own are for `call`, and of none of `sources`.
-///
-/// Entries come from the endpoint's simulation. One that is signed here can be used by whoever sees it, the endpoint
-/// first: an entry for another call is a theft. And a source of the transaction authorizes by signing the transaction,
-/// never by an entry.
-///
-/// # Errors
-/// [`AuthError::NotMeant`], [`AuthError::UnknownForm`].
-pub fn check_meant(
-    entries: &[SorobanAuthorizationEntry],
-    call: &HostFunction,
-    sources: &[AccountId],
-) -> Result<(), AuthError> {
-    let meant = match call {
-        HostFunction::InvokeContract(call) => Some(SorobanAuthorizedFunction::ContractFn(call.clone())),
-        HostFunction::CreateContract(call) => Some(SorobanAuthorizedFunction::CreateContractHostFn(call.clone())),
-        HostFunction::CreateContractV2(call) => Some(SorobanAuthorizedFunction::CreateContractV2HostFn(call.clone())),
-        HostFunction::UploadContractWasm(_) => None,
-    };
-    for entry in entries {
-        let credentials = match &entry.credentials {
-            SorobanCredentials::SourceAccount => continue,
-            SorobanCredentials::Address(credentials) | SorobanCredentials::AddressV2(credentials) => credentials,
-            SorobanCredentials::AddressWithDelegates(_) => return Err(AuthError::UnknownForm),
-        };
-        let address = Address::from_sc(&credentials.address).map_err(|_| AuthError::UnknownForm)?;
-        let is_source = address.account().is_some_and(|account| sources.contains(&account));
-        if is_source || meant.as_ref() != Some(&entry.root_invocation.function) {
-            return Err(AuthError::NotMeant(address));
-        }
-    }
-    Ok(())
 }
 
 /// Whether an entry needs a signature of its own.

@@ -83,31 +83,3 @@ fn the_newer_form_signs_the_address_too() {
     let hash: [u8; 32] = Sha256::digest(preimage.to_xdr(Limits::none()).unwrap()).into();
     assert_eq!(newer.signature, signature_value(&key.account(), key.sign(&hash)));
 }
-
-#[test]
-fn only_the_call_that_is_meant_and_never_a_source_is_signed_for() {
-    let HostFunction::InvokeContract(call) = settle() else { panic!("not a call") };
-    let owner = SecretKey::from_seed(&[2; 32]).account();
-    let lane = SecretKey::from_seed(&[1; 32]).account();
-    let good = entry(UNSIGNED);
-    assert_eq!(check_meant(std::slice::from_ref(&good), &settle(), &[lane]), Ok(()));
-    let not_meant = Err(AuthError::NotMeant(owner.into()));
-    assert_eq!(check_meant(std::slice::from_ref(&good), &settle(), &[lane, owner]), not_meant);
-    let mut other = call;
-    other.function_name = ScSymbol("transfer".try_into().unwrap());
-    let other = HostFunction::InvokeContract(other);
-    assert_eq!(check_meant(std::slice::from_ref(&good), &other, &[lane]), not_meant);
-    let source = SorobanAuthorizationEntry { credentials: SorobanCredentials::SourceAccount, ..good };
-    assert_eq!(
-        check_meant(&[source], &other, &[lane]),
-        Ok(()),
-        "the transaction's signature is for the transaction only"
-    );
-}
-
-/// The call that the entries above authorize.
-fn settle() -> HostFunction {
-    let channel = "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ".parse().unwrap();
-    let amount = paychan_channel::Amount::from(6_000_000);
-    paychan_channel::calls::settle(&channel, amount, &paychan_channel::Signature([3; 64]))
-}

@@ -8,7 +8,7 @@ use paychan_channel::{
 };
 use stellar_xdr::LedgerKey;
 
-use crate::{Client, Entries, MAX_KEYS, RpcError};
+use crate::{Client, Entries, MAX_KEYS, RpcError, UndecodableEntry};
 
 /// Why there is no state of a channel. Archived entries are no error: they come with their contents, and
 /// [`Lives`](paychan_channel::Lives) says which.
@@ -20,6 +20,15 @@ pub enum ReadError {
     /// There is a contract, but no channel that can be read.
     #[error(transparent)]
     NotAChannel(#[from] StateError),
+    /// One of its entries exists and can't be decoded: a newer protocol wrote it, or the node errs. What was known of the
+    /// channel before stays true until something else is read.
+    #[error("of {channel}, {error}")]
+    Undecodable {
+        /// The channel.
+        channel: ContractId,
+        /// What was wrong with the entry.
+        error: UndecodableEntry,
+    },
     /// The contract's code or token is not the one that it had before.
     #[error("{channel} has changed its {what} since it was first read")]
     Changed {
@@ -73,7 +82,8 @@ impl KnownChannel {
 pub async fn read_channel(client: &Client, channel: &ContractId) -> Result<ChannelState, ReadError> {
     let key = ledger_keys::instance(channel);
     let first = client.get_ledger_entries(std::slice::from_ref(&key)).await?;
-    let instance = first.get(&key).ok_or(ReadError::NotFound(*channel))?;
+    let undecodable = |error| ReadError::Undecodable { channel: *channel, error };
+    let instance = first.get(&key).map_err(undecodable)?.ok_or(ReadError::NotFound(*channel))?;
     let facts = decode_instance(channel, &instance.data)?;
     let mut known =
         KnownChannel { channel: *channel, wasm_hash: facts.wasm_hash, token: facts.token, token_code: None };
@@ -132,8 +142,9 @@ fn batches(channels: &[KnownChannel]) -> Vec<&[KnownChannel]> {
 fn state_of(known: &KnownChannel, entries: &Entries) -> Result<ChannelState, ReadError> {
     let channel = known.channel;
     let keys = known.keys();
-    let instance = entries.get(&keys.instance).ok_or(ReadError::NotFound(channel))?;
-    let live_until = |key: &LedgerKey| entries.get(key).and_then(|entry| entry.live_until);
+    let undecodable = |error| ReadError::Undecodable { channel, error };
+    let instance = entries.get(&keys.instance).map_err(undecodable)?.ok_or(ReadError::NotFound(channel))?;
+    let live_until = |key: &LedgerKey| entries.live_until(key);
     let lives = Lives {
         instance: live_until(&keys.instance),
         code: live_until(&keys.code),
@@ -141,7 +152,6 @@ fn state_of(known: &KnownChannel, entries: &Entries) -> Result<ChannelState, Rea
         token_instance: live_until(&keys.token_instance),
         token_code: keys.token_code.as_ref().and_then(live_until),
     };
-    let data = |key: &LedgerKey| entries.get(key).map(|entry| &entry.data);
     let facts = decode_instance(&channel, &instance.data)?;
     if facts.wasm_hash != known.wasm_hash {
         return Err(ReadError::Changed { channel, what: "code" });
@@ -153,8 +163,9 @@ fn state_of(known: &KnownChannel, entries: &Entries) -> Result<ChannelState, Rea
         &channel,
         &ChannelEntries {
             instance: &instance.data,
-            balance: data(&keys.token_balance),
-            token_instance: data(&keys.token_instance),
+            balance: entries.get(&keys.token_balance).map_err(undecodable)?.map(|entry| &entry.data),
+            // Without it the channel can be paid out all the same; only its token's kind is not known then.
+            token_instance: entries.get(&keys.token_instance).ok().flatten().map(|entry| &entry.data),
             lives,
             read_at: instance.read_at,
         },

@@ -167,7 +167,7 @@ impl Draft {
         })
     }
 
-    fn preconditions(&self) -> Preconditions {
+    pub(crate) fn preconditions(&self) -> Preconditions {
         match (&self.ledger_bounds, &self.time_bounds) {
             (None, None) => Preconditions::None,
             (None, Some(time)) => Preconditions::Time(time.clone()),

@@ -43,6 +43,17 @@ pub enum ErrorKind {
         /// How long it asks to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The endpoint wants a key, or another one. Repeating the same will not help.
+    #[error(
+        "not let in (HTTP status {status} for the path {path}); if the provider wants a key, give it as a header or in the \
+         URL, and check that it is valid and has not used up its quota"
+    )]
+    Unauthorized {
+        /// 401 or 403.
+        status: u16,
+        /// The URL's path, without what may be a key.
+        path: String,
+    },
     /// The node understood and said no. Repeating the same will not help.
     #[error("refused ({code}): {message}")]
     Refused {
@@ -77,6 +88,15 @@ pub enum ErrorKind {
 }
 
 impl RpcError {
+    /// How long the endpoint asks to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            ErrorKind::Busy { retry_after } => retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the same call may work later, or elsewhere.
     #[must_use]
     pub fn is_passing(&self) -> bool {
@@ -86,6 +106,7 @@ impl RpcError {
             }
             ErrorKind::HistoryGone { .. }
             | ErrorKind::Refused { .. }
+            | ErrorKind::Unauthorized { .. }
             | ErrorKind::WrongNetwork { .. }
             | ErrorKind::BadAnswer(_)
             | ErrorKind::BadUrl(_) => false,
@@ -103,7 +124,7 @@ fn behind(asked: &Option<Ledger>, latest: &Option<Ledger>) -> String {
 
 fn retry_words(retry_after: &Option<Duration>) -> String {
     match retry_after {
-        Some(wait) => format!("; it asks to wait {} s", wait.as_secs()),
+        Some(wait) => format!("; it asks to wait {} s", wait.as_secs().max(1)),
         None => String::new(),
     }
 }

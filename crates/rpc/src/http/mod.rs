@@ -5,8 +5,12 @@
 //!   (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 //! - No redirect is followed: it would carry a token or a signed transaction to a place that nobody named.
 //! - Every request has a time limit, and so has every attempt to connect.
+//! - No compression is asked for, and [`read_body`] cuts an answer that is too long.
 //! - TLS is rustls with ring. Certificates are checked against the machine's own store, so that an operator can add an
 //!   authority; where the machine has none, against the roots of Mozilla that are compiled in.
+
+mod answer;
+mod header;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -15,6 +19,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 use rustls::{ClientConfig, RootCertStore};
+
+pub use answer::{BodyError, LONGEST_RETRY_AFTER, not_json, read_body, reason, retry_after};
+pub use header::{EndpointHeader, HeaderError};
 
 /// How long a client waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use paychan_channel::{Ledger, Stroops};
 use stellar_xdr::{ScVal, TransactionResult, TransactionResultResult};
 
 use super::Prepared;
-use crate::{AccountError, AuthError, BuildError, CallFailure, Included, ResourceFees, RpcError, TxHash};
+use crate::{AccountError, AuthError, BuildError, CallFailure, Included, NotMeant, ResourceFees, RpcError, TxHash};
 
 /// A transaction that worked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Submitted {
     pub hash: TxHash,
     /// The ledger that it is in.
     pub ledger: Ledger,
-    /// The fee paid, after refunds.
+    /// The fee paid, after refunds; the most that it can be when the node's verdict can't be decoded.
     pub fee_charged: Stroops,
     /// What the call returned.
     pub return_value: Option<ScVal>,
@@ -43,7 +43,7 @@ pub enum SubmitError {
     /// It is in a ledger and failed: the fee is paid, nothing else happened.
     #[error(
         "the transaction {hash} failed in ledger {ledger} (fee {fee_charged} stroops): {}",
-        failure.as_ref().map_or_else(|| rejection(result), CallFailure::to_string)
+        failed_words(failure.as_ref(), result.as_deref())
     )]
     Failed {
         /// Its hash.
@@ -52,8 +52,8 @@ pub enum SubmitError {
         ledger: Ledger,
         /// The fee paid.
         fee_charged: Stroops,
-        /// The network's verdict.
-        result: Box<TransactionResult>,
+        /// The network's verdict; `None` when it can't be decoded.
+        result: Option<Box<TransactionResult>>,
         /// Why, where the node keeps notes.
         failure: Option<CallFailure>,
     },
@@ -80,6 +80,9 @@ pub enum SubmitError {
         /// Why not.
         why: String,
     },
+    /// The simulation asks for something else than what is meant. Nothing was signed.
+    #[error(transparent)]
+    NotMeant(#[from] NotMeant),
     /// Somebody who must authorize has not.
     #[error(transparent)]
     Auth(#[from] AuthError),
@@ -94,11 +97,11 @@ pub enum SubmitError {
     Rpc(#[from] RpcError),
 }
 
-pub(super) fn submitted(hash: TxHash, included: Included) -> Submitted {
+pub(super) fn submitted(prepared: &Prepared, included: Included) -> Submitted {
     Submitted {
-        hash,
+        hash: prepared.hash,
         ledger: included.ledger,
-        fee_charged: included.fee_charged,
+        fee_charged: included.fee_charged.unwrap_or_else(|| prepared.fee()),
         return_value: included.return_value,
         resource_fees: included.resource_fees,
     }
@@ -108,9 +111,17 @@ pub(super) fn failed(prepared: &Prepared, included: Included) -> SubmitError {
     SubmitError::Failed {
         hash: prepared.hash,
         ledger: included.ledger,
-        fee_charged: included.fee_charged,
+        fee_charged: included.fee_charged.unwrap_or_else(|| prepared.fee()),
         failure: CallFailure::of_events(&included.diagnostics, &prepared.parties),
-        result: Box::new(included.result),
+        result: included.result.map(Box::new),
+    }
+}
+
+fn failed_words(failure: Option<&CallFailure>, result: Option<&TransactionResult>) -> String {
+    match (failure, result) {
+        (Some(failure), _) => failure.to_string(),
+        (None, Some(result)) => rejection(result),
+        (None, None) => "its verdict can't be decoded".to_owned(),
     }
 }
 

@@ -8,14 +8,16 @@ use std::time::Duration;
 use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
 use stellar_xdr::{
     HostFunction, LedgerBounds, Operation, ScVal, SorobanAuthorizationEntry, SorobanTransactionData,
-    TransactionEnvelope,
+    TransactionEnvelope, TransactionResult, TransactionResultResult,
 };
 use tokio::time::{Instant, sleep};
 
-use crate::auth::{check_meant, needs_signature, sign_auth_entries};
+use crate::auth::{needs_signature, sign_auth_entries};
+use crate::fees::raised_bid;
+use crate::meaning::{Authorization, Entries, Meaning};
 use crate::{
-    AuthError, BuildError, CallFailure, Client, Draft, ExtraWrites, Parties, SecretKey, SendStatus, Simulated,
-    TransactionAnswer, TxHash, assemble, operations, read_account, sign,
+    AuthError, BuildError, CallFailure, Client, Draft, ErrorKind, ExtraWrites, FeeStats, Parties, SecretKey,
+    SendStatus, Simulated, TransactionAnswer, TxHash, assemble, operations, read_account, sign,
 };
 
 mod error;
@@ -67,6 +69,8 @@ pub struct Call {
     pub channel: Option<ContractId>,
     /// Its token, so that its errors are put in words.
     pub token: Option<ContractId>,
+    /// What the call is meant to be: nothing is signed that says more.
+    pub meaning: Meaning,
 }
 
 /// Signs and submits, and waits until the transaction is decided.
@@ -95,7 +99,22 @@ pub struct Prepared {
     pub built_at: Ledger,
     /// The first ledger that it can't be in.
     pub bound: Ledger,
+    /// What is bid for inclusion, in stroops; the rest of the fee is for resources.
+    pub bid: Stroops,
+    operations: usize,
     parties: Parties,
+}
+
+impl Prepared {
+    /// The most that it costs: bid and resources.
+    #[must_use]
+    pub fn fee(&self) -> Stroops {
+        match &self.envelope {
+            TransactionEnvelope::Tx(envelope) => Stroops(i64::from(envelope.tx.fee)),
+            TransactionEnvelope::TxV0(envelope) => Stroops(i64::from(envelope.tx.fee)),
+            TransactionEnvelope::TxFeeBump(envelope) => Stroops(envelope.tx.fee),
+        }
+    }
 }
 
 impl Submitter<'_> {
@@ -113,16 +132,16 @@ impl Submitter<'_> {
     /// # Errors
     /// [`SubmitError`]; after `Undecided` the transaction may still be included.
     pub async fn classic(&self, operations: Vec<Operation>) -> Result<Submitted, SubmitError> {
-        let fees = self.client.get_fee_stats().await?;
         let count = i64::try_from(operations.len()).unwrap_or(i64::MAX);
-        let bid = self.bid(fees.classic.p95).0.checked_mul(count).ok_or(BuildError::FeeTooLarge)?;
+        let usual = self.usual_fees().await?.map(|fees| fees.classic.p95);
+        let bid = self.bid(usual).0.checked_mul(count).ok_or(BuildError::FeeTooLarge)?;
         let draft = self.draft(operations, Stroops(bid), None).await?;
         let prepared = self.finish(&draft, draft.build()?, Parties::default())?;
         self.send(&prepared).await
     }
 
-    /// Extends or restores: [`operations::extend`] or [`operations::restore`] with its
-    /// [`operations::footprint`].
+    /// Extends or restores: [`operations::extend`] or [`operations::restore`] with its [`operations::footprint`], for a
+    /// resource fee of at most `max_resource_fee` (see [`ResourceFeeCaps`](crate::ResourceFeeCaps)).
     ///
     /// # Errors
     /// [`SubmitError`]; after `Undecided` the transaction may still be included.
@@ -130,12 +149,14 @@ impl Submitter<'_> {
         &self,
         operation: Operation,
         footprint: SorobanTransactionData,
+        max_resource_fee: Stroops,
     ) -> Result<Submitted, SubmitError> {
-        let fees = self.client.get_fee_stats().await?;
-        let bid = self.bid(fees.soroban.p95);
+        let bid = self.bid(self.usual_fees().await?.map(|fees| fees.soroban.p95));
         let draft = self.draft(vec![operation], bid, Some(footprint)).await?;
         let simulated = self.simulate(&draft, &Parties::default()).await?;
         let transaction = assemble(&draft, &simulated, ExtraWrites::NONE)?;
+        let meaning = Meaning { authorization: Authorization::Nobody, entries: Entries::Any, max_resource_fee };
+        meaning.check(&draft, ExtraWrites::NONE, &transaction)?;
         let prepared = self.finish(&draft, transaction.into(), Parties::default())?;
         self.send(&prepared).await
     }
@@ -151,38 +172,74 @@ impl Submitter<'_> {
         Ok(self.simulate(&draft, &parties).await?.return_value)
     }
 
-    /// Simulates a call, assembles and signs it.
+    /// Simulates a call, assembles it, makes sure that it is what is meant, and signs it.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was sent.
     pub async fn prepare_call(&self, call: &Call) -> Result<Prepared, SubmitError> {
         let parties = Parties { channel: call.channel, token: call.token };
-        let fees = self.client.get_fee_stats().await?;
+        let bid = self.bid(self.usual_fees().await?.map(|fees| fees.soroban.p95));
         let extra = match call.channel {
             Some(_) => room(&call.function, self.client.get_write_fee_per_kb().await?)?,
             None => ExtraWrites::NONE,
         };
         let operation = operations::invoke(call.operation_source, call.function.clone());
-        let mut draft = self.draft(vec![operation], self.bid(fees.soroban.p95), None).await?;
+        let mut draft = self.draft(vec![operation], bid, None).await?;
         let mut simulated = self.simulate(&draft, &parties).await?;
         if simulated.auth.iter().any(needs_signature) {
             // Simulated again with the signatures, so that checking them is paid for as well.
             let bound = bound_of(&draft);
-            let sources: Vec<_> = call.operation_source.into_iter().chain([self.source.account()]).collect();
-            check_meant(&simulated.auth, &call.function, &sources)?;
+            call.meaning.check_auth(&draft, &simulated.auth)?;
             let auth = sign_auth_entries(&simulated.auth, self.signers, self.network, bound)?;
             set_auth(&mut draft, auth)?;
             simulated = self.simulate(&draft, &parties).await?;
         }
         let transaction = assemble(&draft, &simulated, extra)?;
+        call.meaning.check(&draft, extra, &transaction)?;
         self.finish(&draft, transaction.into(), parties)
     }
 
     /// Sends a prepared transaction, again and again, until it is in a ledger or can no longer get into one.
     ///
+    /// When the network asks for a higher fee, the transaction is signed again with what it asks for, as long as that is
+    /// at most [`SubmitOptions::max_inclusion_fee`]; its hash is then another one, the answer's.
+    ///
     /// # Errors
     /// [`SubmitError`].
     pub async fn send(&self, prepared: &Prepared) -> Result<Submitted, SubmitError> {
+        let mut prepared = prepared.clone();
+        loop {
+            match self.send_as_it_is(&prepared).await {
+                // Refused at its first sending, so it is in no queue, and another may take its place.
+                Err(SubmitError::Rejected { hash, result }) if is_fee_too_low(&result) => {
+                    prepared = match self.raise(&prepared, Stroops(result.fee_charged))? {
+                        Some(raised) => raised,
+                        None => return Err(SubmitError::Rejected { hash, result }),
+                    };
+                }
+                decided => return decided,
+            }
+        }
+    }
+
+    /// The same transaction, signed with the fee that the network asks for; `None` when that is more than may be bid.
+    fn raise(&self, prepared: &Prepared, needed: Stroops) -> Result<Option<Prepared>, SubmitError> {
+        let TransactionEnvelope::Tx(envelope) = &prepared.envelope else { return Err(BuildError::NotPlain.into()) };
+        let count = i64::try_from(prepared.operations.max(1)).unwrap_or(i64::MAX);
+        let cap = Stroops(self.options.max_inclusion_fee.0.saturating_mul(count));
+        let fee = Stroops(i64::from(envelope.tx.fee));
+        let Some(bid) = raised_bid(needed, fee, prepared.bid, cap) else { return Ok(None) };
+        let mut transaction = envelope.tx.clone();
+        let fee = fee.0.saturating_sub(prepared.bid.0).saturating_add(bid.0);
+        transaction.fee = u32::try_from(fee).map_err(|_| BuildError::FeeTooLarge)?;
+        let mut envelope = TransactionEnvelope::from(transaction);
+        let signing = self.signing(&envelope)?;
+        let hash = sign(&mut envelope, self.network, &signing)?;
+        tracing::info!(%hash, %bid, "the network asked for a higher fee; signed again with it");
+        Ok(Some(Prepared { envelope, hash, bid, ..prepared.clone() }))
+    }
+
+    async fn send_as_it_is(&self, prepared: &Prepared) -> Result<Submitted, SubmitError> {
         let started = Instant::now();
         // Whether a node may have it: from then on a refusal decides nothing, because the refusal of a second copy says
         // nothing about the first.
@@ -190,9 +247,10 @@ impl Submitter<'_> {
         let mut sent_at: Option<Ledger> = None;
         let mut trouble = "the node does not get ahead".to_owned();
         loop {
+            let mut pause = self.options.poll;
             match self.client.get_transaction(&prepared.hash).await {
                 Ok(TransactionAnswer::Success(included)) => {
-                    return Ok(submitted(prepared.hash, included));
+                    return Ok(submitted(prepared, included));
                 }
                 Ok(TransactionAnswer::Failed(included)) => return Err(failed(prepared, included)),
                 Ok(TransactionAnswer::NotFound { latest, oldest }) => {
@@ -205,14 +263,17 @@ impl Submitter<'_> {
                         sent_at = Some(latest);
                     }
                 }
-                Err(error) if error.is_passing() => trouble = error.to_string(),
+                Err(error) if error.is_passing() => {
+                    pause = pause.max(error.retry_after().unwrap_or_default());
+                    trouble = error.to_string();
+                }
                 Err(error) if may_be_in_flight => trouble = error.to_string(),
                 Err(error) => return Err(error.into()),
             }
             if started.elapsed() >= self.options.give_up {
                 return Err(SubmitError::Undecided { hash: prepared.hash, bound: prepared.bound, why: trouble });
             }
-            sleep(self.options.poll).await;
+            sleep(pause.min(self.options.give_up.saturating_sub(started.elapsed()))).await;
         }
     }
 
@@ -242,8 +303,21 @@ impl Submitter<'_> {
         SubmitError::Undecided { hash, bound, why }
     }
 
-    fn bid(&self, usual: Stroops) -> Stroops {
-        usual.max(Stroops::BASE_FEE).min(self.options.max_inclusion_fee)
+    /// What others paid lately. A node that has no such figures is no reason not to send: the network says itself when
+    /// the bid is too low.
+    async fn usual_fees(&self) -> Result<Option<FeeStats>, SubmitError> {
+        match self.client.get_fee_stats().await {
+            Ok(fees) => Ok(Some(fees)),
+            Err(error) if matches!(error.kind, ErrorKind::Refused { .. } | ErrorKind::BadAnswer(_)) => {
+                tracing::warn!(%error, "the node does not say what inclusion costs; the lowest fee is bid first");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn bid(&self, usual: Option<Stroops>) -> Stroops {
+        usual.unwrap_or_default().max(Stroops::BASE_FEE).min(self.options.max_inclusion_fee)
     }
 
     async fn draft(
@@ -287,17 +361,34 @@ impl Submitter<'_> {
         mut envelope: TransactionEnvelope,
         parties: Parties,
     ) -> Result<Prepared, SubmitError> {
-        let sources: Vec<_> =
-            draft.operations.iter().filter_map(|operation| operation.source_account.clone()).collect();
-        let mut signing = vec![self.source];
-        for source in sources {
-            let key = self.keys().into_iter().find(|key| key.account().to_muxed() == source);
-            signing.push(key.ok_or_else(|| AuthError::KeyMissing(account_of(&source)))?);
-        }
+        let signing = self.signing(&envelope)?;
         let hash = sign(&mut envelope, self.network, &signing)?;
         let bound = bound_of(draft);
-        Ok(Prepared { envelope, hash, built_at: bound.saturating_sub(INCLUSION_LEDGERS), bound, parties })
+        Ok(Prepared {
+            envelope,
+            hash,
+            built_at: bound.saturating_sub(INCLUSION_LEDGERS),
+            bound,
+            bid: draft.inclusion_fee,
+            operations: draft.operations.len(),
+            parties,
+        })
     }
+
+    /// The keys that sign the transaction itself: its source's, and those of its operations' sources.
+    fn signing(&self, envelope: &TransactionEnvelope) -> Result<Vec<&SecretKey>, SubmitError> {
+        let TransactionEnvelope::Tx(envelope) = envelope else { return Err(BuildError::NotPlain.into()) };
+        let mut signing = vec![self.source];
+        for source in envelope.tx.operations.iter().filter_map(|operation| operation.source_account.as_ref()) {
+            let key = self.keys().into_iter().find(|key| key.account().to_muxed() == *source);
+            signing.push(key.ok_or_else(|| AuthError::KeyMissing(account_of(source)))?);
+        }
+        Ok(signing)
+    }
+}
+
+fn is_fee_too_low(result: &TransactionResult) -> bool {
+    matches!(result.result, TransactionResultResult::TxInsufficientFee)
 }
 
 /// What a call of a channel may write beyond what simulation says.

@@ -86,9 +86,9 @@ async fn entries_are_asked_for_two_hundred_at_a_time_and_matched_by_key() {
     let read = server.client().get_ledger_entries(&keys).await.unwrap();
     assert_eq!(read.latest_ledger, Ledger(10), "the lowest of the answers");
     for (key, data) in &entries {
-        assert_eq!(read.get(key).map(|entry| &entry.data), exists(data).then_some(data));
+        assert_eq!(read.get(key).unwrap().map(|entry| &entry.data), exists(data).then_some(data));
     }
-    let last = read.get(&keys[449]).or(read.get(&keys[448])).unwrap();
+    let last = read.get(&keys[449]).unwrap().or(read.get(&keys[448]).unwrap()).unwrap();
     assert_eq!((last.read_at, last.live_until), (Ledger(11), Some(Ledger(99))));
     let asked: Vec<Vec<String>> = server
         .asked("getLedgerEntries")
@@ -104,17 +104,45 @@ fn exists(data: &xdr::LedgerEntryData) -> bool {
 }
 
 #[tokio::test]
-async fn an_entry_that_was_not_asked_for_or_is_another_than_its_key_says_is_an_alarm() {
+async fn an_entry_that_was_not_asked_for_is_an_alarm() {
     let server = Server::start().await;
     let ((key, data), (other_key, other)) = (counter(1), counter(2));
-    for entry in [written(&other_key, &other, 9), written(&key, &other, 9)] {
-        server.results("getLedgerEntries", [json!({ "entries": [entry], "latestLedger": 1 })]);
-        let error = server.client().get_ledger_entries(std::slice::from_ref(&key)).await.unwrap_err();
-        assert!(matches!(error.kind, ErrorKind::BadAnswer(_)), "{error}");
-    }
+    let foreign = written(&other_key, &other, 9);
+    server.results("getLedgerEntries", [json!({ "entries": [foreign], "latestLedger": 1 })]);
+    let error = server.client().get_ledger_entries(std::slice::from_ref(&key)).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::BadAnswer(_)), "{error}");
     server.results("getLedgerEntries", [json!({ "entries": [written(&key, &data, 0)], "latestLedger": 1 })]);
     let read = server.client().get_ledger_entries(std::slice::from_ref(&key)).await.unwrap();
-    assert_eq!(read.get(&key).unwrap().live_until, Some(Ledger(0)), "archived");
+    assert_eq!(read.get(&key).unwrap().unwrap().live_until, Some(Ledger(0)), "archived");
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_decoded_is_neither_missing_nor_the_end_of_the_others() {
+    let server = Server::start().await;
+    let ((key, data), (other_key, other)) = (counter(1), counter(2));
+    let odd = |field: &str, value: Value| {
+        let mut entry = written(&key, &data, 9);
+        entry[field] = value;
+        entry
+    };
+    let another = written(&key, &other, 9);
+    for entry in [another, odd("xdr", json!("AAAA")), odd("xdr", json!(7)), odd("liveUntilLedgerSeq", json!("soon"))] {
+        let good = written(&other_key, &other, 9);
+        server.results("getLedgerEntries", [json!({ "entries": [entry.clone(), good], "latestLedger": 1 })]);
+        let read = server.client().get_ledger_entries(&[key.clone(), other_key.clone()]).await.unwrap();
+        assert!(read.get(&key).is_err(), "{entry}");
+        assert_eq!((read.len(), read.undecodable().count()), (2, 1));
+        assert_eq!(read.get(&other_key).unwrap().map(|entry| &entry.data), Some(&other));
+    }
+    server.results("getLedgerEntries", [json!({ "entries": [odd("xdr", json!(""))], "latestLedger": 1 })]);
+    let read = server.client().get_ledger_entries(std::slice::from_ref(&key)).await.unwrap();
+    assert_eq!(read.live_until(&key), Some(Ledger(9)), "what can be read is kept");
+    server.results(
+        "getLedgerEntries",
+        [json!({ "entries": [odd("lastModifiedLedgerSeq", json!(null))], "latestLedger": 1 })],
+    );
+    let read = server.client().get_ledger_entries(std::slice::from_ref(&key)).await.unwrap();
+    assert_eq!(read.get(&key).unwrap().map(|entry| &entry.data), Some(&data), "it decides nothing");
 }
 
 #[tokio::test]
@@ -233,7 +261,7 @@ async fn what_became_of_a_transaction_is_read_with_its_return_value() {
     let TransactionAnswer::Success(included) = client.get_transaction(&hash).await.unwrap() else {
         panic!("no success")
     };
-    assert_eq!((included.ledger, included.fee_charged), (Ledger(12), Stroops(777)));
+    assert_eq!((included.ledger, included.fee_charged), (Ledger(12), Some(Stroops(777))));
     assert_eq!(included.return_value, Some(ScVal::U32(5)));
     let fees = included.resource_fees.expect("the metadata has them");
     assert_eq!((fees.non_refundable, fees.refundable, fees.rent), (Stroops(500), Stroops(177), Stroops(77)));
@@ -245,5 +273,9 @@ async fn what_became_of_a_transaction_is_read_with_its_return_value() {
         "metadata of a newer protocol does not hide the verdict"
     );
     assert!(matches!(client.get_transaction(&hash).await.unwrap(), TransactionAnswer::Failed(_)));
+    let odd = json!({ "status": "SUCCESS", "latestLedger": 20, "oldestLedger": 2, "ledger": 12, "resultXdr": "?" });
+    server.results("getTransaction", [odd]);
+    let TransactionAnswer::Success(odd) = client.get_transaction(&hash).await.unwrap() else { panic!("no success") };
+    assert_eq!((odd.ledger, odd.fee_charged, odd.result), (Ledger(12), None, None), "it is in a ledger all the same");
     assert_eq!(server.asked("getTransaction")[0], json!({ "hash": "01".repeat(32) }));
 }

@@ -23,8 +23,12 @@ fn http(status: StatusCode, headers: Vec<(&'static str, &'static str)>, body: &s
 async fn a_busy_node_says_how_long_to_wait() {
     for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT] {
         assert_eq!(kind_of(http(status, vec![], "")).await, ErrorKind::Busy { retry_after: None });
-        let retry_after = Some(Duration::from_secs(7));
-        assert_eq!(kind_of(http(status, vec![("retry-after", "7")], "")).await, ErrorKind::Busy { retry_after });
+        for (header, wait) in [("7", 7), ("99999999999999999999", 300), ("Sun, 06 Nov 1994 08:49:37 GMT", 0)] {
+            let retry_after = Some(Duration::from_secs(wait));
+            assert_eq!(kind_of(http(status, vec![("retry-after", header)], "")).await, ErrorKind::Busy { retry_after });
+        }
+        let unreadable = kind_of(http(status, vec![("retry-after", "soon")], "")).await;
+        assert_eq!(unreadable, ErrorKind::Busy { retry_after: None });
     }
     let queue = "rpc queue for getLatestLedger surpassed queue limit of 5 requests".to_owned();
     assert_eq!(kind_of(Reply::Refusal(-32098, queue)).await, ErrorKind::Busy { retry_after: None });
@@ -34,8 +38,6 @@ async fn a_busy_node_says_how_long_to_wait() {
 async fn a_refusal_keeps_the_nodes_words() {
     let refused = kind_of(Reply::Refusal(-32602, "cannot unmarshal key".to_owned())).await;
     assert_eq!(refused, ErrorKind::Refused { code: -32602, message: "cannot unmarshal key".to_owned() });
-    let forbidden = kind_of(http(StatusCode::FORBIDDEN, vec![], "no key")).await;
-    assert!(matches!(forbidden, ErrorKind::Refused { code: 403, .. }), "{forbidden}");
     let body = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"too large"}}"#;
     let under_400 = kind_of(http(StatusCode::BAD_REQUEST, vec![], body)).await;
     assert_eq!(under_400, ErrorKind::Refused { code: -32600, message: "too large".to_owned() });
@@ -47,6 +49,77 @@ async fn a_broken_server_is_transport_and_a_redirect_is_not_followed() {
     assert!(matches!(broken, ErrorKind::Transport(_)), "{broken}");
     let redirect = kind_of(http(StatusCode::FOUND, vec![("location", "http://elsewhere.invalid/")], "")).await;
     assert!(matches!(redirect, ErrorKind::Refused { code: 302, .. }), "{redirect}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_wants_a_key_says_so_and_what_to_do() {
+    for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
+        let kind = kind_of(http(status, vec![], "<html>no key")).await;
+        let wanted = ErrorKind::Unauthorized { status: status.as_u16(), path: "/...".to_owned() };
+        assert_eq!(kind, wanted, "a long part of the path may be a key");
+        assert!(kind.to_string().contains("give it as a header"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn headers_reach_their_endpoint_and_are_never_shown() {
+    let server = Server::start().await;
+    let header = paychan_rpc::EndpointHeader::from_line("X-Api-Key: hidden-value\n").unwrap();
+    server.on("getLatestLedger", [http(StatusCode::FOUND, vec![("location", "http://elsewhere.invalid/")], "")]);
+    let client = server.client().with_header(header);
+    let error = client.get_latest_ledger().await.unwrap_err();
+    assert_eq!(server.headers("x-api-key"), ["hidden-value"]);
+    assert!(!format!("{error} {error:?} {client:?}").contains("hidden-value"));
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_there_keeps_its_name_but_not_what_may_be_a_key() {
+    let missing = kind_of(http(StatusCode::NOT_FOUND, vec![], "")).await;
+    let ErrorKind::Refused { code: 404, message } = missing else { panic!("{missing}") };
+    assert!(message.contains("for the path /...; is this the path of a Stellar RPC?"), "{message}");
+}
+
+#[tokio::test]
+async fn while_an_endpoint_wants_to_be_left_alone_only_what_is_urgent_is_asked() {
+    let server = Server::start().await;
+    server.on("getLatestLedger", [http(StatusCode::TOO_MANY_REQUESTS, vec![("retry-after", "60")], "")]);
+    let client = server.client();
+    for _ in 0..3 {
+        assert!(matches!(client.get_latest_ledger().await.unwrap_err().kind, ErrorKind::Busy { .. }));
+    }
+    assert_eq!(server.asked("getLatestLedger").len(), 1);
+    client.urgent().get_latest_ledger().await.unwrap_err();
+    assert_eq!(server.asked("getLatestLedger").len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_no_json_is_told_as_what_it_is() {
+    for (headers, body, words) in [
+        (vec![], &b"  <!doctype html>"[..], "a page of HTML"),
+        (vec![], &[0x1f, 0x8b, 8, 0][..], "compressed"),
+        (vec![("content-encoding", "br")], &b"{}"[..], "compressed"),
+        (vec![], &b" \n"[..], "empty"),
+    ] {
+        let kind = kind_of(Reply::Http(StatusCode::OK, headers, body.to_vec())).await;
+        assert!(matches!(&kind, ErrorKind::BadAnswer(what) if what.contains(words)), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_refuses_a_cursor_is_asked_by_ledgers_from_then_on() {
+    let server = Server::start().await;
+    let page = json!({ "events": [], "cursor": "", "latestLedger": 300, "oldestLedger": 1 });
+    let refusal = Reply::Refusal(-32602, "startLedger must be positive".to_owned());
+    server.on("getEvents", [refusal, Reply::Result(page)]);
+    let client = server.client();
+    let cursor = format!("{:019}-0000000001", 200u64 << 32);
+    for _ in 0..2 {
+        let from = EventsFrom::Cursor(cursor.clone());
+        let page = client.get_events(&EventsRequest { from, filters: vec![], limit: None }).await.unwrap();
+        assert_eq!(page.next, Some(EventsFrom::Ledger(Ledger(300))));
+    }
+    let starts: Vec<_> = server.asked("getEvents").iter().map(|params| params["startLedger"].clone()).collect();
+    assert_eq!(starts, [json!(null), json!(200), json!(200)]);
 }
 
 #[tokio::test]

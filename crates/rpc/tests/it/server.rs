@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::post;
 use paychan_rpc::{Client, Options};
 use serde_json::{Value, json};
@@ -29,6 +29,7 @@ pub(crate) enum Reply {
 struct Inner {
     replies: HashMap<String, VecDeque<Reply>>,
     asked: Vec<(String, Value)>,
+    headers: Vec<HeaderMap>,
 }
 
 /// The server, for as long as the test runs.
@@ -64,6 +65,12 @@ impl Server {
         inner.asked.iter().filter(|(name, _)| name == method).map(|(_, params)| params.clone()).collect()
     }
 
+    /// The values of this header in all requests so far.
+    pub(crate) fn headers(&self, name: &str) -> Vec<String> {
+        let inner = self.inner.lock().unwrap();
+        inner.headers.iter().filter_map(|headers| Some(headers.get(name)?.to_str().unwrap().to_owned())).collect()
+    }
+
     pub(crate) fn client(&self) -> Client {
         self.client_with(Options::default())
     }
@@ -77,11 +84,12 @@ impl Server {
     }
 }
 
-async fn answer(State(inner): State<Arc<Mutex<Inner>>>, body: Bytes) -> Response<Body> {
+async fn answer(State(inner): State<Arc<Mutex<Inner>>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let request: Value = serde_json::from_slice(&body).unwrap();
     let method = request["method"].as_str().unwrap().to_owned();
     let reply = {
         let mut inner = inner.lock().unwrap();
+        inner.headers.push(headers);
         inner.asked.push((method.clone(), request["params"].clone()));
         let replies = inner.replies.get_mut(&method);
         let replies = replies.unwrap_or_else(|| panic!("the test has no answer for {method}"));

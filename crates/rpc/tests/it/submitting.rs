@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use paychan_channel::{
-    Amount, ContractError, ContractId, Ledger, NetworkId, Signature, Stroops, calls, ledger_keys, xdr,
+    AccountId, Amount, ContractError, ContractId, Ledger, NetworkId, Signature, Stroops, calls, ledger_keys, xdr,
 };
-use paychan_rpc::submit::{Call, INCLUSION_LEDGERS, SubmitOptions, SubmitError, Submitted, Submitter};
-use paychan_rpc::{AccountError, AuthError, CallFailure, Client, SecretKey, operations};
+use paychan_rpc::meaning::Entries;
+use paychan_rpc::submit::{Call, INCLUSION_LEDGERS, SubmitError, SubmitOptions, Submitted, Submitter};
+use paychan_rpc::{
+    AccountError, AuthError, Authorization, CallFailure, Client, Meaning, NotMeant, ResourceFeeCaps, SecretKey,
+    operations,
+};
 use serde_json::{Value, json};
 use xdr::{LedgerEntryData, ReadXdr, ScVal, TransactionResultResult};
 
@@ -17,8 +21,11 @@ use crate::server::{Reply, Server};
 const CHANNEL: ContractId = ContractId([7; 32]);
 const BUILT_AT: u32 = 100;
 const BOUND: u32 = BUILT_AT + INCLUSION_LEDGERS;
-const OPTIONS: SubmitOptions =
-    SubmitOptions { max_inclusion_fee: Stroops(10_000), poll: Duration::from_millis(1), give_up: Duration::from_secs(20) };
+const OPTIONS: SubmitOptions = SubmitOptions {
+    max_inclusion_fee: Stroops(10_000),
+    poll: Duration::from_millis(1),
+    give_up: Duration::from_secs(20),
+};
 
 fn source() -> SecretKey {
     SecretKey::from_seed(&[1; 32])
@@ -30,7 +37,18 @@ fn call() -> Call {
         operation_source: None,
         channel: Some(CHANNEL),
         token: None,
+        meaning: meaning(Authorization::Nobody),
     }
+}
+
+fn meaning(authorization: Authorization) -> Meaning {
+    Meaning { authorization, entries: Entries::Any, max_resource_fee: ResourceFeeCaps::USUAL.call }
+}
+
+/// The call, when it is signed for by an entry of `account`'s own.
+fn call_signed_by(account: AccountId) -> Call {
+    let authorization = Authorization::Call { within: Vec::new(), signers: vec![account] };
+    Call { meaning: meaning(authorization), ..call() }
 }
 
 async fn submit(
@@ -165,11 +183,94 @@ async fn a_call_that_would_fail_is_not_sent_and_says_why() {
 async fn a_refusal_at_the_first_sending_is_final() {
     let server = server().await;
     server.results("getTransaction", [not_found(100, 1)]);
-    server.results("sendTransaction", [refused(TransactionResultResult::TxInsufficientFee)]);
+    server.results("sendTransaction", [refused(TransactionResultResult::TxBadAuth)]);
     let error = submit(&server.client(), &call(), &[], OPTIONS).await.unwrap_err();
+    assert!(matches!(error, SubmitError::Rejected { .. }), "{error}");
+    assert_eq!(transactions_sent(&server).len(), 1);
+}
+
+#[tokio::test]
+async fn a_fee_that_the_network_asks_for_is_signed_again_up_to_the_cap() {
+    let server = server().await;
+    server.results("getTransaction", [not_found(100, 1), not_found(100, 1), success()]);
+    server.results("sendTransaction", [refused(TransactionResultResult::TxInsufficientFee), sent("PENDING")]);
+    let submitted = submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
+    let sent = transactions_sent(&server);
+    assert_eq!(sent.len(), 2);
+    assert_eq!([sent[0].tx.fee, sent[1].tx.fee], [600 + 60_219, 777 + 60_219]);
+    assert_eq!(sent[0].tx.seq_num, sent[1].tx.seq_num, "one of them at most can be included");
+    assert_eq!(submitted.hash.0, sent[1].tx.hash(NetworkId::of("test").0).unwrap());
+    assert_eq!(sent[1].signatures.len(), 1);
+}
+
+#[tokio::test]
+async fn a_fee_above_the_cap_is_named_and_not_signed() {
+    let server = server().await;
+    server.results("getTransaction", [not_found(100, 1)]);
+    server.results("sendTransaction", [refused(TransactionResultResult::TxInsufficientFee)]);
+    let thrifty = SubmitOptions { max_inclusion_fee: Stroops(776), ..OPTIONS };
+    let error = submit(&server.client(), &call(), &[], thrifty).await.unwrap_err();
     assert!(matches!(error, SubmitError::Rejected { .. }), "{error}");
     assert!(error.to_string().contains("777 stroops would do"), "{error}");
     assert_eq!(transactions_sent(&server).len(), 1);
+}
+
+#[tokio::test]
+async fn a_node_without_fee_statistics_is_no_reason_not_to_send() {
+    let missing = [
+        Reply::Refusal(-32601, "method not found".to_owned()),
+        Reply::Http(StatusCode::NOT_FOUND, vec![], vec![]),
+        Reply::Http(StatusCode::OK, vec![], b"{}".to_vec()),
+    ];
+    for reply in missing {
+        let server = server().await;
+        server.on("getFeeStats", [reply]);
+        server.results("sendTransaction", [sent("PENDING")]);
+        server.results("getTransaction", [not_found(100, 1), success()]);
+        submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
+        assert_eq!(transactions_sent(&server)[0].tx.fee, 100 + 60_219, "the lowest fee is bid first");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_signed_that_costs_more_than_it_may() {
+    let server = server().await;
+    let mut data = operations::footprint(vec![], vec![ledger_keys::instance(&CHANNEL)]).unwrap();
+    data.resource_fee = 4_000_000_000;
+    let mut dear = simulated();
+    dear["transactionData"] = json!(base64(&data));
+    server.results("simulateTransaction", [dear]);
+    let outcome = submit(&server.client(), &call(), &[], OPTIONS).await;
+    assert!(matches!(outcome, Err(SubmitError::NotMeant(NotMeant::ResourceFee { .. }))), "{outcome:?}");
+    assert!(transactions_sent(&server).is_empty());
+}
+
+#[tokio::test]
+async fn marks_of_archived_entries_reach_the_network() {
+    let server = server().await;
+    let mut data = operations::footprint(vec![], vec![ledger_keys::instance(&CHANNEL)]).unwrap();
+    let archived_soroban_entries = vec![0].try_into().unwrap();
+    data.ext = xdr::SorobanTransactionDataExt::V1(xdr::SorobanResourcesExtV0 { archived_soroban_entries });
+    let mut restoring = simulated();
+    restoring["transactionData"] = json!(base64(&data));
+    server.results("simulateTransaction", [restoring]);
+    server.results("sendTransaction", [sent("PENDING")]);
+    server.results("getTransaction", [not_found(100, 1), success()]);
+    submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
+    let xdr::TransactionExt::V1(sent) = &transactions_sent(&server)[0].tx.ext else { panic!("no resources") };
+    assert_eq!(sent.ext, data.ext);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_asks_to_be_left_alone_is() {
+    let server = server().await;
+    server.results("sendTransaction", [sent("PENDING")]);
+    let busy = Reply::Http(StatusCode::TOO_MANY_REQUESTS, vec![("retry-after", "1")], vec![]);
+    server.on("getTransaction", [busy, Reply::Result(not_found(100, 1)), Reply::Result(success())]);
+    let started = std::time::Instant::now();
+    submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(server.asked("getTransaction").len(), 3, "no call was sent while it wanted none");
 }
 
 #[tokio::test]
@@ -290,7 +391,7 @@ async fn another_accounts_authorization_is_signed_and_simulated_again() {
     server.results("simulateTransaction", [recorded, simulated()]);
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1), success()]);
-    submit(&server.client(), &call(), &[&funder], OPTIONS).await.unwrap();
+    submit(&server.client(), &call_signed_by(funder.account()), &[&funder], OPTIONS).await.unwrap();
     assert_eq!(server.asked("simulateTransaction").len(), 2);
     let sent = transactions_sent(&server);
     let xdr::OperationBody::InvokeHostFunction(operation) = &sent[0].tx.operations[0].body else { panic!("no call") };
@@ -318,9 +419,9 @@ async fn nothing_is_signed_for_an_endpoint_that_asks_for_another_call() {
         server.results("simulateTransaction", [asking_for(asked, meant)]);
         server.results("getLedgerEntries", [entries(&[write_fee()]), entries(&[account()])]);
         let before = server.asked("simulateTransaction").len();
-        let outcome = submit(&server.client(), &call(), &[&funder], OPTIONS).await;
-        let address = asked.account().into();
-        assert!(matches!(outcome, Err(SubmitError::Auth(AuthError::NotMeant(named))) if named == address));
+        let outcome = submit(&server.client(), &call_signed_by(funder.account()), &[&funder], OPTIONS).await;
+        let refused = matches!(outcome, Err(SubmitError::NotMeant(NotMeant::Call { .. } | NotMeant::Signer { .. })));
+        assert!(refused, "{outcome:?}");
         assert_eq!(server.asked("simulateTransaction").len(), before + 1, "no signed entry went out");
     }
     assert!(transactions_sent(&server).is_empty());

@@ -20,7 +20,7 @@ pub(super) fn kind(kind: &ErrorKind) -> ChainErrorKind {
         ErrorKind::NodeBehind { .. } => ChainErrorKind::Behind,
         ErrorKind::HistoryGone { .. } => ChainErrorKind::Gone,
         ErrorKind::Busy { retry_after } => ChainErrorKind::Busy { retry_after: *retry_after },
-        ErrorKind::Refused { .. } | ErrorKind::BadUrl(_) => ChainErrorKind::Refused,
+        ErrorKind::Refused { .. } | ErrorKind::Unauthorized { .. } | ErrorKind::BadUrl(_) => ChainErrorKind::Refused,
         ErrorKind::Transport(_) | ErrorKind::Timeout(_) => ChainErrorKind::Transport,
         ErrorKind::WrongNetwork { .. } => ChainErrorKind::WrongNetwork,
         ErrorKind::BadAnswer(_) => ChainErrorKind::Undecodable,
@@ -96,13 +96,15 @@ pub(super) fn sent(status: SendStatus) -> Sent {
 pub(super) fn found(answer: TransactionAnswer) -> Found {
     match answer {
         TransactionAnswer::NotFound { latest, oldest } => Found::No { oldest, latest },
-        TransactionAnswer::Success(included) => {
-            Found::Included { ledger: included.ledger, fee_charged: included.fee_charged, failed: None }
-        }
+        TransactionAnswer::Success(included) => Found::Included {
+            ledger: included.ledger,
+            fee_charged: included.fee_charged.unwrap_or_default(),
+            failed: None,
+        },
         TransactionAnswer::Failed(included) => Found::Included {
             ledger: included.ledger,
-            fee_charged: included.fee_charged,
-            failed: Some(code(&included.result)),
+            fee_charged: included.fee_charged.unwrap_or_default(),
+            failed: Some(included.result.as_ref().map_or_else(|| "its verdict can't be decoded".to_owned(), code)),
         },
     }
 }

@@ -111,7 +111,7 @@ impl RpcChain {
             Ok(state) => Ok(ChannelRead::Read(state)),
             Err(ReadError::NotFound(_)) => self.missing(channel).await,
             Err(ReadError::Rpc(error)) => Err(error.into()),
-            Err(error @ (ReadError::NotAChannel(_) | ReadError::Changed { .. })) => {
+            Err(error @ (ReadError::NotAChannel(_) | ReadError::Changed { .. } | ReadError::Undecodable { .. })) => {
                 Ok(ChannelRead::Undecodable { channel, why: error.to_string() })
             }
         }
@@ -141,7 +141,15 @@ impl RpcChain {
             return Ok(Vec::new());
         }
         let entries = self.client.get_ledger_entries(keys).await?;
-        Ok(keys.iter().map(|key| entries.get(key).map(|entry| entry.data.clone())).collect())
+        let entry = |key| match entries.get(key) {
+            Ok(entry) => Ok(entry.map(|entry| entry.data.clone())),
+            Err(error) => Err(ChainError {
+                what: "getLedgerEntries",
+                kind: ChainErrorKind::Undecodable,
+                message: error.to_string(),
+            }),
+        };
+        keys.iter().map(entry).collect()
     }
 
     async fn page(&self, since: &EventsFrom) -> Result<CloseHints, ChainError> {

@@ -1,0 +1,88 @@
+//! A header that an endpoint wants, such as one with a provider's key.
+
+use std::fmt;
+
+use reqwest::header::{HeaderName, HeaderValue};
+use zeroize::Zeroizing;
+
+/// A header for every request to one endpoint. Its value is a secret: it is wiped when dropped, and never shown.
+#[derive(Clone)]
+pub struct EndpointHeader {
+    name: HeaderName,
+    value: Zeroizing<String>,
+}
+
+/// Why a text is no header. The value is never repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// There is no colon, so it is not known where the name ends.
+    #[error("expected a header as NAME: VALUE in one line; there is no colon")]
+    NoColon,
+    /// The name is none that HTTP knows.
+    #[error("the name before the colon is no header's: expected letters, digits and dashes")]
+    Name,
+    /// This header is written by the client itself, or would change where or how the request goes.
+    #[error("a header of this name is not the caller's to set; expected one such as Authorization or X-Api-Key")]
+    Reserved,
+    /// The value is empty, or holds characters that no header can carry.
+    #[error("the header's value is empty, or holds characters that no HTTP header can carry")]
+    Value,
+}
+
+impl EndpointHeader {
+    /// A header of this name and value.
+    ///
+    /// # Errors
+    /// [`HeaderError`], which never repeats the value.
+    pub fn new(name: &str, value: &str) -> Result<EndpointHeader, HeaderError> {
+        /// What the client writes itself, and what decides where the request goes or how it is read.
+        const RESERVED: [&str; 8] = [
+            "host",
+            "content-length",
+            "content-type",
+            "transfer-encoding",
+            "connection",
+            "upgrade",
+            "te",
+            "accept-encoding",
+        ];
+        let name: HeaderName = name.trim().parse().map_err(|_| HeaderError::Name)?;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(HeaderError::Reserved);
+        }
+        let value = Zeroizing::new(value.trim().to_owned());
+        if value.is_empty() || HeaderValue::from_str(&value).is_err() {
+            return Err(HeaderError::Value);
+        }
+        Ok(EndpointHeader { name, value })
+    }
+
+    /// Reads `NAME: VALUE`, the content of a secret's file. A line break at the end is left out.
+    ///
+    /// # Errors
+    /// [`HeaderError`], which never repeats the value.
+    pub fn from_line(line: &str) -> Result<EndpointHeader, HeaderError> {
+        let (name, value) = line.split_once(':').ok_or(HeaderError::NoColon)?;
+        EndpointHeader::new(name, value)
+    }
+
+    /// The header's name, which is no secret.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// For sending. Marked as sensitive, so that nothing shows it.
+    pub(crate) fn for_sending(&self) -> Option<(HeaderName, HeaderValue)> {
+        let mut value = HeaderValue::from_str(&self.value).ok()?;
+        value.set_sensitive(true);
+        Some((self.name.clone(), value))
+    }
+}
+
+/// Without the value.
+impl fmt::Display for EndpointHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
