@@ -5,7 +5,7 @@ use std::{env::var, error::Error, fs};
 use paychan_channel::calls::{self, OpenTerms};
 use paychan_channel::{Address, Amount, Commitment, CommitmentSecret, WasmHash, xdr::HostFunction};
 use paychan_rpc::submit::{Call, SubmitOptions, Submitter};
-use paychan_rpc::{Client, Options, SecretKey, http};
+use paychan_rpc::{Client, Meaning, Options, SecretKey, http};
 use serde_json::json;
 
 #[tokio::main]
@@ -20,7 +20,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         signers: &[],
         options: SubmitOptions::default(),
     };
-    let call = |function: HostFunction| Call { function, operation_source: None, channel: None, token: None };
+    // The endpoint is the local network's own. For any other, say with `Meaning` what each call may do.
+    let meaning = Meaning::of_trusted_endpoint();
+    let call =
+        |function| Call { function, operation_source: None, channel: None, token: None, meaning: meaning.clone() };
 
     // The commitment key signs payments. It is used as salt too, so that its channel's address is unique.
     let key = CommitmentSecret::generate()?;

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
-use paychan_channel::{ChannelState, ContractId, Layout, Ledger, Life, Lives, SacAsset, TokenKind, WasmHash, ledger_keys};
+use paychan_channel::{
+    ChannelState, ContractId, Layout, Ledger, Life, Lives, SacAsset, TokenKind, WasmHash, ledger_keys,
+};
 use proptest::prelude::*;
 
 use super::lives::entries;
