@@ -125,7 +125,8 @@ fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
             copy_folder(&entry.path(), &target);
-        } else {
+        } else if entry.file_type().unwrap().is_file() {
+            // The operator's socket is no part of what a copy keeps.
             std::fs::copy(entry.path(), target).unwrap();
         }
     }

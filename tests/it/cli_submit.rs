@@ -5,7 +5,7 @@ use std::time::Duration;
 use paychan_tests::command::Ran;
 use paychan_tests::files::write_secret;
 use paychan_tests::watcher::{PATIENCE, Watcher, WatcherOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::cli::{Scene, assert_refused};
@@ -46,7 +46,10 @@ async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
         assert_eq!(taken[name], expected, "{name}");
     }
     let again = submit(&scene, &watcher, &first_try).await.ok();
-    assert_eq!(again, taken);
+    assert_eq!(
+        (&again["highest"], &again["replayed"], &taken["replayed"]),
+        (&taken["highest"], &json!(true), &json!(false))
+    );
 
     let other_id = submit(&scene, &watcher, &["--commitment", &commitment]).await;
     assert_watcher_refused(&other_id, "already_held", "one commitment buys once");
@@ -57,6 +60,29 @@ async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
     let higher = scene.sign(&channel, "8000000").await;
     let reused = submit(&scene, &watcher, &["--commitment", &higher, "--request-id", "order-1"]).await;
     assert_watcher_refused(&reused, "request_id_reused", "--request-id");
+}
+
+#[tokio::test]
+async fn a_price_is_charged_once_and_what_is_missing_is_told() {
+    let scene = Scene::new().await;
+    let channel = scene.channel().await;
+    let watcher = watcher(&scene).await;
+    assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
+    let commitment = scene.sign(&channel, "100").await;
+    let buy = ["--commitment", &commitment, "--price", "60", "--request-id", "order-1"];
+    let bought = submit(&scene, &watcher, &buy).await.ok();
+    assert_eq!((&bought["price"], &bought["highest"], &bought["spent"]), (&json!("60"), &json!("100"), &json!("60")));
+    assert_eq!(submit(&scene, &watcher, &buy).await.ok()["spent"], "60", "the same request takes nothing");
+    let from_credit = submit(&scene, &watcher, &[&channel, "--price", "40"]).await.ok();
+    assert_eq!((&from_credit["spent"], &from_credit["amount"]), (&json!("100"), &Value::Null));
+    let higher = scene.sign(&channel, "101").await;
+    let short = submit(&scene, &watcher, &["--commitment", &higher, "--price", "10"]).await;
+    assert_watcher_refused(&short, "insufficient", "at least 110");
+    assert_eq!(short.json()["error"]["needed"], "110");
+    let zero = submit(&scene, &watcher, &[&channel, "--price", "0"]).await;
+    assert_refused(&zero, 2, "usage", "above zero");
+    let (_, report) = watcher.channel(&channel.parse().unwrap()).await;
+    assert_eq!((&report["highest"], &report["spent"]), (&json!("100"), &json!("100")));
 }
 
 #[tokio::test]

@@ -61,7 +61,10 @@ fn submit(url: &str, commitment: &str, rest: &[&str]) -> Ran {
 #[test]
 fn what_sign_prints_is_what_submit_hands_over() {
     let commitment = signed("70");
-    let (url, watcher) = answering(200, r#"{"highest":"70","unsettled":"50","coverage":"1000"}"#);
+    let (url, watcher) = answering(
+        200,
+        r#"{"previous":"0","spent":"0","replayed":false,"highest":"70","unsettled":"50","coverage":"1000"}"#,
+    );
     let ran = submit(&url, &commitment, &["--request-id", "order-1"]);
     assert_eq!(ran.code, 0, "{}", ran.everything());
     let answer = ran.json();
@@ -79,7 +82,10 @@ fn what_sign_prints_is_what_submit_hands_over() {
 
 #[test]
 fn a_request_id_is_made_up_when_none_is_given_and_told_for_a_retry() {
-    let (url, watcher) = answering(200, r#"{"highest":"70","unsettled":"70","coverage":"1000"}"#);
+    let (url, watcher) = answering(
+        200,
+        r#"{"previous":"0","spent":"0","replayed":false,"highest":"70","unsettled":"70","coverage":"1000"}"#,
+    );
     let ran = submit(&url, &signed("70"), &[]);
     let id = ran.json()["request_id"].as_str().unwrap().to_owned();
     assert_eq!(id.len(), 32);

@@ -8,12 +8,18 @@ use crate::ProblemKind;
 /// A commitment is on the watcher's disk. All amounts are base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {
-    /// The highest commitment held.
+    /// The highest commitment before this one.
+    pub previous: Amount,
+    /// The highest commitment held. The payer's unspent credit is `highest - spent`.
     pub highest: Amount,
+    /// The sum of all charges less all credits.
+    pub spent: Amount,
     /// What of it is not paid out on chain yet.
     pub unsettled: Amount,
     /// The most that the chain would pay in total.
     pub coverage: Amount,
+    /// The same request was answered before. `previous`, `highest` and `spent` are those of the first answer.
+    pub replayed: bool,
 }
 
 /// A charge is on the watcher's disk: `price` was added to `spent`. All amounts are base units.
@@ -33,7 +39,10 @@ pub struct Charged {
     pub unsettled: Amount,
     /// The most that the chain would pay in total.
     pub coverage: Amount,
-    /// The same request was answered before. Nothing was taken now; the amounts are those of the first answer.
+    /// What of this charge has been given back since. Zero in the first answer.
+    pub credited: Amount,
+    /// The same request was answered before. Nothing was taken now. But for `credited`, `unsettled` and `coverage`, the
+    /// amounts are those of the first answer.
     pub replayed: bool,
 }
 
@@ -42,9 +51,7 @@ pub struct Charged {
 pub struct Credited {
     /// The name of the sale.
     pub request_id: RequestId,
-    /// What the charge took.
-    pub price: Amount,
-    /// What of it was given back.
+    /// What of the charge was given back.
     pub credited: Amount,
     /// The highest commitment held.
     pub highest: Amount,

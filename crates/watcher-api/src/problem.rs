@@ -33,7 +33,7 @@ pub struct Facts {
     /// The sum of all charges less all credits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Amount>,
-    /// The cumulative total to sign for the charge.
+    /// The cumulative total to sign for the charge, or the least total to close with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed: Option<Amount>,
     /// The most that the chain would pay in total.
@@ -42,9 +42,15 @@ pub struct Facts {
     /// What was paid out on chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<Amount>,
-    /// What the request id was used for.
+    /// The commitment that came under the request id before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Amount>,
+    /// The price that was charged under the request id before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Amount>,
+    /// What of the charge was given back before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credited: Option<Amount>,
     /// The ledger at which the funder can take the rest back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Ledger>,

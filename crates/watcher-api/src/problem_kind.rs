@@ -95,10 +95,13 @@ problem_kinds! {
         "check the network, the channel and the seed that signed";
     /// The amount is more than the chain would pay in total. `coverage` tells how much that is.
     ExceedsCoverage: UNPROCESSABLE_ENTITY, "exceeds_coverage", "top the channel up (paychan top-up), or sign less";
-    /// The credit is more than the charge took.
-    ExceedsCharge: UNPROCESSABLE_ENTITY, "exceeds_charge", "give back at most what the charge took";
-    /// The amount of an agreed close is below what was sold or paid out.
-    BelowSpent: UNPROCESSABLE_ENTITY, "below_spent", "close with at least what was spent and what was paid out";
+    /// The credit is zero, or more than the charge took.
+    CreditOutOfRange: UNPROCESSABLE_ENTITY, "credit_out_of_range",
+        "give back at least one base unit, and at most what the charge took";
+    /// The amount of an agreed close is below what was sold or paid out. `needed` is the least.
+    CloseTooLow: UNPROCESSABLE_ENTITY, "close_too_low", "close with at least `needed`";
+    /// The amount of an agreed close is above the highest commitment.
+    CloseAboveHighest: UNPROCESSABLE_ENTITY, "close_above_highest", "submit it as a commitment first, then close";
     /// There is no contract at the address.
     NotOnChain: UNPROCESSABLE_ENTITY, "not_on_chain", "check the address and the network, or open the channel first";
     /// What lies at the address is no channel.

@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use paychan_channel::{Amount, ContractId};
+use paychan_channel::{Amount, ContractId, RequestId};
 use paychan_watcher_api::ProblemKind;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -65,6 +65,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Channel {
         let unreadable = |rejection: PathRejection| malformed(format!("path: {}", rejection.body_text()));
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(unreadable)?;
         text.parse().map(Self).map_err(|error| malformed(format!("channel: {error}")))
+    }
+}
+
+/// The charge that the path names: its channel and its request id.
+pub(super) struct ChargeOfChannel(pub(super) ContractId, pub(super) RequestId);
+
+impl<S: Send + Sync> FromRequestParts<S> for ChargeOfChannel {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let unreadable = |rejection: PathRejection| malformed(format!("path: {}", rejection.body_text()));
+        let Path((channel, id)) =
+            Path::<(String, String)>::from_request_parts(parts, state).await.map_err(unreadable)?;
+        let channel = channel.parse().map_err(|error| malformed(format!("channel: {error}")))?;
+        let id = id.parse().map_err(|error| malformed(format!("request_id: {error}")))?;
+        Ok(Self(channel, id))
     }
 }
 

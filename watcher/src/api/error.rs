@@ -4,13 +4,13 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use paychan_store::{AcceptError, Refusal, StoreError};
+use paychan_store::{AcceptError, ChargeError, CreditError, Refusal, StoreError};
 use paychan_watcher_api::{Facts, PROBLEM_CONTENT_TYPE, Problem, ProblemKind};
 
 use crate::alarm::raise;
 use crate::chain::ChainErrorKind;
 use crate::channels::IntakeError;
-use crate::commitments::OfferError;
+use crate::commitments::{OfferError, SaleError};
 
 /// A problem on its way to the caller. `?` in a handler makes it out of any error of the watcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +55,64 @@ impl From<AcceptError> for ApiError {
             AcceptError::AlreadyHeld { highest: held } => {
                 Self::new(ProblemKind::AlreadyHeld, detail).with(highest(held))
             }
-            AcceptError::RequestIdReused { accepted, .. } => {
-                Self::new(ProblemKind::RequestIdReused, detail).with(Facts { accepted, ..Facts::default() })
+            AcceptError::RequestIdReused { price, accepted, .. } => {
+                Self::new(ProblemKind::RequestIdReused, detail).with(Facts { price, accepted, ..Facts::default() })
             }
             AcceptError::Fenced { highest: held } => Self::new(ProblemKind::Closing, detail).with(highest(held)),
             AcceptError::Refused(refusal) => refusal.into(),
             AcceptError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<SaleError> for ApiError {
+    fn from(error: SaleError) -> Self {
+        match error {
+            SaleError::BadSignature(_) => Self::new(ProblemKind::BadSignature, error.to_string()),
+            SaleError::Commitment(error) => error.into(),
+            SaleError::NotCharged(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChargeError> for ApiError {
+    fn from(error: ChargeError) -> Self {
+        let detail = error.to_string();
+        let (kind, facts) = match error {
+            ChargeError::UnknownChannel(_) => (ProblemKind::UnknownChannel, Facts::default()),
+            ChargeError::NoPrice => (ProblemKind::Malformed, Facts::default()),
+            ChargeError::RequestIdReused { price, accepted, .. } => {
+                (ProblemKind::RequestIdReused, Facts { price, accepted, ..Facts::default() })
+            }
+            ChargeError::Insufficient { spent, highest, needed, .. } => (
+                ProblemKind::Insufficient,
+                Facts { spent: Some(spent), highest: Some(highest), needed: Some(needed), ..Facts::default() },
+            ),
+            ChargeError::Fenced { highest } => {
+                (ProblemKind::Closing, Facts { highest: Some(highest), ..Facts::default() })
+            }
+            ChargeError::Refused(refusal) => return refusal.into(),
+            ChargeError::Store(error) => return error.into(),
+        };
+        Self::new(kind, detail).with(facts)
+    }
+}
+
+impl From<CreditError> for ApiError {
+    fn from(error: CreditError) -> Self {
+        let detail = error.to_string();
+        let (kind, facts) = match error {
+            CreditError::UnknownChannel(_) => (ProblemKind::UnknownChannel, Facts::default()),
+            CreditError::UnknownCharge { .. } => (ProblemKind::UnknownCharge, Facts::default()),
+            CreditError::AlreadyCredited { credited, .. } => {
+                (ProblemKind::AlreadyCredited, Facts { credited: Some(credited), ..Facts::default() })
+            }
+            CreditError::OutOfRange { price, .. } => {
+                (ProblemKind::CreditOutOfRange, Facts { price: Some(price), ..Facts::default() })
+            }
+            CreditError::Store(error) => return error.into(),
+        };
+        Self::new(kind, detail).with(facts)
     }
 }
 

@@ -7,11 +7,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use paychan_channel::ContractId;
-use paychan_watcher_api::{Acknowledged, ChannelBody, CommitmentBody, ProblemKind, Readiness, SignedAmount};
+use paychan_watcher_api::{
+    Acknowledged, ChannelBody, ChargeBody, Charged, CommitmentBody, CreditBody, Credited, ProblemKind, Readiness,
+    SignedAmount,
+};
 use serde::Serialize;
 use serde_json::json;
 
-use super::bodies::{Body, Channel, above_zero};
+use super::bodies::{Body, Channel, ChargeOfChannel, above_zero};
 use super::error::ApiError;
 use super::{Api, presented};
 use crate::status::{ChannelReport, Report};
@@ -55,6 +58,30 @@ pub(super) async fn offer(
     let CommitmentBody { amount, signature, request_id } = body.json(expected)?;
     above_zero("amount", amount)?;
     Ok(Json(api.acceptance.offer(Offer { channel, amount, signature, request_id }).await?))
+}
+
+pub(super) async fn charge(
+    State(api): State<Arc<Api>>,
+    Channel(channel): Channel,
+    body: Body,
+) -> Result<Json<Charged>, ApiError> {
+    let expected = r#"{"price": "500000", "request_id": "...", "commitment": {"amount": "...", "signature": "..."}}"#;
+    let body: ChargeBody = body.json(expected)?;
+    above_zero("price", body.price)?;
+    if let Some(commitment) = &body.commitment {
+        above_zero("commitment.amount", commitment.amount)?;
+    }
+    Ok(Json(api.acceptance.charge(channel, body).await?))
+}
+
+pub(super) async fn credit(
+    State(api): State<Arc<Api>>,
+    ChargeOfChannel(channel, request_id): ChargeOfChannel,
+    body: Body,
+) -> Result<Json<Credited>, ApiError> {
+    let CreditBody { amount } = body.json(r#"{"amount": "200000"}"#)?;
+    above_zero("amount", amount)?;
+    Ok(Json(api.acceptance.credit(channel, request_id, amount).await?))
 }
 
 /// The highest commitment with its signature: whoever has it can settle without this watcher.

@@ -6,6 +6,8 @@
 //! | `GET /v1/channels` | 200 all channels |
 //! | `GET /v1/channels/{C}` | 200 the channel |
 //! | `POST /v1/channels/{C}/commitments` | 200 [`paychan_watcher_api::Acknowledged`] |
+//! | `POST /v1/channels/{C}/charges` | 200 [`paychan_watcher_api::Charged`] |
+//! | `POST /v1/channels/{C}/charges/{request_id}/credit` | 200 [`paychan_watcher_api::Credited`] |
 //! | `GET /v1/channels/{C}/commitments/highest` | 200 [`paychan_watcher_api::SignedAmount`] |
 //! | `GET /v1/status` | 200 what `paychan-watcher status` shows |
 //! | `GET /healthz` | 200: the process answers |
@@ -72,6 +74,8 @@ fn calls() -> Router<Arc<Api>> {
         .route("/channels", post(handlers::admit).get(handlers::channels))
         .route("/channels/{channel}", get(handlers::channel))
         .route("/channels/{channel}/commitments", post(handlers::offer))
+        .route("/channels/{channel}/charges", post(handlers::charge))
+        .route("/channels/{channel}/charges/{request_id}/credit", post(handlers::credit))
         .route("/channels/{channel}/commitments/highest", get(handlers::highest))
         .route("/status", get(handlers::status))
         .fallback(handlers::no_such_path)

@@ -3,6 +3,7 @@
 //! The rules are pure ([`check`], [`check_charge`]). They are asked before a commitment costs anything, and again inside the store's
 //! committer just before it is written ([`ViewGate`]). [`Commitments`] takes what was submitted.
 
+mod charge;
 mod gate;
 mod keys;
 mod offer;
@@ -10,6 +11,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use charge::SaleError;
 pub use gate::ViewGate;
 pub use offer::{Commitments, OfferError};
 pub use rules::{Conditions, check, check_charge};

@@ -12,7 +12,7 @@ use paychan_watcher_api::{Acknowledged, SignedAmount};
 use super::gate::ViewGate;
 use super::keys::Keys;
 use crate::reader::Reread;
-use paychan_store::{AcceptError, Gate, Held, Offer, Refusal, Store, StoreError};
+use paychan_store::{AcceptError, Accepted, Claim, Gate, Held, Offer, Refusal, Store, StoreError};
 
 /// Why a commitment was not acknowledged. Nothing was written, but for a store that failed: then it is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,8 +28,8 @@ pub enum OfferError {
 /// Takes commitments. One in the daemon, shared by all connections.
 pub struct Commitments {
     network: NetworkId,
-    store: Store,
-    gate: Arc<ViewGate>,
+    pub(super) store: Store,
+    pub(super) gate: Arc<ViewGate>,
     reread: Arc<dyn Reread>,
     keys: Keys,
 }
@@ -45,45 +45,53 @@ impl Commitments {
     /// # Errors
     /// [`OfferError`], whose kinds tell apart what the submitter must do.
     pub async fn offer(&self, offer: Offer) -> Result<Acknowledged, OfferError> {
-        let channel = offer.channel;
-        let held = self.store.held(&channel).ok_or(AcceptError::UnknownChannel(channel))?;
+        let held = self.store.held(&offer.channel).ok_or(AcceptError::UnknownChannel(offer.channel))?;
+        let claim = Claim { amount: offer.amount, signature: offer.signature };
         // At or below the highest, only the store can answer: the same id again, the same amount under another id, or
         // too low. The highest never goes down, so nothing of this kind is ever written.
-        if offer.amount <= held.highest_amount() {
-            self.verify(&held, &offer)?;
+        if claim.amount <= held.highest_amount() {
+            self.verify(&held, &claim)?;
             return self.write(offer).await;
         }
-        let above_coverage = match self.gate.check(&held, offer.amount, Amount::ZERO) {
-            Ok(()) => false,
-            Err(Refusal::ExceedsCoverage { .. }) => true,
-            Err(refusal) => return Err(AcceptError::from(refusal).into()),
-        };
-        self.verify(&held, &offer)?;
-        if above_coverage {
-            // A call to the network: only whoever holds the funder's key can cause it.
-            self.reread.reread(&channel).await;
-        }
-        let reservation = self.gate.reserve(&held, offer.amount).map_err(AcceptError::from)?;
+        self.check_higher(&held, &claim, Amount::ZERO).await?;
+        let reservation = self.gate.reserve(&held, claim.amount).map_err(AcceptError::from)?;
         let acknowledged = self.write(offer).await;
         drop(reservation);
         acknowledged
     }
 
+    /// Checks a commitment above the highest as things are now: the rules that cost nothing, the signature, and then, for
+    /// more than the known coverage, the chain anew. `price` is what is charged with it.
+    pub(super) async fn check_higher(&self, held: &Held, claim: &Claim, price: Amount) -> Result<(), OfferError> {
+        let above_coverage = match self.gate.check(held, claim.amount, price) {
+            Ok(()) => false,
+            Err(Refusal::ExceedsCoverage { .. }) => true,
+            Err(refusal) => return Err(AcceptError::from(refusal).into()),
+        };
+        self.verify(held, claim)?;
+        if above_coverage {
+            // A call to the network: only whoever holds the funder's key can cause it.
+            self.reread.reread(&held.channel()).await;
+        }
+        Ok(())
+    }
+
     /// Checks the funder's signature over bytes that are put together here.
-    fn verify(&self, held: &Held, offer: &Offer) -> Result<(), OfferError> {
-        let channel = offer.channel;
+    pub(super) fn verify(&self, held: &Held, claim: &Claim) -> Result<(), OfferError> {
+        let channel = held.channel();
         let key = self.keys.of(&held.admission).ok_or_else(|| {
             // Admission and every start check it.
             AcceptError::Store(StoreError::Failed(format!("the commitment key of {channel} is unusable").into()))
         })?;
-        Commitment { network: self.network, channel, amount: offer.amount }.verify(&key, &offer.signature)?;
+        Commitment { network: self.network, channel, amount: claim.amount }.verify(&key, &claim.signature)?;
         Ok(())
     }
 
     async fn write(&self, offer: Offer) -> Result<Acknowledged, OfferError> {
         let channel = offer.channel;
-        let accepted = self.store.accept(offer).await?;
-        Ok(self.acknowledged(&channel, accepted.highest))
+        let Accepted { previous, highest, spent, replayed } = self.store.accept(offer).await?;
+        let (unsettled, coverage) = self.on_chain(&channel, highest);
+        Ok(Acknowledged { previous, highest, spent, unsettled, coverage, replayed })
     }
 
     /// The highest commitment that is held; `None` before the first one.
@@ -95,12 +103,11 @@ impl Commitments {
         Ok(held.highest.map(|held| SignedAmount { amount: held.amount, signature: held.signature }))
     }
 
-    fn acknowledged(&self, channel: &ContractId, highest: Amount) -> Acknowledged {
-        let known = self.gate.view().channel(channel);
-        Acknowledged {
-            highest,
-            unsettled: known.as_ref().map_or(highest, |known| known.state.unsettled(highest)),
-            coverage: known.as_ref().map_or(Amount::ZERO, |known| known.coverage()),
+    /// What of `highest` is not paid out on chain yet, and the most that the chain would pay in total. Base units.
+    pub(super) fn on_chain(&self, channel: &ContractId, highest: Amount) -> (Amount, Amount) {
+        match self.gate.view().channel(channel) {
+            Some(known) => (known.state.unsettled(highest), known.coverage()),
+            None => (highest, Amount::ZERO),
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct ChannelReport {
     pub refund_waiting_period: u32,
     /// The highest commitment held; "0" before the first.
     pub highest: Amount,
+    /// The sum of all charges less all credits: at most the highest.
+    pub spent: Amount,
     /// How many commitments were accepted.
     pub accepted: u64,
     /// What of the highest is not paid out yet; as far as known when the chain was not read.
@@ -154,6 +156,7 @@ impl ChannelReport {
             commitment_key: CommitmentKey::from_bytes(admission.commitment_key).ok(),
             refund_waiting_period: admission.refund_waiting_period,
             highest: held.highest_amount(),
+            spent: held.spent,
             accepted: held.accepted,
             unsettled: known.map_or_else(|| unsettled(held, outcomes), |(known, _)| known.unsettled()),
             coverage: chain.map(ChannelView::coverage),

@@ -34,8 +34,11 @@ async fn commit(answer: String) -> Result<paychan_watcher_api::Acknowledged, Cli
 
 #[tokio::test]
 async fn a_commitment_is_handed_over_with_the_token_and_the_answer_is_read() {
-    let listener =
-        Listener::answering(http(200, r#"{"highest":"70","unsettled":"50","coverage":"1000","news":1}"#)).await;
+    let listener = Listener::answering(http(
+        200,
+        r#"{"previous":"0","spent":"0","replayed":false,"highest":"70","unsettled":"50","coverage":"1000","news":1}"#,
+    ))
+    .await;
     let taken = client(&listener).commit(&CHANNEL, &commitment()).await.unwrap();
     assert_eq!((taken.highest.get(), taken.unsettled.get(), taken.coverage.get()), (70, 50, 1000));
     let request = listener.request().await;
@@ -102,7 +105,7 @@ async fn a_yes_from_something_that_is_no_watcher_is_not_believed() {
     for (body, expected) in [
         ("<html>welcome</html>", ForeignAnswer::Html),
         ("", ForeignAnswer::Empty),
-        ("{}", ForeignAnswer::OtherJson { why: "missing field `highest` at line 1 column 2".to_owned() }),
+        ("{}", ForeignAnswer::OtherJson { why: "missing field `previous` at line 1 column 2".to_owned() }),
     ] {
         let error = commit(http(200, body)).await.unwrap_err();
         assert!(!error.nothing_happened(), "{error}");

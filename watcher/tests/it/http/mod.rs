@@ -1,6 +1,7 @@
 //! The HTTP API, called as a front end calls it, over the real store, follower and gate; only the network is simulated.
 
 mod channels;
+mod charges;
 mod commitments;
 mod edge;
 mod strangers;
