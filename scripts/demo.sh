@@ -13,10 +13,7 @@ case "${1:-}" in -h | --help)
     ;;
 esac
 
-. scripts/toolchain.sh
-. scripts/progress.sh
-
 scripts/setup.sh
 echo "Building the programs (the first time takes some minutes; later a second) ..."
-with_progress cargo build --workspace --bins --locked
+scripts/build-programs.sh
 exec "${CARGO_TARGET_DIR:-target}/debug/paychan-demo" "$@"

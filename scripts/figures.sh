@@ -15,9 +15,7 @@ case "${1:-}" in -h | --help)
     ;;
 esac
 
-# On standard output are the figures alone, so that --json can be piped. The same build as the demo's and the tests', so
-# that one serves them all.
-. scripts/toolchain.sh
+# Standard output gets the figures alone, so that --json can be piped.
 scripts/setup.sh >&2
-cargo build --workspace --bins --locked --quiet >&2
+scripts/build-programs.sh --package paychan-figures --quiet >&2
 exec "${CARGO_TARGET_DIR:-target}/debug/paychan-figures" "$@"

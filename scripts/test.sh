@@ -22,8 +22,9 @@ scripts/setup.sh
 scripts/verify-contracts.sh --built
 
 say "Building (the first time takes some minutes: the real Soroban host is among the dependencies)"
-# The whole-system tests start the real programs, so these are built first.
-with_progress cargo build --workspace --bins --locked
+# The whole-system tests start the real programs.
+scripts/build-programs.sh --package paychan-examples
+with_progress cargo test --workspace --locked --tests --no-run --quiet
 
 say "Examples in the documentation"
 cargo test --workspace --locked --doc --quiet -- "$@"

@@ -12,5 +12,6 @@ mod cli_submit;
 mod contract_readmes;
 mod documents;
 mod examples;
+mod one_build;
 mod strangers;
 mod whole_path;

@@ -10,9 +10,12 @@ use std::path::{Path, PathBuf};
 /// When it is not there. The message says how to build it.
 pub fn program(name: &str) -> PathBuf {
     let here = std::env::current_exe().expect("a running program has a path");
-    here.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file()).unwrap_or_else(|| {
-        panic!("{name} is not built: run `cargo build --workspace --bins`, or scripts/test.sh, which does")
-    })
+    here.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{name} is not built: run scripts/build-programs.sh --package paychan-examples"))
 }
 
 /// The path of the channel contract's Wasm, which scripts/build-contracts.sh builds.

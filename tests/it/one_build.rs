@@ -1,0 +1,79 @@
+//! The demo and the tests share one build: whatever the demo's build compiles, the tests' build needs as it is.
+//!
+//! Cargo compiles a dependency once for each set of features that the selected packages ask for. Where the two builds ask for
+//! different sets, a newcomer waits twice. tests/Cargo.toml says how to make the sets equal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What a build compiles: for each unit its name, by everything that decides whether it can be shared.
+fn units(selection: &[&str]) -> BTreeMap<String, String> {
+    let output = Command::new(env!("CARGO"))
+        .args(selection)
+        .args(["--locked", "--unit-graph", "-Zunstable-options"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        // The graph is a feature of nightly's cargo. It is printed, and nothing is built.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let graph: Value = serde_json::from_slice(&output.stdout).expect("cargo prints JSON");
+    assert_eq!(graph["version"], 1, "this cargo prints another form of the graph");
+    let units = graph["units"].as_array().unwrap();
+    let mut identities = vec![None; units.len()];
+    (0..units.len()).map(|index| (identity(units, index, &mut identities), described(&units[index]))).collect()
+}
+
+fn described(unit: &Value) -> String {
+    let (package, mode, kind) = (&unit["pkg_id"], &unit["mode"], &unit["target"]["kind"][0]);
+    let package = package.as_str().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    format!("{package} {kind} {mode} {} {}", unit["profile"]["opt_level"], unit["features"])
+}
+
+/// A unit is shared when its own description and its dependencies' are the same.
+fn identity(units: &[Value], index: usize, known: &mut Vec<Option<String>>) -> String {
+    if let Some(identity) = &known[index] {
+        return identity.clone();
+    }
+    let unit = &units[index];
+    let dependencies: BTreeSet<String> = unit["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|dependency| dependency["index"].as_u64().and_then(|index| usize::try_from(index).ok()).unwrap())
+        .map(|dependency| identity(units, dependency, known))
+        .collect();
+    let own = format!("{} {} {}", described(unit), unit["target"]["name"], unit["platform"]);
+    let identity = paychan_channel::WasmHash::of(format!("{own} {dependencies:?}").as_bytes()).to_string();
+    known[index] = Some(identity.clone());
+    identity
+}
+
+#[test]
+fn the_tests_need_what_the_demo_has_compiled_and_nothing_of_it_twice() {
+    let script = include_str!("../../scripts/build-programs.sh");
+    let (_, programs) = script.split_once("programs=(").expect("the script lists its programs");
+    let (programs, _) = programs.split_once(')').expect("the list ends");
+    let mut build = vec!["build"];
+    build.extend(programs.split_whitespace().flat_map(|program| ["--package", program]));
+    let demo = units(&build);
+    let tests = units(&["test", "--no-run", "--workspace"]);
+    assert!(demo.len() > 100, "{} units", demo.len());
+
+    let twice: Vec<&String> = demo
+        .iter()
+        .filter(|(identity, unit)| !tests.contains_key(*identity) && !unit.starts_with("demo#"))
+        .map(|(_, unit)| unit)
+        .collect();
+    let of_tests: Vec<&String> = tests.values().collect();
+    assert!(
+        twice.is_empty(),
+        "the demo compiles these, and the tests compile them again: {twice:#?}\nthe tests' are: {:#?}",
+        of_tests
+            .into_iter()
+            .filter(|unit| twice.iter().any(|other| unit.split(' ').next() == other.split(' ').next()))
+            .collect::<Vec<_>>()
+    );
+}
