@@ -18,10 +18,10 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Layout, Ledger, Lives,
     Signature, Stroops, TokenKind, WasmHash,
 };
+use paychan_channel::{Payability, TokenRisk};
 use paychan_rpc::SecretKey;
 use paychan_store::{Admission, Offer, Options, RequestId, Store, WallClock};
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms, RpcChain};
-use paychan_watcher::channels::{Payability, TokenFacts};
 use paychan_watcher::clock::{Clock, SystemClock};
 use paychan_watcher::config::Config;
 use paychan_watcher::daemon::{Ingredients, assemble, promising};
@@ -239,7 +239,7 @@ fn see_chain(view: &View, funders: &[Funder]) {
         spendable: Stroops(i64::MAX / 2),
         read_at: HEAD,
     });
-    view.set_token(&TOKEN, TokenFacts::Native, HEAD);
+    view.set_token(&TOKEN, TokenRisk::Native, HEAD);
     view.set_payability(&TOKEN, &RECIPIENT, Payability::Room(Amount::MAX), HEAD, Amount::ZERO);
     for funder in funders {
         view.merge_channel(funder.state.clone());

@@ -9,9 +9,9 @@ use paychan_channel::{
 };
 
 use crate::chain::{Head, LaneFacts, NetworkTerms};
-use crate::channels::{IssuerFlags, Payability, TokenFacts};
 use crate::config::Config;
 use crate::view::{ChannelView, View};
+use paychan_channel::{IssuerFlags, Payability, TokenRisk};
 use paychan_store::{Admission, Held, HeldCommitment, RequestId};
 
 pub(crate) const CHANNEL: ContractId = ContractId([1; 32]);
@@ -149,7 +149,7 @@ pub(crate) fn view() -> View {
     view.merge_channel(state());
     view.set_lane(lane(1_000_000_000));
     let flags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
-    view.set_token(&TOKEN, TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) }, HEAD);
+    view.set_token(&TOKEN, TokenRisk::Asset { issuer: ISSUER, flags: Some(flags) }, HEAD);
     view.set_payability(&TOKEN, &RECIPIENT, Payability::Room(Amount::MAX), HEAD, Amount::ZERO);
     view
 }

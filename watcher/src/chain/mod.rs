@@ -16,7 +16,7 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, ContractId, Ledger, SacAsset, Signature, Stroops, WasmHash,
 };
 
-use crate::channels::{Payability, TokenFacts};
+use paychan_channel::{Payability, TokenRisk};
 
 pub use error::{ChainError, ChainErrorKind};
 pub use facts::{Head, LaneFacts, NetworkTerms};
@@ -45,14 +45,14 @@ pub trait Chain: Send + Sync + 'static {
     fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead>;
 
     /// What the issuer of a token may do; `asset` is the Stellar asset behind the token's contract, if any.
-    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenFacts>;
+    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenRisk>;
 
     /// Whether the recipient can be paid in the token now, and up to how much.
     fn payability<'a>(
         &'a self,
         token: &'a ContractId,
         asset: Option<&'a SacAsset>,
-        facts: &'a TokenFacts,
+        facts: &'a TokenRisk,
         to: &'a Address,
     ) -> Asking<'a, Payability>;
 

@@ -3,15 +3,11 @@
 //! The rules are pure: a candidate comes in, a record to keep or a refusal with a stable kind goes out ([`admit`]).
 //! [`Channels`] reads candidates from the chain and records those that are admitted.
 
-mod facts;
 mod intake;
 mod quota;
 mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{
-    FactsError, IssuerFlags, Payability, TokenFacts, issuer_key, payability, payability_keys, token_facts,
-};
 pub use intake::{Channels, IntakeError};
 pub use rules::{Candidate, Refused, Rules, ToldBalance, admit};

@@ -4,9 +4,9 @@ use paychan_channel::{
     Address, Amount, ChannelState, CommitmentKey, ContractId, KeyError, Ledger, StateError, WasmHash,
 };
 
-use super::{Payability, TokenFacts};
 use crate::config::{Config, Token};
 use crate::floor::Floor;
+use paychan_channel::{Payability, TokenRisk};
 use paychan_store::Admission;
 use paychan_watcher_api::ProblemKind;
 
@@ -16,7 +16,7 @@ pub struct Candidate {
     /// Its entries.
     pub state: ChannelState,
     /// What its token's issuer may do.
-    pub token: TokenFacts,
+    pub token: TokenRisk,
     /// Whether its recipient can be paid.
     pub payability: Payability,
     /// What the token's contract says that the channel has, base units. `None` for a Stellar asset's contract, whose
@@ -290,9 +290,9 @@ fn recipient(state: &ChannelState, config: &Config) -> Result<(), Refused> {
     Ok(())
 }
 
-fn token_risk(state: &ChannelState, token: &Token, issuer: &TokenFacts) -> Result<(), Refused> {
+fn token_risk(state: &ChannelState, token: &Token, issuer: &TokenRisk) -> Result<(), Refused> {
     let code = || token.code.clone();
-    if matches!(issuer, TokenFacts::Opaque) && !(token.issuer_may_claw_back && token.issuer_may_revoke) {
+    if matches!(issuer, TokenRisk::Opaque) && !(token.issuer_may_claw_back && token.issuer_may_revoke) {
         return Err(Refused::OpaqueToken { code: code() });
     }
     // A balance keeps the mark that it was opened with, whatever the issuer's flags say now.

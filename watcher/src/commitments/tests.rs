@@ -4,11 +4,11 @@ use paychan_channel::{Amount, ChannelState, Ledger, Stroops};
 use proptest::prelude::*;
 
 use super::{Conditions, check, check_charge};
-use crate::channels::{IssuerFlags, Payability, TokenFacts};
 use crate::config::{Config, Token};
 use crate::fixtures::{HEAD, ISSUER, TOKEN, channel_view, config, held, state, units};
 use crate::promises::Totals;
 use crate::view::{ChannelView, KnownPayability, KnownToken, NotFresh};
+use paychan_channel::{IssuerFlags, Payability, TokenRisk};
 use paychan_store::Refusal;
 
 fn recipient(payability: Payability) -> Option<KnownPayability> {
@@ -28,7 +28,7 @@ fn conditions<'a>(channel: &'a ChannelView, listed: &'a Token) -> Conditions<'a>
         head: Some(HEAD),
         channel: Some(channel),
         payability: recipient(Payability::Room(Amount::MAX)),
-        token: Some(KnownToken { facts: TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) }, read_at: HEAD }),
+        token: Some(KnownToken { facts: TokenRisk::Asset { issuer: ISSUER, flags: Some(flags) }, read_at: HEAD }),
         listed: Some(listed),
         spendable: Some(Stroops(1_000)),
         totals: totals(1_000, 0),
@@ -176,7 +176,7 @@ fn a_frozen_balance_and_an_issuer_that_took_new_rights_take_nothing_more() {
     for (may_revoke, may_claw_back) in [(true, false), (false, true)] {
         let flags = IssuerFlags { requires_authorization: false, may_revoke, may_claw_back };
         let refused = offer_when(state(), 200, |now| {
-            let facts = TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) };
+            let facts = TokenRisk::Asset { issuer: ISSUER, flags: Some(flags) };
             now.token = Some(KnownToken { facts, read_at: HEAD });
         });
         assert!(is_unpayable(&refused), "{refused:?}");

@@ -7,7 +7,7 @@ use paychan_channel::{Address, ContractId, Ledger, TokenKind};
 use super::Follower;
 use crate::alarm::raise;
 use crate::chain::ChainError;
-use crate::channels::TokenFacts;
+use paychan_channel::TokenRisk;
 
 impl Follower {
     /// Reads the network's settings when that is due. When they can't be read, or can't be true, the last known ones hold.
@@ -43,7 +43,7 @@ impl Follower {
                 recipients.entry((known.state.token, known.state.to)).or_insert(known.state.token_kind);
             }
         }
-        let mut tokens: HashMap<ContractId, TokenFacts> = HashMap::new();
+        let mut tokens: HashMap<ContractId, TokenRisk> = HashMap::new();
         let mut failed = None;
         for ((token, to), kind) in recipients {
             let facts = match tokens.get(&token) {
@@ -72,7 +72,7 @@ impl Follower {
         &self,
         token: &ContractId,
         kind: &TokenKind,
-        facts: &TokenFacts,
+        facts: &TokenRisk,
         to: &Address,
         head: Ledger,
     ) -> Result<(), ChainError> {
@@ -88,7 +88,7 @@ impl Follower {
     }
 
     /// Raises an alarm when an issuer has taken rights that the operator's list does not accept.
-    fn report_issuer(&self, token: &ContractId, facts: &TokenFacts) {
+    fn report_issuer(&self, token: &ContractId, facts: &TokenRisk) {
         let Some(listed) = self.parts.config.token(token) else {
             return;
         };

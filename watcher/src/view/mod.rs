@@ -23,8 +23,8 @@ pub use channel::{ChannelView, UnreadChannel};
 pub use fresh::{FreshnessLimits, NotFresh};
 
 use crate::chain::{Head, LaneFacts, NetworkTerms};
-use crate::channels::{Payability, TokenFacts};
 use channel::{Danger, KnownChannel, Unread};
+use paychan_channel::{Payability, TokenRisk};
 
 /// Whether a recipient can be paid in a token, as far as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct KnownPayability {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownToken {
     /// What was read.
-    pub facts: TokenFacts,
+    pub facts: TokenRisk,
     /// When: the newest ledger known before the question.
     pub read_at: Ledger,
 }
@@ -240,7 +240,7 @@ impl View {
     }
 
     /// Sets what a token's issuer may do. `read_at` is the newest ledger known before it was asked.
-    pub fn set_token(&self, token: &ContractId, facts: TokenFacts, read_at: Ledger) {
+    pub fn set_token(&self, token: &ContractId, facts: TokenRisk, read_at: Ledger) {
         self.write().tokens.insert(*token, KnownToken { facts, read_at });
     }
 

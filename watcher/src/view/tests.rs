@@ -6,8 +6,8 @@ use paychan_channel::{Amount, ChannelState, ContractId, Ledger};
 use proptest::prelude::*;
 
 use super::*;
-use crate::channels::Payability;
 use crate::fixtures::{BOOT, CHANNEL, HEAD, RECIPIENT, TOKEN, WALL_MS, lane, state, units, view};
+use paychan_channel::Payability;
 
 fn limits() -> FreshnessLimits {
     FreshnessLimits {

@@ -1,8 +1,9 @@
 //! What is acknowledged can be paid: by the recipient's room, by the issuer's leave, by the fee accounts.
 
 use paychan_channel::{Address, Amount, TokenKind, WasmHash};
+use paychan_channel::{IssuerFlags, Payability};
 use paychan_store::{AcceptError, Refusal};
-use paychan_watcher::channels::{IntakeError, IssuerFlags, Payability};
+use paychan_watcher::channels::IntakeError;
 use paychan_watcher::commitments::OfferError;
 use paychan_watcher_api::ProblemKind;
 

@@ -21,6 +21,28 @@ pub enum TokenRisk {
     Opaque,
 }
 
+impl TokenRisk {
+    /// Whether somebody can take tokens back from their holders, as far as is known.
+    #[must_use]
+    pub fn may_claw_back(&self) -> bool {
+        match self {
+            Self::Opaque => true,
+            Self::Native | Self::Asset { flags: None, .. } => false,
+            Self::Asset { flags: Some(flags), .. } => flags.may_claw_back,
+        }
+    }
+
+    /// Whether somebody can freeze holders, as far as is known.
+    #[must_use]
+    pub fn may_revoke(&self) -> bool {
+        match self {
+            Self::Opaque => true,
+            Self::Native | Self::Asset { flags: None, .. } => false,
+            Self::Asset { flags: Some(flags), .. } => flags.may_revoke,
+        }
+    }
+}
+
 /// What the issuer's account may do to holders of its asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IssuerFlags {

@@ -22,8 +22,8 @@ use super::{
     Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
     InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
 };
-use crate::channels;
-use crate::channels::{FactsError, Payability, TokenFacts};
+use paychan_channel::payability::{self, NotUnderstood};
+use paychan_channel::{Payability, TokenRisk};
 
 use crate::chain::{Head, NetworkTerms};
 
@@ -272,11 +272,11 @@ impl Chain for RpcChain {
         })
     }
 
-    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenFacts> {
+    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenRisk> {
         Box::pin(async move {
-            let key = asset.and_then(channels::issuer_key);
+            let key = asset.and_then(payability::issuer_key);
             let issuer = self.entries(key.as_slice()).await?.pop().flatten();
-            channels::token_facts(asset, issuer.as_ref()).map_err(not_understood)
+            payability::token_risk(asset, issuer.as_ref()).map_err(not_understood)
         })
     }
 
@@ -284,13 +284,13 @@ impl Chain for RpcChain {
         &'a self,
         token: &'a ContractId,
         asset: Option<&'a SacAsset>,
-        facts: &'a TokenFacts,
+        facts: &'a TokenRisk,
         to: &'a Address,
     ) -> Asking<'a, Payability> {
         Box::pin(async move {
-            let keys = channels::payability_keys(token, asset, to);
+            let keys = payability::recipient_keys(token, asset, to);
             let entries = self.entries(&keys).await?;
-            channels::payability(asset, facts, to, &entries).map_err(not_understood)
+            payability::payability(asset, facts, to, &entries).map_err(not_understood)
         })
     }
 
@@ -369,7 +369,7 @@ fn close_topic() -> ScVal {
     ScVal::Symbol(ScSymbol(name))
 }
 
-fn not_understood(error: FactsError) -> ChainError {
+fn not_understood(error: NotUnderstood) -> ChainError {
     ChainError { what: "getLedgerEntries", kind: ChainErrorKind::Undecodable, message: error.to_string() }
 }
 

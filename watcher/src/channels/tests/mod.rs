@@ -1,4 +1,3 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
-mod facts;
 mod rules;

@@ -3,15 +3,16 @@
 use paychan_channel::{Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
 use paychan_watcher_api::ProblemKind;
 
-use crate::channels::{Candidate, IssuerFlags, Payability, Refused, Rules, TokenFacts, admit};
+use crate::channels::{Candidate, Refused, Rules, admit};
 use crate::config::Config;
 use crate::fixtures::{CHANNEL, CODE, FUNDER, HEAD, ISSUER, RECIPIENT, TOKEN, config, config_text, state, units};
+use paychan_channel::{IssuerFlags, Payability, TokenRisk};
 use paychan_store::Admission;
 
 const NO_FLAGS: IssuerFlags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
 
-fn token(flags: IssuerFlags) -> TokenFacts {
-    TokenFacts::Asset { issuer: ISSUER, flags: Some(flags) }
+fn token(flags: IssuerFlags) -> TokenRisk {
+    TokenRisk::Asset { issuer: ISSUER, flags: Some(flags) }
 }
 
 fn candidate(state: ChannelState) -> Candidate {
@@ -142,7 +143,7 @@ fn one_channel_more_is_refused_when_it_would_make_the_others_wait_too_long() {
 fn an_issuer_that_can_take_or_freeze_is_refused_unless_the_list_says_so() {
     let claw_back = token(IssuerFlags { may_claw_back: true, ..NO_FLAGS });
     let revoke = token(IssuerFlags { may_revoke: true, ..NO_FLAGS });
-    let kind = |config: &Config, token: TokenFacts, state: ChannelState| {
+    let kind = |config: &Config, token: TokenRisk, state: ChannelState| {
         admit_under(config, Candidate { token, ..candidate(state) }).err().map(|refused| refused.kind())
     };
     let strict = config();
@@ -154,14 +155,14 @@ fn an_issuer_that_can_take_or_freeze_is_refused_unless_the_list_says_so() {
         Some(ProblemKind::IssuerMayClawBack),
         "the balance keeps the mark"
     );
-    assert_eq!(kind(&strict, TokenFacts::Opaque, state()), Some(ProblemKind::OpaqueToken));
-    assert_eq!(kind(&strict, TokenFacts::Native, state()), None);
-    assert_eq!(kind(&strict, TokenFacts::Asset { issuer: ISSUER, flags: None }, state()), None);
+    assert_eq!(kind(&strict, TokenRisk::Opaque, state()), Some(ProblemKind::OpaqueToken));
+    assert_eq!(kind(&strict, TokenRisk::Native, state()), None);
+    assert_eq!(kind(&strict, TokenRisk::Asset { issuer: ISSUER, flags: None }, state()), None);
 
     let risky =
         config_text("").replace("decimals = 7", "decimals = 7\nissuer_may_claw_back = true\nissuer_may_revoke = true");
     let risky = Config::parse(&risky).unwrap();
-    for token in [claw_back, revoke, TokenFacts::Opaque] {
+    for token in [claw_back, revoke, TokenRisk::Opaque] {
         assert_eq!(kind(&risky, token, marked.clone()), None);
     }
     let frozen = ChannelState { balance_authorized: false, ..state() };

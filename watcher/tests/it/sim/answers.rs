@@ -6,12 +6,12 @@ use paychan_channel::xdr::{
     SorobanTransactionDataExt, Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, VecM, WriteXdr,
 };
 use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, SacAsset, Stroops, calls};
+use paychan_channel::{IssuerFlags, Payability, TokenRisk};
 use paychan_watcher::chain::{
     Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
     InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
 };
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
-use paychan_watcher::channels::{IssuerFlags, Payability, TokenFacts};
 
 use super::ledger::{self, Network};
 use super::{EventsFault, FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
@@ -116,16 +116,16 @@ impl Chain for SimChain {
         })
     }
 
-    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenFacts> {
+    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenRisk> {
         Box::pin(async move {
             self.reached()?;
             self.recipients_reached()?;
             let none = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
             let flags = self.network().faults.issuer.unwrap_or(none);
             Ok(match asset {
-                None => TokenFacts::Opaque,
-                Some(SacAsset::Native) => TokenFacts::Native,
-                Some(SacAsset::Asset { issuer, .. }) => TokenFacts::Asset { issuer: *issuer, flags: Some(flags) },
+                None => TokenRisk::Opaque,
+                Some(SacAsset::Native) => TokenRisk::Native,
+                Some(SacAsset::Asset { issuer, .. }) => TokenRisk::Asset { issuer: *issuer, flags: Some(flags) },
             })
         })
     }
@@ -134,7 +134,7 @@ impl Chain for SimChain {
         &'a self,
         _token: &'a ContractId,
         _asset: Option<&'a SacAsset>,
-        _facts: &'a TokenFacts,
+        _facts: &'a TokenRisk,
         to: &'a Address,
     ) -> Asking<'a, Payability> {
         Box::pin(async move {

@@ -14,8 +14,8 @@ use paychan_channel::{
     AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, Layout, Ledger, Lives, NetworkId, SacAsset,
     Stroops, TokenKind, WasmHash,
 };
+use paychan_channel::{IssuerFlags, Payability};
 use paychan_watcher::chain::{Head, NetworkTerms};
-use paychan_watcher::channels::{IssuerFlags, Payability};
 use paychan_watcher::clock::ManualClock;
 use tokio::sync::Notify;
 
