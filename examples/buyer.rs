@@ -3,7 +3,7 @@
 use std::{env::var, error::Error, fs};
 
 use paychan_channel::calls::{self, OpenTerms};
-use paychan_channel::{Address, Amount, Commitment, CommitmentSecret, WasmHash, xdr::HostFunction};
+use paychan_channel::{Address, Amount, Commitment, CommitmentSecret, WasmHash};
 use paychan_rpc::submit::{Call, SubmitOptions, Submitter};
 use paychan_rpc::{Client, Meaning, Options, SecretKey, http};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Alarms: what a person must hear about, each with a stable name. They are raised with [`raise!`](crate::alarm::raise) and
+//! Alarms: what a person must hear about, each with a stable name. They are raised with `raise!` and
 //! nowhere else.
 //!
 //! An alarm is a log line of the level ERROR with the field `alarm`. `docs/alarms.md` is made from [`Alarm`].

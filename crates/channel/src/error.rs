@@ -2,7 +2,7 @@
 
 use crate::{ContractId, Layout};
 
-/// Why a text is no [`Amount`].
+/// Why a text is no [`Amount`](crate::Amount).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
     /// Nothing was given.

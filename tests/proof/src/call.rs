@@ -26,10 +26,10 @@ pub enum Party {
 }
 
 impl Party {
-    /// All, in the order of [`Model::lines`].
+    /// All, in the order of `Model::lines`.
     pub const ALL: [Self; 3] = [Self::Funder, Self::Recipient, Self::Stranger];
 
-    /// The place in [`Model::lines`].
+    /// The place in `Model::lines`.
     #[must_use]
     pub fn index(self) -> usize {
         match self {

@@ -57,7 +57,7 @@ impl Life {
 
 /// The last ledger at which each entry of a channel is live.
 ///
-/// `None`: no such entry. `Some(Ledger(0))`: archived, as Stellar RPC says it. [`Lives::life_of`] puts it in words.
+/// `None`: no such entry. `Some(Ledger(0))`: archived, as Stellar RPC says it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lives {
     /// The channel's instance.
