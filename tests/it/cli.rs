@@ -232,7 +232,11 @@ async fn a_deed_that_can_not_be_told_is_told_to_be_done_with_its_transaction() {
         .env("PAYCHAN_RPC_URL", &scene.network.rpc_url)
         .env("PAYCHAN_PASSPHRASE", &scene.network.passphrase)
         .stdout(full)
-        .output()
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap()
+        // Not `output`, which would put a pipe in the place of the full device.
+        .wait_with_output()
         .await
         .unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -128,14 +128,14 @@ async fn what_is_not_a_charge_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_chain_that_cannot_be_seen_takes_no_new_commitment_and_sells_for_credit_that_is_held() {
+async fn a_chain_that_cannot_be_seen_takes_no_commitment_and_sells_nothing_for_credit_either() {
     let env = TestEnv::with_channel().await;
     env.pay(100, "prepaid").await.ok(200);
     env.chain.network().faults.down = true;
     env.chain.clock().advance(std::time::Duration::from_secs(61));
     env.charge(150, "one", Some(150)).await.is(503, "not_fresh");
-    env.charge(60, "two", None).await.ok(200);
-    assert_eq!((env.spent(), env.held().highest_amount().get()), (60, 100));
+    env.charge(60, "two", None).await.is(503, "not_fresh");
+    assert_eq!((env.spent(), env.held().highest_amount().get()), (0, 100));
 }
 
 #[tokio::test]
