@@ -11,7 +11,7 @@ use crate::{
     xdr,
 };
 
-/// Who is who, for reading events.
+/// The addresses that events are read with.
 pub(crate) struct Names<'a> {
     pub(crate) rules: Rules,
     pub(crate) parties: [ScAddress; 3],
@@ -29,14 +29,14 @@ pub struct Answer {
     pub movements: Vec<Movement>,
 }
 
-/// Tokens that moved, by the token's own events.
+/// Tokens that moved, as the token's own events say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
-    /// Whose they were; `None`: the issuer's.
+    /// Whose they were; `None` is the issuer.
     pub from: Option<ScAddress>,
-    /// Whose they are; `None`: the issuer's.
+    /// Whose they are now; `None` is the issuer.
     pub to: Option<ScAddress>,
-    /// Base units.
+    /// How many, in base units.
     pub amount: i128,
 }
 
@@ -74,8 +74,8 @@ fn is_over_limit(result: &TransactionResultResult) -> bool {
     )
 }
 
-/// Why a call failed, from its diagnostic events in order. What exceeds the transaction's resources can't be caught, so it
-/// decides wherever it stands; otherwise the first error is the cause and the others are its echo.
+/// Why a call failed, read from its diagnostic events in order. An excess of the transaction's resources can't be caught, so
+/// it is the reason wherever it is; otherwise the first error is the cause, and the others follow from it.
 pub(crate) fn refusal(events: &[DiagnosticEvent], names: &Names<'_>) -> Option<Refusal> {
     let mut first = None;
     for DiagnosticEvent { event, .. } in events {
@@ -102,7 +102,7 @@ pub(crate) fn refusal(events: &[DiagnosticEvent], names: &Names<'_>) -> Option<R
     first
 }
 
-/// One of the channel's events, in exactly the layout that its README says.
+/// One of the channel's events, which must have exactly the layout that the README describes.
 fn read(event: &ContractEvent, names: &Names<'_>) -> Result<Event, String> {
     read_event(event, names).ok_or_else(|| format!("not an event of this channel: {event:?}"))
 }
@@ -113,7 +113,7 @@ fn read_event(event: &ContractEvent, names: &Names<'_>) -> Option<Event> {
     let name = xdr::as_symbol(name)?;
     let funder = &names.parties[Party::Funder.index()];
     let recipient = &names.parties[Party::Recipient.index()];
-    // Who is named, under which field where there are no topics for it.
+    // The address that the event names, and the field that has it where it is not in a topic.
     let named: &[(&str, &ScAddress)] = match name.as_str() {
         "open" => &[("from", funder), ("to", recipient)],
         "deposit" => &[("from", funder)],
@@ -162,7 +162,7 @@ fn read_event(event: &ContractEvent, names: &Names<'_>) -> Option<Event> {
     (map.0.len() == fields + named_fields).then_some(read)
 }
 
-/// One of the token's events, where it moves tokens.
+/// One of the token's events, if it moves tokens.
 fn movement(event: &ContractEvent) -> Result<Option<Movement>, String> {
     let unknown = || format!("not an event of an asset: {event:?}");
     let ContractEventBody::V0(ContractEventV0 { topics, data }) = &event.body;

@@ -1,6 +1,6 @@
-//! What is called, by whom, and how it is answered: the words that model, chain and moves share.
+//! What is called, by whom, and how it is answered. The model, the chain and the moves share these types.
 
-/// Error numbers, which are the contract's interface.
+/// The errors' numbers, which are a part of the contract's interface.
 pub mod error {
     #![allow(missing_docs, reason = "the contract's README says what each means")]
     pub const NEGATIVE_AMOUNT: u32 = 1;
@@ -14,7 +14,7 @@ pub mod error {
     pub const WEAK_COMMITMENT_KEY: u32 = 9;
 }
 
-/// Who calls. Everybody signs for themselves alone.
+/// Who calls. Each party signs for itself alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Party {
     /// `from`.
@@ -26,10 +26,10 @@ pub enum Party {
 }
 
 impl Party {
-    /// All, in the order of `Model::lines`.
+    /// All parties, in the order of `Model::lines`.
     pub const ALL: [Self; 3] = [Self::Funder, Self::Recipient, Self::Stranger];
 
-    /// The place in `Model::lines`.
+    /// The party's place in `Model::lines`.
     #[must_use]
     pub fn index(self) -> usize {
         match self {
@@ -40,24 +40,24 @@ impl Party {
     }
 }
 
-/// What stands where a commitment's signature should.
+/// What is given as a commitment's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {
-    /// The commitment key's, of this total.
+    /// The commitment key's signature of this total.
     Good,
-    /// The commitment key's, of another total.
+    /// The commitment key's signature of another total.
     OfTotal(i128),
-    /// Of this total, by a key that is not the channel's.
+    /// The signature of this total by a key that is not the channel's.
     OfOtherKey,
-    /// The commitment key's, of this total, for another channel.
+    /// The commitment key's signature of this total, for another channel.
     OfOtherChannel,
-    /// The commitment key's, of this total, for another network.
+    /// The commitment key's signature of this total, for another network.
     OfOtherNetwork,
-    /// No signature of anything.
+    /// Bytes that are no signature of anything.
     Garbage,
 }
 
-/// A total with what is said to be its signature.
+/// A total, and what is given as its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The total, in base units.
@@ -67,7 +67,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Would the chain accept it?
+    /// Whether the chain accepts the signature.
     #[must_use]
     pub fn is_good(&self) -> bool {
         match self.signature {
@@ -85,7 +85,7 @@ pub struct Opening {
     pub amount: i128,
     /// `refund_waiting_period`.
     pub wait: u32,
-    /// A commitment key of small order, one of 14.
+    /// Which of the 14 encodings of keys of small order is the commitment key, if it is one of them.
     pub weak_key: Option<u8>,
 }
 
@@ -108,11 +108,11 @@ pub enum Call {
     Extend,
     /// The token's `transfer` from the caller to the channel's address.
     Send(i128),
-    /// The token's `mint` to the channel's address. By the issuer, whoever is named as the caller.
+    /// The token's `mint` to the channel's address. The issuer calls it, whoever is named as the caller.
     Mint(i128),
-    /// The token's `clawback` from the channel. By the issuer.
+    /// The token's `clawback` from the channel. The issuer calls it.
     Clawback(i128),
-    /// The token's `set_authorized` of the channel. By the issuer.
+    /// The token's `set_authorized` of the channel. The issuer calls it.
     Authorize(bool),
 }
 
@@ -125,18 +125,18 @@ pub enum Refusal {
     Auth,
     /// The signature is not the commitment key's.
     Signature,
-    /// The token refuses: no trustline, no room, not authorized, not enough.
+    /// The token refuses, for want of a trustline, of room, of authorization or of tokens.
     Token,
-    /// More was needed than simulation saw.
+    /// The call needed more than its simulation found.
     Resources,
     /// The contract has no such function.
     NoFunction,
-    /// None of these. The model never says so.
+    /// Another reason, which the model never gives.
     Other(String),
 }
 
 impl Refusal {
-    /// The contract's own error number, where it is one.
+    /// The number of the contract's own error, if it is one.
     #[must_use]
     pub fn number(&self) -> Option<u32> {
         match self {
@@ -146,7 +146,7 @@ impl Refusal {
     }
 }
 
-/// What the channel tells the world. Addresses are compared apart, amounts and ledgers here.
+/// The channel's events, with their amounts and ledgers. Their addresses are compared where they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the contract's README says what each means")]
 pub enum Event {

@@ -1,4 +1,4 @@
-//! One sequence on the real thing: the real Wasm, real transactions with real footprints, fees and signatures.
+//! One sequence on the real host: with the real Wasm, and transactions with real footprints, fees and signatures.
 
 use stellar_xdr::{
     ContractExecutable, ContractId, ContractIdPreimage, ContractIdPreimageFromAddress, CreateContractArgsV2,
@@ -16,16 +16,17 @@ use crate::{
     xdr,
 };
 
-/// Bytes that a sender adds to the simulated write bytes for each channel: a `close_start` in between grows the entry.
+/// The bytes that a sender adds to the simulated write bytes for each channel, because a `close_start` in between makes the
+/// entry larger.
 pub const WRITE_MARGIN: u32 = 64;
-/// Bytes that a sender adds for each `close` besides: the channel's balance entry.
+/// The bytes that a sender adds for each `close` besides, for the channel's balance entry.
 ///
-/// Found by these sequences. Where a `close` pays nothing and its refund fails and is caught (the funder has no
+/// These sequences found the need for it. Where a `close` pays nothing, and its refund fails and is caught (the funder has no
 /// trustline), the recording host forgets with the failed transfer that the balance was read, and does not count the
-/// entry; the enforcing host has it in the footprint and does. Such a `close` fails as simulated, without anybody's
-/// doing. See `a_close_whose_refund_fails_needs_more_than_simulation_counts`.
+/// entry. The enforcing host has the entry in the footprint and counts it. Such a `close` fails as simulated, though nobody
+/// did anything in between. See `a_close_whose_refund_fails_needs_more_than_simulation_counts`.
 pub const CLOSE_MARGIN: u32 = 224;
-/// Stroops that pay for the margins: together less than a kilobyte, which costs 875.
+/// The stroops that pay for the margins. Together these are less than a kilobyte, which costs 875.
 const FEE_MARGIN: i64 = 1_000;
 
 /// A sequence's accounts and its channel.
@@ -34,21 +35,21 @@ pub struct Chain<'n> {
     rules: Rules,
     parties: [Key; 3],
     salt: Uint256,
-    /// Signs for the channel that is there or, before, for the one that the funder would open.
+    /// Signs for the channel that is there, or for the one that the funder would open while there is none.
     pub(crate) signer: Signer,
     channel: Made,
     is_open: bool,
-    /// What is in the channel's storage and never changes.
+    /// The entries of the channel's storage that never change.
     constants: Option<Vec<ScMapEntry>>,
     margin: u32,
     close_margin: u32,
 }
 
-/// A transaction that only needs a sequence number and signatures.
+/// A transaction that needs only a sequence number and signatures.
 pub struct Prepared {
     tx: Transaction,
     signers: Vec<Key>,
-    /// The channel that it would make.
+    /// The channel that it would create.
     makes: Option<Made>,
 }
 
@@ -60,7 +61,7 @@ struct Made {
 }
 
 impl Prepared {
-    /// Whether another one has the same source: a ledger takes one transaction of each.
+    /// Whether the other one has the same source. A ledger takes one transaction of each source.
     #[must_use]
     pub fn collides_with(&self, other: &Self) -> bool {
         self.tx.source_account == other.tx.source_account
@@ -68,7 +69,7 @@ impl Prepared {
 }
 
 impl<'n> Chain<'n> {
-    /// New accounts with these units.
+    /// Creates accounts that hold these units.
     ///
     /// # Errors
     /// The network is broken.
@@ -95,7 +96,7 @@ impl<'n> Chain<'n> {
         Ok(chain)
     }
 
-    /// Adds other margins to the simulated write bytes than a sender should: for each call, and for `close` besides.
+    /// Sets other margins than a sender should use: for each call, and for each `close` besides.
     pub fn set_margins(&mut self, each: u32, close: u32) {
         (self.margin, self.close_margin) = (each, close);
     }
@@ -109,12 +110,12 @@ impl<'n> Chain<'n> {
         Ok(Model { rules: self.rules, ledger, lines, purse, channel: None })
     }
 
-    /// Who is who.
+    /// The addresses that events are read with.
     pub(crate) fn names(&self) -> Names<'_> {
         self.names_of(None)
     }
 
-    /// With a channel that is about to be made.
+    /// The same with a channel that is about to be created.
     fn names_of<'a>(&'a self, made: Option<&'a Made>) -> Names<'a> {
         let made = made.unwrap_or(&self.channel);
         Names {
@@ -130,7 +131,8 @@ impl<'n> Chain<'n> {
         &self.parties[party.index()]
     }
 
-    /// Another place once the funder has a channel: what is tried then must fail for another reason than that.
+    /// Where a channel is created. Once the funder has one, it is another address, so that a second opening does not fail
+    /// because the address is taken.
     fn preimage(&self, by: Party) -> ContractIdPreimage {
         let mut salt = self.salt.clone();
         salt.0[31] = u8::from(self.is_open);
@@ -144,7 +146,7 @@ impl<'n> Chain<'n> {
     /// Simulates a call, and makes a transaction of it that is signed by the caller alone.
     ///
     /// # Errors
-    /// The network is broken. Inside: the call is refused.
+    /// The network is broken. The inner error says why the call is refused.
     pub fn prepare(&self, by: Party, call: &Call) -> Sure<Result<Prepared, Refusal>> {
         let by_issuer = matches!(call, Call::Mint(_) | Call::Clawback(_) | Call::Authorize(_));
         let source = if by_issuer { &self.net.issuer } else { self.party(by) };
@@ -204,7 +206,7 @@ impl<'n> Chain<'n> {
         opening.weak_key.map_or_else(|| self.signer.key.public(), weak_key)
     }
 
-    /// Whoever opens: in the funder's name.
+    /// The opening of a channel in the funder's name, whoever opens it.
     fn opening(&self, by: Party, opening: &Opening) -> Sure<OperationBody> {
         let key = self.key_of(opening);
         let arguments = vec![
@@ -253,7 +255,7 @@ impl<'n> Chain<'n> {
     /// The network does not take it.
     pub fn submit(&self, prepared: &Prepared) -> Sure<[u8; 32]> {
         let signers: Vec<_> = prepared.signers.iter().collect();
-        // What came in between may have used the sequence number.
+        // A transaction in between may have used the sequence number.
         let drafted = self.net.draft(&prepared.signers[0], Vec::new())?;
         let tx = Transaction { seq_num: drafted.seq_num, ..prepared.tx.clone() };
         self.net.submit(&tx, &signers)
@@ -275,10 +277,10 @@ impl<'n> Chain<'n> {
         self.net.localnet.jump_within(ledgers, 0).map_err(|error| error.to_string())
     }
 
-    /// What became of a transaction.
+    /// Answers what a transaction did.
     ///
     /// # Errors
-    /// The network is broken, or the channel says what it never should.
+    /// The network is broken, or the channel emitted what it never should.
     pub fn answer(&mut self, prepared: &Prepared, hash: [u8; 32]) -> Sure<Answer> {
         let included = self.net.included(hash)?;
         if let (true, Some(made)) = (included.successful, &prepared.makes) {
@@ -289,7 +291,7 @@ impl<'n> Chain<'n> {
         answer::answer(&included, &self.names_of(prepared.makes.as_ref()))
     }
 
-    /// What the ledger says now.
+    /// Reads what is in the ledger now.
     ///
     /// # Errors
     /// The network is broken, or something changed in the channel's storage that never should.
@@ -341,7 +343,7 @@ impl<'n> Chain<'n> {
     }
 }
 
-/// Leaves only the authorization that the source itself gives by signing the transaction: nobody signs for others.
+/// Keeps only the authorization that the source gives by signing the transaction, because nobody signs for others.
 fn keep_own_authorization(tx: &mut Transaction) -> Sure<()> {
     let mut operations = tx.operations.to_vec();
     if let Some(OperationBody::InvokeHostFunction(op)) = operations.first_mut().map(|operation| &mut operation.body) {

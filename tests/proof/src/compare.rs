@@ -1,4 +1,4 @@
-//! Runs sequences through our rules and another contract's, and explains what differs: see [`crate::difference`].
+//! Runs sequences through our rules and another contract's, and names what differs: see [`crate::difference`].
 
 use crate::{
     difference::Difference,
@@ -8,10 +8,10 @@ use crate::{
     token::{Line, Touched},
 };
 
-/// Runs a sequence through our rules and another's. `follow`: whose state it goes on with.
+/// Runs a sequence through our rules and another contract's. It goes on with the state under the rules of `follow`.
 ///
 /// # Errors
-/// A difference that is none of [`Difference`].
+/// There is a difference that is none of [`Difference`].
 pub fn compare(
     sequence: &Sequence,
     other: Rules,
@@ -72,7 +72,7 @@ pub fn compare(
 
 type Flat = Result<(Model, Vec<Event>), Refusal>;
 
-/// Each difference between two answers to one call in one state.
+/// The differences between the two answers to one call in one state.
 fn explain(
     state: &Model,
     by: Party,
@@ -117,7 +117,7 @@ fn deposits(events: &[Event]) -> usize {
     events.iter().filter(is_deposit).count()
 }
 
-/// Both accepted the call.
+/// The differences where both accepted the call.
 fn states(ours: &Model, theirs: &Model, other: Rules, close_refund: bool) -> Result<Vec<Difference>, String> {
     let mut found = Vec::new();
     let mut same = theirs.clone();
@@ -129,14 +129,14 @@ fn states(ours: &Model, theirs: &Model, other: Rules, close_refund: bool) -> Res
             their_channel.is_final = our_channel.is_final;
             found.push(Difference::FinalState);
         }
-        // The reference says balance + withdrawn; what it would have counted is not looked at.
+        // The reference answers balance + withdrawn, so what the model counts for it is not compared.
         their_channel.deposited = our_channel.deposited;
         if theirs.balance() + their_channel.withdrawn != our_channel.deposited {
             found.push(Difference::DepositedCounts);
         }
     }
     if close_refund {
-        // What went back differs, so who holds it does: together it must be the same.
+        // What went back differs, and so does who holds it. The sum must be the same.
         let together = |it: &Model| {
             let funder = it.lines[Party::Funder.index()].map_or(0, |line| line.balance);
             i128::from(funder) + it.balance()
@@ -149,7 +149,7 @@ fn states(ours: &Model, theirs: &Model, other: Rules, close_refund: bool) -> Res
     if same == *ours { Ok(found) } else { Err(format!("{ours:?} and {theirs:?}")) }
 }
 
-/// One refused what the other accepted, or they refused for different reasons.
+/// The differences where one refused what the other accepted, or where they refused for different reasons.
 fn answers(
     state: &Model,
     by: Party,

@@ -1,10 +1,10 @@
-//! Where the three contracts part, each place with its reason. The same random sequences run through the rules of ours
-//! and of another contract; what differs must be one of [`Difference`], or the test fails.
+//! The differences between the three contracts, each with its reason. The same random sequences run through our rules and
+//! another contract's. Whatever differs must be one of [`Difference`], or the test fails.
 //!
-//! Each step starts from the same state for both, so that one difference doesn't drag others behind it. The state that
-//! the sequence goes on with is ours or the other's, as told.
+//! Each step starts from the same state for both, so that one difference does not cause others. The caller says whether the
+//! sequence goes on with our state or with the other's.
 //!
-//! The table for the contract's README is [`table`].
+//! [`table`] makes the table for the contract's README.
 
 /// A deliberate difference between this project's contract and another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +42,7 @@ pub enum Difference {
 }
 
 impl Difference {
-    /// All of them.
+    /// All differences.
     pub const ALL: [Self; 15] = [
         Self::SettleByAnybody,
         Self::CloseWithoutSignature,
@@ -61,7 +61,8 @@ impl Difference {
         Self::Extend,
     ];
 
-    /// Ours, the reference's, the fork's, and why ours is so. "as ours" where one of them doesn't differ.
+    /// What our contract does, what the reference does, what the fork does, and our reason. It is "as ours" where one of them
+    /// does not differ.
     #[must_use]
     pub fn row(self) -> [&'static str; 4] {
         match self {
@@ -159,7 +160,8 @@ impl Difference {
     }
 }
 
-/// What the sequences can't show, because it is no answer of a call: the same columns as [`Difference::row`].
+/// Differences that the sequences can't show, because they are not in the answer of a call. The columns are those of
+/// [`Difference::row`].
 pub const NOT_DRIVEN: [[&str; 4]; 4] = [
     [
         "events name addresses in their topics",

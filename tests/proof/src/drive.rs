@@ -1,5 +1,5 @@
-//! Applies a sequence to the model and to the chain, and compares after each step: the answer, the error's number, the
-//! events, the storage and the balances. Then the rules of [`crate::invariants`].
+//! Applies a sequence to the model and to the chain. After each step it compares the answer, the error's number, the events,
+//! the storage and the balances, and checks the rules of [`crate::invariants`].
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -17,7 +17,7 @@ use crate::{
     token::{LineChange, Touched},
 };
 
-/// What happened, counted: how often each call was answered how. A driver that reaches nothing proves nothing.
+/// How often each call was answered in each way. It shows what the sequences reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally(pub BTreeMap<String, u64>);
 
@@ -26,7 +26,7 @@ impl Tally {
         *self.0.entry(what).or_default() += 1;
     }
 
-    /// Adds another's counts.
+    /// Adds the counts of another tally.
     pub fn add(&mut self, other: Self) {
         for (what, times) in other.0 {
             *self.0.entry(what).or_default() += times;
@@ -34,12 +34,12 @@ impl Tally {
     }
 }
 
-/// What the first difference was, and all that led to it.
+/// The first difference, and all that led to it.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Where model and chain, or a rule and the chain, part.
+    /// What the chain does otherwise than the model or a rule says.
     pub difference: String,
-    /// What was done, one line each.
+    /// What was done before, with one line for each step.
     pub log: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ impl std::fmt::Display for Failure {
 /// Runs a sequence.
 ///
 /// # Errors
-/// Where model and chain part, a rule is broken, or the driver is.
+/// The chain does otherwise than the model says, a rule is broken, or the driver is.
 pub fn drive(net: &Network, rules: Rules, sequence: &Sequence) -> Result<Tally, Box<Failure>> {
     let mut log = Vec::new();
     let outcome = Driver::start(net, rules, sequence).and_then(|mut driver| {
@@ -66,12 +66,12 @@ pub fn drive(net: &Network, rules: Rules, sequence: &Sequence) -> Result<Tally, 
     outcome.map_err(|difference| Box::new(Failure { difference, log }))
 }
 
-/// A transaction that is ready, and what the model knows of it.
+/// A transaction that is ready to be sent, and what the model knows of it.
 struct Planned {
     prepared: Prepared,
     by: Party,
     what: What,
-    /// Its line in the log.
+    /// The transaction's line in the log.
     line: usize,
 }
 
@@ -120,14 +120,14 @@ impl<'n> Driver<'n> {
         self.state_says_the_same()
     }
 
-    /// A move without anything in between.
+    /// Makes a move with nothing between its simulation and its inclusion.
     fn alone(&mut self, main: &Move) -> Outcome {
         self.step(&Step { main: *main, gap: Vec::new(), together: false })
     }
 
     fn step(&mut self, step: &Step) -> Outcome {
         if matches!(step.main, Move::Line { .. }) && !step.gap.is_empty() {
-            // Not simulated, so nothing comes between: its figures are of the state that it is done in.
+            // This is not simulated, so nothing comes in between and its figures are of the present state.
             return self.alone(&step.main);
         }
         let Some(main) = self.plan(&step.main, "")? else {
@@ -148,7 +148,8 @@ impl<'n> Driver<'n> {
         self.include(together)
     }
 
-    /// Simulates a move. `None`: there is nothing to include, because it is off chain, makes no sense or is refused.
+    /// Simulates a move. The answer is `None` where there is nothing to include, because the move is off chain, makes no
+    /// sense in this state, or is refused.
     fn plan(&mut self, what: &Move, prefix: &str) -> Outcome<Option<Planned>> {
         let Some(action) = script::action(what, &self.model, &self.given) else {
             return Ok(None);
@@ -195,7 +196,7 @@ impl<'n> Driver<'n> {
         }
     }
 
-    /// Closes a ledger with these, in this order.
+    /// Closes a ledger with these transactions, in this order.
     fn include(&mut self, planned: Vec<Planned>) -> Outcome {
         let mut hashes = Vec::new();
         for it in &planned {
@@ -272,7 +273,7 @@ impl<'n> Driver<'n> {
 
     fn compare_state(&mut self, facts: &[Fact<'_>]) -> Outcome {
         let observed = self.chain.observe()?;
-        // The rules first: what they say is worse.
+        // The rules come first, because a broken rule is worse than a difference.
         self.invariants.check(facts, &observed)?;
         let expected = Observed::of(&self.model);
         if observed != expected {
@@ -310,7 +311,7 @@ impl<'n> Driver<'n> {
         }
     }
 
-    /// The one getter that has it all.
+    /// Compares the answer of `state`, which has every value.
     fn state_says_the_same(&mut self) -> Outcome {
         let Some(channel) = self.model.channel else {
             return Ok(());
@@ -350,7 +351,7 @@ fn address(chain: &Chain<'_>) -> ScAddress {
     ScAddress::Contract(chain.signer.channel.clone())
 }
 
-/// The total of a claim that is good.
+/// The total of a claim, if its signature is good.
 fn good(call: &Call) -> Option<i128> {
     match call {
         Call::Settle(claim) | Call::Close(claim) if claim.is_good() => Some(claim.amount),

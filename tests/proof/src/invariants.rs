@@ -1,11 +1,11 @@
-//! Five rules that must hold whatever happens. They know nothing of the model: they look at balances, at the token's
-//! events and at the signatures that were used, so that a mistake which model and contract share is seen.
+//! Five rules that must hold whatever happens. They know nothing of the model. They look at the balances, the token's events
+//! and the signatures that were used, so that they find a mistake which the model and the contract share.
 //!
-//! 1. Tokens are conserved: what everybody holds is what the issuer let out.
+//! 1. Tokens are conserved: all holders together hold what the issuer issued.
 //! 2. The recipient was never paid more than the highest commitment that was used.
 //! 3. `withdrawn` never falls.
-//! 4. Before the deadline nothing that the funder does makes less of what the recipient can claim.
-//! 5. Once the channel is final nothing leaves it but refunds (and what the issuer takes).
+//! 4. Before the deadline, nothing that the funder does reduces what the recipient can claim.
+//! 5. Once the channel is final, nothing leaves it but refunds and what the issuer takes.
 
 use stellar_xdr::ScAddress;
 
@@ -15,13 +15,13 @@ use crate::{
     observed::Observed,
 };
 
-/// A transaction that was in a ledger, for the rules.
+/// What the rules know of a transaction that was in a ledger.
 pub(crate) struct Fact<'a> {
     pub(crate) by: Party,
-    /// `None`: a classic operation on a trustline.
+    /// The call, or `None` for a classic operation on a trustline.
     pub(crate) call: Option<&'a Call>,
     pub(crate) answer: &'a Answer,
-    /// A total that it claims, if its signature is the commitment key's.
+    /// The total that it claims, if the signature is the commitment key's.
     pub(crate) used: Option<i128>,
 }
 
@@ -29,12 +29,12 @@ pub(crate) struct Fact<'a> {
 pub(crate) struct Invariants {
     funder: ScAddress,
     recipient: ScAddress,
-    /// Where the channel is. It changes only while there is none.
+    /// The channel's address. It changes only while there is no channel.
     channel: ScAddress,
-    /// What the three parties and the channel hold, by the token's events.
+    /// What the three parties and the channel hold, as the token's events say.
     books: [i128; 4],
     parties: [ScAddress; 3],
-    /// What the channel paid the recipient, by the token's events.
+    /// What the channel paid to the recipient, as the token's events say.
     paid: i128,
     highest_used: i128,
     before: Observed,
@@ -54,12 +54,12 @@ impl Invariants {
         }
     }
 
-    /// A channel was opened here.
+    /// Notes that a channel was opened at this address.
     pub(crate) fn opened(&mut self, channel: ScAddress) {
         self.channel = channel;
     }
 
-    /// After a ledger: which transactions were in it, and what is there now.
+    /// Checks the rules after a ledger, with the transactions that were in it and what the ledger has now.
     pub(crate) fn check(&mut self, facts: &[Fact<'_>], now: &Observed) -> Result<(), String> {
         for fact in facts {
             if let (Some(total), Ok(_)) = (fact.used, &fact.answer.result) {
@@ -129,7 +129,7 @@ impl Invariants {
         Ok(())
     }
 
-    /// Rule 3, and the same for `deposited`.
+    /// Rule 3, which is checked for `deposited` as well.
     fn never_falls(&self, now: &Observed) -> Result<(), String> {
         let deposited = |it: &Observed| it.stored.and_then(|stored| stored.deposited);
         if now.withdrawn() < self.before.withdrawn()
@@ -141,10 +141,10 @@ impl Invariants {
         Ok(())
     }
 
-    /// Rule 4. What the recipient can claim is bounded by what it was paid and what is there still.
+    /// Rule 4. The recipient can claim at most what it was paid and what is still there.
     fn not_reduced(&self, facts: &[Fact<'_>], now: &Observed) -> Result<(), String> {
         let others = facts.iter().any(|fact| match fact.call {
-            // The issuer can do what it wants, and the recipient can end what is its own.
+            // The issuer can take tokens, and the recipient can end the channel.
             Some(Call::Clawback(_)) => true,
             Some(Call::Close(_)) => fact.by == Party::Recipient,
             _ => false,
@@ -195,7 +195,7 @@ fn holdings(observed: &Observed) -> [i128; 4] {
 
 #[cfg(test)]
 mod tests {
-    //! Each rule sees what it is for, whatever a model would say.
+    //! Each rule finds what it is for, whatever a model would say.
     #![allow(clippy::unwrap_used, reason = "a test that fails should stop there")]
 
     use stellar_xdr::{ContractId, Hash};
@@ -218,7 +218,7 @@ mod tests {
         ScAddress::Contract(ContractId(Hash([9; 32])))
     }
 
-    /// The funder, the recipient and the channel hold this; the recipient was paid `withdrawn`.
+    /// A state where the funder, the recipient and the channel hold this, and the recipient was paid `withdrawn`.
     fn state(held: [i64; 3], withdrawn: i128, refunded: bool) -> Observed {
         let line = |balance| Some(Line { balance, limit: i64::MAX, authorized: true });
         Observed {
@@ -239,7 +239,7 @@ mod tests {
         Movement { from: holder(from), to: holder(to), amount }
     }
 
-    /// What the rules say when, from a channel that holds 1,000, this call led there.
+    /// What the rules say when this call led from a channel that holds 1,000 to that state.
     fn check(
         was_final: bool,
         (by, call): (Party, Call),

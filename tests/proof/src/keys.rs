@@ -12,12 +12,12 @@ use crate::{
     xdr,
 };
 
-/// A key and its account.
+/// A key, and with it an account.
 #[derive(Clone, Debug)]
 pub struct Key(pub SigningKey);
 
 impl Key {
-    /// The key that belongs to these words: another one for each.
+    /// The key that belongs to this name and number. Each pair has another one.
     #[must_use]
     pub fn of(name: &str, number: u64) -> Self {
         let mut seed = Sha256::new();
@@ -27,38 +27,38 @@ impl Key {
         Self(SigningKey::from_bytes(&seed.finalize().into()))
     }
 
-    /// Its public half.
+    /// The public key.
     #[must_use]
     pub fn public(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
     }
 
-    /// Its account.
+    /// The key's account.
     #[must_use]
     pub fn id(&self) -> AccountId {
         AccountId(PublicKey::PublicKeyTypeEd25519(Uint256(self.public())))
     }
 
-    /// Its account as the source of a transaction.
+    /// The account as the source of a transaction.
     #[must_use]
     pub fn muxed(&self) -> MuxedAccount {
         MuxedAccount::Ed25519(Uint256(self.public()))
     }
 
-    /// Its account in a contract's eyes.
+    /// The account as a contract's address.
     #[must_use]
     pub fn address(&self) -> ScAddress {
         ScAddress::Account(self.id())
     }
 
-    /// Its signature.
+    /// The key's signature of these bytes.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
 }
 
-/// One of the 14 encodings of points of small order: seven y-coordinates, each with both signs of x.
+/// One of the 14 encodings of points of small order. These are seven y-coordinates, each with both signs of x.
 #[must_use]
 pub fn weak_key(which: u8) -> [u8; 32] {
     let plain = |first: u8, middle: u8, last: u8| {
@@ -117,7 +117,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The bytes that stand where the claim's signature should.
+    /// The bytes that are given as the claim's signature.
     #[must_use]
     pub fn signature(&self, claim: &Claim) -> [u8; 64] {
         let bytes = |total| commitment(total, &self.channel, self.network);
@@ -134,7 +134,7 @@ impl Signer {
         }
     }
 
-    /// Whether these bytes are the commitment key's signature of the total, judged off chain.
+    /// Whether these bytes are the commitment key's signature of the total. This is verified off chain.
     #[must_use]
     pub fn verifies(&self, total: i128, signature: &[u8; 64]) -> bool {
         let bytes = commitment(total, &self.channel, self.network);

@@ -1,9 +1,9 @@
-//! What a channel does, as plain integers: no I/O, no clock, no host. Written from the contract's README, for three
-//! contracts that speak the same interface: ours, the reference, and the reference's fork.
+//! What a channel does, in plain integers, without I/O, a clock or a host. It was written from the contract's README, for
+//! the three contracts that have the same interface: ours, the reference, and the reference's fork.
 //!
-//! A call happens twice. In [`Model::simulate`] every authorization counts as given, and the answer is which ledger
-//! entries the call touched; that becomes the transaction's footprint. In [`Model::execute`], after whatever came
-//! between, an authorization that is not there refuses, and so does an entry that the footprint lacks.
+//! A call runs twice. In [`Model::simulate`] every authorization counts as given, and the answer is the ledger entries that
+//! the call touched, which become the transaction's footprint. In [`Model::execute`], after whatever came in between, a
+//! missing authorization refuses the call, and so does an entry that the footprint lacks.
 
 pub use crate::call::{Call, Claim, Event, Opening, Party, Refusal, Signature, error};
 
@@ -12,7 +12,7 @@ use crate::token::{Line, LineChange, Purse};
 /// The longest waiting period that a channel takes, in ledgers.
 pub const MAX_WAIT: u32 = 6_307_200;
 
-/// Whose rules.
+/// The contract whose rules apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Rules {
     /// This project's contract.
@@ -26,39 +26,39 @@ pub enum Rules {
 /// A channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channel {
-    /// What constructor and `top_up` took in. The reference doesn't count it; here it is counted and not looked at.
+    /// What the constructor and `top_up` took in. The reference does not count it, so for the reference it is not used.
     pub deposited: i128,
-    /// What the recipient was paid.
+    /// What the recipient was paid, in base units.
     pub withdrawn: i128,
     /// The ledger from which `refund` is possible.
     pub deadline: Option<u32>,
-    /// After `close` or `refund`. Always false in the reference, which has no such state.
+    /// Whether `close` or `refund` has ended the channel. It is always false in the reference, which has no such state.
     pub is_final: bool,
     /// `refund_waiting_period`.
     pub wait: u32,
-    /// Opened with a key of small order: no signature is good. Only the reference has such channels.
+    /// Whether it was opened with a key of small order, so that no signature is good. Only the reference has such channels.
     pub has_weak_key: bool,
 }
 
 /// A channel and the token around it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
-    /// Whose contract it is.
+    /// The contract whose rules apply.
     pub rules: Rules,
-    /// In simulation the ledger that closed last, in execution the one that closes now.
+    /// The ledger: in simulation the one that closed last, in execution the one that closes now.
     pub ledger: u32,
     /// Each party's trustline, in the order of [`Party::ALL`].
     pub lines: [Option<Line>; 3],
     /// The token's entry for the channel's address, which can be there before the channel is.
     pub purse: Option<Purse>,
-    /// The channel, once opened.
+    /// The channel, once it is opened.
     pub channel: Option<Channel>,
 }
 
 /// What a call did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// The state after.
+    /// The state after the call.
     pub model: Model,
     /// The channel's events, in order.
     pub events: Vec<Event>,
@@ -71,7 +71,7 @@ impl Model {
         self.purse.map_or(0, |purse| purse.amount)
     }
 
-    /// Changes a party's trustline; whether the network takes that.
+    /// Changes a party's trustline. Answers whether the network accepts the change.
     pub fn change_line(&mut self, of: Party, change: LineChange) -> bool {
         let line = &mut self.lines[of.index()];
         let (after, works) = Line::changed(*line, change);

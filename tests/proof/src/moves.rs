@@ -1,7 +1,8 @@
-//! The alphabet: what can happen around a channel, in symbols whose amounts follow the state ("one more than it holds").
+//! The alphabet: what can happen around a channel, in symbols whose amounts depend on the state, such as "one more than it
+//! holds".
 //!
-//! A sequence is decoded from records of bytes, each of a fixed size, and every byte string is a sequence. So proptest
-//! and the fuzzer share one alphabet, dropping a record drops a step, and smaller bytes mean simpler moves.
+//! A sequence is decoded from records of bytes, each of a fixed size, and every string of bytes is a sequence. So proptest and
+//! the fuzzer share one alphabet. Without a record the sequence lacks one step, and smaller bytes mean simpler moves.
 
 use crate::{model::Party, token::LineChange};
 
@@ -11,7 +12,7 @@ use crate::{model::Party, token::LineChange};
 pub enum Amount {
     Zero,
     Units(u16),
-    /// So many 65,536ths of what the payer holds.
+    /// This many 65,536ths of what the payer holds.
     Part(u16),
     /// All that the payer holds.
     All,
@@ -28,7 +29,7 @@ pub enum Amount {
 pub enum Total {
     Zero,
     Units(u16),
-    /// So many 65,536ths of balance + withdrawn.
+    /// This many 65,536ths of balance + withdrawn.
     Part(u16),
     Withdrawn,
     WithdrawnAndOne,
@@ -45,21 +46,21 @@ pub enum Total {
 /// A commitment to settle or close with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commitment {
-    /// The highest that the funder gave.
+    /// The highest commitment that the funder gave.
     Newest,
-    /// One that it gave before, counted from the newest.
+    /// A commitment that the funder gave before, counted from the newest.
     Old(u8),
-    /// One that it signs on the spot.
+    /// A commitment that the funder signs now.
     Signed(Total),
-    /// A total that it never signed, with the signature of the newest.
+    /// A total that the funder never signed, with the signature of the newest commitment.
     NeverGiven(Total),
-    /// Signed by another key.
+    /// A commitment that another key signed.
     Forged(Total),
-    /// Signed for another channel.
+    /// A commitment that was signed for another channel.
     OtherChannel(Total),
-    /// Signed for another network.
+    /// A commitment that was signed for another network.
     OtherNetwork(Total),
-    /// No signature of anything.
+    /// Bytes that are no signature of anything.
     Garbage(Total),
 }
 
@@ -70,7 +71,7 @@ pub struct Terms {
     pub amount: Amount,
     /// `refund_waiting_period`.
     pub wait: u32,
-    /// A commitment key of small order, one of 14.
+    /// Which of the 14 encodings of keys of small order is the commitment key, if it is one of them.
     pub weak_key: Option<u8>,
 }
 
@@ -78,7 +79,7 @@ pub struct Terms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Move {
-    /// By anybody, in the funder's name.
+    /// Anybody opens a channel in the funder's name.
     Open {
         by: Party,
         terms: Terms,
@@ -104,9 +105,9 @@ pub enum Move {
     Extend {
         by: Party,
     },
-    /// Off chain: the funder gives the recipient a commitment.
+    /// The funder gives the recipient a commitment, off chain.
     Give(Total),
-    /// Tokens straight to the channel's address.
+    /// A party sends tokens to the channel's address.
     Send {
         by: Party,
         amount: Amount,
@@ -115,7 +116,7 @@ pub enum Move {
     Mint(Amount),
     /// The issuer takes tokens from the channel.
     Clawback(Amount),
-    /// The issuer freezes the channel's balance, or lets it go.
+    /// The issuer freezes the channel's balance or unfreezes it.
     AuthorizeChannel(bool),
     Line {
         of: Party,
@@ -123,7 +124,7 @@ pub enum Move {
     },
     /// Ledgers pass.
     Jump(u16),
-    /// To the ledger that is so many from the deadline.
+    /// Ledgers pass until the one that is this many after the deadline, or before it where the number is negative.
     JumpToDeadline(i8),
 }
 
@@ -132,35 +133,35 @@ pub enum Move {
 pub struct Step {
     /// The move.
     pub main: Move,
-    /// Others' moves in between.
+    /// The moves in between.
     pub gap: Vec<Move>,
-    /// All in one ledger, the gap's first.
+    /// Whether all are in one ledger, with the moves in between first.
     pub together: bool,
 }
 
 /// A channel's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
-    /// The funder is as rich as a trustline can be.
+    /// Whether the funder holds as much as a trustline can.
     pub rich: bool,
-    /// Before the channel is opened.
+    /// What happens before the channel is opened.
     pub before: Vec<Move>,
     /// How it is opened.
     pub terms: Terms,
-    /// What happens then.
+    /// What happens after that.
     pub steps: Vec<Step>,
 }
 
-/// Bytes of a sequence's first record.
+/// The bytes of a sequence's first record.
 pub const HEADER: usize = 10;
-/// Bytes of a step's record.
+/// The bytes of a step's record.
 pub const STEP: usize = 1 + 3 * MOVE;
 const MOVE: usize = 6;
-/// Steps of a sequence at most.
+/// The most steps of a sequence.
 pub const MAX_STEPS: usize = 16;
 
 impl Sequence {
-    /// The sequence that these bytes are. Missing ones count as 0, those past [`MAX_STEPS`] records are not looked at.
+    /// Decodes a sequence. Missing bytes count as 0, and bytes after [`MAX_STEPS`] records are not used.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Self {
         let (header, rest) = bytes.split_at(bytes.len().min(HEADER));
@@ -174,13 +175,13 @@ impl Sequence {
         Self::new(first, steps.collect())
     }
 
-    /// From a header and steps.
+    /// A sequence from a header and steps.
     #[must_use]
     pub fn new(header: [u8; HEADER], steps: Vec<Step>) -> Self {
         let [kind, pick, high, low, m0, m1, m2, m3, m4, m5] = header;
         let magnitude = u16::from_be_bytes([high, low]);
         let before = match kind {
-            // One in eight tries something else first: an opening that must be refused, tokens that come too early.
+            // One in eight begins with something else: an opening that must be refused, or tokens that come too early.
             224..=254 => vec![Move::decode([m0, m1, m2, m3, m4, m5])],
             _ => Vec::new(),
         };
@@ -212,7 +213,7 @@ impl Sequence {
 }
 
 impl Step {
-    /// The step that this record is.
+    /// Decodes a step from its record.
     #[must_use]
     pub fn decode(record: &[u8; STEP]) -> Self {
         let part = |n: usize| {
@@ -230,13 +231,13 @@ impl Step {
 }
 
 impl Move {
-    /// The move that these bytes are.
+    /// Decodes a move.
     #[must_use]
     pub fn decode([kind, who, pick, high, low, more]: [u8; MOVE]) -> Self {
         let magnitude = u16::from_be_bytes([high, low]);
         let commitment = || Commitment::decode(more, Total::decode(pick, magnitude));
         let amount = || Amount::decode(pick, magnitude);
-        // Mostly by whom it is meant for.
+        // Mostly, the caller is the party for whom the call is meant.
         let by = |usual: Party| match who {
             0..=179 => usual,
             other => Party::ALL[usize::from(other % 3)],

@@ -14,7 +14,8 @@ use stellar_xdr::{
 
 use crate::{keys::Key, xdr};
 
-/// Sequences on one network. A new one costs some milliseconds; an old one has more entries to weigh at each ledger.
+/// The number of sequences on one network. A new network costs some milliseconds, and an old one has more entries, which
+/// make each ledger slower.
 const SEQUENCES: u64 = 40;
 /// A network whose ledger is past this gets no new sequence.
 const LAST_START: u32 = 1_000_000;
@@ -26,10 +27,10 @@ const LAST_START: u32 = 1_000_000;
 /// transaction. Lives have tests of their own (contracts/channel, crates/localnet, watcher).
 const LIVES: u32 = 20_000_000;
 const _: () = assert!(LIVES > LAST_START + 2 * crate::model::MAX_WAIT + 48 * 65_536 + 17_280);
-/// Stroops of a new account: 10,000 XLM.
+/// The stroops of a new account: 10,000 XLM.
 const COINS: i64 = 100_000_000_000;
 
-/// A network, ready for channels.
+/// A network that is ready for channels.
 pub struct Network {
     pub(crate) localnet: Localnet,
     /// The network's id.
@@ -40,19 +41,19 @@ pub struct Network {
     pub(crate) token: ContractId,
     /// SHA-256 of the channel's code.
     pub(crate) code: Hash,
-    /// Holds all coins.
+    /// The account that holds all coins.
     root: Key,
     sequences: AtomicU64,
 }
 
-/// What becomes of what a transaction needs: it is there, or the driver is broken.
+/// The result of something that can fail only where the driver or the network is broken.
 pub(crate) type Sure<T> = Result<T, String>;
 
 impl Network {
-    /// Starts one, with this Wasm as the channel's code.
+    /// Starts a network that has this Wasm as the channel's code.
     ///
     /// # Errors
-    /// Something of the network's own doesn't work.
+    /// The network does not work.
     pub fn start(wasm: &[u8]) -> Sure<Self> {
         let options =
             Options { manual: true, min_persistent_ttl: LIVES, max_entry_ttl: LIVES + 1, ..Options::default() };
@@ -90,13 +91,13 @@ impl Network {
         Ok(())
     }
 
-    /// Whether a sequence should start on a new one.
+    /// Whether the next sequence should start on a new network.
     #[must_use]
     pub fn is_spent(&self) -> bool {
         self.sequences.load(Ordering::Relaxed) >= SEQUENCES || self.ledger().is_ok_and(|ledger| ledger > LAST_START)
     }
 
-    /// New accounts for a sequence: with trustlines, and with so many units.
+    /// Creates the accounts of a sequence, with trustlines and with this many units.
     pub(crate) fn parties(&self, holdings: [i64; 3]) -> Sure<([Key; 3], u64)> {
         let number = self.sequences.fetch_add(1, Ordering::Relaxed);
         let parties = ["funder", "recipient", "stranger"].map(|name| Key::of(name, number));
@@ -127,7 +128,7 @@ impl Network {
         OperationBody::Payment(PaymentOp { destination: to.muxed(), asset: self.asset.clone(), amount })
     }
 
-    /// The issuer authorizes a trustline, or takes the authorization away.
+    /// The operation with which the issuer authorizes a trustline or revokes that.
     pub(crate) fn authorize(&self, holder: &Key, authorized: bool) -> OperationBody {
         let flag = TrustLineFlags::AuthorizedFlag as u32;
         OperationBody::SetTrustLineFlags(SetTrustLineFlagsOp {
@@ -157,7 +158,7 @@ impl Network {
         self.localnet.close_ledger().map_err(|error| error.to_string())
     }
 
-    /// An unsigned transaction of the source's next sequence number.
+    /// An unsigned transaction with the source's next sequence number.
     pub(crate) fn draft(&self, source: &Key, operations: Vec<(Option<&Key>, OperationBody)>) -> Sure<Transaction> {
         let key = LedgerKey::Account(LedgerKeyAccount { account_id: source.id() });
         let entries = self.localnet.entries(vec![key]).map_err(|e| e.to_string())?;
@@ -203,7 +204,7 @@ impl Network {
         self.localnet.simulate(unsigned).map_err(|error| error.to_string())
     }
 
-    /// With the footprint, the resources, the fee and the authorization that simulation found.
+    /// The transaction with the footprint, the resources, the fee and the authorization that its simulation found.
     pub(crate) fn simulated(&self, mut tx: Transaction) -> Sure<Result<Transaction, Box<Simulated>>> {
         let mut simulated = self.simulate(&tx)?;
         let Some(data) = simulated.data.take().filter(|_| simulated.error.is_none()) else {
@@ -223,7 +224,7 @@ impl Network {
         Ok(Ok(tx))
     }
 
-    /// Submits, for the next ledger.
+    /// Submits a transaction for the next ledger.
     pub(crate) fn submit(&self, tx: &Transaction, keys: &[&Key]) -> Sure<[u8; 32]> {
         let envelope = self.sign(tx, keys)?;
         match self.localnet.submit(envelope).map_err(|e| e.to_string())? {
@@ -237,7 +238,7 @@ impl Network {
         included.map_err(|error| error.to_string())?.ok_or_else(|| "a transaction was dropped".to_owned())
     }
 
-    /// Submits, closes a ledger, demands success.
+    /// Submits a transaction, closes a ledger, and expects that the transaction succeeded.
     fn include(&self, tx: &Transaction, keys: &[&Key]) -> Sure<()> {
         let hash = self.submit(tx, keys)?;
         self.close()?;
@@ -245,7 +246,7 @@ impl Network {
         if included.successful { Ok(()) } else { Err(format!("set-up: {:?}", included.result)) }
     }
 
-    /// Classic operations in one transaction, each with its source.
+    /// Runs classic operations in one transaction, each with its source.
     fn run(&self, source: &Key, operations: Vec<(&Key, OperationBody)>) -> Sure<()> {
         let mut signers = vec![source];
         for (key, _) in &operations {

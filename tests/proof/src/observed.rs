@@ -1,4 +1,4 @@
-//! What the ledger says: balances and the channel's storage, as they lie there.
+//! What the ledger has: the balances and the channel's storage.
 
 use stellar_xdr::{ContractDataEntry, LedgerEntryData, ScMap, ScMapEntry, ScVal, ScVec, TrustLineFlags};
 
@@ -8,7 +8,7 @@ use crate::{
     xdr,
 };
 
-/// The state around a channel.
+/// What the ledger has of a channel and its parties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     /// The ledger that closed last.
@@ -21,7 +21,7 @@ pub struct Observed {
     pub stored: Option<Stored>,
 }
 
-/// The channel's instance storage: what changes.
+/// The entries of the channel's instance storage that change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
     /// `DepositedAmount`.
@@ -35,7 +35,7 @@ pub struct Stored {
 }
 
 impl Observed {
-    /// What the model says that should be there.
+    /// What should be there, as the model says.
     #[must_use]
     pub fn of(model: &Model) -> Self {
         let above_zero = |amount: i128| (amount > 0).then_some(amount);
@@ -65,14 +65,14 @@ impl Observed {
         self.purse.map_or(0, |purse| purse.amount)
     }
 
-    /// What the recipient was paid, as the channel tells it.
+    /// What the recipient was paid, as the channel's storage says.
     #[must_use]
     pub fn withdrawn(&self) -> i128 {
         self.stored.and_then(|it| it.withdrawn).unwrap_or(0)
     }
 }
 
-/// A trustline's entry.
+/// Reads a trustline's entry.
 pub(crate) fn line(data: &LedgerEntryData) -> Result<Line, String> {
     match data {
         LedgerEntryData::Trustline(line) => Ok(Line {
@@ -84,7 +84,7 @@ pub(crate) fn line(data: &LedgerEntryData) -> Result<Line, String> {
     }
 }
 
-/// The token's entry for a contract's address.
+/// Reads the token's entry for a contract's address.
 pub(crate) fn purse(data: &LedgerEntryData) -> Result<Purse, String> {
     let read = || {
         let LedgerEntryData::ContractData(ContractDataEntry { val, .. }) = data else {
@@ -98,7 +98,7 @@ pub(crate) fn purse(data: &LedgerEntryData) -> Result<Purse, String> {
     read().ok_or_else(|| format!("no balance: {data:?}"))
 }
 
-/// The channel's storage: what changes, and all the rest.
+/// Reads the channel's storage: the entries that change, and all the others.
 pub(crate) fn stored(data: &LedgerEntryData) -> Result<(Stored, Vec<ScMapEntry>), String> {
     let LedgerEntryData::ContractData(ContractDataEntry { val: ScVal::ContractInstance(instance), .. }) = data else {
         return Err(format!("no instance: {data:?}"));

@@ -11,17 +11,17 @@ impl Model {
     /// The entries that a call touches now, if nothing but a missing authorization refuses it.
     ///
     /// # Errors
-    /// Why it is refused whoever calls.
+    /// Why the call is refused, whoever calls.
     pub fn simulate(&self, by: Party, call: &Call) -> Result<Touched, Refusal> {
         let mut run = Run::new(self, by, None);
         run.call(call)?;
         Ok(run.touched)
     }
 
-    /// The call in a transaction whose footprint is `allowed`.
+    /// Executes the call in a transaction whose footprint is `allowed`.
     ///
     /// # Errors
-    /// Why it had no effect.
+    /// Why the call had no effect.
     pub fn execute(&self, by: Party, call: &Call, allowed: &Touched) -> Result<Done, Refusal> {
         if !allowed.can_be_read(&self.lines) {
             return Err(Refusal::Resources);
@@ -64,7 +64,7 @@ impl Run {
             self.needs(Party::Funder)?;
         }
         if self.model.channel.is_some() || self.by != Party::Funder {
-            // At another address than the funder's own first channel has: nothing is there yet.
+            // This is another address than that of the funder's first channel, and nothing is there yet.
             self.model.purse = None;
         }
         self.model.channel = Some(Channel {
@@ -114,7 +114,7 @@ impl Run {
         self.not_final()?;
         self.needs(Party::Recipient)?;
         let before = self.channel();
-        // Whether a recipient who claims nothing new needs the funder's signature to end the channel.
+        // With the other contracts, a recipient who claims nothing new needs the funder's signature to end the channel.
         if self.model.rules != Rules::Paychan || claim.amount > before.withdrawn {
             self.signed(&claim)?;
         }
@@ -176,7 +176,7 @@ impl Run {
         Ok(())
     }
 
-    /// Pays the recipient up to a total whose signature was checked where that is needed.
+    /// Pays the recipient up to a total. The caller has checked the signature where that is needed.
     fn pay(&mut self, amount: i128) -> Result<(), Refusal> {
         let Channel { deposited, withdrawn, .. } = self.channel();
         let insufficient = Err(Refusal::Contract(error::INSUFFICIENT_DEPOSIT));

@@ -1,4 +1,4 @@
-//! A call under way: authorization, footprint and the token's own rules, for [`crate::rules`] to be written in.
+//! A call that is being run: its authorization, its footprint and the token's own rules. [`crate::rules`] is written with it.
 
 use crate::{
     call::{Event, Party, Refusal},
@@ -6,13 +6,13 @@ use crate::{
     token::{Access, Holder, Line, Purse, Touched},
 };
 
-/// A call under way, on a copy of the state.
+/// A call that is being run on a copy of the state.
 pub(crate) struct Run {
     pub(crate) model: Model,
     pub(crate) by: Party,
     pub(crate) events: Vec<Event>,
     pub(crate) touched: Touched,
-    /// `None` in simulation.
+    /// The transaction's footprint; `None` in simulation.
     allowed: Option<Touched>,
     there: [bool; 3],
 }
@@ -33,7 +33,7 @@ impl Run {
         Done { model: self.model, events: self.events }
     }
 
-    /// `require_auth`: simulation records it, execution demands it.
+    /// What `require_auth` does: simulation records the authorization, and execution needs it.
     pub(crate) fn needs(&self, party: Party) -> Result<(), Refusal> {
         if self.allowed.is_none() || self.by == party { Ok(()) } else { Err(Refusal::Auth) }
     }
@@ -77,7 +77,7 @@ impl Run {
         }
     }
 
-    /// `try_transfer`: whether it happened. More than the footprint allows can't be caught.
+    /// The token's `try_transfer`. Answers whether the transfer happened. An entry that the footprint lacks can't be caught.
     pub(crate) fn try_transfer(&mut self, from: Holder, to: Holder, amount: i128) -> Result<bool, Refusal> {
         let before = self.model.clone();
         match self.transfer(from, to, amount) {

@@ -1,4 +1,4 @@
-//! From symbols to figures: which call, with which amounts, a move is in the state it meets.
+//! Turns symbols into figures: which call a move is, and with which amounts, in the present state.
 
 use crate::{
     model::{Call, Claim, Model, Opening, Party, Rules, Signature},
@@ -6,22 +6,22 @@ use crate::{
     token::{Line, LineChange},
 };
 
-/// What is minted at most at once: tokens of a whole sequence must add up within an i128.
+/// The most that is minted at once, so that the tokens of a whole sequence add up within an i128.
 const MOST_MINTED: i128 = i128::MAX - (1 << 100);
 
-/// No jump to a deadline goes past this ledger.
+/// The last ledger that a jump to a deadline may reach.
 const MOST_LEDGERS: u32 = 8_000_000;
 
 /// A move with its figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A call, by whom.
+    /// A call, and who calls.
     Call(Party, Call),
-    /// What happens to a trustline.
+    /// A change of a trustline.
     Line(Party, LineChange),
-    /// So many ledgers pass.
+    /// This many ledgers pass.
     Jump(u32),
-    /// Off chain.
+    /// Something that happens off chain.
     Give(i128),
 }
 
@@ -41,15 +41,15 @@ impl Given {
         self.0.iter().max().copied()
     }
 
-    /// So many before the last.
+    /// The total that is this many before the last.
     fn old(&self, back: u8) -> Option<i128> {
         let back = usize::from(back) % self.0.len().max(1);
         self.0.iter().rev().nth(back).copied()
     }
 }
 
-/// The move in this state; `None` where it makes no sense: a call of a channel that is not there, a commitment where
-/// none was given, a second channel.
+/// What the move is in this state. It is `None` where the move makes no sense: a call of a channel that is not there, a
+/// commitment where none was given, or a second channel.
 #[must_use]
 pub fn action(step: &Move, model: &Model, given: &Given) -> Option<Action> {
     let call = |by: Party, call: Call| Some(Action::Call(by, call));
@@ -102,7 +102,7 @@ pub fn action(step: &Move, model: &Model, given: &Given) -> Option<Action> {
             let deadline = model.channel?.deadline?;
             let target = deadline.checked_add_signed(i32::from(offset))?;
             let ledgers = target.checked_sub(model.ledger)?;
-            // Across the longest waiting period once: entries' lives are no part of this.
+            // A sequence crosses the longest waiting period only once, because the entries' lives end after that.
             let possible = target < MOST_LEDGERS && ledgers > 0;
             possible.then_some(Action::Jump(ledgers))
         }

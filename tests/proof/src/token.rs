@@ -1,25 +1,25 @@
-//! The token in the model: an asset with trustlines, whose issuer may revoke and claw back, and its contract. And the
-//! footprint: which of these entries a call touched, and how.
+//! The token in the model: an asset with trustlines, whose issuer may revoke and claw back, and its contract. It has the
+//! footprint as well: which of these entries a call touched, and how.
 
 use crate::call::Party;
 
 /// A party's trustline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What it holds.
+    /// The base units that it holds.
     pub balance: i64,
-    /// What it can hold at most.
+    /// The most base units that it can hold.
     pub limit: i64,
-    /// Whether it may move.
+    /// Whether its holder is authorized to move tokens.
     pub authorized: bool,
 }
 
 /// The token's entry for a contract's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purse {
-    /// What it holds.
+    /// The base units that it holds.
     pub amount: i128,
-    /// Whether it may move.
+    /// Whether its holder is authorized to move tokens.
     pub authorized: bool,
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Code {
     Wasm,
 }
 
-pub(crate) struct World {
+pub(crate) struct TestEnv {
     pub(crate) env: Env,
     pub(crate) batch: BatchClient<'static>,
     pub(crate) channels: Vec<ChannelClient<'static>>,
@@ -33,8 +33,8 @@ pub(crate) fn wasm(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
 }
 
-impl World {
-    /// So many channels of [`DEPOSIT`] each, and from here on no authorization from anybody.
+impl TestEnv {
+    /// A network with this many channels of [`DEPOSIT`] each. From here on nobody authorizes anything.
     pub(crate) fn new(code: Code, channels: usize) -> Self {
         let env = Env::new_with_config(EnvTestConfig { capture_snapshot_at_drop: false });
         env.ledger().with_mut(|ledger| ledger.sequence_number = 1_000);
@@ -70,7 +70,7 @@ impl World {
         }
     }
 
-    /// The channel's highest commitment as the watcher hands it in.
+    /// A settlement of this channel with a commitment to `amount`.
     pub(crate) fn settlement(&self, channel: usize, amount: i128) -> Settlement {
         let channel = &self.channels[channel];
         let bytes: Vec<u8> = channel.prepare_commitment(&amount).iter().collect();
@@ -78,7 +78,7 @@ impl World {
         Settlement(channel.address.clone(), amount, signature)
     }
 
-    /// A settlement of some other contract, with a signature of nothing.
+    /// A settlement of any contract, with bytes that are no signature of anything.
     pub(crate) fn of(&self, contract: &Address) -> Settlement {
         let nothing = BytesN::from_array(&self.env, &[0; 64]);
         Settlement(contract.clone(), 5, nothing)
@@ -89,7 +89,7 @@ impl World {
         self.batch.settle_many(&settlements).iter().collect()
     }
 
-    /// What each channel has paid so far.
+    /// What each channel has paid so far, in base units.
     pub(crate) fn withdrawn(&self) -> Vec<i128> {
         self.channels.iter().map(ChannelClient::withdrawn).collect()
     }

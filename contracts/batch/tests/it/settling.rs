@@ -1,6 +1,6 @@
-//! What works, and what the answers mean.
+//! Settlements that succeed, and what the answers mean.
 
-use crate::world::{Code, World};
+use crate::env::{Code, TestEnv};
 
 on_both!(
     every_channel_is_paid_without_anybodys_authorization,
@@ -11,38 +11,38 @@ on_both!(
 );
 
 fn every_channel_is_paid_without_anybodys_authorization(code: Code) {
-    let world = World::new(code, 3);
-    let settlements = [0, 1, 2].map(|n| world.settlement(n, 100 * (n as i128 + 1)));
-    assert_eq!(world.settle(&settlements), [true, true, true]);
-    assert_eq!(world.withdrawn(), [100, 200, 300]);
-    assert_eq!(world.received(), 600);
+    let test = TestEnv::new(code, 3);
+    let settlements = [0, 1, 2].map(|n| test.settlement(n, 100 * (n as i128 + 1)));
+    assert_eq!(test.settle(&settlements), [true, true, true]);
+    assert_eq!(test.withdrawn(), [100, 200, 300]);
+    assert_eq!(test.received(), 600);
 }
 
 fn the_answers_are_in_the_order_of_the_settlements(code: Code) {
-    let world = World::new(code, 3);
-    let forged = world.of(&world.channels[1].address);
-    let settlements = [world.settlement(2, 30), forged, world.settlement(0, 10)];
-    assert_eq!(world.settle(&settlements), [true, false, true]);
-    assert_eq!(world.withdrawn(), [10, 0, 30]);
+    let test = TestEnv::new(code, 3);
+    let forged = test.of(&test.channels[1].address);
+    let settlements = [test.settlement(2, 30), forged, test.settlement(0, 10)];
+    assert_eq!(test.settle(&settlements), [true, false, true]);
+    assert_eq!(test.withdrawn(), [10, 0, 30]);
 }
 
 fn an_old_commitment_succeeds_and_pays_nothing(code: Code) {
-    let world = World::new(code, 1);
-    assert_eq!(world.settle(&[world.settlement(0, 200)]), [true]);
-    assert_eq!(world.settle(&[world.settlement(0, 150)]), [true]);
-    assert_eq!(world.withdrawn(), [200]);
-    assert_eq!(world.received(), 200);
+    let test = TestEnv::new(code, 1);
+    assert_eq!(test.settle(&[test.settlement(0, 200)]), [true]);
+    assert_eq!(test.settle(&[test.settlement(0, 150)]), [true]);
+    assert_eq!(test.withdrawn(), [200]);
+    assert_eq!(test.received(), 200);
 }
 
 fn one_channel_twice_is_paid_the_higher_total(code: Code) {
-    let world = World::new(code, 1);
-    let settlements = [100, 300, 200].map(|amount| world.settlement(0, amount));
-    assert_eq!(world.settle(&settlements), [true, true, true]);
-    assert_eq!(world.withdrawn(), [300]);
-    assert_eq!(world.received(), 300);
+    let test = TestEnv::new(code, 1);
+    let settlements = [100, 300, 200].map(|amount| test.settlement(0, amount));
+    assert_eq!(test.settle(&settlements), [true, true, true]);
+    assert_eq!(test.withdrawn(), [300]);
+    assert_eq!(test.received(), 300);
 }
 
 fn nothing_in_nothing_out(code: Code) {
-    let world = World::new(code, 0);
-    assert!(world.settle(&[]).is_empty());
+    let test = TestEnv::new(code, 0);
+    assert!(test.settle(&[]).is_empty());
 }

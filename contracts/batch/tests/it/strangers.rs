@@ -1,8 +1,8 @@
-//! Contracts that are no channels of ours, called in the middle of a batch.
+//! Contracts that are not our channels, called in the middle of a batch.
 
 use soroban_sdk::Address;
 
-use crate::world::{Code, World};
+use crate::env::{Code, TestEnv};
 
 on_both!(
     one_that_needs_the_recipients_authorization_fails_alone,
@@ -12,7 +12,7 @@ on_both!(
     one_that_lacks_the_function_fails_alone,
 );
 
-/// As the reference's and the fork's `settle`.
+/// A contract whose `settle` needs the recipient's authorization, as the reference's and the fork's do.
 mod needing_authorization {
     use soroban_sdk::{Address, BytesN, Env, contract, contractimpl};
 
@@ -41,7 +41,7 @@ mod panicking {
     #[contractimpl]
     impl Panics {
         pub fn settle(_env: Env, _amount: i128, _sig: BytesN<64>) {
-            panic!("not today");
+            panic!("this contract always panics");
         }
     }
 }
@@ -93,38 +93,38 @@ mod lacking {
     }
 }
 
-fn fails_alone(world: &World, stranger: &Address) {
-    let settlements = [world.settlement(0, 70), world.of(stranger), world.settlement(1, 30)];
-    assert_eq!(world.settle(&settlements), [true, false, true]);
-    assert_eq!(world.withdrawn(), [70, 30]);
+fn fails_alone(test: &TestEnv, stranger: &Address) {
+    let settlements = [test.settlement(0, 70), test.of(stranger), test.settlement(1, 30)];
+    assert_eq!(test.settle(&settlements), [true, false, true]);
+    assert_eq!(test.withdrawn(), [70, 30]);
 }
 
 fn one_that_needs_the_recipients_authorization_fails_alone(code: Code) {
-    let world = World::new(code, 2);
-    let stranger = world.env.register(needing_authorization::NeedsAuthorization, (world.recipient.clone(),));
-    fails_alone(&world, &stranger);
+    let test = TestEnv::new(code, 2);
+    let stranger = test.env.register(needing_authorization::NeedsAuthorization, (test.recipient.clone(),));
+    fails_alone(&test, &stranger);
 }
 
 fn one_that_panics_fails_alone(code: Code) {
-    let world = World::new(code, 2);
-    let stranger = world.env.register(panicking::Panics, ());
-    fails_alone(&world, &stranger);
+    let test = TestEnv::new(code, 2);
+    let stranger = test.env.register(panicking::Panics, ());
+    fails_alone(&test, &stranger);
 }
 
 fn one_that_answers_something_else_counts_as_failed(code: Code) {
-    let world = World::new(code, 2);
-    let stranger = world.env.register(answering::Answers, ());
-    fails_alone(&world, &stranger);
+    let test = TestEnv::new(code, 2);
+    let stranger = test.env.register(answering::Answers, ());
+    fails_alone(&test, &stranger);
 }
 
 fn one_that_calls_back_fails_alone(code: Code) {
-    let world = World::new(code, 2);
-    let stranger = world.env.register(calling_back::CallsBack, (world.batch.address.clone(),));
-    fails_alone(&world, &stranger);
+    let test = TestEnv::new(code, 2);
+    let stranger = test.env.register(calling_back::CallsBack, (test.batch.address.clone(),));
+    fails_alone(&test, &stranger);
 }
 
 fn one_that_lacks_the_function_fails_alone(code: Code) {
-    let world = World::new(code, 2);
-    let stranger = world.env.register(lacking::Lacks, ());
-    fails_alone(&world, &stranger);
+    let test = TestEnv::new(code, 2);
+    let stranger = test.env.register(lacking::Lacks, ());
+    fails_alone(&test, &stranger);
 }

@@ -2,9 +2,9 @@
 
 use wasmparser::{Parser, Payload};
 
-use crate::world::wasm;
+use crate::env::wasm;
 
-/// Memory is paid for by the page, at every call, and the channels' memory comes on top.
+/// Every call pays for each page of memory, and for that of the channels besides.
 #[test]
 fn memory_is_one_page() {
     let wasm = wasm("paychan_batch.wasm");

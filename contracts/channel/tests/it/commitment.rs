@@ -1,6 +1,6 @@
 use paychan_contract::Error;
 
-use crate::world::{CHANNEL, Code, NETWORK, World, answer, refused};
+use crate::env::{CHANNEL, Code, NETWORK, TestEnv, answer, refused};
 
 on_both!(
     the_bytes_to_sign_are_those_of_the_reference_contract,
@@ -8,8 +8,8 @@ on_both!(
     there_are_no_bytes_for_a_negative_amount,
 );
 
-/// The reference contract's answer for passphrase `Standalone Network ; February 2017`, channel
-/// `CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ`, amount 6000000: an `ScVal::Map` with sorted keys.
+/// What the reference contract's `prepare_commitment` answers for the passphrase `Standalone Network ; February 2017`, the
+/// channel `CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ` and the amount 6000000: an `ScVal::Map` with sorted keys.
 const REFERENCE: &str = concat!(
     "000000110000000100000004",
     "0000000f00000006616d6f756e740000",
@@ -22,28 +22,28 @@ const REFERENCE: &str = concat!(
     "0000000d00000020baefd734b8d3e48472cff83912375fedbc7573701912fe308af730180f97d74a",
 );
 
-fn bytes(world: &World, amount: i128) -> Vec<u8> {
-    world.channel.prepare_commitment(&amount).iter().collect()
+fn bytes(test: &TestEnv, amount: i128) -> Vec<u8> {
+    test.channel.prepare_commitment(&amount).iter().collect()
 }
 
 fn the_bytes_to_sign_are_those_of_the_reference_contract(code: Code) {
     assert_eq!(CHANNEL, "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ");
     assert!(REFERENCE.contains(NETWORK));
-    let world = World::open(code, 0);
-    assert_eq!(hex::encode(bytes(&world, 6_000_000)), REFERENCE);
+    let test = TestEnv::open(code, 0);
+    assert_eq!(hex::encode(bytes(&test, 6_000_000)), REFERENCE);
 }
 
 fn only_the_amount_makes_a_difference_on_one_channel(code: Code) {
-    let world = World::open(code, 0);
+    let test = TestEnv::open(code, 0);
     for amount in [0, 1, u64::MAX.into(), 1 << 64, i128::MAX] {
         let expected = REFERENCE.replace(&format!("{:032x}", 6_000_000), &format!("{amount:032x}"));
-        assert_eq!(hex::encode(bytes(&world, amount)), expected, "{amount}");
+        assert_eq!(hex::encode(bytes(&test, amount)), expected, "{amount}");
     }
 }
 
 fn there_are_no_bytes_for_a_negative_amount(code: Code) {
-    let world = World::open(code, 0);
+    let test = TestEnv::open(code, 0);
     for amount in [-1, i128::MIN] {
-        assert_eq!(answer(world.channel.try_prepare_commitment(&amount)), refused(Error::NegativeAmount), "{amount}");
+        assert_eq!(answer(test.channel.try_prepare_commitment(&amount)), refused(Error::NegativeAmount), "{amount}");
     }
 }

@@ -7,7 +7,7 @@
 use soroban_sdk::testutils::{AuthorizedFunction, AuthorizedInvocation};
 use soroban_sdk::{Address, BytesN, IntoVal, Symbol};
 
-use crate::world::{Code, FUNDS, World, wasm};
+use crate::env::{Code, FUNDS, TestEnv, wasm};
 
 /// A factory as anybody might write it.
 mod factory {
@@ -40,7 +40,7 @@ mod factory {
 type Terms = (Address, Address, BytesN<32>, Address, i128, u32);
 
 struct Opening<'a> {
-    world: World,
+    test: TestEnv,
     factory: factory::FactoryClient<'a>,
     code: BytesN<32>,
     terms: Terms,
@@ -48,38 +48,38 @@ struct Opening<'a> {
 
 /// A factory that is about to open a channel with this deposit.
 fn opening<'a>(amount: i128) -> Opening<'a> {
-    let world = World::without_channel(Code::Wasm);
-    let env = &world.env;
+    let test = TestEnv::without_channel(Code::Wasm);
+    let env = &test.env;
     let code = env.deployer().upload_contract_wasm(wasm().as_slice());
     let factory = factory::FactoryClient::new(env, &env.register(factory::Factory, ()));
-    let commitment_key = BytesN::from_array(env, &world.key.verifying_key().to_bytes());
+    let commitment_key = BytesN::from_array(env, &test.key.verifying_key().to_bytes());
     let terms =
-        (world.token.address.clone(), world.funder.clone(), commitment_key, world.recipient.clone(), amount, 100u32);
-    Opening { factory, code, terms, world }
+        (test.token.address.clone(), test.funder.clone(), commitment_key, test.recipient.clone(), amount, 100u32);
+    Opening { factory, code, terms, test }
 }
 
 /// Checks that the channel is there, with its deposit.
 fn opened(opening: &Opening<'_>, channel: &Address) {
     let amount = opening.terms.4;
-    let channel = paychan_contract::ChannelClient::new(&opening.world.env, channel);
-    assert_eq!(channel.from(), opening.world.funder);
+    let channel = paychan_contract::ChannelClient::new(&opening.test.env, channel);
+    assert_eq!(channel.from(), opening.test.funder);
     assert_eq!(channel.deposited(), amount);
-    assert_eq!(opening.world.balance_of(&opening.world.funder), FUNDS - amount);
+    assert_eq!(opening.test.balance_of(&opening.test.funder), FUNDS - amount);
 }
 
 #[test]
 fn the_funder_authorizes_the_constructor_below_the_root_call() {
     for amount in [0, 1_000] {
         let opening = opening(amount);
-        let Opening { world, factory, code, terms } = &opening;
-        let env = &world.env;
+        let Opening { test, factory, code, terms } = &opening;
+        let env = &test.env;
         env.mock_all_auths_allowing_non_root_auth();
         let channel = factory.open(code, terms);
         let transfer = AuthorizedInvocation {
             function: AuthorizedFunction::Contract((
-                world.token.address.clone(),
+                test.token.address.clone(),
                 Symbol::new(env, "transfer"),
-                (world.funder.clone(), channel.clone(), amount).into_val(env),
+                (test.funder.clone(), channel.clone(), amount).into_val(env),
             )),
             sub_invocations: vec![],
         };
@@ -91,7 +91,7 @@ fn the_funder_authorizes_the_constructor_below_the_root_call() {
             )),
             sub_invocations: if amount > 0 { vec![transfer] } else { vec![] },
         };
-        assert_eq!(world.authorizations(), [(world.funder.clone(), constructor)], "a deposit of {amount}");
+        assert_eq!(test.authorizations(), [(test.funder.clone(), constructor)], "a deposit of {amount}");
         opened(&opening, &channel);
     }
 }
@@ -100,10 +100,10 @@ fn the_funder_authorizes_the_constructor_below_the_root_call() {
 #[test]
 fn an_authorization_below_the_root_call_is_not_recorded_by_default() {
     for amount in [0, 1_000] {
-        let Opening { world, factory, code, terms } = opening(amount);
-        world.env.mock_all_auths();
+        let Opening { test, factory, code, terms } = opening(amount);
+        test.env.mock_all_auths();
         assert!(factory.try_open(&code, &terms).is_err(), "a deposit of {amount}");
-        assert_eq!(world.balance_of(&world.funder), FUNDS);
+        assert_eq!(test.balance_of(&test.funder), FUNDS);
     }
 }
 
@@ -111,10 +111,10 @@ fn an_authorization_below_the_root_call_is_not_recorded_by_default() {
 fn a_factory_that_asks_the_funder_itself_needs_no_authorization_below_the_root_call() {
     for amount in [0, 1_000] {
         let opening = opening(amount);
-        opening.world.env.mock_all_auths();
+        opening.test.env.mock_all_auths();
         let channel = opening.factory.open_asking_first(&opening.code, &opening.terms);
-        let (authorizer, root) = &opening.world.authorizations()[0];
-        assert_eq!(*authorizer, opening.world.funder);
+        let (authorizer, root) = &opening.test.authorizations()[0];
+        assert_eq!(*authorizer, opening.test.funder);
         assert!(
             matches!(&root.function, AuthorizedFunction::Contract((called, ..)) if *called == opening.factory.address)
         );
@@ -126,8 +126,8 @@ fn a_factory_that_asks_the_funder_itself_needs_no_authorization_below_the_root_c
 #[test]
 fn a_factory_can_not_open_a_channel_that_the_funder_does_not_authorize() {
     for amount in [0, 1_000] {
-        let Opening { world, factory, code, terms } = opening(amount);
-        world.without_authorization();
+        let Opening { test, factory, code, terms } = opening(amount);
+        test.without_authorization();
         assert!(factory.try_open(&code, &terms).is_err(), "a deposit of {amount}");
     }
 }

@@ -1,4 +1,4 @@
-//! A network with one token and one channel on it, as small as a test wants it.
+//! A network with one token and one channel.
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,11 +16,11 @@ use soroban_sdk::{Address, BytesN, Env, InvokeError, String as SorobanString};
 
 /// sha256 of the passphrase `Standalone Network ; February 2017`.
 pub(crate) const NETWORK: &str = "baefd734b8d3e48472cff83912375fedbc7573701912fe308af730180f97d74a";
-/// Where every channel of these tests lives.
+/// The address of every channel in these tests, unless it was deployed.
 pub(crate) const CHANNEL: &str = "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ";
 /// The ledger that a test starts in.
 pub(crate) const START: u32 = 1_000;
-/// What the funder owns before it opens a channel, in base units.
+/// What the funder holds before it opens a channel, in base units.
 pub(crate) const FUNDS: i128 = 1_000_000;
 
 /// What runs behind the channel's address.
@@ -30,21 +30,21 @@ pub(crate) enum Code {
     Wasm,
 }
 
-/// The Wasm as scripts/build-contracts.sh left it.
+/// The Wasm that scripts/build-contracts.sh built.
 pub(crate) fn wasm() -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/contracts/paychan_contract.wasm");
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
 }
 
-/// What a call gave, or how it was refused.
+/// What a call answered, or how it was refused.
 pub(crate) type Answer<T> = Result<T, Refusal>;
 
 /// How a call was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// By the contract itself.
+    /// The contract refused the call.
     Contract(Error),
-    /// By the host or the token: authorization, signature, transfer.
+    /// The host or the token refused it, for its authorization, its signature or a transfer.
     Host,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Terms {
     pub(crate) commitment_key: [u8; 32],
 }
 
-pub(crate) struct World {
+pub(crate) struct TestEnv {
     pub(crate) env: Env,
     pub(crate) code: Code,
     pub(crate) channel: ChannelClient<'static>,
@@ -86,8 +86,8 @@ pub(crate) struct World {
     pub(crate) key: SigningKey,
 }
 
-impl World {
-    /// A network with a token that the funder has [`FUNDS`] of, and no channel yet. Every authorization is given.
+impl TestEnv {
+    /// A network without a channel, where the funder holds [`FUNDS`] of the token and every authorization is given.
     pub(crate) fn without_channel(code: Code) -> Self {
         let env = Env::new_with_config(EnvTestConfig { capture_snapshot_at_drop: false });
         env.ledger().with_mut(|ledger| {
@@ -96,11 +96,11 @@ impl World {
         });
         env.mock_all_auths();
         let asset = env.register_stellar_asset_contract_v2(Address::generate(&env));
-        // Only balances that begin under this flag can be clawed back.
+        // Only balances that are created while this flag is set can be clawed back.
         asset.issuer().set_flag(IssuerFlags::RevocableFlag);
         asset.issuer().set_flag(IssuerFlags::ClawbackEnabledFlag);
         let channel = Address::from_string(&SorobanString::from_str(&env, CHANNEL));
-        let world = Self {
+        let test = Self {
             channel: ChannelClient::new(&env, &channel),
             token: TokenClient::new(&env, &asset.address()),
             issuer: StellarAssetClient::new(&env, &asset.address()),
@@ -111,19 +111,19 @@ impl World {
             code,
             env,
         };
-        world.issuer.mint(&world.funder, &FUNDS);
-        world
+        test.issuer.mint(&test.funder, &FUNDS);
+        test
     }
 
-    /// A channel with this deposit and a waiting period of 100 ledgers.
+    /// A network with a channel that has this deposit and a waiting period of 100 ledgers.
     pub(crate) fn open(code: Code, amount: i128) -> Self {
-        let world = Self::without_channel(code);
-        let terms = Terms { amount, ..world.terms() };
-        world.open_with(&terms);
-        world
+        let test = Self::without_channel(code);
+        let terms = Terms { amount, ..test.terms() };
+        test.open_with(&terms);
+        test
     }
 
-    /// The terms that a test changes what it cares about in.
+    /// Ordinary terms. A test changes those that it is about.
     pub(crate) fn terms(&self) -> Terms {
         Terms {
             from: self.funder.clone(),
@@ -134,7 +134,7 @@ impl World {
         }
     }
 
-    /// Deploys the channel. Panics when the constructor refuses; see [`World::try_open`].
+    /// Opens the channel. Panics where the constructor refuses; see [`TestEnv::try_open`].
     pub(crate) fn open_with(&self, terms: &Terms) {
         let commitment_key = BytesN::from_array(&self.env, &terms.commitment_key);
         let args = ChannelArgs::__constructor(
@@ -151,7 +151,7 @@ impl World {
         };
     }
 
-    /// Deploys the channel as a transaction does, at another address than [`World::open_with`]: the SDK's shortcut gives
+    /// Deploys the channel as a transaction does, at another address than [`TestEnv::open_with`]: the SDK's shortcut gives
     /// the instance of a Wasm a life of one ledger.
     pub(crate) fn deploy(&mut self, terms: &Terms) {
         let Code::Wasm = self.code else { return self.open_with(terms) };
@@ -171,8 +171,8 @@ impl World {
         self.channel = ChannelClient::new(&self.env, &channel);
     }
 
-    /// Deploys the channel, or says why not. The host hides a constructor's error from the deployer, so this reads it
-    /// from the diagnostic events, as a person would.
+    /// Opens the channel, or answers why the constructor refused. The host hides a constructor's error from the deployer, so
+    /// this reads it from the diagnostic events, as a person would.
     pub(crate) fn try_open(&self, terms: &Terms) -> Answer<()> {
         if catch_unwind(AssertUnwindSafe(|| self.open_with(terms))).is_ok() {
             return Ok(());
@@ -195,7 +195,7 @@ impl World {
         Err(own_error.map_or(Refusal::Host, Refusal::Contract))
     }
 
-    /// The commitment key's signature of a total, over the bytes that the contract itself gives.
+    /// The commitment key's signature of a total, over the bytes that the contract answers.
     pub(crate) fn sign(&self, amount: i128) -> BytesN<64> {
         self.sign_with(&self.key, amount)
     }
@@ -205,7 +205,7 @@ impl World {
         BytesN::from_array(&self.env, &key.sign(&bytes).to_bytes())
     }
 
-    /// No signature of anything.
+    /// Bytes that are no signature of anything.
     pub(crate) fn no_signature(&self) -> BytesN<64> {
         BytesN::from_array(&self.env, &[0; 64])
     }
@@ -240,14 +240,14 @@ impl World {
         self.token.balance(holder)
     }
 
-    /// What funder, recipient and channel hold.
+    /// What the funder, the recipient and the channel hold, in base units.
     pub(crate) fn holdings(&self) -> (i128, i128, i128) {
         let holders = [&self.funder, &self.recipient, &self.channel.address];
         let [funder, recipient, channel] = holders.map(|holder| self.balance_of(holder));
         (funder, recipient, channel)
     }
 
-    /// No authorization is given any more.
+    /// From here on no authorization is given.
     pub(crate) fn without_authorization(&self) {
         self.env.set_auths(&[]);
     }
@@ -257,7 +257,7 @@ impl World {
         self.env.auths()
     }
 
-    /// The channel's own events of the last call: topics and data.
+    /// The topics and the data of the channel's own events in the last call.
     pub(crate) fn events(&self) -> Vec<(Vec<ScVal>, ScVal)> {
         let events = self.env.events().all().filter_by_contract(&self.channel.address);
         events
@@ -270,7 +270,7 @@ impl World {
             .collect()
     }
 
-    /// The channel's instance storage as it lies in the ledger.
+    /// The channel's instance storage as it is in the ledger.
     pub(crate) fn instance_storage(&self) -> Vec<(ScVal, ScVal)> {
         let key = Rc::new(xdr::LedgerKey::ContractData(xdr::LedgerKeyContractData {
             contract: self.channel.address.clone().into(),

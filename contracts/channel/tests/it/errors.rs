@@ -1,6 +1,6 @@
 use paychan_contract::Error;
 
-/// Clients match these: a number, once given, never changes its meaning.
+/// Clients match these numbers, so a number never changes its meaning.
 #[test]
 fn the_numbers_of_errors_are_interface() {
     let numbers = [

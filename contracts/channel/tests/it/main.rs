@@ -1,5 +1,5 @@
-//! Every behaviour of the contract, one file each, and each test twice: against the native registration (which a
-//! debugger can step through) and against the Wasm that scripts/build-contracts.sh built (which is what gets deployed).
+//! Every behaviour of the contract, with one file for each. Each test runs twice: with the contract registered natively,
+//! which a debugger can step through, and with the Wasm that scripts/build-contracts.sh built, which is what gets deployed.
 #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test that fails should stop where it fails")]
 
 /// Declares, for a function `name(code: Code)`, the tests `name::native` and `name::wasm`.
@@ -8,18 +8,18 @@ macro_rules! on_both {
         mod $name {
             #[test]
             fn native() {
-                super::$name(crate::world::Code::Native);
+                super::$name(crate::env::Code::Native);
             }
 
             #[test]
             fn wasm() {
-                super::$name(crate::world::Code::Wasm);
+                super::$name(crate::env::Code::Wasm);
             }
         }
     )+};
 }
 
-mod world;
+mod env;
 
 mod clawback;
 mod close;

@@ -1,4 +1,5 @@
-//! The README's tables tell what the code does. (That the README is the crate's docs is tested in tests/it.)
+//! The README's tables name every error and every function. (A test in tests/it checks that the README is the crate's
+//! docs.)
 
 use std::path::Path;
 

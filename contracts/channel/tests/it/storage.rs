@@ -1,9 +1,9 @@
-//! The instance's storage as clients read it raw from the ledger: keys, types, and what is there when.
+//! The instance's storage as clients read it from the ledger: the keys, the types, and when each entry is there.
 
 use soroban_sdk::Address;
 use soroban_sdk::xdr::{Int128Parts, ScSymbol, ScVal, ScVec};
 
-use crate::world::{Code, START, World};
+use crate::env::{Code, START, TestEnv};
 
 on_both!(
     an_open_channel_has_five_entries,
@@ -26,8 +26,8 @@ fn small(amount: u64) -> ScVal {
 }
 
 /// The whole storage, sorted by name.
-fn stored(world: &World) -> Vec<(String, ScVal)> {
-    let mut entries = world
+fn stored(test: &TestEnv) -> Vec<(String, ScVal)> {
+    let mut entries = test
         .instance_storage()
         .into_iter()
         .map(|(key, val)| {
@@ -41,9 +41,9 @@ fn stored(world: &World) -> Vec<(String, ScVal)> {
 }
 
 /// The storage of a channel that is not final.
-fn open_entries(world: &World, withdrawn: u64) -> Vec<(String, ScVal)> {
-    let key = world.key.verifying_key().to_bytes().to_vec();
-    let terms = [address(&world.funder), address(&world.recipient), address(&world.token.address), ScVal::U32(100)];
+fn open_entries(test: &TestEnv, withdrawn: u64) -> Vec<(String, ScVal)> {
+    let key = test.key.verifying_key().to_bytes().to_vec();
+    let terms = [address(&test.funder), address(&test.recipient), address(&test.token.address), ScVal::U32(100)];
     [
         ("CommitmentKey", ScVal::Bytes(key.try_into().unwrap())),
         ("DepositedAmount", small(1_000)),
@@ -56,41 +56,41 @@ fn open_entries(world: &World, withdrawn: u64) -> Vec<(String, ScVal)> {
 }
 
 fn an_open_channel_has_five_entries(code: Code) {
-    let world = World::open(code, 1_000);
-    assert_eq!(stored(&world), open_entries(&world, 0));
+    let test = TestEnv::open(code, 1_000);
+    assert_eq!(stored(&test), open_entries(&test, 0));
 }
 
 fn a_settle_changes_withdrawn_and_nothing_else(code: Code) {
-    let world = World::open(code, 1_000);
-    world.settle(300).unwrap();
-    assert_eq!(stored(&world), open_entries(&world, 300));
+    let test = TestEnv::open(code, 1_000);
+    test.settle(300).unwrap();
+    assert_eq!(stored(&test), open_entries(&test, 300));
 }
 
 fn a_close_start_adds_the_deadline(code: Code) {
-    let world = World::open(code, 1_000);
-    world.close_start().unwrap();
-    let mut expected = open_entries(&world, 0);
+    let test = TestEnv::open(code, 1_000);
+    test.close_start().unwrap();
+    let mut expected = open_entries(&test, 0);
     expected.insert(0, ("CloseEffectiveAtLedger".to_owned(), ScVal::U32(START + 100)));
-    assert_eq!(stored(&world), expected);
+    assert_eq!(stored(&test), expected);
 }
 
 fn a_close_adds_the_deadline_and_marks_the_channel_final(code: Code) {
-    let world = World::open(code, 1_000);
-    world.close(300).unwrap();
-    let mut expected = open_entries(&world, 300);
+    let test = TestEnv::open(code, 1_000);
+    test.close(300).unwrap();
+    let mut expected = open_entries(&test, 300);
     expected.insert(0, ("CloseEffectiveAtLedger".to_owned(), ScVal::U32(START)));
     assert_eq!(expected[3].0, "Refunded");
     expected[3].1 = ScVal::Bool(true);
-    assert_eq!(stored(&world), expected);
+    assert_eq!(stored(&test), expected);
 }
 
 /// A call that adds bytes to the entry pays rent for them for all of the life that the entry has left.
 fn only_the_deadline_adds_an_entry(code: Code) {
-    let world = World::open(code, 1_000);
-    world.settle(300).unwrap();
-    world.close_start().unwrap();
-    let before = stored(&world).len();
-    world.advance(100);
-    world.refund().unwrap();
-    assert_eq!(stored(&world).len(), before);
+    let test = TestEnv::open(code, 1_000);
+    test.settle(300).unwrap();
+    test.close_start().unwrap();
+    let before = stored(&test).len();
+    test.advance(100);
+    test.refund().unwrap();
+    assert_eq!(stored(&test).len(), before);
 }

@@ -2,7 +2,7 @@ use paychan_contract::Error;
 use soroban_sdk::testutils::{AuthorizedFunction, AuthorizedInvocation};
 use soroban_sdk::{IntoVal, Symbol};
 
-use crate::world::{Code, FUNDS, Refusal, World, refused};
+use crate::env::{Code, FUNDS, Refusal, TestEnv, refused};
 
 on_both!(
     a_top_up_moves_tokens_and_raises_deposited,
@@ -16,31 +16,31 @@ on_both!(
 );
 
 fn a_top_up_moves_tokens_and_raises_deposited(code: Code) {
-    let world = World::open(code, 1_000);
-    assert_eq!(world.top_up(500), Ok(()));
-    assert_eq!(world.holdings(), (FUNDS - 1_500, 0, 1_500));
-    assert_eq!(world.channel.deposited(), 1_500);
-    assert_eq!(world.settle(1_500), Ok(()));
+    let test = TestEnv::open(code, 1_000);
+    assert_eq!(test.top_up(500), Ok(()));
+    assert_eq!(test.holdings(), (FUNDS - 1_500, 0, 1_500));
+    assert_eq!(test.channel.deposited(), 1_500);
+    assert_eq!(test.settle(1_500), Ok(()));
 }
 
 fn a_top_up_is_authorized_by_the_funder(code: Code) {
-    let world = World::open(code, 1_000);
-    let env = &world.env;
-    world.channel.top_up(&500);
-    let transfer = (&world.funder, &world.channel.address, 500i128);
+    let test = TestEnv::open(code, 1_000);
+    let env = &test.env;
+    test.channel.top_up(&500);
+    let transfer = (&test.funder, &test.channel.address, 500i128);
     assert_eq!(
-        world.authorizations(),
+        test.authorizations(),
         [(
-            world.funder.clone(),
+            test.funder.clone(),
             AuthorizedInvocation {
                 function: AuthorizedFunction::Contract((
-                    world.channel.address.clone(),
+                    test.channel.address.clone(),
                     Symbol::new(env, "top_up"),
                     (500i128,).into_val(env),
                 )),
                 sub_invocations: vec![AuthorizedInvocation {
                     function: AuthorizedFunction::Contract((
-                        world.token.address.clone(),
+                        test.token.address.clone(),
                         Symbol::new(env, "transfer"),
                         transfer.into_val(env),
                     )),
@@ -52,53 +52,53 @@ fn a_top_up_is_authorized_by_the_funder(code: Code) {
 }
 
 fn a_top_up_without_the_funders_authorization_is_refused(code: Code) {
-    let world = World::open(code, 1_000);
-    world.without_authorization();
-    assert_eq!(world.top_up(500), Err(Refusal::Host));
-    assert_eq!(world.channel.deposited(), 1_000);
+    let test = TestEnv::open(code, 1_000);
+    test.without_authorization();
+    assert_eq!(test.top_up(500), Err(Refusal::Host));
+    assert_eq!(test.channel.deposited(), 1_000);
 }
 
 fn an_empty_top_up_needs_the_funder_and_moves_nothing(code: Code) {
-    let world = World::open(code, 1_000);
-    assert_eq!(world.top_up(0), Ok(()));
-    assert_eq!(world.holdings(), (FUNDS - 1_000, 0, 1_000));
-    world.without_authorization();
-    assert_eq!(world.top_up(0), Err(Refusal::Host));
+    let test = TestEnv::open(code, 1_000);
+    assert_eq!(test.top_up(0), Ok(()));
+    assert_eq!(test.holdings(), (FUNDS - 1_000, 0, 1_000));
+    test.without_authorization();
+    assert_eq!(test.top_up(0), Err(Refusal::Host));
 }
 
 fn a_negative_top_up_is_refused(code: Code) {
-    let world = World::open(code, 1_000);
-    assert_eq!(world.top_up(-1), refused(Error::NegativeAmount));
-    assert_eq!(world.top_up(i128::MIN), refused(Error::NegativeAmount));
-    assert_eq!(world.channel.deposited(), 1_000);
+    let test = TestEnv::open(code, 1_000);
+    assert_eq!(test.top_up(-1), refused(Error::NegativeAmount));
+    assert_eq!(test.top_up(i128::MIN), refused(Error::NegativeAmount));
+    assert_eq!(test.channel.deposited(), 1_000);
 }
 
 fn a_top_up_is_refused_once_a_close_has_started(code: Code) {
-    let world = World::open(code, 1_000);
-    world.close_start().unwrap();
-    assert_eq!(world.top_up(1), refused(Error::AlreadyClosed), "in the waiting period");
-    world.advance(100);
-    assert_eq!(world.top_up(1), refused(Error::AlreadyClosed), "at the deadline");
-    world.refund().unwrap();
-    assert_eq!(world.top_up(1), refused(Error::AlreadyClosed), "after the refund");
-    assert_eq!(world.holdings(), (FUNDS, 0, 0));
+    let test = TestEnv::open(code, 1_000);
+    test.close_start().unwrap();
+    assert_eq!(test.top_up(1), refused(Error::AlreadyClosed), "in the waiting period");
+    test.advance(100);
+    assert_eq!(test.top_up(1), refused(Error::AlreadyClosed), "at the deadline");
+    test.refund().unwrap();
+    assert_eq!(test.top_up(1), refused(Error::AlreadyClosed), "after the refund");
+    assert_eq!(test.holdings(), (FUNDS, 0, 0));
 }
 
 fn a_top_up_is_refused_after_a_close(code: Code) {
-    let world = World::open(code, 1_000);
-    world.close(10).unwrap();
-    assert_eq!(world.top_up(1), refused(Error::AlreadyClosed));
+    let test = TestEnv::open(code, 1_000);
+    test.close(10).unwrap();
+    assert_eq!(test.top_up(1), refused(Error::AlreadyClosed));
 }
 
 fn deposits_above_i128_overflow_and_do_not_wrap(code: Code) {
-    let world = World::without_channel(code);
-    world.issuer.mint(&world.funder, &(i128::MAX - FUNDS));
-    world.open_with(&crate::world::Terms { amount: i128::MAX, ..world.terms() });
-    assert_eq!(world.settle(i128::MAX), Ok(()));
-    world.token.transfer(&world.recipient, &world.funder, &i128::MAX);
+    let test = TestEnv::without_channel(code);
+    test.issuer.mint(&test.funder, &(i128::MAX - FUNDS));
+    test.open_with(&crate::env::Terms { amount: i128::MAX, ..test.terms() });
+    assert_eq!(test.settle(i128::MAX), Ok(()));
+    test.token.transfer(&test.recipient, &test.funder, &i128::MAX);
 
-    assert_eq!(world.top_up(1), refused(Error::Overflow));
-    assert_eq!(world.top_up(i128::MAX), refused(Error::Overflow));
-    assert_eq!(world.channel.deposited(), i128::MAX);
-    assert_eq!(world.holdings(), (i128::MAX, 0, 0));
+    assert_eq!(test.top_up(1), refused(Error::Overflow));
+    assert_eq!(test.top_up(i128::MAX), refused(Error::Overflow));
+    assert_eq!(test.channel.deposited(), i128::MAX);
+    assert_eq!(test.holdings(), (i128::MAX, 0, 0));
 }

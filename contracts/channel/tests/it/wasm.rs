@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use soroban_sdk::xdr::{Limited, Limits, ReadXdr, ScMetaEntry, ScSpecEntry};
 use wasmparser::{ExternalKind, Parser, Payload};
 
-use crate::world::wasm;
+use crate::env::wasm;
 
 fn custom_section(name: &str) -> Vec<u8> {
     let wasm = wasm();
@@ -92,7 +92,7 @@ fn events_errors_and_the_state_are_in_the_spec() {
                 assert_eq!(it.cases.len(), 9);
                 Some(it.name.to_utf8_string().unwrap())
             }
-            other => panic!("nobody needs this in the spec: {other:?}"),
+            other => panic!("this need not be in the spec: {other:?}"),
         })
         .collect::<Vec<_>>();
     names.sort();
@@ -120,7 +120,7 @@ fn the_metadata_names_the_package_its_version_and_its_source() {
     assert!(meta.contains_key("rsver") && meta.contains_key("rssdkver"));
 }
 
-/// Memory is paid for by the page, at every call.
+/// Every call pays for each page of memory.
 #[test]
 fn memory_is_one_page() {
     let wasm = wasm();
@@ -131,7 +131,7 @@ fn memory_is_one_page() {
     assert_eq!(pages, Some(1));
 }
 
-/// Every byte is paid for: at upload, as rent, and (on protocol 25) at every call.
+/// Every byte is paid for, at upload, as rent, and (on protocol 25) at every call.
 #[test]
 fn the_wasm_is_at_most_12000_bytes() {
     let size = wasm().len();

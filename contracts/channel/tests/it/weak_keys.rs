@@ -1,7 +1,7 @@
 use ed25519_dalek::VerifyingKey;
 use paychan_contract::Error;
 
-use crate::world::{Code, Terms, World, refused};
+use crate::env::{Code, Terms, TestEnv, refused};
 
 on_both!(
     every_encoding_of_a_small_order_key_is_refused,
@@ -9,8 +9,8 @@ on_both!(
     keys_off_the_curve_pass_and_can_never_settle,
 );
 
-/// Derived, not copied from the contract: all 8 points of the torsion subgroup, each y-coordinate as it is and, where it
-/// still fits into 255 bits, a second time with p added, with the sign bit clear and set.
+/// These are derived and not copied from the contract. They are the y-coordinates of all 8 points of the torsion subgroup,
+/// each as it is and, where it still fits into 255 bits, with p added; each with the sign bit clear and with it set.
 fn small_order_encodings() -> Vec<[u8; 32]> {
     let mut encodings = Vec::new();
     for point in curve25519_dalek::constants::EIGHT_TORSION {
@@ -29,7 +29,7 @@ fn small_order_encodings() -> Vec<[u8; 32]> {
     encodings
 }
 
-/// y + 2^255 − 19, when that is below 2^255: for y below 19.
+/// The value of y + 2^255 − 19 where it is below 2^255, which is where y is below 19.
 fn plus_p(y: [u8; 32]) -> Option<[u8; 32]> {
     let small = y[1..] == [0; 31] && y[0] < 19;
     small.then(|| {
@@ -42,31 +42,35 @@ fn plus_p(y: [u8; 32]) -> Option<[u8; 32]> {
 
 fn every_encoding_of_a_small_order_key_is_refused(code: Code) {
     let encodings = small_order_encodings();
-    assert_eq!(encodings.len(), 14, "5 y-coordinates, two of them with a second form, two signs");
+    assert_eq!(
+        encodings.len(),
+        14,
+        "there are 5 y-coordinates, two of which have a second form, and each has two signs"
+    );
     for commitment_key in encodings {
-        // A sign bit on x = 0 is an encoding that stricter decoders don't take at all; those that do find a weak point.
+        // Strict decoders refuse a sign bit where x is 0. Those that accept it get a weak point.
         if let Ok(key) = VerifyingKey::from_bytes(&commitment_key) {
             assert!(key.is_weak(), "{}", hex::encode(commitment_key));
         }
-        let world = World::without_channel(code);
-        let terms = Terms { commitment_key, ..world.terms() };
-        assert_eq!(world.try_open(&terms), refused(Error::WeakCommitmentKey), "{}", hex::encode(commitment_key));
+        let test = TestEnv::without_channel(code);
+        let terms = Terms { commitment_key, ..test.terms() };
+        assert_eq!(test.try_open(&terms), refused(Error::WeakCommitmentKey), "{}", hex::encode(commitment_key));
     }
 }
 
 fn the_neighbours_of_small_order_keys_pass(code: Code) {
     for mut commitment_key in small_order_encodings() {
         commitment_key[16] ^= 1;
-        let world = World::without_channel(code);
-        let terms = Terms { commitment_key, ..world.terms() };
-        assert_eq!(world.try_open(&terms), Ok(()), "{}", hex::encode(commitment_key));
+        let test = TestEnv::without_channel(code);
+        let terms = Terms { commitment_key, ..test.terms() };
+        assert_eq!(test.try_open(&terms), Ok(()), "{}", hex::encode(commitment_key));
     }
 }
 
 fn keys_off_the_curve_pass_and_can_never_settle(code: Code) {
     let commitment_key =
         (2..=255u8).map(|byte| [byte; 32]).find(|bytes| VerifyingKey::from_bytes(bytes).is_err()).unwrap();
-    let world = World::without_channel(code);
-    assert_eq!(world.try_open(&Terms { commitment_key, ..world.terms() }), Ok(()));
-    assert_eq!(world.settle(1), Err(crate::world::Refusal::Host));
+    let test = TestEnv::without_channel(code);
+    assert_eq!(test.try_open(&Terms { commitment_key, ..test.terms() }), Ok(()));
+    assert_eq!(test.settle(1), Err(crate::env::Refusal::Host));
 }

@@ -10,16 +10,16 @@ use paychan_proof::{
 use crate::support::ours;
 
 /// A channel of ours with a deposit of 1,000 and a wait of 10 ledgers, and what its calls answer.
-struct World<'n>(Chain<'n>);
+struct TestEnv<'n>(Chain<'n>);
 
 type Answered = Result<Vec<Event>, Refusal>;
 
-impl<'n> World<'n> {
+impl<'n> TestEnv<'n> {
     fn new(net: &'n Network) -> Self {
-        let mut world = Self(Chain::new(net, Rules::Paychan, [1_000_000, 0, 1_000]).unwrap());
+        let mut test = Self(Chain::new(net, Rules::Paychan, [1_000_000, 0, 1_000]).unwrap());
         let opening = Opening { amount: 1_000, wait: 10, weak_key: None };
-        world.call(Party::Funder, Call::Open(opening)).unwrap();
-        world
+        test.call(Party::Funder, Call::Open(opening)).unwrap();
+        test
     }
 
     fn call(&mut self, by: Party, call: Call) -> Answered {
@@ -48,21 +48,21 @@ fn good(amount: i128) -> Claim {
     Claim { amount, signature: Signature::Good }
 }
 
-fn close_start(world: &mut World<'_>) {
-    world.call(Party::Funder, Call::CloseStart).unwrap();
+fn close_start(test: &mut TestEnv<'_>) {
+    test.call(Party::Funder, Call::CloseStart).unwrap();
 }
 
-fn top_up(world: &mut World<'_>) {
-    world.call(Party::Funder, Call::TopUp(1)).unwrap();
+fn top_up(test: &mut TestEnv<'_>) {
+    test.call(Party::Funder, Call::TopUp(1)).unwrap();
 }
 
 #[test]
 fn a_settle_survives_a_close_start_in_the_gap_with_the_margin_and_only_with_it() {
     let net = Network::start(&ours()).unwrap();
     for (margin, survives) in [(0, false), (WRITE_MARGIN, true)] {
-        let mut world = World::new(&net);
-        world.0.set_margins(margin, 0);
-        let answered = world.across(Party::Stranger, Call::Settle(good(400)), close_start);
+        let mut test = TestEnv::new(&net);
+        test.0.set_margins(margin, 0);
+        let answered = test.across(Party::Stranger, Call::Settle(good(400)), close_start);
         let expected = if survives { Ok(vec![Event::Withdraw { amount: 400 }]) } else { Err(Refusal::Resources) };
         assert_eq!(answered, expected, "with {margin} bytes");
     }
@@ -71,11 +71,11 @@ fn a_settle_survives_a_close_start_in_the_gap_with_the_margin_and_only_with_it()
 #[test]
 fn a_close_survives_tokens_a_settle_and_a_close_start_in_the_gap() {
     let net = Network::start(&ours()).unwrap();
-    let mut world = World::new(&net);
-    let answered = world.across(Party::Recipient, Call::Close(good(400)), |world| {
-        world.call(Party::Stranger, Call::Send(1)).unwrap();
-        world.call(Party::Stranger, Call::Settle(good(300))).unwrap();
-        close_start(world);
+    let mut test = TestEnv::new(&net);
+    let answered = test.across(Party::Recipient, Call::Close(good(400)), |test| {
+        test.call(Party::Stranger, Call::Send(1)).unwrap();
+        test.call(Party::Stranger, Call::Settle(good(300))).unwrap();
+        close_start(test);
     });
     let events = answered.unwrap();
     assert_eq!(events[0], Event::Withdraw { amount: 100 });
@@ -94,10 +94,10 @@ fn the_margins_are_the_senders_own() {
 fn a_close_whose_refund_fails_needs_more_than_simulation_counts() {
     let net = Network::start(&ours()).unwrap();
     for (close_margin, works) in [(0, false), (CLOSE_MARGIN, true)] {
-        let mut world = World::new(&net);
-        world.line(Party::Funder, LineChange::Remove);
-        world.0.set_margins(WRITE_MARGIN, close_margin);
-        let answered = world.call(Party::Recipient, Call::Close(good(0)));
+        let mut test = TestEnv::new(&net);
+        test.line(Party::Funder, LineChange::Remove);
+        test.0.set_margins(WRITE_MARGIN, close_margin);
+        let answered = test.call(Party::Recipient, Call::Close(good(0)));
         assert_eq!(answered.is_ok(), works, "with {close_margin} bytes: {answered:?}");
     }
 }
@@ -107,20 +107,20 @@ fn a_close_whose_refund_fails_needs_more_than_simulation_counts() {
 #[test]
 fn a_deposit_in_the_gap_spoils_a_close_that_had_nothing_to_send_back() {
     let net = Network::start(&ours()).unwrap();
-    let mut world = World::new(&net);
-    let closed = world.across(Party::Recipient, Call::Close(good(1_000)), top_up);
+    let mut test = TestEnv::new(&net);
+    let closed = test.across(Party::Recipient, Call::Close(good(1_000)), top_up);
     assert_eq!(closed, Err(Refusal::Resources));
-    let closed = world.call(Party::Recipient, Call::Close(good(1_000)));
+    let closed = test.call(Party::Recipient, Call::Close(good(1_000)));
     assert!(closed.is_ok(), "simulated again it works: {closed:?}");
 }
 
 #[test]
 fn a_trustline_in_the_gap_spoils_a_close_whose_refund_would_have_failed() {
     let net = Network::start(&ours()).unwrap();
-    let mut world = World::new(&net);
-    world.line(Party::Funder, LineChange::Remove);
-    let closed = world.across(Party::Recipient, Call::Close(good(400)), |world| {
-        world.line(Party::Funder, LineChange::Restore);
+    let mut test = TestEnv::new(&net);
+    test.line(Party::Funder, LineChange::Remove);
+    let closed = test.across(Party::Recipient, Call::Close(good(400)), |test| {
+        test.line(Party::Funder, LineChange::Restore);
     });
     assert_eq!(closed, Err(Refusal::Resources));
 }
@@ -128,17 +128,17 @@ fn a_trustline_in_the_gap_spoils_a_close_whose_refund_would_have_failed() {
 #[test]
 fn a_settle_is_spoiled_by_nothing_that_the_funder_does() {
     let net = Network::start(&ours()).unwrap();
-    let spoils: [fn(&mut World<'_>); 4] = [
+    let spoils: [fn(&mut TestEnv<'_>); 4] = [
         close_start,
         top_up,
-        |world| {
-            world.call(Party::Funder, Call::Send(1)).unwrap();
+        |test| {
+            test.call(Party::Funder, Call::Send(1)).unwrap();
         },
-        |world| world.line(Party::Funder, LineChange::Remove),
+        |test| test.line(Party::Funder, LineChange::Remove),
     ];
     for spoil in spoils {
-        let mut world = World::new(&net);
-        let settled = world.across(Party::Recipient, Call::Settle(good(1_000)), spoil);
+        let mut test = TestEnv::new(&net);
+        let settled = test.across(Party::Recipient, Call::Settle(good(1_000)), spoil);
         assert_eq!(settled, Ok(vec![Event::Withdraw { amount: 1_000 }]));
     }
 }
@@ -146,7 +146,7 @@ fn a_settle_is_spoiled_by_nothing_that_the_funder_does() {
 #[test]
 fn a_channel_is_not_opened_in_a_victims_name() {
     let net = Network::start(&ours()).unwrap();
-    let mut chain = World(Chain::new(&net, Rules::Paychan, [1_000, 0, 0]).unwrap());
+    let mut chain = TestEnv(Chain::new(&net, Rules::Paychan, [1_000, 0, 0]).unwrap());
     for amount in [0, 1_000] {
         let opening = Opening { amount, wait: 10, weak_key: None };
         let opened = chain.call(Party::Stranger, Call::Open(opening));
@@ -157,11 +157,11 @@ fn a_channel_is_not_opened_in_a_victims_name() {
 #[test]
 fn a_leaked_commitment_pays_the_recipient_whoever_has_it() {
     let net = Network::start(&ours()).unwrap();
-    let mut world = World::new(&net);
-    world.call(Party::Stranger, Call::Settle(good(600))).unwrap();
-    let held = world.0.observe().unwrap().lines.map(|line| line.unwrap().balance);
+    let mut test = TestEnv::new(&net);
+    test.call(Party::Stranger, Call::Settle(good(600))).unwrap();
+    let held = test.0.observe().unwrap().lines.map(|line| line.unwrap().balance);
     assert_eq!(held, [999_000, 600, 1_000]);
     // And can't end the channel early.
-    let closed = world.call(Party::Stranger, Call::Close(good(600)));
+    let closed = test.call(Party::Stranger, Call::Close(good(600)));
     assert_eq!(closed, Err(Refusal::Auth));
 }
