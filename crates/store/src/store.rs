@@ -199,6 +199,7 @@ impl Store {
             dir: dir.to_path_buf(),
             lock,
             released: released.clone(),
+            sweep: None,
         };
         let starting = |error: std::io::Error| StoreError::io("starting the threads for", dir, &error);
         std::thread::Builder::new().name("store-monitor".to_owned()).spawn(move || monitor.run()).map_err(starting)?;

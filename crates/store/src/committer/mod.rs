@@ -5,12 +5,13 @@
 //! request that waits or comes later is answered with [`StoreError::Failed`].
 
 mod requests;
+mod sweep;
 
 use std::collections::{HashMap, HashSet};
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
 use std::sync::{Arc, PoisonError};
 
 use paychan_channel::{Amount, ContractId};
@@ -32,6 +33,7 @@ use crate::{
     AcceptError, Accepted, Admission, AdmitAnswer, Charge, ChargeError, Charged, Claim, CloseError, Credit,
     CreditError, Credited, DropError, Gate, Offer, Options, Outcome, SignedTransaction, StoreError,
 };
+use sweep::Sweep;
 
 /// The most requests in one batch: bounds how long the first one waits for the last one's check, and the bytes of one
 /// append (about 250 a charge).
@@ -69,6 +71,8 @@ pub(crate) struct Committer {
     pub(crate) dir: PathBuf,
     pub(crate) lock: Lock,
     pub(crate) released: Released,
+    /// What the index still has to do after the last checkpoint.
+    pub(crate) sweep: Option<Sweep>,
 }
 
 /// What a batch changed.
@@ -107,23 +111,26 @@ impl Committer {
     }
 
     fn serve(&mut self, requests: &Receiver<Request>) -> Result<(), StoreError> {
-        while let Ok(first) = requests.recv() {
+        while let Ok(first) = self.next(requests) {
             self.shared.board.begins();
-            let mut batch = Batch::default();
-            let mut stopping = false;
-            let waiting = std::iter::once(first).chain(requests.try_iter());
-            for request in waiting.take(LARGEST_BATCH) {
-                if matches!(request, Request::Stop) {
-                    stopping = true;
+            if let Some(first) = first {
+                let mut batch = Batch::default();
+                let mut stopping = false;
+                let waiting = std::iter::once(first).chain(requests.try_iter());
+                for request in waiting.take(LARGEST_BATCH) {
+                    if matches!(request, Request::Stop) {
+                        stopping = true;
+                        break;
+                    }
+                    self.take(request, &mut batch)?;
+                }
+                self.commit(batch)?;
+                if stopping {
                     break;
                 }
-                self.take(request, &mut batch)?;
+                self.keep_short()?;
             }
-            self.commit(batch)?;
-            if stopping {
-                break;
-            }
-            self.keep_short()?;
+            self.sweep_some()?;
             self.shared.board.waits();
         }
         Ok(())
@@ -265,26 +272,35 @@ impl Committer {
         {
             return self.log.rotate();
         }
-        let remembered = self.options.remembered_requests;
         let before = self.log.last() + 1;
-        let mut updates = Updates::default();
-        let records = checkpoint::records(&self.state, &self.index.index, remembered);
-        self.log.checkpoint(records.inspect(|record| {
-            // The requests are there already.
-            if let Ok(whole @ Record::WholeChannel(_)) = record {
-                updates.add(before, whole);
-            }
-        }))?;
-        updates.seen_up_to(self.log.last());
-        self.index.ask(|index| {
-            index.apply(&updates)?;
-            index.forget_frames(before)?;
-            for channel in self.state.channels.values() {
-                let forgotten = checkpoint::forgotten(channel.held.accepted, remembered);
-                index.forget_requests(channel.held.channel(), forgotten)?;
-            }
-            index.flush()
-        })
+        let records = checkpoint::records(&self.state, &self.index.index, self.options.remembered_requests);
+        // Each record is a sign of life: a long checkpoint is no disk that does not answer.
+        let board = &self.shared.board;
+        self.log.checkpoint(records.inspect(|_| board.begins()))?;
+        self.sweep = Some(Sweep::after_checkpoint(before, self.log.last(), &self.state));
+        Ok(())
+    }
+
+    /// Does a little of what the index still has to do.
+    fn sweep_some(&mut self) -> Result<(), StoreError> {
+        let Some(mut sweep) = self.sweep.take() else { return Ok(()) };
+        let (state, remembered) = (&self.state, self.options.remembered_requests);
+        if !self.index.ask(|index| sweep.step(index, state, remembered))? {
+            self.sweep = Some(sweep);
+        }
+        Ok(())
+    }
+
+    /// The next request, if one waits; while the index has something to do, it is not waited for. `Err`: no caller is left.
+    fn next(&self, requests: &Receiver<Request>) -> Result<Option<Request>, RecvError> {
+        if self.sweep.is_none() {
+            return requests.recv().map(Some);
+        }
+        match requests.try_recv() {
+            Ok(request) => Ok(Some(request)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(RecvError),
+        }
     }
 }
 

@@ -10,16 +10,17 @@
 //! | --- | --- |
 //! | `a` | number u64 of the last record applied |
 //! | `v` | [`VERSION`] of this table, one byte |
+//! | `w` | number u64 of the last record of the checkpoint since which every channel is kept under `c` |
 //! | `k` channel | the channel's number here, u32 |
 //! | `r` channel's number u32, request id's digest | the request, as [`values::put_request`] has it |
 //! | `x` channel's number u32, request id's digest | what was credited: number of the request (6 bytes), amount i128 |
-//! | `c` channel | the channel as the last checkpoint had it: the record |
+//! | `c` channel | the channel as it was at the last checkpoint or after it: the record |
 //! | `j` number u64 of its first record, piece u32 | frames as in the journal, those since the last checkpoint |
 //!
 //! `a`, `k`, `r` and `x` are what the store asks; `c` and `j` are what a repair asks when the journal is damaged.
 //!
 //! The committer waits for all of this, so it is made cheap. Nothing is removed when it is forgotten: whether a request is
-//! still remembered is told by its number, and what is not is swept out after a checkpoint.
+//! still remembered is told by its number, and what is not is swept out after a checkpoint, a little at a time.
 
 mod values;
 
@@ -83,6 +84,8 @@ pub(crate) struct Updates {
     frames: Option<(u64, Vec<u8>)>,
     last: u64,
     records: u64,
+    /// The last record of a checkpoint that is here whole.
+    summed: Option<u64>,
 }
 
 impl Updates {
@@ -124,8 +127,8 @@ impl Updates {
             | Record::Decided { .. }
             | Record::RollbackConfirmed { .. }
             | Record::CheckpointStarts
-            | Record::WholeDecided { .. }
-            | Record::CheckpointEnds { .. } => {}
+            | Record::WholeDecided { .. } => {}
+            Record::CheckpointEnds { .. } => self.summed = Some(sequence),
         }
         self.last = sequence;
         self.records += 1;
@@ -135,12 +138,6 @@ impl Updates {
     pub(crate) fn add_frames(&mut self, first: u64, frames: &[u8]) {
         let (_, all) = self.frames.get_or_insert_with(|| (first, Vec::new()));
         all.extend_from_slice(frames);
-    }
-
-    /// All up to this record was seen, and what concerns the index is here.
-    pub(crate) fn seen_up_to(&mut self, last: u64) {
-        self.last = last;
-        self.records = self.records.max(1);
     }
 
     /// How many records.
@@ -305,6 +302,9 @@ impl Index {
         }
         batch.insert(b"a", &updates.last.to_be_bytes());
         batch.insert(b"v", &[VERSION]);
+        if let Some(summed) = updates.summed {
+            batch.insert(b"w", &summed.to_be_bytes());
+        }
         self.db.apply_batch(batch).map_err(|error| IndexError::new(doing, error))
     }
 
@@ -365,13 +365,27 @@ impl Index {
         self.remove(keys)
     }
 
-    /// Sweeps out the frames of records before this one.
-    pub(crate) fn forget_frames(&self, before: u64) -> Result<(), IndexError> {
+    /// Sweeps out some of the frames of records before this one. `Ok(true)`: none is left.
+    pub(crate) fn forget_some_frames(&self, before: u64) -> Result<bool, IndexError> {
         let doing = "sweeping out frames";
         let end = bytes_of(&(b'j', before));
-        let old =
-            self.db.range(b"j".to_vec()..end).keys().map(|key| key.map_err(|error| IndexError::new(doing, error)));
-        self.remove(old)
+        let old = self.db.range(b"j".to_vec()..end).keys().take(SWEEP);
+        let old: Vec<_> = old.map(|key| key.map_err(|error| IndexError::new(doing, error))).collect();
+        let is_last = old.len() < SWEEP;
+        self.remove(old.into_iter())?;
+        Ok(is_last)
+    }
+
+    /// Notes that every channel is kept as it was at the checkpoint whose last record this is, or after it.
+    pub(crate) fn keeps_all_since(&self, checkpoint: u64) -> Result<(), IndexError> {
+        let kept = self.db.insert(b"w", &checkpoint.to_be_bytes());
+        kept.map(drop).map_err(|error| IndexError::new("keeping the channels", error))
+    }
+
+    /// Keeps a channel's sum for a repair.
+    pub(crate) fn keep_whole(&self, channel: ContractId, record: &Record) -> Result<(), IndexError> {
+        let kept = self.db.insert(bytes_of(&(b'c', channel)), record.encode());
+        kept.map(drop).map_err(|error| IndexError::new("keeping a channel", error))
     }
 
     fn remove(&self, keys: impl Iterator<Item = Result<sled::IVec, IndexError>>) -> Result<(), IndexError> {
@@ -393,7 +407,9 @@ impl Index {
     /// after it.
     pub(crate) fn witness(&self) -> Result<Witness, IndexError> {
         let doing = "reading what it has of the journal";
-        let mut witness = Witness { applied: self.applied()?, ..Witness::default() };
+        let summed = self.db.get(b"w").map_err(|error| IndexError::new(doing, error))?;
+        let summed = summed.map_or(Ok(0), |value| decoded(doing, &value))?;
+        let mut witness = Witness { applied: self.applied()?, summed, ..Witness::default() };
         for entry in self.db.scan_prefix(b"c") {
             let (_, value) = entry.map_err(|error| IndexError::new(doing, error))?;
             let record = Record::decode(&value).map_err(|error| IndexError::new(doing, error))?;
@@ -424,6 +440,8 @@ impl Index {
 pub(crate) struct Witness {
     /// The last record that it has seen; zero when it can't be read.
     pub(crate) applied: u64,
+    /// The last record of the checkpoint since which every channel is among `wholes`; zero when none is known.
+    pub(crate) summed: u64,
     pub(crate) wholes: Vec<Record>,
     /// By number: the record and the bytes of its frame.
     pub(crate) records: BTreeMap<u64, (Record, u64)>,

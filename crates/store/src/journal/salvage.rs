@@ -238,8 +238,8 @@ impl Salvaged<'_> {
         }
         self.gaps[position].restored = restored;
         let filled = match until {
-            // Of a checkpoint the index has the channels, once it has seen that far.
-            Some(until) if self.in_checkpoint => witness.applied.saturating_add(1) >= until,
+            // Of a checkpoint the index has the channels, once it has kept all of them.
+            Some(until) if self.in_checkpoint => witness.summed.saturating_add(1) >= until,
             Some(until) => restored == until.saturating_sub(after + 1),
             // Nothing after it tells how much was there; its bytes do.
             None => restored_bytes == bytes,
