@@ -35,7 +35,8 @@ impl Commitments {
     /// Takes a price, and the commitment that came with it if that is higher than the highest. Returns once both are on
     /// disk; the same `request_id` gets the same answer and takes nothing.
     ///
-    /// A charge on credit that was acknowledged before asks nothing of the chain: it promises nothing new.
+    /// A charge on credit that was acknowledged before promises nothing new, and still needs a channel that is fresh, not
+    /// frozen, and covers what would be spent: [`check_charge`](super::rules::check_charge).
     ///
     /// # Errors
     /// [`SaleError`]. [`ChargeError::Insufficient`] says for which total a commitment is needed.

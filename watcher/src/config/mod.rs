@@ -18,7 +18,6 @@ use paychan_channel::{Address, Amount, ContractId, Layout, NetworkId, Stroops, W
 use serde::Deserialize;
 
 use crate::floor::{self, Floor, FloorError, Queue, Terms};
-use crate::view::FreshnessLimits;
 
 pub use error::{ConfigError, ConfigErrorKind};
 pub use secrets::{ApiToken, Secrets, WebhookSecret};
@@ -377,6 +376,21 @@ fn default_timeout_ms() -> u32 {
 
 fn default_poll_interval_ms() -> u32 {
     1_000
+}
+
+/// How old what is known may be while commitments are still acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreshnessLimits {
+    /// F: how many ledgers a channel's gap-free view may lie behind the head. At most a third of the floor W.
+    pub behind_ledgers: u32,
+    /// How many ledgers may pass between two reads of a channel's entries: the interval S between sweeps and the time s
+    /// that one takes. An event that did not come proves nothing, so events alone do not keep a channel fresh.
+    pub unread_ledgers: u32,
+    /// How old the head may be by wall time, and how long it may stand still by the boot clock.
+    pub age: Duration,
+    /// How far the head may be dated ahead of wall time. Further ahead means that this machine's clock is slow, and
+    /// that the comparison of wall times proves nothing.
+    pub ahead: Duration,
 }
 
 impl Config {

@@ -7,8 +7,8 @@ use tracing::{debug, info, warn};
 use super::{Followed, FollowerParts, NotFollowed, estimate};
 use crate::alarm::raise;
 use crate::chain::{ChainError, ChainErrorKind};
+use crate::config::FreshnessLimits;
 use crate::reminder::Reminder;
-use crate::view::FreshnessLimits;
 
 /// What was reported already.
 #[derive(Debug)]

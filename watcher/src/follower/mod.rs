@@ -23,10 +23,11 @@ use crate::alarm::raise;
 use crate::chain::{Chain, ChainError, Head};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::FreshnessLimits;
 use crate::promises::Promises;
 use crate::reader::ChannelReader;
 use crate::reminder::Reminder;
-use crate::view::{FreshnessLimits, View};
+use crate::view::View;
 use paychan_store::{Outcome, Store};
 
 use complaints::Complaints;

@@ -7,7 +7,6 @@ use paychan_channel::{AccountId, ContractId, Ledger, Stroops};
 
 use super::{BASE_FEE, Known, Limits, Plan, Tried, Turn, paid, plan};
 use crate::config::Config;
-use crate::promises::Promises;
 use crate::view::View;
 use paychan_store::{Held, Store};
 
@@ -35,8 +34,8 @@ pub struct SurveySources<'a> {
     pub store: &'a Store,
     /// What is known of the chain.
     pub view: &'a View,
-    /// What was promised.
-    pub promises: &'a Promises,
+    /// What keeping all promises may cost in fees; `None` before all that is held was counted.
+    pub promised_fees: Option<Stroops>,
     /// What earlier attempts came to.
     pub past: &'a Past,
     /// Wall time: milliseconds since the Unix epoch.
@@ -108,7 +107,7 @@ impl<'a> SurveySources<'a> {
 
     /// What holds for all channels. `None` while no ledger is known.
     pub fn limits(&self) -> Option<Limits> {
-        let Self { config, view, promises, past, now_ms, .. } = self;
+        let Self { config, view, promised_fees, past, now_ms, .. } = self;
         let head = view.head()?.ledger;
         // Unknown settings must not keep anything from being settled.
         let network = view.network();
@@ -116,8 +115,8 @@ impl<'a> SurveySources<'a> {
         let extend_to = config.life.extend_to_ledgers.min(longest_life.saturating_sub(1));
         let simulated = view.settle_resource_fee();
         // Before all that is held was counted, nothing is to spare.
-        let spare = match (view.spendable(), promises.fees()) {
-            (Some(spendable), Some((_, reserved))) => Stroops(spendable.get().saturating_sub(reserved.get())),
+        let spare = match (view.spendable(), promised_fees) {
+            (Some(spendable), Some(reserved)) => Stroops(spendable.get().saturating_sub(reserved.get())),
             _ => Stroops(0),
         };
         Some(Limits {

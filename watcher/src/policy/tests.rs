@@ -217,9 +217,8 @@ fn store() -> (tempfile::TempDir, paychan_store::Store) {
 fn the_networks_longest_life_bounds_what_is_extended_to_and_when() {
     let (_dir, store) = store();
     let (config, view, past) = (config(), view(), Past::default());
-    let promises = crate::promises::Promises::new(std::sync::Arc::new(config.clone()));
-    let (store, view, promises, past) = (&store, &view, &promises, &past);
-    let sources = SurveySources { config: &config, store, view, promises, past, now_ms: WALL_MS };
+    let (store, view, past) = (&store, &view, &past);
+    let sources = SurveySources { config: &config, store, view, promised_fees: None, past, now_ms: WALL_MS };
     view.set_network(NetworkTerms { max_entry_ttl: 1_001, ..NETWORK_TERMS });
     let limits = sources.limits().unwrap();
     assert_eq!(limits.extend_to, 1_000);

@@ -343,7 +343,14 @@ impl Settler {
         let (store, view, config) = (&self.context.store, &self.context.view, &self.config);
         let past = self.attempts.past();
         let now_ms = self.clock.wall_unix_ms();
-        let survey = survey(&SurveySources { config, store, view, promises: &self.promises, past: &past, now_ms })?;
+        let survey = survey(&SurveySources {
+            config,
+            store,
+            view,
+            promised_fees: self.promises.fees().map(|(_, fees)| fees),
+            past: &past,
+            now_ms,
+        })?;
         let plan = survey.plan(self.turn);
         for (channel, report) in &plan.reports {
             debug!(%channel, %report, "nothing can be done");

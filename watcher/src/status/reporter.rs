@@ -161,7 +161,7 @@ impl Reporter {
             config: &self.config,
             store: &self.store,
             view: &self.view,
-            promises: &self.promises,
+            promised_fees: self.promises.fees().map(|(_, fees)| fees),
             past,
             now_ms,
         }

@@ -6,21 +6,7 @@ use paychan_channel::Ledger;
 
 use super::KnownHead;
 use crate::chain::Head;
-
-/// How old what is known may be while commitments are still acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FreshnessLimits {
-    /// F: how many ledgers a channel's gap-free view may lie behind the head. At most a third of the floor W.
-    pub behind_ledgers: u32,
-    /// How many ledgers may pass between two reads of a channel's entries: the interval S between sweeps and the time s
-    /// that one takes. An event that did not come proves nothing, so events alone do not keep a channel fresh.
-    pub unread_ledgers: u32,
-    /// How old the head may be by wall time, and how long it may stand still by the boot clock.
-    pub age: Duration,
-    /// How far the head may be dated ahead of wall time. Further ahead means that this machine's clock is slow, and
-    /// that the comparison of wall times proves nothing.
-    pub ahead: Duration,
-}
+use crate::config::FreshnessLimits;
 
 /// Why the view is not fresh. Each rule closes a hole that the others leave open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -20,9 +20,10 @@ use std::time::Duration;
 use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledger, Stroops};
 
 pub use channel::{ChannelView, UnreadChannel};
-pub use fresh::{FreshnessLimits, NotFresh};
+pub use fresh::NotFresh;
 
 use crate::chain::{Head, LaneFacts, NetworkTerms};
+use crate::config::FreshnessLimits;
 use channel::{Danger, KnownChannel, Unread};
 use paychan_channel::{Payability, TokenRisk};
 

@@ -6,6 +6,7 @@ use paychan_channel::{Amount, ChannelState, ContractId, Ledger};
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::FreshnessLimits;
 use crate::fixtures::{BOOT, CHANNEL, HEAD, RECIPIENT, TOKEN, WALL_MS, lane, state, units, view};
 use paychan_channel::Payability;
 
