@@ -10,6 +10,7 @@ mod cli_closing;
 mod cli_endpoint;
 mod cli_submit;
 mod contract_readmes;
+mod damaged_store;
 mod documents;
 mod examples;
 mod one_build;

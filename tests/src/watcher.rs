@@ -269,6 +269,11 @@ extend_to_ledgers = {extend_to}
         (output.status.code().unwrap_or(-1), text)
     }
 
+    /// The status of `/readyz`: whether money is taken. `None` when nobody answers.
+    pub async fn readyz(&self) -> Option<u16> {
+        Some(self.http.get(format!("{}/readyz", self.url)).send().await.ok()?.status().as_u16())
+    }
+
     /// The HTTP status of `/healthz`. `None` when nobody answers.
     pub async fn healthz(&self) -> Option<u16> {
         let answer = self.http.get(format!("{}/healthz", self.url)).send().await;

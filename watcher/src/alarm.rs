@@ -237,10 +237,12 @@ impl Alarm {
             },
             Self::SettleOnly => Text {
                 name: "settle_only",
-                meaning: "The store can't be written any more. The watcher takes nothing, and settles what it holds in \
-                          memory.",
-                danger: "None for what is held while the process runs. Commitments are refused.",
-                remedy: "Look at the disk: space, permissions, errors in the kernel log. Then restart the watcher. \
+                meaning: "The store can't be written any more, or was damaged when the watcher started. The watcher takes \
+                          nothing, and settles what it holds in memory.",
+                danger: "None for what is held while the process runs. Where the log says that the journal has gaps, a higher \
+                         commitment of the channels that it names may be lost. Commitments are refused.",
+                remedy: "Look at the disk: space, permissions, errors in the kernel log. Then stop the watcher, run \
+                         `paychan-watcher repair` if the log says that the journal is damaged, and start it again. \
                          `paychan-watcher rescue CHANNEL` prints a command that settles a channel by hand.",
             },
             Self::DiskLow => Text {

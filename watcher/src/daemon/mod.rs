@@ -38,7 +38,7 @@ use crate::commitments::ViewGate;
 use crate::config::{Config, Secrets, WebhookSecret};
 use crate::liveness::Liveness;
 use crate::notify::{self, Notice};
-use paychan_store::{Options, Store};
+use paychan_store::{Opened, Options, Store};
 
 pub use assemble::{Ingredients, Parts, Promising, assemble, promising};
 pub use disk::free_mib;
@@ -169,19 +169,31 @@ fn tell_outside(
     Ok(tasks)
 }
 
+/// Opens the store. One that is damaged, can't be written, or does not open in time is read into memory and only settles:
+/// [`Store::failed`] completes for it, as it does for one that fails later.
 async fn open_store(config: &Config, gate: Arc<ViewGate>) -> Result<Store, RunError> {
-    let (dir, network) = (config.data_dir.clone(), config.network_id());
-    // Reads the journal and verifies signatures: seconds of work, and systemd is told to be patient.
-    systemd::starting("reading the journal", Duration::from_secs(600));
-    let opened = tokio::task::spawn_blocking(move || Store::open(&dir, &network, Options::default(), gate)).await;
-    let (store, recovered) =
+    let (dir, network, options) = (config.data_dir.clone(), config.network_id(), Options::default());
+    // Reads the journal and verifies signatures: seconds of work, and systemd is told to be patient. A store that does not
+    // open in time is read once more, to be settled.
+    systemd::starting("reading the journal", options.start_patience.saturating_mul(2));
+    let opened = tokio::task::spawn_blocking(move || Store::open_or_settle(&dir, &network, options, gate)).await;
+    let (store, opened) =
         opened.map_err(|error| RunError::Part { part: "reading the journal", why: error.to_string() })??;
-    info!(
-        channels = recovered.channels,
-        in_flight = recovered.in_flight,
-        last_record = recovered.last_record,
-        "{recovered}"
-    );
+    match opened {
+        Opened::Whole(recovered) => info!(
+            channels = recovered.channels,
+            in_flight = recovered.in_flight,
+            last_record = recovered.last_record,
+            "{recovered}"
+        ),
+        Opened::SettleOnly(settle_only) => {
+            for (channel, highest) in &settle_only.uncertain {
+                warn!(%channel, %highest, "the journal has gaps: a higher commitment of this channel may be lost");
+            }
+            // The alarm is raised when `Store::failed` completes, which it does at once.
+            warn!(channels = settle_only.channels, gaps = settle_only.gaps.len(), "{settle_only}");
+        }
+    }
     Ok(store)
 }
 
