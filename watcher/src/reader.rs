@@ -9,7 +9,7 @@ use paychan_channel::{Amount, ChannelState, ContractId, Ledger};
 use tracing::{info, warn};
 
 use crate::alarm::raise;
-use crate::chain::{Chain, ChainError, ChainErrorKind, ChannelRead, WatchedChannel};
+use crate::chain::{Chain, ChainError, ChainErrorKind, ChannelRead, KnownChannel};
 use crate::view::{ChannelView, View};
 use paychan_store::{Held, Store};
 
@@ -132,7 +132,7 @@ impl ChannelReader {
 
     /// Reads as many channels as one call takes.
     async fn read_some(&self, some: &[Held], summary: &mut ReadSummary) -> Result<(), ChainError> {
-        let watched: Vec<WatchedChannel> = some.iter().map(|held| self.watched(held)).collect();
+        let watched: Vec<KnownChannel> = some.iter().map(|held| self.watched(held)).collect();
         let by_id: HashMap<ContractId, &Held> = some.iter().map(|held| (held.channel(), held)).collect();
         let mut missing: HashSet<ContractId> = by_id.keys().copied().collect();
         for read in self.chain.read_channels(&watched).await? {
@@ -151,9 +151,9 @@ impl ChannelReader {
         Ok(())
     }
 
-    fn watched(&self, held: &Held) -> WatchedChannel {
+    fn watched(&self, held: &Held) -> KnownChannel {
         let known = self.view.channel(&held.channel());
-        WatchedChannel {
+        KnownChannel {
             channel: held.channel(),
             wasm_hash: held.admission.wasm_hash,
             token: held.admission.token,

@@ -61,3 +61,21 @@ pub struct LaneFacts {
     /// The ledger at which this was true.
     pub read_at: Ledger,
 }
+
+/// A lane's account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneAccount {
+    /// Its money.
+    pub facts: LaneFacts,
+    /// The sequence number last used.
+    pub sequence: i64,
+}
+
+/// Inclusion fees that were paid for contract calls in the last ledgers, per transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InclusionFees {
+    /// Nineteen of twenty paid at most this.
+    pub p95: Stroops,
+    /// The most that anybody paid.
+    pub max: Stroops,
+}

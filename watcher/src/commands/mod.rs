@@ -7,7 +7,7 @@ use std::time::Duration;
 use paychan_channel::ContractId;
 use serde::Serialize;
 
-use crate::chain::{Chain, ChannelRead, RpcChain, WatchedChannel};
+use crate::chain::{Chain, ChannelRead, KnownChannel, RpcChain};
 use crate::clock::SystemClock;
 use crate::config::{Config, Secrets};
 use crate::daemon::{RunError, free_mib};
@@ -116,9 +116,9 @@ type Channels = Vec<ContractId>;
 
 async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Channels), RunError> {
     let held = store.all_held();
-    let watched: Vec<WatchedChannel> = held
+    let watched: Vec<KnownChannel> = held
         .iter()
-        .map(|held| WatchedChannel {
+        .map(|held| KnownChannel {
             channel: held.channel(),
             wasm_hash: held.admission.wasm_hash,
             token: held.admission.token,

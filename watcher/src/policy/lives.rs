@@ -1,7 +1,7 @@
 //! The lives of the entries that settling a channel touches.
 
 use paychan_channel::xdr::LedgerKey;
-use paychan_channel::{ChannelKeys, Ledger, Life};
+use paychan_channel::{ChannelKeys, Life};
 
 use super::{Known, Limits};
 use crate::view::ChannelView;
@@ -40,10 +40,4 @@ pub(super) fn entries(channel: &ChannelView) -> Vec<(&'static str, Life, LedgerK
         ("token code", lives.token_code, keys.token_code),
     ];
     named.into_iter().filter_map(|(name, until, key)| Some((name, Life::of(until, state.read_at), key?))).collect()
-}
-
-/// Ledgers of life that the shortest-lived of the channel's entries has left at `head`; `None` when it has none, 0 when
-/// one is archived.
-pub fn shortest_life(channel: &ChannelView, head: Ledger) -> Option<u32> {
-    channel.state.lives.earliest().map(|until| until.since(head))
 }

@@ -21,7 +21,6 @@ use crate::view::ChannelView;
 use paychan_store::{Decided, Held, Outcome, Purpose};
 
 pub use bid::{BASE_FEE, bid, cap, highest_bid};
-pub use lives::shortest_life;
 pub use plan::{ENTRIES_PER_EXTENSION, Extension, Item, Payout, Plan, Turn, plan};
 pub use survey::{Past, Survey, SurveySources, survey};
 

@@ -9,7 +9,7 @@ use super::flights::{InFlight, PurposeText};
 use super::sign;
 use super::step::BOUNDS_LEDGERS;
 use crate::alarm::raise;
-use crate::chain::{Call, ChainError, ChainErrorKind, Prepared, Request};
+use crate::chain::{Call, CallRequest, ChainError, ChainErrorKind, Prepared};
 use crate::policy::{Extension, Payout};
 use paychan_store::{Claim, Held, Purpose, StoreError};
 
@@ -129,7 +129,7 @@ impl Settler {
         self.no_lane.is_over();
         self.context.view.set_lane(account.facts);
         let authorizer = self.authorizer(&call)?;
-        let request = Request {
+        let request = CallRequest {
             source: lane,
             sequence: account
                 .sequence

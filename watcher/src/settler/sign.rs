@@ -4,7 +4,7 @@ use paychan_channel::xdr::{Limits, Transaction, TransactionEnvelope, WriteXdr};
 use paychan_channel::{Ledger, NetworkId, Stroops};
 use paychan_rpc::SecretKey;
 
-use crate::chain::Request;
+use crate::chain::CallRequest;
 use paychan_store::{Purpose, SignedTransaction};
 
 /// Signs a prepared transaction and puts together what the journal keeps of it.
@@ -12,7 +12,7 @@ use paychan_store::{Purpose, SignedTransaction};
 /// # Errors
 /// The transaction has no encoding, or too many must sign.
 pub(super) fn sign(
-    request: &Request,
+    request: &CallRequest,
     transaction: Transaction,
     purpose: Purpose,
     head: Ledger,

@@ -40,7 +40,7 @@ pub struct UnreadChannel {
 
 /// What the view keeps of a channel.
 #[derive(Debug)]
-pub(super) struct KnownChannel {
+pub(super) struct TrackedChannel {
     pub(super) state: ChannelState,
     /// Events up to this ledger were read before the channel was known here, so nobody looked among them for its own.
     pub(super) unmatched_to: Ledger,
@@ -86,7 +86,7 @@ impl Danger {
     }
 }
 
-impl KnownChannel {
+impl TrackedChannel {
     /// A channel at its first read, with what was known of its danger before.
     pub(super) fn first(state: ChannelState, unmatched_to: Ledger, danger: Danger) -> Self {
         let mut known = Self { state: state.clone(), unmatched_to, danger, trouble: None, unreadable: false };

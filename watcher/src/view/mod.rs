@@ -24,7 +24,7 @@ pub use fresh::NotFresh;
 
 use crate::chain::{Head, LaneFacts, NetworkTerms};
 use crate::config::FreshnessLimits;
-use channel::{Danger, KnownChannel, Unread};
+use channel::{Danger, TrackedChannel, Unread};
 use paychan_channel::{Payability, TokenRisk};
 
 /// Whether a recipient can be paid in a token, as far as it was read.
@@ -59,7 +59,7 @@ struct Inner {
     head: Option<KnownHead>,
     events: Option<Span>,
     network: Option<NetworkTerms>,
-    channels: HashMap<ContractId, KnownChannel>,
+    channels: HashMap<ContractId, TrackedChannel>,
     unread: HashMap<ContractId, Unread>,
     lanes: BTreeMap<AccountId, LaneFacts>,
     tokens: HashMap<ContractId, KnownToken>,
@@ -182,7 +182,7 @@ impl View {
             None => {
                 let after = state.withdrawn;
                 let danger = inner.unread.remove(&state.channel).map_or_else(Danger::default, |unread| unread.danger);
-                inner.channels.insert(state.channel, KnownChannel::first(state, unmatched_to, danger));
+                inner.channels.insert(state.channel, TrackedChannel::first(state, unmatched_to, danger));
                 (Amount::ZERO, after)
             }
         };
@@ -423,7 +423,7 @@ impl View {
 }
 
 impl Inner {
-    fn gap_free_to(&self, known: &KnownChannel) -> Ledger {
+    fn gap_free_to(&self, known: &TrackedChannel) -> Ledger {
         let read_at = known.state.read_at;
         match self.events {
             // Events from the ledger after the read on: what happened since would have been told.
@@ -438,7 +438,7 @@ impl Inner {
         self.withdrawn.get(payee).copied().unwrap_or(Amount::ZERO)
     }
 
-    fn copy(&self, known: &KnownChannel) -> ChannelView {
+    fn copy(&self, known: &TrackedChannel) -> ChannelView {
         ChannelView {
             state: known.state.clone(),
             deadline: known.danger.deadline.map(|deadline| deadline.ledger),

@@ -3,7 +3,7 @@
 
 use paychan_channel::xdr::TransactionEnvelope;
 use paychan_channel::{Ledger, Stroops, ledger_keys};
-use paychan_watcher::chain::{Call, Chain, Prepared, Request};
+use paychan_watcher::chain::{Call, CallRequest, Chain, Prepared};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -128,7 +128,7 @@ async fn the_simulated_network_notices_two_transactions_that_could_both_be_pendi
     let mut envelopes = Vec::new();
     let sequence = env.sim.network().lane_sequence + 1;
     for fee in [100, 200] {
-        let request = Request {
+        let request = CallRequest {
             source: lane().account(),
             sequence,
             max_ledger: Ledger(env.now().0 + 5),

@@ -14,13 +14,13 @@ use paychan_channel::xdr::{
 };
 use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, SacAsset, Stroops, calls, events};
 use paychan_rpc::{
-    CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, KnownChannel, Options, Parties,
-    ReadError, RpcError, Segment, TxHash, auth, operations,
+    CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, Options, Parties, ReadError,
+    RpcError, Segment, TxHash, auth, operations,
 };
 
 use super::{
-    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
-    InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
+    Asking, Call, CallRequest, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom,
+    Found, InclusionFees, KnownChannel, LaneAccount, Prepared, Sent,
 };
 use paychan_channel::payability::{self, NotUnderstood};
 use paychan_channel::{Payability, TokenRisk};
@@ -117,11 +117,10 @@ impl RpcChain {
         }
     }
 
-    async fn read_known(&self, channels: &[WatchedChannel]) -> Result<Vec<ChannelRead>, ChainError> {
-        let known: Vec<KnownChannel> = channels.iter().map(known).collect();
-        let states = paychan_rpc::read_channels(&self.client, &known).await?;
+    async fn read_known(&self, channels: &[KnownChannel]) -> Result<Vec<ChannelRead>, ChainError> {
+        let states = paychan_rpc::read_channels(&self.client, channels).await?;
         let mut reads = Vec::with_capacity(states.len());
-        for (watched, state) in known.iter().zip(states) {
+        for (watched, state) in channels.iter().zip(states) {
             let state = match state {
                 // Its token turns out to have code of its own: that is one more entry to ask for.
                 Ok(state) if state.token_kind.code() != watched.token_code => {
@@ -154,10 +153,7 @@ impl RpcChain {
 
     async fn page(&self, since: &EventsFrom) -> Result<CloseHints, ChainError> {
         let request = EventsRequest {
-            from: match since {
-                EventsFrom::Ledger(ledger) => paychan_rpc::EventsFrom::Ledger(*ledger),
-                EventsFrom::Cursor(cursor) => paychan_rpc::EventsFrom::Cursor(cursor.clone()),
-            },
+            from: since.clone(),
             filters: vec![EventFilter {
                 contracts: Vec::new(),
                 topics: vec![vec![Segment::Is(close_topic()), Segment::Rest]],
@@ -200,7 +196,7 @@ impl RpcChain {
         })
     }
 
-    async fn build(&self, request: &Request) -> Result<Prepared, ChainError> {
+    async fn build(&self, request: &CallRequest) -> Result<Prepared, ChainError> {
         let (operation, soroban, extra, channel) = match &request.call {
             Call::Settle { channel, amount, signature, authorized_by } => {
                 let call = calls::settle(channel, *amount, signature);
@@ -261,7 +257,7 @@ impl Chain for RpcChain {
         Box::pin(self.page(since))
     }
 
-    fn read_channels<'a>(&'a self, channels: &'a [WatchedChannel]) -> Asking<'a, Vec<ChannelRead>> {
+    fn read_channels<'a>(&'a self, channels: &'a [KnownChannel]) -> Asking<'a, Vec<ChannelRead>> {
         Box::pin(self.read_known(channels))
     }
 
@@ -336,7 +332,7 @@ impl Chain for RpcChain {
         })
     }
 
-    fn prepare<'a>(&'a self, request: &'a Request) -> Asking<'a, Prepared> {
+    fn prepare<'a>(&'a self, request: &'a CallRequest) -> Asking<'a, Prepared> {
         Box::pin(self.build(request))
     }
 
@@ -352,15 +348,6 @@ impl Chain for RpcChain {
 /// What is under these locks is one value, replaced whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn known(watched: &WatchedChannel) -> KnownChannel {
-    KnownChannel {
-        channel: watched.channel,
-        wasm_hash: watched.wasm_hash,
-        token: watched.token,
-        token_code: watched.token_code,
-    }
 }
 
 /// `close`, the first topic of the event that a close_start and a close emit.

@@ -8,8 +8,8 @@ use paychan_channel::xdr::{
 use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, SacAsset, Stroops, calls};
 use paychan_channel::{IssuerFlags, Payability, TokenRisk};
 use paychan_watcher::chain::{
-    Asking, Call, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
-    InclusionFees, LaneAccount, Prepared, Request, Sent, WatchedChannel,
+    Asking, Call, CallRequest, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom,
+    Found, InclusionFees, KnownChannel, LaneAccount, Prepared, Sent,
 };
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
 
@@ -100,7 +100,7 @@ impl Chain for SimChain {
         })
     }
 
-    fn read_channels<'a>(&'a self, channels: &'a [WatchedChannel]) -> Asking<'a, Vec<ChannelRead>> {
+    fn read_channels<'a>(&'a self, channels: &'a [KnownChannel]) -> Asking<'a, Vec<ChannelRead>> {
         Box::pin(async move {
             self.reached()?;
             let mut network = self.network();
@@ -191,7 +191,7 @@ impl Chain for SimChain {
         })
     }
 
-    fn prepare<'a>(&'a self, request: &'a Request) -> Asking<'a, Prepared> {
+    fn prepare<'a>(&'a self, request: &'a CallRequest) -> Asking<'a, Prepared> {
         Box::pin(async move {
             self.reached()?;
             let prepared = {
@@ -235,7 +235,7 @@ impl Chain for SimChain {
     }
 }
 
-fn prepare(network: &Network, request: &Request) -> Prepared {
+fn prepare(network: &Network, request: &CallRequest) -> Prepared {
     if network.faults.close_fails && matches!(request.call, Call::Close { .. }) {
         return Prepared::Fails { why: "HostError: Error(Contract, #13)".to_owned() };
     }
