@@ -1,0 +1,60 @@
+//! What the network says about channels: their states, and hints that one of them began to close.
+
+use paychan_channel::{ChannelState, ContractId, Ledger};
+use paychan_rpc::EventsFrom;
+
+/// A page of `close` events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloseHints {
+    /// The contracts that emitted one. Any contract may call an event `close`: a hint where to look, not a fact about a
+    /// channel.
+    pub hints: Vec<CloseHint>,
+    /// Every event up to the end of this ledger was in this page or an earlier one. `None` when the endpoint does not say
+    /// how far it has looked: then the hints are used, and nothing is inferred from events that are not there.
+    pub scanned_to: Option<Ledger>,
+    /// Where the next page starts, when there is one.
+    pub next: Option<EventsFrom>,
+}
+
+/// A contract that emitted `close`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloseHint {
+    /// Which contract.
+    pub contract: ContractId,
+    /// In which ledger.
+    pub ledger: Ledger,
+    /// The deadline that it names, if the event is one of a channel.
+    pub effective_at: Option<Ledger>,
+}
+
+/// What reading one channel gave. One unreadable channel must not hide the others.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are states, which a box would only move")]
+pub enum ChannelRead {
+    /// Its state.
+    Read(ChannelState),
+    /// No contract instance lies at this address.
+    Missing {
+        /// The channel asked for.
+        channel: ContractId,
+        /// The ledger of the answer.
+        at: Ledger,
+    },
+    /// Something lies there that is no channel this program can read. For a watched channel, an alarm.
+    Undecodable {
+        /// The channel asked for.
+        channel: ContractId,
+        /// What was found and what was expected.
+        why: String,
+    },
+}
+
+impl ChannelRead {
+    /// Which channel was asked for.
+    pub fn channel(&self) -> ContractId {
+        match self {
+            Self::Read(state) => state.channel,
+            Self::Missing { channel, .. } | Self::Undecodable { channel, .. } => *channel,
+        }
+    }
+}
