@@ -126,7 +126,7 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
             lane: SecretKey::from_seed(&[1; 32]),
             recipients: HashMap::new(),
         });
-        let acceptance = Arc::new(parts.acceptance);
+        let acceptance = Arc::new(parts.commitments);
         let before = store.counts();
         let start = Instant::now();
         let submitters: Vec<_> = funders

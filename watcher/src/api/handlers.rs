@@ -32,7 +32,7 @@ pub(super) async fn admit(
     let ChannelBody { channel } = body.json(r#"{"channel": "C..."}"#)?;
     // On a task of its own: a front end that hangs up must not leave a channel half admitted.
     let taking = Arc::clone(&api);
-    tokio::spawn(async move { taking.intake.take(channel).await })
+    tokio::spawn(async move { taking.channels.take(channel).await })
         .await
         .map_err(|error| ApiError::new(ProblemKind::Internal, format!("admission broke off ({error}); ask again")))??;
     Ok((StatusCode::CREATED, Json(report(&api, &channel)?)))
@@ -57,7 +57,7 @@ pub(super) async fn offer(
     let expected = r#"{"amount": "15000000", "signature": "128 hex digits", "request_id": "..."}"#;
     let CommitmentBody { amount, signature, request_id } = body.json(expected)?;
     above_zero("amount", amount)?;
-    Ok(Json(api.acceptance.offer(Offer { channel, amount, signature, request_id }).await?))
+    Ok(Json(api.commitments.offer(Offer { channel, amount, signature, request_id }).await?))
 }
 
 pub(super) async fn charge(
@@ -71,7 +71,7 @@ pub(super) async fn charge(
     if let Some(commitment) = &body.commitment {
         above_zero("commitment.amount", commitment.amount)?;
     }
-    Ok(Json(api.acceptance.charge(channel, body).await?))
+    Ok(Json(api.commitments.charge(channel, body).await?))
 }
 
 pub(super) async fn credit(
@@ -81,7 +81,7 @@ pub(super) async fn credit(
 ) -> Result<Json<Credited>, ApiError> {
     let CreditBody { amount } = body.json(r#"{"amount": "200000"}"#)?;
     above_zero("amount", amount)?;
-    Ok(Json(api.acceptance.credit(channel, request_id, amount).await?))
+    Ok(Json(api.commitments.credit(channel, request_id, amount).await?))
 }
 
 /// The highest commitment with its signature: whoever has it can settle without this watcher.
@@ -90,7 +90,7 @@ pub(super) async fn highest(
     Channel(channel): Channel,
 ) -> Result<Json<SignedAmount>, ApiError> {
     let none = || ApiError::new(ProblemKind::NoCommitment, format!("no commitment of the channel {channel} is held"));
-    api.acceptance.highest(&channel)?.map(Json).ok_or_else(none)
+    api.commitments.highest(&channel)?.map(Json).ok_or_else(none)
 }
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Report> {

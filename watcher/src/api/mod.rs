@@ -50,9 +50,9 @@ pub struct Api {
     /// Whoever presents it may call.
     pub token: ApiToken,
     /// Takes channels.
-    pub intake: Channels,
+    pub channels: Channels,
     /// Takes commitments.
-    pub acceptance: Commitments,
+    pub commitments: Commitments,
     /// Says what is known.
     pub reporter: Reporter,
 }

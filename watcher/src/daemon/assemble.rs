@@ -67,9 +67,9 @@ pub struct Parts {
     /// Settles.
     pub settler: Settler,
     /// Takes channels.
-    pub intake: Channels,
+    pub channels: Channels,
     /// Takes commitments.
-    pub acceptance: Commitments,
+    pub commitments: Commitments,
     /// Says what is known.
     pub reporter: Reporter,
     /// The follower's signs of life.
@@ -112,8 +112,8 @@ pub fn assemble(ingredients: Ingredients) -> Parts {
     let reporter =
         Reporter::new(config.clone(), store.clone(), view.clone(), promises.clone(), clock.clone(), settler.attempts());
     Parts {
-        intake: Channels::new(config.clone(), chain, store.clone(), view.clone(), clock, BOUNDS_LEDGERS),
-        acceptance: Commitments::new(config.network_id(), store, gate, Arc::new(reader)),
+        channels: Channels::new(config.clone(), chain, store.clone(), view.clone(), clock, BOUNDS_LEDGERS),
+        commitments: Commitments::new(config.network_id(), store, gate, Arc::new(reader)),
         view,
         promises,
         follower,

@@ -70,8 +70,8 @@ pub struct Watcher {
     pub view: Arc<View>,
     pub follower: Follower,
     pub settler: Settler,
-    pub intake: Channels,
-    pub acceptance: Commitments,
+    pub channels: Channels,
+    pub commitments: Commitments,
     pub promises: Arc<Promises>,
     pub reporter: Reporter,
     clock: Arc<dyn Clock>,
@@ -114,9 +114,9 @@ impl TestEnv {
             lane: lane(),
             recipients,
         });
-        let Parts { view, promises, follower, settler, intake, acceptance, reporter, .. } = parts;
+        let Parts { view, promises, follower, settler, channels, commitments, reporter, .. } = parts;
         let config = self.config.clone();
-        Watcher { store, view, promises, follower, settler, intake, acceptance, reporter, clock, config }
+        Watcher { store, view, promises, follower, settler, channels, commitments, reporter, clock, config }
     }
 
     /// A watcher that follows, with channels `1..=channels` admitted.
@@ -124,7 +124,7 @@ impl TestEnv {
         let mut watcher = self.start().await;
         watcher.follower.tick().await.unwrap();
         for number in 1..=channels {
-            watcher.intake.take(id(number)).await.unwrap();
+            watcher.channels.take(id(number)).await.unwrap();
         }
         watcher
     }
@@ -211,7 +211,7 @@ impl Watcher {
         signature: Signature,
     ) -> Result<Acknowledged, OfferError> {
         let request_id = RequestId::new(&format!("{number}-{units}")).unwrap();
-        self.acceptance.offer(Offer { channel: id(number), amount: amount(units), signature, request_id }).await
+        self.commitments.offer(Offer { channel: id(number), amount: amount(units), signature, request_id }).await
     }
 
     /// Why a commitment would not be taken on this channel now, by the chain's freshness alone.

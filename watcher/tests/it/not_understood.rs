@@ -41,7 +41,7 @@ async fn settings_that_cannot_be_true_or_not_be_decoded_change_nothing() {
         }
         assert_eq!(watcher.view.network(), before, "the last known ones hold");
         watcher.offer(1, 600_000_001).await.expect("recipients were read all the same");
-        watcher.intake.take(id(2)).await.unwrap();
+        watcher.channels.take(id(2)).await.unwrap();
         let deadline = env.sim.network().close_start(id(1));
         assert!(env.settled_by(&mut watcher, 1, amount(600_000_001), deadline).await.is_some());
     }

@@ -29,7 +29,7 @@ async fn room_for_ten_is_not_promised_to_two_channels_of_eight() {
     let env = TestEnv::new(2, false);
     env.sim.network().faults.payability.insert(to(), Payability::Room(amount(DEPOSIT * 10 / 8)));
     let watcher = env.watching(1).await;
-    let refused = watcher.intake.take(id(2)).await.unwrap_err();
+    let refused = watcher.channels.take(id(2)).await.unwrap_err();
     let IntakeError::Refused(refused) = &refused else { panic!("{refused:?}") };
     assert_eq!(refused.kind(), ProblemKind::RecipientUnpayable);
 }
@@ -169,10 +169,10 @@ async fn a_token_whose_storage_is_not_what_its_balance_says_is_refused_at_admiss
         env.sim.network().faults.told_balances.insert(id(1), told);
         let mut watcher = env.start().await;
         watcher.follow().await.unwrap();
-        let refused = watcher.intake.take(id(1)).await.unwrap_err();
+        let refused = watcher.channels.take(id(1)).await.unwrap_err();
         let IntakeError::Refused(refused) = &refused else { panic!("{refused:?}") };
         assert_eq!(refused.kind(), ProblemKind::TokenStorageUnknown, "told {told:?}");
-        watcher.intake.take(id(2)).await.expect("one whose entries and balance agree");
+        watcher.channels.take(id(2)).await.expect("one whose entries and balance agree");
         watcher.offer(2, 1_000_000).await.unwrap();
     }
 }
@@ -183,16 +183,16 @@ async fn a_funder_has_so_many_channels_and_an_idle_one_that_owes_nothing_makes_r
     let env = TestEnv::configured(4, false, quota);
     let mut watcher = env.watching(2).await;
     watcher.offer(1, 1_000_000).await.unwrap();
-    let refused = watcher.intake.take(id(3)).await.unwrap_err();
+    let refused = watcher.channels.take(id(3)).await.unwrap_err();
     let IntakeError::Refused(refused) = &refused else { panic!("{refused:?}") };
     assert_eq!(refused.kind(), ProblemKind::TooManyChannels);
 
     for _ in 0..40 {
         env.ledger(&mut watcher).await;
     }
-    watcher.intake.take(id(3)).await.expect("the second channel was never used");
+    watcher.channels.take(id(3)).await.expect("the second channel was never used");
     assert!(watcher.store.held(&id(2)).is_none() && watcher.view.channel(&id(2)).is_none());
     assert!(watcher.store.held(&id(1)).is_some(), "the first one owes something");
     watcher.offer(3, 1_000_000).await.unwrap();
-    watcher.intake.take(id(4)).await.unwrap_err();
+    watcher.channels.take(id(4)).await.unwrap_err();
 }

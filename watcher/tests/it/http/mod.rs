@@ -15,23 +15,20 @@ use axum::http::{Method, Request, StatusCode};
 use paychan_channel::{AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId};
 use paychan_store::{Held, Options, Store};
 use paychan_watcher::api::{Api, operator_router, router};
-use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
-use paychan_watcher::commitments::{Commitments, ViewGate};
 use paychan_watcher::config::{ApiToken, Config};
-use paychan_watcher::follower::{Follower, FollowerParts, FollowerSettings};
-use paychan_watcher::promises::Promises;
-use paychan_watcher::status::Reporter;
+use paychan_watcher::daemon::{Ingredients, Parts, assemble, promising};
+use paychan_watcher::follower::Follower;
 use paychan_watcher::view::View;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
+use crate::env::lane;
 use crate::sim::{CODE, PASSPHRASE, SimChain, TOKEN, channel};
 
 const API_TOKEN: &str = "0123456789abcdef0123456789abcdef";
-const LANE: AccountId = AccountId([9; 32]);
 const RECIPIENT: Address = Address::Account(AccountId([5; 32]));
 const CHANNEL: ContractId = ContractId([1; 32]);
 const SEED: &str = "2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a";
@@ -123,37 +120,23 @@ impl TestEnv {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = Arc::new(Config::parse(&config_text()).unwrap());
-        let chain = SimChain::new(LANE);
+        let chain = SimChain::new(lane().account());
         let clock: Arc<dyn Clock> = chain.clock();
         let options = Options { clock: clock.clone(), ..Options::default() };
-        let view = Arc::new(View::new());
-        let promises = Arc::new(Promises::new(config.clone()));
-        let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock.clone(), config.clone()));
-        let (store, _) = Store::open(dir.path(), &config.network_id(), options, gate.clone()).unwrap();
-        let follower = Follower::new(
-            FollowerParts {
-                chain: Arc::new(chain.clone()),
-                store: store.clone(),
-                view: view.clone(),
-                promises: promises.clone(),
-                clock: clock.clone(),
-                config: config.clone(),
-            },
-            FollowerSettings::of(&config, vec![LANE]),
-        );
-        let parts = Arc::new(Api {
-            token: ApiToken::new(Zeroizing::new(API_TOKEN.to_owned())),
-            intake: Channels::new(
-                config.clone(),
-                Arc::new(chain.clone()),
-                store.clone(),
-                view.clone(),
-                clock.clone(),
-                5,
-            ),
-            acceptance: Commitments::new(config.network_id(), store.clone(), gate, Arc::new(follower.reader())),
-            reporter: Reporter::new(config, store.clone(), view.clone(), promises, clock, Arc::default()),
+        let promising = promising(config.clone(), clock.clone());
+        let (store, _) = Store::open(dir.path(), &config.network_id(), options, promising.gate.clone()).unwrap();
+        let parts = assemble(Ingredients {
+            config,
+            promising,
+            chain: Arc::new(chain.clone()),
+            store: store.clone(),
+            clock,
+            lane: lane(),
+            recipients: [].into(),
         });
+        let Parts { view, follower, channels, commitments, reporter, .. } = parts;
+        let token = ApiToken::new(Zeroizing::new(API_TOKEN.to_owned()));
+        let parts = Arc::new(Api { token, channels, commitments, reporter });
         let (api, operator_api) = (router(parts.clone()), operator_router(parts));
         let mut env = Self { api, operator_api, chain, store, view, follower, _dir: dir };
         env.chain.network().open(good_channel());
