@@ -29,7 +29,7 @@ cp tests/interop/spec-client/* "$folder"
 (cd "$folder" && npm ci --silent --no-audit --no-fund >npm.log 2>&1) || skip "npm could not install stellar-sdk ($folder/npm.log)"
 
 scripts/setup.sh
-cargo build --workspace --bins --locked --quiet
+scripts/build-programs.sh >/dev/null
 [ $# -gt 0 ] || set -- target/contracts/paychan_contract.wasm
 node "$folder/spec-client.mjs" "$target/debug/paychan-localnet" "$@"
 echo "spec-client: the answers are the reference's"

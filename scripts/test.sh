@@ -37,6 +37,8 @@ else
     cargo test --workspace --locked --lib --bins --tests -- "$@"
 fi
 if [ $# -eq 0 ]; then
+    say "The contract, driven by a client that knows nothing but its spec"
+    scripts/spec-client.sh
     say "The demo, as a newcomer runs it"
     scripts/demo.sh
 fi
