@@ -5,7 +5,7 @@
 //!
 //! | call | body | answer |
 //! | --- | --- | --- |
-//! | `POST /v1/channels` | [`ChannelBody`] | 201 the channel |
+//! | `POST /v1/channels` | [`ChannelBody`] | 201 [`ChannelReport`] |
 //! | `POST /v1/channels/{C}/commitments` | [`CommitmentBody`] | [`Acknowledged`] |
 //! | `GET /v1/channels/{C}/commitments/highest` | | [`SignedAmount`]: the highest one held |
 //! | `POST /v1/channels/{C}/charges` | [`ChargeBody`] | [`Charged`] |
@@ -23,9 +23,11 @@ mod bodies;
 mod client;
 mod problem;
 mod problem_kind;
+mod report;
 
 pub use answers::{Acknowledged, Charged, ClosingAgreed, Credited, Readiness};
 pub use bodies::{ChannelBody, ChargeBody, CommitmentBody, CreditBody, SignedAmount};
 pub use client::{Client, ClientError, ForeignAnswer, Token, TokenError, WatcherUrl, WatcherUrlError};
 pub use problem::{Facts, PROBLEM_CONTENT_TYPE, Problem};
 pub use problem_kind::ProblemKind;
+pub use report::{ChannelReport, ChannelStatus, HeadReport, LaneReport, LivesReport, Report};

@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use paychan_channel::ContractId;
 use paychan_watcher_api::{
-    Acknowledged, ChannelBody, ChargeBody, Charged, CommitmentBody, CreditBody, Credited, ProblemKind, Readiness,
-    SignedAmount,
+    Acknowledged, ChannelBody, ChannelReport, ChargeBody, Charged, CommitmentBody, CreditBody, Credited, ProblemKind,
+    Readiness, Report, SignedAmount,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -17,7 +17,6 @@ use serde_json::json;
 use super::bodies::{Body, Channel, ChargeOfChannel, above_zero};
 use super::error::ApiError;
 use super::{Api, presented};
-use crate::status::{ChannelReport, Report};
 use paychan_store::Offer;
 
 #[derive(Serialize)]

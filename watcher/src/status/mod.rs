@@ -11,10 +11,9 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use paychan_watcher_api::Client;
+use paychan_watcher_api::{Client, Report};
 
 pub use offline::from_store;
-pub use report::{ChannelReport, ChannelStatus, HeadReport, LaneReport, LivesReport, Report};
 pub use reporter::Reporter;
 pub use table::render;
 

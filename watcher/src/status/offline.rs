@@ -5,9 +5,10 @@ use std::io;
 
 use paychan_channel::ContractId;
 
-use super::report::{ChannelReport, Report};
+use super::report;
 use crate::config::Config;
 use paychan_store::{Decided, Snapshot, StoreError, read_only};
+use paychan_watcher_api::Report;
 
 /// Reads the journal in `data_dir` without locking or changing it. One that was never written is empty, not an error.
 ///
@@ -36,7 +37,7 @@ fn report(config: &Config, snapshot: Option<Snapshot>) -> Report {
     let none = Vec::new();
     let channels = held
         .iter()
-        .map(|held| ChannelReport::of(config, held, None, outcomes.get(&held.channel()).unwrap_or(&none)))
+        .map(|held| report::of_channel(config, held, None, outcomes.get(&held.channel()).unwrap_or(&none)))
         .collect();
     Report {
         running: false,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use paychan_channel::{ContractId, Stroops};
 
-use super::report::{ChannelReport, HeadReport, LaneReport, Report};
+use super::report;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::policy::{Known, Limits, Past, SurveySources, survey};
@@ -12,7 +12,7 @@ use crate::promises::Promises;
 use crate::settler::Attempts;
 use crate::view::View;
 use paychan_store::{Held, Store};
-use paychan_watcher_api::{Problem, ProblemKind};
+use paychan_watcher_api::{ChannelReport, HeadReport, LaneReport, Problem, ProblemKind, Report};
 
 /// Outcomes looked at per channel: all that the store keeps.
 const OUTCOMES: usize = 8;
@@ -152,7 +152,7 @@ impl Reporter {
     }
 
     fn of(&self, held: &Held, known: Option<(&Known<'_>, &Limits)>) -> ChannelReport {
-        ChannelReport::of(&self.config, held, known, &self.store.outcomes(&held.channel(), OUTCOMES))
+        report::of_channel(&self.config, held, known, &self.store.outcomes(&held.channel(), OUTCOMES))
     }
 
     fn sources<'a>(&'a self, past: &'a Past) -> SurveySources<'a> {

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use paychan_channel::{Amount, Ledger, Stroops};
-
-use super::report::{ChannelReport, ChannelStatus, LivesReport, Report};
+use paychan_watcher_api::{ChannelReport, ChannelStatus, LivesReport, Report};
 
 /// The report as text, seen at this wall time (milliseconds since the Unix epoch).
 pub fn render(report: &Report, now_unix_ms: u64) -> String {

@@ -12,6 +12,7 @@ use crate::promises::Promises;
 use crate::settler::Attempts;
 use crate::view::View;
 use paychan_store::{Gate, Held, Offer, Options, Outcome, Purpose, Refusal, RequestId, SignedTransaction, Store};
+use paychan_watcher_api::ChannelStatus;
 
 struct TestEnv {
     config: Arc<Config>,

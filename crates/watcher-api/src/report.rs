@@ -1,0 +1,144 @@
+//! The report: what `GET /v1/status` answers and `paychan-watcher status --json` prints. Amounts are decimal strings of
+//! base units, fees decimal strings of stroops, times are ledgers unless the name says otherwise.
+
+use paychan_channel::{AccountId, Address, Amount, CommitmentKey, ContractId, Ledger, Stroops};
+use serde::{Deserialize, Serialize};
+
+/// All that an operator is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Whether the daemon told this itself; else it was read from its journal.
+    pub running: bool,
+    /// How old it is: when the daemon put it together, or when the newest record of its journal was written. Milliseconds
+    /// since the Unix epoch.
+    pub as_of_unix_ms: Option<u64>,
+    /// The network's passphrase.
+    pub network: String,
+    /// The newest ledger known.
+    pub head: Option<HeadReport>,
+    /// Milliseconds between ledgers that the network aims at.
+    pub target_close_ms: Option<u32>,
+    /// Why no money is taken now; empty when it is.
+    pub not_ready: Vec<String>,
+    /// The channels, in the order of their addresses.
+    pub channels: Vec<ChannelReport>,
+    /// The fee accounts.
+    pub lanes: Vec<LaneReport>,
+}
+
+/// The newest ledger known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadReport {
+    /// Its sequence number.
+    pub ledger: Ledger,
+    /// When it closed, milliseconds since the Unix epoch, if the endpoint says so.
+    pub closed_at_unix_ms: Option<u64>,
+}
+
+/// One channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelReport {
+    /// Its address.
+    pub channel: ContractId,
+    /// Where it stands on chain.
+    pub status: ChannelStatus,
+    /// The funder.
+    pub from: Address,
+    /// The recipient.
+    pub to: Address,
+    /// The token's contract.
+    pub token: ContractId,
+    /// What people call the token, if it is listed.
+    pub token_code: Option<String>,
+    /// With how many decimals people write it.
+    pub decimals: u32,
+    /// The key that commitments are signed with, 64 hex digits.
+    pub commitment_key: Option<CommitmentKey>,
+    /// Ledgers between the announcement of a close and the deadline.
+    pub refund_waiting_period: u32,
+    /// The highest commitment held; "0" before the first.
+    pub highest: Amount,
+    /// The sum of all charges less all credits: at most the highest.
+    pub spent: Amount,
+    /// How many commitments were accepted.
+    pub accepted: u64,
+    /// What of the highest is not paid out yet; as far as known when the chain was not read.
+    pub unsettled: Amount,
+    /// The most that the chain would pay in total.
+    pub coverage: Option<Amount>,
+    /// Paid out on chain.
+    pub withdrawn: Option<Amount>,
+    /// The ledger at which the funder can take the rest back.
+    pub deadline: Option<Ledger>,
+    /// Ledgers until then; 0 when it has passed.
+    pub ledgers_left: Option<u32>,
+    /// The last ledger of each entry that the channel lives by.
+    pub lives: Option<LivesReport>,
+    /// Whether commitments are refused for good because a close was about to be signed.
+    pub fenced: bool,
+    /// The ledger at which the entries were read last.
+    pub read_at: Option<Ledger>,
+    /// Nothing that happened up to this ledger can have been missed.
+    pub gap_free_to: Option<Ledger>,
+    /// What went wrong last, if nothing went right since.
+    pub last_error: Option<String>,
+    /// What became of the watcher's last transaction for it.
+    pub last_outcome: Option<String>,
+    /// What the watcher will do next.
+    pub next_action: String,
+}
+
+/// Where a channel stands on chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelStatus {
+    /// Takes commitments.
+    Open,
+    /// A close was seen.
+    Closing,
+    /// It has ended.
+    Final,
+    /// Its entries were not read by this process yet.
+    Unread,
+}
+
+/// The last ledger at which each entry is live: 0 when archived, absent when there is no such entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the words of the design's table")]
+pub struct LivesReport {
+    pub instance: Option<Ledger>,
+    pub code: Option<Ledger>,
+    pub token_balance: Option<Ledger>,
+    pub token_instance: Option<Ledger>,
+    pub token_code: Option<Ledger>,
+}
+
+/// A fee account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneReport {
+    /// Its address.
+    pub account: AccountId,
+    /// All that it holds, stroops.
+    #[serde(with = "stroops")]
+    pub balance: Stroops,
+    /// What it may spend on fees, stroops.
+    #[serde(with = "stroops")]
+    pub spendable: Stroops,
+    /// What should be sent to it, stroops: what the promises may cost and it cannot pay.
+    #[serde(with = "stroops")]
+    pub send: Stroops,
+}
+
+/// Stroops as a decimal string: a JSON reader may lose what is above 2^53.
+mod stroops {
+    use paychan_channel::Stroops;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(stroops: &Stroops, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(stroops)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Stroops, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
