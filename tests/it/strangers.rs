@@ -33,7 +33,6 @@ async fn cutting_endpoint(real: SocketAddr) -> String {
 }
 
 #[tokio::test]
-#[ignore = "it does not end on every machine; watcher/tests/it/process.rs has the same with one process less"]
 async fn silent_connections_up_to_the_limit_keep_no_settlement_from_the_chain_and_no_operator_out() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
