@@ -154,3 +154,19 @@ impl Held {
         self.ladder.iter().rfind(|rung| rung.amount <= coverage.min(claim.amount)).copied()
     }
 }
+
+/// A channel with what only the store needs to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Channel {
+    pub(crate) held: Held,
+    /// The payment in flight, if one is.
+    pub(crate) paying: Option<Paying>,
+}
+
+/// A commitment that a transaction in flight pays out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paying {
+    pub(crate) amount: Amount,
+    /// When the first commitment above it came: the oldest unsettled one, once this is confirmed.
+    pub(crate) next_since_ms: Option<u64>,
+}

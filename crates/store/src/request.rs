@@ -3,7 +3,7 @@
 use paychan_channel::{Amount, ContractId, Signature};
 
 use crate::digest::Digest;
-use crate::{Claim, RequestId};
+use crate::{Claim, Held, RequestId};
 
 /// A commitment offered without a charge: prepayment. Its signature has been verified by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,15 @@ pub struct Credit {
     pub request_id: RequestId,
     /// How much to give back: above zero, at most the charge's price. Base units.
     pub amount: Amount,
+}
+
+/// What came of admitting a channel. Either way it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdmitAnswer {
+    /// It was new.
+    Admitted,
+    /// It was admitted before; what is held of it is unchanged.
+    AlreadyAdmitted(Box<Held>),
 }
 
 /// A commitment is accepted: it is on disk and will never be forgotten. Base units.

@@ -4,28 +4,13 @@ use std::collections::{HashMap, VecDeque};
 
 use paychan_channel::{Amount, ContractId};
 
+use crate::held::{Channel, Paying};
 use crate::journal::record::Record;
 use crate::request::Taken;
 use crate::{Decided, Fence, Held, HeldCommitment, Outcome, SignedTransaction, ladder};
 
 /// Outcomes kept per channel for the operator to read; older ones are dropped.
 pub(crate) const KEPT_OUTCOMES: usize = 8;
-
-/// A channel with what only the store needs to know of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Channel {
-    pub(crate) held: Held,
-    /// The payment in flight, if one is.
-    pub(crate) paying: Option<Paying>,
-}
-
-/// A commitment that a transaction in flight pays out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Paying {
-    pub(crate) amount: Amount,
-    /// When the first commitment above it came: the oldest unsettled one, once this is confirmed.
-    pub(crate) next_since_ms: Option<u64>,
-}
 
 /// All channels and transactions. Request ids are not here but in the index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -22,53 +21,18 @@ use crate::lock::{self, Lock};
 use crate::monitor::Monitor;
 use crate::progress::Progress;
 use crate::release::{self, Released};
+use crate::shared::{Counters, Counts, Shared};
 use crate::start::{self, Started};
 use crate::state::State;
 use crate::{
-    AcceptError, Accepted, Admission, Charge, ChargeError, Charged, Claim, CloseError, Credit, CreditError, Credited,
-    Decided, DropError, Gate, Held, Journal, Offer, Options, Outcome, Recovered, SignedTransaction, StoreError,
-    WallClock,
+    AcceptError, Accepted, Admission, AdmitAnswer, Charge, ChargeError, Charged, Claim, CloseError, Credit,
+    CreditError, Credited, Decided, DropError, Gate, Held, Journal, Offer, Options, Outcome, Recovered,
+    SignedTransaction, StoreError, WallClock,
 };
 
 /// Requests that may wait for the committer. Beyond it callers are refused at once ([`StoreError::Busy`]): a queue that
 /// is longer than the committer serves in about a second helps nobody.
 const LONGEST_QUEUE: usize = 16_384;
-
-/// What came of admitting a channel. Either way it is on disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AdmitAnswer {
-    /// It was new.
-    Admitted,
-    /// It was admitted before; what is held of it is unchanged.
-    AlreadyAdmitted(Box<Held>),
-}
-
-/// What the committer has done since the start, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Batches made durable, with one sync each.
-    pub syncs: u64,
-    /// Records in them.
-    pub records: u64,
-    /// Records of the largest one.
-    pub largest_batch: u64,
-}
-
-#[derive(Default)]
-pub(crate) struct Counters {
-    pub(crate) syncs: AtomicU64,
-    pub(crate) records: AtomicU64,
-    pub(crate) largest_batch: AtomicU64,
-}
-
-/// What callers and the committer share.
-pub(crate) struct Shared {
-    /// What is durable, and once the store only settles, what was signed since. The committer has one of its own that may
-    /// be ahead.
-    pub(crate) state: RwLock<State>,
-    pub(crate) counters: Counters,
-    pub(crate) board: Arc<Board>,
-}
 
 /// The store, open. Cheap to clone. Its committer ends after [`Store::shutdown`], or with the last clone: dropping that
 /// one waits until what was asked is served and the disk is let go of.

@@ -26,9 +26,9 @@ use crate::journal::write::Log;
 use crate::lock::Lock;
 use crate::release::{Released, let_go};
 use crate::request::Remembered;
+use crate::shared::Shared;
 use crate::space::explained;
 use crate::state::State;
-use crate::store::Shared;
 use crate::{
     AcceptError, Accepted, Admission, AdmitAnswer, Charge, ChargeError, Charged, Claim, CloseError, Credit,
     CreditError, Credited, DropError, Gate, Offer, Options, Outcome, SignedTransaction, StoreError,

@@ -14,9 +14,10 @@ use super::frame::{BadHeader, Next, SegmentKind, SegmentReader, Tail, VERSION, f
 use super::read::is_signed;
 use super::record::Record;
 use super::segments::{Files, open_segment, reading};
+use crate::held::Channel;
 use crate::index::{Updates, Witness};
 use crate::request::Taken;
-use crate::state::{Channel, State};
+use crate::state::State;
 use crate::{Claim, Fence, Held, HeldCommitment, StoreError};
 
 /// A place where the journal could not be read, or where records are missing.

@@ -8,11 +8,12 @@ use paychan_channel::{Amount, ContractId, NetworkId, Signature};
 
 use crate::digest::Digest;
 use crate::fixtures::{NETWORK, admission, commitment};
+use crate::held::Channel;
 use crate::journal::frame::{SegmentHeader, SegmentKind, VERSION, write_frame};
 use crate::journal::record::Record;
 use crate::journal::segments::segment_name;
 use crate::request::{Remembered, Taken};
-use crate::state::{Channel, State};
+use crate::state::State;
 use crate::{DamageKind, Fence, Held, HeldCommitment, Options, RepairReport, Store, StoreError, repair};
 
 const ONE: ContractId = ContractId([1; 32]);

@@ -38,8 +38,8 @@ use paychan_channel::{Amount, ContractId};
 
 use crate::digest::Digest;
 use crate::held::Claim;
+use crate::held::{Channel, Paying};
 use crate::request::{Remembered, Taken};
-use crate::state::{Channel, Paying};
 use crate::{Admission, Decided, Fence, Held, HeldCommitment, Outcome, Purpose, RequestId, SignedTransaction};
 use codec::{DecodeError, Field, List, Reader, fields, write_list};
 

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::{CreditTaken, Record};
 use crate::digest::Digest;
+use crate::held::{Channel, Paying};
 use crate::request::{Remembered, Taken};
-use crate::state::{Channel, Paying};
 use crate::{Admission, Claim, Decided, Fence, Held, HeldCommitment, Outcome, Purpose, RequestId, SignedTransaction};
 
 fn channel() -> impl Strategy<Value = ContractId> {
