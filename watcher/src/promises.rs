@@ -83,7 +83,7 @@ impl Promises {
             let channel = held.channel();
             let pending = before.get(&channel).filter(|promise| promise.pending > 0);
             let reserved = pending.map_or(Amount::ZERO, |promise| promise.reserved);
-            let highest = held.highest_amount().max(reserved);
+            let highest = held.claim_amount().max(reserved);
             let mut promise = self.promise(held, view.channel(&channel).as_ref(), highest, resource_fee);
             promise.reserved = reserved;
             promise.pending = pending.map_or(0, |promise| promise.pending);

@@ -232,7 +232,7 @@ impl ChannelReader {
     /// Reports what an operator must hear about, once: when it is first seen.
     fn report_changes(&self, held: &Held, state: &ChannelState) {
         let before = self.view.channel(&state.channel);
-        let unsettled = state.unsettled(held.highest_amount());
+        let unsettled = state.unsettled(held.claim_amount());
         if let Some(deadline) = state.deadline()
             && before.as_ref().is_none_or(|known| known.state.deadline() != Some(deadline))
             && !state.is_final()
@@ -294,14 +294,14 @@ fn report_balance(held: &Held, state: &ChannelState, before: Option<&ChannelView
     if !state.balance_authorized && before.is_none_or(|known| known.state.balance_authorized) {
         raise!(
             BalanceFrozen, channel = %state.channel, at = %state.read_at,
-            unsettled = %state.unsettled(held.highest_amount()),
+            unsettled = %state.unsettled(held.claim_amount()),
             "the token's issuer has frozen the channel's balance: nothing can be settled until it lifts that"
         );
     }
-    let uncovered = |state: &ChannelState| held.highest_amount() > state.coverage();
+    let uncovered = |state: &ChannelState| held.claim_amount() > state.coverage();
     if uncovered(state) && before.is_none_or(|known| !uncovered(&known.state)) {
         raise!(
-            CoverageFell, channel = %state.channel, at = %state.read_at, highest = %held.highest_amount(),
+            CoverageFell, channel = %state.channel, at = %state.read_at, highest = %held.claim_amount(),
             coverage = %state.coverage(),
             "the channel covers less than the highest commitment held: the token's issuer has taken some of its balance"
         );

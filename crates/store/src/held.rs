@@ -144,6 +144,11 @@ impl Held {
         self.claim().map_or(Amount::ZERO, |claim| claim.amount)
     }
 
+    /// Whether a transaction may pay out `amount` in total: once a lower amount was agreed for a close, nothing above it.
+    pub fn may_pay(&self, amount: Amount) -> bool {
+        self.fence.and_then(|fence| fence.agreed).is_none_or(|agreed| amount <= agreed.amount)
+    }
+
     /// The most that can be claimed while the channel covers no more than `coverage`: [`Held::claim`] if that is covered,
     /// otherwise the highest commitment of the ladder that is.
     pub fn covered_claim(&self, coverage: Amount) -> Option<Claim> {

@@ -7,7 +7,7 @@ use paychan_channel::{Amount, ContractId};
 use crate::held::{Channel, Paying};
 use crate::journal::record::Record;
 use crate::request::Taken;
-use crate::{Decided, Fence, Held, HeldCommitment, Outcome, SignedTransaction, ladder};
+use crate::{Decided, Fence, Held, HeldCommitment, Outcome, Purpose, SignedTransaction, StoreError, ladder};
 
 /// Outcomes kept per channel for the operator to read; older ones are dropped.
 pub(crate) const KEPT_OUTCOMES: usize = 8;
@@ -107,6 +107,17 @@ impl State {
 
     pub(crate) fn is_in_flight(&self, hash: &[u8; 32]) -> bool {
         self.in_flight.iter().any(|transaction| transaction.hash == *hash)
+    }
+
+    /// Whether a transaction for this purpose pays out no more than was agreed for the channel's close.
+    pub(crate) fn may_pay(&self, purpose: &Purpose) -> Result<(), StoreError> {
+        let Some((channel, amount)) = purpose.pays() else { return Ok(()) };
+        match self.channels.get(&channel) {
+            Some(entry) if !entry.held.may_pay(amount) => {
+                Err(StoreError::AboveAgreed { channel, agreed: entry.held.claim_amount(), amount })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether a transaction in flight concerns this channel.

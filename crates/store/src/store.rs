@@ -347,7 +347,8 @@ impl Store {
     /// settling twice is harmless.
     ///
     /// # Errors
-    /// [`StoreError::UnknownChannel`], [`StoreError::TooLarge`]; [`StoreError::Busy`], [`StoreError::Stopping`].
+    /// [`StoreError::AboveAgreed`]: the transaction must not be sent. [`StoreError::UnknownChannel`],
+    /// [`StoreError::TooLarge`]; [`StoreError::Busy`], [`StoreError::Stopping`].
     pub async fn record_signed(&self, transaction: SignedTransaction) -> Result<(), StoreError> {
         let kept = transaction.clone();
         match self.ask(|reply| Request::Signed(Box::new(transaction), reply)).await {
@@ -380,6 +381,7 @@ impl Store {
         if let Some(unknown) = unknown {
             return Err(StoreError::UnknownChannel(*unknown));
         }
+        state.may_pay(&transaction.purpose)?;
         warn!(why, hash = %hex::encode(transaction.hash), "a signed transaction is kept in memory only");
         // The checks above make a contradiction impossible.
         state.apply(&Record::Signed(transaction)).map_err(|why| StoreError::Failed(why.to_string().into()))

@@ -61,11 +61,17 @@ pub struct Credited {
     pub replayed: bool,
 }
 
-/// The channel will be closed, and it takes no more commitments and charges. All amounts are base units.
+/// The channel is to be closed, and it takes no more commitments and charges. That is on the watcher's disk. All amounts
+/// are base units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosingAgreed {
     /// The channel.
     pub channel: ContractId,
+    /// How far it has come.
+    pub state: CloseState,
+    /// The hash of the transaction that does it, 64 hexadecimal digits. `None` before one is signed, and when somebody
+    /// else ended the channel.
+    pub transaction: Option<String>,
     /// What the close claims in total over the channel's life.
     pub amount: Amount,
     /// The highest commitment held. What is above `amount` is not claimed.
@@ -74,6 +80,28 @@ pub struct ClosingAgreed {
     pub spent: Amount,
     /// The same close was agreed before.
     pub replayed: bool,
+}
+
+/// How far the close of a channel has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseState {
+    /// It is on the watcher's disk, and no transaction is signed yet.
+    Agreed,
+    /// A transaction is signed and on its way.
+    Sent,
+    /// The channel has ended on chain.
+    Closed,
+    /// What was agreed is paid on chain, and the channel is open there: the watcher does not hold the recipient's key, or
+    /// the close failed. The funder takes the rest back with `close_start` and `refund`.
+    Settled,
+}
+
+impl CloseState {
+    /// Whether the watcher does nothing more about it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Settled)
+    }
 }
 
 /// Whether the watcher may take money: `GET /readyz`.

@@ -10,7 +10,7 @@
 //! | `GET /v1/channels/{C}/commitments/highest` | | [`SignedAmount`]: the highest one held |
 //! | `POST /v1/channels/{C}/charges` | [`ChargeBody`] | [`Charged`] |
 //! | `POST /v1/channels/{C}/charges/{request_id}/credit` | [`CreditBody`] | [`Credited`] |
-//! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`] |
+//! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`]; with `?wait=SECONDS` once it is over, or then |
 //! | `GET /readyz` | | [`Readiness`], with status 200 or 503 |
 //!
 //! Every other answer is a [`Problem`], whose [`ProblemKind`] says what to do.
@@ -25,7 +25,11 @@ mod problem;
 mod problem_kind;
 mod report;
 
-pub use answers::{Acknowledged, Charged, ClosingAgreed, Credited, Readiness};
+pub use answers::{Acknowledged, Charged, CloseState, ClosingAgreed, Credited, Readiness};
+/// The longest that `POST /v1/channels/{C}/close` waits for the close, whatever `wait` says. Two ledgers of the public
+/// network, and as much again; below the time after which [`Client`] gives up.
+pub const LONGEST_CLOSE_WAIT: std::time::Duration = std::time::Duration::from_secs(20);
+
 pub use bodies::{ChannelBody, ChargeBody, CommitmentBody, CreditBody, SignedAmount};
 pub use client::{Client, ClientError, ForeignAnswer, Token, TokenError, WatcherUrl, WatcherUrlError};
 pub use problem::{Facts, PROBLEM_CONTENT_TYPE, Problem};

@@ -74,15 +74,21 @@ pub struct ChannelReport {
     pub ledgers_left: Option<u32>,
     /// The last ledger of each entry that the channel lives by.
     pub lives: Option<LivesReport>,
-    /// Whether commitments are refused for good because a close was about to be signed.
+    /// Whether commitments and charges are refused for good, because the channel is to be closed.
     pub fenced: bool,
+    /// What a fenced channel is closed with: the total over its life, at most the highest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing_with: Option<Amount>,
     /// The ledger at which the entries were read last.
     pub read_at: Option<Ledger>,
     /// Nothing that happened up to this ledger can have been missed.
     pub gap_free_to: Option<Ledger>,
     /// What went wrong last, if nothing went right since.
     pub last_error: Option<String>,
-    /// What became of the watcher's last transaction for it.
+    /// The hash of the watcher's last transaction for it, 64 hexadecimal digits, in flight or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transaction: Option<String>,
+    /// What became of the watcher's last transaction that has an outcome.
     pub last_outcome: Option<String>,
     /// What the watcher will do next.
     pub next_action: String,

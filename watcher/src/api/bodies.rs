@@ -41,6 +41,11 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 }
 
 impl Body {
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads it as JSON. `expected` shows what it should look like.
     pub(super) fn json<T: DeserializeOwned>(&self, expected: &str) -> Result<T, ApiError> {
         let mut json = serde_json::Deserializer::from_slice(&self.0);

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use paychan_store::{AcceptError, ChargeError, CreditError, Refusal, StoreError};
+use paychan_store::{AcceptError, ChargeError, CloseError, CreditError, Refusal, StoreError};
 use paychan_watcher_api::{Facts, PROBLEM_CONTENT_TYPE, Problem, ProblemKind};
 
 use crate::alarm::raise;
 use crate::chain::ChainErrorKind;
 use crate::channels::IntakeError;
-use crate::commitments::{OfferError, SaleError};
+use crate::commitments::{NotClosed, OfferError, SaleError};
 
 /// A problem on its way to the caller. `?` in a handler makes it out of any error of the watcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +111,40 @@ impl From<CreditError> for ApiError {
                 (ProblemKind::CreditOutOfRange, Facts { price: Some(price), ..Facts::default() })
             }
             CreditError::Store(error) => return error.into(),
+        };
+        Self::new(kind, detail).with(facts)
+    }
+}
+
+impl From<NotClosed> for ApiError {
+    fn from(error: NotClosed) -> Self {
+        let detail = error.to_string();
+        match error {
+            NotClosed::NotRead(_) => Self::new(ProblemKind::NotFresh, detail),
+            NotClosed::RolledBack(_) => Self::new(ProblemKind::RolledBack, detail),
+            NotClosed::Final(_) => Self::new(ProblemKind::Final, detail),
+            NotClosed::BadSignature(_) => Self::new(ProblemKind::BadSignature, detail),
+            NotClosed::Commitment(error) => error.into(),
+            NotClosed::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CloseError> for ApiError {
+    fn from(error: CloseError) -> Self {
+        let detail = error.to_string();
+        let (kind, facts) = match error {
+            CloseError::UnknownChannel(_) => (ProblemKind::UnknownChannel, Facts::default()),
+            CloseError::TooLow { at_least, .. } => {
+                (ProblemKind::CloseTooLow, Facts { needed: Some(at_least), ..Facts::default() })
+            }
+            CloseError::AboveHighest { highest, .. } => {
+                (ProblemKind::CloseAboveHighest, Facts { highest: Some(highest), ..Facts::default() })
+            }
+            CloseError::AgreedOtherwise { agreed, .. } => {
+                (ProblemKind::Closing, Facts { accepted: Some(agreed), ..Facts::default() })
+            }
+            CloseError::Store(error) => return error.into(),
         };
         Self::new(kind, detail).with(facts)
     }

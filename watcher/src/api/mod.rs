@@ -8,6 +8,7 @@
 //! | `POST /v1/channels/{C}/commitments` | 200 [`paychan_watcher_api::Acknowledged`] |
 //! | `POST /v1/channels/{C}/charges` | 200 [`paychan_watcher_api::Charged`] |
 //! | `POST /v1/channels/{C}/charges/{request_id}/credit` | 200 [`paychan_watcher_api::Credited`] |
+//! | `POST /v1/channels/{C}/close?wait=SECONDS` | 200 [`paychan_watcher_api::ClosingAgreed`] |
 //! | `GET /v1/channels/{C}/commitments/highest` | 200 [`paychan_watcher_api::SignedAmount`] |
 //! | `GET /v1/status` | 200 what `paychan-watcher status` shows |
 //! | `GET /healthz` | 200: the process answers |
@@ -18,6 +19,7 @@
 //! status of its kind.
 
 mod bodies;
+mod closing;
 mod error;
 mod handlers;
 mod server;
@@ -76,6 +78,7 @@ fn calls() -> Router<Arc<Api>> {
         .route("/channels/{channel}/commitments", post(handlers::offer))
         .route("/channels/{channel}/charges", post(handlers::charge))
         .route("/channels/{channel}/charges/{request_id}/credit", post(handlers::credit))
+        .route("/channels/{channel}/close", post(closing::close))
         .route("/channels/{channel}/commitments/highest", get(handlers::highest))
         .route("/status", get(handlers::status))
         .fallback(handlers::no_such_path)

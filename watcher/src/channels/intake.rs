@@ -176,7 +176,7 @@ impl Channels {
         let same_payee = |held: &&Held| held.admission.token == state.token && held.admission.to == state.to;
         watched.iter().filter(same_payee).fold(Amount::ZERO, |sum, held| {
             let known = self.view.channel(&held.channel());
-            sum.saturating_add(known.map_or(held.highest_amount(), |known| known.state.balance))
+            sum.saturating_add(known.map_or(held.claim_amount(), |known| known.state.balance))
         })
     }
 

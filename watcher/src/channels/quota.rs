@@ -33,9 +33,11 @@ pub(super) fn droppable<'a>(
 
 /// Neither the chain to the recipient, nor the recipient to the payer: what was committed is paid out and was spent.
 fn owes_nothing(held: &Held, known: &ChannelView) -> bool {
-    let settled = known.state.unsettled(held.highest_amount()).is_zero();
+    let settled = known.state.unsettled(held.claim_amount()).is_zero();
     let under_way = held.fence.is_some() || known.is_closing();
-    settled && held.available().is_zero() && (known.ended || !under_way)
+    // On a fenced channel nothing more is sold: what its payer did not spend goes back to the funder.
+    let spent = held.fence.is_some() || held.available().is_zero();
+    settled && spent && (known.ended || !under_way)
 }
 
 /// When its last commitment was taken, milliseconds since the Unix epoch; zero when none ever was.

@@ -25,8 +25,7 @@ pub fn rescue(config: &Config, channel: &ContractId) -> Result<String, RunError>
 
 fn command(config: &Config, held: &Held) -> Result<String, RunError> {
     let channel = held.channel();
-    let highest = held.highest.as_ref();
-    let highest = highest.ok_or_else(|| RunError::Other(format!("the journal holds no commitment of {channel}")))?;
+    let claim = held.claim().ok_or_else(|| RunError::Other(format!("the journal holds no commitment of {channel}")))?;
     let source = match held.admission.layout {
         Layout::Paychan => "any account that has some XLM for the fee".to_owned(),
         _ => format!("the recipient {}: this channel's code wants its authorization", held.admission.to),
@@ -36,11 +35,11 @@ fn command(config: &Config, held: &Held) -> Result<String, RunError> {
          stellar contract invoke --id {channel} --source-account ACCOUNT \\\n  \
          --rpc-url {url} --network-passphrase {passphrase} \\\n  \
          -- settle --amount {amount} --sig {signature}",
-        amount = highest.amount,
+        amount = claim.amount,
         to = held.admission.to,
         url = quoted(&config.network.rpc_url),
         passphrase = quoted(config.passphrase()),
-        signature = hex::encode(highest.signature.0),
+        signature = hex::encode(claim.signature.0),
     ))
 }
 

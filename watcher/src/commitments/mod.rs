@@ -4,6 +4,7 @@
 //! committer just before it is written ([`ViewGate`]). [`Commitments`] takes what was submitted.
 
 mod charge;
+mod close;
 mod gate;
 mod keys;
 mod offer;
@@ -12,6 +13,7 @@ mod rules;
 mod tests;
 
 pub use charge::SaleError;
+pub use close::{Closing, NotClosed};
 pub use gate::ViewGate;
 pub use offer::{Commitments, OfferError};
 pub use rules::{Conditions, check, check_charge};

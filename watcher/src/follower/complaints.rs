@@ -108,8 +108,8 @@ impl Complaints {
         }
         let target_close_ms = parts.view.network().map(|terms| terms.target_close_ms);
         let unsettled = parts.store.all_held().into_iter().filter(|held| match parts.view.channel(&held.channel()) {
-            Some(known) => !known.ended && !known.state.unsettled(held.highest_amount()).is_zero(),
-            None => !held.highest_amount().is_zero(),
+            Some(known) => !known.ended && !known.state.unsettled(held.claim_amount()).is_zero(),
+            None => !held.claim_amount().is_zero(),
         });
         let shortest = unsettled.map(|held| held.admission.refund_waiting_period).min();
         let unseen_s = unseen.as_secs();

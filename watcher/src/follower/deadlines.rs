@@ -41,9 +41,9 @@ impl Deadlines {
             let channel = held.channel();
             let (deadline, unsettled, trouble) = match view.channel(&channel) {
                 Some(known) if known.ended => continue,
-                Some(known) => (known.deadline, known.state.unsettled(held.highest_amount()), known.trouble),
+                Some(known) => (known.deadline, known.state.unsettled(held.claim_amount()), known.trouble),
                 None => match view.unread(&channel) {
-                    Some(unread) => (unread.deadline, held.highest_amount(), unread.trouble),
+                    Some(unread) => (unread.deadline, held.claim_amount(), unread.trouble),
                     None => continue,
                 },
             };

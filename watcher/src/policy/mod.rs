@@ -14,7 +14,7 @@ mod tests;
 use std::time::Duration;
 
 use paychan_channel::xdr::LedgerKey;
-use paychan_channel::{Amount, ContractId, Ledger, Stroops};
+use paychan_channel::{Amount, ContractId, Layout, Ledger, Stroops};
 
 use crate::config::Token;
 use crate::view::ChannelView;
@@ -123,6 +123,8 @@ pub enum Reason {
     Age,
     /// No commitment came for long.
     Idle,
+    /// The channel is fenced: it was agreed to close it, or a close was begun and not finished.
+    Fenced,
 }
 
 impl Reason {
@@ -140,6 +142,7 @@ impl Reason {
             Self::Amount => "the unsettled amount is above settle_above",
             Self::Age => "something is unsettled for longer than settle.after_seconds",
             Self::Idle => "the channel is idle",
+            Self::Fenced => "the channel is fenced, so it has to be closed",
         }
     }
 }
@@ -204,6 +207,12 @@ pub enum Report {
     /// Nothing is owed and no commitment came for long: the watcher pays no more rent for it.
     #[error("the channel owes nothing and is idle: the lives of its entries are no longer extended")]
     Idle,
+    /// What was agreed is paid, and the watcher can't end the channel.
+    #[error(
+        "the channel is fenced and settled, and it can't be closed: the recipient's key is not here, or closing it failed; \
+         its funder takes the rest back"
+    )]
+    NotClosed,
 }
 
 /// What this channel needs now. First match wins; the order is the order of loss.
@@ -213,6 +222,9 @@ pub fn decide(known: &Known<'_>, limits: &Limits) -> Action {
     let unsettled = known.unsettled();
     if known.is_final() {
         return if unsettled.is_zero() { Action::Wait } else { Action::Report(Report::Lost { unsettled }) };
+    }
+    if known.has_to_be_closed() {
+        return close_fenced(known, limits, unsettled);
     }
     if let Some(deadline) = known.deadline() {
         return before_refund(known, limits, deadline, unsettled);
@@ -247,10 +259,29 @@ fn before_refund(known: &Known<'_>, limits: &Limits, deadline: Ledger, unsettled
     }
 }
 
+/// A fenced channel takes nothing more: it is closed, whether something is unsettled or not.
+fn close_fenced(known: &Known<'_>, limits: &Limits, unsettled: Amount) -> Action {
+    let amount = known.claim();
+    match known.deadline() {
+        Some(deadline) if !unsettled.is_zero() && unsettled >= known.dust() => {
+            Action::Close { amount, bid: known.urgent_bid(limits, deadline, unsettled), reason: Reason::Closing }
+        }
+        // The recipient asked for it, though nothing may be unsettled: it is worth as much again as its resources cost.
+        _ => {
+            let worth =
+                known.value(unsettled).map(|value| value.max(limits.resource_fee).saturating_add(limits.resource_fee));
+            Action::Close { amount, bid: known.leisurely_bid(limits, cap(worth, limits)), reason: Reason::Fenced }
+        }
+    }
+}
+
 /// Rules 2, 3 and 5: why what is unsettled should be paid out although no close is known.
 fn due(known: &Known<'_>, limits: &Limits, unsettled: Amount) -> Option<Reason> {
     if unsettled.is_zero() || unsettled < known.dust() {
         return None;
+    }
+    if known.held.fence.is_some() {
+        return Some(Reason::Fenced);
     }
     let above = known.token.and_then(|token| token.settle_above);
     if above.is_some_and(|above| unsettled >= above) {
@@ -273,8 +304,7 @@ fn due(known: &Known<'_>, limits: &Limits, unsettled: Amount) -> Option<Reason> 
 const RESTORE_AFTER: Duration = Duration::from_secs(3_600);
 
 fn at_leisure(known: &Known<'_>, limits: &Limits, unsettled: Amount, reason: Reason) -> Action {
-    let cap = cap(known.value(unsettled), limits);
-    let bid = limits.market.max(known.tried.asked.unwrap_or(BASE_FEE)).max(BASE_FEE).min(cap);
+    let bid = known.leisurely_bid(limits, cap(known.value(unsettled), limits));
     let amount = known.claim();
     match reason == Reason::Idle && limits.close_idle && known.may_close() {
         true => Action::Close { amount, bid, reason },
@@ -284,6 +314,10 @@ fn at_leisure(known: &Known<'_>, limits: &Limits, unsettled: Amount, reason: Rea
 
 /// Rule 4: what the channel lives by must not be archived when it has to be settled.
 fn keep_alive(known: &Known<'_>, limits: &Limits) -> Action {
+    if known.held.fence.is_some() && known.chain.is_some() {
+        let (unsettled, dust) = (known.unsettled(), known.dust());
+        return Action::Report(if unsettled.is_zero() { Report::NotClosed } else { Report::Dust { unsettled, dust } });
+    }
     if known.rests(limits) {
         return Action::Report(Report::Idle);
     }
@@ -351,6 +385,11 @@ impl Known<'_> {
         self.chain.as_ref().is_some_and(|chain| chain.state.is_final())
     }
 
+    /// Whether any read ever showed that the channel has ended.
+    pub fn has_ended(&self) -> bool {
+        self.chain.as_ref().is_some_and(|chain| chain.ended)
+    }
+
     /// For a channel that can't be read: the earliest deadline that a close which nobody saw may have. `None` while the
     /// channel is known well enough.
     fn earliest_deadline_unseen(&self, limits: &Limits) -> Option<Ledger> {
@@ -373,6 +412,11 @@ impl Known<'_> {
         bid(deadline.since(limits.head), window, limits.market, self.tried.asked, cap)
     }
 
+    /// What is bid without urgency: what others pay, or what the network asked for, at most `cap`.
+    fn leisurely_bid(&self, limits: &Limits, cap: Stroops) -> Stroops {
+        limits.market.max(self.tried.asked.unwrap_or(BASE_FEE)).max(BASE_FEE).min(cap)
+    }
+
     /// What so many base units are worth, in stroops; `None` for a token that is no longer listed.
     fn value(&self, amount: Amount) -> Option<Stroops> {
         self.token.map(|token| token.value(amount))
@@ -382,8 +426,16 @@ impl Known<'_> {
         self.token.map_or(Amount::ZERO, |token| token.dust)
     }
 
-    fn may_close(&self) -> bool {
-        self.can_close && !self.tried.close_failed
+    /// Whether the watcher can end the channel: the recipient's key is there, and no close has failed. Without any
+    /// commitment only our own contract is closed: it does not look at the signature of an amount that is paid already.
+    pub fn may_close(&self) -> bool {
+        let signed = self.held.highest.is_some() || self.held.admission.layout == Layout::Paychan;
+        self.can_close && !self.tried.close_failed && signed
+    }
+
+    /// Whether the channel is fenced, and can be read and closed.
+    fn has_to_be_closed(&self) -> bool {
+        self.held.fence.is_some() && self.may_close() && self.chain.is_some() && !self.unreadable
     }
 
     /// How long ago the last commitment came; for a channel without one, how long ago it was admitted. `None` when that

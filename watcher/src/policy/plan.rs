@@ -202,8 +202,9 @@ fn extensions(all: &[Known<'_>], limits: &Limits) -> Vec<Extension> {
     let mut alone = Vec::new();
     for known in all {
         let over = known.is_final() || known.rests(limits);
-        // Of a channel that is closing and owes nothing, nothing is left to be settled.
-        let ends = known.deadline().is_some() && known.unsettled().is_zero();
+        // Of a channel that ends and owes nothing, nothing is left to be settled.
+        let ends = known.deadline().is_some() || known.held.fence.is_some();
+        let ends = ends && known.unsettled().is_zero();
         if over || ends {
             continue;
         }

@@ -5,6 +5,9 @@ use paychan_channel::{
 };
 use proptest::prelude::*;
 
+use paychan_channel::Signature;
+use paychan_store::{Claim, Fence};
+
 use super::lives::entries;
 use super::*;
 use crate::chain::NetworkTerms;
@@ -360,6 +363,59 @@ fn an_idle_channel_is_closed_with_the_recipients_key_and_settled_without() {
     case.tried.close_failed = false;
     case.limits.close_idle = false;
     assert_eq!(case.decide(), settle(5_000_000, 200, Reason::Idle));
+}
+
+/// A channel that is to be closed with 3,000,000 although 5,000,000 are held, of which this much is paid.
+fn agreed(paid: u64, can_close: bool) -> Case {
+    let mut case = Case::of(ChannelState { withdrawn: units(paid), ..state() }, 5_000_000);
+    let agreed = Claim { amount: units(3_000_000), signature: Signature([0; 64]) };
+    case.held.fence = Some(Fence { fenced_at_ms: WALL_MS, agreed: Some(agreed) });
+    case.can_close = can_close;
+    case
+}
+
+#[test]
+fn a_fenced_channel_is_closed_with_the_agreed_amount_whether_something_is_unsettled_or_not() {
+    let close = |bid| Action::Close { amount: units(3_000_000), bid: Stroops(bid), reason: Reason::Fenced };
+    for paid in [0, 3_000_000] {
+        assert_eq!(agreed(paid, true).decide(), close(200));
+    }
+    // What is asked for is paid for, but not at any price.
+    let mut dear = agreed(3_000_000, true);
+    dear.limits.market = Stroops(900_000);
+    assert_eq!(dear.decide(), close(50_000));
+    // Nothing is decided before the channel was read, and an unreadable one may be settled and is not closed.
+    let unread = agreed(0, true);
+    assert_eq!(decide(&Known { chain: None, ..unread.known() }, &limits()), Action::Wait);
+    let unreadable = Case { unreadable: true, ..agreed(0, true) };
+    assert!(matches!(unreadable.decide(), Action::Settle { .. }));
+}
+
+#[test]
+fn a_fenced_channel_that_can_not_be_closed_is_settled_with_the_agreed_amount_and_then_left() {
+    let mut failed = agreed(0, true);
+    failed.tried.close_failed = true;
+    for case in [agreed(0, false), failed] {
+        assert_eq!(case.decide(), settle(3_000_000, 200, Reason::Fenced));
+    }
+    assert_eq!(agreed(3_000_000, false).decide(), Action::Report(Report::NotClosed));
+    assert_eq!(
+        agreed(2_999_999, false).decide(),
+        Action::Report(Report::Dust { unsettled: units(1), dust: units(100_000) })
+    );
+}
+
+#[test]
+fn a_fenced_channel_whose_funder_closes_is_closed_with_urgency() {
+    let mut case = agreed(0, true);
+    case.view = channel_view(closing(10));
+    let Action::Close { amount, bid, reason: Reason::Closing } = case.decide() else { panic!("{:?}", case.decide()) };
+    assert_eq!(amount, units(3_000_000));
+    assert!(bid > Stroops(200), "{bid}");
+    let mut short = closing(17_000);
+    short.lives.instance = Some(Ledger(HEAD.0 + 10));
+    case.view = channel_view(ChannelState { withdrawn: units(3_000_000), ..short });
+    assert_eq!(plan(&[case.known()], &limits(), Turn::default()).extensions().count(), 0, "no rent for it");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Beginning an item of the plan: prepare, check, sign, record, and only then send.
 
-use paychan_channel::{AccountId, Amount, ContractId, Layout, Ledger, Stroops};
+use paychan_channel::{AccountId, Amount, ContractId, Layout, Ledger, Signature, Stroops};
 use paychan_rpc::SecretKey;
 use tracing::{info, warn};
 
@@ -10,7 +10,7 @@ use super::sign;
 use super::step::BOUNDS_LEDGERS;
 use crate::alarm::raise;
 use crate::chain::{Call, CallRequest, ChainError, ChainErrorKind, Prepared};
-use crate::policy::{Extension, Payout};
+use crate::policy::{Extension, Payout, Reason};
 use paychan_store::{Claim, Held, Purpose, StoreError};
 
 /// Why an item of the plan was not begun.
@@ -58,8 +58,10 @@ impl Settler {
             },
             false => self.settlement(&held, payout.amount)?,
         };
-        // No more than what is at stake, whatever the operator allows.
-        let fee_cap = self.config.fees.max_resource_fee.min(payout.value.unwrap_or(Stroops(i64::MAX)));
+        // No more than what is at stake, whatever the operator allows. A close that was agreed is done though nothing more
+        // may be paid with it.
+        let at_stake = payout.value.filter(|_| payout.reason != Reason::Fenced).unwrap_or(Stroops(i64::MAX));
+        let fee_cap = self.config.fees.max_resource_fee.min(at_stake);
         self.begin(Intent { call, purpose, bid: payout.bid, fee_cap }, head).await
     }
 
@@ -76,7 +78,9 @@ impl Settler {
                 return Ok(None);
             }
         };
-        let Claim { amount, signature } = claim.ok_or_else(nothing_held)?;
+        // Without a commitment nothing is claimed, and the contract looks at no signature.
+        let nothing = Claim { amount: Amount::ZERO, signature: Signature([0; 64]) };
+        let Claim { amount, signature } = claim.unwrap_or(nothing);
         let call = Call::Close { channel, amount, signature, to };
         Ok(Some((call, Purpose::Close { channel, amount })))
     }
@@ -165,6 +169,9 @@ impl Settler {
             fee = %signed.fee, max_ledger = %signed.max_ledger, "signed"
         );
         let recorded = self.context.store.record_signed(signed.clone()).await;
+        if let Err(error @ StoreError::AboveAgreed { .. }) = &recorded {
+            return Err(NotBegun::Failed(error.to_string()));
+        }
         self.context.go_on_unrecorded(recorded)?;
         self.flights.push(InFlight::new(signed, envelope));
         self.drive(head).await?;

@@ -241,6 +241,8 @@ impl FlightContext {
         // A channel that can't be read does not get newer: it must not hold the lane.
         let known = self.view.channel(&channel).map(|known| known.state).filter(|_| read.unreadable.is_empty());
         match known {
+            // A close may pay nothing more, so only what was read since shows that the channel has ended.
+            Some(state) if matches!(purpose, Purpose::Close { .. }) && state.read_at < ledger => Ok(Progress::Waits),
             Some(state) if state.withdrawn >= amount => {
                 info!(
                     %channel, %amount, withdrawn = %state.withdrawn, %ledger, fee = %fee_charged, transaction,

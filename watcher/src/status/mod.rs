@@ -1,5 +1,6 @@
 //! What the operator sees: the same report from a running daemon and, while it is down, from its journal.
 
+mod closing;
 mod offline;
 mod report;
 mod reporter;

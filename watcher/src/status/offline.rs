@@ -24,7 +24,8 @@ pub fn from_store(config: &Config) -> Result<Report, StoreError> {
 }
 
 fn report(config: &Config, snapshot: Option<Snapshot>) -> Report {
-    let (held, outcomes) = snapshot.map(|journal| (journal.channels, journal.outcomes)).unwrap_or_default();
+    let (held, in_flight, outcomes) =
+        snapshot.map(|journal| (journal.channels, journal.in_flight, journal.outcomes)).unwrap_or_default();
     let mut outcomes: HashMap<ContractId, Vec<Decided>> = outcomes.into_iter().collect();
     // Newest first, as the store of a running daemon tells them.
     outcomes.values_mut().for_each(|kept| kept.reverse());
@@ -37,7 +38,10 @@ fn report(config: &Config, snapshot: Option<Snapshot>) -> Report {
     let none = Vec::new();
     let channels = held
         .iter()
-        .map(|held| report::of_channel(config, held, None, outcomes.get(&held.channel()).unwrap_or(&none)))
+        .map(|held| {
+            let outcomes = outcomes.get(&held.channel()).unwrap_or(&none);
+            report::of_channel(config, held, None, &in_flight, outcomes)
+        })
         .collect();
     Report {
         running: false,

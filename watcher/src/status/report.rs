@@ -1,7 +1,7 @@
 //! Puts together what an operator is shown: what the store holds, what is known of the chain, and the policy's decision.
 
 use paychan_channel::{Amount, CommitmentKey, Ledger, Life, Lives, Stroops};
-use paychan_store::{Decided, Held, Outcome, Purpose};
+use paychan_store::{Decided, Held, Outcome, Purpose, SignedTransaction};
 use paychan_watcher_api::{ChannelReport, ChannelStatus, LivesReport};
 
 use crate::config::Config;
@@ -10,12 +10,13 @@ use crate::view::ChannelView;
 
 /// Puts together what the store holds of a channel and what is known of it on chain.
 ///
-/// `outcomes` are the store's for the channel, newest first. `known` and `limits` are what the policy is asked with;
+/// `in_flight` are all transactions without an outcome, `outcomes` the store's for the channel, newest first. `known` and `limits` are what the policy is asked with;
 /// `None` while no ledger is known.
 pub(super) fn of_channel(
     config: &Config,
     held: &Held,
     known: Option<(&Known<'_>, &Limits)>,
+    in_flight: &[SignedTransaction],
     outcomes: &[Decided],
 ) -> ChannelReport {
     let admission = &held.admission;
@@ -43,12 +44,20 @@ pub(super) fn of_channel(
         ledgers_left: deadline.zip(known).map(|(deadline, (_, limits))| deadline.since(limits.head)),
         lives: state.map(|state| lives(&state.lives, state.read_at)),
         fenced: held.fence.is_some(),
+        closing_with: held.fence.map(|_| held.claim_amount()),
         read_at: state.map(|state| state.read_at),
         gap_free_to: chain.map(|chain| chain.gap_free_to),
         last_error: known.and_then(|(known, _)| known.trouble.clone()),
+        last_transaction: last_transaction(held, in_flight, outcomes).map(hex::encode),
         last_outcome: outcomes.first().map(outcome),
         next_action: known.map_or_else(|| "nothing before a ledger is known".to_owned(), next_action),
     }
+}
+
+fn last_transaction(held: &Held, in_flight: &[SignedTransaction], outcomes: &[Decided]) -> Option<[u8; 32]> {
+    let channel = held.channel();
+    let flying = in_flight.iter().rfind(|signed| signed.purpose.channels().contains(&channel));
+    flying.map(|signed| signed.hash).or_else(|| outcomes.first().map(|decided| decided.hash))
 }
 
 fn status(known: Option<&ChannelView>) -> ChannelStatus {
@@ -62,7 +71,7 @@ fn status(known: Option<&ChannelView>) -> ChannelStatus {
 
 /// By the settlements that this watcher saw confirmed.
 fn unsettled(held: &Held, outcomes: &[Decided]) -> Amount {
-    held.highest_amount().saturating_sub(policy::paid(outcomes))
+    held.claim_amount().saturating_sub(policy::paid(outcomes))
 }
 
 fn lives(lives: &Lives, read_at: Ledger) -> LivesReport {

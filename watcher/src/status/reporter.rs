@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use paychan_channel::{ContractId, Stroops};
 
-use super::report;
+use super::{closing, report};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::policy::{Known, Limits, Past, SurveySources, survey};
@@ -12,7 +12,7 @@ use crate::promises::Promises;
 use crate::settler::Attempts;
 use crate::view::View;
 use paychan_store::{Held, Store};
-use paychan_watcher_api::{ChannelReport, HeadReport, LaneReport, Problem, ProblemKind, Report};
+use paychan_watcher_api::{ChannelReport, CloseState, HeadReport, LaneReport, Problem, ProblemKind, Report};
 
 /// Outcomes looked at per channel: all that the store keeps.
 const OUTCOMES: usize = 8;
@@ -104,6 +104,23 @@ impl Reporter {
         Some(self.of(&held, sources.limits().as_ref().map(|limits| (&known, limits))))
     }
 
+    /// How far the close of a channel has come, and the hash of the transaction that does it; `None` when the channel is not
+    /// watched.
+    pub fn closing(&self, channel: &ContractId) -> Option<(CloseState, Option<String>)> {
+        let held = self.store.held(channel)?;
+        let past = self.attempts.past();
+        let known = self.sources(&past).known(held);
+        // In this order: a transaction that gets its outcome meanwhile is in both.
+        let in_flight = self.store.in_flight();
+        let (state, hash) = closing::state(&known, &in_flight, &self.store.outcomes(channel, OUTCOMES));
+        Some((state, hash.map(hex::encode)))
+    }
+
+    /// Whether the watcher is shutting down.
+    pub fn is_stopping(&self) -> bool {
+        self.view.is_stopping()
+    }
+
     /// Why no money is taken now, whatever the channel; empty when it is.
     pub fn not_ready(&self) -> Vec<Problem> {
         let mut reasons = Vec::new();
@@ -152,7 +169,8 @@ impl Reporter {
     }
 
     fn of(&self, held: &Held, known: Option<(&Known<'_>, &Limits)>) -> ChannelReport {
-        report::of_channel(&self.config, held, known, &self.store.outcomes(&held.channel(), OUTCOMES))
+        let in_flight = self.store.in_flight();
+        report::of_channel(&self.config, held, known, &in_flight, &self.store.outcomes(&held.channel(), OUTCOMES))
     }
 
     fn sources<'a>(&'a self, past: &'a Past) -> SurveySources<'a> {

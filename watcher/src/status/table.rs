@@ -107,7 +107,10 @@ fn status(channel: &ChannelReport) -> String {
         ChannelStatus::Final => "final",
         ChannelStatus::Unread => "unread",
     };
-    if channel.fenced { format!("{status}, fenced") } else { status.to_owned() }
+    match channel.closing_with {
+        Some(agreed) => format!("{status}, to be closed with {}", amount(channel, Some(agreed))),
+        None => status.to_owned(),
+    }
 }
 
 fn amount(channel: &ChannelReport, amount: Option<Amount>) -> String {

@@ -2,17 +2,22 @@
 
 use std::sync::atomic::Ordering;
 
-use paychan_channel::Ledger;
+use paychan_channel::{Commitment, Ledger, Signature};
 use paychan_store::{AcceptError, Outcome, Refusal};
 use paychan_watcher::chain::Found;
 use paychan_watcher::commitments::OfferError;
 
-use crate::env::{MAX_FEE, TestEnv, WAITING, amount, id, recipient};
-use crate::sim::Hang;
+use crate::env::{MAX_FEE, TestEnv, WAITING, amount, funder, id, recipient};
+use crate::sim::{Hang, SimChain};
 
 const OWED: i128 = 600_000_000;
 /// Just above dust: worth 440,000 stroops.
 const CHEAP: i128 = 110_000;
+
+/// The signature of channel 1's funder.
+fn signed(units: i128) -> Signature {
+    Commitment { network: SimChain::network_id(), channel: id(1), amount: amount(units) }.sign(&funder(1))
+}
 
 /// A watcher that acknowledged [`OWED`] on channel 1, and whose funder has just announced a close.
 async fn closing(holds_recipient_key: bool) -> (TestEnv, crate::env::Watcher, Ledger) {
@@ -435,6 +440,32 @@ async fn an_idle_channel_is_fenced_and_closed_and_a_close_that_fails_is_followed
         assert!(env.settled_by(&mut watcher, 1, amount(OWED), late).await.is_some());
         assert!(watcher.store.held(&id(1)).unwrap().fence.is_some(), "a close is fenced before it is signed");
         assert_eq!(env.sim.network().channels[&id(1)].refunded, !close_fails);
+        env.assert_one_in_flight();
+    }
+}
+
+#[tokio::test]
+async fn a_close_that_was_agreed_is_done_after_a_crash_and_claims_no_more_than_that() {
+    for hang in [None, Some(Hang::Prepare), Some(Hang::BeforeSend), Some(Hang::AfterSend), Some(Hang::Outcome)] {
+        let env = TestEnv::new(1, true);
+        let mut watcher = env.watching(1).await;
+        watcher.offer(1, OWED).await.unwrap();
+        env.ledger(&mut watcher).await;
+        let agreed = paychan_watcher_api::SignedAmount { amount: amount(OWED / 2), signature: signed(OWED / 2) };
+        watcher.commitments.close(id(1), Some(agreed)).await.unwrap();
+        if hang.is_some() {
+            env.sim.network().faults.hang = hang;
+            while !env.ledger_with_hang(&mut watcher).await {}
+        }
+        // The process ends here: at once after the fence, or in the middle of the close.
+        drop(watcher);
+        let mut watcher = env.start().await;
+        for _ in 0..12 {
+            env.ledger(&mut watcher).await;
+        }
+        let state = env.sim.network().channels[&id(1)].clone();
+        assert_eq!((state.withdrawn, state.refunded), (amount(OWED / 2), true), "{hang:?}");
+        assert_eq!((watcher.settler.in_flight(), env.sim.network().offered.len()), (0, 1), "{hang:?}");
         env.assert_one_in_flight();
     }
 }

@@ -217,6 +217,10 @@ impl Committer {
         {
             return Ok(Err(StoreError::UnknownChannel(*unknown)));
         }
+        // A lower amount may have been agreed while the transaction was prepared.
+        if let Err(above) = self.state.may_pay(&transaction.purpose) {
+            return Ok(Err(above));
+        }
         batch.channels.extend(transaction.purpose.channels().iter().copied());
         match self.add(Record::Signed(transaction), batch) {
             Err(too_large @ StoreError::TooLarge { .. }) => return Ok(Err(too_large)),

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use paychan_channel::{ContractId, NetworkId};
+use paychan_channel::{Amount, ContractId, NetworkId};
 
 use crate::space::{Space, explained};
 
@@ -84,6 +84,16 @@ pub enum StoreError {
     /// No signed transaction with this hash waits for an outcome. Nothing was written.
     #[error("no signed transaction {} waits for an outcome", hex::encode(.0))]
     UnknownTransaction([u8; 32]),
+    /// A transaction would pay out more than the channel is to be closed with. Nothing was written: it must not be sent.
+    #[error("the channel {channel} is to be closed with {agreed} base units, and a transaction would pay out {amount}")]
+    AboveAgreed {
+        /// The channel.
+        channel: ContractId,
+        /// What was agreed, base units.
+        agreed: Amount,
+        /// What the transaction pays out in total, base units.
+        amount: Amount,
+    },
     /// A transaction is larger than a record can be. Nothing was written.
     #[error("a record of {given} bytes was to be written, and at most {limit} fit")]
     TooLarge {
@@ -145,6 +155,7 @@ impl StoreError {
             StoreError::Index { .. } => "index_failed",
             StoreError::UnknownChannel(_) => "unknown_channel",
             StoreError::UnknownTransaction(_) => "unknown_transaction",
+            StoreError::AboveAgreed { .. } => "above_agreed",
             StoreError::TooLarge { .. } => "too_large",
             StoreError::Busy { .. } => "busy",
             StoreError::Stopping => "stopping",

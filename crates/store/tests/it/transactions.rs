@@ -155,3 +155,21 @@ async fn the_operators_word_on_a_rollback_survives_and_never_goes_down() {
     let store = open(dir.path(), Options::default());
     assert_eq!(store.held(&one.channel).unwrap().rollback_confirmed, Some(amount(70)));
 }
+
+#[tokio::test]
+async fn nothing_above_an_agreed_amount_is_written_down_for_sending() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Funder::number(1);
+    let store = open(dir.path(), Options::default());
+    store.admit(one.admission()).await.unwrap();
+    accept(&store, &one, 100, "a").await;
+    // A settlement of the highest is prepared, and before it is signed the close with a lower amount is agreed.
+    store.fence_for_close(one.channel, one.claim(60), amount(0)).await.unwrap();
+    let above = StoreError::AboveAgreed { channel: one.channel, agreed: amount(60), amount: amount(100) };
+    assert_eq!(store.record_signed(settlement(1, one.channel, 100)).await, Err(above.clone()));
+    store.record_signed(settlement(2, one.channel, 60)).await.unwrap();
+    store.shutdown().await.unwrap();
+    let store = open(dir.path(), Options::default());
+    assert_eq!(store.in_flight(), [settlement(2, one.channel, 60)]);
+    assert_eq!(store.record_signed(settlement(3, one.channel, 61)).await.unwrap_err().kind(), above.kind());
+}

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use paychan_channel::{ContractId, RequestId};
 use paychan_rpc::http::{self, HttpLimits};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,13 +22,15 @@ pub use token::{Token, TokenError};
 pub use url::{WatcherUrl, WatcherUrlError};
 
 use crate::{
-    Acknowledged, ChannelBody, ChargeBody, Charged, ClosingAgreed, CommitmentBody, CreditBody, Credited, Problem,
-    ProblemKind, SignedAmount,
+    Acknowledged, ChannelBody, ChargeBody, Charged, ClosingAgreed, CommitmentBody, CreditBody, Credited,
+    LONGEST_CLOSE_WAIT, Problem, ProblemKind, SignedAmount,
 };
 
 /// From the first byte of a request to the last of its answer. It is long enough for a watcher that first reads the
 /// channel anew from a slow node, and short enough for a person who waits.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+const _: () = assert!(TIMEOUT.as_secs() > LONGEST_CLOSE_WAIT.as_secs());
 
 /// The longest answer that is read, in bytes. The status of many thousand channels fits.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -127,7 +129,9 @@ impl Client {
         self.post(&["channels", &channel.to_string(), "charges", request_id.as_str(), "credit"], Some(body)).await
     }
 
-    /// Ends the channel by the recipient's choice: with the highest commitment, or with the one that is given.
+    /// Ends the channel by the recipient's choice: with the highest commitment, or with the one that is given, which may be
+    /// lower. The answer comes when the close is over, or after `wait`, at most [`LONGEST_CLOSE_WAIT`]; asking again with
+    /// the same amount tells how far it is. Safe to repeat.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -135,8 +139,12 @@ impl Client {
         &self,
         channel: &ContractId,
         agreed: Option<&SignedAmount>,
+        wait: Duration,
     ) -> Result<ClosingAgreed, ClientError> {
-        self.post(&["channels", &channel.to_string(), "close"], agreed).await
+        let mut url = self.url.call(&["channels", &channel.to_string(), "close"]);
+        let wait = wait.min(LONGEST_CLOSE_WAIT).as_secs();
+        url.query_pairs_mut().append_pair("wait", &wait.to_string());
+        self.send(Method::POST, url, agreed).await
     }
 
     /// Reads what `paychan-watcher status` shows.
@@ -157,7 +165,15 @@ impl Client {
         path: &[&str],
         body: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
-        let url = self.url.call(path);
+        self.send(method, self.url.call(path), body).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&impl Serialize>,
+    ) -> Result<T, ClientError> {
         let shown = url.to_string();
         let mut request = self.http.request(method, url);
         if let Some(token) = &self.token {

@@ -3,9 +3,12 @@
 
 mod listener;
 
+use std::time::Duration;
+
 use paychan_channel::{Amount, ContractId, RequestId, Signature};
 use paychan_watcher_api::{
-    ChargeBody, Client, ClientError, CommitmentBody, CreditBody, ForeignAnswer, ProblemKind, SignedAmount, Token,
+    ChargeBody, Client, ClientError, CloseState, CommitmentBody, CreditBody, ForeignAnswer, ProblemKind, SignedAmount,
+    Token,
 };
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -73,12 +76,21 @@ async fn a_credit_names_its_charge_in_the_path_whatever_characters_the_id_has() 
 }
 
 #[tokio::test]
-async fn a_close_without_an_agreed_amount_has_no_body() {
-    let answer = json!({ "channel": CHANNEL, "amount": "9", "highest": "9", "spent": "4", "replayed": false });
-    let listener = Listener::answering(http(200, &answer.to_string())).await;
-    let closing = client(&listener).close(&CHANNEL, None).await.unwrap();
-    assert_eq!((closing.amount, closing.spent), (Amount::from(9), Amount::from(4)));
-    assert_eq!(listener.request().await.body, "");
+async fn a_close_without_an_agreed_amount_has_no_body_and_waits_within_the_watchers_bound() {
+    let answer = json!({
+        "channel": CHANNEL, "state": "sent", "transaction": "ab".repeat(32), "amount": "9", "highest": "9", "spent": "4",
+        "replayed": false,
+    });
+    for (wait, asked) in [(0, 0), (7, 7), (3_600, 20)] {
+        let listener = Listener::answering(http(200, &answer.to_string())).await;
+        let closing = client(&listener).close(&CHANNEL, None, Duration::from_secs(wait)).await.unwrap();
+        assert_eq!((closing.amount, closing.spent), (Amount::from(9), Amount::from(4)));
+        assert_eq!((closing.state, closing.state.is_over()), (CloseState::Sent, false));
+        let request = listener.request().await;
+        assert_eq!(request.body, "");
+        let line = format!("POST /v1/channels/{CHANNEL}/close?wait={asked} HTTP/1.1");
+        assert!(request.head.starts_with(&line), "{}", request.head);
+    }
 }
 
 #[tokio::test]

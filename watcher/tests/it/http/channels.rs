@@ -3,7 +3,7 @@
 use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
 use serde_json::json;
 
-use super::{CHANNEL, DEPOSIT, RECIPIENT, TestEnv, WAITING, good_channel};
+use super::{CHANNEL, DEPOSIT, TestEnv, WAITING, good_channel, to};
 use crate::sim::TOKEN;
 
 const OTHER: ContractId = ContractId([2; 32]);
@@ -30,7 +30,7 @@ async fn a_good_channel_is_created_and_told_of() {
     let created = env.admit(CHANNEL).await.ok(201).clone();
     assert_eq!(created["channel"], CHANNEL.to_string());
     assert_eq!(created["status"], "open");
-    assert_eq!(created["to"], RECIPIENT.to_string());
+    assert_eq!(created["to"], to().to_string());
     assert_eq!(created["token"], TOKEN.to_string());
     assert_eq!(created["coverage"], DEPOSIT.to_string());
     assert_eq!((&created["highest"], &created["unsettled"]), (&json!("0"), &json!("0")));
@@ -93,7 +93,7 @@ async fn each_rule_of_admission_is_a_kind_of_its_own() {
 
     let other = Address::Account(AccountId([0xaa; 32]));
     let detail = refused(ChannelState { to: other, ..good_channel() }, "foreign_recipient").await;
-    assert!(detail.contains(&other.to_string()) && detail.contains(&RECIPIENT.to_string()), "{detail}");
+    assert!(detail.contains(&other.to_string()) && detail.contains(&to().to_string()), "{detail}");
 
     let short = ChannelState { refund_waiting_period: WAITING - 1, ..good_channel() };
     let detail = refused(short, "waiting_period_too_short").await;

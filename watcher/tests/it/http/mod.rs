@@ -2,6 +2,7 @@
 
 mod channels;
 mod charges;
+mod closing;
 mod commitments;
 mod edge;
 mod strangers;
@@ -12,24 +13,24 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{Method, Request, StatusCode};
-use paychan_channel::{AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId};
+use paychan_channel::{Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId};
 use paychan_store::{Held, Options, Store};
 use paychan_watcher::api::{Api, operator_router, router};
 use paychan_watcher::clock::Clock;
 use paychan_watcher::config::{ApiToken, Config};
 use paychan_watcher::daemon::{Ingredients, Parts, assemble, promising};
 use paychan_watcher::follower::Follower;
+use paychan_watcher::settler::Settler;
 use paychan_watcher::view::View;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use crate::env::lane;
+use crate::env::{lane, recipient};
 use crate::sim::{CODE, PASSPHRASE, SimChain, TOKEN, channel};
 
 const API_TOKEN: &str = "0123456789abcdef0123456789abcdef";
-const RECIPIENT: Address = Address::Account(AccountId([5; 32]));
 const CHANNEL: ContractId = ContractId([1; 32]);
 const SEED: &str = "2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a";
 /// What the channel of the tests holds, base units: 100 tokens.
@@ -44,6 +45,7 @@ struct TestEnv {
     store: Store,
     view: Arc<View>,
     follower: Follower,
+    settler: Settler,
     _dir: TempDir,
 }
 
@@ -79,7 +81,13 @@ impl Answer {
     }
 }
 
+/// Who is paid.
+fn to() -> Address {
+    Address::Account(recipient().account())
+}
+
 fn config_text() -> String {
+    let to = to();
     format!(
         r#"
 data_dir = "/nowhere"
@@ -88,7 +96,7 @@ token = {{ file = "/nowhere/token" }}
 passphrase = "{PASSPHRASE}"
 rpc_url = "http://127.0.0.1:1"
 [[recipients]]
-address = "{RECIPIENT}"
+address = "{to}"
 [[trusted_code]]
 wasm_hash = "{CODE}"
 layout = "paychan"
@@ -112,14 +120,19 @@ fn secret() -> CommitmentSecret {
 
 /// The channel that the tests admit.
 fn good_channel() -> ChannelState {
-    channel(1, RECIPIENT, &secret().public(), DEPOSIT, WAITING)
+    channel(1, to(), &secret().public(), DEPOSIT, WAITING)
 }
 
 impl TestEnv {
     /// A watcher whose follower has seen the chain. The channel is on chain and not admitted.
     async fn new() -> Self {
+        Self::configured(&config_text(), false).await
+    }
+
+    /// As [`TestEnv::new`], with this configuration, with or without the recipient's key.
+    async fn configured(config: &str, holds_recipient_key: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = Arc::new(Config::parse(&config_text()).unwrap());
+        let config = Arc::new(Config::parse(config).unwrap());
         let chain = SimChain::new(lane().account());
         let clock: Arc<dyn Clock> = chain.clock();
         let options = Options { clock: clock.clone(), ..Options::default() };
@@ -132,13 +145,16 @@ impl TestEnv {
             store: store.clone(),
             clock,
             lane: lane(),
-            recipients: [].into(),
+            recipients: match holds_recipient_key {
+                true => [(recipient().account(), recipient())].into(),
+                false => [].into(),
+            },
         });
-        let Parts { view, follower, channels, commitments, reporter, .. } = parts;
+        let Parts { view, follower, settler, channels, commitments, reporter, .. } = parts;
         let token = ApiToken::new(Zeroizing::new(API_TOKEN.to_owned()));
         let parts = Arc::new(Api { token, channels, commitments, reporter });
         let (api, operator_api) = (router(parts.clone()), operator_router(parts));
-        let mut env = Self { api, operator_api, chain, store, view, follower, _dir: dir };
+        let mut env = Self { api, operator_api, chain, store, view, follower, settler, _dir: dir };
         env.chain.network().open(good_channel());
         env.next_ledger().await;
         env
@@ -151,6 +167,12 @@ impl TestEnv {
         env
     }
 
+    /// Closes a ledger, and the watcher follows and settles.
+    async fn turn(&mut self) {
+        self.next_ledger().await;
+        self.settler.tick().await;
+    }
+
     /// Closes a ledger, and the follower sees it.
     async fn next_ledger(&mut self) {
         self.chain.close(1);
@@ -158,26 +180,11 @@ impl TestEnv {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.api.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let content_type = response.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
-        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        Answer {
-            status,
-            content_type: content_type.unwrap_or_default(),
-            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-        }
+        send(&self.api, request).await
     }
 
     async fn call(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(AUTHORIZATION, format!("Bearer {API_TOKEN}"))
-            .header(CONTENT_TYPE, "application/json")
-            .body(body.into())
-            .unwrap();
-        self.send(request).await
+        call(&self.api, method, path, body).await
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -204,6 +211,30 @@ impl TestEnv {
     fn held(&self) -> Held {
         self.store.held(&CHANNEL).unwrap()
     }
+}
+
+async fn send(api: &Router, request: Request<Body>) -> Answer {
+    let response = api.clone().oneshot(request).await.unwrap();
+    let status = response.status();
+    let content_type = response.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    Answer {
+        status,
+        content_type: content_type.unwrap_or_default(),
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+    }
+}
+
+/// Calls as a front end that has the token.
+async fn call(api: &Router, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(AUTHORIZATION, format!("Bearer {API_TOKEN}"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(body.into())
+        .unwrap();
+    send(api, request).await
 }
 
 fn signature(network: NetworkId, channel: ContractId, amount: i128, secret: &CommitmentSecret) -> String {
