@@ -14,16 +14,25 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::cli::{Scene, assert_refused};
 
-/// Stands between a command and the real endpoint, and changes what that answers to simulations: the first one; it sticks
-/// to its lie from then on.
-struct Liar {
-    url: String,
+/// Stands between a program and the real endpoint, and changes what that answers to simulations.
+pub(crate) struct Liar {
+    pub(crate) url: String,
     /// What was asked, in order.
     asked: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Liar {
+    /// Changes the first simulation, and sticks to that answer from then on.
     async fn start(real: &str, lie: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+        Self::lying(real, true, lie).await
+    }
+
+    /// Changes each simulation.
+    pub(crate) async fn about_each(real: &str, lie: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+        Self::lying(real, false, lie).await
+    }
+
+    async fn lying(real: &str, sticks: bool, lie: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -41,6 +50,9 @@ impl Liar {
                     let mut answer: Value = answer.json().await.unwrap();
                     if request["method"] == "simulateTransaction" {
                         let mut told = told.lock().unwrap();
+                        if !sticks {
+                            *told = None;
+                        }
                         let lied = told.get_or_insert_with(|| {
                             lie(&mut answer["result"]);
                             answer["result"].clone()
@@ -61,7 +73,7 @@ impl Liar {
         Self { url, asked }
     }
 
-    fn times_asked(&self, method: &str) -> usize {
+    pub(crate) fn times_asked(&self, method: &str) -> usize {
         self.asked.lock().unwrap().iter().filter(|request| request["method"] == method).count()
     }
 }

@@ -15,4 +15,5 @@ mod documents;
 mod examples;
 mod one_build;
 mod strangers;
+mod watcher_endpoint;
 mod whole_path;

@@ -32,6 +32,8 @@ pub enum Alarm {
     ChainNotVisible,
     /// An answer of the chain is not understood.
     ChainNotUnderstood,
+    /// An endpoint wants something signed that was not asked for.
+    EndpointNotTrusted,
     /// A waiting period is below the floor.
     WaitingPeriodTooShort,
     /// The store is older than what the chain shows.
@@ -62,7 +64,7 @@ struct Text {
 
 impl Alarm {
     /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Loss,
         Self::DeadlineNear,
         Self::SettlementFailing,
@@ -75,6 +77,7 @@ impl Alarm {
         Self::RecipientCannotBePaid,
         Self::IssuerChanged,
         Self::ChainNotUnderstood,
+        Self::EndpointNotTrusted,
         Self::WaitingPeriodTooShort,
         Self::StoreRolledBack,
         Self::SettleOnly,
@@ -197,6 +200,17 @@ impl Alarm {
                 danger: "What the answer was about is not known. The watcher settles with what it knew before, and takes \
                          no money on it.",
                 remedy: "Use another endpoint. If all endpoints give the same answer, update the watcher.",
+            },
+            Self::EndpointNotTrusted => Text {
+                name: "endpoint_not_trusted",
+                meaning: "The endpoint's simulation of a transaction asks for something that was not asked for: an \
+                          authorization, a ledger entry that the call has nothing to do with, or a fee above the \
+                          configured limit. The field `why` says what.",
+                danger: "Nothing was signed. What the transaction was for is not done while the endpoint, or the token, \
+                         goes on asking.",
+                remedy: "Use another endpoint. If all endpoints ask for the same fee, the network's prices have risen: raise \
+                         the limit in `[fees]`. If they ask for the same entry or authorization, look at the token's \
+                         contract.",
             },
             Self::WaitingPeriodTooShort => Text {
                 name: "waiting_period_too_short",

@@ -2,6 +2,7 @@
 
 use paychan_channel::xdr::{LedgerKey, Transaction};
 use paychan_channel::{AccountId, Amount, ContractId, Ledger, Signature, Stroops};
+use paychan_rpc::Meaning;
 
 /// A transaction to build: all that its hash depends on, except for what simulation adds.
 #[derive(Debug, Clone)]
@@ -16,6 +17,10 @@ pub struct CallRequest {
     pub inclusion_fee: Stroops,
     /// What it does.
     pub call: Call,
+    /// What simulation may add to it. A transaction that does anything else is not returned.
+    pub meaning: Meaning,
+    /// The channel's token, so that its errors are told in words.
+    pub token: Option<ContractId>,
 }
 
 /// What a transaction of the watcher does.
@@ -66,6 +71,11 @@ pub enum Prepared {
     /// The simulated call fails: sending it would only cost.
     Fails {
         /// What the host said.
+        why: String,
+    },
+    /// The simulation asks for something that the call does not mean: the endpoint, or the token, is not to be trusted.
+    NotMeant {
+        /// What it asks for.
         why: String,
     },
 }

@@ -17,6 +17,8 @@ use std::time::Duration;
 use paychan_channel::{Address, Amount, ContractId, Layout, NetworkId, Stroops, WasmHash};
 use serde::Deserialize;
 
+use paychan_rpc::meaning::ResourceFeeCaps;
+
 use crate::floor::{self, Floor, FloorError, Queue, Terms};
 
 pub use error::{ConfigError, ConfigErrorKind};
@@ -207,10 +209,14 @@ pub struct Fees {
     /// What a settlement's resources are taken to cost before the first one was simulated.
     #[serde(deserialize_with = "text::stroops")]
     pub assumed_resource_fee: Stroops,
-    /// The most that the resources of a settlement or a close may cost, rent for what it restores included. What an
-    /// endpoint's simulation asks above that is not signed.
+    /// The most that the resources of a settlement or a close may cost that restores nothing. What an endpoint's simulation
+    /// asks above that is not signed.
     #[serde(deserialize_with = "text::stroops")]
     pub max_resource_fee: Stroops,
+    /// The most that a settlement, a close or a restoration may cost that brings archived entries back: it pays the rent of
+    /// a new life, the code's among them.
+    #[serde(deserialize_with = "text::stroops")]
+    pub max_restoration_fee: Stroops,
     /// The most that one extension of lives may cost.
     #[serde(deserialize_with = "text::stroops")]
     pub max_extension_fee: Stroops,
@@ -222,6 +228,7 @@ impl Default for Fees {
             max_inclusion_fee: Stroops(10_000_000),
             assumed_resource_fee: Stroops(200_000),
             max_resource_fee: Stroops(50_000_000),
+            max_restoration_fee: ResourceFeeCaps::USUAL.restoring_call,
             max_extension_fee: Stroops(100_000_000),
         }
     }

@@ -1,7 +1,7 @@
 //! The lives of the entries that settling a channel touches.
 
 use paychan_channel::xdr::LedgerKey;
-use paychan_channel::{ChannelKeys, Life};
+use paychan_channel::{ChannelKeys, Ledger, Life};
 
 use super::{Known, Limits};
 use crate::view::ChannelView;
@@ -18,13 +18,21 @@ pub(super) fn due(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
 
 /// The names of the channel's entries that are archived.
 pub(super) fn archived(known: &Known<'_>, limits: &Limits) -> Vec<&'static str> {
-    let over = |life: Life| match life {
+    let all = known.chain.iter().flat_map(entries);
+    all.filter(|(_, life, _)| is_over(*life, limits.head)).map(|(name, _, _)| name).collect()
+}
+
+/// Whether an entry that settling the channel touches is archived at `head`.
+pub fn has_archived(channel: &ChannelView, head: Ledger) -> bool {
+    entries(channel).into_iter().any(|(_, life, _)| is_over(life, head))
+}
+
+fn is_over(life: Life, head: Ledger) -> bool {
+    match life {
         Life::Missing => false,
         Life::Archived => true,
-        Life::LiveUntil(until) => until < limits.head,
-    };
-    let all = known.chain.iter().flat_map(entries);
-    all.filter(|(_, life, _)| over(*life)).map(|(name, _, _)| name).collect()
+        Life::LiveUntil(until) => until < head,
+    }
 }
 
 /// The persistent entries that settling a channel touches, with their lives.

@@ -21,6 +21,7 @@ use crate::view::ChannelView;
 use paychan_store::{Decided, Held, Outcome, Purpose};
 
 pub use bid::{BASE_FEE, bid, cap, highest_bid};
+pub use lives::has_archived;
 pub use plan::{ENTRIES_PER_EXTENSION, Extension, Item, Payout, Plan, Turn, plan};
 pub use survey::{Past, Survey, SurveySources, survey};
 

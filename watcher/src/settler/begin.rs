@@ -1,13 +1,13 @@
 //! Beginning an item of the plan: prepare, check, sign, record, and only then send.
 
 use paychan_channel::{AccountId, Amount, ContractId, Layout, Ledger, Signature, Stroops};
-use paychan_rpc::SecretKey;
+use paychan_rpc::{Meaning, SecretKey};
 use tracing::{info, warn};
 
 use super::Settler;
 use super::flights::{InFlight, PurposeText};
-use super::sign;
 use super::step::BOUNDS_LEDGERS;
+use super::{meaning, sign};
 use crate::alarm::raise;
 use crate::chain::{Call, CallRequest, ChainError, ChainErrorKind, Prepared};
 use crate::policy::{Extension, Payout, Reason};
@@ -39,10 +39,14 @@ impl From<StoreError> for NotBegun {
 struct Intent {
     call: Call,
     purpose: Purpose,
+    /// What simulation may add to it.
+    meaning: Meaning,
+    /// The channel's token, if it is about one channel.
+    token: Option<ContractId>,
     /// For inclusion, on top of the resource fee.
     bid: Stroops,
-    /// The most that its resources may cost.
-    fee_cap: Stroops,
+    /// What its resources may cost at most to be worth it.
+    worth: Stroops,
 }
 
 impl Settler {
@@ -58,11 +62,13 @@ impl Settler {
             },
             false => self.settlement(&held, payout.amount)?,
         };
-        // No more than what is at stake, whatever the operator allows. A close that was agreed is done though nothing more
+        // No more than what is at stake. A close that was agreed is done though nothing more
         // may be paid with it.
         let at_stake = payout.value.filter(|_| payout.reason != Reason::Fenced).unwrap_or(Stroops(i64::MAX));
-        let fee_cap = self.config.fees.max_resource_fee.min(at_stake);
-        self.begin(Intent { call, purpose, bid: payout.bid, fee_cap }, head).await
+        let known = self.context.view.channel(&channel);
+        let meaning = meaning::of_payout(&call, known.as_ref(), head, &self.config.fees);
+        let token = Some(held.admission.token);
+        self.begin(Intent { call, purpose, meaning, token, bid: payout.bid, worth: at_stake }, head).await
     }
 
     /// The close of a channel, after its fence is on disk: a commitment that is acknowledged later would be lost with the
@@ -104,8 +110,9 @@ impl Settler {
     pub(super) async fn extend(&mut self, extension: &Extension, head: Ledger) -> Result<(), NotBegun> {
         let call = Call::Extend { keys: extension.keys.clone(), extend_to: extension.extend_to };
         let purpose = Purpose::Extend { channels: extension.channels.clone() };
-        let fee_cap = self.config.fees.max_extension_fee.min(extension.spare);
-        self.begin(Intent { call, purpose, bid: extension.bid, fee_cap }, head).await
+        let meaning = meaning::of_entries(self.config.fees.max_extension_fee);
+        let intent = Intent { call, purpose, meaning, token: None, bid: extension.bid, worth: extension.spare };
+        self.begin(intent, head).await
     }
 
     /// How far the node lags behind the network, in ledgers; as far as the floor allows for while that can't be told.
@@ -121,7 +128,7 @@ impl Settler {
 
     /// Prepares, checks, signs, records, and only then sends.
     async fn begin(&mut self, intent: Intent, head: Ledger) -> Result<(), NotBegun> {
-        let Intent { call, purpose, bid, fee_cap } = intent;
+        let Intent { call, purpose, meaning, token, bid, worth } = intent;
         let lane = self.lane.account();
         let account = self.context.chain.lane_account(&lane).await.map_err(NotBegun::Chain)?;
         let Some(account) = account else {
@@ -144,18 +151,27 @@ impl Settler {
             max_ledger: head.max(account.facts.read_at).saturating_add(BOUNDS_LEDGERS).saturating_add(self.lag()),
             inclusion_fee: bid,
             call,
+            meaning,
+            token,
         };
         let (transaction, resource_fee) = match self.context.chain.prepare(&request).await {
             Ok(Prepared::Ready { transaction, resource_fee }) => (*transaction, resource_fee),
             Ok(Prepared::Fails { why }) => {
                 return Err(NotBegun::Refused(format!("its simulation fails: {why}")));
             }
+            Ok(Prepared::NotMeant { why }) => {
+                raise!(
+                    EndpointNotTrusted, purpose = %PurposeText(&purpose), why,
+                    "the endpoint's simulation asks for something that was not asked for; nothing was signed"
+                );
+                return Err(NotBegun::Failed(why));
+            }
             Err(error) if concerns_all(&error) => return Err(NotBegun::Unanswered(error)),
             Err(error) => return Err(NotBegun::Failed(error.to_string())),
         };
-        if resource_fee > fee_cap {
+        if resource_fee > worth {
             return Err(NotBegun::Failed(format!(
-                "its resources would cost {resource_fee} stroops, and at most {fee_cap} may be spent on them"
+                "its resources would cost {resource_fee} stroops, and it is worth {worth}"
             )));
         }
         if matches!(purpose, Purpose::Settle { .. }) {

@@ -8,6 +8,7 @@ mod attempts;
 mod begin;
 mod capacity;
 mod flights;
+mod meaning;
 mod sign;
 pub mod step;
 

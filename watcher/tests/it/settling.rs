@@ -410,7 +410,7 @@ async fn resources_that_cost_more_than_is_allowed_or_at_stake_are_not_paid_for()
     }
     assert!(env.sim.network().offered.is_empty());
     let trouble = watcher.reporter.channel(&id(1)).unwrap().last_error.unwrap();
-    assert!(trouble.contains("at most 50000000"), "{trouble}");
+    assert!(trouble.contains("at most 50000000 stroops are meant"), "{trouble}");
     env.sim.network().faults.extra_resource_fee = 0;
     assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
 }

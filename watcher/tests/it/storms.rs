@@ -3,6 +3,7 @@
 
 use paychan_channel::xdr::TransactionEnvelope;
 use paychan_channel::{Ledger, Stroops, ledger_keys};
+use paychan_rpc::Meaning;
 use paychan_watcher::chain::{Call, CallRequest, Chain, Prepared};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -134,6 +135,8 @@ async fn the_simulated_network_notices_two_transactions_that_could_both_be_pendi
             max_ledger: Ledger(env.now().0 + 5),
             inclusion_fee: Stroops(fee),
             call: Call::Extend { keys: vec![ledger_keys::instance(&id(1))], extend_to: 100 },
+            meaning: Meaning::of_trusted_endpoint(),
+            token: None,
         };
         let Prepared::Ready { transaction, .. } = env.sim.prepare(&request).await.unwrap() else {
             panic!("an extension can't fail here");

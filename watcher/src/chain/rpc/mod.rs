@@ -227,7 +227,7 @@ impl RpcChain {
         let simulated = match simulation.outcome {
             Ok(simulated) => simulated,
             Err(failure) => {
-                let parties = Parties { channel, token: None };
+                let parties = Parties { channel, token: request.token };
                 let why = CallFailure::of_simulation(&failure, &parties).to_string();
                 return Ok(Prepared::Fails { why });
             }
@@ -243,6 +243,9 @@ impl RpcChain {
             return Ok(Prepared::Fails { why });
         }
         let transaction = paychan_rpc::assemble(&draft, &simulated, extra).map_err(unbuildable)?;
+        if let Err(error) = request.meaning.check(&draft, extra, &transaction) {
+            return Ok(Prepared::NotMeant { why: error.to_string() });
+        }
         let resource_fee = simulated.resource_fee().saturating_add(extra.fee());
         Ok(Prepared::Ready { transaction: Box::new(transaction), resource_fee })
     }

@@ -258,6 +258,9 @@ fn prepare(network: &Network, request: &CallRequest) -> Prepared {
         _ => VecM::default(),
     };
     let resource_fee = RESOURCE_FEE + network.faults.extra_resource_fee;
+    if Stroops(resource_fee) > request.meaning.max_resource_fee {
+        return Prepared::NotMeant { why: format!("at most {} stroops are meant", request.meaning.max_resource_fee) };
+    }
     let transaction = Transaction {
         source_account: request.source.to_muxed(),
         fee: u32::try_from(request.inclusion_fee.get() + resource_fee).unwrap(),

@@ -1,0 +1,113 @@
+//! `paychan-watcher` against an endpoint that lies: what it answers to a simulation is what would be signed, so it is not
+//! believed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use paychan_channel::xdr::{
+    HostFunction, Limits, ReadXdr, SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation,
+    SorobanCredentials, SorobanTransactionData, WriteXdr,
+};
+use paychan_channel::{Amount, calls, ledger_keys};
+use paychan_tests::env::TestEnv;
+use paychan_tests::network::NetworkOptions;
+use paychan_tests::watcher::Watcher;
+use serde_json::{Value, json};
+
+use crate::cli_endpoint::Liar;
+
+const WAITING_PERIOD: u32 = 400;
+const OWED: i128 = 500_000;
+
+/// Changes the resources that a simulation proposes.
+fn change_resources(answer: &mut Value, change: impl Fn(&mut SorobanTransactionData)) {
+    // A simulation of `balance`, which is not for signing, has no need of them.
+    let Some(text) = answer["transactionData"].as_str() else { return };
+    let mut data = SorobanTransactionData::from_xdr_base64(text, Limits::none()).unwrap();
+    change(&mut data);
+    answer["transactionData"] = json!(data.to_xdr_base64(Limits::none()).unwrap());
+}
+
+/// A watcher that owes a settlement, through an endpoint that lies so: it signs nothing, says why, and settles once the
+/// endpoint is honest.
+async fn nothing_is_signed(
+    env: &TestEnv,
+    may_close: bool,
+    lie: impl Fn(&mut Value) + Send + Sync + 'static,
+    said: &str,
+) {
+    let lies = Arc::new(AtomicBool::new(false));
+    let told = lies.clone();
+    let liar = Liar::about_each(&env.network.rpc_url, move |answer| {
+        if told.load(Ordering::Relaxed) {
+            lie(answer);
+        }
+    })
+    .await;
+    let mut options = env.watcher_options();
+    (options.rpc_url, options.may_close) = (Some(liar.url.clone()), may_close);
+    let mut watcher = Watcher::configure(env.path(), &options);
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    watcher.start().await;
+    assert_eq!(watcher.admit(&payer.channel).await.0, 201);
+    let taken = watcher.offer(&payer.channel, &OWED.to_string(), &payer.sign(OWED), "one").await.unwrap();
+    assert_eq!(taken.0, 200, "{}", taken.1);
+
+    lies.store(true, Ordering::Relaxed);
+    env.as_funder("close-start", &payer.channel).await;
+    watcher.wait_until("refused", async |watcher| watcher.logged().contains("endpoint_not_trusted")).await;
+    assert!(watcher.logged().contains(said), "no {said:?} in\n{}", watcher.logged());
+    assert_eq!(liar.times_asked("sendTransaction"), 0, "something was signed and sent");
+
+    lies.store(false, Ordering::Relaxed);
+    watcher.wait_until("settled", async |_| env.read(&payer.channel).await.withdrawn.get() >= OWED).await;
+    assert_eq!(env.read(&payer.channel).await.is_final(), may_close);
+}
+
+#[tokio::test]
+async fn a_fee_above_the_limit_is_not_paid() {
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    // 300 XLM.
+    let lie = |answer: &mut Value| change_resources(answer, |data| data.resource_fee = 3_000_000_000);
+    nothing_is_signed(&env, false, lie, "50000000 stroops that this call may cost").await;
+}
+
+#[tokio::test]
+async fn an_entry_that_the_settlement_has_nothing_to_do_with_is_not_touched() {
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let foreign = ledger_keys::code(&paychan_channel::WasmHash([7; 32]));
+    let lie = move |answer: &mut Value| {
+        change_resources(answer, |data| {
+            let mut keys = data.resources.footprint.read_write.to_vec();
+            keys.push(foreign.clone());
+            data.resources.footprint.read_write = keys.try_into().unwrap();
+        });
+    };
+    nothing_is_signed(&env, false, lie, "write the code 0707").await;
+}
+
+#[tokio::test]
+async fn another_call_is_not_authorized_with_the_recipients_key() {
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let transfer = calls::token_transfer(
+        &env.usdc.contract,
+        &env.recipient.address(),
+        &env.funder.address(),
+        Amount::from(9_000_000),
+    );
+    let HostFunction::InvokeContract(transfer) = transfer else { panic!("a transfer is a call") };
+    let stolen = SorobanAuthorizationEntry {
+        credentials: SorobanCredentials::SourceAccount,
+        root_invocation: SorobanAuthorizedInvocation {
+            function: SorobanAuthorizedFunction::ContractFn(transfer),
+            sub_invocations: Vec::new().try_into().unwrap(),
+        },
+    };
+    let stolen = stolen.to_xdr_base64(Limits::none()).unwrap();
+    let lie = move |answer: &mut Value| {
+        if answer["results"][0].is_object() {
+            answer["results"][0]["auth"] = json!([stolen]);
+        }
+    };
+    nothing_is_signed(&env, true, lie, "transfer(3 arguments)").await;
+}
