@@ -143,6 +143,7 @@ fn terms(config: &Config) -> Result<(), ConfigError> {
 fn settle(config: &Config) -> Result<(), ConfigError> {
     at_least_one("settle.after_seconds", config.settle.after_seconds)?;
     at_least_one("settle.idle_seconds", config.settle.idle_seconds)?;
+    at_least_one("settle.drop_unused_seconds", config.settle.drop_unused_seconds)?;
     for Token { code, dust, settle_above, .. } in &config.tokens {
         if settle_above.is_some_and(|above| above < *dust) {
             return no(format!("tokens: {code}'s settle_above is below its dust ({dust}), which is never settled"));

@@ -244,6 +244,10 @@ pub struct SettleRules {
     /// A channel without a new commitment for so many seconds is idle: what is unsettled is paid out, and the lives of its
     /// entries are no longer extended once it owes nothing.
     pub idle_seconds: u32,
+    /// A channel through which nothing was paid for so many seconds since its admission is dropped: it is watched no longer,
+    /// and has to be admitted anew before it is paid through. A new channel lives for seven days at least, and lives are
+    /// extended three days before their end (`life.floor_ledgers`): with fewer than four days, no rent is ever paid for it.
+    pub drop_unused_seconds: u32,
     /// Whether an idle channel with something unsettled is closed, where the recipient's key is configured, rather than
     /// settled. The rest goes back to the funder.
     pub close_idle: bool,
@@ -251,7 +255,7 @@ pub struct SettleRules {
 
 impl Default for SettleRules {
     fn default() -> Self {
-        Self { after_seconds: 86_400, idle_seconds: 2_592_000, close_idle: true }
+        Self { after_seconds: 86_400, idle_seconds: 2_592_000, drop_unused_seconds: 259_200, close_idle: true }
     }
 }
 

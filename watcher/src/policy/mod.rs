@@ -103,6 +103,8 @@ pub struct Limits {
     pub settle_after: Duration,
     /// A channel without a new commitment for longer is idle.
     pub idle_after: Duration,
+    /// A channel that was never paid through for longer is dropped.
+    pub unused_after: Duration,
     /// Whether an idle channel is closed where the recipient's key is there, rather than settled.
     pub close_idle: bool,
     /// Milliseconds between two ledgers that the network aims at; `None` before its settings were read.
@@ -176,6 +178,8 @@ pub enum Action {
         /// Those below the floor.
         keys: Vec<LedgerKey>,
     },
+    /// Watch it no longer: it owes nothing, was never paid through, and is idle.
+    Drop,
     /// Nothing that the watcher could do: tell the operator.
     Report(Report),
 }
@@ -221,6 +225,9 @@ pub enum Report {
 /// Pure: everything known comes in, the action goes out. Ledgers, base units, stroops.
 pub fn decide(known: &Known<'_>, limits: &Limits) -> Action {
     let unsettled = known.unsettled();
+    if known.is_final() && known.is_to_be_dropped(limits) {
+        return Action::Drop;
+    }
     if known.is_final() {
         return if unsettled.is_zero() { Action::Wait } else { Action::Report(Report::Lost { unsettled }) };
     }
@@ -318,6 +325,9 @@ fn keep_alive(known: &Known<'_>, limits: &Limits) -> Action {
     if known.held.fence.is_some() && known.chain.is_some() {
         let (unsettled, dust) = (known.unsettled(), known.dust());
         return Action::Report(if unsettled.is_zero() { Report::NotClosed } else { Report::Dust { unsettled, dust } });
+    }
+    if known.is_to_be_dropped(limits) {
+        return Action::Drop;
     }
     if known.rests(limits) {
         return Action::Report(Report::Idle);
@@ -449,6 +459,15 @@ impl Known<'_> {
                 Some(Duration::from_millis(ledgers.saturating_mul(limits.target_close_ms?.into())))
             }
         }
+    }
+
+    /// Whether the channel was never paid through, by the store and by the chain, and is idle. One that is about to end is
+    /// dropped after that.
+    pub(super) fn is_to_be_dropped(&self, limits: &Limits) -> bool {
+        let Some(chain) = self.chain.as_ref().filter(|_| !self.unreadable) else { return false };
+        let used = self.held.highest.is_some() || !self.held.spent.is_zero() || !chain.state.withdrawn.is_zero();
+        let ends = (self.held.fence.is_some() || chain.is_closing()) && !chain.ended;
+        !used && !ends && self.idle_for(limits).is_some_and(|idle| idle >= limits.unused_after)
     }
 
     /// Whether the channel owes nothing and is idle: nobody pays its rent.

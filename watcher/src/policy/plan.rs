@@ -17,6 +17,8 @@ pub const ENTRIES_PER_EXTENSION: usize = 100;
 pub struct Plan {
     /// Payouts in the order of loss, then extensions, then payouts that are not worth the fee that is asked.
     pub items: Vec<Item>,
+    /// Channels to watch no longer.
+    pub drops: Vec<ContractId>,
     /// What the operator should know.
     pub reports: Vec<(ContractId, Report)>,
 }
@@ -124,13 +126,17 @@ impl Plan {
 
 /// Decides for every channel and puts the answers in order. Pure; the order of `all` does not matter.
 pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
-    let (mut worth_it, mut capped, mut reports) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut worth_it, mut capped, mut drops, mut reports) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for known in all {
         let payout = match decide(known, limits) {
             Action::Settle { amount, bid, reason } => payout(known, limits, amount, bid, false, reason),
             Action::Close { amount, bid, reason } => payout(known, limits, amount, bid, true, reason),
             Action::Report(report) => {
                 reports.push((known.id(), report));
+                continue;
+            }
+            Action::Drop => {
+                drops.push(known.id());
                 continue;
             }
             Action::Wait | Action::Extend { .. } => continue,
@@ -144,7 +150,7 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
     let mut items: Vec<Item> = take_turns(worth_it, limits.head, turn).into_iter().map(Item::Pay).collect();
     items.extend(extensions(all, limits).into_iter().map(Item::Extend));
     items.extend(take_turns(capped, limits.head, turn).into_iter().map(Item::Pay));
-    Plan { items, reports }
+    Plan { items, drops, reports }
 }
 
 /// In the order of loss, but those that failed and those that did not alternate. What may not be tried yet comes last.
@@ -201,7 +207,7 @@ fn extensions(all: &[Known<'_>], limits: &Limits) -> Vec<Extension> {
     let mut owing: BTreeSet<LedgerKey> = BTreeSet::new();
     let mut alone = Vec::new();
     for known in all {
-        let over = known.is_final() || known.rests(limits);
+        let over = known.is_final() || known.rests(limits) || known.is_to_be_dropped(limits);
         // Of a channel that ends and owes nothing, nothing is left to be settled.
         let ends = known.deadline().is_some() || known.held.fence.is_some();
         let ends = ends && known.unsettled().is_zero();

@@ -133,6 +133,7 @@ impl<'a> SurveySources<'a> {
             extend_to,
             settle_after: Duration::from_secs(config.settle.after_seconds.into()),
             idle_after: Duration::from_secs(config.settle.idle_seconds.into()),
+            unused_after: Duration::from_secs(config.settle.drop_unused_seconds.into()),
             close_idle: config.settle.close_idle,
             target_close_ms: network.map(|network| network.target_close_ms),
         })

@@ -30,6 +30,7 @@ fn limits() -> Limits {
         extend_to: 50_000,
         settle_after: Duration::from_secs(86_400),
         idle_after: Duration::from_secs(10 * 86_400),
+        unused_after: Duration::from_secs(3 * 86_400),
         close_idle: true,
         target_close_ms: Some(5_000),
     }
@@ -422,14 +423,47 @@ fn a_fenced_channel_whose_funder_closes_is_closed_with_urgency() {
 fn nobody_pays_rent_for_a_channel_that_owes_nothing_and_is_idle() {
     let mut short = state();
     short.lives.instance = Some(Ledger(HEAD.0 + 10));
-    let idle_ledgers = 10 * 86_400 / 5;
-    let mut never_used = Case::of(short.clone(), 0);
-    never_used.held.admission.admitted_at = Ledger(HEAD.0 - idle_ledgers);
-    let paid = ChannelState { withdrawn: units(5_000_000), ..short };
-    for case in [never_used, Case::of(paid, 5_000_000).since(10 * DAY)] {
-        assert_eq!(case.decide(), Action::Report(Report::Idle));
-        assert_eq!(plan(&[case.known()], &limits(), Turn::default()).items, []);
+    let used = Case::of(ChannelState { withdrawn: units(5_000_000), ..short }, 5_000_000).since(10 * DAY);
+    assert_eq!(used.decide(), Action::Report(Report::Idle));
+    let planned = plan(&[used.known()], &limits(), Turn::default());
+    assert_eq!((planned.items.len(), planned.drops.len()), (0, 0));
+}
+
+/// A channel that was admitted three days ago, through which nothing was paid.
+fn unused(state: ChannelState) -> Case {
+    let mut case = Case::of(state, 0);
+    case.held.admission.admitted_at = Ledger(HEAD.0 - 3 * 86_400 / 5);
+    case
+}
+
+#[test]
+fn a_channel_that_was_never_paid_through_is_dropped_when_it_is_idle_and_costs_nothing() {
+    let mut short = state();
+    short.lives.instance = Some(Ledger(HEAD.0 + 10));
+    let case = unused(short);
+    assert_eq!(case.decide(), Action::Drop);
+    let planned = plan(&[case.known()], &limits(), Turn::default());
+    assert_eq!((planned.items.len(), planned.drops), (0, vec![CHANNEL]));
+    let mut younger = unused(state());
+    younger.held.admission.admitted_at = Ledger(HEAD.0 - 3 * 86_400 / 5 + 1);
+    assert_eq!(younger.decide(), Action::Wait);
+}
+
+#[test]
+fn what_was_used_or_is_not_known_or_is_about_to_end_is_not_dropped() {
+    let paid = unused(ChannelState { withdrawn: units(1), ..state() });
+    let mut committed = unused(state());
+    committed.held.highest = held(5).highest;
+    let closing = unused(closing(100));
+    let mut fenced = unused(state());
+    fenced.held.fence = Some(Fence { fenced_at_ms: WALL_MS, agreed: None });
+    let unreadable = Case { unreadable: true, ..unused(state()) };
+    for case in [paid, committed, closing, fenced, unreadable] {
+        assert_ne!(case.decide(), Action::Drop);
     }
+    let unread = unused(state());
+    assert_ne!(decide(&Known { chain: None, ..unread.known() }, &limits()), Action::Drop);
+    assert_eq!(unused(ChannelState { refunded: true, ..state() }).decide(), Action::Drop, "it has ended");
 }
 
 #[test]

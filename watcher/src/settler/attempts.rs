@@ -99,6 +99,11 @@ impl Attempts {
         self.change(channel, |tried| tried.close_failed = true);
     }
 
+    /// The channel is not watched any more.
+    pub(super) fn forget(&self, channel: &ContractId) {
+        self.lock().channels.remove(channel);
+    }
+
     fn change<T>(&self, channel: ContractId, change: impl FnOnce(&mut Tried) -> T) -> T {
         change(self.lock().channels.entry(channel).or_default())
     }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paychan_channel::{AccountId, ContractId, Ledger, NetworkId, Stroops};
+use paychan_channel::{AccountId, Amount, ContractId, Ledger, NetworkId, Stroops};
 use paychan_rpc::SecretKey;
 use tracing::{debug, info, warn};
 
@@ -264,6 +264,7 @@ impl Settler {
             return Ok(());
         };
         self.tell_if_late(&plan, head);
+        self.drop_unused(&plan).await;
         let (began, mut tried, mut unanswered) = (self.clock.boot(), 0, 0);
         for item in &plan.items {
             if item.not_before() > head {
@@ -313,6 +314,24 @@ impl Settler {
             self.turn = self.turn.next();
         }
         Ok(())
+    }
+
+    /// Stops watching what the plan says. The store checks again that nothing is owed. A store that shows that it was rolled
+    /// back may have forgotten commitments: then nothing is dropped.
+    async fn drop_unused(&self, plan: &Plan) {
+        if !self.context.view.rolled_back_channels().is_empty() {
+            return;
+        }
+        for channel in &plan.drops {
+            match self.context.store.drop_channel(*channel, Amount::ZERO).await {
+                Ok(()) => {
+                    info!(%channel, "dropped: it owes nothing, was never paid through, and is idle");
+                    self.context.view.remove_channel(channel);
+                    self.attempts.forget(channel);
+                }
+                Err(error) => debug!(%channel, %error, "an unused channel can't be dropped now"),
+            }
+        }
     }
 
     fn failed(&self, item: &Item, head: Ledger, why: &str) {

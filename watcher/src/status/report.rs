@@ -93,6 +93,7 @@ fn lives(lives: &Lives, read_at: Ledger) -> LivesReport {
 fn next_action((known, limits): (&Known<'_>, &Limits)) -> String {
     let (text, retry, bid) = match policy::decide(known, limits) {
         Action::Wait => return "wait".to_owned(),
+        Action::Drop => return "watch it no longer: it owes nothing, was never paid through, and is idle".to_owned(),
         Action::Report(report) => return format!("nothing: {report}"),
         Action::Settle { amount, bid, reason } => {
             (format!("settle {amount} base units: {}", reason.text()), known.tried.payout, bid)

@@ -502,3 +502,36 @@ async fn with_a_full_disk_nothing_is_taken_and_what_is_held_is_settled() {
         env.assert_one_in_flight();
     }
 }
+
+#[tokio::test]
+async fn a_channel_that_was_never_paid_through_is_dropped_when_it_is_idle_and_can_be_admitted_again() {
+    let env = TestEnv::configured(2, false, |text| format!("{text}\n[settle]\ndrop_unused_seconds = 100\n"));
+    let mut watcher = env.watching(2).await;
+    watcher.offer(2, OWED).await.unwrap();
+    for _ in 0..15 {
+        env.ledger(&mut watcher).await;
+    }
+    assert!(watcher.store.held(&id(1)).is_some(), "75 seconds are not enough");
+    for _ in 0..10 {
+        env.ledger(&mut watcher).await;
+    }
+    assert!(watcher.store.held(&id(1)).is_none() && watcher.view.channel(&id(1)).is_none(), "it owes nothing");
+    assert!(watcher.store.held(&id(2)).is_some(), "it was paid through");
+    assert!(env.sim.network().offered.is_empty(), "dropping costs nothing");
+    let refused = watcher.offer(1, OWED).await.unwrap_err();
+    assert!(matches!(refused, OfferError::NotAccepted(AcceptError::UnknownChannel(_))), "{refused:?}");
+    watcher.channels.take(id(1)).await.unwrap();
+    env.ledger(&mut watcher).await;
+    watcher.offer(1, OWED).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_dropped_while_the_store_may_have_forgotten_commitments() {
+    let env = TestEnv::configured(2, false, |text| format!("{text}\n[settle]\ndrop_unused_seconds = 100\n"));
+    let mut watcher = env.watching(2).await;
+    watcher.view.set_rolled_back(vec![id(2)]);
+    for _ in 0..25 {
+        env.ledger(&mut watcher).await;
+    }
+    assert!(watcher.store.held(&id(1)).is_some());
+}
