@@ -4,6 +4,8 @@
 //! An alarm is a log line of the level ERROR with the field `alarm`. `docs/alarms.md` is made from [`Alarm`].
 
 use std::fmt::Write as _;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Something that endangers a promise, or stops the watcher from giving more of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +56,9 @@ pub enum Alarm {
     Stopped,
 }
 
+/// How often each alarm was raised by this process, in the order of [`Alarm::ALL`].
+static RAISED: [AtomicU64; Alarm::ALL.len()] = [const { AtomicU64::new(0) }; Alarm::ALL.len()];
+
 /// What `docs/alarms.md` says of one alarm.
 struct Text {
     name: &'static str,
@@ -63,6 +68,22 @@ struct Text {
 }
 
 impl Alarm {
+    /// Counts the alarm as raised once more. `raise!` does it.
+    pub(crate) fn count(self) {
+        if let Some(counter) = self.counter() {
+            counter.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// How often this process has raised the alarm.
+    pub fn raised(self) -> u64 {
+        self.counter().map_or(0, |counter| counter.load(Relaxed))
+    }
+
+    fn counter(self) -> Option<&'static AtomicU64> {
+        Self::ALL.iter().position(|alarm| *alarm == self).and_then(|at| RAISED.get(at))
+    }
+
     /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
     pub const ALL: [Self; 22] = [
         Self::Loss,
@@ -306,8 +327,9 @@ pub fn document() -> String {
 
 /// Raises an alarm: the alarm, then fields and a message as in [`tracing::error!`].
 macro_rules! raise {
-    ($alarm:ident, $($fields:tt)+) => {
+    ($alarm:ident, $($fields:tt)+) => {{
+        $crate::alarm::Alarm::$alarm.count();
         ::tracing::error!(alarm = $crate::alarm::Alarm::$alarm.name(), $($fields)+)
-    };
+    }};
 }
 pub(crate) use raise;

@@ -15,6 +15,7 @@ pub mod floor;
 pub mod follower;
 pub mod liveness;
 pub mod notify;
+pub mod pause;
 pub mod policy;
 pub mod promises;
 pub mod reader;

@@ -56,13 +56,23 @@ enum Command {
         #[arg(value_name = "CHANNEL")]
         channel: ContractId,
     },
+    /// Take no channel, commitment or charge until `resume`, over restarts too. Settling goes on.
+    Pause {
+        #[command(flatten)]
+        file: File,
+    },
+    /// Take money again after `pause`.
+    Resume {
+        #[command(flatten)]
+        file: File,
+    },
     /// Repair a store that a start refused as damaged. The damaged journal is kept aside.
     Repair {
         #[command(flatten)]
         file: File,
     },
     /// After restoring the store from an older copy: confirm that the chain has paid more than the store holds, so that
-    /// commitments are taken again. The daemon must be down.
+    /// commitments are taken again. Works while the daemon runs and while it is down.
     ConfirmRollback {
         #[command(flatten)]
         file: File,
@@ -123,6 +133,8 @@ fn execute(command: Command) -> Result<(), RunError> {
         Command::Status { file, json } => runtime.block_on(commands::status(&load(&file)?, json))?,
         Command::Check { file } => runtime.block_on(commands::check(&load(&file)?))?,
         Command::Rescue { file, channel } => commands::rescue(&load(&file)?, &channel)?,
+        Command::Pause { file } => runtime.block_on(commands::pause(&load(&file)?, true))?,
+        Command::Resume { file } => runtime.block_on(commands::pause(&load(&file)?, false))?,
         Command::Repair { file } => commands::repair(&load(&file)?)?,
         Command::ConfirmRollback { file } => runtime.block_on(commands::confirm_rollback(&load(&file)?))?,
     };

@@ -99,6 +99,9 @@ pub enum Refusal {
         /// What stands in the way.
         why: String,
     },
+    /// The operator has paused the taking of money.
+    #[error("the operator has paused the watcher: it settles what it holds and takes nothing; try again later")]
+    Paused,
     /// The watcher is shutting down, or takes no commitments for now.
     #[error("the watcher takes no commitments now: {why}; try again later")]
     Stopping {
@@ -120,6 +123,7 @@ impl Refusal {
             Refusal::FeesLow { .. } => "fees_low",
             Refusal::RolledBack { .. } | Refusal::RolledBackElsewhere { .. } => "rolled_back",
             Refusal::Unpayable { .. } => "unpayable",
+            Refusal::Paused => "paused",
             Refusal::Stopping { .. } => "stopping",
         }
     }

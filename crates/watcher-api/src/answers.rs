@@ -104,6 +104,23 @@ impl CloseState {
     }
 }
 
+/// Whether the operator has paused the taking of money: what `POST /v1/pause` and `POST /v1/resume` answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pausing {
+    /// Whether nothing is taken from now on.
+    pub paused: bool,
+    /// Why the next start may not know it; absent when it will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_kept: Option<String>,
+}
+
+/// The channels on which the operator has confirmed a rollback: what `POST /v1/rollback/confirm` answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackConfirmed {
+    /// On these the chain had paid more than the store held.
+    pub channels: Vec<ContractId>,
+}
+
 /// Whether the watcher may take money: `GET /readyz`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {

@@ -11,6 +11,11 @@
 //! | `POST /v1/channels/{C}/charges` | [`ChargeBody`] | [`Charged`] |
 //! | `POST /v1/channels/{C}/charges/{request_id}/credit` | [`CreditBody`] | [`Credited`] |
 //! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`]; with `?wait=SECONDS` once it is over, or then |
+//! | `GET /v1/channels?after=C...&limit=100&status=open` | | a page of [`ChannelReport`]s: [`ChannelPage`] |
+//! | `GET /v1/status` | | [`Report`] |
+//! | `POST /v1/pause`, `POST /v1/resume`: on the operator's socket | | [`Pausing`] |
+//! | `POST /v1/rollback/confirm`: on the operator's socket | | [`RollbackConfirmed`] |
+//! | `GET /metrics` | | text for Prometheus |
 //! | `GET /readyz` | | [`Readiness`], with status 200 or 503 |
 //!
 //! Every other answer is a [`Problem`], whose [`ProblemKind`] says what to do.
@@ -25,7 +30,7 @@ mod problem;
 mod problem_kind;
 mod report;
 
-pub use answers::{Acknowledged, Charged, CloseState, ClosingAgreed, Credited, Readiness};
+pub use answers::{Acknowledged, Charged, CloseState, ClosingAgreed, Credited, Pausing, Readiness, RollbackConfirmed};
 /// The longest that `POST /v1/channels/{C}/close` waits for the close, whatever `wait` says. Two ledgers of the public
 /// network, and as much again; below the time after which [`Client`] gives up.
 pub const LONGEST_CLOSE_WAIT: std::time::Duration = std::time::Duration::from_secs(20);
@@ -34,4 +39,4 @@ pub use bodies::{ChannelBody, ChargeBody, CommitmentBody, CreditBody, SignedAmou
 pub use client::{Client, ClientError, ForeignAnswer, Token, TokenError, WatcherUrl, WatcherUrlError};
 pub use problem::{Facts, PROBLEM_CONTENT_TYPE, Problem};
 pub use problem_kind::ProblemKind;
-pub use report::{ChannelReport, ChannelStatus, HeadReport, LaneReport, LivesReport, Report};
+pub use report::{ChannelPage, ChannelReport, ChannelStatus, HeadReport, LaneReport, LivesReport, Report};

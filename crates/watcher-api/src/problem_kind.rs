@@ -155,6 +155,8 @@ problem_kinds! {
     FeesLow: SERVICE_UNAVAILABLE, "fees_low", "try again later; the operator has to fund the watcher's fee account";
     /// The watcher is ending.
     Stopping: SERVICE_UNAVAILABLE, "stopping", "try again when the watcher is back";
+    /// The operator has paused the taking of money; settling goes on.
+    Paused: SERVICE_UNAVAILABLE, "paused", "try again later; the operator has paused the watcher";
     /// The store failed. Whether the call took effect is known only after the watcher's next start.
     StoreFailed: SERVICE_UNAVAILABLE, "store_failed",
         "send the same request again later; the operator has to look at the watcher's disk";

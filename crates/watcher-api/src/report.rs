@@ -94,6 +94,16 @@ pub struct ChannelReport {
     pub next_action: String,
 }
 
+/// A page of channels, in the order of their addresses: `GET /v1/channels`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelPage {
+    /// The channels of this page.
+    pub channels: Vec<ChannelReport>,
+    /// Where the next page starts: give it as `after`. Absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ContractId>,
+}
+
 /// Where a channel stands on chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -156,6 +156,7 @@ impl From<Refusal> for ApiError {
         let (kind, facts) = match refusal {
             Refusal::NotFresh { .. } => (ProblemKind::NotFresh, Facts::default()),
             Refusal::FeesLow { .. } => (ProblemKind::FeesLow, Facts::default()),
+            Refusal::Paused => (ProblemKind::Paused, Facts::default()),
             Refusal::Stopping { .. } => (ProblemKind::Stopping, Facts::default()),
             Refusal::RolledBack { highest, withdrawn } => (
                 ProblemKind::RolledBack,
@@ -182,6 +183,7 @@ impl From<IntakeError> for ApiError {
         let detail = error.to_string();
         let kind = match error {
             IntakeError::Stopping => ProblemKind::Stopping,
+            IntakeError::Paused => ProblemKind::Paused,
             IntakeError::NotOnChain { .. } => ProblemKind::NotOnChain,
             IntakeError::NotAChannel { .. } => ProblemKind::NotAChannel,
             IntakeError::Refused(refused) => refused.kind(),

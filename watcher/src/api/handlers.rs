@@ -3,25 +3,39 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use paychan_channel::ContractId;
 use paychan_watcher_api::{
-    Acknowledged, ChannelBody, ChannelReport, ChargeBody, Charged, CommitmentBody, CreditBody, Credited, ProblemKind,
-    Readiness, Report, SignedAmount,
+    Acknowledged, ChannelBody, ChannelPage, ChannelReport, ChannelStatus, ChargeBody, Charged, CommitmentBody,
+    CreditBody, Credited, ProblemKind, Readiness, Report, SignedAmount,
 };
-use serde::Serialize;
+use serde::Deserialize;
 use serde_json::json;
 
-use super::bodies::{Body, Channel, ChargeOfChannel, above_zero};
+use super::bodies::{Body, Channel, ChargeOfChannel, above_zero, malformed};
 use super::error::ApiError;
 use super::{Api, presented};
 use paychan_store::Offer;
 
-#[derive(Serialize)]
-pub(super) struct Channels {
-    channels: Vec<ChannelReport>,
+/// Channels in a page: what is given when `limit` does not say, and the most.
+const PAGE: usize = 100;
+const LONGEST_PAGE: usize = 1_000;
+
+/// Which channels to list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listing {
+    /// Only those after this one, in the order of their addresses.
+    after: Option<ContractId>,
+    /// The most that are wanted.
+    limit: Option<usize>,
+    /// Only those of this status.
+    status: Option<ChannelStatus>,
+    /// Only those with something unsettled (`true`) or without (`false`).
+    unsettled: Option<bool>,
 }
 
 pub(super) async fn admit(
@@ -37,8 +51,27 @@ pub(super) async fn admit(
     Ok((StatusCode::CREATED, Json(report(&api, &channel)?)))
 }
 
-pub(super) async fn channels(State(api): State<Arc<Api>>) -> Json<Channels> {
-    Json(Channels { channels: api.reporter.channels() })
+pub(super) async fn channels(
+    State(api): State<Arc<Api>>,
+    listing: Result<Query<Listing>, QueryRejection>,
+) -> Result<Json<ChannelPage>, ApiError> {
+    let expected =
+        "expected after=C..., limit=1 to 1000, status=open, closing, final or unread, unsettled=true or false";
+    let Query(listing) = listing.map_err(|error| malformed(format!("{}; {expected}", error.body_text())))?;
+    let limit = listing.limit.unwrap_or(PAGE);
+    if !(1..=LONGEST_PAGE).contains(&limit) {
+        return Err(malformed(format!("limit: it is {limit}; {expected}")));
+    }
+    let mut channels = api.reporter.channels();
+    channels.retain(|channel| {
+        listing.after.is_none_or(|after| channel.channel > after)
+            && listing.status.is_none_or(|status| channel.status == status)
+            && listing.unsettled.is_none_or(|unsettled| channel.unsettled.is_zero() != unsettled)
+    });
+    let more = channels.len() > limit;
+    channels.truncate(limit);
+    let next = channels.last().filter(|_| more).map(|channel| channel.channel);
+    Ok(Json(ChannelPage { channels, next }))
 }
 
 pub(super) async fn channel(

@@ -22,6 +22,8 @@ mod bodies;
 mod closing;
 mod error;
 mod handlers;
+mod metrics;
+mod operator;
 mod server;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub use server::{Limits, Listener, OperatorListener, serve};
 use crate::channels::Channels;
 use crate::commitments::Commitments;
 use crate::config::ApiToken;
+use crate::pause::Pause;
 use crate::status::Reporter;
 
 /// The largest body taken, in bytes. A commitment is below 400.
@@ -55,19 +58,26 @@ pub struct Api {
     pub channels: Channels,
     /// Takes commitments.
     pub commitments: Commitments,
+    /// Pauses the taking of money.
+    pub pause: Pause,
     /// Says what is known.
     pub reporter: Reporter,
 }
 
 /// All calls, for whoever presents the token. Serve it with [`serve`].
 pub fn router(api: Arc<Api>) -> Router {
-    let guarded = calls().layer(middleware::from_fn_with_state(api.clone(), bearer));
-    with_probes(guarded, get(handlers::readyz)).with_state(api)
+    let bearer = middleware::from_fn_with_state(api.clone(), bearer);
+    with_probes(calls().layer(bearer.clone()), get(handlers::readyz), get(metrics::metrics).layer(bearer))
+        .with_state(api)
 }
 
 /// All calls, for the operator: whoever can open the operator's socket needs no token.
 pub fn operator_router(api: Arc<Api>) -> Router {
-    with_probes(calls(), get(handlers::readyz_with_reasons)).with_state(api)
+    let calls = calls()
+        .route("/pause", post(operator::pause))
+        .route("/resume", post(operator::resume))
+        .route("/rollback/confirm", post(operator::confirm_rollback));
+    with_probes(calls, get(handlers::readyz_with_reasons), get(metrics::metrics)).with_state(api)
 }
 
 /// What lies under `/v1`.
@@ -85,11 +95,16 @@ fn calls() -> Router<Arc<Api>> {
         .method_not_allowed_fallback(handlers::no_such_method)
 }
 
-fn with_probes(calls: Router<Arc<Api>>, readyz: MethodRouter<Arc<Api>>) -> Router<Arc<Api>> {
+fn with_probes(
+    calls: Router<Arc<Api>>,
+    readyz: MethodRouter<Arc<Api>>,
+    metrics: MethodRouter<Arc<Api>>,
+) -> Router<Arc<Api>> {
     Router::new()
         .nest("/v1", calls)
         .route("/healthz", get(handlers::healthz))
         .route("/readyz", readyz)
+        .route("/metrics", metrics)
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

@@ -21,6 +21,9 @@ pub enum IntakeError {
     /// The daemon is stopping.
     #[error("the watcher is shutting down; try again later")]
     Stopping,
+    /// The operator has paused the taking of money.
+    #[error("the operator has paused the watcher; try again later")]
+    Paused,
     /// No contract instance lies at the address.
     #[error("there is no contract {channel} on this network (ledger {at}); deploy it first, or correct the address")]
     NotOnChain {
@@ -87,6 +90,9 @@ impl Channels {
     pub async fn take(&self, channel: ContractId) -> Result<(), IntakeError> {
         if self.view.is_stopping() {
             return Err(IntakeError::Stopping);
+        }
+        if self.view.is_paused() && self.store.held(&channel).is_none() {
+            return Err(IntakeError::Paused);
         }
         let _turn = self.one_at_a_time.lock().await;
         if self.store.held(&channel).is_some() {

@@ -1,23 +1,25 @@
 //! What a person runs beside the daemon: check, status, rescue, repair, confirm-rollback.
 
+mod pause;
 mod rescue;
+mod rollback;
 
 use std::time::Duration;
 
-use paychan_channel::ContractId;
 use serde::Serialize;
 
-use crate::chain::{Chain, ChannelRead, KnownChannel, RpcChain};
+use crate::chain::{Chain, RpcChain};
 use crate::clock::SystemClock;
 use crate::config::{Config, Secrets};
 use crate::daemon::{RunError, free_mib};
 use crate::floor::Floor;
-use crate::reader::rolled_back;
 use crate::settler::step::BOUNDS_LEDGERS;
 use crate::status;
-use paychan_store::{Options, Store, StoreError, WallClock, read_only};
+use paychan_store::{Options, StoreError, WallClock, read_only};
 
+pub use pause::pause;
 pub use rescue::rescue;
+pub use rollback::confirm_rollback;
 
 /// The status, as a table or as JSON, from the daemon or, while it is down, from its journal.
 ///
@@ -84,64 +86,6 @@ fn disk(config: &Config) -> String {
 pub fn repair(config: &Config) -> Result<String, RunError> {
     let report = paychan_store::repair(&config.data_dir, &config.network_id(), &Options::default())?;
     Ok(report.to_string())
-}
-
-/// Writes down that the operator knows of every channel on which the chain has paid more than the store ever held, so
-/// that commitments are taken again. The daemon must be down.
-///
-/// # Errors
-/// The store or the chain can't be read; a channel that can't be read is named and nothing is written for it.
-pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
-    let chain = endpoint(config).await?;
-    let (store, _) = Store::open_for_operator(&config.data_dir, &config.network_id(), Options::default())?;
-    let confirmed = confirm_all(&chain, &store).await;
-    store.shutdown().await?;
-    let (confirmed, unreadable) = confirmed?;
-    let mut said = match confirmed.is_empty() {
-        true => "On no channel has the chain paid more than the store holds. Nothing was written.".to_owned(),
-        false => format!(
-            "Confirmed for {}. Commitments between what the store holds and what was paid were acknowledged and \
-             forgotten; no money is lost by that, for they were paid out. Commitments above what was paid may be \
-             forgotten too: ask your front end's records.",
-            list(&confirmed)
-        ),
-    };
-    if !unreadable.is_empty() {
-        said.push_str(&format!("\nCould not be read, and was left as it is: {}.", list(&unreadable)));
-    }
-    Ok(said)
-}
-
-type Channels = Vec<ContractId>;
-
-async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Channels), RunError> {
-    let held = store.all_held();
-    let watched: Vec<KnownChannel> = held
-        .iter()
-        .map(|held| KnownChannel {
-            channel: held.channel(),
-            wasm_hash: held.admission.wasm_hash,
-            token: held.admission.token,
-            token_code: None,
-        })
-        .collect();
-    let (mut confirmed, mut unreadable) = (Vec::new(), Vec::new());
-    for read in chain.read_channels(&watched).await? {
-        let ChannelRead::Read(state) = read else {
-            unreadable.push(read.channel());
-            continue;
-        };
-        let held = held.iter().find(|held| held.channel() == state.channel);
-        if held.is_some_and(|held| rolled_back(held, state.withdrawn)) {
-            store.confirm_rollback(state.channel, state.withdrawn).await?;
-            confirmed.push(state.channel);
-        }
-    }
-    Ok((confirmed, unreadable))
-}
-
-fn list(channels: &[ContractId]) -> String {
-    channels.iter().map(ContractId::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The configured endpoint, of the configured network.

@@ -56,6 +56,7 @@ impl ViewGate {
         let limits = self.config.freshness_limits();
         Conditions {
             stopping: self.view.is_stopping(),
+            paused: self.view.is_paused(),
             rolled_back: self.view.is_rolled_back(&id),
             freshness: self.view.freshness(&id, &limits, self.clock.wall_unix_ms(), self.clock.boot()),
             head: self.view.head().map(|head| head.ledger),

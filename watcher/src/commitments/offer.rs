@@ -103,6 +103,25 @@ impl Commitments {
         Ok(held.highest.map(|held| SignedAmount { amount: held.amount, signature: held.signature }))
     }
 
+    /// Writes down that the operator knows of every channel on which the chain has paid more than the store held, so that
+    /// money is taken on them again. Answers with these channels.
+    ///
+    /// # Errors
+    /// [`StoreError`]: for the channels that were not confirmed yet nothing has changed.
+    pub async fn confirm_rollbacks(&self) -> Result<Vec<ContractId>, StoreError> {
+        let view = self.gate.view();
+        let mut confirmed = Vec::new();
+        for channel in view.rolled_back_channels() {
+            // It is on the list because it was read.
+            let Some(known) = view.channel(&channel) else { continue };
+            self.store.confirm_rollback(channel, known.state.withdrawn).await?;
+            let rest = view.rolled_back_channels().into_iter().filter(|other| *other != channel).collect();
+            view.set_rolled_back(rest);
+            confirmed.push(channel);
+        }
+        Ok(confirmed)
+    }
+
     /// What of `highest` is not paid out on chain yet, and the most that the chain would pay in total. Base units.
     pub(super) fn on_chain(&self, channel: &ContractId, highest: Amount) -> (Amount, Amount) {
         match self.gate.view().channel(channel) {

@@ -13,6 +13,8 @@ use paychan_store::{Held, Refusal};
 pub struct Conditions<'a> {
     /// The daemon is stopping.
     pub stopping: bool,
+    /// The operator has paused the taking of money.
+    pub paused: bool,
     /// The channel shows that the store was rolled back, and the operator has not confirmed that yet.
     pub rolled_back: bool,
     /// Whether what is known of the channel is fresh.
@@ -45,6 +47,9 @@ pub struct Conditions<'a> {
 pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Refusal> {
     if now.stopping {
         return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });
+    }
+    if now.paused {
+        return Err(Refusal::Paused);
     }
     if let Some(channel) = now.channel {
         not_over(channel)?;
@@ -80,6 +85,9 @@ pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Re
 pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<(), Refusal> {
     if now.stopping {
         return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });
+    }
+    if now.paused {
+        return Err(Refusal::Paused);
     }
     let needed = held.spent.saturating_add(price);
     if now.channel.is_some_and(|channel| needed <= channel.state.withdrawn) {

@@ -23,6 +23,7 @@ fn conditions<'a>(channel: &'a ChannelView, listed: &'a Token) -> Conditions<'a>
     let flags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
     Conditions {
         stopping: false,
+        paused: false,
         rolled_back: false,
         freshness: Ok(()),
         head: Some(HEAD),
@@ -101,6 +102,11 @@ fn a_final_channel_takes_nothing_even_when_a_later_read_denies_it() {
 fn a_view_that_is_not_fresh_takes_nothing() {
     assert!(is_not_fresh(&offer_when(state(), 200, |now| now.freshness = Err(NotFresh::NoHead))));
     assert!(is_not_fresh(&offer_when(state(), 200, |now| now.channel = None)));
+}
+
+#[test]
+fn a_paused_watcher_takes_nothing() {
+    assert_eq!(offer_when(state(), 200, |now| now.paused = true), Err(Refusal::Paused));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::commitments::{Commitments, ViewGate};
 use crate::config::Config;
 use crate::follower::{Follower, FollowerParts, FollowerSettings};
 use crate::liveness::Liveness;
+use crate::pause::Pause;
 use crate::promises::Promises;
 use crate::settler::step::BOUNDS_LEDGERS;
 use crate::settler::{Settler, SettlerParts};
@@ -70,6 +71,8 @@ pub struct Parts {
     pub channels: Channels,
     /// Takes commitments.
     pub commitments: Commitments,
+    /// Pauses the taking of money.
+    pub pause: Pause,
     /// Says what is known.
     pub reporter: Reporter,
     /// The follower's signs of life.
@@ -112,6 +115,7 @@ pub fn assemble(ingredients: Ingredients) -> Parts {
     let reporter =
         Reporter::new(config.clone(), store.clone(), view.clone(), promises.clone(), clock.clone(), settler.attempts());
     Parts {
+        pause: Pause::of(&config.data_dir, view.clone()),
         channels: Channels::new(config.clone(), chain, store.clone(), view.clone(), clock, BOUNDS_LEDGERS),
         commitments: Commitments::new(config.network_id(), store, gate, Arc::new(reader)),
         view,

@@ -78,8 +78,8 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
         lane,
         recipients,
     });
-    let Parts { view, follower, settler, channels, commitments, reporter, follows, settles, .. } = parts;
-    let api = Arc::new(Api { token, channels, commitments, reporter });
+    let Parts { view, follower, settler, channels, commitments, pause, reporter, follows, settles, .. } = parts;
+    let api = Arc::new(Api { token, channels, commitments, pause, reporter });
 
     let limit = descriptors::limit();
     let limits = Limits::of(descriptors::api_connections(limit, config.max_connections));

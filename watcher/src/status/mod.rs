@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use paychan_watcher_api::{Client, Report};
+use paychan_watcher_api::{Client, ClientError, Report};
 
 pub use offline::from_store;
 pub use reporter::Reporter;
@@ -25,7 +25,7 @@ use paychan_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
     /// Something answers that is not the daemon of this configuration.
-    #[error("the watcher at {} gives no status: {why}", .socket.display())]
+    #[error("the watcher at {} does not answer as one: {why}", .socket.display())]
     NotTheDaemon {
         /// The operator's socket.
         socket: PathBuf,
@@ -50,6 +50,16 @@ pub async fn get(config: &Config) -> Result<Report, StatusError> {
 
 /// Asks the daemon on the operator's socket; `None` when nobody listens there.
 async fn from_daemon(socket: &Path) -> Result<Option<Report>, StatusError> {
+    let Some(client) = daemon(socket)? else { return Ok(None) };
+    let not_it = |error: ClientError| StatusError::NotTheDaemon { socket: socket.to_owned(), why: error.to_string() };
+    client.status().await.map(Some).map_err(not_it)
+}
+
+/// A client of the daemon that listens on the operator's socket; `None` when nobody does.
+///
+/// # Errors
+/// [`StatusError::NotTheDaemon`] when the socket can't be used.
+pub fn daemon(socket: &Path) -> Result<Option<Client>, StatusError> {
     let not_it = |why: String| StatusError::NotTheDaemon { socket: socket.to_owned(), why };
     // Asked first, since the client does not tell "nobody listens" from "you may not".
     match UnixStream::connect(socket) {
@@ -57,6 +67,5 @@ async fn from_daemon(socket: &Path) -> Result<Option<Report>, StatusError> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
         Err(error) => return Err(not_it(format!("{error}; run this as the watcher's user"))),
     }
-    let client = Client::of_socket(socket).map_err(|error| not_it(error.to_string()))?;
-    client.status().await.map(Some).map_err(|error| not_it(error.to_string()))
+    Client::of_socket(socket).map(Some).map_err(|error| not_it(error.to_string()))
 }

@@ -11,7 +11,7 @@ use crate::policy::{Known, Limits, Past, SurveySources, survey};
 use crate::promises::Promises;
 use crate::settler::Attempts;
 use crate::view::View;
-use paychan_store::{Held, Store};
+use paychan_store::{Counts, Held, Store};
 use paychan_watcher_api::{ChannelReport, CloseState, HeadReport, LaneReport, Problem, ProblemKind, Report};
 
 /// Outcomes looked at per channel: all that the store keeps.
@@ -61,6 +61,11 @@ impl Reporter {
     /// The disk is too full to take money, or `None`: it no longer is.
     pub fn disk_is_low(&self, why: Option<String>) {
         *self.disk_low.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// What the store's committer has done since the start.
+    pub fn counts(&self) -> Counts {
+        self.store.counts()
     }
 
     /// Everything.
@@ -126,6 +131,10 @@ impl Reporter {
         let mut reasons = Vec::new();
         if self.view.is_stopping() {
             reasons.push(Problem::new(ProblemKind::Stopping, "the watcher is shutting down"));
+        }
+        if self.view.is_paused() {
+            let why = "the operator has paused the watcher; `paychan-watcher resume` ends the pause";
+            reasons.push(Problem::new(ProblemKind::Paused, why));
         }
         if let Some(why) = self.settle_only.get() {
             reasons.push(Problem::new(

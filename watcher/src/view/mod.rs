@@ -68,6 +68,7 @@ struct Inner {
     withdrawn: HashMap<Payee, Amount>,
     settle_resource_fee: Option<Stroops>,
     stopping: bool,
+    paused: bool,
     rolled_back: Vec<ContractId>,
 }
 
@@ -268,6 +269,11 @@ impl View {
         self.write().stopping = true;
     }
 
+    /// The operator pauses the taking of money, or resumes it. Settling goes on.
+    pub fn pause(&self, paused: bool) {
+        self.write().paused = paused;
+    }
+
     /// Sets the channels that have more withdrawn on chain than the store ever held: for these, the store was rolled back.
     /// Nothing is acknowledged on them; taking one off the list is the operator's confirmation.
     pub fn set_rolled_back(&self, channels: Vec<ContractId>) {
@@ -364,6 +370,11 @@ impl View {
     /// Whether the daemon is stopping.
     pub fn is_stopping(&self) -> bool {
         self.read().stopping
+    }
+
+    /// Whether the operator has paused the taking of money.
+    pub fn is_paused(&self) -> bool {
+        self.read().paused
     }
 
     /// The channels that show that the store was rolled back.

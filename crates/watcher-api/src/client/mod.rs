@@ -23,7 +23,7 @@ pub use url::{WatcherUrl, WatcherUrlError};
 
 use crate::{
     Acknowledged, ChannelBody, ChargeBody, Charged, ClosingAgreed, CommitmentBody, CreditBody, Credited,
-    LONGEST_CLOSE_WAIT, Problem, ProblemKind, SignedAmount,
+    LONGEST_CLOSE_WAIT, Pausing, Problem, ProblemKind, RollbackConfirmed, SignedAmount,
 };
 
 /// From the first byte of a request to the last of its answer. It is long enough for a watcher that first reads the
@@ -153,6 +153,23 @@ impl Client {
     /// [`ClientError`].
     pub async fn status<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         self.call(Method::GET, &["status"], None::<&()>).await
+    }
+
+    /// Pauses the taking of money (`true`) or resumes it. Only on the operator's socket.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn pause(&self, paused: bool) -> Result<Pausing, ClientError> {
+        self.post(&[if paused { "pause" } else { "resume" }], None::<&()>).await
+    }
+
+    /// Confirms for all channels on which the chain has paid more than the store held that the operator knows of it. Only
+    /// on the operator's socket.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn confirm_rollback(&self) -> Result<RollbackConfirmed, ClientError> {
+        self.post(&["rollback", "confirm"], None::<&()>).await
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &[&str], body: Option<&impl Serialize>) -> Result<T, ClientError> {

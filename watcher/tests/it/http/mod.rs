@@ -5,6 +5,7 @@ mod charges;
 mod closing;
 mod commitments;
 mod edge;
+mod operator;
 mod strangers;
 
 use std::sync::Arc;
@@ -150,9 +151,9 @@ impl TestEnv {
                 false => [].into(),
             },
         });
-        let Parts { view, follower, settler, channels, commitments, reporter, .. } = parts;
+        let Parts { view, follower, settler, channels, commitments, pause, reporter, .. } = parts;
         let token = ApiToken::new(Zeroizing::new(API_TOKEN.to_owned()));
-        let parts = Arc::new(Api { token, channels, commitments, reporter });
+        let parts = Arc::new(Api { token, channels, commitments, pause, reporter });
         let (api, operator_api) = (router(parts.clone()), operator_router(parts));
         let mut env = Self { api, operator_api, chain, store, view, follower, settler, _dir: dir };
         env.chain.network().open(good_channel());

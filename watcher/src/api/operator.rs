@@ -1,0 +1,32 @@
+//! What only the operator may ask, on the operator's socket.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use paychan_watcher_api::{Pausing, ProblemKind, RollbackConfirmed};
+
+use super::Api;
+use super::error::ApiError;
+use crate::pause::Pause;
+
+pub(super) async fn pause(State(api): State<Arc<Api>>) -> Result<Json<Pausing>, ApiError> {
+    change(api, true, Pause::begin).await
+}
+
+pub(super) async fn resume(State(api): State<Arc<Api>>) -> Result<Json<Pausing>, ApiError> {
+    change(api, false, Pause::end).await
+}
+
+/// The disk may not answer, and whoever asks waits for it on a thread of its own.
+async fn change(api: Arc<Api>, paused: bool, change: fn(&Pause) -> io::Result<()>) -> Result<Json<Pausing>, ApiError> {
+    let changed = tokio::task::spawn_blocking(move || change(&api.pause))
+        .await
+        .map_err(|error| ApiError::new(ProblemKind::Internal, format!("it broke off ({error}); ask again")))?;
+    Ok(Json(Pausing { paused, not_kept: changed.err().map(|error| error.to_string()) }))
+}
+
+pub(super) async fn confirm_rollback(State(api): State<Arc<Api>>) -> Result<Json<RollbackConfirmed>, ApiError> {
+    Ok(Json(RollbackConfirmed { channels: api.commitments.confirm_rollbacks().await? }))
+}

@@ -1,0 +1,77 @@
+//! `confirm-rollback`: the operator knows that the store is an older copy.
+
+use paychan_channel::ContractId;
+use paychan_store::{Options, Store};
+
+use super::endpoint;
+use crate::chain::{Chain, ChannelRead, KnownChannel, RpcChain};
+use crate::config::Config;
+use crate::daemon::RunError;
+use crate::reader::rolled_back;
+use crate::status;
+
+/// Writes down that the operator knows of every channel on which the chain has paid more than the store ever held, so
+/// that commitments are taken again. A running daemon does it itself; while it is down, the store is written here.
+///
+/// # Errors
+/// The store or the chain can't be read; a channel that can't be read is named and nothing is written for it.
+pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
+    if let Some(daemon) = status::daemon(&config.operator_socket())? {
+        let confirmed = daemon.confirm_rollback().await.map_err(|error| RunError::Other(error.to_string()))?;
+        return Ok(said(&confirmed.channels));
+    }
+    let chain = endpoint(config).await?;
+    let (store, _) = Store::open_for_operator(&config.data_dir, &config.network_id(), Options::default())?;
+    let confirmed = confirm_all(&chain, &store).await;
+    store.shutdown().await?;
+    let (confirmed, unreadable) = confirmed?;
+    let mut said = said(&confirmed);
+    if !unreadable.is_empty() {
+        said.push_str(&format!("\nCould not be read, and was left as it is: {}.", list(&unreadable)));
+    }
+    Ok(said)
+}
+
+fn said(confirmed: &[ContractId]) -> String {
+    match confirmed.is_empty() {
+        true => "On no channel has the chain paid more than the store holds. Nothing was written.".to_owned(),
+        false => format!(
+            "Confirmed for {}. Commitments between what the store holds and what was paid were acknowledged and \
+             forgotten; no money is lost by that, for they were paid out. Commitments above what was paid may be \
+             forgotten too: ask your front end's records.",
+            list(confirmed)
+        ),
+    }
+}
+
+type Channels = Vec<ContractId>;
+
+async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Channels), RunError> {
+    let held = store.all_held();
+    let watched: Vec<KnownChannel> = held
+        .iter()
+        .map(|held| KnownChannel {
+            channel: held.channel(),
+            wasm_hash: held.admission.wasm_hash,
+            token: held.admission.token,
+            token_code: None,
+        })
+        .collect();
+    let (mut confirmed, mut unreadable) = (Vec::new(), Vec::new());
+    for read in chain.read_channels(&watched).await? {
+        let ChannelRead::Read(state) = read else {
+            unreadable.push(read.channel());
+            continue;
+        };
+        let held = held.iter().find(|held| held.channel() == state.channel);
+        if held.is_some_and(|held| rolled_back(held, state.withdrawn)) {
+            store.confirm_rollback(state.channel, state.withdrawn).await?;
+            confirmed.push(state.channel);
+        }
+    }
+    Ok((confirmed, unreadable))
+}
+
+fn list(channels: &[ContractId]) -> String {
+    channels.iter().map(ContractId::to_string).collect::<Vec<_>>().join(", ")
+}
