@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::cli::{Scene, assert_refused};
 
-/// Stands between a program and the real endpoint, and changes what that answers to simulations.
+/// Stands between a program and the real endpoint, and changes what that answers to one method.
 pub(crate) struct Liar {
     pub(crate) url: String,
     /// What was asked, in order.
@@ -24,15 +24,24 @@ pub(crate) struct Liar {
 impl Liar {
     /// Changes the first simulation, and sticks to that answer from then on.
     async fn start(real: &str, lie: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
-        Self::lying(real, true, lie).await
+        Self::lying(real, "simulateTransaction", true, lie).await
     }
 
-    /// Changes each simulation.
-    pub(crate) async fn about_each(real: &str, lie: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
-        Self::lying(real, false, lie).await
+    /// Changes each answer to `method`.
+    pub(crate) async fn about_each(
+        real: &str,
+        method: &'static str,
+        lie: impl Fn(&mut Value) + Send + Sync + 'static,
+    ) -> Self {
+        Self::lying(real, method, false, lie).await
     }
 
-    async fn lying(real: &str, sticks: bool, lie: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+    async fn lying(
+        real: &str,
+        method: &'static str,
+        sticks: bool,
+        lie: impl Fn(&mut Value) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -48,7 +57,7 @@ impl Liar {
                     let request = read_request(&mut stream).await;
                     let answer = http.post(&real).json(&request).send().await.unwrap();
                     let mut answer: Value = answer.json().await.unwrap();
-                    if request["method"] == "simulateTransaction" {
+                    if request["method"] == method {
                         let mut told = told.lock().unwrap();
                         if !sticks {
                             *told = None;

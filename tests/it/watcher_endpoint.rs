@@ -38,7 +38,7 @@ async fn nothing_is_signed(
 ) {
     let lies = Arc::new(AtomicBool::new(false));
     let told = lies.clone();
-    let liar = Liar::about_each(&env.network.rpc_url, move |answer| {
+    let liar = Liar::about_each(&env.network.rpc_url, "simulateTransaction", move |answer| {
         if told.load(Ordering::Relaxed) {
             lie(answer);
         }

@@ -24,6 +24,10 @@ pub enum Alarm {
     FeesLow,
     /// A recipient can't take what it is owed.
     RecipientCannotBePaid,
+    /// An entry that a settlement needs is archived.
+    EntryArchived,
+    /// An entry that a settlement needs comes to its end.
+    LifeShort,
     /// An issuer has frozen a channel's balance.
     BalanceFrozen,
     /// A channel covers less than what was promised on it.
@@ -85,7 +89,7 @@ impl Alarm {
     }
 
     /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Loss,
         Self::DeadlineNear,
         Self::SettlementFailing,
@@ -94,6 +98,8 @@ impl Alarm {
         Self::BalanceFrozen,
         Self::CloseSeen,
         Self::ChainNotVisible,
+        Self::EntryArchived,
+        Self::LifeShort,
         Self::FeesLow,
         Self::RecipientCannotBePaid,
         Self::IssuerChanged,
@@ -182,6 +188,23 @@ impl Alarm {
                           little room.",
                 danger: "Every settlement to this recipient fails.",
                 remedy: "Create the trustline or raise its limit, or ask the issuer to authorize it.",
+            },
+            Self::EntryArchived => Text {
+                name: "entry_archived",
+                meaning: "A ledger entry that a settlement of the channel needs is archived, and something is unsettled. The \
+                          field `entries` names it.",
+                danger: "The next settlement restores the entry on the way, which costs a new rent. It fails if the fee \
+                         account can't pay that, or if it is more than `fees.max_restoration_fee` or than what is at stake.",
+                remedy: "Run `paychan restore CHANNEL` if the rent is more than the channel is worth to the watcher. See that \
+                         the fee account holds enough: lives are extended only out of what settlements leave over.",
+            },
+            Self::LifeShort => Text {
+                name: "life_short",
+                meaning: "A ledger entry that a settlement of the channel needs has less than half of the life at which the \
+                          watcher extends it (`life.floor_ledgers`), and something is unsettled.",
+                danger: "The entry is archived after `left` ledgers. Settling costs more then.",
+                remedy: "Send XLM to the fee account: it has nothing to spare, or the extensions fail. \
+                         `paychan-watcher status` says which.",
             },
             Self::BalanceFrozen => Text {
                 name: "balance_frozen",

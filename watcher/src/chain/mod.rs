@@ -60,6 +60,10 @@ pub trait Chain: Send + Sync + 'static {
     /// What a token's contract itself says that `holder` has, base units; `None` when it does not answer as a SEP-41 token.
     fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>>;
 
+    /// Whether a call of the channel meets archived entries, by simulation of one that touches all that a settlement reads:
+    /// an endpoint may tell wrong lives of entries. `None` when the simulation fails.
+    fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>>;
+
     /// The account that pays a lane's fees; `None` when it does not exist.
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>>;
 

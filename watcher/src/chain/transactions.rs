@@ -56,6 +56,11 @@ pub enum Call {
         /// Ledgers from inclusion that they are to live, at least. At most the network's longest life less one.
         extend_to: u32,
     },
+    /// Brings archived entries back.
+    Restore {
+        /// Which entries.
+        keys: Vec<LedgerKey>,
+    },
 }
 
 /// What came of preparing.
@@ -71,6 +76,12 @@ pub enum Prepared {
     /// The simulated call fails: sending it would only cost.
     Fails {
         /// What the host said.
+        why: String,
+    },
+    /// An entry that the call needs is archived, and has to be restored by itself before it: only servers from before
+    /// protocol 23 say so. The call would fail.
+    NeedsRestoration {
+        /// In words.
         why: String,
     },
     /// The simulation asks for something that the call does not mean: the endpoint, or the token, is not to be trusted.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use paychan_channel::{Address, Amount, ChannelState, ContractId, Ledger};
 use tokio::sync::Mutex;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::quota::{Idle, droppable};
 use super::{Candidate, Refused, Rules, admit};
@@ -202,6 +202,19 @@ impl Channels {
         }
     }
 
+    /// Whether a simulated call shows that no entry is archived, though the endpoint says of some that they are.
+    async fn is_proved_live(&self, state: &ChannelState) -> Result<bool, ChainError> {
+        let archived: Vec<&'static str> = state.lives.archived(state.read_at).collect();
+        if archived.is_empty() || self.chain.meets_archived(&state.channel).await? != Some(false) {
+            return Ok(false);
+        }
+        warn!(
+            channel = %state.channel, entries = archived.join(", "),
+            "the endpoint says that entries are archived, and its simulation shows that they are not: their lives are not known"
+        );
+        Ok(true)
+    }
+
     async fn read(&self, channel: ContractId) -> Result<Candidate, IntakeError> {
         let state = match self.chain.first_read(&channel).await? {
             ChannelRead::Read(state) => state,
@@ -219,6 +232,7 @@ impl Channels {
             Some(_) => None,
             None => Some(self.chain.token_balance(&state.token, &Address::Contract(channel)).await?),
         };
-        Ok(Candidate { state, token, payability, told_balance })
+        let proved_live = self.is_proved_live(&state).await?;
+        Ok(Candidate { state, token, payability, told_balance, proved_live })
     }
 }

@@ -11,6 +11,7 @@ mod deadlines;
 mod events;
 mod history;
 mod lanes;
+mod lives;
 mod recipients;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::chain::{Chain, ChainError, Head};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::FreshnessLimits;
+use crate::policy;
 use crate::promises::Promises;
 use crate::reader::ChannelReader;
 use crate::reminder::Reminder;
@@ -34,6 +36,7 @@ use complaints::Complaints;
 use deadlines::Deadlines;
 use events::Events;
 use history::{History, Limits, Now, Verdict};
+use lives::Lives;
 
 /// What the follower is told by the configuration.
 #[derive(Debug, Clone)]
@@ -91,6 +94,7 @@ pub struct Follower {
     /// Recipients and issuers are to be read, since the last sweep.
     recipients_due: bool,
     deadlines: Deadlines,
+    lives: Lives,
     fees_low: Reminder,
     complaints: Complaints,
 }
@@ -159,6 +163,7 @@ impl Follower {
             settings_due: true,
             recipients_due: true,
             deadlines: Deadlines::default(),
+            lives: Lives::default(),
             fees_low: Reminder::default(),
             complaints: Complaints::new(parts.clock.boot()),
             parts,
@@ -203,6 +208,7 @@ impl Follower {
         self.parts.promises.count(&self.parts.store.all_held(), &self.parts.view);
         if moved {
             self.deadlines.report(&self.parts.store, &self.parts.view, head.ledger);
+            self.lives.report(&self.parts.store, &self.parts.view, head.ledger, self.life_floor());
             failed = failed.or(self.catch_up(head.ledger).await.err());
         }
         if moved || swept {
@@ -253,6 +259,12 @@ impl Follower {
 
     fn now(&self) -> Now {
         Now { wall_unix_ms: self.parts.clock.wall_unix_ms(), boot: self.parts.clock.boot() }
+    }
+
+    /// The life below which an entry is extended, in ledgers.
+    fn life_floor(&self) -> u32 {
+        let longest = self.parts.view.network().map_or(u32::MAX, |network| network.max_entry_ttl);
+        policy::life_limits(&self.parts.config, longest).0
     }
 
     fn sweep_is_due(&self, head: Ledger) -> bool {

@@ -18,8 +18,19 @@ pub(super) fn due(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
 
 /// The names of the channel's entries that are archived.
 pub(super) fn archived(known: &Known<'_>, limits: &Limits) -> Vec<&'static str> {
+    known.chain.as_ref().map(|chain| archived_entries(chain, limits.head)).unwrap_or_default()
+}
+
+/// The names of the channel's entries that are archived at `head`.
+pub fn archived_entries(channel: &ChannelView, head: Ledger) -> Vec<&'static str> {
+    let all = entries(channel).into_iter();
+    all.filter(|(_, life, _)| is_over(*life, head)).map(|(name, _, _)| name).collect()
+}
+
+/// The keys of the channel's entries that are archived.
+pub(super) fn archived_keys(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
     let all = known.chain.iter().flat_map(entries);
-    all.filter(|(_, life, _)| is_over(*life, limits.head)).map(|(name, _, _)| name).collect()
+    all.filter(|(_, life, _)| is_over(*life, limits.head)).map(|(_, _, key)| key).collect()
 }
 
 /// Whether an entry that settling the channel touches is archived at `head`.

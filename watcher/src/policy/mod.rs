@@ -21,9 +21,9 @@ use crate::view::ChannelView;
 use paychan_store::{Decided, Held, Outcome, Purpose};
 
 pub use bid::{BASE_FEE, bid, cap, highest_bid};
-pub use lives::has_archived;
-pub use plan::{ENTRIES_PER_EXTENSION, Extension, Item, Payout, Plan, Turn, plan};
-pub use survey::{Past, Survey, SurveySources, survey};
+pub use lives::{archived_entries, has_archived};
+pub use plan::{ENTRIES_PER_EXTENSION, Extension, Item, Payout, Plan, Restoration, Turn, plan};
+pub use survey::{Past, Survey, SurveySources, life_limits, survey};
 
 /// All that is known of one channel now.
 #[derive(Debug, Clone)]
@@ -176,6 +176,11 @@ pub enum Action {
     /// Extend the life of these entries.
     Extend {
         /// Those below the floor.
+        keys: Vec<LedgerKey>,
+    },
+    /// Bring these archived entries back.
+    Restore {
+        /// Which.
         keys: Vec<LedgerKey>,
     },
     /// Watch it no longer: it owes nothing, was never paid through, and is idle.
@@ -334,7 +339,10 @@ fn keep_alive(known: &Known<'_>, limits: &Limits) -> Action {
     }
     let keys = lives::due(known, limits);
     let archived = lives::archived(known, limits);
-    if !keys.is_empty() {
+    let restorable = restorable(known, limits);
+    if !restorable.is_empty() {
+        Action::Restore { keys: restorable }
+    } else if !keys.is_empty() {
         Action::Extend { keys }
     } else if !archived.is_empty() {
         Action::Report(Report::Archived { entries: archived })
@@ -342,6 +350,21 @@ fn keep_alive(known: &Known<'_>, limits: &Limits) -> Action {
         Action::Wait
     }
 }
+
+/// Rule 5: the archived entries that are brought back by a transaction of their own, since no settlement is about to do it:
+/// the channel is in use and nothing is unsettled that is worth one, or a payout failed while they were archived.
+pub(super) fn restorable(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
+    let dust_only = known.unsettled().is_zero() || known.unsettled() < known.dust();
+    let in_use = known.held.highest.is_some() && !known.rests(limits) && !known.ends();
+    let needed = (in_use && dust_only) || known.tried.payout.failures > 0;
+    if !needed || known.unreadable || known.is_final() || known.tried.extension.failures >= RESTORATIONS {
+        return Vec::new();
+    }
+    lives::archived_keys(known, limits)
+}
+
+/// Restorations of one channel that are tried until one shows. An endpoint may call live entries archived for ever.
+const RESTORATIONS: u32 = 4;
 
 /// Whether a close of this channel has failed on chain before, by the store's outcomes for it.
 pub fn close_failed(outcomes: &[Decided]) -> bool {
@@ -392,6 +415,11 @@ impl Known<'_> {
         self.chain.as_ref().map_or(self.told_deadline, |chain| chain.deadline)
     }
 
+    /// Whether the channel is about to end: its funder or its recipient closes it.
+    pub(super) fn ends(&self) -> bool {
+        self.deadline().is_some() || self.held.fence.is_some()
+    }
+
     fn is_final(&self) -> bool {
         self.chain.as_ref().is_some_and(|chain| chain.state.is_final())
     }
@@ -431,6 +459,11 @@ impl Known<'_> {
     /// What so many base units are worth, in stroops; `None` for a token that is no longer listed.
     fn value(&self, amount: Amount) -> Option<Stroops> {
         self.token.map(|token| token.value(amount))
+    }
+
+    /// What the channel still holds, base units.
+    fn holds(&self) -> Amount {
+        self.chain.as_ref().map_or(Amount::ZERO, |chain| chain.state.balance)
     }
 
     fn dust(&self) -> Amount {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use paychan_channel::xdr::LedgerKey;
 use paychan_channel::{Amount, ContractId, Ledger, Stroops};
 
-use super::{Action, BASE_FEE, Known, Limits, Reason, Report, decide, lives};
+use super::{Action, BASE_FEE, Known, Limits, Reason, Report, decide, lives, restorable};
 
 /// Entries that one extension names at most. The network allows 400 in a footprint (SLP-5) and 132,096 bytes in a
 /// transaction; 100 keys of at most 140 bytes stay far below both, and below what one simulation may take.
@@ -15,7 +15,7 @@ pub const ENTRIES_PER_EXTENSION: usize = 100;
 /// What to do about all channels now, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Payouts in the order of loss, then extensions, then payouts that are not worth the fee that is asked.
+    /// Payouts in the order of loss, then restorations, then extensions, then payouts that are not worth the fee that is asked.
     pub items: Vec<Item>,
     /// Channels to watch no longer.
     pub drops: Vec<ContractId>,
@@ -28,6 +28,8 @@ pub struct Plan {
 pub enum Item {
     /// Settle or close a channel.
     Pay(Payout),
+    /// Bring archived entries back.
+    Restore(Restoration),
     /// Extend the lives of entries.
     Extend(Extension),
 }
@@ -73,6 +75,22 @@ pub struct Extension {
     pub not_before: Ledger,
 }
 
+/// Archived entries to bring back in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restoration {
+    /// Which entries, each once however many channels share it.
+    pub keys: Vec<LedgerKey>,
+    /// The channels that live by them.
+    pub channels: Vec<ContractId>,
+    /// For inclusion, on top of the resource fee.
+    pub bid: Stroops,
+    /// The most that it may cost in resources, stroops: what the channels still hold is worth, out of what the fee accounts
+    /// don't need for settlements.
+    pub worth: Stroops,
+    /// The first ledger at which it may be tried.
+    pub not_before: Ledger,
+}
+
 /// Whose turn it is when payouts that failed before and payouts that did not both wait.
 ///
 /// Without turns, failing ones would keep healthy ones waiting, or healthy ones would keep out for ever one that failed
@@ -101,6 +119,7 @@ impl Item {
     pub const fn not_before(&self) -> Ledger {
         match self {
             Self::Pay(payout) => payout.not_before,
+            Self::Restore(restoration) => restoration.not_before,
             Self::Extend(extension) => extension.not_before,
         }
     }
@@ -111,7 +130,7 @@ impl Plan {
     pub fn payouts(&self) -> impl Iterator<Item = &Payout> {
         self.items.iter().filter_map(|item| match item {
             Item::Pay(payout) => Some(payout),
-            Item::Extend(_) => None,
+            Item::Restore(_) | Item::Extend(_) => None,
         })
     }
 
@@ -119,7 +138,15 @@ impl Plan {
     pub fn extensions(&self) -> impl Iterator<Item = &Extension> {
         self.items.iter().filter_map(|item| match item {
             Item::Extend(extension) => Some(extension),
-            Item::Pay(_) => None,
+            Item::Pay(_) | Item::Restore(_) => None,
+        })
+    }
+
+    /// All restorations, in order.
+    pub fn restorations(&self) -> impl Iterator<Item = &Restoration> {
+        self.items.iter().filter_map(|item| match item {
+            Item::Restore(restoration) => Some(restoration),
+            Item::Pay(_) | Item::Extend(_) => None,
         })
     }
 }
@@ -139,7 +166,7 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
                 drops.push(known.id());
                 continue;
             }
-            Action::Wait | Action::Extend { .. } => continue,
+            Action::Wait | Action::Extend { .. } | Action::Restore { .. } => continue,
         };
         // What can't bid as much as is asked, or would fail because the recipient can't be paid, comes last: it would
         // take the lane from what can be paid, again and again.
@@ -148,6 +175,7 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
     }
     reports.sort_by_key(|(channel, _)| *channel);
     let mut items: Vec<Item> = take_turns(worth_it, limits.head, turn).into_iter().map(Item::Pay).collect();
+    items.extend(restorations(all, limits).into_iter().map(Item::Restore));
     items.extend(extensions(all, limits).into_iter().map(Item::Extend));
     items.extend(take_turns(capped, limits.head, turn).into_iter().map(Item::Pay));
     Plan { items, drops, reports }
@@ -197,6 +225,37 @@ fn payout(known: &Known<'_>, limits: &Limits, amount: Amount, bid: Stroops, clos
     }
 }
 
+/// Which archived entries to bring back, no entry twice. Channels that share one go together; those whose restoration failed
+/// before go alone, so that one bad entry does not keep the others.
+fn restorations(all: &[Known<'_>], limits: &Limits) -> Vec<Restoration> {
+    let mut restorations: Vec<Restoration> = Vec::new();
+    if limits.spare <= Stroops(0) {
+        return restorations;
+    }
+    for known in all {
+        let keys = restorable(known, limits);
+        let worth = known.value(known.holds()).map_or(limits.spare, |value| value.min(limits.spare));
+        if keys.is_empty() || worth <= Stroops(0) {
+            continue;
+        }
+        let (alone, bid) = (known.tried.extension.failures > 0, known.leisurely_bid(limits, limits.max_inclusion_fee));
+        let joins = |other: &&mut Restoration| !alone && other.keys.iter().any(|key| keys.contains(key));
+        match restorations.iter_mut().filter(|other| other.keys.len() < ENTRIES_PER_EXTENSION).find(joins) {
+            Some(other) => {
+                let new: Vec<LedgerKey> = keys.into_iter().filter(|key| !other.keys.contains(key)).collect();
+                other.keys.extend(new);
+                other.channels.push(known.id());
+                (other.bid, other.worth) = (other.bid.max(bid), other.worth.max(worth));
+            }
+            None => {
+                let not_before = known.tried.extension.not_before;
+                restorations.push(Restoration { keys, channels: vec![known.id()], bid, worth, not_before });
+            }
+        }
+    }
+    restorations
+}
+
 /// Which entries to extend: those of channels with something unsettled first, no entry twice. The channels whose extension
 /// failed before go alone, so that one bad entry does not keep the others.
 fn extensions(all: &[Known<'_>], limits: &Limits) -> Vec<Extension> {
@@ -209,8 +268,7 @@ fn extensions(all: &[Known<'_>], limits: &Limits) -> Vec<Extension> {
     for known in all {
         let over = known.is_final() || known.rests(limits) || known.is_to_be_dropped(limits);
         // Of a channel that ends and owes nothing, nothing is left to be settled.
-        let ends = known.deadline().is_some() || known.held.fence.is_some();
-        let ends = ends && known.unsettled().is_zero();
+        let ends = known.ends() && known.unsettled().is_zero();
         if over || ends {
             continue;
         }

@@ -60,6 +60,13 @@ pub fn survey<'a>(sources: &SurveySources<'a>) -> Option<Survey<'a>> {
     Some(Survey { channels, limits })
 }
 
+/// The life below which an entry is extended, and to how much, in ledgers, on a network with this longest life.
+pub fn life_limits(config: &Config, longest_life: u32) -> (u32, u32) {
+    let extend_to = config.life.extend_to_ledgers.min(longest_life.saturating_sub(1));
+    // On a network whose longest life is below the operator's floor, an entry would be due again at once.
+    (config.life.floor_ledgers.min(extend_to / 2), extend_to)
+}
+
 impl Survey<'_> {
     /// What to do about all channels now.
     pub fn plan(&self, turn: Turn) -> Plan {
@@ -112,7 +119,7 @@ impl<'a> SurveySources<'a> {
         // Unknown settings must not keep anything from being settled.
         let network = view.network();
         let longest_life = network.map_or(u32::MAX, |network| network.max_entry_ttl);
-        let extend_to = config.life.extend_to_ledgers.min(longest_life.saturating_sub(1));
+        let (life_floor, extend_to) = life_limits(config, longest_life);
         let simulated = view.settle_resource_fee();
         // Before all that is held was counted, nothing is to spare.
         let spare = match (view.spendable(), promised_fees) {
@@ -128,8 +135,7 @@ impl<'a> SurveySources<'a> {
             max_inclusion_fee: config.fees.max_inclusion_fee,
             resource_fee: simulated.unwrap_or(config.fees.assumed_resource_fee),
             spare,
-            // On a network whose longest life is below the operator's floor, an entry would be due again at once.
-            life_floor: config.life.floor_ledgers.min(extend_to / 2),
+            life_floor,
             extend_to,
             settle_after: Duration::from_secs(config.settle.after_seconds.into()),
             idle_after: Duration::from_secs(config.settle.idle_seconds.into()),

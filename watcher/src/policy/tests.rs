@@ -510,6 +510,52 @@ fn an_archived_entry_is_restored_by_a_settlement_when_something_is_unsettled_for
 }
 
 #[test]
+fn an_archived_entry_of_a_channel_in_use_is_restored_when_no_settlement_is_about_to_do_it() {
+    let mut archived = ChannelState { withdrawn: units(5_000_000), ..state() };
+    (archived.lives.instance, archived.lives.code) = (Some(Ledger(0)), Some(Ledger(HEAD.0 - 1)));
+    let keys = vec![ledger_keys::instance(&CHANNEL), ledger_keys::code(&CODE)];
+    let mut case = Case::of(archived.clone(), 5_000_000);
+    assert_eq!(case.decide(), Action::Restore { keys: keys.clone() });
+    let restorations: Vec<Restoration> =
+        plan(&[case.known()], &limits(), Turn::default()).restorations().cloned().collect();
+    let expected =
+        Restoration { keys, channels: vec![CHANNEL], bid: Stroops(200), worth: limits().spare, not_before: Ledger(0) };
+    assert_eq!(restorations, [expected]);
+    // An endpoint that calls live entries archived for ever does not empty the fee account.
+    case.tried.extension.failures = 4;
+    assert_eq!(case.decide(), Action::Report(Report::Archived { entries: vec!["instance", "code"] }));
+    assert_eq!(plan(&[case.known()], &limits(), Turn::default()).items, []);
+    // What was never used, what is idle and what ends is left as it is.
+    let idle = Case::of(archived.clone(), 5_000_000).since(10 * DAY);
+    let ends = Case::of(ChannelState { close_effective_at: Some(Ledger(HEAD.0 + 50)), ..archived.clone() }, 5_000_000);
+    let unused = Case::of(ChannelState { withdrawn: Amount::ZERO, ..archived }, 0);
+    for case in [idle, ends, unused] {
+        assert_eq!(plan(&[case.known()], &limits(), Turn::default()).restorations().count(), 0);
+    }
+}
+
+#[test]
+fn an_archived_entry_is_restored_when_a_payout_failed_and_channels_that_share_it_go_together() {
+    let case = |id: u8| {
+        let mut archived = ChannelState { channel: ContractId([id; 32]), ..closing(1_000) };
+        archived.lives.code = Some(Ledger(0));
+        let mut case = Case::of(archived, 500_000_000);
+        case.held.admission.channel = ContractId([id; 32]);
+        case
+    };
+    let mut cases = [case(1), case(2)];
+    let planned =
+        |cases: &[Case; 2]| plan(&cases.iter().map(Case::known).collect::<Vec<_>>(), &limits(), Turn::default());
+    assert_eq!(planned(&cases).restorations().count(), 0, "the settlements restore it on the way");
+    cases.iter_mut().for_each(|case| case.tried.payout.failures = 1);
+    let plan = planned(&cases);
+    let restorations: Vec<&Restoration> = plan.restorations().collect();
+    assert_eq!(restorations.len(), 1);
+    assert_eq!((restorations[0].keys.len(), restorations[0].channels.len()), (1, 2));
+    assert_eq!(plan.payouts().count(), 2, "and the payouts are tried again");
+}
+
+#[test]
 fn a_closing_channel_with_money_in_it_is_kept_alive_too() {
     let mut short = closing(17_000);
     short.lives.instance = Some(Ledger(HEAD.0 + 10));

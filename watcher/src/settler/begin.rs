@@ -10,7 +10,7 @@ use super::step::BOUNDS_LEDGERS;
 use super::{meaning, sign};
 use crate::alarm::raise;
 use crate::chain::{Call, CallRequest, ChainError, ChainErrorKind, Prepared};
-use crate::policy::{Extension, Payout, Reason};
+use crate::policy::{Extension, Payout, Reason, Restoration};
 use paychan_store::{Claim, Held, Purpose, StoreError};
 
 /// Why an item of the plan was not begun.
@@ -115,6 +115,15 @@ impl Settler {
         self.begin(intent, head).await
     }
 
+    /// Brings archived entries back: up to the transaction being sent.
+    pub(super) async fn restore(&mut self, restoration: &Restoration, head: Ledger) -> Result<(), NotBegun> {
+        let call = Call::Restore { keys: restoration.keys.clone() };
+        let purpose = Purpose::Restore { channels: restoration.channels.clone() };
+        let meaning = meaning::of_entries(self.config.fees.max_restoration_fee);
+        let intent = Intent { call, purpose, meaning, token: None, bid: restoration.bid, worth: restoration.worth };
+        self.begin(intent, head).await
+    }
+
     /// How far the node lags behind the network, in ledgers; as far as the floor allows for while that can't be told.
     fn lag(&self) -> u32 {
         let (view, most) = (&self.context.view, self.config.reaction.node_lag_ledgers);
@@ -159,6 +168,7 @@ impl Settler {
             Ok(Prepared::Fails { why }) => {
                 return Err(NotBegun::Refused(format!("its simulation fails: {why}")));
             }
+            Ok(Prepared::NeedsRestoration { why }) => return Err(NotBegun::Failed(why)),
             Ok(Prepared::NotMeant { why }) => {
                 raise!(
                     EndpointNotTrusted, purpose = %PurposeText(&purpose), why,
@@ -199,7 +209,7 @@ impl Settler {
         let by: Option<AccountId> = match call {
             Call::Close { to, .. } => Some(*to),
             Call::Settle { authorized_by, .. } => *authorized_by,
-            Call::Extend { .. } => None,
+            Call::Extend { .. } | Call::Restore { .. } => None,
         };
         let missing = |to: AccountId| {
             NotBegun::Failed(format!("the secret key of the recipient {to} is not configured, and it must sign"))

@@ -10,6 +10,7 @@ use tracing::{debug, info, warn};
 use super::step::{self, Flight, Next, Offered, Opening, Unsuccessful};
 use crate::alarm::raise;
 use crate::chain::{Chain, ChainError, Sent};
+use crate::policy;
 use crate::reader::ChannelReader;
 use crate::view::View;
 use paychan_store::{Outcome, Purpose, SignedTransaction, Store, StoreError};
@@ -235,7 +236,16 @@ impl FlightContext {
             if !seen {
                 return Ok(Progress::Waits);
             }
-            info!(transaction, %ledger, fee = %fee_charged, channels = purpose.channels().len(), "lives extended");
+            let restores = matches!(purpose, Purpose::Restore { .. });
+            let what = if restores { "archived entries restored" } else { "lives extended" };
+            info!(transaction, %ledger, fee = %fee_charged, channels = purpose.channels().len(), what);
+            let known = || purpose.channels().iter().filter_map(|channel| self.view.channel(channel));
+            if restores && known().any(|known| policy::has_archived(&known, known.state.read_at)) {
+                let outcome = Outcome::Confirmed { ledger, fee_charged };
+                self.decided(flying, outcome).await?;
+                let why = "it was restored, and the endpoint still calls an entry archived".to_owned();
+                return Ok(Progress::Ended(Ended::Failed { why, included: true }));
+            }
             return self.confirmed(flying, ledger, fee_charged).await;
         };
         // A channel that can't be read does not get newer: it must not hold the lane.

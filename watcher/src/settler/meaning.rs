@@ -14,7 +14,7 @@ use crate::view::ChannelView;
 /// since the start, its entries are not known, and only the fee is bounded.
 pub(super) fn of_payout(call: &Call, known: Option<&ChannelView>, head: Ledger, fees: &Fees) -> Meaning {
     let authorization = match call {
-        Call::Settle { authorized_by: None, .. } | Call::Extend { .. } => Authorization::Nobody,
+        Call::Settle { authorized_by: None, .. } | Call::Extend { .. } | Call::Restore { .. } => Authorization::Nobody,
         Call::Settle { authorized_by: Some(_), .. } | Call::Close { .. } => Authorization::by_source(),
     };
     // What is archived is restored on the way, and that costs the rent of a new life.

@@ -25,7 +25,7 @@ use crate::chain::{Chain, ChainError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::liveness::Liveness;
-use crate::policy::{self, BASE_FEE, Item, Plan, SurveySources, Turn, survey};
+use crate::policy::{self, BASE_FEE, Extension, Item, Plan, Restoration, SurveySources, Turn, survey};
 use crate::promises::Promises;
 use crate::reader::ChannelReader;
 use crate::reminder::Reminder;
@@ -278,6 +278,7 @@ impl Settler {
             self.liveness.beat(self.clock.boot());
             let begun = match item {
                 Item::Pay(payout) => self.pay(payout, head).await,
+                Item::Restore(restoration) => self.restore(restoration, head).await,
                 Item::Extend(extension) => self.extend(extension, head).await,
             };
             match begun {
@@ -337,8 +338,8 @@ impl Settler {
     fn failed(&self, item: &Item, head: Ledger, why: &str) {
         match item {
             Item::Pay(payout) => self.leave_alone(Target::Pay(payout.channel), payout.channel, head, why),
-            Item::Extend(extension) => {
-                for channel in &extension.channels {
+            Item::Extend(Extension { channels, .. }) | Item::Restore(Restoration { channels, .. }) => {
+                for channel in channels {
                     self.leave_alone(Target::Extend(*channel), *channel, head, why);
                 }
             }

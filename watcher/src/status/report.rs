@@ -101,6 +101,12 @@ fn next_action((known, limits): (&Known<'_>, &Limits)) -> String {
         Action::Close { amount, bid, reason } => {
             (format!("close with {amount} base units: {}", reason.text()), known.tried.payout, bid)
         }
+        Action::Restore { keys } if limits.spare <= Stroops(0) => {
+            return format!("nothing: {} entries are archived, and the fee account has nothing to spare", keys.len());
+        }
+        Action::Restore { keys } => {
+            (format!("restore {} archived entries", keys.len()), known.tried.extension, limits.market)
+        }
         Action::Extend { keys } if limits.spare <= Stroops(0) => {
             return format!(
                 "nothing: {} entries need a longer life, and the fee account has nothing to spare",

@@ -156,6 +156,12 @@ pub fn extend(channel: &ContractId) -> HostFunction {
     invoke(channel, "extend", Vec::new())
 }
 
+/// Asks for the channel's balance. For simulation. It reads the channel's instance and code, and what the token holds for it.
+#[must_use]
+pub fn balance(channel: &ContractId) -> HostFunction {
+    invoke(channel, "balance", Vec::new())
+}
+
 /// Asks for the whole state in one call. For simulation. In our contract only.
 #[must_use]
 pub fn state(channel: &ContractId) -> HostFunction {

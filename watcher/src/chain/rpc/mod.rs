@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use paychan_channel::events::ChannelEvent;
 use paychan_channel::xdr::{
-    ConfigSettingEntry, ConfigSettingId, LedgerBounds, LedgerEntryData, LedgerKey, ScSymbol, ScVal, StringM,
-    TransactionEnvelope,
+    ConfigSettingEntry, ConfigSettingId, HostFunction, LedgerBounds, LedgerEntryData, LedgerKey, ScSymbol, ScVal,
+    StringM, TransactionEnvelope,
 };
 use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, SacAsset, Stroops, calls, events};
 use paychan_rpc::{
     CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, Options, Parties, ReadError,
-    RpcError, Segment, TxHash, auth, operations,
+    RpcError, Segment, Simulated, TxHash, auth, operations,
 };
 
 use super::{
@@ -178,19 +178,24 @@ impl RpcChain {
         Ok(CloseHints { hints: hints.collect(), scanned_to, next })
     }
 
-    /// Simulates the token's `balance`. Nobody signs it, and nobody has to exist for it.
-    async fn ask_balance(&self, token: &ContractId, holder: &Address) -> Result<Option<Amount>, ChainError> {
+    /// Simulates a call that only reads. Nobody signs it, and nobody has to exist for it. `None`: it fails.
+    async fn simulate_reading(&self, call: HostFunction) -> Result<Option<Simulated>, ChainError> {
         let draft = Draft {
             source: AccountId([0; 32]),
             sequence: 0,
-            operations: vec![operations::invoke(None, calls::token_balance(token, holder))],
+            operations: vec![operations::invoke(None, call)],
             ledger_bounds: None,
             time_bounds: None,
             inclusion_fee: Stroops(100),
             soroban: None,
         };
         let simulation = self.client.simulate(&draft.build().map_err(unbuildable)?).await?;
-        Ok(match simulation.outcome.ok().and_then(|simulated| simulated.return_value) {
+        Ok(simulation.outcome.ok())
+    }
+
+    async fn ask_balance(&self, token: &ContractId, holder: &Address) -> Result<Option<Amount>, ChainError> {
+        let simulated = self.simulate_reading(calls::token_balance(token, holder)).await?;
+        Ok(match simulated.and_then(|simulated| simulated.return_value) {
             Some(ScVal::I128(parts)) => Amount::new(i128::from(&parts)).ok(),
             _ => None,
         })
@@ -211,6 +216,10 @@ impl RpcChain {
             Call::Extend { keys, extend_to } => {
                 let footprint = operations::footprint(keys.clone(), Vec::new()).map_err(unbuildable)?;
                 (operations::extend(*extend_to), Some(footprint), ExtraWrites::NONE, None)
+            }
+            Call::Restore { keys } => {
+                let footprint = operations::footprint(Vec::new(), keys.clone()).map_err(unbuildable)?;
+                (operations::restore(), Some(footprint), ExtraWrites::NONE, None)
             }
         };
         let draft = Draft {
@@ -235,8 +244,8 @@ impl RpcChain {
         if simulated.restore_first {
             // Only a server without automatic restoration (before protocol 23) answers so; sent all the same, the call
             // would fail and cost its fee.
-            let why = "an entry that it needs is archived; restore it first (stellar contract restore)".to_owned();
-            return Ok(Prepared::Fails { why });
+            let why = "an entry that it needs is archived, and this network does not restore it on the way".to_owned();
+            return Ok(Prepared::NeedsRestoration { why });
         }
         if simulated.auth.iter().any(auth::needs_signature) {
             let why = "it needs the authorization of somebody whose key is not used here".to_owned();
@@ -295,6 +304,13 @@ impl Chain for RpcChain {
 
     fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>> {
         Box::pin(self.ask_balance(token, holder))
+    }
+
+    fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>> {
+        Box::pin(async move {
+            let simulated = self.simulate_reading(calls::balance(channel)).await?;
+            Ok(simulated.map(|simulated| simulated.restore_first || simulated.archived().next().is_some()))
+        })
     }
 
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {

@@ -2,8 +2,9 @@
 
 use paychan_channel::xdr::{
     ExtendFootprintTtlOp, ExtensionPoint, HostFunction, InvokeHostFunctionOp, LedgerBounds, LedgerFootprint, Memo,
-    Operation, OperationBody, Preconditions, PreconditionsV2, SequenceNumber, SorobanResources, SorobanTransactionData,
-    SorobanTransactionDataExt, Transaction, TransactionEnvelope, TransactionExt, TransactionV1Envelope, VecM, WriteXdr,
+    Operation, OperationBody, Preconditions, PreconditionsV2, RestoreFootprintOp, SequenceNumber, SorobanResources,
+    SorobanTransactionData, SorobanTransactionDataExt, Transaction, TransactionEnvelope, TransactionExt,
+    TransactionV1Envelope, VecM, WriteXdr,
 };
 use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, SacAsset, Stroops, calls};
 use paychan_channel::{IssuerFlags, Payability, TokenRisk};
@@ -41,7 +42,16 @@ impl SimChain {
             return ChannelRead::Undecodable { channel: *channel, why: "a newer protocol's entry".to_owned() };
         }
         match seen.channels.get(channel) {
-            Some(state) => ChannelRead::Read(state.clone()),
+            Some(state) => {
+                let mut state = state.clone();
+                if network.faults.calls_live_archived {
+                    let lives = &mut state.lives;
+                    for life in [&mut lives.instance, &mut lives.code, &mut lives.token_balance] {
+                        *life = Some(Ledger(0));
+                    }
+                }
+                ChannelRead::Read(state)
+            }
             None => ChannelRead::Missing { channel: *channel, at: Ledger(seen.ledger) },
         }
     }
@@ -156,6 +166,17 @@ impl Chain for SimChain {
         })
     }
 
+    fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>> {
+        Box::pin(async move {
+            self.reached()?;
+            let network = self.network();
+            let seen = network.entries();
+            let state = seen.channels.get(channel);
+            let meets = state.map(|state| state.lives.archived(Ledger(seen.ledger)).next().is_some());
+            Ok(meets.map(|meets| meets && !network.faults.calls_live_archived))
+        })
+    }
+
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
         Box::pin(async move {
             self.reached()?;
@@ -236,6 +257,13 @@ impl Chain for SimChain {
 }
 
 fn prepare(network: &Network, request: &CallRequest) -> Prepared {
+    if let Call::Settle { channel, .. } | Call::Close { channel, .. } = &request.call
+        && network.faults.no_restoration_on_the_way
+        && let seen = network.entries()
+        && seen.channels.get(channel).is_some_and(|state| state.lives.archived(Ledger(seen.ledger)).next().is_some())
+    {
+        return Prepared::NeedsRestoration { why: "an entry is archived".to_owned() };
+    }
     if network.faults.close_fails && matches!(request.call, Call::Close { .. }) {
         return Prepared::Fails { why: "HostError: Error(Contract, #13)".to_owned() };
     }
@@ -252,6 +280,11 @@ fn prepare(network: &Network, request: &CallRequest) -> Prepared {
             OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp { ext: ExtensionPoint::V0, extend_to: *extend_to }),
             None,
         ),
+        Call::Restore { .. } => (OperationBody::RestoreFootprint(RestoreFootprintOp { ext: ExtensionPoint::V0 }), None),
+    };
+    let read_write = match &request.call {
+        Call::Restore { keys } => keys.clone().try_into().unwrap(),
+        _ => VecM::default(),
     };
     let read_only = match &request.call {
         Call::Extend { keys, .. } => keys.clone().try_into().unwrap(),
@@ -280,7 +313,7 @@ fn prepare(network: &Network, request: &CallRequest) -> Prepared {
         ext: TransactionExt::V1(SorobanTransactionData {
             ext: SorobanTransactionDataExt::V0,
             resources: SorobanResources {
-                footprint: LedgerFootprint { read_only, read_write: VecM::default() },
+                footprint: LedgerFootprint { read_only, read_write },
                 instructions: 1,
                 disk_read_bytes: 0,
                 write_bytes: 0,

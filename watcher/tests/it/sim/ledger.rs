@@ -16,6 +16,8 @@ use super::{EPOCH_MS, FIRST, Faults, LEDGER, Snapshot};
 /// Ledgers that the network keeps a transaction waiting, and then refuses its hash.
 const QUEUE_AGE: u32 = 4;
 const BAN: u32 = 10;
+/// Ledgers that a restored entry lives for.
+const RESTORED_FOR: u32 = 120_960;
 
 /// The network.
 pub struct Network {
@@ -72,6 +74,7 @@ pub struct Decoded {
 pub enum Act {
     Pay { channel: ContractId, amount: i128, ends: bool },
     Extend { keys: Vec<LedgerKey>, extend_to: u32 },
+    Restore { keys: Vec<LedgerKey> },
 }
 
 impl Network {
@@ -167,6 +170,14 @@ impl Network {
                         return Err("the recipient did not authorize".to_owned());
                     }
                 }
+                // The network restores on the way what a call needs (CAP-66).
+                let lives = &mut state.lives;
+                for life in [&mut lives.instance, &mut lives.code, &mut lives.token_balance, &mut lives.token_instance]
+                {
+                    if life.is_some_and(|until| until.0 < now) {
+                        *life = Some(Ledger(now + RESTORED_FOR));
+                    }
+                }
                 pay(state, *amount)?;
                 if *ends {
                     state.refunded = true;
@@ -175,21 +186,29 @@ impl Network {
                 Ok(())
             }
             Act::Extend { keys, extend_to } => {
-                let to = Ledger(now + extend_to);
-                for state in self.channels.values_mut() {
-                    let holder = Address::Contract(state.channel);
-                    for (key, life) in [
-                        (ledger_keys::instance(&state.channel), &mut state.lives.instance),
-                        (ledger_keys::code(&state.wasm_hash), &mut state.lives.code),
-                        (ledger_keys::token_balance(&state.token, &holder), &mut state.lives.token_balance),
-                        (ledger_keys::instance(&state.token), &mut state.lives.token_instance),
-                    ] {
-                        if keys.contains(&key) && life.is_some_and(|until| until < to) {
-                            *life = Some(to);
-                        }
-                    }
-                }
+                self.lengthen(keys, |until| until.0 >= now, Ledger(now + extend_to));
                 Ok(())
+            }
+            Act::Restore { keys } => {
+                self.lengthen(keys, |until| until.0 < now, Ledger(now + RESTORED_FOR));
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets those of these entries live until `to` whose lives are so.
+    fn lengthen(&mut self, keys: &[LedgerKey], so: impl Fn(Ledger) -> bool, to: Ledger) {
+        for state in self.channels.values_mut() {
+            let holder = Address::Contract(state.channel);
+            for (key, life) in [
+                (ledger_keys::instance(&state.channel), &mut state.lives.instance),
+                (ledger_keys::code(&state.wasm_hash), &mut state.lives.code),
+                (ledger_keys::token_balance(&state.token, &holder), &mut state.lives.token_balance),
+                (ledger_keys::instance(&state.token), &mut state.lives.token_instance),
+            ] {
+                if keys.contains(&key) && life.is_some_and(|until| until < to && so(until)) {
+                    *life = Some(to);
+                }
             }
         }
     }
@@ -296,6 +315,7 @@ pub fn decode(envelope: &TransactionEnvelope) -> Decoded {
     let operation = &transaction.operations[0];
     let act = match &operation.body {
         OperationBody::InvokeHostFunction(invoke) => pays(&invoke.host_function),
+        OperationBody::RestoreFootprint(_) => Act::Restore { keys: resources.footprint.read_write.to_vec() },
         OperationBody::ExtendFootprintTtl(extend) => {
             Act::Extend { keys: resources.footprint.read_only.to_vec(), extend_to: extend.extend_to }
         }

@@ -79,6 +79,10 @@ pub struct Faults {
     pub settle_needs_recipient: bool,
     /// These channels can't be decoded.
     pub garbled: HashSet<ContractId>,
+    /// The endpoint says of live entries that they are archived.
+    pub calls_live_archived: bool,
+    /// The network restores nothing on the way (before protocol 23): a call that needs an archived entry fails.
+    pub no_restoration_on_the_way: bool,
     /// What became of a transaction can't be decoded.
     pub garbled_outcomes: bool,
     /// What the resources of a call cost by simulation, beside [`RESOURCE_FEE`].
