@@ -5,7 +5,7 @@ use paychan_channel::Amount;
 use crate::error::{Failure, Kind, bail};
 use crate::token::Token;
 
-/// An amount in the token's own words (`12.5`) or, with `--base-units`, as the chain counts (`125000000`).
+/// Reads an amount as people write it (`12.5`) or, with `--base-units`, as the chain counts it (`125000000`).
 pub(crate) fn parse(option: &str, text: &str, base_units: bool, token: &Token) -> Result<Amount, Failure> {
     let parsed = if base_units { text.parse::<Amount>() } else { Amount::parse_decimal(text, token.decimals) };
     let amount = parsed.map_err(|e| {
@@ -20,7 +20,7 @@ pub(crate) fn parse(option: &str, text: &str, base_units: bool, token: &Token) -
     Ok(amount)
 }
 
-/// An amount of nothing is a mistake wherever a person types one.
+/// Refuses zero: it is a mistake wherever a person types an amount.
 pub(crate) fn not_zero(option: &str, amount: Amount) -> Result<(), Failure> {
     if amount.is_zero() {
         bail!(Kind::Usage, "{option} is zero; expected an amount above zero");

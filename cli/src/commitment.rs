@@ -12,7 +12,7 @@ use crate::amounts;
 use crate::error::{Failure, Kind, bail};
 use crate::secret::is_stdin;
 
-/// More than the JSON of a commitment is long.
+/// The longest JSON of a commitment that is read, in bytes. It has about 500.
 const MAX_DOCUMENT_BYTES: u64 = 64 * 1024;
 
 /// What `paychan sign --json` prints and `--commitment` reads.
@@ -99,7 +99,7 @@ impl CommitmentArgs {
         Ok((channel, Some(Given { amount, signature, network_id: None })))
     }
 
-    /// As [`Self::read`], for commands that are nothing without a commitment.
+    /// As [`Self::read`], for commands that need a commitment.
     pub(crate) fn read_signed(&self) -> Result<(ContractId, Given), Failure> {
         match self.read()? {
             (channel, Some(given)) => Ok((channel, given)),

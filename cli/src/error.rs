@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     WatcherNotReady,
     /// Whatever answers at the watcher's address is no watcher. Nothing was taken.
     NotAWatcher,
+    /// The endpoint's address is wrong, or the key that it wants. Nothing changed.
+    Endpoint,
     /// The endpoint could not be reached or answered with something that is no answer. Nothing changed.
     Network,
     /// The endpoint is of another network than the one named.
@@ -55,7 +57,7 @@ impl Kind {
             | Kind::FailedOnChain
             | Kind::WatcherRefused
             | Kind::NotAWatcher => 1,
-            Kind::Usage | Kind::Input | Kind::Secret => 2,
+            Kind::Usage | Kind::Input | Kind::Secret | Kind::Endpoint => 2,
             Kind::Network | Kind::WrongNetwork | Kind::WatcherNotReady | Kind::Output => 3,
             Kind::OutcomeUnknown | Kind::ResultUnread => 4,
         }

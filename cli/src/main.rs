@@ -1,7 +1,6 @@
 //! `paychan`: one-way payment channels on Stellar, from the command line.
 
 mod amounts;
-mod authorization;
 mod commands;
 mod commitment;
 mod error;
@@ -73,6 +72,7 @@ enum Command {
     Submit(commands::submit::Submit),
     Inspect(commands::inspect::Inspect),
     Settle(commands::settle::Settle),
+    Restore(commands::restore::Restore),
     Close(commands::close::Close),
     CloseStart(commands::close_start::CloseStart),
     Refund(commands::refund::Refund),
@@ -88,6 +88,7 @@ impl Command {
             Command::Submit(command) => command.run(output).await,
             Command::Inspect(command) => command.run(output).await,
             Command::Settle(command) => command.run(output).await,
+            Command::Restore(command) => command.run(output).await,
             Command::Close(command) => command.run(output).await,
             Command::CloseStart(command) => command.run(output).await,
             Command::Refund(command) => command.run(output).await,
@@ -129,7 +130,7 @@ fn run(args: &[OsString]) -> Result<(), Failure> {
         .block_on(cli.command.run(Output::new(cli.json)))
 }
 
-/// The parser's own words, without the `error:` that [`Output::failure`] puts before each failure.
+/// The parser's message without its `error:`, since [`Output::failure`] puts that before every failure.
 fn usage_message(error: &clap::Error) -> String {
     let text = error.render().to_string();
     text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned()

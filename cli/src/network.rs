@@ -1,9 +1,14 @@
 //! Which network a command speaks to: a name, or an RPC URL and a passphrase.
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, ValueEnum};
-use paychan_rpc::Network;
+use paychan_rpc::{Client, EndpointHeader, ErrorKind, Network, RpcError};
+use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, bail};
+use crate::secret::Source;
+use crate::session::rpc_failure;
 
 /// A network known by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,13 +66,78 @@ pub(crate) struct NetworkArgs {
     /// The RPC endpoint; testnet and local have one by default
     #[arg(long, env = "PAYCHAN_RPC_URL", hide_env_values = true, value_name = "URL", help_heading = "Network")]
     rpc_url: Option<String>,
+
+    /// A file with headers for the endpoint, one `Name: value` a line, where a provider wants its key in one
+    #[arg(long, env = "PAYCHAN_RPC_HEADER_FILE", value_name = "FILE", help_heading = "Network")]
+    rpc_header_file: Option<PathBuf>,
 }
 
 /// A network's endpoint and passphrase, not yet checked against each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// It has no `Debug`, since a header may hold a provider's key.
 pub(crate) struct Endpoint {
     pub(crate) rpc_url: String,
     pub(crate) passphrase: String,
+    /// Names and values.
+    headers: Vec<(String, Zeroizing<String>)>,
+}
+
+impl Endpoint {
+    /// A client of it.
+    pub(crate) fn client(&self, options: paychan_rpc::Options) -> Result<Client, Failure> {
+        let mut client = Client::new(&self.rpc_url, options).map_err(|error| self.failure(&error))?;
+        for (name, value) in &self.headers {
+            let header = EndpointHeader::new(name, value).map_err(|error| {
+                Failure::new(Kind::Secret, format!("a header in the file of --rpc-header-file: {error}"))
+            })?;
+            client = client.with_header(header);
+        }
+        Ok(client)
+    }
+
+    /// A call that failed, with what the person can do where the address or the key is wrong.
+    pub(crate) fn failure(&self, error: &RpcError) -> Failure {
+        let failure = rpc_failure(error);
+        let advice = match error.kind {
+            ErrorKind::Unauthorized { .. } if self.headers.is_empty() => {
+                "; a header is given with --rpc-header-file".to_owned()
+            }
+            ErrorKind::Unauthorized { .. } => {
+                "; the endpoint does not take the headers of --rpc-header-file".to_owned()
+            }
+            ErrorKind::Refused { code: 404 | 405, .. } => {
+                format!("; there is no RPC at the path {} of --rpc-url: check it", shown_path(&self.rpc_url))
+            }
+            _ => return failure,
+        };
+        Failure { kind: Kind::Endpoint, message: format!("{}{advice}", failure.message), ..failure }
+    }
+}
+
+/// The path of a URL as it may be shown: long segments are left out, since providers put keys there.
+fn shown_path(url: &str) -> String {
+    const LONGEST_SHOWN: usize = 16;
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path = after_scheme.find('/').map_or("/", |at| &after_scheme[at..]);
+    let path = path.split(['?', '#']).next().unwrap_or("/");
+    let shown = path.split('/').map(|segment| if segment.len() > LONGEST_SHOWN { "..." } else { segment });
+    shown.collect::<Vec<_>>().join("/")
+}
+
+fn read_headers(path: &Path) -> Result<Vec<(String, Zeroizing<String>)>, Failure> {
+    let text = Source {
+        file: Some(path),
+        option: "--rpc-header-file",
+        env: &[],
+        what: "headers for the endpoint, one `Name: value` a line",
+    }
+    .read()?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let headers = lines.enumerate().map(|(at, line)| match line.split_once(':') {
+        Some((name, value)) => Ok((name.trim().to_owned(), Zeroizing::new(value.trim().to_owned()))),
+        None => bail!(Kind::Secret, "header {} of {} has no colon; expected `Name: value`", at + 1, path.display()),
+    });
+    headers.collect()
 }
 
 impl PassphraseArgs {
@@ -110,6 +180,23 @@ impl NetworkArgs {
                 bail!(Kind::Usage, "--passphrase alone names no endpoint; give --rpc-url URL too (PAYCHAN_RPC_URL)")
             }
         };
-        Ok(Endpoint { rpc_url, passphrase })
+        let headers = self.rpc_header_file.as_deref().map(read_headers).transpose()?.unwrap_or_default();
+        Ok(Endpoint { rpc_url, passphrase, headers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_without_what_may_be_a_key() {
+        for (url, shown) in [
+            ("https://rpc.example.com", "/"),
+            ("https://rpc.example.com/soroban/rpc", "/soroban/rpc"),
+            ("https://rpc.example.com/v2/0123456789abcdef0123456789abcdef/?key=secret", "/v2/.../"),
+        ] {
+            assert_eq!(shown_path(url), shown);
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::{Failure, Kind};
 
-/// Where a command's words go. Under `--json` standard output carries exactly one JSON document: the result, or
+/// Where a command writes. Under `--json` standard output carries exactly one JSON document: the result, or
 /// `{"error": {...}}`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -23,18 +23,18 @@ impl Output {
         self.json
     }
 
-    /// What is being done at the moment: one line on standard error.
+    /// Says what is being done at the moment, in one line on standard error.
     pub(crate) fn progress(self, line: impl Display) {
-        // Nobody reads it any more: no reason to stop half-way through a payment.
+        // If nobody reads it any more, that is no reason to stop half-way through a payment.
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
-    /// Something the person should know and the command does not stop for.
+    /// Says something that the person should know, and for which the command does not stop.
     pub(crate) fn warn(self, line: impl Display) {
         self.progress(format_args!("warning: {line}"));
     }
 
-    /// The result: `Display` for a person, `Serialize` for a script.
+    /// Writes the result: by `Display` for a person, by `Serialize` for a script.
     ///
     /// # Errors
     /// [`Kind::Output`]. A command that has done something says so instead: see [`crate::error::Failure::after`].
@@ -48,7 +48,8 @@ impl Output {
         self.print(&text)
     }
 
-    /// A failure: JSON on standard output, or `error: ...` on standard error.
+    /// Writes a failure: as JSON on standard output, or as `error: ...` on standard error, which is also where it goes when
+    /// standard output does not work.
     pub(crate) fn failure(self, failure: &Failure) {
         let told = self.json && self.print(&failure.to_json().to_string()).is_ok();
         if !told {
@@ -67,7 +68,7 @@ impl Output {
     }
 }
 
-/// Two columns, the first as wide as its longest word: how results are shown to a person.
+/// Writes rows in two columns, the first as wide as its longest word. So results are shown to a person.
 pub(crate) fn table<'a>(
     f: &mut std::fmt::Formatter<'_>,
     rows: impl IntoIterator<Item = (&'a str, String)>,

@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, bail};
 
-/// More than any secret is long (an account's is 56 characters, a commitment seed 64, a watcher's token whatever its
-/// operator chose); enough to tell a wrong file from a long one.
+/// The longest secret that is read, in bytes. An account's has 56 characters, a commitment seed 64, and a watcher's token
+/// as many as its operator chose. A file that is longer is the wrong file.
 const MAX_SECRET_BYTES: usize = 4096;
 
-/// A place that a secret is read from, and the words for it in errors.
+/// A place that a secret is read from, and how errors name it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     /// The option's value: a path, or `-`.
@@ -73,7 +73,7 @@ impl Source<'_> {
         )
     }
 
-    /// `--secret-file SABC...`: the error must not repeat it.
+    /// Refuses a seed that was given in place of a file's name. The error must not repeat it.
     fn refuse_secret_as_path(&self, path: &Path) -> Result<(), Failure> {
         let text = path.as_os_str().as_encoded_bytes();
         let seed = text.len() == 64 && text.iter().all(u8::is_ascii_hexdigit) && !path.exists();
@@ -138,7 +138,7 @@ fn read_private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 fn read_limited(from: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    // The whole room at once: growing would leave copies behind.
+    // The buffer has its full size from the start: growing it would leave copies of the secret in memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));
     from.take(MAX_SECRET_BYTES as u64 + 1)
         .read_to_end(&mut bytes)

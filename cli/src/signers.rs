@@ -18,7 +18,7 @@ pub(crate) struct TransactArgs {
     secret_file: Option<PathBuf>,
 
     /// The most that one transaction may cost, in stroops (10000000 are 1 XLM); more is refused before sending
-    /// [default: 20000000, and 200000000 to upload code]
+    /// [default: 20000000, and 200000000 to upload code or restore]
     #[arg(
         long,
         value_name = "STROOPS",
@@ -67,7 +67,7 @@ impl TransactArgs {
 pub(crate) struct CommitmentSecretArgs<'a>(Source<'a>);
 
 impl<'a> CommitmentSecretArgs<'a> {
-    /// `sign` knows only one secret: its option has the short name.
+    /// The source for `sign`, which knows only one secret: its option has the short name.
     pub(crate) fn for_sign(file: Option<&'a Path>) -> Self {
         Self(Source {
             file,
@@ -77,7 +77,7 @@ impl<'a> CommitmentSecretArgs<'a> {
         })
     }
 
-    /// `open` signs with an account and may need the seed's public part beside it.
+    /// The source for `open`, which signs with an account and may need the public part of the seed beside it.
     pub(crate) fn for_open(file: &'a Path) -> Self {
         Self(Source {
             file: Some(file),

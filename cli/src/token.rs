@@ -12,7 +12,7 @@ use paychan_channel::{
 use crate::error::{Failure, Kind, bail};
 use crate::session::Session;
 
-/// More decimals than an i128 has digits can't be meant.
+/// The most decimals that a token can have: an i128 has no more digits.
 const MAX_DECIMALS: u32 = 38;
 
 /// `native`, `CODE:ISSUER`, or a token contract's `C...` address.
@@ -47,7 +47,7 @@ impl FromStr for TokenArg {
 #[derive(Debug, Clone)]
 pub(crate) struct Token {
     pub(crate) id: ContractId,
-    /// What messages call it: `XLM`, `USDC`, or the start of its address.
+    /// How messages name it: `XLM`, `USDC`, or the start of its address.
     pub(crate) name: String,
     pub(crate) decimals: u32,
     /// The classic asset behind it, when its contract is a Stellar asset contract.
@@ -84,7 +84,7 @@ impl Token {
         };
         match token_kind(&id, Some(&entry.data)) {
             TokenKind::Asset(asset) => {
-                // The name that an instance bears is only as true as its address: an asset's contract lies at one place.
+                // Any contract can say that it is an asset's. Only the one at the address that follows from the asset is.
                 if asset_contract(session, &asset)? != id {
                     bail!(Kind::Refused, "{id} says it is the contract of {}, which lies elsewhere", AssetName(&asset));
                 }

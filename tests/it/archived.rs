@@ -6,9 +6,9 @@ use paychan_channel::{ChannelKeys, ContractId, Ledger};
 use paychan_tests::env::TestEnv;
 use paychan_tests::network::NetworkOptions;
 use paychan_tests::watcher::Watcher;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cli_endpoint::Liar;
+use crate::cli::proxy::Proxy;
 
 const WAITING_PERIOD: u32 = 400;
 const OWED: i128 = 500_000;
@@ -71,15 +71,22 @@ async fn a_channel_in_use_is_restored_although_nothing_is_to_be_settled() {
 async fn an_endpoint_that_says_life_0_of_live_entries_locks_nobody_out() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
-    let liar = Liar::about_each(&env.network.rpc_url, "getLedgerEntries", |answer: &mut Value| {
-        let Some(entries) = answer["entries"].as_array_mut() else { return };
-        for entry in entries.iter_mut().filter(|entry| !entry["liveUntilLedgerSeq"].is_null()) {
-            entry["liveUntilLedgerSeq"] = json!(0);
-        }
-    })
+    let proxy = Proxy::start(
+        &env.network.rpc_url,
+        |_| None,
+        |request, answer| {
+            if request["method"] != "getLedgerEntries" {
+                return;
+            }
+            let Some(entries) = answer["result"]["entries"].as_array_mut() else { return };
+            for entry in entries.iter_mut().filter(|entry| !entry["liveUntilLedgerSeq"].is_null()) {
+                entry["liveUntilLedgerSeq"] = json!(0);
+            }
+        },
+    )
     .await;
     let mut options = env.watcher_options();
-    options.rpc_url = Some(liar.url.clone());
+    options.rpc_url = Some(proxy.url.clone());
     let mut watcher = Watcher::configure(env.path(), &options);
     watcher.start().await;
     let (status, body) = watcher.admit(&payer.channel).await;

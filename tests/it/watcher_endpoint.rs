@@ -14,7 +14,7 @@ use paychan_tests::network::NetworkOptions;
 use paychan_tests::watcher::Watcher;
 use serde_json::{Value, json};
 
-use crate::cli_endpoint::Liar;
+use crate::cli::proxy::Proxy;
 
 const WAITING_PERIOD: u32 = 400;
 const OWED: i128 = 500_000;
@@ -38,14 +38,14 @@ async fn nothing_is_signed(
 ) {
     let lies = Arc::new(AtomicBool::new(false));
     let told = lies.clone();
-    let liar = Liar::about_each(&env.network.rpc_url, "simulateTransaction", move |answer| {
-        if told.load(Ordering::Relaxed) {
-            lie(answer);
+    let change = move |request: &Value, answer: &mut Value| {
+        if request["method"] == "simulateTransaction" && told.load(Ordering::Relaxed) {
+            lie(&mut answer["result"]);
         }
-    })
-    .await;
+    };
+    let proxy = Proxy::start(&env.network.rpc_url, |_| None, change).await;
     let mut options = env.watcher_options();
-    (options.rpc_url, options.may_close) = (Some(liar.url.clone()), may_close);
+    (options.rpc_url, options.may_close) = (Some(proxy.url.clone()), may_close);
     let mut watcher = Watcher::configure(env.path(), &options);
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
     watcher.start().await;
@@ -57,7 +57,7 @@ async fn nothing_is_signed(
     env.as_funder("close-start", &payer.channel).await;
     watcher.wait_until("refused", async |watcher| watcher.logged().contains("endpoint_not_trusted")).await;
     assert!(watcher.logged().contains(said), "no {said:?} in\n{}", watcher.logged());
-    assert_eq!(liar.times_asked("sendTransaction"), 0, "something was signed and sent");
+    assert!(proxy.requests("sendTransaction").is_empty(), "something was signed and sent");
 
     lies.store(false, Ordering::Relaxed);
     watcher.wait_until("settled", async |_| env.read(&payer.channel).await.withdrawn.get() >= OWED).await;

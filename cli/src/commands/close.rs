@@ -4,15 +4,15 @@ use std::fmt;
 
 use clap::Args;
 use paychan_channel::{Amount, ChannelState, ContractId, Layout, Signature, calls};
+use paychan_rpc::meaning::Authorization;
 use paychan_watcher_api::{ClientError, ProblemKind, SignedAmount, WatcherUrl};
 use serde::Serialize;
 
-use crate::authorization::Meaning;
 use crate::commitment::{CommitmentArgs, Given};
 use crate::error::{Failure, Kind, bail};
 use crate::output::{Output, table};
 use crate::secret::only_one_stdin;
-use crate::session::{Receipt, Session, call_to};
+use crate::session::{Receipt, Session};
 use crate::signers::TransactArgs;
 use crate::token::Token;
 use crate::watcher::{TokenArgs, watcher_failure};
@@ -123,7 +123,7 @@ impl Close {
             token.show(amount.max(before.withdrawn))
         ));
         let call = calls::close(&channel, amount, &signature);
-        let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
+        let receipt = session.call(&secret, &before, call, Authorization::by_source()).await?;
         let after = session.channel_after(&channel, &receipt).await?;
         let paid = after.withdrawn.saturating_sub(before.withdrawn);
         let result = Closed {

@@ -4,12 +4,12 @@ use std::fmt;
 
 use clap::Args;
 use paychan_channel::{ContractId, Ledger, calls};
+use paychan_rpc::meaning::Authorization;
 use serde::Serialize;
 
-use crate::authorization::Meaning;
 use crate::error::{Failure, Kind, bail};
 use crate::output::{Output, table};
-use crate::session::{Receipt, Session, call_to};
+use crate::session::{Receipt, Session};
 use crate::signers::TransactArgs;
 
 /// Announce the funder's way out: after the waiting period, refund takes back the rest
@@ -88,7 +88,7 @@ impl CloseStart {
         }
         output.progress("starting to close ...");
         let call = calls::close_start(&self.channel);
-        let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
+        let receipt = session.call(&secret, &before, call, Authorization::by_source()).await?;
         let after = session.channel_after(&self.channel, &receipt).await?;
         // The recipient can close, and some contracts then forget the deadline, between our ledger and the reading.
         let no_deadline = || Failure::new(Kind::ResultUnread, "the channel shows no deadline now");

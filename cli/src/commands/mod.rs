@@ -6,6 +6,7 @@ pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod open;
 pub(crate) mod refund;
+pub(crate) mod restore;
 pub(crate) mod settle;
 pub(crate) mod sign;
 pub(crate) mod submit;

@@ -8,12 +8,11 @@ use clap::Args;
 use paychan_channel::calls::{self, OpenTerms};
 use paychan_channel::xdr::{HostFunction, InvokeContractArgs, ScSymbol};
 use paychan_channel::{AccountId, Address, Amount, ChannelState, CommitmentKey, ContractId, WasmHash, ledger_keys};
-use paychan_rpc::SecretKey;
-use paychan_rpc::submit::Call;
+use paychan_rpc::meaning::{Authorization, Entries, Holdings, Meaning};
+use paychan_rpc::{Parties, SecretKey};
 use serde::Serialize;
 
 use crate::amounts;
-use crate::authorization::Meaning;
 use crate::error::{Failure, Kind, bail};
 use crate::funding::{funder_can_pay, recipient_trouble};
 use crate::output::{Output, table};
@@ -22,13 +21,15 @@ use crate::session::{Receipt, Session};
 use crate::signers::{CommitmentSecretArgs, TransactArgs};
 use crate::token::{Token, TokenArg};
 
-/// The waiting period a watcher asks for unless it was told otherwise: a day of 5-second ledgers, because people sleep.
+/// The shortest waiting period that a watcher takes unless it is configured otherwise, in ledgers: a day of 5-second
+/// ledgers, because people sleep.
 const USUAL_WAITING_PERIOD: u32 = 17_280;
 
-/// The longest the contract takes: a year of 5-second ledgers.
+/// The longest waiting period that the contract takes, in ledgers: a year of 5-second ledgers.
 const LONGEST_WAITING_PERIOD: u32 = 6_307_200;
 
-/// Larger than the largest module that any network takes (131,072 bytes on testnet); keeps a wrong file out of memory.
+/// The largest file that is read as Wasm, in bytes. It is above what any network takes (131,072 bytes on testnet), and
+/// keeps a wrong file out of memory.
 const MAX_WASM_BYTES: u64 = 1024 * 1024;
 
 /// Open a channel: deploy its contract, with a deposit in it
@@ -279,7 +280,7 @@ fn read_wasm(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// One opening, its terms settled.
+/// One opening, with its terms settled.
 struct Opening<'a> {
     session: &'a Session,
     secret: &'a SecretKey,
@@ -308,7 +309,7 @@ impl Opening<'_> {
         let upload = self.upload_if_missing().await?;
         let shown = self.token.show(self.terms.amount);
         session.output.progress(format_args!("opening the channel with a deposit of {shown} ..."));
-        let open = session.transact(self.secret, &self.call(), &self.meaning()).await?;
+        let open = session.transact(self.secret, self.create(), Some(&self.parties()), self.meaning()).await?;
         let state = session.channel_after(&self.channel, &open).await?;
         open.after(&self.channel, self.same_terms(&state))?;
         Ok(self.opened(false, &state, upload, Some(open)))
@@ -328,29 +329,19 @@ impl Opening<'_> {
         };
         self.session.output.progress(format_args!("uploading the contract's code ({} bytes, {hash}) ...", bytes.len()));
         let function = calls::upload(bytes.clone()).map_err(|e| Failure::new(Kind::Input, e.to_string()))?;
-        let call = Call {
-            function,
-            operation_source: None,
-            channel: None,
-            token: None,
-            meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
-        };
-        self.session.transact(self.secret, &call, &Meaning::Nothing).await.map(Some)
+        // An upload writes the code and nothing else.
+        let entries = Entries::Of(Holdings { code: vec![hash], ..Holdings::default() });
+        let max_resource_fee = self.session.max_fee_of(&function);
+        let meaning = Meaning { authorization: Authorization::Nobody, entries, max_resource_fee };
+        self.session.transact(self.secret, function, None, meaning).await.map(Some)
     }
 
     fn create(&self) -> HostFunction {
         calls::create(&self.terms.from, self.salt.0, &self.code.hash(), &self.terms)
     }
 
-    fn call(&self) -> Call {
-        Call {
-            function: self.create(),
-            operation_source: None,
-            channel: Some(self.channel),
-            token: self.token.asset.as_ref().map(|_| self.token.id),
-            // `Session` compares what is signed with what is meant.
-            meaning: paychan_rpc::Meaning::of_trusted_endpoint(),
-        }
+    fn parties(&self) -> Parties {
+        Parties { channel: Some(self.channel), token: self.token.asset.as_ref().map(|_| self.token.id) }
     }
 
     /// Creating the contract, its constructor, and the deposit's transfer into it.
@@ -366,7 +357,23 @@ impl Opening<'_> {
             &Address::Contract(self.channel),
             self.terms.amount,
         );
-        Meaning::of(&self.create(), &[constructor, deposit])
+        let max_resource_fee = self.session.max_fee_of(&self.create());
+        let authorization = Authorization::Call { within: vec![constructor, deposit], signers: Vec::new() };
+        Meaning { authorization, entries: self.entries(), max_resource_fee }
+    }
+
+    /// What opening may touch: the channel, its code, the token, and what the parties hold of it. For a token with code of its
+    /// own nobody knows where it keeps what.
+    fn entries(&self) -> Entries {
+        let Some(asset) = &self.token.asset else { return Entries::Any };
+        let mut holders = vec![self.terms.from, self.terms.to, Address::Contract(self.channel)];
+        holders.extend(asset.issuer().map(Address::Account));
+        Entries::Of(Holdings {
+            contracts: vec![self.channel],
+            code: vec![self.code.hash()],
+            tokens: vec![self.token.id],
+            holders,
+        })
     }
 
     /// What lies at the address must be what was asked for. The amount is left out: tops-up and payments change it.

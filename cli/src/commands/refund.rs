@@ -4,12 +4,12 @@ use std::fmt;
 
 use clap::Args;
 use paychan_channel::{Amount, ChannelState, ContractId, calls};
+use paychan_rpc::meaning::Authorization;
 use serde::Serialize;
 
-use crate::authorization::Meaning;
 use crate::error::{Failure, Kind, bail};
 use crate::output::{Output, table};
-use crate::session::{Receipt, Session, call_to};
+use crate::session::{Receipt, Session};
 use crate::signers::TransactArgs;
 use crate::token::Token;
 
@@ -64,7 +64,7 @@ impl Refund {
         let token = Token::of_channel(&session, &before).await?;
         output.progress(format_args!("taking back {} ...", token.show(before.balance)));
         let call = calls::refund(&self.channel);
-        let receipt = session.transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[])).await?;
+        let receipt = session.call(&secret, &before, call, Authorization::by_source()).await?;
         let after = session.channel_after(&self.channel, &receipt).await?;
         let paid_meanwhile = after.withdrawn.saturating_sub(before.withdrawn);
         let result = Refunded {

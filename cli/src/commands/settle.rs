@@ -4,14 +4,14 @@ use std::fmt;
 
 use clap::Args;
 use paychan_channel::{Amount, ContractId, Layout, calls};
+use paychan_rpc::meaning::Authorization;
 use serde::Serialize;
 
-use crate::authorization::Meaning;
 use crate::commitment::CommitmentArgs;
 use crate::error::{Failure, Kind, bail};
 use crate::output::{Output, table};
 use crate::secret::only_one_stdin;
-use crate::session::{Receipt, Session, call_to};
+use crate::session::{Receipt, Session};
 use crate::signers::TransactArgs;
 use crate::token::Token;
 
@@ -94,15 +94,15 @@ impl Settle {
         }
         given.check_coverage(&before)?;
         let call = calls::settle(&channel, given.amount, &given.signature);
-        let meaning = match before.layout {
-            Layout::Paychan => Meaning::Nothing,
+        let authorization = match before.layout {
+            Layout::Paychan => Authorization::Nobody,
             Layout::Reference | Layout::Fork => {
                 session.must_be("recipient (its contract wants the recipient's authorization)", &before.to, &secret)?;
-                Meaning::of(&call, &[])
+                Authorization::by_source()
             }
         };
         output.progress(format_args!("settling {} ...", token.show(given.amount.saturating_sub(before.withdrawn))));
-        let receipt = session.transact(&secret, &call_to(&before, call), &meaning).await?;
+        let receipt = session.call(&secret, &before, call, authorization).await?;
         let after = session.channel_after(&channel, &receipt).await?;
         let result = Settled {
             channel,

@@ -4,14 +4,14 @@ use std::fmt;
 
 use clap::Args;
 use paychan_channel::{Address, Amount, ContractId, Layout, calls};
+use paychan_rpc::meaning::Authorization;
 use serde::Serialize;
 
 use crate::amounts;
-use crate::authorization::Meaning;
 use crate::error::{Failure, Kind, bail};
 use crate::funding::funder_can_pay;
 use crate::output::{Output, table};
-use crate::session::{Receipt, Session, call_to};
+use crate::session::{Receipt, Session};
 use crate::signers::TransactArgs;
 use crate::token::Token;
 
@@ -88,7 +88,7 @@ impl TopUp {
         let call = calls::top_up(&self.channel, amount);
         let deposit = calls::token_transfer(&before.token, &before.from, &Address::Contract(self.channel), amount);
         let receipt = session
-            .transact(&secret, &call_to(&before, call.clone()), &Meaning::of(&call, &[deposit]))
+            .call(&secret, &before, call, Authorization::Call { within: vec![deposit], signers: Vec::new() })
             .await
             .map_err(|failure| failure.with("coverage_before", before.coverage().to_string()))?;
         let after = session.channel_after(&self.channel, &receipt).await?;

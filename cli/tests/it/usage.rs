@@ -4,8 +4,8 @@ use std::net::TcpListener;
 
 use crate::run::{ACCOUNT, CHANNEL, LOCAL, SECRET, SEED, dir, file, paychan, paychan_with};
 
-const COMMANDS: [&str; 10] =
-    ["keygen", "open", "top-up", "sign", "submit", "inspect", "settle", "close", "close-start", "refund"];
+const COMMANDS: [&str; 11] =
+    ["keygen", "open", "top-up", "sign", "submit", "inspect", "settle", "restore", "close", "close-start", "refund"];
 
 #[test]
 fn help_teaches_every_command_with_examples() {
@@ -143,4 +143,66 @@ fn the_contract_must_be_named_and_be_wasm() {
     let ran = open(&[("--wasm", wasm.to_str())]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (2, "input"), "{}", ran.stdout);
     assert!(ran.stdout.contains("has the hash"), "{}", ran.stdout);
+}
+
+/// Answers one request with this status, and tells what was asked.
+fn endpoint(status: u16) -> (String, std::thread::JoinHandle<String>) {
+    use std::io::{Read, Write};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/soroban/rpc", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = vec![0; 8_192];
+        let length = stream.read(&mut request).unwrap();
+        stream.write_all(format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").as_bytes()).unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    (url, thread)
+}
+
+fn inspect_at(url: &str, more: &[&str]) -> crate::run::Ran {
+    paychan(&[&["inspect", CHANNEL, "--network", "local", "--rpc-url", url, "--json"], more].concat())
+}
+
+#[test]
+fn an_endpoint_that_wants_a_key_is_told_to_want_one_and_gets_it_from_a_file() {
+    for status in [401, 403] {
+        let (url, asked) = endpoint(status);
+        let ran = inspect_at(&url, &[]);
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "endpoint"), "{}", ran.everything());
+        assert!(ran.stdout.contains("--rpc-header-file"), "{}", ran.stdout);
+        asked.join().unwrap();
+    }
+    let dir = dir();
+    let headers = file(dir.path(), "headers", 0o600, "# of the provider\nX-Api-Key: hunter2\n");
+    let (url, asked) = endpoint(401);
+    let ran = inspect_at(&url, &["--rpc-header-file", headers.to_str().unwrap()]);
+    assert!(ran.stdout.contains("does not take the headers"), "{}", ran.stdout);
+    assert!(asked.join().unwrap().to_ascii_lowercase().contains("x-api-key: hunter2"));
+    assert!(!ran.everything().contains("hunter2"));
+}
+
+#[test]
+fn headers_that_others_can_read_or_that_are_none_are_refused_without_being_repeated() {
+    let dir = dir();
+    for (name, mode, text, said) in [
+        ("open", 0o644, "X-Api-Key: hunter2", "chmod 600"),
+        ("colon", 0o600, "hunter2", "no colon"),
+        ("name", 0o600, "X Api Key: hunter2", "letters, digits and dashes"),
+        ("value", 0o600, "X-Api-Key: hunter2\u{1}", "no HTTP header can carry"),
+    ] {
+        let headers = file(dir.path(), name, mode, text);
+        let ran = inspect_at("http://127.0.0.1:1", &["--rpc-header-file", headers.to_str().unwrap()]);
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "secret"), "{name}: {}", ran.everything());
+        assert!(ran.stdout.contains(said) && !ran.everything().contains("hunter2"), "{name}: {}", ran.everything());
+    }
+}
+
+#[test]
+fn a_path_that_no_rpc_is_at_is_named() {
+    let (url, asked) = endpoint(404);
+    let ran = inspect_at(&url, &[]);
+    assert_eq!((ran.code, ran.error_kind().as_str()), (2, "endpoint"), "{}", ran.everything());
+    assert!(ran.stdout.contains("/soroban/rpc"), "{}", ran.stdout);
+    asked.join().unwrap();
 }

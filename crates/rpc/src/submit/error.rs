@@ -97,6 +97,19 @@ pub enum SubmitError {
     Rpc(#[from] RpcError),
 }
 
+impl SubmitError {
+    /// The whole fee (inclusion and resources) that the network asks for, where the fee is why this transaction is in no
+    /// ledger and never will be: another one may be signed with it.
+    #[must_use]
+    pub fn fee_asked(&self) -> Option<Stroops> {
+        match self {
+            SubmitError::Rejected { result, .. } => matches!(result.result, TransactionResultResult::TxInsufficientFee)
+                .then_some(Stroops(result.fee_charged)),
+            _ => None,
+        }
+    }
+}
+
 pub(super) fn submitted(prepared: &Prepared, included: Included) -> Submitted {
     Submitted {
         hash: prepared.hash,

@@ -16,8 +16,8 @@ use crate::auth::{needs_signature, sign_auth_entries};
 use crate::fees::raised_bid;
 use crate::meaning::{Authorization, Entries, Meaning};
 use crate::{
-    AuthError, BuildError, CallFailure, Client, Draft, ErrorKind, ExtraWrites, FeeStats, Parties, SecretKey,
-    SendStatus, Simulated, TransactionAnswer, TxHash, assemble, operations, read_account, sign,
+    Account, AccountError, AuthError, BuildError, CallFailure, Client, Draft, ErrorKind, ExtraWrites, FeeStats,
+    Parties, SecretKey, SendStatus, Simulated, TransactionAnswer, TxHash, assemble, operations, read_account, sign,
 };
 
 mod error;
@@ -42,6 +42,10 @@ const _: () = assert!(INCLUSION_LEDGERS > QUEUE_AGE_LIMIT + BAN_LEDGERS);
 pub struct SubmitOptions {
     /// The most that is bid for inclusion, per operation. The bid is what 95 of 100 paid lately.
     pub max_inclusion_fee: Stroops,
+    /// The least that is bid for inclusion, per operation, such as what the network asked for before.
+    pub least_inclusion_fee: Stroops,
+    /// No state before this ledger is built on: a node that is behind it is asked again.
+    pub not_before: Ledger,
     /// How often the node is asked.
     pub poll: Duration,
     /// When to stop asking a node that does not get ahead. The transaction may then still be included.
@@ -52,6 +56,8 @@ impl Default for SubmitOptions {
     fn default() -> SubmitOptions {
         SubmitOptions {
             max_inclusion_fee: Stroops(1_000_000),
+            least_inclusion_fee: Stroops::BASE_FEE,
+            not_before: Ledger(0),
             poll: Duration::from_millis(500),
             give_up: Duration::from_secs(300),
         }
@@ -151,14 +157,27 @@ impl Submitter<'_> {
         footprint: SorobanTransactionData,
         max_resource_fee: Stroops,
     ) -> Result<Submitted, SubmitError> {
+        let prepared = self.prepare_footprint(operation, footprint, max_resource_fee).await?;
+        self.send(&prepared).await
+    }
+
+    /// Simulates an extension or a restoration, makes sure that it is what is meant, and signs it.
+    ///
+    /// # Errors
+    /// [`SubmitError`]; nothing was sent.
+    pub async fn prepare_footprint(
+        &self,
+        operation: Operation,
+        footprint: SorobanTransactionData,
+        max_resource_fee: Stroops,
+    ) -> Result<Prepared, SubmitError> {
         let bid = self.bid(self.usual_fees().await?.map(|fees| fees.soroban.p95));
         let draft = self.draft(vec![operation], bid, Some(footprint)).await?;
         let simulated = self.simulate(&draft, &Parties::default()).await?;
         let transaction = assemble(&draft, &simulated, ExtraWrites::NONE)?;
         let meaning = Meaning { authorization: Authorization::Nobody, entries: Entries::Any, max_resource_fee };
         meaning.check(&draft, ExtraWrites::NONE, &transaction)?;
-        let prepared = self.finish(&draft, transaction.into(), Parties::default())?;
-        self.send(&prepared).await
+        self.finish(&draft, transaction.into(), Parties::default())
     }
 
     /// Simulates a call and gives what it returns. Nothing is sent, nothing is paid.
@@ -317,7 +336,33 @@ impl Submitter<'_> {
     }
 
     fn bid(&self, usual: Option<Stroops>) -> Stroops {
-        usual.unwrap_or_default().max(Stroops::BASE_FEE).min(self.options.max_inclusion_fee)
+        let least = self.options.least_inclusion_fee.max(Stroops::BASE_FEE);
+        usual.unwrap_or_default().max(least).min(self.options.max_inclusion_fee)
+    }
+
+    /// Reads the source account, from a node that has come as far as [`SubmitOptions::not_before`].
+    async fn source_account(&self) -> Result<Account, SubmitError> {
+        let started = Instant::now();
+        loop {
+            let account = read_account(self.client, &self.source.account()).await;
+            match account {
+                Ok(account) if account.read_at >= self.options.not_before => return Ok(account),
+                Err(error @ AccountError::Rpc(_)) => return Err(error.into()),
+                // The node may not have seen yet that the account was created.
+                Err(error) if self.options.not_before == Ledger(0) => return Err(error.into()),
+                read => self.catch_up(started, read.map(|account| account.read_at).ok()).await?,
+            }
+        }
+    }
+
+    /// Waits a moment for a node that is behind, and no longer than [`SubmitOptions::give_up`] in all.
+    async fn catch_up(&self, started: Instant, latest: Option<Ledger>) -> Result<(), SubmitError> {
+        if started.elapsed() >= self.options.give_up {
+            let asked = Some(self.options.not_before);
+            return Err(self.client.error("getLedgerEntries", ErrorKind::NodeBehind { asked, latest }).into());
+        }
+        sleep(self.options.poll).await;
+        Ok(())
     }
 
     async fn draft(
@@ -326,7 +371,7 @@ impl Submitter<'_> {
         inclusion_fee: Stroops,
         soroban: Option<SorobanTransactionData>,
     ) -> Result<Draft, SubmitError> {
-        let source = read_account(self.client, &self.source.account()).await?;
+        let source = self.source_account().await?;
         Ok(Draft {
             source: source.id,
             sequence: source.sequence.saturating_add(1),
@@ -342,7 +387,16 @@ impl Submitter<'_> {
     }
 
     async fn simulate(&self, draft: &Draft, parties: &Parties) -> Result<Simulated, SubmitError> {
-        match self.client.simulate(&draft.build()?).await?.outcome {
+        let transaction = draft.build()?;
+        let started = Instant::now();
+        let simulation = loop {
+            let simulation = self.client.simulate(&transaction).await?;
+            if simulation.latest_ledger >= self.options.not_before {
+                break simulation;
+            }
+            self.catch_up(started, Some(simulation.latest_ledger)).await?;
+        };
+        match simulation.outcome {
             Ok(simulated) if simulated.restore_first => Err(SubmitError::RestoreFirst),
             Ok(simulated) => Ok(simulated),
             Err(failure) => Err(SubmitError::WouldFail(CallFailure::of_simulation(&failure, parties))),

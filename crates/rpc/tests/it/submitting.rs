@@ -23,6 +23,8 @@ const BUILT_AT: u32 = 100;
 const BOUND: u32 = BUILT_AT + INCLUSION_LEDGERS;
 const OPTIONS: SubmitOptions = SubmitOptions {
     max_inclusion_fee: Stroops(10_000),
+    least_inclusion_fee: Stroops::BASE_FEE,
+    not_before: Ledger(0),
     poll: Duration::from_millis(1),
     give_up: Duration::from_secs(20),
 };

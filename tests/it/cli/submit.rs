@@ -8,20 +8,20 @@ use paychan_tests::watcher::{PATIENCE, Watcher, WatcherOptions};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::cli::{Scene, assert_refused};
+use super::env::{TestEnv, assert_refused};
 
-/// A watcher that watches for the scene's recipient; the stranger's account pays its fees.
-async fn watcher(scene: &Scene) -> Watcher {
-    let options = WatcherOptions::new(&scene.network, &scene.recipient, &scene.stranger, &scene.usdc);
-    let mut watcher = Watcher::configure(scene.folder.path(), &options);
+/// A watcher that watches for the env's recipient; the stranger's account pays its fees.
+async fn watcher(env: &TestEnv) -> Watcher {
+    let options = WatcherOptions::new(&env.network, &env.recipient, &env.stranger, &env.usdc);
+    let mut watcher = Watcher::configure(env.folder.path(), &options);
     watcher.start().await;
     watcher
 }
 
-async fn submit(scene: &Scene, watcher: &Watcher, args: &[&str]) -> Ran {
-    let token = scene.folder.path().join("token");
+async fn submit(env: &TestEnv, watcher: &Watcher, args: &[&str]) -> Ran {
+    let token = env.folder.path().join("token");
     let usual = ["submit", "--watcher", &watcher.url, "--token-file", token.to_str().unwrap()];
-    scene.run(&[&usual, args].concat()).await
+    env.run(&[&usual, args].concat()).await
 }
 
 fn assert_watcher_refused(ran: &Ran, watcher_kind: &str, said: &str) {
@@ -31,55 +31,55 @@ fn assert_watcher_refused(ran: &Ran, watcher_kind: &str, said: &str) {
 
 #[tokio::test]
 async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
-    let scene = Scene::new().await;
-    let channel = scene.channel().await;
-    let watcher = watcher(&scene).await;
-    let commitment = scene.sign(&channel, "7000000").await;
+    let env = TestEnv::new().await;
+    let channel = env.channel().await;
+    let watcher = watcher(&env).await;
+    let commitment = env.sign(&channel, "7000000").await;
     let first_try = ["--commitment", &commitment, "--request-id", "order-1"];
 
-    let unknown = submit(&scene, &watcher, &first_try).await;
+    let unknown = submit(&env, &watcher, &first_try).await;
     assert_watcher_refused(&unknown, "unknown_channel", "register the channel first");
     assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
 
-    let taken = submit(&scene, &watcher, &first_try).await.ok();
+    let taken = submit(&env, &watcher, &first_try).await.ok();
     for (name, expected) in [("highest", "7000000"), ("unsettled", "7000000"), ("coverage", "125000000")] {
         assert_eq!(taken[name], expected, "{name}");
     }
-    let again = submit(&scene, &watcher, &first_try).await.ok();
+    let again = submit(&env, &watcher, &first_try).await.ok();
     assert_eq!(
         (&again["highest"], &again["replayed"], &taken["replayed"]),
         (&taken["highest"], &json!(true), &json!(false))
     );
 
-    let other_id = submit(&scene, &watcher, &["--commitment", &commitment]).await;
+    let other_id = submit(&env, &watcher, &["--commitment", &commitment]).await;
     assert_watcher_refused(&other_id, "already_held", "one commitment buys once");
-    let lower = scene.sign(&channel, "6999999").await;
-    let lower = submit(&scene, &watcher, &["--commitment", &lower]).await;
+    let lower = env.sign(&channel, "6999999").await;
+    let lower = submit(&env, &watcher, &["--commitment", &lower]).await;
     assert_watcher_refused(&lower, "not_higher", "highest known, 7000000");
     assert_eq!(lower.json()["error"]["highest"], "7000000");
-    let higher = scene.sign(&channel, "8000000").await;
-    let reused = submit(&scene, &watcher, &["--commitment", &higher, "--request-id", "order-1"]).await;
+    let higher = env.sign(&channel, "8000000").await;
+    let reused = submit(&env, &watcher, &["--commitment", &higher, "--request-id", "order-1"]).await;
     assert_watcher_refused(&reused, "request_id_reused", "--request-id");
 }
 
 #[tokio::test]
 async fn a_price_is_charged_once_and_what_is_missing_is_told() {
-    let scene = Scene::new().await;
-    let channel = scene.channel().await;
-    let watcher = watcher(&scene).await;
+    let env = TestEnv::new().await;
+    let channel = env.channel().await;
+    let watcher = watcher(&env).await;
     assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
-    let commitment = scene.sign(&channel, "100").await;
+    let commitment = env.sign(&channel, "100").await;
     let buy = ["--commitment", &commitment, "--price", "60", "--request-id", "order-1"];
-    let bought = submit(&scene, &watcher, &buy).await.ok();
+    let bought = submit(&env, &watcher, &buy).await.ok();
     assert_eq!((&bought["price"], &bought["highest"], &bought["spent"]), (&json!("60"), &json!("100"), &json!("60")));
-    assert_eq!(submit(&scene, &watcher, &buy).await.ok()["spent"], "60", "the same request takes nothing");
-    let from_credit = submit(&scene, &watcher, &[&channel, "--price", "40"]).await.ok();
+    assert_eq!(submit(&env, &watcher, &buy).await.ok()["spent"], "60", "the same request takes nothing");
+    let from_credit = submit(&env, &watcher, &[&channel, "--price", "40"]).await.ok();
     assert_eq!((&from_credit["spent"], &from_credit["amount"]), (&json!("100"), &Value::Null));
-    let higher = scene.sign(&channel, "101").await;
-    let short = submit(&scene, &watcher, &["--commitment", &higher, "--price", "10"]).await;
+    let higher = env.sign(&channel, "101").await;
+    let short = submit(&env, &watcher, &["--commitment", &higher, "--price", "10"]).await;
     assert_watcher_refused(&short, "insufficient", "at least 110");
     assert_eq!(short.json()["error"]["needed"], "110");
-    let zero = submit(&scene, &watcher, &[&channel, "--price", "0"]).await;
+    let zero = submit(&env, &watcher, &[&channel, "--price", "0"]).await;
     assert_refused(&zero, 2, "usage", "above zero");
     let (_, report) = watcher.channel(&channel.parse().unwrap()).await;
     assert_eq!((&report["highest"], &report["spent"]), (&json!("100"), &json!("100")));
@@ -87,41 +87,41 @@ async fn a_price_is_charged_once_and_what_is_missing_is_told() {
 
 #[tokio::test]
 async fn what_the_watcher_refuses_is_explained_with_what_to_do() {
-    let scene = Scene::new().await;
-    let channel = scene.channel().await;
-    let watcher = watcher(&scene).await;
+    let env = TestEnv::new().await;
+    let channel = env.channel().await;
+    let watcher = watcher(&env).await;
     assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
 
-    let beyond = scene.sign(&channel, "125000001").await;
-    let beyond = submit(&scene, &watcher, &["--commitment", &beyond]).await;
+    let beyond = env.sign(&channel, "125000001").await;
+    let beyond = submit(&env, &watcher, &["--commitment", &beyond]).await;
     assert_watcher_refused(&beyond, "exceeds_coverage", "paychan top-up");
     let forged = [channel.as_str(), "--amount", "7", "--signature", &"00".repeat(64)];
-    let forged = submit(&scene, &watcher, &forged).await;
+    let forged = submit(&env, &watcher, &forged).await;
     assert_watcher_refused(&forged, "bad_signature", "the seed that signed");
 
-    let wrong_token = scene.folder.path().join("wrong-token");
+    let wrong_token = env.folder.path().join("wrong-token");
     write_secret(&wrong_token, "not-the-token");
-    let commitment = scene.sign(&channel, "7").await;
+    let commitment = env.sign(&channel, "7").await;
     let wrong_token = ["--commitment", &commitment, "--token-file", wrong_token.to_str().unwrap()];
     let args = [&["submit", "--watcher", &watcher.url], &wrong_token[..]].concat();
-    assert_watcher_refused(&scene.run(&args).await, "unauthorized", "bearer token");
+    assert_watcher_refused(&env.run(&args).await, "unauthorized", "bearer token");
 }
 
 #[tokio::test]
 async fn a_closing_channel_takes_no_more_and_the_payer_is_told_so() {
-    let scene = Scene::new().await;
-    let channel = scene.channel().await;
-    let watcher = watcher(&scene).await;
+    let env = TestEnv::new().await;
+    let channel = env.channel().await;
+    let watcher = watcher(&env).await;
     assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
-    scene.run_as(&scene.funder, &["close-start", &channel]).await.ok();
+    env.run_as(&env.funder, &["close-start", &channel]).await.ok();
 
     // The watcher learns of it within a few ledgers; until then it takes what is still covered.
     let deadline = Instant::now() + PATIENCE;
     let mut amount = 1_000_000;
     let refused = loop {
         amount += 1;
-        let commitment = scene.sign(&channel, &amount.to_string()).await;
-        let ran = submit(&scene, &watcher, &["--commitment", &commitment]).await;
+        let commitment = env.sign(&channel, &amount.to_string()).await;
+        let ran = submit(&env, &watcher, &["--commitment", &commitment]).await;
         if ran.code != 0 {
             break ran;
         }
@@ -129,5 +129,5 @@ async fn a_closing_channel_takes_no_more_and_the_payer_is_told_so() {
         sleep(Duration::from_millis(20)).await;
     };
     assert_watcher_refused(&refused, "closing", "open a new channel");
-    assert_ne!(scene.inspect(&channel).await["deadline"], json!(null));
+    assert_ne!(env.inspect(&channel).await["deadline"], json!(null));
 }

@@ -1,0 +1,187 @@
+//! What one command does with a network: it reads, and it sends one signed transaction after another.
+
+mod sending;
+
+use std::cell::Cell;
+use std::fmt;
+use std::time::Duration;
+
+use paychan_channel::xdr::{HostFunction, LedgerKey, ScVal};
+use paychan_channel::{AccountId, Address, ChannelState, ContractId, Ledger, NetworkId, Stroops};
+use paychan_rpc::{
+    CallFailure, Client, Draft, Entry, ErrorKind, Parties, ReadError, RpcError, SecretKey, operations, read_channel,
+};
+use serde::Serialize;
+
+use crate::error::{Failure, Kind, bail};
+use crate::network::NetworkArgs;
+use crate::output::Output;
+use crate::signers::TransactArgs;
+
+/// How long one request may take: long enough for a public endpoint on another continent, short enough for a person who
+/// waits.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How often a node is asked whether a ledger has closed. Ledgers take seconds; local ones less.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How often to ask a node behind a load balancer for a ledger that another one has announced.
+const CATCH_UP_TRIES: u32 = 40;
+
+/// The source account of simulated questions. It need not exist: simulation checks neither signature nor sequence number.
+const NOBODY: AccountId = AccountId([0; 32]);
+
+/// An endpoint that was checked to serve the network that the command names.
+pub(crate) struct Session {
+    client: Client,
+    pub(crate) network: NetworkId,
+    pub(crate) output: Output,
+    /// What the person allows; `None` leaves it to the purpose.
+    max_fee: Option<Stroops>,
+    /// The ledger of the last transaction. No state before it is built on.
+    seen: Cell<Ledger>,
+}
+
+/// A transaction that worked.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Receipt {
+    /// The transaction's hash.
+    pub(crate) hash: String,
+    pub(crate) ledger: Ledger,
+    /// Stroops, after what was given back.
+    pub(crate) fee_charged: String,
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ledger {}, fee {} stroops, transaction {}", self.ledger, self.fee_charged, self.hash)
+    }
+}
+
+impl Receipt {
+    /// What came after this transaction. A failure says that the transaction worked, and which it is.
+    pub(crate) fn after<T>(&self, channel: &ContractId, came: Result<T, Failure>) -> Result<T, Failure> {
+        came.map_err(|failure| {
+            failure
+                .after(self, &format_args!("look with paychan inspect {channel}"))
+                .with("channel", channel.to_string())
+                .with("transaction", self.hash.clone())
+                .with("ledger", self.ledger.get())
+                .with("fee_charged", self.fee_charged.clone())
+        })
+    }
+}
+
+impl Session {
+    /// For commands that send transactions.
+    pub(crate) async fn connect(args: &TransactArgs, output: Output) -> Result<Self, Failure> {
+        Ok(Self { max_fee: args.max_fee.map(Stroops), ..Self::connect_to_read(&args.network, output).await? })
+    }
+
+    /// For commands that only look.
+    pub(crate) async fn connect_to_read(args: &NetworkArgs, output: Output) -> Result<Self, Failure> {
+        let endpoint = args.endpoint()?;
+        let options = paychan_rpc::Options { timeout: TIMEOUT, ..paychan_rpc::Options::default() };
+        let client = endpoint.client(options)?;
+        let network = client.check_network(&endpoint.passphrase).await.map_err(|error| endpoint.failure(&error))?;
+        Ok(Self { client, network, output, max_fee: None, seen: Cell::new(Ledger(0)) })
+    }
+
+    pub(crate) async fn entry(&self, key: &LedgerKey) -> Result<Option<Entry>, Failure> {
+        let entries =
+            self.client.get_ledger_entries(std::slice::from_ref(key)).await.map_err(|error| rpc_failure(&error))?;
+        entries.get(key).map(|entry| entry.cloned()).map_err(|error| Failure::new(Kind::Network, error.to_string()))
+    }
+
+    /// The entries among `keys` that exist, in no particular order.
+    pub(crate) async fn entries(&self, keys: &[LedgerKey]) -> Result<Vec<Entry>, Failure> {
+        let entries = self.client.get_ledger_entries(keys).await.map_err(|error| rpc_failure(&error))?;
+        Ok(entries.iter().map(|(_, entry)| entry.clone()).collect())
+    }
+
+    /// Asks a contract something by simulating a call. Nothing is sent.
+    pub(crate) async fn view(&self, question: HostFunction) -> Result<ScVal, Failure> {
+        let draft = Draft {
+            source: NOBODY,
+            sequence: 0,
+            operations: vec![operations::invoke(None, question)],
+            ledger_bounds: None,
+            time_bounds: None,
+            inclusion_fee: Stroops(100),
+            soroban: None,
+        };
+        let envelope = draft.build().map_err(|e| Failure::new(Kind::Refused, e.to_string()))?;
+        let simulation = self.client.simulate(&envelope).await.map_err(|error| rpc_failure(&error))?;
+        let simulated = simulation.outcome.map_err(|failure| {
+            let why = CallFailure::of_simulation(&failure, &Parties::default());
+            Failure::new(Kind::FailedOnChain, format!("the contract does not answer: {why}"))
+        })?;
+        Ok(simulated.return_value.unwrap_or(ScVal::Void))
+    }
+
+    pub(crate) async fn channel(&self, channel: &ContractId) -> Result<ChannelState, Failure> {
+        read_channel(&self.client, channel).await.map_err(|error| match error {
+            ReadError::Rpc(error) => rpc_failure(&error),
+            error @ (ReadError::NotFound(_)
+            | ReadError::NotAChannel(_)
+            | ReadError::Changed { .. }
+            | ReadError::Undecodable { .. }) => Failure::new(Kind::NotAChannel, error.to_string()),
+        })
+    }
+
+    /// The channel as it is after a transaction of ours.
+    ///
+    /// A failure here says that the transaction worked, and which it is: whoever repeats the command would pay twice.
+    pub(crate) async fn channel_after(&self, channel: &ContractId, receipt: &Receipt) -> Result<ChannelState, Failure> {
+        let mut tries = 0;
+        let trouble = loop {
+            match self.channel(channel).await {
+                Ok(state) if state.read_at >= receipt.ledger => return Ok(state),
+                Ok(state) => {
+                    tries += 1;
+                    if tries >= CATCH_UP_TRIES {
+                        let why = format!("the node is still at ledger {}", state.read_at);
+                        break Failure::new(Kind::Network, why);
+                    }
+                    tokio::time::sleep(POLL).await;
+                }
+                Err(failure) => break failure,
+            }
+        };
+        let message = format!("the channel could not be read afterwards: {}", trouble.message);
+        receipt.after(channel, Err(Failure { message, ..trouble }))
+    }
+
+    /// Refuses when the secret given is not of the one who must act.
+    pub(crate) fn must_be(&self, role: &str, expected: &Address, secret: &SecretKey) -> Result<(), Failure> {
+        let given = secret.account();
+        match expected {
+            Address::Account(account) if *account == given => Ok(()),
+            Address::Account(account) => bail!(
+                Kind::Refused,
+                "the secret given is of {given}, but this must be done by the channel's {role}, {account}"
+            ),
+            Address::Contract(contract) => bail!(
+                Kind::Refused,
+                "this must be done by the channel's {role}, which is the contract {contract}; this program signs for accounts \
+                 (G...) only"
+            ),
+        }
+    }
+}
+
+pub(crate) fn rpc_failure(error: &RpcError) -> Failure {
+    let kind = match error.kind {
+        ErrorKind::WrongNetwork { .. } => Kind::WrongNetwork,
+        ErrorKind::BadUrl(_) => Kind::Usage,
+        ErrorKind::NodeBehind { .. }
+        | ErrorKind::HistoryGone { .. }
+        | ErrorKind::Busy { .. }
+        | ErrorKind::Refused { .. }
+        | ErrorKind::Unauthorized { .. }
+        | ErrorKind::Transport(_)
+        | ErrorKind::Timeout(_)
+        | ErrorKind::BadAnswer(_) => Kind::Network,
+    };
+    Failure::new(kind, error.to_string())
+}
