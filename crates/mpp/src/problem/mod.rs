@@ -1,0 +1,7 @@
+//! What a seller answers when it does not sell: `application/problem+json` (RFC 9457), with a type that programs match.
+
+mod body;
+mod kind;
+
+pub use body::{PROBLEM_CONTENT_TYPE, ProblemBody};
+pub use kind::ProblemType;

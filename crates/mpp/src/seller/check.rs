@@ -1,0 +1,158 @@
+//! The checks on a credential before it costs anything. Pure. The order is that of the protocol: what is said about a foreign
+//! challenge must not depend on what it says.
+
+use paychan_channel::ContractId;
+use serde_json::{Map, Value, json};
+
+use super::asked::Asked;
+use crate::problem::ProblemType;
+use crate::wire::{
+    ChallengeSecrets, ChannelRequest, Credential, INTENT, METHOD, NetworkName, Payload, Timestamp, WireError,
+    base64url, canonical_json, read_credential,
+};
+
+/// What the seller pins.
+pub(super) struct Pinned<'a> {
+    pub(super) secrets: &'a ChallengeSecrets,
+    pub(super) realm: &'a str,
+    pub(super) network: &'a NetworkName,
+    /// The channel that this request is to be paid through, when it names one or the path has one.
+    pub(super) channel: Option<ContractId>,
+    pub(super) now: Timestamp,
+}
+
+/// A credential that is this server's and for this request. Its signature is not checked yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Checked {
+    pub(super) challenge_id: String,
+    pub(super) channel: ContractId,
+    pub(super) payload: Payload,
+    pub(super) reference: Option<String>,
+    /// The challenge's time is over: only what was sold before may be answered.
+    pub(super) expired: bool,
+}
+
+/// Why a credential is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Flaw {
+    pub(super) problem: ProblemType,
+    pub(super) detail: String,
+    pub(super) details: Box<Map<String, Value>>,
+    /// The channel that the refused challenge was for, if this server made the challenge: the next one is for it too.
+    pub(super) channel: Option<ContractId>,
+}
+
+impl Flaw {
+    pub(super) fn new(problem: ProblemType, detail: impl Into<String>) -> Self {
+        Self { problem, detail: detail.into(), details: Box::default(), channel: None }
+    }
+
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// The one credential of a request; `None` when nothing was paid.
+pub(super) fn credential(asked: &Asked<'_>) -> Result<Option<Credential>, Flaw> {
+    let mut found = None;
+    for value in &asked.authorizations {
+        if credentials_in(value) > 1 {
+            return Err(several());
+        }
+        // Another scheme's value may hold any bytes; ours is ASCII.
+        let read = match std::str::from_utf8(value) {
+            Ok(text) => read_credential(text),
+            Err(_) if value.to_ascii_lowercase().starts_with(b"payment ") => {
+                Err(WireError::Credential("it holds characters that are not ASCII".to_owned()))
+            }
+            Err(_) => Ok(None),
+        };
+        match read {
+            Ok(None) => {}
+            Ok(Some(_)) if found.is_some() => {
+                return Err(several());
+            }
+            Ok(credential) => found = credential,
+            Err(error) => return Err(Flaw::new(ProblemType::MalformedCredential, error.to_string())),
+        }
+    }
+    Ok(found)
+}
+
+/// How many credentials of ours a value joins with commas.
+fn credentials_in(value: &[u8]) -> usize {
+    let starts = |part: &[u8]| part.trim_ascii_start().get(..8).is_some_and(|s| s.eq_ignore_ascii_case(b"payment "));
+    value.split(|byte| *byte == b',').filter(|part| starts(part)).count()
+}
+
+fn several() -> Flaw {
+    Flaw::new(ProblemType::BadRequest, "the request has several Payment credentials; send one")
+}
+
+/// The channel of a challenge that this server made.
+pub(super) fn channel_of(credential: &Credential, secrets: &ChallengeSecrets) -> Option<ContractId> {
+    let ours = secrets.all().any(|secret| credential.challenge.is_issued_with(secret));
+    let request = ours.then(|| ChannelRequest::decode(&credential.challenge.terms.request).ok())??;
+    Some(request.channel)
+}
+
+/// Checks a credential: HMAC; realm, method, intent, route, channel, network and price; expiry; payload.
+pub(super) fn check(credential: &Credential, asked: &Asked<'_>, pinned: &Pinned<'_>) -> Result<Checked, Flaw> {
+    let challenge = &credential.challenge;
+    let terms = &challenge.terms;
+    let invalid = |why: &str| Flaw::new(ProblemType::InvalidChallenge, why);
+    if !pinned.secrets.all().any(|secret| challenge.is_issued_with(secret)) {
+        return Err(invalid("the challenge was not issued by this server, or was altered"));
+    }
+    if terms.realm != pinned.realm {
+        return Err(invalid("the challenge is of another realm"));
+    }
+    if terms.method != METHOD || terms.intent != INTENT {
+        return Err(invalid("the challenge is for another method or intent"));
+    }
+    if terms.opaque.as_deref() != scope_text(&asked.scope).ok().as_deref() {
+        return Err(invalid("the challenge is for another route"));
+    }
+    let request = ChannelRequest::decode(&terms.request).map_err(|error| invalid(&error.to_string()))?;
+    if pinned.channel.is_some_and(|channel| channel != request.channel) {
+        return Err(invalid("the challenge is for another channel than the request is to be paid through"));
+    }
+    if request.network() != pinned.network.as_str() {
+        return Err(invalid("the challenge is for another network"));
+    }
+    if request.amount < asked.price.charged() {
+        let why = format!(
+            "the challenge is for {} base units, and this request costs {} now",
+            request.amount,
+            asked.price.charged()
+        );
+        return Err(invalid(&why));
+    }
+    let expires = challenge.expires().ok_or_else(|| invalid("the challenge has no time of expiry"))?;
+    let payload = credential.payload().map_err(|error| Flaw::new(ProblemType::InvalidPayload, error.to_string()));
+    let expired = expires <= pinned.now;
+    let payload = match payload {
+        Err(_) if expired => return Err(expired_flaw()),
+        other => other?,
+    };
+    if payload.amount.is_zero() {
+        return Err(Flaw::new(ProblemType::InvalidPayload, "the payload's amount is 0"));
+    }
+    Ok(Checked {
+        challenge_id: challenge.id.clone(),
+        channel: request.channel,
+        payload,
+        reference: request.method_details.reference,
+        expired,
+    })
+}
+
+pub(super) fn expired_flaw() -> Flaw {
+    Flaw::new(ProblemType::PaymentExpired, "the challenge has expired")
+}
+
+/// What a challenge carries to be bound to its route. The key is mppx's.
+pub(super) fn scope_text(scope: &str) -> Result<String, WireError> {
+    Ok(base64url(canonical_json(&json!({ "_mppx_scope": scope }))?.as_bytes()))
+}

@@ -1,0 +1,349 @@
+//! The seller: decides whether a request is paid, and takes the payment.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use paychan_channel::{Amount, ContractId};
+use paychan_watcher_api::{ChannelStatus, ProblemKind};
+use tokio::sync::Semaphore;
+
+use super::asked::Asked;
+use super::charges::{Charges, ChargesError, Standing};
+use super::check::{self, Checked, Flaw, Pinned};
+use super::decision::{Decision, Ended, Refusal};
+use super::memory::{Memory, Progress};
+use super::refused;
+use super::terms::{FixedChannels, OpeningTerms};
+use crate::problem::{ProblemBody, ProblemType};
+use crate::wire::{
+    Action, Challenge, ChallengeSecrets, ChallengeTerms, ChannelRequest, INTENT, METHOD, MethodDetails, NetworkName,
+    Payload, Receipt, Timestamp, WireError,
+};
+
+/// How long a challenge can be paid. The reference server's five minutes.
+const CHALLENGE_LIFE: Duration = Duration::from_secs(300);
+/// How long a payer who asks for a close waits for it.
+const CLOSE_WAIT: Duration = Duration::from_secs(20);
+/// Channels that are admitted at a time: each costs the watcher some calls of its RPC endpoint.
+const ADMISSIONS_AT_A_TIME: usize = 4;
+/// Seconds after which a payer asks again when the seller can't take money.
+const ASK_AGAIN: u32 = 2;
+
+/// How a seller sells.
+pub struct SellerOptions {
+    /// Whose prices these are: the API's host name.
+    pub realm: String,
+    /// The network that payments are made on.
+    pub network: NetworkName,
+    /// What challenges are made with.
+    pub secrets: ChallengeSecrets,
+    /// How long a challenge can be paid.
+    pub challenge_life: Duration,
+    /// How long a payer who asks for a close waits for it.
+    pub close_wait: Duration,
+    /// The channels of paths, for clients that can't name one.
+    pub fixed_channels: FixedChannels,
+    /// What payers are told who have no channel yet.
+    pub opening_terms: Option<OpeningTerms>,
+}
+
+impl SellerOptions {
+    /// The usual options.
+    pub fn new(realm: impl Into<String>, network: NetworkName, secrets: ChallengeSecrets) -> Self {
+        Self {
+            realm: realm.into(),
+            network,
+            secrets,
+            challenge_life: CHALLENGE_LIFE,
+            close_wait: CLOSE_WAIT,
+            fixed_channels: FixedChannels::default(),
+            opening_terms: None,
+        }
+    }
+}
+
+/// Why a seller can't be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The realm does not fit a challenge.
+    #[error(
+        "the realm {0:?} can't stand in a challenge; expected printable characters without `|`, such as api.example.com"
+    )]
+    Realm(String),
+}
+
+/// Sells requests. Cheap to clone.
+pub struct Seller<C>(pub(super) Arc<Inner<C>>);
+
+impl<C> Clone for Seller<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+pub(super) struct Inner<C> {
+    pub(super) charges: C,
+    pub(super) options: SellerOptions,
+    memory: Mutex<Memory>,
+    admissions: Semaphore,
+}
+
+impl<C: Charges> Seller<C> {
+    /// A seller whose payments `charges` takes.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn new(charges: C, options: SellerOptions) -> Result<Self, BuildError> {
+        let printable = options.realm.chars().all(|c| !c.is_control());
+        if options.realm.is_empty() || options.realm.contains('|') || !printable {
+            return Err(BuildError::Realm(options.realm));
+        }
+        Ok(Self(Arc::new(Inner {
+            charges,
+            options,
+            memory: Mutex::default(),
+            admissions: Semaphore::new(ADMISSIONS_AT_A_TIME),
+        })))
+    }
+
+    /// Decides about a request. When it says to sell, the price has been taken.
+    pub async fn decide(&self, asked: &Asked<'_>) -> Decision {
+        match self.decided(asked).await {
+            Ok(decision) => decision,
+            Err(flaw) => Decision::Refuse(Box::new(self.refusal(asked, flaw).await)),
+        }
+    }
+
+    async fn decided(&self, asked: &Asked<'_>) -> Result<Decision, Flaw> {
+        let credential = check::credential(asked)?;
+        let channel = self.channel_of(asked)?;
+        let Some(credential) = credential else {
+            return Err(match channel {
+                Some(_) => Flaw::new(ProblemType::PaymentRequired, "this request has to be paid for"),
+                None => Flaw::new(ProblemType::ChannelRequired, "the request names no channel to be paid through"),
+            });
+        };
+        let options = &self.0.options;
+        let pinned = Pinned {
+            secrets: &options.secrets,
+            realm: &options.realm,
+            network: &options.network,
+            channel,
+            now: Timestamp::now(),
+        };
+        let decided = match check::check(&credential, asked, &pinned) {
+            Err(flaw) => Err(flaw),
+            Ok(checked) => match checked.payload.action {
+                Action::Voucher => self.sell(asked, checked).await,
+                Action::Close if checked.expired => Err(check::expired_flaw()),
+                Action::Close => self.end(&checked).await,
+            },
+        };
+        decided.map_err(|flaw| Flaw { channel: check::channel_of(&credential, &options.secrets), ..flaw })
+    }
+
+    /// The channel that the request is to be paid through, when it says so.
+    fn channel_of(&self, asked: &Asked<'_>) -> Result<Option<ContractId>, Flaw> {
+        match asked.session {
+            Some(named) => {
+                let named = std::str::from_utf8(named).ok().and_then(|text| text.trim().parse().ok());
+                named.map(Some).ok_or_else(|| {
+                    Flaw::new(ProblemType::BadRequest, "the header Payment-Session is no channel's address (C...)")
+                })
+            }
+            None => Ok(self.0.options.fixed_channels.of_path(asked.path)),
+        }
+    }
+
+    /// Ends a channel with the total that the payer signed.
+    async fn end(&self, checked: &Checked) -> Result<Decision, Flaw> {
+        let Checked { channel, payload: Payload { amount, signature, .. }, .. } = checked;
+        let agreed = paychan_watcher_api::SignedAmount { amount: *amount, signature: *signature };
+        let charges = &self.0.charges;
+        let wait = self.0.options.close_wait;
+        let mut ended = charges.close(channel, agreed, wait).await;
+        if is_refused_as(&ended, &ProblemKind::CloseAboveHighest) {
+            // Clients sign a close above everything before it. It is taken as a prepayment first.
+            let id = super::request_id::of_credential(&checked.challenge_id, channel, &checked.payload);
+            charges.prepay(channel, agreed, &id).await.map_err(|error| refused::flaw(&error))?;
+            ended = charges.close(channel, agreed, wait).await;
+        }
+        let ended = ended.map_err(|error| refused::flaw(&error))?;
+        let reference = ended.transaction.clone().unwrap_or_else(|| checked.challenge_id.clone());
+        let receipt = Receipt {
+            accepted_cumulative: Some(ended.amount),
+            channel: Some(*channel),
+            challenge_id: Some(checked.challenge_id.clone()),
+            ..Receipt::success(reference, Timestamp::now().to_text())
+        };
+        let status = if ended.state.is_over() { http::StatusCode::OK } else { http::StatusCode::ACCEPTED };
+        Ok(Decision::Ended(Box::new(Ended {
+            channel: *channel,
+            status,
+            transaction: ended.transaction,
+            amount: ended.amount,
+            receipt,
+        })))
+    }
+
+    /// Admits a channel at the watcher, a few at a time.
+    pub(super) async fn admit(&self, channel: &ContractId) -> Result<Standing, Flaw> {
+        let Ok(_permit) = self.0.admissions.try_acquire() else {
+            return Err(Flaw::new(ProblemType::Unavailable, "too many new channels at a time; nothing was taken"));
+        };
+        let standing = self.0.charges.admit(channel).await.map_err(|error| refused::flaw(&error))?;
+        self.remember_standing(channel, standing);
+        Ok(standing)
+    }
+
+    /// What is known of a channel: from memory, or from the watcher. `None` when the watcher does not watch it.
+    pub(super) async fn standing(&self, channel: &ContractId) -> Result<Option<Standing>, ChargesError> {
+        let known = self.with_memory(|memory| memory.known(channel).and_then(|known| known.standing));
+        if known.is_some() {
+            return Ok(known);
+        }
+        match self.0.charges.standing(channel).await {
+            Ok(standing) => {
+                self.remember_standing(channel, standing);
+                Ok(Some(standing))
+            }
+            Err(ChargesError::Refused(problem)) if problem.kind == ProblemKind::UnknownChannel => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remember_standing(&self, channel: &ContractId, standing: Standing) {
+        self.with_memory(|memory| {
+            let known = memory.channel(channel);
+            known.standing = Some(standing);
+            known.floor.get_or_insert(standing.highest);
+        });
+    }
+
+    pub(super) fn with_memory<T>(&self, of: impl FnOnce(&mut Memory) -> T) -> T {
+        // What is remembered decides about no money: after a panic it is used as it is.
+        of(&mut self.0.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The refusal with a new challenge, if the request can be paid.
+    pub(super) async fn refusal(&self, asked: &Asked<'_>, flaw: Flaw) -> Refusal {
+        let mut flaw = flaw;
+        let mut challenge = None;
+        if flaw.problem.status() == http::StatusCode::PAYMENT_REQUIRED {
+            match self.challenge(asked, flaw.channel).await {
+                Ok(made) => challenge = made,
+                Err(other) => flaw = other,
+            }
+        }
+        let mut details = *flaw.details;
+        if matches!(flaw.problem, ProblemType::ChannelRequired | ProblemType::ChannelRefused) {
+            details.insert("network".to_owned(), self.0.options.network.as_str().into());
+            if let Some(terms) = &self.0.options.opening_terms {
+                details.extend(terms.details());
+            }
+        }
+        let mut body = ProblemBody::new(flaw.problem, flaw.detail, details);
+        body.challenge_id = challenge.as_ref().map(|challenge| challenge.id.clone());
+        let waits = matches!(
+            flaw.problem,
+            ProblemType::Unavailable | ProblemType::OutcomeUnknown | ProblemType::InProgress | ProblemType::Internal
+        );
+        Refusal { status: flaw.problem.status(), body, challenge, retry_after: waits.then_some(ASK_AGAIN) }
+    }
+
+    /// A challenge for this request; `None` when it is not known which channel it could be paid through.
+    async fn challenge(&self, asked: &Asked<'_>, paid_through: Option<ContractId>) -> Result<Option<Challenge>, Flaw> {
+        let Some(channel) = self.channel_of(asked)?.or(paid_through) else {
+            return Ok(None);
+        };
+        let standing = self.standing(&channel).await.map_err(|error| refused::flaw(&error))?;
+        match standing.map(|standing| (standing.status, standing.fenced)) {
+            Some((ChannelStatus::Final, _)) => {
+                return Err(Flaw::new(ProblemType::ChannelFinalized, "the channel has ended"));
+            }
+            Some((ChannelStatus::Closing, _) | (_, true)) => {
+                return Err(Flaw::new(ProblemType::ChannelClosing, "the channel is being closed"));
+            }
+            _ => {}
+        }
+        self.issue(asked, &channel, standing).map(Some).map_err(|error| {
+            tracing::error!(%error, "a challenge can't be made");
+            Flaw::new(ProblemType::Internal, "no challenge can be made for this request")
+        })
+    }
+
+    fn issue(
+        &self,
+        asked: &Asked<'_>,
+        channel: &ContractId,
+        standing: Option<Standing>,
+    ) -> Result<Challenge, WireError> {
+        let options = &self.0.options;
+        let amount = asked.price.charged();
+        let request = ChannelRequest {
+            amount,
+            channel: *channel,
+            external_id: None,
+            method_details: MethodDetails {
+                reference: Some(random_uuid()?),
+                network: Some(options.network.as_str().to_owned()),
+                cumulative_amount: Some(standing.map_or(Amount::ZERO, |standing| base(&standing, amount))),
+            },
+        };
+        let terms = ChallengeTerms {
+            realm: options.realm.clone(),
+            method: METHOD.to_owned(),
+            intent: INTENT.to_owned(),
+            request: request.encode()?,
+            expires: Some(Timestamp::now().after(options.challenge_life).to_text()),
+            description: asked.description.map(str::to_owned),
+            digest: None,
+            opaque: Some(check::scope_text(&asked.scope)?),
+            header: None,
+        };
+        terms.issue(options.secrets.current())
+    }
+}
+
+/// The total to which the payer adds the price: what is spent, and so much that the sum is above the highest commitment. With credit
+/// left, that is one base unit more than the highest: the payer signs for each purchase, and a signature raises the total.
+fn base(standing: &Standing, price: Amount) -> Amount {
+    let above_highest = standing.highest.saturating_add(Amount::from(1)).saturating_sub(price);
+    standing.spent.max(above_highest)
+}
+
+pub(super) fn is_refused_as<T>(result: &Result<T, ChargesError>, kind: &ProblemKind) -> bool {
+    matches!(result, Err(ChargesError::Refused(problem)) if problem.kind == *kind)
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn random_uuid() -> Result<String, WireError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| WireError::Json(format!("no random bytes: {error}")))?;
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let digits = hex::encode(bytes);
+    let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    Ok(format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)))
+}
+
+/// Whether a sale of this process answers for the credential already.
+pub(super) enum Earlier {
+    /// Nothing is known of it.
+    Unknown,
+    /// It is being answered.
+    Running,
+    /// It was answered.
+    Answered(String, Option<Arc<super::memory::KeptAnswer>>),
+    /// The voucher bought something else.
+    Used,
+}
+
+impl Earlier {
+    pub(super) fn of(sale: &super::memory::Sale) -> Self {
+        match &sale.progress {
+            Progress::Running => Self::Running,
+            Progress::Answered(kept) => Self::Answered(sale.target.clone(), kept.clone()),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! A tower layer for axum: what lies behind it is answered only when it is paid.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::extract::MatchedPath;
+use axum::response::Response;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::json;
+use tower::{Layer, Service, ServiceExt};
+
+use super::asked::Asked;
+use super::charges::Charges;
+use super::core::Seller;
+use super::decision::{Decision, Ended, Refusal, Sold};
+use super::memory::{KeptAnswer, LARGEST_KEPT_BODY};
+use super::price::{FinalPrice, Price, Pricing};
+use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemBody, ProblemType};
+use crate::wire::Receipt;
+use crate::wire::headers::{PAYMENT_RECEIPT, WWW_AUTHENTICATE};
+
+/// An extension of a paid request: the handler may ask what was paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paid(pub Sold);
+
+impl<C: Charges> Seller<C> {
+    /// A layer that asks this price for everything behind it. Use it with `route_layer`, so that a challenge is good for a route
+    /// (`/items/{id}`) and not for a path only.
+    pub fn price(&self, price: impl Into<Pricing>) -> PaidLayer<C> {
+        PaidLayer { seller: self.clone(), pricing: price.into(), description: None }
+    }
+}
+
+/// See [`Seller::price`].
+pub struct PaidLayer<C> {
+    seller: Seller<C>,
+    pricing: Pricing,
+    description: Option<Arc<str>>,
+}
+
+impl<C> PaidLayer<C> {
+    /// What is sold, for people: it stands in challenges. Characters that do not print are left out.
+    #[must_use]
+    pub fn describe(mut self, description: &str) -> Self {
+        self.description = Some(description.chars().filter(|c| !c.is_control()).collect::<String>().into());
+        self
+    }
+}
+
+impl<C> Clone for PaidLayer<C> {
+    fn clone(&self) -> Self {
+        Self { seller: self.seller.clone(), pricing: self.pricing.clone(), description: self.description.clone() }
+    }
+}
+
+impl<S, C> Layer<S> for PaidLayer<C> {
+    type Service = PaidService<S, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        PaidService { inner, layer: self.clone() }
+    }
+}
+
+/// See [`Seller::price`].
+pub struct PaidService<S, C> {
+    inner: S,
+    layer: PaidLayer<C>,
+}
+
+impl<S: Clone, C> Clone for PaidService<S, C> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), layer: self.layer.clone() }
+    }
+}
+
+impl<S, C> Service<Request<Body>> for PaidService<S, C>
+where
+    C: Charges,
+    S: Service<Request<Body>, Response = Response> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        // The inner service is asked when the request is paid.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { inner, layer } = self.clone();
+        Box::pin(async move {
+            // On a task of its own: a client that hangs up must not lose what it has paid for.
+            match tokio::spawn(answer(inner, layer, request)).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    tracing::error!(%error, "a handler broke off");
+                    Ok(broke_off())
+                }
+            }
+        })
+    }
+}
+
+async fn answer<S, C>(inner: S, layer: PaidLayer<C>, request: Request<Body>) -> Result<Response, S::Error>
+where
+    C: Charges,
+    S: Service<Request<Body>, Response = Response> + Clone + Send + 'static,
+{
+    let (parts, body) = request.into_parts();
+    let Some(price) = layer.pricing.of_request(&parts) else {
+        return inner.oneshot(Request::from_parts(parts, body)).await;
+    };
+    let route = parts.extensions.get::<MatchedPath>().map_or(parts.uri.path(), MatchedPath::as_str);
+    let asked = Asked::of(&parts, route, price, layer.description.as_deref());
+    let is_head = parts.method == http::Method::HEAD;
+    let sold = match layer.seller.decide(&asked).await {
+        Decision::Sell(sold) => sold,
+        Decision::Again(kept) => return Ok(kept_response(&kept)),
+        Decision::Ended(ended) => return Ok(ended_response(&ended)),
+        Decision::Refuse(refusal) => return Ok(refusal_response(&refusal, is_head)),
+    };
+    let mut unanswered = Unanswered { seller: layer.seller.clone(), sold: Some(sold.as_ref().clone()) };
+    let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().insert(Paid(sold.as_ref().clone()));
+    let response = inner.oneshot(request).await?;
+    let response = paid_response(&layer.seller, *sold, price, response).await;
+    unanswered.sold = None;
+    Ok(response)
+}
+
+/// A sale whose handler did not come to its end: the same credential may try again.
+struct Unanswered<C: Charges> {
+    seller: Seller<C>,
+    sold: Option<Sold>,
+}
+
+impl<C: Charges> Drop for Unanswered<C> {
+    fn drop(&mut self) {
+        if let Some(sold) = self.sold.take() {
+            self.seller.abandon(&sold);
+        }
+    }
+}
+
+/// Gives back what is too much, puts the receipt on the answer, and keeps it.
+async fn paid_response<C: Charges>(seller: &Seller<C>, sold: Sold, price: Price, mut response: Response) -> Response {
+    let final_price = response.extensions().get::<FinalPrice>().map(|price| price.0);
+    let credit = seller.settle_sale(&sold, price, response.status(), final_price).await;
+    if response.status().is_success() {
+        let mut receipt = sold.receipt.clone();
+        receipt.charged = receipt.charged.map(|charged| charged.saturating_sub(credit.amount));
+        receipt.spent = receipt.spent.map(|spent| spent.saturating_sub(credit.amount));
+        put_receipt(response.headers_mut(), &receipt);
+    }
+    let (parts, body) = response.into_parts();
+    let fits = http_body::Body::size_hint(&body).upper().is_some_and(|most| most <= LARGEST_KEPT_BODY as u64);
+    if !fits {
+        seller.keep(&sold, None);
+        return Response::from_parts(parts, body);
+    }
+    match body.collect().await {
+        Ok(collected) => {
+            let bytes = collected.to_bytes();
+            let kept = KeptAnswer { status: parts.status, headers: parts.headers.clone(), body: bytes.to_vec() };
+            seller.keep(&sold, Some(kept));
+            Response::from_parts(parts, Body::from(bytes))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "an answer broke off");
+            seller.abandon(&sold);
+            broke_off()
+        }
+    }
+}
+
+fn put_receipt(headers: &mut HeaderMap, receipt: &Receipt) {
+    match receipt.to_header().map(HeaderValue::try_from) {
+        Ok(Ok(value)) => {
+            headers.insert(PAYMENT_RECEIPT, value);
+        }
+        _ => tracing::error!("a receipt can't be written"),
+    }
+    let cached = headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let private = match cached.as_str() {
+        "" => "private".to_owned(),
+        said if said.to_ascii_lowercase().contains("private") => return,
+        said => format!("{said}, private"),
+    };
+    if let Ok(value) = HeaderValue::try_from(private) {
+        headers.insert(CACHE_CONTROL, value);
+    }
+}
+
+fn kept_response(kept: &KeptAnswer) -> Response {
+    let mut response = Response::new(Body::from(kept.body.clone()));
+    *response.status_mut() = kept.status;
+    *response.headers_mut() = kept.headers.clone();
+    response
+}
+
+fn ended_response(ended: &Ended) -> Response {
+    let body = json!({
+        "channel": ended.channel,
+        "closed": ended.status == StatusCode::OK,
+        "transaction": ended.transaction,
+        "amount": ended.amount,
+    });
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = ended.status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    put_receipt(response.headers_mut(), &ended.receipt);
+    response
+}
+
+fn refusal_response(refusal: &Refusal, is_head: bool) -> Response {
+    let mut response = problem_response(refusal.status, &refusal.body, is_head);
+    let headers = response.headers_mut();
+    if let Some(challenge) = &refusal.challenge {
+        match challenge.to_header().map(HeaderValue::try_from) {
+            Ok(Ok(value)) => {
+                headers.append(WWW_AUTHENTICATE, value);
+            }
+            _ => tracing::error!("a challenge can't be written"),
+        }
+    }
+    if let Some(seconds) = refusal.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn problem_response(status: StatusCode, body: &ProblemBody, is_head: bool) -> Response {
+    let text = serde_json::to_string(body).unwrap_or_default();
+    let length = HeaderValue::from(text.len());
+    let mut response = Response::new(if is_head { Body::empty() } else { Body::from(text) });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if is_head {
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_CONTENT_TYPE));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn broke_off() -> Response {
+    let body = ProblemBody::new(ProblemType::Internal, "the answer broke off", serde_json::Map::new());
+    problem_response(StatusCode::INTERNAL_SERVER_ERROR, &body, false)
+}

@@ -1,0 +1,203 @@
+//! A watcher in memory, with the rules of the real one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use paychan_channel::{Amount, Commitment, CommitmentKey, ContractId, NetworkId, RequestId};
+use paychan_mpp::seller::{Charges, ChargesError, Ending, Standing};
+use paychan_watcher_api::{ChannelStatus, ChargeBody, Charged, CloseState, Facts, Problem, ProblemKind, SignedAmount};
+
+/// Shared by its clones.
+#[derive(Clone)]
+pub(crate) struct FakeWatcher(Arc<Mutex<State>>);
+
+pub(crate) struct State {
+    network: NetworkId,
+    pub(crate) channels: HashMap<ContractId, Channel>,
+    /// What every call is answered with, if anything.
+    pub(crate) trouble: Option<ChargesError>,
+    /// Calls of `charge` so far.
+    pub(crate) charge_calls: usize,
+}
+
+#[derive(Clone)]
+pub(crate) struct Channel {
+    pub(crate) key: CommitmentKey,
+    pub(crate) admitted: bool,
+    pub(crate) status: ChannelStatus,
+    pub(crate) coverage: Amount,
+    pub(crate) highest: Amount,
+    pub(crate) spent: Amount,
+    pub(crate) charges: HashMap<RequestId, (Charged, Option<Amount>)>,
+    pub(crate) closed_with: Option<Amount>,
+}
+
+impl FakeWatcher {
+    pub(crate) fn new(network: NetworkId) -> Self {
+        Self(Arc::new(Mutex::new(State { network, channels: HashMap::new(), trouble: None, charge_calls: 0 })))
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn open(&self, channel: ContractId, key: CommitmentKey, coverage: u64) {
+        let channel_state = Channel {
+            key,
+            admitted: false,
+            status: ChannelStatus::Open,
+            coverage: coverage.into(),
+            highest: Amount::ZERO,
+            spent: Amount::ZERO,
+            charges: HashMap::new(),
+            closed_with: None,
+        };
+        self.state().channels.insert(channel, channel_state);
+    }
+
+    /// `highest` and `spent`.
+    pub(crate) fn totals(&self, channel: &ContractId) -> (i128, i128) {
+        let state = self.state();
+        let channel = &state.channels[channel];
+        (channel.highest.get(), channel.spent.get())
+    }
+}
+
+fn refused(kind: ProblemKind, facts: Facts) -> ChargesError {
+    ChargesError::Refused(Box::new(Problem::new(kind, "the fake says no").with(facts)))
+}
+
+impl State {
+    fn admitted(&mut self, id: &ContractId) -> Result<&mut Channel, ChargesError> {
+        if let Some(trouble) = &self.trouble {
+            return Err(trouble.clone());
+        }
+        let known = self.channels.get_mut(id).filter(|channel| channel.admitted);
+        known.ok_or_else(|| refused(ProblemKind::UnknownChannel, Facts::default()))
+    }
+}
+
+impl Channel {
+    fn standing(&self) -> Standing {
+        Standing {
+            highest: self.highest,
+            spent: self.spent,
+            status: self.status,
+            fenced: self.closed_with.is_some(),
+            commitment_key: Some(self.key),
+        }
+    }
+
+    fn open(&self) -> Result<(), ChargesError> {
+        match self.status {
+            ChannelStatus::Final => Err(refused(ProblemKind::Final, Facts::default())),
+            ChannelStatus::Closing => Err(refused(ProblemKind::Closing, Facts::default())),
+            _ if self.closed_with.is_some() => Err(refused(ProblemKind::Closing, Facts::default())),
+            _ => Ok(()),
+        }
+    }
+
+    fn verify(&self, network: NetworkId, channel: ContractId, signed: &SignedAmount) -> Result<(), ChargesError> {
+        let commitment = Commitment { network, channel, amount: signed.amount };
+        commitment
+            .verify(&self.key, &signed.signature)
+            .map_err(|_| refused(ProblemKind::BadSignature, Facts::default()))
+    }
+}
+
+impl Charges for FakeWatcher {
+    async fn charge(&self, id: &ContractId, body: &ChargeBody) -> Result<Charged, ChargesError> {
+        let mut state = self.state();
+        state.charge_calls += 1;
+        let network = state.network;
+        let channel = state.admitted(id)?;
+        let signed = body.commitment.unwrap();
+        channel.verify(network, *id, &signed)?;
+        if let Some((charged, offered)) = channel.charges.get(&body.request_id) {
+            if charged.price != body.price || *offered != Some(signed.amount) {
+                let facts = Facts { price: Some(charged.price), accepted: *offered, ..Facts::default() };
+                return Err(refused(ProblemKind::RequestIdReused, facts));
+            }
+            return Ok(Charged { replayed: true, ..charged.clone() });
+        }
+        channel.open()?;
+        if signed.amount > channel.coverage {
+            let facts = Facts { coverage: Some(channel.coverage), ..Facts::default() };
+            return Err(refused(ProblemKind::ExceedsCoverage, facts));
+        }
+        let highest = channel.highest.max(signed.amount);
+        let needed = channel.spent.checked_add(body.price).unwrap();
+        if needed > highest {
+            let facts =
+                Facts { needed: Some(needed), spent: Some(channel.spent), highest: Some(highest), ..Facts::default() };
+            return Err(refused(ProblemKind::Insufficient, facts));
+        }
+        let charged = Charged {
+            request_id: body.request_id.clone(),
+            price: body.price,
+            previous: channel.highest,
+            highest,
+            spent: needed,
+            unsettled: highest,
+            coverage: channel.coverage,
+            credited: Amount::ZERO,
+            replayed: false,
+        };
+        channel.highest = highest;
+        channel.spent = needed;
+        channel.charges.insert(body.request_id.clone(), (charged.clone(), Some(signed.amount)));
+        Ok(charged)
+    }
+
+    async fn credit(&self, id: &ContractId, request_id: &RequestId, amount: Amount) -> Result<(), ChargesError> {
+        let mut state = self.state();
+        let channel = state.admitted(id)?;
+        let (charged, _) = channel.charges.get_mut(request_id).unwrap();
+        assert!(charged.credited.is_zero() && amount <= charged.price, "credited once, and no more than it took");
+        charged.credited = amount;
+        channel.spent = channel.spent.checked_sub(amount).unwrap();
+        Ok(())
+    }
+
+    async fn prepay(&self, id: &ContractId, signed: SignedAmount, _: &RequestId) -> Result<(), ChargesError> {
+        let mut state = self.state();
+        let network = state.network;
+        let channel = state.admitted(id)?;
+        channel.verify(network, *id, &signed)?;
+        channel.open()?;
+        channel.highest = channel.highest.max(signed.amount);
+        Ok(())
+    }
+
+    async fn admit(&self, id: &ContractId) -> Result<Standing, ChargesError> {
+        let mut state = self.state();
+        if let Some(trouble) = &state.trouble {
+            return Err(trouble.clone());
+        }
+        let channel = state.channels.get_mut(id);
+        let channel = channel.ok_or_else(|| refused(ProblemKind::NotOnChain, Facts::default()))?;
+        channel.admitted = true;
+        Ok(channel.standing())
+    }
+
+    async fn standing(&self, id: &ContractId) -> Result<Standing, ChargesError> {
+        self.state().admitted(id).map(|channel| channel.standing())
+    }
+
+    async fn close(&self, id: &ContractId, agreed: SignedAmount, _: Duration) -> Result<Ending, ChargesError> {
+        let mut state = self.state();
+        let network = state.network;
+        let channel = state.admitted(id)?;
+        channel.verify(network, *id, &agreed)?;
+        if agreed.amount > channel.highest {
+            return Err(refused(ProblemKind::CloseAboveHighest, Facts::default()));
+        }
+        if agreed.amount < channel.spent {
+            let facts = Facts { needed: Some(channel.spent), ..Facts::default() };
+            return Err(refused(ProblemKind::CloseTooLow, facts));
+        }
+        channel.closed_with = Some(agreed.amount);
+        Ok(Ending { state: CloseState::Closed, transaction: Some("ab".repeat(32)), amount: agreed.amount })
+    }
+}

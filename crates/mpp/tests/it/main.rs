@@ -1,0 +1,7 @@
+#![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
+
+//! What the seller and the buyer do, seen from outside.
+
+mod env;
+mod fake_watcher;
+mod seller;

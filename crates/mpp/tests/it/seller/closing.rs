@@ -1,0 +1,35 @@
+//! A payer ends the channel.
+
+use paychan_channel::Amount;
+use paychan_mpp::wire::Action;
+
+use crate::env::{CHANNEL, TestEnv};
+
+#[tokio::test]
+async fn a_close_with_less_than_was_paid_and_at_least_what_was_spent_is_agreed_to() {
+    let env = TestEnv::new();
+    env.buy("/time", 100).await.receipt();
+    let challenge = env.challenge("/time").await;
+    let session = CHANNEL.to_string();
+    let close = |amount| env.credential(&challenge, Action::Close, amount);
+    let too_low = env.get("/time", &[("authorization", &close(9)), ("payment-session", &session)]).await;
+    assert_eq!(too_low.is(402, "session/close-too-low").details["needed"], "10");
+    let closed = env.get("/time", &[("authorization", &close(10))]).await;
+    assert_eq!(closed.status, 200, "{}", closed.body);
+    assert_eq!(closed.receipt().reference, "ab".repeat(32), "the receipt carries the transaction");
+    assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, Some(Amount::from(10)));
+    let after = env.get("/time", &[("authorization", &env.voucher(&challenge, 110))]).await;
+    after.is(410, "session/channel-closing");
+    env.get("/time", &[("payment-session", &session)]).await.is(410, "session/channel-closing");
+    assert_eq!(env.sold(), 1);
+}
+
+#[tokio::test]
+async fn a_close_above_everything_paid_is_taken_as_a_prepayment_first() {
+    let env = TestEnv::new();
+    env.buy("/time", 10).await.receipt();
+    let challenge = env.challenge("/time").await;
+    let closed = env.get("/time", &[("authorization", &env.credential(&challenge, Action::Close, 20))]).await;
+    assert_eq!(closed.status, 200, "{}", closed.body);
+    assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, Some(Amount::from(20)));
+}

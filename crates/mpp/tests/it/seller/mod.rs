@@ -1,0 +1,6 @@
+//! The seller behind axum, with a watcher in memory.
+
+mod bad_input;
+mod closing;
+mod retries;
+mod selling;
