@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
-use paychan_channel::xdr::{HostFunction, LedgerKey, ScVal};
+use paychan_channel::xdr::{HostFunction, LedgerEntryData, LedgerKey, ScVal};
 use paychan_channel::{AccountId, Address, ChannelState, ContractId, Ledger, NetworkId, Stroops};
 use paychan_rpc::{
     CallFailure, Client, Draft, Entry, ErrorKind, Parties, ReadError, RpcError, SecretKey, operations, read_channel,
@@ -93,10 +93,14 @@ impl Session {
         entries.get(key).map(|entry| entry.cloned()).map_err(|error| Failure::new(Kind::Network, error.to_string()))
     }
 
-    /// The entries among `keys` that exist, in no particular order.
-    pub(crate) async fn entries(&self, keys: &[LedgerKey]) -> Result<Vec<Entry>, Failure> {
+    /// What lies under these keys, in this order; `None` where nothing does.
+    pub(crate) async fn entries(&self, keys: &[LedgerKey]) -> Result<Vec<Option<LedgerEntryData>>, Failure> {
         let entries = self.client.get_ledger_entries(keys).await.map_err(|error| rpc_failure(&error))?;
-        Ok(entries.iter().map(|(_, entry)| entry.clone()).collect())
+        let data = |key| match entries.get(key) {
+            Ok(entry) => Ok(entry.map(|entry| entry.data.clone())),
+            Err(error) => Err(Failure::new(Kind::Network, error.to_string())),
+        };
+        keys.iter().map(data).collect()
     }
 
     /// Asks a contract something by simulating a call. Nothing is sent.
