@@ -11,6 +11,7 @@ mod contract_readmes;
 mod damaged_store;
 mod documents;
 mod examples;
+mod foreign_token;
 mod one_build;
 mod strangers;
 mod watcher_endpoint;

@@ -5,6 +5,7 @@ mod alarms;
 mod blinded;
 mod env;
 mod following;
+mod heard;
 mod http;
 mod not_understood;
 mod payable;

@@ -1,6 +1,6 @@
 //! What is acknowledged can be paid: by the recipient's room, by the issuer's leave, by the fee accounts.
 
-use paychan_channel::{Address, Amount, TokenKind, WasmHash};
+use paychan_channel::{Address, Amount, Ledger, TokenKind, WasmHash};
 use paychan_channel::{IssuerFlags, Payability};
 use paychan_store::{AcceptError, Refusal};
 use paychan_watcher::channels::IntakeError;
@@ -8,6 +8,7 @@ use paychan_watcher::commitments::OfferError;
 use paychan_watcher_api::ProblemKind;
 
 use crate::env::{DEPOSIT, SWEEP_INTERVAL, TestEnv, amount, id, recipient};
+use crate::heard::Heard;
 
 fn to() -> Address {
     Address::Account(recipient().account())
@@ -195,4 +196,101 @@ async fn a_funder_has_so_many_channels_and_an_idle_one_that_owes_nothing_makes_r
     assert!(watcher.store.held(&id(1)).is_some(), "the first one owes something");
     watcher.offer(3, 1_000_000).await.unwrap();
     watcher.channels.take(id(4)).await.unwrap_err();
+}
+
+/// Ledgers pass until all channels were read again.
+async fn swept(env: &TestEnv, watcher: &mut crate::env::Watcher) {
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(watcher).await;
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_balance_raises_an_alarm_once_until_it_is_frozen_again() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, 1_000_000).await.unwrap();
+    let mut heard = Heard::listen();
+    for (frozen, alarms) in [(true, 1), (true, 0), (false, 0), (true, 1)] {
+        env.sim.network().channels.get_mut(&id(1)).unwrap().balance_authorized = !frozen;
+        swept(&env, &mut watcher).await;
+        let raised = heard.named("balance_frozen");
+        assert_eq!(raised.len(), alarms, "frozen: {frozen}, {raised:?}");
+        for alarm in raised {
+            assert_eq!(
+                (&alarm.fields["channel"], &alarm.fields["unsettled"]),
+                (&id(1).to_string().into(), &"1000000".into())
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clawback_raises_an_alarm_with_what_is_covered_and_a_top_up_ends_it() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    let mut heard = Heard::listen();
+    for (balance, alarms) in [(600_000_000, 0), (599_999_999, 1), (500_000_000, 0), (600_000_000, 0), (1, 1)] {
+        env.sim.network().channels.get_mut(&id(1)).unwrap().balance = amount(balance);
+        swept(&env, &mut watcher).await;
+        let raised = heard.named("coverage_fell");
+        assert_eq!(raised.len(), alarms, "balance {balance}: {raised:?}");
+        for alarm in raised {
+            assert_eq!(alarm.fields["coverage"], balance.to_string());
+            assert_eq!(alarm.fields["highest"], "600000000");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_takes_rights_raises_an_alarm_unless_the_operator_accepts_them() {
+    let accepts = |text: String| text.replace("decimals = 7", "decimals = 7\nissuer_may_claw_back = true");
+    for (env, alarms) in [(TestEnv::new(1, false), 1), (TestEnv::configured(1, false, accepts), 0)] {
+        let mut watcher = env.watching(1).await;
+        let mut heard = Heard::listen();
+        let flags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: true };
+        env.sim.network().faults.issuer = Some(flags);
+        swept(&env, &mut watcher).await;
+        let raised = heard.named("issuer_changed");
+        assert_eq!(raised.len(), alarms, "{raised:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_recipient_that_can_not_take_what_it_is_owed_raises_an_alarm() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, 1_000_000).await.unwrap();
+    let mut heard = Heard::listen();
+    env.sim.network().faults.payability.insert(to(), Payability::Room(amount(999_999)));
+    swept(&env, &mut watcher).await;
+    assert!(!heard.named("recipient_cannot_be_paid").is_empty());
+}
+
+#[tokio::test]
+async fn an_archived_or_short_lived_entry_raises_an_alarm_only_where_something_is_unsettled() {
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    // Nothing is left over for extensions.
+    env.sim.network().lane_balance = 1_050_000;
+    env.ledger(&mut watcher).await;
+    env.ledger(&mut watcher).await;
+    let mut heard = Heard::listen();
+    let live_until = |until: Ledger| {
+        let mut network = env.sim.network();
+        network.channels.values_mut().for_each(|state| state.lives.token_balance = Some(until));
+    };
+    live_until(Ledger(env.now().0 + 200));
+    swept(&env, &mut watcher).await;
+    let channels = |raised: Vec<paychan_watcher::notify::Notice>| -> Vec<String> {
+        raised.iter().map(|alarm| alarm.fields["channel"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(channels(heard.named("life_short")), [id(1).to_string()]);
+    live_until(Ledger(0));
+    swept(&env, &mut watcher).await;
+    let raised = heard.named("entry_archived");
+    assert_eq!(raised[0].fields["entries"], "token balance");
+    assert_eq!(channels(raised), [id(1).to_string()]);
 }

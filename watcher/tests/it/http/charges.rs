@@ -47,6 +47,16 @@ async fn two_front_ends_that_saw_the_same_total_do_not_sell_one_price_twice() {
 }
 
 #[tokio::test]
+async fn front_ends_that_sell_at_the_same_moment_sell_no_price_twice() {
+    let env = TestEnv::with_channel().await;
+    env.charge(100, "before", Some(100)).await.ok(200);
+    let (one, two) = tokio::join!(env.charge(10, "one", Some(110)), env.charge(10, "two", Some(111)));
+    let sold = [&one, &two].into_iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(sold, 1, "{one:?}, {two:?}");
+    assert_eq!(env.spent(), 110);
+}
+
+#[tokio::test]
 async fn the_same_request_id_gets_the_same_answer_and_takes_nothing() {
     let env = TestEnv::with_channel().await;
     let mut first = env.charge(10, "one", Some(50)).await.ok(200).clone();
