@@ -2,6 +2,7 @@
 
 //! What the seller and the buyer do, seen from outside.
 
+mod buyer;
 mod env;
 mod fake_watcher;
 mod seller;

@@ -1,0 +1,112 @@
+//! Which offer of a 402 is paid.
+
+use paychan_channel::{Amount, ContractId};
+use reqwest::Response;
+
+use super::error::PayError;
+use super::wallet::PinnedChannel;
+use crate::problem::ProblemBody;
+use crate::wire::headers::WWW_AUTHENTICATE;
+use crate::wire::{Challenge, ChannelRequest, INTENT, METHOD, Timestamp, offers};
+
+/// The longest problem that is read, in bytes.
+const LONGEST_PROBLEM: usize = 64 * 1024;
+
+/// An offer that can be paid.
+#[derive(Clone)]
+pub(super) struct Payable {
+    pub(super) challenge: Challenge,
+    pub(super) price: Amount,
+    /// To which total the price is added, as the server says.
+    pub(super) base: Option<Amount>,
+    pub(super) pinned: PinnedChannel,
+}
+
+impl Payable {
+    pub(super) fn channel(&self) -> ContractId {
+        self.pinned.channel
+    }
+
+    /// Whether it can be paid a while longer.
+    pub(super) fn is_good_for_a_while(&self) -> bool {
+        let soon = Timestamp::now().after(std::time::Duration::from_secs(5));
+        self.challenge.expires().is_some_and(|expires| expires > soon)
+    }
+}
+
+/// The challenges of an answer that name a channel, method and intent of ours. What else is offered is passed over.
+pub(super) fn choose(response: &Response, host: &str, channels: &[PinnedChannel]) -> Result<Payable, String> {
+    let values = response.headers().get_all(WWW_AUTHENTICATE).iter().map(|value| value.as_bytes());
+    let mut why_not = Vec::new();
+    for offer in offers(values) {
+        let challenge = match offer {
+            Ok(challenge) => challenge,
+            Err(error) => {
+                why_not.push(error.to_string());
+                continue;
+            }
+        };
+        let terms = &challenge.terms;
+        if terms.method != METHOD || terms.intent != INTENT {
+            why_not.push(format!("{}/{} is not paid here", terms.method, terms.intent));
+            continue;
+        }
+        match payable(&challenge, host, channels) {
+            Ok(payable) => return Ok(payable),
+            Err(why) => why_not.push(why),
+        }
+    }
+    why_not.truncate(8);
+    match why_not.is_empty() {
+        true => Err("it offers no way to pay over MPP".to_owned()),
+        false => Err(why_not.join("; ")),
+    }
+}
+
+fn payable(challenge: &Challenge, host: &str, channels: &[PinnedChannel]) -> Result<Payable, String> {
+    let request = ChannelRequest::decode(&challenge.terms.request).map_err(|error| error.to_string())?;
+    let channel = request.channel;
+    let pinned = channels.iter().find(|pinned| pinned.channel == channel);
+    let pinned = pinned.ok_or_else(|| format!("the channel {channel} is not one of ours"))?;
+    if !pinned.is_for(host) {
+        return Err(format!("the channel {channel} is not for {host}"));
+    }
+    if request.network() != pinned.network.as_str() {
+        return Err(format!("it names the network {:?}, and the channel is on {}", request.network(), pinned.network));
+    }
+    if request.amount.is_zero() {
+        return Err("it asks for an amount of 0".to_owned());
+    }
+    if challenge.expires().is_some_and(|expires| expires <= Timestamp::now()) {
+        return Err("it has expired; is the clock of one of the two machines wrong?".to_owned());
+    }
+    Ok(Payable {
+        challenge: challenge.clone(),
+        price: request.amount,
+        base: request.method_details.cumulative_amount,
+        pinned: pinned.clone(),
+    })
+}
+
+/// The problem in an answer's body, if it is one.
+pub(super) async fn problem(mut response: Response) -> Option<Box<ProblemBody>> {
+    let body = paychan_rpc::http::read_body(&mut response, LONGEST_PROBLEM).await.ok()?;
+    serde_json::from_slice(&body).ok().map(Box::new)
+}
+
+/// What a problem says, fit for one line of a terminal.
+pub(super) fn says(problem: Option<&ProblemBody>) -> String {
+    let Some(problem) = problem else { return "it does not say why".to_owned() };
+    let hint = problem.hint.as_deref().map(|hint| format!(": {hint}")).unwrap_or_default();
+    let text = format!("{}{hint}", if problem.detail.is_empty() { &problem.title } else { &problem.detail });
+    text.chars().take(400).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The error of an answer that can't be paid.
+pub(super) fn no_offer(host: &str, why: String, problem: Option<Box<ProblemBody>>) -> PayError {
+    let why = match &problem {
+        Some(problem) => format!("{why}. It says: {}", says(Some(problem))),
+        None => why,
+    };
+    PayError::NoOffer { host: host.to_owned(), why, problem }
+}

@@ -1,0 +1,87 @@
+//! A payment is written down before it is signed.
+
+use std::sync::{Mutex, PoisonError};
+
+use paychan_channel::Amount;
+
+use super::caps::Caps;
+use super::error::PayError;
+use super::offer::Payable;
+use super::pay::State;
+use super::store::{Record, Resynced, Signed, Store};
+use super::total::{self, Known};
+use crate::wire::Timestamp;
+
+/// A payment that is to be written down.
+pub(super) struct Order {
+    pub(super) host: String,
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) payable: Payable,
+    pub(super) fresh: bool,
+    pub(super) limit: Option<Amount>,
+    pub(super) caps: Caps,
+    pub(super) resync_up_to: Option<Amount>,
+}
+
+impl Order {
+    /// Chooses the total, asks the caps, and writes it down: on disk when this returns.
+    ///
+    /// The store's lock is held all the while, so that no two payments choose the same total.
+    pub(super) fn write(self, store: &Mutex<Store>, state: &Mutex<State>) -> Result<(u64, Amount, Amount), PayError> {
+        let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = || state.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = state().channels.get(&self.payable.channel()).copied().unwrap_or_default();
+        let (channel, price) = (self.payable.channel(), self.payable.price);
+        let signed = store.signed(&channel);
+        let server = match (self.fresh, standing.spent, standing.accepted) {
+            (true, ..) => self.payable.base,
+            // As the server reckons it: at least one base unit above the highest.
+            (false, Some(spent), Some(accepted)) => {
+                Some(spent.max(accepted.saturating_add(Amount::from(1)).saturating_sub(price)))
+            }
+            (false, ..) => None,
+        };
+        // A retry under a limit is this payment itself, so it does not count as another one under way.
+        let under_way = standing.under_way > u32::from(self.limit.is_some());
+        let mut known = Known { signed, server, under_way };
+        let total = match total::to_sign(known, price) {
+            Ok(total) => total,
+            Err(total::Ahead(says)) if self.resync_up_to.is_some_and(|most| says <= most) => {
+                let resynced = Resynced { at: Timestamp::now().to_text(), channel, total: says };
+                store.write(&Record::Resynced(resynced), true)?;
+                known.signed = says;
+                says.saturating_add(price)
+            }
+            Err(total::Ahead(says)) => {
+                return Err(PayError::ServerAhead { host: self.host, channel, says, known: signed });
+            }
+        };
+        if self.limit.is_some_and(|limit| total > limit) {
+            return Err(PayError::AskedTwice { host: self.host, why: String::new(), problem: None });
+        }
+        let raise = total.saturating_sub(known.signed);
+        let now = Timestamp::now();
+        let so_far = store.signed_away(&self.host, &channel, now.day());
+        self.caps.check(price, raise, &self.host, &channel, &so_far)?;
+        let id = store.take_id();
+        let signed = Signed {
+            id,
+            at: now.to_text(),
+            channel,
+            total,
+            raise,
+            price,
+            host: self.host,
+            method: self.method,
+            url: self.url,
+        };
+        store.write(&Record::Signed(signed), true)?;
+        if self.limit.is_none() {
+            let mut state = state();
+            let standing = state.channels.entry(channel).or_default();
+            standing.under_way = standing.under_way.saturating_add(1);
+        }
+        Ok((id, total, raise))
+    }
+}

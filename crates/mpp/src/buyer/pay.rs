@@ -1,0 +1,477 @@
+//! Paying for one request.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use paychan_channel::{Amount, Commitment, ContractId};
+use paychan_rpc::http::{HttpLimits, retry_after};
+use reqwest::{Request, Response, StatusCode, Url};
+
+use super::caps::Caps;
+use super::error::PayError;
+use super::events::{Event, OnEvent};
+use super::exchange::{Clients, Exchange, NotSent};
+use super::host_of;
+use super::offer::{self, Payable};
+use super::order::Order;
+use super::store::{Answered, Left, Record, Store};
+use super::wallet::PinnedChannel;
+use crate::problem::{ProblemBody, ProblemType};
+use crate::wire::headers::{ACCEPT_PAYMENT, AUTHORIZATION, PAYMENT_AUTHORIZATION, PAYMENT_RECEIPT, PAYMENT_SESSION};
+use crate::wire::{Action, Credential, Payload, Receipt, Timestamp};
+
+/// How often the same voucher is sent again when no answer came, or when the server can't take payments.
+const TRIES: u32 = 4;
+/// The longest wait between them.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Challenges that are kept to be used again.
+const KEPT_CHALLENGES: usize = 1_024;
+
+/// How a buyer pays.
+#[derive(Default)]
+pub struct BuyerOptions {
+    /// The channels that may be paid through. The first one for a host is named to it.
+    pub channels: Vec<PinnedChannel>,
+    /// How much may be signed away.
+    pub caps: Caps,
+    /// If a server says that more was signed than the store knows of, believe it up to this total. Base units.
+    pub resync_up_to: Option<Amount>,
+    /// Ask for a new challenge for each request.
+    pub new_challenge_each_time: bool,
+    /// Allow plain HTTP to other machines.
+    pub allow_plain_http: bool,
+    /// Time limits.
+    pub limits: HttpLimits,
+    /// Told what happens.
+    pub on_event: Option<OnEvent>,
+}
+
+/// Buys requests. Share it in an `Arc`: its payments then run side by side.
+pub struct Buyer {
+    options: BuyerOptions,
+    clients: Clients,
+    store: Arc<Mutex<Store>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// By method and address without the query.
+    challenges: HashMap<String, Payable>,
+    pub(super) channels: HashMap<ContractId, Standing>,
+}
+
+/// What the last receipt said of a channel, and how many payments of it are under way.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) accepted: Option<Amount>,
+    pub(super) spent: Option<Amount>,
+    pub(super) under_way: u32,
+}
+
+/// A payment that was made for an answer. Amounts are base units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// The channel.
+    pub channel: ContractId,
+    /// The price of the request.
+    pub price: Amount,
+    /// The total that was signed.
+    pub total: Amount,
+    /// The receipt. A server that failed sends none.
+    pub receipt: Option<Receipt>,
+}
+
+/// An answer, and what was paid for it.
+#[derive(Debug)]
+pub struct PaidRequest {
+    /// The answer.
+    pub response: Response,
+    /// `None` when nothing was asked for.
+    pub paid: Option<Payment>,
+}
+
+/// A payment that is under way.
+struct Voucher {
+    id: u64,
+    payable: Payable,
+    total: Amount,
+    header: (HeaderName, HeaderValue),
+}
+
+impl Buyer {
+    /// A buyer whose payments are written into `folder`. Only one at a time can pay with a folder.
+    ///
+    /// # Errors
+    /// [`PayError::Store`].
+    pub fn open(folder: &Path, options: BuyerOptions) -> Result<Self, PayError> {
+        let store = Store::open(folder)?;
+        let clients = Clients::new(options.limits);
+        Ok(Self { options, clients, store: Arc::new(Mutex::new(store)), state: Arc::default() })
+    }
+
+    /// Sends a request, and pays for it if it is asked to. No redirect is followed.
+    ///
+    /// # Errors
+    /// [`PayError`].
+    pub async fn pay(&self, request: Request) -> Result<PaidRequest, PayError> {
+        self.pay_over(&mut &self.clients, request).await
+    }
+
+    /// What a request would cost, without paying: `None` when it was answered for nothing.
+    ///
+    /// # Errors
+    /// [`PayError`].
+    pub async fn price(&self, request: Request) -> Result<Option<(ContractId, Amount)>, PayError> {
+        let host = self.host(request.url())?;
+        let response = self.ask(&mut &self.clients, request, &host).await?;
+        if response.status() != StatusCode::PAYMENT_REQUIRED {
+            return Ok(None);
+        }
+        let payable = self.offer(response, &host).await?;
+        Ok(Some((payable.channel(), payable.price)))
+    }
+
+    pub(super) async fn pay_over(&self, over: &mut dyn Exchange, request: Request) -> Result<PaidRequest, PayError> {
+        let host = self.host(request.url())?;
+        let key = challenge_key(&request);
+        let again = || request.try_clone().ok_or(PayError::BodyIsAStream);
+        let kept = self.with_state(|state| state.challenges.get(&key).cloned());
+        let kept = kept.filter(|payable| !self.options.new_challenge_each_time && payable.is_good_for_a_while());
+        let reused = kept.is_some();
+        let payable = match kept {
+            Some(payable) => payable,
+            None => {
+                let response = self.ask(over, again()?, &host).await?;
+                if response.status() != StatusCode::PAYMENT_REQUIRED {
+                    return Ok(PaidRequest { response, paid: None });
+                }
+                self.offer(response, &host).await?
+            }
+        };
+        self.tell(&Event::Asked { host: host.clone(), price: payable.price, channel: payable.channel() });
+        let first = self.voucher(&request, &host, payable, !reused, None).await?;
+        let (channel, limit) = (first.payable.channel(), first.total);
+        let under_way = UnderWay { buyer: self, channel };
+        let refused = match self.send(over, &request, &host, &first, &key).await? {
+            Outcome::Paid(paid) => return Ok(*paid),
+            Outcome::Refused(payable, problem) => (payable, problem),
+        };
+        // Asked again. The answer to a new challenge may cost no more than what was signed for this request already: then it is the
+        // same payment, which the server has not taken. Anything else would be a second one.
+        let (payable, problem) = refused;
+        let asked_twice = |problem: Option<Box<ProblemBody>>| PayError::AskedTwice {
+            host: host.clone(),
+            why: offer::says(problem.as_deref()),
+            problem,
+        };
+        let taken = problem.as_ref().and_then(|problem| problem.known()).is_none();
+        let Some(payable) = payable.filter(|_| !taken) else {
+            return Err(asked_twice(problem));
+        };
+        let second = match self.voucher(&request, &host, *payable, true, Some(limit)).await {
+            Err(PayError::AskedTwice { .. }) => return Err(asked_twice(problem)),
+            other => other?,
+        };
+        let outcome = self.send(over, &request, &host, &second, &key).await?;
+        drop(under_way);
+        match outcome {
+            Outcome::Paid(paid) => Ok(*paid),
+            Outcome::Refused(_, problem) => Err(asked_twice(problem)),
+        }
+    }
+
+    fn host(&self, url: &Url) -> Result<String, PayError> {
+        let is_http = matches!(url.scheme(), "http" | "https");
+        let host = host_of(url).filter(|_| is_http).ok_or_else(|| PayError::BadUrl(url.to_string()))?;
+        let exposed = url.scheme() == "http" && !paychan_rpc::http::is_on_this_machine(url);
+        if exposed && !self.options.allow_plain_http {
+            return Err(PayError::Exposed(host));
+        }
+        Ok(host)
+    }
+
+    /// Asks without paying, and says which channel would be paid through.
+    async fn ask(&self, over: &mut dyn Exchange, mut request: Request, host: &str) -> Result<Response, PayError> {
+        let usable = self
+            .options
+            .channels
+            .iter()
+            .find(|pinned| pinned.is_for(host) && self.with_store(|store| store.left(&pinned.channel).is_none()));
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT_PAYMENT, HeaderValue::from_static("stellar/channel"));
+        if let Some(pinned) = usable
+            && let Ok(value) = HeaderValue::try_from(pinned.channel.to_string())
+        {
+            headers.insert(PAYMENT_SESSION, value);
+        }
+        over.send(request).await.map_err(|error| PayError::NoAnswer {
+            host: host.to_owned(),
+            why: error.why,
+            paid: false,
+        })
+    }
+
+    async fn offer(&self, response: Response, host: &str) -> Result<Payable, PayError> {
+        match offer::choose(&response, host, &self.options.channels) {
+            Ok(payable) => Ok(payable),
+            Err(why) => Err(offer::no_offer(host, why, offer::problem(response).await)),
+        }
+    }
+
+    /// Writes a total down and signs it. With a `limit`, a higher total is refused.
+    async fn voucher(
+        &self,
+        request: &Request,
+        host: &str,
+        payable: Payable,
+        fresh: bool,
+        limit: Option<Amount>,
+    ) -> Result<Voucher, PayError> {
+        let channel = payable.channel();
+        let over = self.with_store(|store| store.left(&channel).map(str::to_owned));
+        if let Some(why) = over {
+            return Err(PayError::ChannelOver { channel, why });
+        }
+        let (store, state) = (Arc::clone(&self.store), Arc::clone(&self.state));
+        let order = Order {
+            host: host.to_owned(),
+            method: request.method().to_string(),
+            url: without_query(request.url()),
+            payable: payable.clone(),
+            fresh,
+            limit,
+            caps: self.options.caps,
+            resync_up_to: self.options.resync_up_to,
+        };
+        // Writing waits for the disk, which must not hold up other tasks.
+        let written = tokio::task::spawn_blocking(move || order.write(&store, &state)).await;
+        let (id, total, raise) = written.unwrap_or_else(|error| {
+            Err(PayError::NoAnswer { host: host.to_owned(), why: error.to_string(), paid: false })
+        })?;
+        self.tell(&Event::Paying { channel, total, raise });
+        let made = self.sign(&payable, total).await;
+        match made {
+            Ok(header) => Ok(Voucher { id, payable, total, header }),
+            Err(error) => {
+                if limit.is_none() {
+                    self.ended(&channel);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn sign(&self, payable: &Payable, total: Amount) -> Result<(HeaderName, HeaderValue), PayError> {
+        let pinned = &payable.pinned;
+        let commitment = Commitment { network: pinned.network.id(), channel: pinned.channel, amount: total };
+        let signature = pinned.signer.sign(&commitment).await?;
+        commitment.verify(&pinned.signer.public(), &signature).map_err(|_| PayError::WrongSignature)?;
+        let payload = Payload { action: Action::Voucher, amount: total, signature };
+        let text = Credential::new(payable.challenge.clone(), &payload)?.to_header()?;
+        let name = match payable.challenge.terms.header {
+            Some(_) => HeaderName::from_static(PAYMENT_AUTHORIZATION),
+            None => HeaderName::from_static(AUTHORIZATION),
+        };
+        let mut value = HeaderValue::try_from(text).map_err(|error| crate::wire::WireError::Json(error.to_string()))?;
+        value.set_sensitive(true);
+        Ok((name, value))
+    }
+
+    /// Sends a voucher, the same one again where that is safe, until it is answered.
+    async fn send(
+        &self,
+        over: &mut dyn Exchange,
+        request: &Request,
+        host: &str,
+        voucher: &Voucher,
+        key: &str,
+    ) -> Result<Outcome, PayError> {
+        let channel = voucher.payable.channel();
+        let repeatable = request.method().is_safe() || request.headers().contains_key("idempotency-key");
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut paid = request.try_clone().ok_or(PayError::BodyIsAStream)?;
+            let (name, value) = &voucher.header;
+            paid.headers_mut().insert(name.clone(), value.clone());
+            let response = match over.send(paid).await {
+                Ok(response) => response,
+                // The voucher may have been taken. The same one again is charged once.
+                Err(NotSent { unconnected, why }) if tries < TRIES && (unconnected || repeatable) => {
+                    self.wait(tries, None, why).await;
+                    continue;
+                }
+                Err(NotSent { why, .. }) => {
+                    self.answered(voucher, None, None);
+                    return Err(PayError::NoAnswer { host: host.to_owned(), why, paid: true });
+                }
+            };
+            if host_of(response.url()).as_deref() != Some(host) || response.url().scheme() != request.url().scheme() {
+                self.answered(voucher, None, None);
+                return Err(PayError::Redirected { host: host.to_owned(), to: without_query(response.url()) });
+            }
+            let status = response.status();
+            self.tell(&Event::Answered { status: status.as_u16() });
+            match status {
+                StatusCode::PAYMENT_REQUIRED => {
+                    self.answered(voucher, Some(status), None);
+                    self.with_state(|state| state.challenges.remove(key));
+                    let payable = offer::choose(&response, host, &self.options.channels).ok();
+                    let payable = payable.filter(|payable| payable.channel() == channel).map(Box::new);
+                    return Ok(Outcome::Refused(payable, offer::problem(response).await));
+                }
+                StatusCode::GONE => {
+                    let problem = offer::problem(response).await;
+                    self.answered(voucher, Some(status), None);
+                    let why = offer::says(problem.as_deref());
+                    if problem.as_ref().is_some_and(|problem| problem.kind.contains("/session/")) {
+                        self.leave(&channel, &why)?;
+                        return Err(PayError::ChannelOver { channel, why });
+                    }
+                    return Err(PayError::Unavailable { host: host.to_owned(), why });
+                }
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT if is_problem(&response) => {
+                    let wait = retry_after(response.headers(), std::time::SystemTime::now());
+                    let problem = offer::problem(response).await;
+                    let known = problem.as_ref().and_then(|problem| problem.known());
+                    let why = offer::says(problem.as_deref());
+                    let passing = matches!(
+                        known,
+                        Some(ProblemType::Unavailable | ProblemType::OutcomeUnknown | ProblemType::InProgress)
+                    );
+                    if passing && tries < TRIES {
+                        self.wait(tries, wait, why).await;
+                        continue;
+                    }
+                    self.answered(voucher, Some(status), None);
+                    return Err(PayError::Unavailable { host: host.to_owned(), why });
+                }
+                _ => return Ok(Outcome::Paid(Box::new(self.take(voucher, response, key)))),
+            }
+        }
+    }
+
+    /// Takes an answer that was paid for.
+    fn take(&self, voucher: &Voucher, response: Response, key: &str) -> PaidRequest {
+        let header = response.headers().get(PAYMENT_RECEIPT).and_then(|value| value.to_str().ok());
+        let receipt = header.and_then(|value| Receipt::from_header(value).ok()).filter(|receipt| {
+            // More than was ever signed can't have been accepted. Such a receipt is not believed.
+            let signed = self.with_store(|store| store.signed(&voucher.payable.channel()));
+            let honest = receipt.accepted_cumulative.is_none_or(|accepted| accepted <= signed);
+            if !honest {
+                tracing::warn!(channel = %voucher.payable.channel(), "a receipt claims more than was signed");
+            }
+            honest
+        });
+        self.answered(voucher, Some(response.status()), receipt.clone());
+        self.with_state(|state| {
+            if state.challenges.len() >= KEPT_CHALLENGES {
+                state.challenges.clear();
+            }
+            if response.status().is_success() {
+                state.challenges.insert(key.to_owned(), voucher.payable.clone());
+            } else {
+                state.challenges.remove(key);
+            }
+            let standing = state.channels.entry(voucher.payable.channel()).or_default();
+            if let Some(receipt) = &receipt {
+                standing.accepted = standing.accepted.max(receipt.accepted_cumulative);
+                // The newest word counts: credits lower it.
+                standing.spent = receipt.spent.or(standing.spent);
+            } else {
+                (standing.accepted, standing.spent) = (None, None);
+            }
+        });
+        let paid =
+            Payment { channel: voucher.payable.channel(), price: voucher.payable.price, total: voucher.total, receipt };
+        PaidRequest { response, paid: Some(paid) }
+    }
+
+    /// Writes down how a payment was answered. That it may be lost in a crash harms nobody.
+    fn answered(&self, voucher: &Voucher, status: Option<StatusCode>, receipt: Option<Receipt>) {
+        if receipt.is_none() {
+            // What the server holds is not known now. The next challenge says it.
+            self.with_state(|state| {
+                let channel = voucher.payable.channel();
+                state.challenges.retain(|_, payable| payable.channel() != channel);
+            });
+        }
+        let record =
+            Record::Answered(Answered { id: voucher.id, status: status.map(|status| status.as_u16()), receipt });
+        if let Err(error) = self.with_store(|store| store.write(&record, false)) {
+            tracing::warn!(%error, "an answer was not written down");
+        }
+    }
+
+    fn leave(&self, channel: &ContractId, why: &str) -> Result<(), PayError> {
+        let left = Left { at: Timestamp::now().to_text(), channel: *channel, why: why.to_owned() };
+        Ok(self.with_store(|store| store.write(&Record::Left(left), true))?)
+    }
+
+    fn ended(&self, channel: &ContractId) {
+        self.with_state(|state| {
+            let standing = state.channels.entry(*channel).or_default();
+            standing.under_way = standing.under_way.saturating_sub(1);
+        });
+    }
+
+    async fn wait(&self, tries: u32, asked: Option<Duration>, why: String) {
+        self.tell(&Event::SendingAgain { why });
+        let usual = Duration::from_millis(200) * 4_u32.saturating_pow(tries.saturating_sub(1));
+        tokio::time::sleep(asked.unwrap_or(usual).min(LONGEST_WAIT)).await;
+    }
+
+    fn tell(&self, event: &Event) {
+        if let Some(on_event) = &self.options.on_event {
+            on_event(event);
+        }
+    }
+
+    fn with_state<T>(&self, of: impl FnOnce(&mut State) -> T) -> T {
+        of(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn with_store<T>(&self, of: impl FnOnce(&mut Store) -> T) -> T {
+        of(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+enum Outcome {
+    Paid(Box<PaidRequest>),
+    /// A 402, with what it offers for the same channel and what it says.
+    Refused(Option<Box<Payable>>, Option<Box<ProblemBody>>),
+}
+
+/// Counts a payment as under way until it is dropped.
+struct UnderWay<'a> {
+    buyer: &'a Buyer,
+    channel: ContractId,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.buyer.ended(&self.channel);
+    }
+}
+
+fn is_problem(response: &Response) -> bool {
+    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with(crate::problem::PROBLEM_CONTENT_TYPE))
+}
+
+fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.to_string()
+}
+
+fn challenge_key(request: &Request) -> String {
+    format!("{} {}", request.method(), without_query(request.url()))
+}

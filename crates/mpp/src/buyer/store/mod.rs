@@ -1,0 +1,245 @@
+//! What was signed, on disk before it leaves: a crash can't sign the same credit away twice.
+//!
+//! One file of JSON lines, `payments.jsonl`, that only grows. A payment's line is written and synced before its voucher is made; a
+//! line that says how it was answered follows. One process at a time holds the file.
+
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use paychan_channel::{Amount, ContractId};
+
+pub use record::{Answered, Left, Record, Resynced, Signed};
+
+use super::caps::SignedAway;
+
+/// The file's name.
+const FILE: &str = "payments.jsonl";
+/// The largest file that is read, in bytes: some millions of payments.
+const LARGEST: u64 = 4 * 1024 * 1024 * 1024;
+
+/// The payments of one folder. It holds the folder's lock.
+pub struct Store {
+    file: File,
+    path: PathBuf,
+    sums: Sums,
+    next_id: u64,
+    /// Why nothing can be written any more.
+    broken: Option<String>,
+}
+
+/// What the records add up to.
+#[derive(Debug, Default)]
+struct Sums {
+    signed: HashMap<ContractId, Amount>,
+    left: HashMap<ContractId, String>,
+    by_host: HashMap<String, Amount>,
+    by_channel: HashMap<ContractId, Amount>,
+    by_day: HashMap<i64, Amount>,
+    total: Amount,
+}
+
+/// Why the store can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The file can't be read or written.
+    #[error("the payments in {path} can't be {what}: {why}; nothing is signed without them")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Read, written, locked.
+        what: &'static str,
+        /// The system's words.
+        why: String,
+    },
+    /// Another process pays with it.
+    #[error("another process is paying with {path}; wait for it, or give this one a folder and a channel of its own")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line in the middle is not understood.
+    #[error(
+        "line {line} of {path} is not understood ({why}); restore the file from a copy, since it says what was signed"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Which line, from one.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Store {
+    /// Opens the folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(FILE);
+        let io = |what| {
+            let path = path.clone();
+            move |error: std::io::Error| StoreError::Io { path, what, why: error.to_string() }
+        };
+        std::fs::create_dir_all(folder).map_err(io("written"))?;
+        let new = !path.exists();
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io("opened"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Err(StoreError::InUse { path }),
+            Err(std::fs::TryLockError::Error(error)) => return Err(io("locked")(error)),
+        }
+        if new {
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("written"))?;
+        }
+        let text = read_all(&mut file).map_err(io("read"))?;
+        let (records, whole) = parse(&path, &text)?;
+        if whole < text.len() {
+            // The last line was being written when the process died, so its voucher never left.
+            file.set_len(whole as u64).and_then(|()| file.sync_all()).map_err(io("written"))?;
+        }
+        file.seek(SeekFrom::End(0)).map_err(io("read"))?;
+        let mut sums = Sums::default();
+        let mut next_id = 0;
+        for record in &records {
+            sums.add(record);
+            if let Record::Signed(signed) = record {
+                next_id = signed.id.saturating_add(1).max(next_id);
+            }
+        }
+        Ok(Self { file, path, sums, next_id, broken: None })
+    }
+
+    /// Reads the payments without holding the lock, for a report.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn read(folder: &Path) -> Result<Vec<Record>, StoreError> {
+        let path = folder.join(FILE);
+        let io = |error: std::io::Error| StoreError::Io { path: path.clone(), what: "read", why: error.to_string() };
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io(error)),
+        };
+        let text = read_all(&mut file).map_err(io)?;
+        Ok(parse(&path, &text)?.0)
+    }
+
+    /// The highest total that was signed on a channel.
+    #[must_use]
+    pub fn signed(&self, channel: &ContractId) -> Amount {
+        self.sums.signed.get(channel).copied().unwrap_or(Amount::ZERO)
+    }
+
+    /// Why a channel is not paid through any more.
+    #[must_use]
+    pub fn left(&self, channel: &ContractId) -> Option<&str> {
+        self.sums.left.get(channel).map(String::as_str)
+    }
+
+    /// What was signed away so far. `day` is counted from the Unix epoch.
+    #[must_use]
+    pub fn signed_away(&self, host: &str, channel: &ContractId, day: i64) -> SignedAway {
+        let of = |amount: Option<&Amount>| amount.copied().unwrap_or(Amount::ZERO);
+        SignedAway {
+            host: of(self.sums.by_host.get(host)),
+            channel: of(self.sums.by_channel.get(channel)),
+            today: of(self.sums.by_day.get(&day)),
+            total: self.sums.total,
+        }
+    }
+
+    /// The number of the next payment.
+    pub fn take_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id = id.saturating_add(1);
+        id
+    }
+
+    /// Writes a record. With `durable` it is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]. After one, nothing is written any more: what is on disk is not known.
+    pub fn write(&mut self, record: &Record, durable: bool) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let failed = |why: String| StoreError::Io { path: path.clone(), what: "written", why };
+        if let Some(why) = &self.broken {
+            return Err(failed(format!("an earlier write failed ({why}); start the program again")));
+        }
+        let mut line = serde_json::to_vec(record).map_err(|error| failed(error.to_string()))?;
+        line.push(b'\n');
+        let written = self.file.write_all(&line).and_then(|()| if durable { self.file.sync_data() } else { Ok(()) });
+        if let Err(error) = written {
+            self.broken = Some(error.to_string());
+            return Err(failed(error.to_string()));
+        }
+        self.sums.add(record);
+        Ok(())
+    }
+}
+
+fn read_all(file: &mut File) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    file.take(LARGEST).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// The records, and how many bytes of the text they are: less than all when the last line is torn.
+fn parse(path: &Path, text: &[u8]) -> Result<(Vec<Record>, usize), StoreError> {
+    let mut records = Vec::new();
+    let mut whole = 0;
+    for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let last = whole + line.len() == text.len();
+        match (serde_json::from_slice(line), line.ends_with(b"\n")) {
+            (Ok(record), true) => records.push(record),
+            (_, false) if last => break,
+            (Err(error), _) => {
+                let why = error.to_string();
+                return Err(StoreError::Damaged { path: path.to_owned(), line: index + 1, why });
+            }
+            (Ok(_), false) => break,
+        }
+        whole += line.len();
+    }
+    Ok((records, whole))
+}
+
+impl Sums {
+    fn add(&mut self, record: &Record) {
+        match record {
+            Record::Signed(signed) => {
+                let highest = self.signed.entry(signed.channel).or_default();
+                *highest = (*highest).max(signed.total);
+                let add = |sum: &mut Amount| *sum = sum.saturating_add(signed.raise);
+                add(self.by_host.entry(signed.host.clone()).or_default());
+                add(self.by_channel.entry(signed.channel).or_default());
+                add(self.by_day.entry(signed.day()).or_default());
+                add(&mut self.total);
+            }
+            Record::Resynced(resynced) => {
+                let highest = self.signed.entry(resynced.channel).or_default();
+                *highest = (*highest).max(resynced.total);
+            }
+            Record::Left(left) => {
+                self.left.insert(left.channel, left.why.clone());
+            }
+            Record::Answered(_) => {}
+        }
+    }
+}

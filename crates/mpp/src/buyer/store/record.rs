@@ -1,0 +1,84 @@
+//! The lines of the store. Amounts are decimal strings of base units.
+
+use paychan_channel::{Amount, ContractId};
+use serde::{Deserialize, Serialize};
+
+use crate::wire::{Receipt, Timestamp};
+
+/// A line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A total is about to be signed.
+    Signed(Signed),
+    /// How a payment was answered.
+    Answered(Answered),
+    /// The total was raised to what a server says, since this store had lost its own.
+    Resynced(Resynced),
+    /// A channel is not paid through any more.
+    Left(Left),
+}
+
+/// A payment. Synced before its voucher is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    /// Counts the payments of the store.
+    pub id: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The channel.
+    pub channel: ContractId,
+    /// The total over the channel's life.
+    pub total: Amount,
+    /// By how much that is above all that was signed before.
+    pub raise: Amount,
+    /// The price of the request.
+    pub price: Amount,
+    /// Who is paid: host and port.
+    pub host: String,
+    /// The request's method.
+    pub method: String,
+    /// The request's address without its query, which may hold secrets.
+    pub url: String,
+}
+
+/// How a payment was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The payment's number.
+    pub id: u64,
+    /// The HTTP status; `None` when no answer came.
+    pub status: Option<u16>,
+    /// The receipt, if one came.
+    pub receipt: Option<Receipt>,
+}
+
+/// See [`Record::Resynced`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resynced {
+    /// When, RFC 3339.
+    pub at: String,
+    /// The channel.
+    pub channel: ContractId,
+    /// The total that counts as signed from now on.
+    pub total: Amount,
+}
+
+/// See [`Record::Left`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// When, RFC 3339.
+    pub at: String,
+    /// The channel.
+    pub channel: ContractId,
+    /// What the server said.
+    pub why: String,
+}
+
+impl Signed {
+    /// The day of the payment, counted from the Unix epoch.
+    #[must_use]
+    pub fn day(&self) -> i64 {
+        Timestamp::parse(&self.at).map_or(0, Timestamp::day)
+    }
+}

@@ -1,0 +1,234 @@
+//! Servers that ask for too much, ask twice, change their mind, redirect or lie: no more is signed than one price.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+use paychan_channel::{Amount, CommitmentSecret, ContractId};
+use paychan_mpp::buyer::{BuyerOptions, Caps, PayError, PinnedChannel, Store};
+use paychan_mpp::problem::{ProblemBody, ProblemType};
+use paychan_mpp::wire::{ChallengeTerms, ChannelRequest, INTENT, METHOD, MethodDetails, Receipt, Timestamp};
+use tempfile::TempDir;
+
+use super::{get, open, pinned, serve};
+use crate::env::{CHANNEL, SECRET, challenge_secret};
+
+/// What a challenge of the hostile server says.
+#[derive(Clone)]
+struct Says {
+    amount: u64,
+    cumulative: u64,
+    channel: ContractId,
+    network: &'static str,
+}
+
+const HONEST: Says = Says { amount: 10, cumulative: 0, channel: CHANNEL, network: "stellar:testnet" };
+
+fn challenge(says: &Says) -> String {
+    let request = ChannelRequest {
+        amount: says.amount.into(),
+        channel: says.channel,
+        external_id: None,
+        method_details: MethodDetails {
+            reference: None,
+            network: Some(says.network.to_owned()),
+            cumulative_amount: Some(says.cumulative.into()),
+        },
+    };
+    let terms = ChallengeTerms {
+        realm: "r".to_owned(),
+        method: METHOD.to_owned(),
+        intent: INTENT.to_owned(),
+        request: request.encode().unwrap(),
+        expires: Some(Timestamp::now().after(std::time::Duration::from_secs(300)).to_text()),
+        ..ChallengeTerms::default()
+    };
+    terms.issue(&challenge_secret(SECRET)).unwrap().to_header().unwrap()
+}
+
+fn asks(says: &Says, problem: ProblemType) -> Response {
+    let body = ProblemBody::new(problem, "pay", serde_json::Map::new());
+    Response::builder()
+        .status(402)
+        .header("www-authenticate", challenge(says))
+        .header("content-type", "application/problem+json")
+        .body(Body::from(serde_json::to_string(&body).unwrap()))
+        .unwrap()
+}
+
+/// A server that answers unpaid requests with `unpaid`, and paid ones with `paid`. Counts the paid ones.
+async fn server(
+    unpaid: impl Fn() -> Response + Clone + Send + Sync + 'static,
+    paid: impl Fn(usize) -> Response + Clone + Send + Sync + 'static,
+) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let app = Router::new().fallback(move |request: Request<Body>| {
+        let answer = match request.headers().contains_key("authorization") {
+            true => paid(counted.fetch_add(1, Ordering::SeqCst) + 1),
+            false => unpaid(),
+        };
+        async move { answer }
+    });
+    (serve(app).await, count)
+}
+
+struct Outcome {
+    error: PayError,
+    /// The total that was signed away.
+    signed: i128,
+    vouchers: usize,
+}
+
+async fn against(
+    options: BuyerOptions,
+    unpaid: impl Fn() -> Response + Clone + Send + Sync + 'static,
+    paid: impl Fn(usize) -> Response + Clone + Send + Sync + 'static,
+) -> Outcome {
+    let (address, count) = server(unpaid, paid).await;
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, options);
+    let error = buyer.pay(get(address, "/x")).await.expect_err("it is no honest server");
+    drop(buyer);
+    let store = Store::open(folder.path()).unwrap();
+    Outcome { error, signed: store.signed(&CHANNEL).get(), vouchers: count.load(Ordering::SeqCst) }
+}
+
+fn buyer() -> BuyerOptions {
+    BuyerOptions { channels: vec![pinned(&CommitmentSecret::generate().unwrap())], ..BuyerOptions::default() }
+}
+
+fn ok(_: usize) -> Response {
+    Response::new(Body::from("here"))
+}
+
+#[tokio::test]
+async fn offers_that_are_not_ours_or_break_a_cap_are_not_paid() {
+    let dear = BuyerOptions { caps: Caps { per_request: Some(Amount::from(9)), ..Caps::default() }, ..buyer() };
+    let outcome = against(dear, || asks(&HONEST, ProblemType::PaymentRequired), ok).await;
+    assert!(matches!(outcome.error, PayError::Cap(_)), "{}", outcome.error);
+    assert_eq!((outcome.signed, outcome.vouchers), (0, 0));
+    let foreign = PinnedChannel { hosts: vec!["api.example.com".to_owned()], ..buyer().channels.remove(0) };
+    let foreign_host = BuyerOptions { channels: vec![foreign], ..BuyerOptions::default() };
+    let cases = [
+        ("another channel", buyer(), Says { channel: ContractId([8; 32]), ..HONEST }),
+        ("another network", buyer(), Says { network: "stellar:pubnet", ..HONEST }),
+        ("an amount of zero", buyer(), Says { amount: 0, ..HONEST }),
+        ("a host that the channel is not for", foreign_host, HONEST),
+    ];
+    for (name, options, says) in cases {
+        let outcome = against(options, move || asks(&says, ProblemType::PaymentRequired), ok).await;
+        assert!(matches!(outcome.error, PayError::NoOffer { .. }), "{name}: {}", outcome.error);
+        assert_eq!((outcome.signed, outcome.vouchers), (0, 0), "{name}");
+    }
+    let lies = Says { cumulative: 1_000, ..HONEST };
+    let outcome = against(buyer(), move || asks(&lies, ProblemType::PaymentRequired), ok).await;
+    assert!(matches!(outcome.error, PayError::ServerAhead { .. }), "{}", outcome.error);
+    assert_eq!((outcome.signed, outcome.vouchers), (0, 0));
+    for malformed in [
+        "Payment",
+        "Payment id=\"",
+        "Payment request=\"%%\"",
+        "Bearer x",
+        "Payment id=a, realm=r, method=stellar, intent=channel, request=e30",
+    ] {
+        let unpaid =
+            move || Response::builder().status(402).header("www-authenticate", malformed).body(Body::empty()).unwrap();
+        let outcome = against(buyer(), unpaid, ok).await;
+        assert!(matches!(outcome.error, PayError::NoOffer { .. }), "{malformed}: {}", outcome.error);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_again_after_a_payment_gets_no_second_one() {
+    let first = || asks(&HONEST, ProblemType::PaymentRequired);
+    // The price went up; the first payment counts as taken; or the same total is refused for ever.
+    for (says, most) in [(Says { amount: 20, ..HONEST }, 1), (Says { cumulative: 10, ..HONEST }, 1), (HONEST, 2)] {
+        let outcome = against(buyer(), first, move |_| asks(&says, ProblemType::PaymentInsufficient)).await;
+        assert!(matches!(outcome.error, PayError::AskedTwice { .. }), "{}", outcome.error);
+        assert!(outcome.error.may_have_paid());
+        assert_eq!((outcome.signed, outcome.vouchers), (10, most), "one price, however often it asks");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_with_a_payment() {
+    let moved =
+        |_| Response::builder().status(307).header("location", "http://127.0.0.1:1/").body(Body::empty()).unwrap();
+    let (address, count) = server(|| asks(&HONEST, ProblemType::PaymentRequired), moved).await;
+    let folder = TempDir::new().unwrap();
+    let bought = open(&folder, buyer()).pay(get(address, "/x")).await.unwrap();
+    assert_eq!((bought.response.status().as_u16(), count.load(Ordering::SeqCst)), (307, 1));
+}
+
+#[tokio::test]
+async fn a_receipt_that_claims_more_than_was_signed_is_not_believed() {
+    let lie = |_| {
+        let receipt = Receipt {
+            accepted_cumulative: Some(Amount::from(1_000)),
+            spent: Some(Amount::from(1_000)),
+            ..Receipt::success("x", Timestamp::now().to_text())
+        };
+        Response::builder().header("payment-receipt", receipt.to_header().unwrap()).body(Body::empty()).unwrap()
+    };
+    let (address, _) = server(|| asks(&HONEST, ProblemType::PaymentRequired), lie).await;
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, buyer());
+    for number in 1..=3 {
+        let paid = buyer.pay(get(address, "/x")).await.unwrap().paid.unwrap();
+        assert_eq!((paid.receipt, paid.total.get()), (None, number * 10), "one price for each answer");
+    }
+}
+
+#[tokio::test]
+async fn a_channel_that_is_over_is_left_also_after_a_restart() {
+    let gone = |_| {
+        let body = ProblemBody::new(ProblemType::ChannelClosing, "closing", serde_json::Map::new());
+        let text = serde_json::to_string(&body).unwrap();
+        Response::builder()
+            .status(410)
+            .header("content-type", "application/problem+json")
+            .body(Body::from(text))
+            .unwrap()
+    };
+    let (address, count) = server(|| asks(&HONEST, ProblemType::PaymentRequired), gone).await;
+    let folder = TempDir::new().unwrap();
+    for _ in 0..3 {
+        let error = open(&folder, buyer()).pay(get(address, "/x")).await.unwrap_err();
+        assert!(matches!(error, PayError::ChannelOver { .. }), "{error}");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 1, "it is not hammered");
+}
+
+#[tokio::test]
+async fn trouble_that_passes_is_waited_for_with_the_same_voucher() {
+    let passing = |number: usize| match number {
+        1..=2 => {
+            let body = ProblemBody::new(ProblemType::Unavailable, "later", serde_json::Map::new());
+            let text = serde_json::to_string(&body).unwrap();
+            Response::builder()
+                .status(503)
+                .header("content-type", "application/problem+json")
+                .header("retry-after", "0")
+                .body(Body::from(text))
+                .unwrap()
+        }
+        _ => Response::new(Body::from("here")),
+    };
+    let (address, count) = server(|| asks(&HONEST, ProblemType::PaymentRequired), passing).await;
+    let folder = TempDir::new().unwrap();
+    let bought = open(&folder, buyer()).pay(get(address, "/x")).await.unwrap();
+    assert_eq!((bought.paid.unwrap().total.get(), count.load(Ordering::SeqCst)), (10, 3));
+}
+
+#[tokio::test]
+async fn plain_http_to_another_machine_and_other_schemes_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, buyer());
+    let to = |url: &str| reqwest::Request::new(reqwest::Method::GET, url.parse().unwrap());
+    assert!(matches!(buyer.pay(to("http://192.0.2.1/")).await, Err(PayError::Exposed(_))));
+    assert!(matches!(buyer.pay(to("ftp://127.0.0.1/")).await, Err(PayError::BadUrl(_))));
+}
