@@ -48,7 +48,7 @@ enum Command {
         file: File,
     },
     /// Print a ready `stellar contract invoke ... settle` for a channel, from the journal, for when the watcher can't
-    /// settle it. Works while the daemon is down.
+    /// settle it. Works while the daemon runs and while it is down, and reads what is left of a damaged journal.
     Rescue {
         #[command(flatten)]
         file: File,

@@ -74,7 +74,7 @@ pub use options::Options;
 pub use paychan_channel::{RequestId, RequestIdError};
 pub use repair::{RepairReport, Repaired, repair};
 pub use request::{Accepted, AdmitAnswer, Charge, Charged, Credit, Credited, Offer};
-pub use settle_only::{Opened, SettleOnly};
+pub use settle_only::{Opened, Remains, SettleOnly, read_what_is_left};
 pub use shared::Counts;
 pub use snapshot::{Snapshot, read_only};
 pub use space::Space;

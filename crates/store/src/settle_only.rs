@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -10,13 +11,14 @@ use paychan_channel::{Amount, ContractId, NetworkId};
 
 use crate::index::Witness;
 use crate::journal::disk::FileJournal;
-use crate::journal::read::{replay, verify_claims};
+use crate::journal::read::{TornEnd, replay, verify_claims};
 use crate::journal::salvage::{Gap, Sources, salvage};
 use crate::journal::segments::{files, survey};
 use crate::progress::Progress;
 use crate::repair::{badly_signed, uncertain};
+use crate::snapshot::{ATTEMPTS, read_only, shown};
 use crate::state::State;
-use crate::{Gate, Options, Recovered, Store, StoreError};
+use crate::{Decided, Gate, Held, Options, Recovered, SignedTransaction, Store, StoreError};
 
 /// How a store was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +111,49 @@ fn settle(dir: &Path, network: &NetworkId, options: &Options, why: StoreError) -
     let store = Store::without_committer(state, &why, options);
     let channels = store.all_held().len();
     Ok((store, Opened::SettleOnly(SettleOnly { why, channels, gaps, uncertain })))
+}
+
+/// What could be read of a store, whole or damaged ([`read_what_is_left`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    /// All channels that could be read, by address. Every highest commitment's signature has been verified.
+    pub channels: Vec<Held>,
+    /// Signed transactions without an outcome, in the order in which they were signed.
+    pub in_flight: Vec<SignedTransaction>,
+    /// The last outcomes of each channel that has any, oldest first.
+    pub outcomes: Vec<(ContractId, Vec<Decided>)>,
+    /// Bytes at the end that are no record: being written at this moment, or torn by a crash.
+    pub torn: Option<TornEnd>,
+    /// Why a start would refuse the journal; `None` when it is whole.
+    pub damage: Option<StoreError>,
+    /// Where the journal could not be read.
+    pub gaps: Vec<Gap>,
+    /// Channels whose highest commitment may be missing, with the highest that was read. Base units.
+    pub uncertain: Vec<(ContractId, Amount)>,
+}
+
+/// Reads what can be read of the journal under `dir`, as [`Store::open_or_settle`] does of a damaged one. Writes nothing and
+/// takes no lock, so it works while the daemon runs and while it is down.
+///
+/// # Errors
+/// [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]; [`StoreError::Io`] when the journal can't be read at all (kind
+/// `NotFound` when there is no store).
+pub fn read_what_is_left(dir: &Path, network: &NetworkId) -> Result<Remains, StoreError> {
+    let (torn, damage) = match read_only(dir) {
+        Ok(snapshot) => (snapshot.torn, None),
+        Err(error @ StoreError::Damaged(_)) => (None, Some(error)),
+        Err(error) => return Err(error),
+    };
+    let mut attempt = 1;
+    let Read { state, gaps, uncertain } = loop {
+        match read(dir, network) {
+            // The daemon summed the journal up and took files away meanwhile.
+            Err(StoreError::Io { kind: io::ErrorKind::NotFound, .. }) if attempt < ATTEMPTS => attempt += 1,
+            read => break read?,
+        }
+    };
+    let (channels, in_flight, outcomes) = shown(state);
+    Ok(Remains { channels, in_flight, outcomes, torn, damage, gaps, uncertain })
 }
 
 struct Read {

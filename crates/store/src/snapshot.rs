@@ -9,10 +9,11 @@ use crate::journal::Journal;
 use crate::journal::disk::FileJournal;
 use crate::journal::read::{TornEnd, replay};
 use crate::journal::segments::{files, survey};
+use crate::state::State;
 use crate::{Decided, Held, SignedTransaction, StoreError};
 
 /// How often a look starts over when the daemon sums up the journal meanwhile and takes files away.
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 
 /// What the journal said at some moment. With the daemon running, its last records may have been written and not yet
 /// been made durable.
@@ -61,17 +62,24 @@ pub fn read_only(dir: &Path) -> Result<Snapshot, StoreError> {
 pub(crate) fn look(journal: &dyn Journal) -> Result<Snapshot, StoreError> {
     let survey = survey(journal, &files(journal)?, None)?;
     let replayed = replay(journal, &survey.segments, |_, _, _| Ok(()))?;
-    let state = replayed.state;
-    let mut channels: Vec<Held> = state.channels.into_values().map(|channel| channel.held).collect();
-    channels.sort_by_key(Held::channel);
-    let mut outcomes: Vec<_> = state.outcomes.into_iter().map(|(channel, kept)| (channel, Vec::from(kept))).collect();
-    outcomes.sort_by_key(|(channel, _)| *channel);
+    let (channels, in_flight, outcomes) = shown(replayed.state);
     Ok(Snapshot {
         network: survey.segments.first().map(|segment| segment.header.network),
         channels,
-        in_flight: state.in_flight,
+        in_flight,
         outcomes,
         last_record: replayed.last,
         torn: replayed.torn,
     })
+}
+
+type Shown = (Vec<Held>, Vec<SignedTransaction>, Vec<(ContractId, Vec<Decided>)>);
+
+/// What a state shows: channels, transactions in flight, outcomes. By address, where there is one.
+pub(crate) fn shown(state: State) -> Shown {
+    let mut channels: Vec<Held> = state.channels.into_values().map(|channel| channel.held).collect();
+    channels.sort_by_key(Held::channel);
+    let mut outcomes: Vec<_> = state.outcomes.into_iter().map(|(channel, kept)| (channel, Vec::from(kept))).collect();
+    outcomes.sort_by_key(|(channel, _)| *channel);
+    (channels, state.in_flight, outcomes)
 }

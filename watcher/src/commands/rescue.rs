@@ -4,23 +4,43 @@ use paychan_channel::{ContractId, Layout};
 
 use crate::config::Config;
 use crate::daemon::RunError;
-use paychan_store::{Held, Snapshot, read_only};
+use paychan_store::{Held, Remains, read_what_is_left};
 
 /// A ready command for stellar-cli that settles the channel's highest commitment, from the journal. Works while the daemon
-/// is down, and writes nothing.
+/// runs and while it is down, and on a damaged journal too. Writes nothing.
 ///
 /// # Errors
-/// The journal can't be read, holds no such channel, or holds no commitment of it.
+/// Nothing of the journal can be read; what can be read of it holds no such channel, or no commitment of it.
 pub fn rescue(config: &Config, channel: &ContractId) -> Result<String, RunError> {
-    let Snapshot { channels, torn, .. } = read_only(&config.data_dir)?;
-    let held = channels.iter().find(|held| held.channel() == *channel);
-    let held = held.ok_or_else(|| RunError::Other(format!("the journal holds no channel {channel}")))?;
-    let command = command(config, held)?;
-    let warning = match torn {
-        None => "",
-        Some(_) => "\n# The journal's end is torn: a newer commitment may be missing. Ask your front end's records.",
-    };
-    Ok(format!("{command}{warning}"))
+    let remains = read_what_is_left(&config.data_dir, &config.network_id())?;
+    let warnings = warnings(&remains, channel);
+    let held = remains.channels.iter().find(|held| held.channel() == *channel);
+    let none = || RunError::Other(format!("the journal holds no channel {channel}{}", and_damage(&remains)));
+    let command = command(config, held.ok_or_else(none)?)?;
+    Ok(format!("{command}{warnings}"))
+}
+
+/// What may be missing, as comments for the shell.
+fn warnings(remains: &Remains, channel: &ContractId) -> String {
+    let mut text = String::new();
+    if remains.torn.is_some() {
+        text.push_str("\n# The journal's end is torn: a newer commitment may be missing. Ask your front end's records.");
+    }
+    if let Some(damage) = &remains.damage {
+        text.push_str(&format!("\n# {}", damage.to_string().replace('\n', "\n# ")));
+        text.push_str(match remains.uncertain.iter().any(|(uncertain, _)| uncertain == channel) {
+            true => "\n# A higher commitment of this channel may be lost in the damage. Ask your front end's records.",
+            false => "\n# This channel's highest commitment lies outside of the damage.",
+        });
+    }
+    text
+}
+
+fn and_damage(remains: &Remains) -> String {
+    match &remains.damage {
+        None => String::new(),
+        Some(damage) => format!(" in what can be read of it: {damage}"),
+    }
 }
 
 fn command(config: &Config, held: &Held) -> Result<String, RunError> {

@@ -7,25 +7,28 @@ use paychan_channel::ContractId;
 
 use super::report;
 use crate::config::Config;
-use paychan_store::{Decided, Snapshot, StoreError, read_only};
+use paychan_store::{Decided, Remains, StoreError, read_what_is_left};
 use paychan_watcher_api::Report;
 
-/// Reads the journal in `data_dir` without locking or changing it. One that was never written is empty, not an error.
+/// Reads the journal in `data_dir` without locking or changing it. One that was never written is empty, not an error; of a
+/// damaged one the report tells what can be read, and what is wrong.
 ///
 /// # Errors
-/// As [`read_only`].
+/// As [`read_what_is_left`].
 pub fn from_store(config: &Config) -> Result<Report, StoreError> {
-    let snapshot = match read_only(&config.data_dir) {
-        Ok(snapshot) => Some(snapshot),
+    let remains = match read_what_is_left(&config.data_dir, &config.network_id()) {
+        Ok(remains) => Some(remains),
         Err(StoreError::Io { kind: io::ErrorKind::NotFound, .. }) => None,
         Err(error) => return Err(error),
     };
-    Ok(report(config, snapshot))
+    Ok(report(config, remains))
 }
 
-fn report(config: &Config, snapshot: Option<Snapshot>) -> Report {
+fn report(config: &Config, remains: Option<Remains>) -> Report {
+    let mut not_ready = vec!["the daemon is down".to_owned()];
+    not_ready.extend(remains.iter().filter_map(|remains| remains.damage.as_ref()).map(StoreError::to_string));
     let (held, in_flight, outcomes) =
-        snapshot.map(|journal| (journal.channels, journal.in_flight, journal.outcomes)).unwrap_or_default();
+        remains.map(|journal| (journal.channels, journal.in_flight, journal.outcomes)).unwrap_or_default();
     let mut outcomes: HashMap<ContractId, Vec<Decided>> = outcomes.into_iter().collect();
     // Newest first, as the store of a running daemon tells them.
     outcomes.values_mut().for_each(|kept| kept.reverse());
@@ -49,7 +52,7 @@ fn report(config: &Config, snapshot: Option<Snapshot>) -> Report {
         network: config.passphrase().to_owned(),
         head: None,
         target_close_ms: None,
-        not_ready: vec!["the daemon is down".to_owned()],
+        not_ready,
         channels,
         lanes: Vec::new(),
     }

@@ -344,35 +344,75 @@ fn a_chain_that_cannot_be_seen_is_an_alarm_that_reaches_the_webhook_signed() {
     eventually("the log has it too", || log().contains("chain_not_visible"));
 }
 
-#[test]
-fn rescue_prints_a_command_from_the_journal_while_the_daemon_is_down() {
-    let folder = Folder::new();
-    let config = folder.path("watcher.toml");
-    let config = paychan_watcher::config::Config::load(&config).unwrap();
-    let state = env::open_channel(1);
+/// The store of a watcher that has taken a commitment for `units` on each channel `1..=channels`.
+fn commitments_held(folder: &Folder, channels: u8, units: i128) {
+    let config = paychan_watcher::config::Config::load(&folder.path("watcher.toml")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let commitment = paychan_channel::Commitment {
-        network: config.network_id(),
-        channel: state.channel,
-        amount: env::amount(7_000_000),
-    };
-    let signature = commitment.sign(&env::funder(1));
     runtime.block_on(async {
         let (store, _) =
             Store::open(&config.data_dir, &config.network_id(), Options::default(), Arc::new(Open)).unwrap();
-        store.admit(env::admission(&state)).await.unwrap();
-        let request_id = RequestId::new("one").unwrap();
-        let offer = Offer { channel: state.channel, amount: commitment.amount, signature, request_id };
-        store.accept(offer).await.unwrap();
+        for number in 1..=channels {
+            store.admit(env::admission(&env::open_channel(number))).await.unwrap();
+        }
+        for number in 1..=channels {
+            let channel = env::id(number);
+            let signature = signature(number, units);
+            let request_id = RequestId::new("one").unwrap();
+            store.accept(Offer { channel, amount: env::amount(units), signature, request_id }).await.unwrap();
+        }
         store.shutdown().await.unwrap();
     });
-    let output = folder.command("rescue").arg(state.channel.to_string()).output().unwrap();
+}
+
+fn signature(number: u8, units: i128) -> paychan_channel::Signature {
+    let network = crate::sim::SimChain::network_id();
+    paychan_channel::Commitment { network, channel: env::id(number), amount: env::amount(units) }
+        .sign(&env::funder(number))
+}
+
+fn rescued(folder: &Folder, number: u8) -> Output {
+    folder.command("rescue").arg(env::id(number).to_string()).output().unwrap()
+}
+
+#[test]
+fn rescue_prints_a_command_from_the_journal_while_the_daemon_is_down() {
+    let folder = Folder::new();
+    commitments_held(&folder, 1, 7_000_000);
+    let output = rescued(&folder, 1);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let expected = format!("settle --amount 7000000 --sig {}", hex::encode(signature.0));
-    assert!(text.contains(&expected) && text.contains(&format!("--id {}", state.channel)), "{text}");
-    let other = folder.command("rescue").arg(env::id(9).to_string()).output().unwrap();
-    assert_eq!(other.status.code(), Some(1));
+    let expected = format!("settle --amount 7000000 --sig {}", hex::encode(signature(1, 7_000_000).0));
+    assert!(text.contains(&expected) && text.contains(&format!("--id {}", env::id(1))), "{text}");
+    assert_eq!(rescued(&folder, 9).status.code(), Some(1));
+}
+
+#[test]
+fn rescue_and_status_read_what_is_left_of_a_damaged_journal_while_the_daemon_runs_and_while_it_is_down() {
+    let folder = Folder::new();
+    commitments_held(&folder, 3, 7_000_000);
+    let journal = fs::read_dir(folder.path("data").join("journal")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&journal).unwrap();
+    // The record of the first channel's commitment is the first that holds its signature.
+    let signature = signature(1, 7_000_000).0;
+    let at = bytes.windows(64).position(|window| window == signature).unwrap();
+    bytes[at] ^= 0xff;
+    fs::write(&journal, bytes).unwrap();
+
+    let check = || {
+        let output = rescued(&folder, 3);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("settle --amount 7000000") && text.contains("damaged"), "{text}");
+        assert_eq!(rescued(&folder, 1).status.code(), Some(1), "its commitment is lost");
+        let status = folder.command("status").arg("--json").output().unwrap();
+        assert_eq!(status.status.code(), Some(0), "{}", said(&status));
+        let report: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+        assert_eq!(report["channels"].as_array().unwrap().len(), 3, "{report}");
+        assert!(report["not_ready"].to_string().contains("damaged"), "{report}");
+    };
+    check();
+    let _running = folder.run();
+    check();
 }
 
 struct Open;
