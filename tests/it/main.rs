@@ -12,6 +12,7 @@ mod damaged_store;
 mod documents;
 mod examples;
 mod foreign_token;
+mod full_disk;
 mod one_build;
 mod strangers;
 mod watcher_endpoint;

@@ -46,6 +46,12 @@ pub enum Alarm {
     StoreRolledBack,
     /// The store does not work.
     StoreFailed,
+    /// The store does not finish what it writes.
+    StoreStalled,
+    /// A secret can't be read.
+    SecretMissing,
+    /// The API's address can't be listened on.
+    ApiNotListening,
     /// File descriptors run short.
     DescriptorsLow,
     /// The operator's commands can't reach the watcher.
@@ -89,7 +95,7 @@ impl Alarm {
     }
 
     /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Loss,
         Self::DeadlineNear,
         Self::SettlementFailing,
@@ -108,9 +114,12 @@ impl Alarm {
         Self::WaitingPeriodTooShort,
         Self::StoreRolledBack,
         Self::SettleOnly,
+        Self::StoreStalled,
         Self::StoreFailed,
         Self::DiskLow,
         Self::DescriptorsLow,
+        Self::SecretMissing,
+        Self::ApiNotListening,
         Self::OperatorSocketMissing,
         Self::Hanging,
         Self::Stopped,
@@ -303,16 +312,42 @@ impl Alarm {
                          `paychan-watcher repair` if the log says that the journal is damaged, and start it again. \
                          `paychan-watcher rescue CHANNEL` prints a command that settles a channel by hand.",
             },
+            Self::StoreStalled => Text {
+                name: "store_stalled",
+                meaning: "The part that writes the journal has been at one write for seconds: the disk does not answer.",
+                danger: "Nothing is acknowledged meanwhile. After half a minute the watcher gives the store up and settles from \
+                         memory.",
+                remedy: "Look at the disk: the kernel log, other programs that load it, a network file system that hangs. \
+                         If `settle_only` follows, mend the disk and restart the watcher.",
+            },
+            Self::SecretMissing => Text {
+                name: "secret_missing",
+                meaning: "A secret that the configuration names can't be read, and something is unsettled, so the watcher \
+                          does not end.",
+                danger: "Without the fee account's key (`lane.secret`) nothing is settled. Without a recipient's key its \
+                         channels are settled and not closed; channels of code that wants its authorization are not \
+                         settled. Without the token no caller is served; without the webhook's secret no alarm is sent.",
+                remedy: "Put the file back and restart the watcher. `lane.secret` is waited for; no restart is needed for it.",
+            },
+            Self::ApiNotListening => Text {
+                name: "api_not_listening",
+                meaning: "The address in `listen` is taken by another program, or is not this machine's. Something is \
+                          unsettled, so the watcher does not end.",
+                danger: "None for what is acknowledged. No caller is served, so no money is taken.",
+                remedy: "Free the address (`ss -ltnp` shows who has it): listening is tried again every 2 seconds. Or give \
+                         `listen` another one and restart the watcher.",
+            },
             Self::DiskLow => Text {
                 name: "disk_low",
-                meaning: "Less space is free where the journal lies than `disk.free_mark_mib`.",
-                danger: "When the disk is full, no commitment can be taken, and settlements are no longer written down.",
+                meaning: "Less space is free where the journal lies than `disk.free_mark_mib`. Nothing is taken until there \
+                          is more; settlements are still written down.",
+                danger: "When the disk is full, settlements are no longer written down, and the watcher settles from memory.",
                 remedy: "Make room. Never delete anything below `journal`; `db` may be deleted while the watcher is down, \
                          and is built anew by the next start.",
             },
             Self::Hanging => Text {
                 name: "hanging",
-                meaning: "A loop of the watcher, or the part that writes the journal, does not go on.",
+                meaning: "A loop of the watcher does not go on.",
                 danger: "While it hangs, nothing is settled by it.",
                 remedy: "Under systemd the watchdog restarts the watcher. Elsewhere, restart it. Report the log.",
             },

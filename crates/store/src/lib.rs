@@ -77,7 +77,7 @@ pub use request::{Accepted, AdmitAnswer, Charge, Charged, Credit, Credited, Offe
 pub use settle_only::{Opened, Remains, SettleOnly, read_what_is_left};
 pub use shared::Counts;
 pub use snapshot::{Snapshot, read_only};
-pub use space::Space;
+pub use space::{Space, free_bytes};
 pub use start::{IndexStart, Recovered};
 pub use store::Store;
 pub use transaction::{Decided, Outcome, Purpose, SignedTransaction};

@@ -10,42 +10,50 @@ use crate::health::{Board, Ending};
 use crate::space::{Reserve, Space, free_bytes};
 use crate::{Options, StoreError};
 
-/// How often it looks: what ends or stalls the committer is to be known within seconds.
+/// How often they look: what ends or stalls the committer is to be known within seconds.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-pub(crate) struct Monitor {
+/// Tells how the store is, and gives up one that hangs, until the store is gone. It ends by itself and is not waited for.
+///
+/// It asks nothing of the disk, so it goes on when the disk does not answer.
+pub(crate) fn judge(board: &Weak<Board>, give_up_after: Duration) {
+    while let Some(board) = board.upgrade() {
+        give_up(&board, give_up_after);
+        board.tell();
+        if board.has_ended() {
+            return;
+        }
+        drop(board);
+        std::thread::sleep(INTERVAL);
+    }
+}
+
+/// Looks how much room is left. It may hang where the disk does, so it has a thread of its own.
+pub(crate) struct SpaceMonitor {
     board: Weak<Board>,
     dir: PathBuf,
     free_space_mark: u64,
     reserve: Reserve,
-    give_up_after: Duration,
 }
 
-impl Monitor {
+impl SpaceMonitor {
     pub(crate) fn new(board: &Arc<Board>, dir: &Path, options: &Options) -> Self {
-        Monitor {
+        SpaceMonitor {
             board: Arc::downgrade(board),
             dir: dir.to_path_buf(),
             free_space_mark: options.free_space_mark,
             reserve: Reserve::new(dir, options.reserve_bytes),
-            give_up_after: options.give_up_after,
         }
     }
 
     /// Looks until the store is gone. It ends by itself and is not waited for.
     pub(crate) fn run(self) {
-        loop {
-            let Some(board) = self.board.upgrade() else { return };
+        while let Some(board) = self.board.upgrade() {
+            // Also after the end: if it ended because the disk is full, the next start needs the room.
+            self.look(&board);
             if board.has_ended() {
-                board.tell();
-                // If it ended because the disk is full, the next start needs the room.
-                self.look_at_space(&board);
                 return;
             }
-            give_up(&board, self.give_up_after);
-            board.tell();
-            // The last, since this call may hang where the disk does.
-            self.look_at_space(&board);
             drop(board);
             std::thread::sleep(INTERVAL);
         }
@@ -53,7 +61,7 @@ impl Monitor {
 
     /// Notes how much room there is. The reserve is given up when little more than it is left, and taken up again when
     /// there is plenty.
-    pub(crate) fn look_at_space(&self, board: &Board) {
+    pub(crate) fn look(&self, board: &Board) {
         let free = match free_bytes(&self.dir) {
             Ok(free) => free,
             Err(error) => {

@@ -16,7 +16,8 @@ pub struct Options {
     /// How many of each channel's last requests keep their ids; at least one.
     pub remembered_requests: u64,
     /// Free bytes of the store's file system below which nothing new is taken, while what settling needs is still written.
-    /// The default is twice [`Options::compact_after_bytes`]: room for a checkpoint beside the segments that it sums up.
+    /// The default is four times [`Options::compact_after_bytes`]: more than a checkpoint beside the segments that it sums up
+    /// needs, and early enough for a person to make room.
     pub free_space_mark: u64,
     /// Bytes of a file that only takes up room, and is given up when little more than it is left.
     pub reserve_bytes: u64,
@@ -36,7 +37,7 @@ impl Default for Options {
             segment_bytes: 16 << 20,
             compact_after_bytes: 64 << 20,
             remembered_requests: 1_024,
-            free_space_mark: 128 << 20,
+            free_space_mark: 256 << 20,
             reserve_bytes: 8 << 20,
             stalled_after: Duration::from_secs(5),
             give_up_after: Duration::from_secs(30),

@@ -32,7 +32,10 @@ impl fmt::Display for Space {
 }
 
 /// Bytes that this process may still write on the file system that `path` is on.
-pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
+///
+/// # Errors
+/// What the system says.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

@@ -18,7 +18,7 @@ use crate::health::{Board, Ending, Health};
 use crate::journal::disk::{self, FileJournal};
 use crate::journal::record::Record;
 use crate::lock::{self, Lock};
-use crate::monitor::Monitor;
+use crate::monitor::{self, SpaceMonitor};
 use crate::progress::Progress;
 use crate::release::{self, Released};
 use crate::shared::{Counters, Counts, Shared};
@@ -140,9 +140,9 @@ impl Store {
         progress: &Progress,
     ) -> Result<(Store, Recovered), StoreError> {
         let board = Arc::new(Board::new(options.stalled_after));
-        let monitor = Monitor::new(&board, dir, &options);
+        let space = SpaceMonitor::new(&board, dir, &options);
         // A disk that is full may have room for what a start needs once the reserve is given up.
-        monitor.look_at_space(&board);
+        space.look(&board);
         let started = start::start(dir, journal, network, progress);
         let Started { log, index, state, recovered } =
             started.map_err(|error| error.explained(dir, options.free_space_mark))?;
@@ -153,6 +153,7 @@ impl Store {
         });
         let (requests, waiting) = sync_channel(LONGEST_QUEUE);
         let (clock, released) = (Arc::clone(&options.clock), Released::default());
+        let give_up_after = options.give_up_after;
         let committer = Committer {
             log,
             index: WatchedIndex { index: ManuallyDrop::new(index), suspect_mark: start::suspect_mark(dir) },
@@ -166,7 +167,10 @@ impl Store {
             sweep: None,
         };
         let starting = |error: std::io::Error| StoreError::io("starting the threads for", dir, &error);
-        std::thread::Builder::new().name("store-monitor".to_owned()).spawn(move || monitor.run()).map_err(starting)?;
+        let judged = Arc::downgrade(&board);
+        let judge = move || monitor::judge(&judged, give_up_after);
+        std::thread::Builder::new().name("store-monitor".to_owned()).spawn(judge).map_err(starting)?;
+        std::thread::Builder::new().name("store-space".to_owned()).spawn(move || space.run()).map_err(starting)?;
         let ended = Arc::clone(&board);
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())

@@ -160,6 +160,13 @@ problem_kinds! {
     /// The store failed. Whether the call took effect is known only after the watcher's next start.
     StoreFailed: SERVICE_UNAVAILABLE, "store_failed",
         "send the same request again later; the operator has to look at the watcher's disk";
+    /// The watcher's store can't be written any more, or was damaged at the start: nothing is taken, and settling goes on.
+    SettleOnly: SERVICE_UNAVAILABLE, "settle_only", "try again later; the operator has to look at the watcher's disk";
+    /// The watcher's store does not finish what it writes. Nothing is acknowledged meanwhile.
+    StoreStalled: SERVICE_UNAVAILABLE, "store_stalled",
+        "try again in a moment; if it stays, the operator has to look at the watcher's disk";
+    /// Too little room is free on the watcher's disk. Nothing was written.
+    DiskLow: SERVICE_UNAVAILABLE, "disk_low", "try again later; the operator has to make room on the watcher's disk";
     /// The watcher lost a part of what it knew, and its operator has not confirmed that yet.
     RolledBack: SERVICE_UNAVAILABLE, "rolled_back", "try again when the operator has looked at the watcher's store";
     /// A payment could not reach the recipient now.

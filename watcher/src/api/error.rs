@@ -206,6 +206,11 @@ impl From<StoreError> for ApiError {
             StoreError::UnknownChannel(_) => ProblemKind::UnknownChannel,
             StoreError::Busy { .. } => ProblemKind::Busy,
             StoreError::Stopping => ProblemKind::Stopping,
+            // Where, and how much is free, is for the operator.
+            StoreError::SpaceLow(_) => {
+                let detail = "too little room is free on the watcher's disk, so nothing new is taken";
+                return Self::new(ProblemKind::DiskLow, detail);
+            }
             // What failed inside is for the operator's log; it names files of this machine.
             error => {
                 raise!(StoreFailed, %error, "the store could not answer");

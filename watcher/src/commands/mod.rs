@@ -11,11 +11,11 @@ use serde::Serialize;
 use crate::chain::{Chain, RpcChain};
 use crate::clock::SystemClock;
 use crate::config::{Config, Secrets};
-use crate::daemon::{RunError, free_mib};
+use crate::daemon::RunError;
 use crate::floor::Floor;
 use crate::settler::step::BOUNDS_LEDGERS;
 use crate::status;
-use paychan_store::{Options, StoreError, WallClock, read_only};
+use paychan_store::{Space, StoreError, WallClock, free_bytes, read_only};
 
 pub use pause::pause;
 pub use rescue::rescue;
@@ -71,11 +71,15 @@ pub async fn check(config: &Config) -> Result<String, RunError> {
 
 /// What is free where the journal lies.
 fn disk(config: &Config) -> String {
-    let (dir, mark) = (config.data_dir.display(), config.disk.free_mark_mib);
-    match free_mib(&config.data_dir) {
-        Ok(free) if free >= mark => format!("{free} MiB are free for {dir}; below {mark} the watcher raises an alarm."),
-        Ok(free) => format!("Only {free} MiB are free for {dir}, below disk.free_mark_mib ({mark}): make room."),
-        Err(error) => format!("How much is free for {dir} can't be told: {error}."),
+    let mark = config.store_options().free_space_mark;
+    let dir = &config.data_dir;
+    match free_bytes(dir) {
+        Ok(free) if free >= mark => {
+            let (free, mark, dir) = (free >> 20, mark >> 20, dir.display());
+            format!("{free} MiB are free for {dir}; below {mark} the watcher raises an alarm and takes nothing.")
+        }
+        Ok(free) => format!("Make room: {}.", Space { path: dir.clone(), free, mark }),
+        Err(error) => format!("How much is free for {} can't be told: {error}.", dir.display()),
     }
 }
 
@@ -84,7 +88,7 @@ fn disk(config: &Config) -> String {
 /// # Errors
 /// The store is held, of another network or of a newer version; or the disk failed.
 pub fn repair(config: &Config) -> Result<String, RunError> {
-    let report = paychan_store::repair(&config.data_dir, &config.network_id(), &Options::default())?;
+    let report = paychan_store::repair(&config.data_dir, &config.network_id(), &config.store_options())?;
     Ok(report.to_string())
 }
 

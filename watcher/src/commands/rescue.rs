@@ -24,7 +24,9 @@ pub fn rescue(config: &Config, channel: &ContractId) -> Result<String, RunError>
 fn warnings(remains: &Remains, channel: &ContractId) -> String {
     let mut text = String::new();
     if remains.torn.is_some() {
-        text.push_str("\n# The journal's end is torn: a newer commitment may be missing. Ask your front end's records.");
+        text.push_str(
+            "\n# The journal's end is torn: a newer commitment may be missing. Ask your front end's records.",
+        );
     }
     if let Some(damage) = &remains.damage {
         text.push_str(&format!("\n# {}", damage.to_string().replace('\n', "\n# ")));

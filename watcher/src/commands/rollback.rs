@@ -1,7 +1,7 @@
 //! `confirm-rollback`: the operator knows that the store is an older copy.
 
 use paychan_channel::ContractId;
-use paychan_store::{Options, Store};
+use paychan_store::Store;
 
 use super::endpoint;
 use crate::chain::{Chain, ChannelRead, KnownChannel, RpcChain};
@@ -21,7 +21,7 @@ pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
         return Ok(said(&confirmed.channels));
     }
     let chain = endpoint(config).await?;
-    let (store, _) = Store::open_for_operator(&config.data_dir, &config.network_id(), Options::default())?;
+    let (store, _) = Store::open_for_operator(&config.data_dir, &config.network_id(), config.store_options())?;
     let confirmed = confirm_all(&chain, &store).await;
     store.shutdown().await?;
     let (confirmed, unreadable) = confirmed?;

@@ -70,8 +70,8 @@ fn network(network: &Network) -> Result<(), ConfigError> {
         }
         _ => {}
     }
-    if !["http://", "https://"].iter().any(|scheme| network.rpc_url.starts_with(scheme)) {
-        return no("network.rpc_url must start with http:// or https://".to_owned());
+    if !Url::parse(&network.rpc_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+        return no("network.rpc_url must start with http:// or https://, and be a URL".to_owned());
     }
     at_least_one("network.timeout_ms", network.timeout_ms)?;
     at_least_one("network.poll_interval_ms", network.poll_interval_ms)

@@ -342,14 +342,15 @@ fn default_max_connections() -> usize {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Disk {
-    /// With fewer MiB free where the journal lies, an alarm is raised and `/readyz` says no. The journal needs little: a
-    /// MiB holds some 5,000 commitments. What else writes to the disk is what fills it.
+    /// With fewer MiB free where the journal lies, an alarm is raised and no money is taken
+    /// ([`paychan_store::Options::free_space_mark`]). The journal needs little: a MiB holds some 5,000 commitments. What else
+    /// writes to the disk is what fills it.
     pub free_mark_mib: u64,
 }
 
 impl Default for Disk {
     fn default() -> Self {
-        Self { free_mark_mib: 256 }
+        Self { free_mark_mib: paychan_store::Options::default().free_space_mark >> 20 }
     }
 }
 
@@ -444,6 +445,12 @@ impl Config {
     /// The network's id.
     pub fn network_id(&self) -> NetworkId {
         NetworkId::of(self.passphrase())
+    }
+
+    /// How the store is opened.
+    pub fn store_options(&self) -> paychan_store::Options {
+        let free_space_mark = self.disk.free_mark_mib.saturating_mul(1 << 20);
+        paychan_store::Options { free_space_mark, ..paychan_store::Options::default() }
     }
 
     /// The settings of a token, if it is listed.

@@ -38,22 +38,45 @@ impl Secrets {
     /// [`ConfigErrorKind::Secret`]: a file that is missing, can be read by others, or holds something else than it should.
     /// Names the key and the file, never the content.
     pub fn read(config: &Config) -> Result<Self, ConfigError> {
-        let mut recipients = HashMap::new();
+        let (secrets, missing) = Self::read_for_settling(config)?;
+        match missing.into_iter().next() {
+            None => Ok(secrets),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Reads the secrets that can be read, and says what is wrong with each of the others. Without the token no caller is
+    /// let in ([`ApiToken::of_nobody`]).
+    ///
+    /// # Errors
+    /// As [`Secrets::read`], for the lane's key alone: without it nothing can be settled.
+    pub fn read_for_settling(config: &Config) -> Result<(Self, Vec<ConfigError>), ConfigError> {
+        let (mut recipients, mut missing) = (HashMap::new(), Vec::new());
         for recipient in &config.recipients {
             let (Some(source), Address::Account(account)) = (&recipient.secret, recipient.address) else {
                 continue;
             };
-            let what = format!("the secret of recipient {account}");
-            let key = key(&what, source)?;
-            if key.account() != account {
-                return Err(wrong(&what, source, &format!("is the key of another account, {}", key.account())));
+            match recipient_key(account, source) {
+                Ok(key) => drop(recipients.insert(account, key)),
+                Err(error) => missing.push(error),
             }
-            recipients.insert(account, key);
         }
-        let webhook = config.notify.webhook_secret.as_ref().map(WebhookSecret::read).transpose()?;
+        let mut unless_missing = |error| missing.push(error);
+        let webhook = config.notify.webhook_secret.as_ref().map(WebhookSecret::read).transpose();
+        let webhook = webhook.map_err(&mut unless_missing).ok().flatten();
         let lane = key("lane.secret", &config.lane.secret)?;
-        Ok(Self { token: ApiToken::read(&config.token)?, lane, recipients, webhook })
+        let token = ApiToken::read(&config.token).map_err(unless_missing).unwrap_or_else(|()| ApiToken::of_nobody());
+        Ok((Self { token, lane, recipients, webhook }, missing))
     }
+}
+
+fn recipient_key(account: AccountId, source: &SecretSource) -> Result<SecretKey, ConfigError> {
+    let what = format!("the secret of recipient {account}");
+    let key = key(&what, source)?;
+    if key.account() != account {
+        return Err(wrong(&what, source, &format!("is the key of another account, {}", key.account())));
+    }
+    Ok(key)
 }
 
 /// The API's bearer token. Compared in constant time.
@@ -73,9 +96,14 @@ impl ApiToken {
         Self(token)
     }
 
+    /// A token that nobody can present.
+    pub fn of_nobody() -> Self {
+        Self(Zeroizing::default())
+    }
+
     /// Whether `presented` is the token. Takes the same time whatever it differs in.
     pub fn is(&self, presented: &str) -> bool {
-        self.0.as_bytes().ct_eq(presented.as_bytes()).into()
+        !self.0.is_empty() && self.0.as_bytes().ct_eq(presented.as_bytes()).into()
     }
 
     /// The token, for the header of a request that this process makes.

@@ -9,43 +9,45 @@
 
 mod assemble;
 mod descriptors;
-mod disk;
 mod error;
 mod exit;
 pub mod hardening;
+mod listen;
 pub mod logging;
 mod loops;
+mod owed;
 mod start;
+mod store_health;
 mod systemd;
 
-use std::fs::{self, Permissions};
 use std::future::Future;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc::Receiver, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{info, warn};
 
 use crate::alarm::raise;
-use crate::api::{self, Api, Limits, OperatorListener};
+use crate::api::{self, Api, Limits};
 use crate::chain::RpcChain;
 use crate::clock::{Clock, SystemClock};
 use crate::commitments::ViewGate;
 use crate::config::{Config, Secrets, WebhookSecret};
 use crate::liveness::Liveness;
 use crate::notify::{self, Notice};
-use paychan_store::{Opened, Options, Store};
+use crate::reminder::Reminder;
+use paychan_store::{Opened, Store};
 
 pub use assemble::{Ingredients, Parts, Promising, assemble, promising};
-pub use disk::free_mib;
 pub use error::RunError;
 pub use exit::{EXIT_CODES, Exit};
 use loops::Work;
+use owed::owes_nothing;
 use start::Starting;
+pub use store_health::watch_store;
 
 /// How long the parts may take to end after they were told to. Whatever has not ended by then is cut off, which loses
 /// nothing: a crash does the same. It is well below the 10 s after which Docker kills (Kubernetes waits for 30 s), with
@@ -62,12 +64,22 @@ const _: () = assert!(ENDS_WITHIN.as_secs() > Limits::of(1).farewell.as_secs() +
 /// [`RunError`], with its exit code. All that was acknowledged is on disk whatever it says.
 pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     let config = Arc::new(config);
-    let Secrets { token, lane, recipients, webhook } = Secrets::read(&config)?;
+    let mut shutdown = std::pin::pin!(shutdown);
+    // Before the first store is made: a configuration that can't be leaves nothing behind.
+    if let Err(error) = Secrets::read(&config)
+        && !config.data_dir.join("journal").exists()
+    {
+        return Err(error.into());
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain =
         Arc::new(RpcChain::new(&config.network.rpc_url, Duration::from_millis(config.network.timeout_ms.into()))?);
     let promising = promising(config.clone(), clock.clone());
     let store = open_store(&config, promising.gate.clone()).await?;
+    let Some(secrets) = secrets(&config, &store, clock.as_ref(), shutdown.as_mut()).await? else {
+        return store.shutdown().await.map_err(RunError::from);
+    };
+    let Secrets { token, lane, recipients, webhook } = secrets;
     info!(account = %lane.account(), "fees are paid by this account");
     let parts = assemble(Ingredients {
         config: config.clone(),
@@ -83,8 +95,12 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
 
     let limit = descriptors::limit();
     let limits = Limits::of(descriptors::api_connections(limit, config.max_connections));
-    let listener = listen(&config).await?;
-    let operator = listen_for_operator(&config);
+    let listener = match listen::listen(&config).await {
+        Err(error) if owes_nothing(&store) => return Err(error),
+        // An alarm is raised by what tries it again.
+        listener => listener.ok(),
+    };
+    let operator = listen::listen_for_operator(&config);
     let (stop, stopped) = watch::channel(false);
     let starting = Starting {
         config: config.clone(),
@@ -97,7 +113,8 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     let work = Work { starting, follower, settler, settles: settles.clone(), stopped: stopped.clone() };
 
     let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
-    tasks.spawn(until_stopped(api::serve(listener, api::router(api.clone()), limits, stopped.clone())));
+    let (router, serving) = (api::router(api.clone()), stopped.clone());
+    tasks.spawn(until_stopped(listen::serve_api(config.clone(), listener, router, limits, clock.clone(), serving)));
     if let Some(operator) = operator {
         let limits = Limits::of(descriptors::OPERATOR_CONNECTIONS);
         let serving = api::serve(operator, api::operator_router(api.clone()), limits, stopped.clone());
@@ -105,28 +122,16 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     }
     tasks.spawn(until_stopped(descriptors::watch(limit, stopped.clone())));
     tasks.spawn(work.run());
-    tasks.spawn(disk::watch_disk(config.clone(), api.clone(), stopped.clone()));
+    tasks.spawn(until_stopped(watch_store(store.clone(), clock.clone(), stopped.clone())));
     let outside = tell_outside(&config, webhook, alarms, &[&follows, &settles], &clock)?;
-    tasks.spawn(systemd::watchdog(vec![follows, settles], store.clone(), clock, stopped));
+    tasks.spawn(systemd::watchdog(vec![follows, settles], clock, stopped));
 
-    let mut shutdown = std::pin::pin!(shutdown);
-    let mut settle_only = false;
-    let ended = loop {
-        tokio::select! {
-            () = &mut shutdown => {
-                info!("asked to stop: no more commitments are taken");
-                break Ok(());
-            }
-            error = store.failed(), if !settle_only => {
-                settle_only = true;
-                raise!(
-                    SettleOnly, %error,
-                    "the store has stopped; nothing is taken any more, and what is held is settled from memory"
-                );
-                api.reporter.settles_only(&error.to_string());
-            }
-            Some(task) = tasks.join_next() => break Err(how_it_ended(task)),
+    let ended = tokio::select! {
+        () = shutdown => {
+            info!("asked to stop: no more commitments are taken");
+            Ok(())
         }
+        Some(task) = tasks.join_next() => Err(how_it_ended(task)),
     };
     if let Err(error) = &ended {
         raise!(Stopped, %error, "the watcher can't go on");
@@ -169,10 +174,53 @@ fn tell_outside(
     Ok(tasks)
 }
 
-/// Opens the store. One that is damaged, can't be written, or does not open in time is read into memory and only settles:
-/// [`Store::failed`] completes for it, as it does for one that fails later.
+/// The pause before secrets that can't be read are tried again.
+const TRY_SECRETS_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// The secrets. When one can't be read and something is unsettled, the daemon goes on with those that can: without the
+/// token nobody is served, without a recipient's key its channels are settled and not closed. Without the key that pays
+/// fees nothing can be settled, so it is waited for. `None`: asked to stop meanwhile.
+///
+/// # Errors
+/// A secret can't be read, and nothing is unsettled.
+async fn secrets(
+    config: &Config,
+    store: &Store,
+    clock: &dyn Clock,
+    mut shutdown: Pin<&mut impl Future<Output = ()>>,
+) -> Result<Option<Secrets>, RunError> {
+    let mut reminder = Reminder::default();
+    loop {
+        match Secrets::read(config) {
+            Ok(secrets) => return Ok(Some(secrets)),
+            Err(error) if owes_nothing(store) => return Err(error.into()),
+            Err(_) => {}
+        }
+        match Secrets::read_for_settling(config) {
+            Ok((secrets, missing)) => {
+                for error in missing {
+                    raise!(SecretMissing, %error, "what needs this secret is left undone until a restart; settling goes on");
+                }
+                return Ok(Some(secrets));
+            }
+            Err(error) => {
+                if reminder.is_due(clock.boot()) {
+                    raise!(SecretMissing, %error, "nothing can be settled without the key that pays fees; it is waited for");
+                }
+            }
+        }
+        systemd::starting("waiting for the key that pays fees", Duration::from_secs(120));
+        tokio::select! {
+            () = shutdown.as_mut() => return Ok(None),
+            () = tokio::time::sleep(TRY_SECRETS_AGAIN_AFTER) => {}
+        }
+    }
+}
+
+/// Opens the store. One that is damaged, can't be written, or does not open in time is read into memory and only settles, as
+/// one that fails later does.
 async fn open_store(config: &Config, gate: Arc<ViewGate>) -> Result<Store, RunError> {
-    let (dir, network, options) = (config.data_dir.clone(), config.network_id(), Options::default());
+    let (dir, network, options) = (config.data_dir.clone(), config.network_id(), config.store_options());
     // Reads the journal and verifies signatures: seconds of work, and systemd is told to be patient. A store that does not
     // open in time is read once more, to be settled.
     systemd::starting("reading the journal", options.start_patience.saturating_mul(2));
@@ -190,48 +238,11 @@ async fn open_store(config: &Config, gate: Arc<ViewGate>) -> Result<Store, RunEr
             for (channel, highest) in &settle_only.uncertain {
                 warn!(%channel, %highest, "the journal has gaps: a higher commitment of this channel may be lost");
             }
-            // The alarm is raised when `Store::failed` completes, which it does at once.
+            // The alarm is raised by `watch_store`.
             warn!(channels = settle_only.channels, gaps = settle_only.gaps.len(), "{settle_only}");
         }
     }
     Ok(store)
-}
-
-async fn listen(config: &Config) -> Result<TcpListener, RunError> {
-    let failed = |error: std::io::Error| RunError::Listen { listen: config.listen.to_string(), why: error.to_string() };
-    let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-    let at = listener.local_addr().map_err(failed)?;
-    info!(listen = %at, "the API listens; it takes money once the chain is known");
-    Ok(listener)
-}
-
-/// The socket of the operator's own commands. Without it, money is taken and settled all the same.
-fn listen_for_operator(config: &Config) -> Option<OperatorListener> {
-    let path = config.operator_socket();
-    let bound = || {
-        // The store's lock says that no other daemon has this directory: what lies there is of one that has ended.
-        match fs::symlink_metadata(&path) {
-            Ok(found) if found.file_type().is_socket() => fs::remove_file(&path)?,
-            _ => {}
-        }
-        let listener = UnixListener::bind(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-        std::io::Result::Ok(listener)
-    };
-    match bound() {
-        Ok(listener) => {
-            info!(socket = %path.display(), "the operator's commands are taken here");
-            Some(OperatorListener(listener))
-        }
-        Err(error) => {
-            raise!(
-                OperatorSocketMissing, socket = %path.display(), %error,
-                "the operator's socket can't be made; give `operator_socket` a short path in a directory that is the \
-                 watcher's"
-            );
-            None
-        }
-    }
 }
 
 /// A part that ends when the daemon is told to stop, and not before.

@@ -7,6 +7,7 @@ use paychan_store::Store;
 use tracing::{info, warn};
 
 use super::error::RunError;
+use super::owed::owes_nothing;
 use super::systemd;
 use crate::alarm::raise;
 use crate::chain::{Asking, Chain, ChainErrorKind, NetworkTerms, RpcChain};
@@ -127,7 +128,7 @@ impl Starting {
             self.follows.beat(self.clock.boot());
             match question().await {
                 Ok(answer) => return Ok(answer),
-                Err(error) if error.kind == ChainErrorKind::WrongNetwork && self.owes_nothing() => {
+                Err(error) if error.kind == ChainErrorKind::WrongNetwork && owes_nothing(&self.store) => {
                     return Err(RunError::Chain(error));
                 }
                 Err(error) if error.kind.is_alarm() => {
@@ -148,10 +149,5 @@ impl Starting {
             }
             tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    /// Whether an exit endangers nothing.
-    fn owes_nothing(&self) -> bool {
-        self.store.all_held().iter().all(|held| held.unsettled_since_ms.is_none()) && self.store.in_flight().is_empty()
     }
 }

@@ -14,15 +14,11 @@ use super::until;
 use crate::alarm::raise;
 use crate::clock::Clock;
 use crate::liveness::Liveness;
-use paychan_store::{Store, StoreError};
 
 /// A loop that gave no sign of life for this long hangs. The settling loop gives one for each item. The following loop asks
 /// the endpoint many things in a round, each within its time-out (10 seconds unless configured otherwise), and gives up at
 /// the first that fails; a round of this length would mean a sweep that is longer than any floor allows for.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
-
-/// How long the committer may take to answer a question that writes nothing.
-const COMMITTER_ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// Tells what the start is doing, and that it may take so much longer, counted from now.
 pub(super) fn starting(what: &str, longer: Duration) {
@@ -40,10 +36,12 @@ pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Pings the watchdog, where one is set, as long as every loop beats and the committer answers.
+/// Pings the watchdog, where one is set, as long as every loop beats.
+///
+/// A store that hangs is no reason for a restart: it gives up by itself, and then what is held is settled from memory. A new
+/// start would wait for the same disk, and settle nothing.
 pub(super) async fn watchdog(
     loops: Vec<Arc<Liveness>>,
-    store: Store,
     clock: Arc<dyn Clock>,
     stopped: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
@@ -52,7 +50,7 @@ pub(super) async fn watchdog(
         return Ok(());
     };
     loop {
-        if alive(&loops, &store, clock.as_ref()).await {
+        if alive(&loops, clock.as_ref()) {
             tell(&[NotifyState::Watchdog]);
         }
         // Half the limit, as sd_watchdog_enabled(3) advises.
@@ -62,19 +60,12 @@ pub(super) async fn watchdog(
     }
 }
 
-async fn alive(loops: &[Arc<Liveness>], store: &Store, clock: &dyn Clock) -> bool {
-    if loops.iter().any(|liveness| liveness.silence(clock.boot()) > LONGEST_SILENCE) {
+fn alive(loops: &[Arc<Liveness>], clock: &dyn Clock) -> bool {
+    let hangs = loops.iter().any(|liveness| liveness.silence(clock.boot()) > LONGEST_SILENCE);
+    if hangs {
         raise!(Hanging, "a loop of the watcher stands still");
-        return false;
     }
-    match timeout(COMMITTER_ANSWERS_WITHIN, store.ping()).await {
-        // A store that has stopped was reported; what is held is settled all the same.
-        Ok(Ok(()) | Err(StoreError::Busy { .. } | StoreError::Failed(_))) => true,
-        other => {
-            raise!(Hanging, answer = ?other, "the committer does not answer");
-            false
-        }
-    }
+    !hangs
 }
 
 fn tell(states: &[NotifyState<'_>]) {

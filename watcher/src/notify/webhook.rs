@@ -10,6 +10,7 @@ use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::warn;
 
@@ -27,12 +28,17 @@ const ATTEMPTS: u32 = 8;
 /// The first pause; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Messages that are being sent at a time. A receiver that hangs holds a message for all its attempts, some twelve minutes;
+/// the others go past it.
+const IN_FLIGHT: usize = 32;
+
 /// An alarm about the same thing is sent again after this time, and not before.
 const SAME_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 const LIMITS: HttpLimits = HttpLimits { connect: Duration::from_secs(5), total: Duration::from_secs(10) };
 
-/// Sends every alarm that comes, until no more can come.
+/// Sends every alarm that comes, until no more can come. Alarms don't wait for one another: one that the receiver does not
+/// take holds back none that comes later, up to 32 of them at a time.
 pub async fn send_all(
     url: Url,
     secret: WebhookSecret,
@@ -47,38 +53,56 @@ pub async fn send_all(
             return;
         }
     };
-    let mut recent = Recent::default();
+    let receiver = Arc::new(WebhookReceiver { client, url, secret, clock: clock.clone() });
+    let (mut recent, mut sending) = (Recent::default(), JoinSet::new());
     while let Some(notice) = alarms.recv().await {
         if !recent.is_new(&notice, clock.boot()) {
             continue;
         }
         let body = body(&notice, &network, clock.wall_unix_ms());
-        send(&client, &url, &secret, &body, clock.as_ref()).await;
+        while sending.try_join_next().is_some() {}
+        if sending.len() >= IN_FLIGHT {
+            let _ = sending.join_next().await;
+        }
+        let receiver = receiver.clone();
+        sending.spawn(async move { receiver.send(&body).await });
     }
+    while sending.join_next().await.is_some() {}
 }
 
-/// Sends one message, again and again if need be.
-async fn send(client: &Client, url: &Url, secret: &WebhookSecret, body: &str, clock: &dyn Clock) {
-    let mut pause = FIRST_PAUSE;
-    for attempt in 1..=ATTEMPTS {
-        let signature = signature(secret, clock.wall_unix_ms() / 1_000, body);
-        let request = client
-            .post(url.clone())
-            .header("content-type", "application/json")
-            .header(SIGNATURE_HEADER, signature)
-            .body(body.to_owned());
-        let why = match request.send().await {
-            Ok(answer) if answer.status().is_success() => return,
-            Ok(answer) => format!("it answers with {}", answer.status()),
-            Err(error) => error.without_url().to_string(),
-        };
-        if attempt == ATTEMPTS {
-            warn!(why, attempt, "an alarm could not be sent to the webhook, and is dropped; the log has it");
-            return;
+/// Who receives the alarms.
+struct WebhookReceiver {
+    client: Client,
+    url: Url,
+    secret: WebhookSecret,
+    clock: Arc<dyn Clock>,
+}
+
+impl WebhookReceiver {
+    /// Sends one message, again and again if need be.
+    async fn send(&self, body: &str) {
+        let Self { client, url, secret, clock } = self;
+        let mut pause = FIRST_PAUSE;
+        for attempt in 1..=ATTEMPTS {
+            let signature = signature(secret, clock.wall_unix_ms() / 1_000, body);
+            let request = client
+                .post(url.clone())
+                .header("content-type", "application/json")
+                .header(SIGNATURE_HEADER, signature)
+                .body(body.to_owned());
+            let why = match request.send().await {
+                Ok(answer) if answer.status().is_success() => return,
+                Ok(answer) => format!("it answers with {}", answer.status()),
+                Err(error) => error.without_url().to_string(),
+            };
+            if attempt == ATTEMPTS {
+                warn!(why, attempt, "an alarm could not be sent to the webhook, and is dropped; the log has it");
+                return;
+            }
+            warn!(why, attempt, "an alarm could not be sent to the webhook; it is sent again");
+            sleep(pause).await;
+            pause = pause.saturating_mul(2);
         }
-        warn!(why, attempt, "an alarm could not be sent to the webhook; it is sent again");
-        sleep(pause).await;
-        pause = pause.saturating_mul(2);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reports of the running daemon.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
 use paychan_channel::{ContractId, Stroops};
 
@@ -11,7 +11,7 @@ use crate::policy::{Known, Limits, Past, SurveySources, survey};
 use crate::promises::Promises;
 use crate::settler::Attempts;
 use crate::view::View;
-use paychan_store::{Counts, Held, Store};
+use paychan_store::{Counts, Health, Held, Store};
 use paychan_watcher_api::{ChannelReport, CloseState, HeadReport, LaneReport, Problem, ProblemKind, Report};
 
 /// Outcomes looked at per channel: all that the store keeps.
@@ -25,10 +25,6 @@ pub struct Reporter {
     pub(super) promises: Arc<Promises>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) attempts: Arc<Attempts>,
-    /// Why nothing is taken for good, once the store has stopped.
-    pub(super) settle_only: OnceLock<String>,
-    /// Why nothing is taken while the disk is too full.
-    pub(super) disk_low: Mutex<Option<String>>,
 }
 
 impl Reporter {
@@ -41,26 +37,7 @@ impl Reporter {
         clock: Arc<dyn Clock>,
         attempts: Arc<Attempts>,
     ) -> Self {
-        Self {
-            config,
-            store,
-            view,
-            promises,
-            clock,
-            attempts,
-            settle_only: OnceLock::new(),
-            disk_low: Mutex::default(),
-        }
-    }
-
-    /// The store has stopped: from now on nothing is taken.
-    pub fn settles_only(&self, why: &str) {
-        let _ = self.settle_only.set(why.to_owned());
-    }
-
-    /// The disk is too full to take money, or `None`: it no longer is.
-    pub fn disk_is_low(&self, why: Option<String>) {
-        *self.disk_low.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        Self { config, store, view, promises, clock, attempts }
     }
 
     /// What the store's committer has done since the start.
@@ -136,15 +113,15 @@ impl Reporter {
             let why = "the operator has paused the watcher; `paychan-watcher resume` ends the pause";
             reasons.push(Problem::new(ProblemKind::Paused, why));
         }
-        if let Some(why) = self.settle_only.get() {
-            reasons.push(Problem::new(
-                ProblemKind::Stopping,
-                format!("the store has stopped, and only settling goes on: {why}"),
-            ));
-        }
-        if let Some(why) = self.disk_low.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            reasons.push(Problem::new(ProblemKind::Stopping, why));
-        }
+        let health = self.store.health();
+        let in_the_way = match health {
+            Health::Running => None,
+            Health::SpaceLow(_) => Some(ProblemKind::DiskLow),
+            Health::Stalled { .. } => Some(ProblemKind::StoreStalled),
+            Health::SettleOnly { .. } => Some(ProblemKind::SettleOnly),
+            Health::Stopped => Some(ProblemKind::Stopping),
+        };
+        reasons.extend(in_the_way.map(|kind| Problem::new(kind, health.to_string())));
         for channel in self.view.rolled_back_channels() {
             let why =
                 format!("the store was rolled back: channel {channel} was paid more on chain than the store ever held");

@@ -62,6 +62,8 @@ pub struct TestEnv {
     holds_recipient_key: bool,
     /// Whether the disk takes nothing any more.
     pub disk_fails: Arc<AtomicBool>,
+    /// Whether the disk does not answer.
+    pub disk_hangs: Arc<AtomicBool>,
 }
 
 /// A running watcher.
@@ -93,7 +95,7 @@ impl TestEnv {
         sim.close(1);
         let dir = tempfile::tempdir().unwrap();
         let config = Arc::new(Config::parse(&change(config_text(dir.path()))).unwrap());
-        Self { sim, dir, config, holds_recipient_key, disk_fails: Arc::default() }
+        Self { sim, dir, config, holds_recipient_key, disk_fails: Arc::default(), disk_hangs: Arc::default() }
     }
 
     /// Starts the watcher, as a new process would.
@@ -132,9 +134,12 @@ impl TestEnv {
     /// The lock of a process that died is free once its threads are gone.
     async fn open_store(&self, gate: &Arc<ViewGate>) -> Store {
         for _ in 0..2_000 {
-            let options = Options { clock: self.sim.clock(), ..Options::default() };
+            // A disk that does not answer is given up sooner than in the daemon.
+            let (stalled_after, give_up_after) = (Duration::from_secs(1), Duration::from_secs(4));
+            let options =
+                Options { clock: self.sim.clock(), stalled_after, give_up_after, ..self.config.store_options() };
             let files = FileJournal::open(&self.config.data_dir.join("journal")).unwrap();
-            let disk = Disk { files, fails: self.disk_fails.clone() };
+            let disk = Disk { files, fails: self.disk_fails.clone(), hangs: self.disk_hangs.clone() };
             let opened =
                 Store::open_on(&self.config.data_dir, Box::new(disk), &SimChain::network_id(), options, gate.clone());
             match opened {
@@ -221,14 +226,18 @@ impl Watcher {
     }
 }
 
-/// A disk that stops taking anything when it is told to.
+/// A disk that stops taking anything, or stops answering, when it is told to.
 struct Disk {
     files: FileJournal,
     fails: Arc<AtomicBool>,
+    hangs: Arc<AtomicBool>,
 }
 
 impl Disk {
     fn writable(&mut self) -> io::Result<&mut FileJournal> {
+        while self.hangs.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         match self.fails.load(Ordering::Relaxed) {
             true => Err(io::Error::new(io::ErrorKind::StorageFull, "no space left on device")),
             false => Ok(&mut self.files),

@@ -48,6 +48,19 @@ async fn settings_that_cannot_be_true_or_not_be_decoded_change_nothing() {
 }
 
 #[tokio::test]
+async fn settings_that_were_never_read_since_the_restart_hold_back_no_settlement() {
+    let env = TestEnv::new(1, false);
+    let watcher = env.watching(1).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    drop(watcher);
+    env.sim.network().faults.settings = Some(Err(()));
+    let mut watcher = env.start().await;
+    let deadline = env.sim.network().close_start(id(1));
+    assert!(env.settled_by(&mut watcher, 1, amount(600_000_000), deadline).await.is_some());
+    assert_eq!(watcher.view.network(), None, "they are still not known");
+}
+
+#[tokio::test]
 async fn a_signature_that_is_not_the_funders_costs_no_call() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;

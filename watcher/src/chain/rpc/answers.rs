@@ -1,14 +1,16 @@
 //! From the endpoint's words to the watcher's. Pure.
 
+use paychan_channel::Stroops;
+use paychan_channel::events::{self, ChannelEvent};
 use paychan_channel::xdr::{
     AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, OperationResult, TransactionResult,
     TransactionResultResult,
 };
-use paychan_channel::{Ledger, Stroops};
-use paychan_rpc::{Account, ErrorKind, Event, LatestLedger, SendStatus, TransactionAnswer};
+use paychan_rpc::{Account, ErrorKind, EventsPage, LatestLedger, SendStatus, TransactionAnswer};
+use tracing::debug;
 
 use super::{ChainErrorKind, Found, LaneAccount, Sent};
-use crate::chain::{Head, LaneFacts};
+use crate::chain::{CloseHint, CloseHints, Head, LaneFacts};
 
 /// What an account must hold for itself and for each of its subentries: the base reserve, 0.5 XLM on every public
 /// network since 2019 (stellar-docs, `learn/fundamentals/lumens.mdx`). It is in the ledger's header, which no RPC method
@@ -32,13 +34,28 @@ pub(super) fn head(latest: &LatestLedger) -> Head {
     Head { ledger: latest.sequence, closed_at_unix_ms }
 }
 
-/// The last ledger of which a page holds every event. A full page may end within a ledger; any other reaches to its
-/// cursor, which stands at the end of what was looked through.
-pub(super) fn scanned_to(events: &[Event], full: bool, cursor: Option<Ledger>, latest: Ledger) -> Option<Ledger> {
-    if full {
-        return events.last().map(|event| event.ledger.saturating_sub(1));
+/// What a page of `close` events says. An event that can't be decoded is a hint too, where it says whose it is: reading that
+/// contract's entries tells what it was about.
+pub(super) fn close_hints(page: EventsPage) -> CloseHints {
+    let mut hints = Vec::new();
+    for event in &page.events {
+        let Some(contract) = event.contract else { continue };
+        let effective_at = match events::decode(&event.topics, &event.data) {
+            Ok(Some(ChannelEvent::Close { effective_at })) => Some(effective_at),
+            // Some other contract's event, or a channel's that is not understood: reading the entries tells.
+            _ => None,
+        };
+        hints.push(CloseHint { contract, ledger: event.ledger, effective_at });
     }
-    cursor.map(|at| at.min(latest))
+    for odd in &page.undecodable {
+        debug!(contract = ?odd.contract, why = odd.why, "an event called `close` can't be decoded; it is passed over");
+        // Of an unknown ledger: the oldest, so that any copy of the entries is new enough.
+        let ledger = odd.ledger.unwrap_or(page.oldest);
+        hints.extend(odd.contract.map(|contract| CloseHint { contract, ledger, effective_at: None }));
+    }
+    // A page without a known end can't be told from one that does not move, so nothing is asked after it.
+    let more = page.scanned_to.is_some_and(|to| to < page.latest);
+    CloseHints { hints, scanned_to: page.scanned_to, next: page.next.filter(|_| more) }
 }
 
 pub(super) fn lane_account(account: &Account) -> LaneAccount {

@@ -7,20 +7,20 @@ mod tests;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use paychan_channel::events::ChannelEvent;
 use paychan_channel::xdr::{
     ConfigSettingEntry, ConfigSettingId, HostFunction, LedgerBounds, LedgerEntryData, LedgerKey, ScSymbol, ScVal,
     StringM, TransactionEnvelope,
 };
-use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, SacAsset, Stroops, calls, events};
+use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, SacAsset, Stroops, calls};
 use paychan_rpc::{
     CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, Options, Parties, ReadError,
     RpcError, Segment, Simulated, TxHash, auth, operations,
 };
+use tracing::warn;
 
 use super::{
-    Asking, Call, CallRequest, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom,
-    Found, InclusionFees, KnownChannel, LaneAccount, Prepared, Sent,
+    Asking, Call, CallRequest, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHints, EventsFrom, Found,
+    InclusionFees, KnownChannel, LaneAccount, Prepared, Sent,
 };
 use paychan_channel::payability::{self, NotUnderstood};
 use paychan_channel::{Payability, TokenRisk};
@@ -29,6 +29,10 @@ use crate::chain::{Head, NetworkTerms};
 
 /// Events asked for in one page: the server's most (stellar-rpc, `methods/get_events.go`).
 const EVENTS_A_PAGE: u32 = 10_000;
+
+/// Stroops for writing 1,024 bytes, where the network's own setting can't be read. Several times what the public network
+/// charges in 2026 (3,500), and for the few bytes that are added still far below what a settlement costs.
+const ASSUMED_WRITE_FEE: Stroops = Stroops(20_000);
 
 /// One endpoint, trusted: what it says of the chain is believed.
 pub struct RpcChain {
@@ -82,12 +86,17 @@ impl RpcChain {
         Ok(head)
     }
 
-    async fn write_fee(&self) -> Result<Stroops, ChainError> {
+    /// What writing costs, as last read. Settling must not hang on it: where it can't be read, as after an upgrade of the
+    /// network that this program does not know, a high one is assumed.
+    async fn write_fee(&self) -> Stroops {
         let known = *lock(&self.write_fee);
-        match known {
-            Some(fee) => Ok(fee),
-            None => self.read_write_fee().await,
+        if let Some(fee) = known {
+            return fee;
         }
+        self.read_write_fee().await.unwrap_or_else(|error| {
+            warn!(%error, assumed = %ASSUMED_WRITE_FEE, "what writing costs can't be read; it is assumed");
+            ASSUMED_WRITE_FEE
+        })
     }
 
     async fn read_write_fee(&self) -> Result<Stroops, ChainError> {
@@ -160,22 +169,7 @@ impl RpcChain {
             }],
             limit: Some(EVENTS_A_PAGE),
         };
-        let page = self.client.get_events(&request).await?;
-        let reached = page.cursor_ledger();
-        let full = page.events.len() >= usize::try_from(EVENTS_A_PAGE).unwrap_or(usize::MAX);
-        let scanned_to = answers::scanned_to(&page.events, full, reached, page.latest);
-        let hints = page.events.iter().filter_map(|event| {
-            let effective_at = match events::decode(&event.topics, &event.data) {
-                Ok(Some(ChannelEvent::Close { effective_at })) => Some(effective_at),
-                // Some other contract's event, or a channel's that is not understood: reading the entries tells.
-                _ => None,
-            };
-            Some(CloseHint { contract: event.contract?, ledger: event.ledger, effective_at })
-        });
-        // A cursor that names no ledger can't be told from one that does not move.
-        let more = reached.is_some() && (full || scanned_to.is_some_and(|to| to < page.latest));
-        let next = more.then_some(EventsFrom::Cursor(page.cursor));
-        Ok(CloseHints { hints: hints.collect(), scanned_to, next })
+        Ok(answers::close_hints(self.client.get_events(&request).await?))
     }
 
     /// Simulates a call that only reads. Nobody signs it, and nobody has to exist for it. `None`: it fails.
@@ -205,12 +199,12 @@ impl RpcChain {
         let (operation, soroban, extra, channel) = match &request.call {
             Call::Settle { channel, amount, signature, authorized_by } => {
                 let call = calls::settle(channel, *amount, signature);
-                let extra = ExtraWrites::for_channels(1, self.write_fee().await?).map_err(unbuildable)?;
+                let extra = ExtraWrites::for_channels(1, self.write_fee().await).map_err(unbuildable)?;
                 (operations::invoke(*authorized_by, call), None, extra, Some(*channel))
             }
             Call::Close { channel, amount, signature, to } => {
                 let call = calls::close(channel, *amount, signature);
-                let extra = ExtraWrites::for_close(self.write_fee().await?).map_err(unbuildable)?;
+                let extra = ExtraWrites::for_close(self.write_fee().await).map_err(unbuildable)?;
                 (operations::invoke(Some(*to), call), None, extra, Some(*channel))
             }
             Call::Extend { keys, extend_to } => {

@@ -6,7 +6,7 @@ use paychan_channel::xdr::{
     AccountEntryExtensionV2Ext, InvokeHostFunctionResult, Liabilities, Limits, OperationResult, OperationResultTr,
     TransactionResult, TransactionResultExt, TransactionResultResult, VecM, WriteXdr,
 };
-use paychan_rpc::{Account, ErrorKind, Event, LatestLedger, SendStatus};
+use paychan_rpc::{Account, ErrorKind, Event, EventsPage, LatestLedger, SendStatus, UndecodableEvent};
 
 use super::*;
 
@@ -71,29 +71,51 @@ fn a_head_whose_close_time_cant_be_used_is_a_head_without_a_date() {
     }
 }
 
-fn event(ledger: u32) -> Event {
-    Event {
+const CHANNEL: ContractId = ContractId([7; 32]);
+
+/// A page that was looked through up to `scanned_to`, on a node whose newest ledger is 50.
+fn page(scanned_to: Option<u32>, undecodable: Vec<UndecodableEvent>) -> EventsPage {
+    let event = |ledger, contract| Event {
         ledger: Ledger(ledger),
-        contract: None,
+        contract,
         id: String::new(),
         topics: vec![],
         data: paychan_channel::xdr::ScVal::Void,
         transaction: None,
+    };
+    EventsPage {
+        events: vec![event(10, None), event(12, Some(CHANNEL))],
+        undecodable,
+        scanned_to: scanned_to.map(Ledger),
+        next: Some(EventsFrom::Ledger(Ledger(41))),
+        cursor: String::new(),
+        latest: Ledger(50),
+        oldest: Ledger(3),
     }
 }
 
 #[test]
-fn a_full_page_vouches_for_all_but_its_last_ledger() {
-    let events = [event(10), event(12)];
-    let at = Some(Ledger(12));
-    assert_eq!(answers::scanned_to(&events, true, at, Ledger(50)), Some(Ledger(11)));
-    assert_eq!(answers::scanned_to(&events, false, Some(Ledger(40)), Ledger(50)), Some(Ledger(40)));
-    assert_eq!(answers::scanned_to(&[], false, Some(Ledger(60)), Ledger(50)), Some(Ledger(50)));
-    assert_eq!(
-        answers::scanned_to(&[], false, None, Ledger(50)),
-        None,
-        "a page whose end is unknown vouches for nothing"
-    );
+fn a_strangers_odd_event_is_passed_over_and_the_page_counts() {
+    let odd = |ledger: Option<u32>, contract| UndecodableEvent {
+        ledger: ledger.map(Ledger),
+        contract,
+        why: "an event's data is cut".to_owned(),
+    };
+    let (one, two) = (ContractId([8; 32]), ContractId([9; 32]));
+    let undecodable = vec![odd(Some(11), Some(one)), odd(None, Some(two)), odd(None, None)];
+    let hints = answers::close_hints(page(Some(50), undecodable));
+    let told: Vec<_> = hints.hints.iter().map(|hint| (hint.contract, hint.ledger, hint.effective_at)).collect();
+    let expected = [(CHANNEL, Ledger(12), None), (one, Ledger(11), None), (two, Ledger(3), None)];
+    assert_eq!(told, expected, "whoever may have closed is looked at");
+    assert_eq!(hints.scanned_to, Some(Ledger(50)));
+    assert_eq!(hints.next, None, "the end is reached");
+}
+
+#[test]
+fn a_page_that_ends_before_the_newest_ledger_is_followed_by_another() {
+    assert_eq!(answers::close_hints(page(Some(40), vec![])).next, Some(EventsFrom::Ledger(Ledger(41))));
+    let open = answers::close_hints(page(None, vec![]));
+    assert_eq!((open.scanned_to, open.next), (None, None), "a page whose end is unknown vouches for nothing");
 }
 
 #[test]

@@ -16,6 +16,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::env;
 
+mod memory;
+mod rescue;
+mod unsettled;
+
 /// Generous: a busy machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -72,10 +76,13 @@ impl Folder {
         self.command(subcommand).output().unwrap()
     }
 
-    fn run(&self) -> Running {
+    fn spawn(&self) -> Running {
         let log = File::create(self.path("log")).unwrap();
-        let child = self.command("run").stdout(log).stderr(Stdio::null()).spawn().unwrap();
-        let running = Running(child);
+        Running(self.command("run").stdout(log).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn run(&self) -> Running {
+        let running = self.spawn();
         eventually("the API answers", || self.get("/healthz").is_some_and(|status| status == 200));
         running
     }
@@ -88,6 +95,11 @@ impl Folder {
             paychan_rpc::http::client_of_this_machine(Default::default()).unwrap().get(url).send().await
         });
         asked.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// The log, as far as it was written.
+    fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 }
 
@@ -368,51 +380,6 @@ fn signature(number: u8, units: i128) -> paychan_channel::Signature {
     let network = crate::sim::SimChain::network_id();
     paychan_channel::Commitment { network, channel: env::id(number), amount: env::amount(units) }
         .sign(&env::funder(number))
-}
-
-fn rescued(folder: &Folder, number: u8) -> Output {
-    folder.command("rescue").arg(env::id(number).to_string()).output().unwrap()
-}
-
-#[test]
-fn rescue_prints_a_command_from_the_journal_while_the_daemon_is_down() {
-    let folder = Folder::new();
-    commitments_held(&folder, 1, 7_000_000);
-    let output = rescued(&folder, 1);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let expected = format!("settle --amount 7000000 --sig {}", hex::encode(signature(1, 7_000_000).0));
-    assert!(text.contains(&expected) && text.contains(&format!("--id {}", env::id(1))), "{text}");
-    assert_eq!(rescued(&folder, 9).status.code(), Some(1));
-}
-
-#[test]
-fn rescue_and_status_read_what_is_left_of_a_damaged_journal_while_the_daemon_runs_and_while_it_is_down() {
-    let folder = Folder::new();
-    commitments_held(&folder, 3, 7_000_000);
-    let journal = fs::read_dir(folder.path("data").join("journal")).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = fs::read(&journal).unwrap();
-    // The record of the first channel's commitment is the first that holds its signature.
-    let signature = signature(1, 7_000_000).0;
-    let at = bytes.windows(64).position(|window| window == signature).unwrap();
-    bytes[at] ^= 0xff;
-    fs::write(&journal, bytes).unwrap();
-
-    let check = || {
-        let output = rescued(&folder, 3);
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(text.contains("settle --amount 7000000") && text.contains("damaged"), "{text}");
-        assert_eq!(rescued(&folder, 1).status.code(), Some(1), "its commitment is lost");
-        let status = folder.command("status").arg("--json").output().unwrap();
-        assert_eq!(status.status.code(), Some(0), "{}", said(&status));
-        let report: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-        assert_eq!(report["channels"].as_array().unwrap().len(), 3, "{report}");
-        assert!(report["not_ready"].to_string().contains("damaged"), "{report}");
-    };
-    check();
-    let _running = folder.run();
-    check();
 }
 
 struct Open;
