@@ -275,9 +275,12 @@ impl Alarm {
             },
             Self::StoreRolledBack => Text {
                 name: "store_rolled_back",
-                meaning: "The chain has paid more on a channel than the highest commitment in the store: the store is an \
-                          older copy.",
-                danger: "Commitments that were acknowledged are missing. Nothing more is acknowledged until you confirm.",
+                meaning: "The store is an older copy: the chain has paid more on a channel than the highest commitment in the \
+                          store, or the fee account has used sequence numbers of which the store knows nothing. The second \
+                          also follows when the watcher settled while its disk could not be written, or when somebody \
+                          else used the fee account while the watcher was down.",
+                danger: "Commitments and charges that were acknowledged may be missing. Nothing more is acknowledged on that \
+                         channel, or in the second case on any, until you confirm. Settling goes on.",
                 remedy: "Restore the newest copy of the data directory if there is one. Otherwise run `paychan-watcher \
                          confirm-rollback`.",
             },

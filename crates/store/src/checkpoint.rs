@@ -32,7 +32,8 @@ pub(crate) fn records<'a>(
         kept.iter().map(|decided| Ok(Record::WholeDecided { channel: *channel, decided: decided.clone() }))
     });
     let in_flight = state.in_flight.iter().map(|transaction| Ok(Record::Signed(transaction.clone())));
-    channels.chain(outcomes).chain(in_flight)
+    let lanes = state.lanes.iter().map(|(lane, sequence)| Ok(Record::LaneUsed { lane: *lane, sequence: *sequence }));
+    channels.chain(outcomes).chain(in_flight).chain(lanes)
 }
 
 /// The number of the last request whose id is no longer remembered, of a channel with `accepted` requests; zero when all

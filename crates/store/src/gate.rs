@@ -1,6 +1,6 @@
 //! The last question before a commitment or a charge is written.
 
-use paychan_channel::{Amount, ContractId, Ledger};
+use paychan_channel::{AccountId, Amount, Ledger};
 
 use crate::Held;
 
@@ -84,14 +84,19 @@ pub enum Refusal {
         /// What the chain has paid.
         withdrawn: Amount,
     },
-    /// On another channel the chain has paid more than this store ever held.
+    /// The fee account has used sequence numbers on chain of which this store knows nothing: it is an old copy, for all
+    /// channels.
     #[error(
-        "the store was rolled back: on channel {channel} the chain has paid more than the store ever held; its operator \
-         has to confirm that first"
+        "the store was rolled back: the fee account {lane} has used sequence number {used} on chain, and the store knows of \
+         none above {known}; its operator has to confirm that first"
     )]
-    RolledBackElsewhere {
-        /// The first such channel.
-        channel: ContractId,
+    RolledBackForAll {
+        /// The fee account.
+        lane: AccountId,
+        /// Its sequence number on chain.
+        used: i64,
+        /// The highest that the store knows.
+        known: i64,
     },
     /// A settlement could not reach the recipient now: its trustline, or the issuer, stands in the way.
     #[error("the recipient can't be paid now: {why}; try again later")]
@@ -121,7 +126,7 @@ impl Refusal {
             // What was paid out is the highest that is known, though no commitment for it is held here.
             Refusal::NotAboveWithdrawn { .. } => "not_higher",
             Refusal::FeesLow { .. } => "fees_low",
-            Refusal::RolledBack { .. } | Refusal::RolledBackElsewhere { .. } => "rolled_back",
+            Refusal::RolledBack { .. } | Refusal::RolledBackForAll { .. } => "rolled_back",
             Refusal::Unpayable { .. } => "unpayable",
             Refusal::Paused => "paused",
             Refusal::Stopping { .. } => "stopping",

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use paychan_channel::{Amount, ContractId};
+use paychan_channel::{AccountId, Amount, ContractId};
 
 use crate::held::{Channel, Paying};
 use crate::journal::record::Record;
@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(crate) channels: HashMap<ContractId, Channel>,
     /// In the order in which they were signed.
     pub(crate) in_flight: Vec<SignedTransaction>,
+    /// The highest sequence number that each lane is known to have used, or to have signed with.
+    pub(crate) lanes: HashMap<AccountId, i64>,
     /// The last [`KEPT_OUTCOMES`] of each channel, oldest first.
     pub(crate) outcomes: HashMap<ContractId, VecDeque<Decided>>,
 }
@@ -85,6 +87,7 @@ impl State {
                 if let Some((channel, amount)) = transaction.purpose.pays() {
                     self.channel(channel)?.pay(amount);
                 }
+                self.use_lane(transaction.lane, transaction.sequence);
                 self.in_flight.push(transaction.clone());
             }
             Record::Decided { hash, outcome, decided_at_ms } => self.decide(hash, outcome, *decided_at_ms)?,
@@ -100,9 +103,15 @@ impl State {
                 self.channel(*channel)?;
             }
             Record::WholeDecided { channel, decided } => self.keep(*channel, decided),
+            Record::LaneUsed { lane, sequence } => self.use_lane(*lane, *sequence),
             Record::CheckpointStarts | Record::CheckpointEnds { .. } => {}
         }
         Ok(())
+    }
+
+    fn use_lane(&mut self, lane: AccountId, sequence: i64) {
+        let last = self.lanes.entry(lane).or_insert(sequence);
+        *last = sequence.max(*last);
     }
 
     pub(crate) fn is_in_flight(&self, hash: &[u8; 32]) -> bool {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use paychan_channel::{Amount, ContractId, NetworkId};
+use paychan_channel::{AccountId, Amount, ContractId, NetworkId};
 use tokio::sync::{oneshot, watch};
 use tracing::warn;
 
@@ -409,6 +409,27 @@ impl Store {
     /// [`StoreError::UnknownChannel`]; [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
     pub async fn confirm_rollback(&self, channel: ContractId, withdrawn: Amount) -> Result<(), StoreError> {
         self.ask(|reply| Request::ConfirmRollback(channel, withdrawn, reply)).await
+    }
+
+    /// The highest sequence number that the lane is known to have used, or to have signed with; `None` when it never did.
+    /// An account whose number on chain is higher was used by whoever had a newer copy of this store, or by somebody else
+    /// who has its key.
+    pub fn last_sequence(&self, lane: &AccountId) -> Option<i64> {
+        self.state().lanes.get(lane).copied()
+    }
+
+    /// All lanes that have signed, with [`Store::last_sequence`], in no order.
+    pub fn lanes(&self) -> Vec<(AccountId, i64)> {
+        self.state().lanes.iter().map(|(lane, sequence)| (*lane, *sequence)).collect()
+    }
+
+    /// Writes down that the lane's account has used this sequence number: the operator knows how, or it was seen while the
+    /// watcher ran. On disk when this returns. A lower number than is known changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`], [`StoreError::Stopping`], [`StoreError::Failed`].
+    pub async fn lane_used(&self, lane: AccountId, sequence: i64) -> Result<(), StoreError> {
+        self.ask(|reply| Request::LaneUsed(lane, sequence, reply)).await
     }
 
     /// Waits until the store only settles ([`Health::SettleOnly`]), and says why. Never returns when the store is shut down.

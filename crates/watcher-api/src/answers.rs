@@ -1,6 +1,6 @@
 //! What the watcher answers. A caller ignores fields that it does not know: a newer watcher may say more.
 
-use paychan_channel::{Amount, ContractId, RequestId};
+use paychan_channel::{AccountId, Amount, ContractId, RequestId};
 use serde::{Deserialize, Serialize};
 
 use crate::ProblemKind;
@@ -114,11 +114,14 @@ pub struct Pausing {
     pub not_kept: Option<String>,
 }
 
-/// The channels on which the operator has confirmed a rollback: what `POST /v1/rollback/confirm` answers.
+/// What the operator has confirmed of a rollback: what `POST /v1/rollback/confirm` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollbackConfirmed {
     /// On these the chain had paid more than the store held.
     pub channels: Vec<ContractId>,
+    /// These fee accounts had used sequence numbers of which the store knew nothing.
+    #[serde(default)]
+    pub lanes: Vec<AccountId>,
 }
 
 /// Whether the watcher may take money: `GET /readyz`.

@@ -162,7 +162,7 @@ impl From<Refusal> for ApiError {
                 ProblemKind::RolledBack,
                 Facts { highest: Some(highest), withdrawn: Some(withdrawn), ..Facts::default() },
             ),
-            Refusal::RolledBackElsewhere { .. } => (ProblemKind::RolledBack, Facts::default()),
+            Refusal::RolledBackForAll { .. } => (ProblemKind::RolledBack, Facts::default()),
             Refusal::Unpayable { .. } => (ProblemKind::Unpayable, Facts::default()),
             Refusal::Closing { deadline } => (ProblemKind::Closing, Facts { deadline, ..Facts::default() }),
             Refusal::Final => (ProblemKind::Final, Facts::default()),

@@ -28,5 +28,5 @@ async fn change(api: Arc<Api>, paused: bool, change: fn(&Pause) -> io::Result<()
 }
 
 pub(super) async fn confirm_rollback(State(api): State<Arc<Api>>) -> Result<Json<RollbackConfirmed>, ApiError> {
-    Ok(Json(RollbackConfirmed { channels: api.commitments.confirm_rollbacks().await? }))
+    Ok(Json(api.commitments.confirm_rollbacks().await?))
 }

@@ -1,6 +1,6 @@
 //! `confirm-rollback`: the operator knows that the store is an older copy.
 
-use paychan_channel::ContractId;
+use paychan_channel::{AccountId, ContractId};
 use paychan_store::Store;
 
 use super::endpoint;
@@ -18,35 +18,60 @@ use crate::status;
 pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
     if let Some(daemon) = status::daemon(&config.operator_socket())? {
         let confirmed = daemon.confirm_rollback().await.map_err(|error| RunError::Other(error.to_string()))?;
-        return Ok(said(&confirmed.channels));
+        return Ok(said(&confirmed.channels, &confirmed.lanes));
     }
     let chain = endpoint(config).await?;
     let (store, _) = Store::open_for_operator(&config.data_dir, &config.network_id(), config.store_options())?;
     let confirmed = confirm_all(&chain, &store).await;
     store.shutdown().await?;
-    let (confirmed, unreadable) = confirmed?;
-    let mut said = said(&confirmed);
+    let (confirmed, unreadable, lanes) = confirmed?;
+    let mut said = said(&confirmed, &lanes);
     if !unreadable.is_empty() {
         said.push_str(&format!("\nCould not be read, and was left as it is: {}.", list(&unreadable)));
     }
     Ok(said)
 }
 
-fn said(confirmed: &[ContractId]) -> String {
-    match confirmed.is_empty() {
-        true => "On no channel has the chain paid more than the store holds. Nothing was written.".to_owned(),
-        false => format!(
-            "Confirmed for {}. Commitments between what the store holds and what was paid were acknowledged and \
-             forgotten; no money is lost by that, for they were paid out. Commitments above what was paid may be \
-             forgotten too: ask your front end's records.",
-            list(confirmed)
-        ),
+fn said(confirmed: &[ContractId], lanes: &[AccountId]) -> String {
+    let lanes: Vec<String> = lanes.iter().map(AccountId::to_string).collect();
+    let of_lanes = format!(
+        "Confirmed that the store did not know all that the fee account {} has sent. Commitments and charges may be \
+         forgotten: ask your front end's records.",
+        lanes.join(" and ")
+    );
+    match (confirmed.is_empty(), lanes.is_empty()) {
+        (true, true) => {
+            "On no channel has the chain paid more than the store holds, and the store knows all that the fee accounts have \
+             sent. Nothing was written."
+                .to_owned()
+        }
+        (true, false) => of_lanes,
+        (false, true) => of_channels(confirmed),
+        (false, false) => format!("{}\n{of_lanes}", of_channels(confirmed)),
     }
+}
+
+fn of_channels(confirmed: &[ContractId]) -> String {
+    format!(
+        "Confirmed for {}. Commitments between what the store holds and what was paid were acknowledged and forgotten; no \
+         money is lost by that, for they were paid out. Commitments above what was paid may be forgotten too: ask your front \
+         end's records.",
+        list(confirmed)
+    )
 }
 
 type Channels = Vec<ContractId>;
 
-async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Channels), RunError> {
+/// The channels that were confirmed, those that could not be read, and the fee accounts that were confirmed.
+async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Channels, Vec<AccountId>), RunError> {
+    let mut lanes = Vec::new();
+    for (lane, known) in store.lanes() {
+        let used = chain.lane_account(&lane).await?.map(|account| account.sequence);
+        if let Some(used) = used.filter(|used| *used > known) {
+            store.lane_used(lane, used).await?;
+            lanes.push(lane);
+        }
+    }
     let held = store.all_held();
     let watched: Vec<KnownChannel> = held
         .iter()
@@ -69,7 +94,7 @@ async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Chann
             confirmed.push(state.channel);
         }
     }
-    Ok((confirmed, unreadable))
+    Ok((confirmed, unreadable, lanes))
 }
 
 fn list(channels: &[ContractId]) -> String {

@@ -14,8 +14,8 @@ pub enum NotClosed {
     NotRead(ContractId),
     /// The store is an older copy: commitments above the highest that it holds may be missing, and a close would lose them.
     #[error(
-        "the chain has paid more on the channel {0} than the store ever held, so a close could lose commitments that the \
-         store has forgotten; the watcher's operator has to confirm that first"
+        "the store was rolled back, so a close of the channel {0} could lose commitments that the store has forgotten; the \
+         watcher's operator has to confirm that first"
     )]
     RolledBack(ContractId),
     /// The channel has ended already, and no close was agreed.
@@ -67,7 +67,7 @@ impl Commitments {
         let before = held.fence.map(|_| held.claim_amount());
         let known = self.gate.view().channel(&channel);
         if before.is_none() {
-            if self.gate.view().is_rolled_back(&channel) {
+            if self.gate.view().is_rolled_back(&channel) || !self.gate.view().lanes_ahead().is_empty() {
                 return Err(NotClosed::RolledBack(channel));
             }
             if known.as_ref().is_some_and(|known| known.ended) {

@@ -58,6 +58,7 @@ impl ViewGate {
             stopping: self.view.is_stopping(),
             paused: self.view.is_paused(),
             rolled_back: self.view.is_rolled_back(&id),
+            lane_ahead: self.view.lanes_ahead().first().copied(),
             freshness: self.view.freshness(&id, &limits, self.clock.wall_unix_ms(), self.clock.boot()),
             head: self.view.head().map(|head| head.ledger),
             channel: known,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use paychan_channel::{Amount, BadSignature, Commitment, ContractId, NetworkId};
 
-use paychan_watcher_api::{Acknowledged, SignedAmount};
+use paychan_watcher_api::{Acknowledged, RollbackConfirmed, SignedAmount};
 
 use super::gate::ViewGate;
 use super::keys::Keys;
@@ -103,14 +103,19 @@ impl Commitments {
         Ok(held.highest.map(|held| SignedAmount { amount: held.amount, signature: held.signature }))
     }
 
-    /// Writes down that the operator knows of every channel on which the chain has paid more than the store held, so that
-    /// money is taken on them again. Answers with these channels.
+    /// Writes down that the operator knows of every channel on which the chain has paid more than the store held, and of
+    /// every fee account that is ahead of the store, so that money is taken again. Answers with these.
     ///
     /// # Errors
-    /// [`StoreError`]: for the channels that were not confirmed yet nothing has changed.
-    pub async fn confirm_rollbacks(&self) -> Result<Vec<ContractId>, StoreError> {
+    /// [`StoreError`]: for those that were not confirmed yet nothing has changed.
+    pub async fn confirm_rollbacks(&self) -> Result<RollbackConfirmed, StoreError> {
         let view = self.gate.view();
-        let mut confirmed = Vec::new();
+        let (mut confirmed, mut lanes) = (Vec::new(), Vec::new());
+        for ahead in view.lanes_ahead() {
+            self.store.lane_used(ahead.lane, ahead.used).await?;
+            view.confirm_lane(&ahead.lane);
+            lanes.push(ahead.lane);
+        }
         for channel in view.rolled_back_channels() {
             // It is on the list because it was read.
             let Some(known) = view.channel(&channel) else { continue };
@@ -119,7 +124,7 @@ impl Commitments {
             view.set_rolled_back(rest);
             confirmed.push(channel);
         }
-        Ok(confirmed)
+        Ok(RollbackConfirmed { channels: confirmed, lanes })
     }
 
     /// What of `highest` is not paid out on chain yet, and the most that the chain would pay in total. Base units.

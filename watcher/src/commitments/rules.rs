@@ -5,7 +5,7 @@ use paychan_channel::{Amount, Ledger, Stroops};
 
 use crate::config::Token;
 use crate::promises::Totals;
-use crate::view::{ChannelView, KnownPayability, KnownToken, NotFresh};
+use crate::view::{ChannelView, KnownPayability, KnownToken, LaneAhead, NotFresh};
 use paychan_store::{Held, Refusal};
 
 /// What holds when a commitment is offered.
@@ -17,6 +17,8 @@ pub struct Conditions<'a> {
     pub paused: bool,
     /// The channel shows that the store was rolled back, and the operator has not confirmed that yet.
     pub rolled_back: bool,
+    /// A fee account shows that the store was rolled back for all channels, and the operator has not confirmed that yet.
+    pub lane_ahead: Option<LaneAhead>,
     /// Whether what is known of the channel is fresh.
     pub freshness: Result<(), NotFresh>,
     /// The newest ledger.
@@ -51,13 +53,8 @@ pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Re
     if now.paused {
         return Err(Refusal::Paused);
     }
-    if let Some(channel) = now.channel {
-        not_over(channel)?;
-        if now.rolled_back {
-            let (highest, withdrawn) = (held.highest_amount(), channel.state.withdrawn);
-            return Err(Refusal::RolledBack { highest, withdrawn });
-        }
-    }
+    now.channel.map_or(Ok(()), not_over)?;
+    not_rolled_back(held, now)?;
     now.freshness.map_err(not_fresh)?;
     let channel = now.channel.ok_or_else(|| not_fresh(NotFresh::Unread))?;
     let totals = now.totals.ok_or_else(|| not_fresh("it has not been counted yet what is promised"))?;
@@ -89,6 +86,8 @@ pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<
     if now.paused {
         return Err(Refusal::Paused);
     }
+    // What was spent may be forgotten: the same credit must not be sold again.
+    not_rolled_back(held, now)?;
     let needed = held.spent.saturating_add(price);
     if now.channel.is_some_and(|channel| needed <= channel.state.withdrawn) {
         return Ok(());
@@ -106,6 +105,19 @@ pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<
         return Err(frozen());
     }
     Ok(())
+}
+
+/// A store that was rolled back may have forgotten commitments and charges.
+fn not_rolled_back(held: &Held, now: &Conditions<'_>) -> Result<(), Refusal> {
+    if let Some(LaneAhead { lane, used, known }) = now.lane_ahead {
+        return Err(Refusal::RolledBackForAll { lane, used, known });
+    }
+    match now.channel.filter(|_| now.rolled_back) {
+        Some(channel) => {
+            Err(Refusal::RolledBack { highest: held.highest_amount(), withdrawn: channel.state.withdrawn })
+        }
+        None => Ok(()),
+    }
 }
 
 fn frozen() -> Refusal {

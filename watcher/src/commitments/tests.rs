@@ -25,6 +25,7 @@ fn conditions<'a>(channel: &'a ChannelView, listed: &'a Token) -> Conditions<'a>
         stopping: false,
         paused: false,
         rolled_back: false,
+        lane_ahead: None,
         freshness: Ok(()),
         head: Some(HEAD),
         channel: Some(channel),

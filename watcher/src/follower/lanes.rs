@@ -1,10 +1,12 @@
 //! The fee accounts: what they hold, and whether it covers what is promised.
 
 use paychan_channel::{AccountId, Ledger, Stroops};
+use tracing::warn;
 
 use super::Follower;
 use crate::alarm::raise;
 use crate::chain::{ChainError, LaneFacts};
+use crate::view::LaneAhead;
 
 impl Follower {
     /// Reads the fee accounts.
@@ -13,9 +15,13 @@ impl Follower {
     /// The first account that could not be read; the others were read all the same.
     pub(super) async fn read_lanes(&mut self) -> Result<(), ChainError> {
         let mut failed = None;
-        for lane in &self.settings.lanes {
+        for lane in &self.settings.lanes.clone() {
             let facts = match self.parts.chain.lane_account(lane).await {
-                Ok(Some(account)) => account.facts,
+                Ok(Some(account)) => {
+                    // Before the account's balance is known: until then no money is taken.
+                    self.compare_sequence(lane, account.sequence).await;
+                    account.facts
+                }
                 Ok(None) => LaneFacts {
                     account: *lane,
                     balance: Stroops(0),
@@ -31,6 +37,28 @@ impl Follower {
         }
         self.check_funds();
         failed.map_or(Ok(()), Err)
+    }
+
+    /// At the first sight since the start, a sequence number above all that the store knows shows that the store is an old
+    /// copy. Later it only shows that somebody uses the account while the watcher runs, which is written down, so that it is
+    /// no sign of a rolled back store at the next start.
+    async fn compare_sequence(&mut self, lane: &AccountId, used: i64) {
+        let first = self.seen_lanes.insert(*lane);
+        let Some(known) = self.parts.store.last_sequence(lane).filter(|known| *known < used) else { return };
+        let view = &self.parts.view;
+        if first {
+            raise!(
+                StoreRolledBack, account = %lane, used, known,
+                "the fee account has used sequence numbers of which the store knows nothing: the store is an old copy, or it \
+                 settled while it could not be written, or somebody else uses the account. Nothing is acknowledged on any \
+                 channel until `paychan-watcher confirm-rollback` was run; settling goes on"
+            );
+            view.set_lane_ahead(LaneAhead { lane: *lane, used, known });
+        } else if view.lanes_ahead().iter().all(|ahead| ahead.lane != *lane)
+            && let Err(error) = self.parts.store.lane_used(*lane, used).await
+        {
+            warn!(%lane, %error, "it could not be written down that somebody else uses the fee account");
+        }
     }
 
     /// Raises an alarm while the fee accounts can't cover what is promised, or could not cover a first promise.

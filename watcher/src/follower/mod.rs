@@ -14,6 +14,7 @@ mod lanes;
 mod lives;
 mod recipients;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +96,8 @@ pub struct Follower {
     recipients_due: bool,
     deadlines: Deadlines,
     lives: Lives,
+    /// The fee accounts that were read since the start.
+    seen_lanes: HashSet<AccountId>,
     fees_low: Reminder,
     complaints: Complaints,
 }
@@ -164,6 +167,7 @@ impl Follower {
             recipients_due: true,
             deadlines: Deadlines::default(),
             lives: Lives::default(),
+            seen_lanes: HashSet::new(),
             fees_low: Reminder::default(),
             complaints: Complaints::new(parts.clock.boot()),
             parts,

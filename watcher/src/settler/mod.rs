@@ -320,7 +320,8 @@ impl Settler {
     /// Stops watching what the plan says. The store checks again that nothing is owed. A store that shows that it was rolled
     /// back may have forgotten commitments: then nothing is dropped.
     async fn drop_unused(&self, plan: &Plan) {
-        if !self.context.view.rolled_back_channels().is_empty() {
+        let view = &self.context.view;
+        if !view.rolled_back_channels().is_empty() || !view.lanes_ahead().is_empty() {
             return;
         }
         for channel in &plan.drops {

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::policy::{Known, Limits, Past, SurveySources, survey};
 use crate::promises::Promises;
 use crate::settler::Attempts;
-use crate::view::View;
+use crate::view::{LaneAhead, View};
 use paychan_store::{Counts, Health, Held, Store};
 use paychan_watcher_api::{ChannelReport, CloseState, HeadReport, LaneReport, Problem, ProblemKind, Report};
 
@@ -122,6 +122,14 @@ impl Reporter {
             Health::Stopped => Some(ProblemKind::Stopping),
         };
         reasons.extend(in_the_way.map(|kind| Problem::new(kind, health.to_string())));
+        for ahead in self.view.lanes_ahead() {
+            let LaneAhead { lane, used, known } = ahead;
+            let why = format!(
+                "the store was rolled back: the fee account {lane} has used sequence number {used} on chain, and the store \
+                 knows of none above {known}"
+            );
+            reasons.push(Problem::new(ProblemKind::RolledBack, why));
+        }
         for channel in self.view.rolled_back_channels() {
             let why =
                 format!("the store was rolled back: channel {channel} was paid more on chain than the store ever held");

@@ -48,6 +48,18 @@ pub struct KnownToken {
     pub read_at: Ledger,
 }
 
+/// A fee account that has used sequence numbers on chain of which the store knows nothing: the store was rolled back, for all
+/// channels. No stranger can bring this about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneAhead {
+    /// The fee account.
+    pub lane: AccountId,
+    /// Its sequence number on chain.
+    pub used: i64,
+    /// The highest that the store knows.
+    pub known: i64,
+}
+
 /// The view. The module's documentation says what a write may change.
 #[derive(Debug, Default)]
 pub struct View {
@@ -70,6 +82,7 @@ struct Inner {
     stopping: bool,
     paused: bool,
     rolled_back: Vec<ContractId>,
+    ahead: Vec<LaneAhead>,
 }
 
 /// A token, and who is paid in it.
@@ -278,6 +291,26 @@ impl View {
     /// Nothing is acknowledged on them; taking one off the list is the operator's confirmation.
     pub fn set_rolled_back(&self, channels: Vec<ContractId>) {
         self.write().rolled_back = channels;
+    }
+}
+
+/// The fee accounts that are ahead of the store.
+impl View {
+    /// Sets that a fee account is ahead of the store. Nothing is acknowledged before the operator confirms that.
+    pub fn set_lane_ahead(&self, ahead: LaneAhead) {
+        let mut inner = self.write();
+        inner.ahead.retain(|other| other.lane != ahead.lane);
+        inner.ahead.push(ahead);
+    }
+
+    /// The operator has confirmed that the fee account is ahead.
+    pub fn confirm_lane(&self, lane: &AccountId) {
+        self.write().ahead.retain(|ahead| ahead.lane != *lane);
+    }
+
+    /// The fee accounts that are ahead of the store.
+    pub fn lanes_ahead(&self) -> Vec<LaneAhead> {
+        self.read().ahead.clone()
     }
 }
 

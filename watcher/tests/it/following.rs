@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use paychan_channel::{Ledger, Stroops};
 use paychan_store::WallClock;
-use paychan_store::{AcceptError, Refusal};
+use paychan_store::{AcceptError, Refusal, RequestId};
 use paychan_watcher::chain::ChainErrorKind;
 use paychan_watcher::commitments::OfferError;
 use paychan_watcher::follower::NotFollowed;
@@ -263,6 +263,69 @@ async fn a_store_restored_from_an_old_copy_takes_nothing_on_the_channels_that_sh
     watcher.follow().await.unwrap();
     watcher.offer(1, 9_000_000).await.unwrap();
     watcher.offer(2, 9_000_000).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fee_account_ahead_of_the_store_shows_an_old_copy_for_all_channels_until_the_operator_confirms() {
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    watcher.offer(2, 5_000_000).await.unwrap();
+    let deadline = env.sim.network().close_start(id(1));
+    env.settled_by(&mut watcher, 1, amount(600_000_000), deadline).await.unwrap();
+    env.ledger(&mut watcher).await;
+    drop(watcher);
+    // What a newer copy of the store has sent, or somebody else who has the key.
+    env.sim.network().lane_sequence += 1;
+    env.sim.close(1);
+    let mut watcher = env.start().await;
+    watcher.follow().await.unwrap();
+    let refused = watcher.offer(2, 6_000_000).await.unwrap_err();
+    let OfferError::NotAccepted(AcceptError::Refused(Refusal::RolledBackForAll { used, known, .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(used, known + 1);
+    let charge = paychan_watcher_api::ChargeBody {
+        price: amount(1),
+        request_id: RequestId::new("one").unwrap(),
+        commitment: None,
+    };
+    watcher.commitments.charge(id(2), charge.clone()).await.expect_err("what is spent may be forgotten");
+    watcher.commitments.close(id(2), None).await.unwrap_err();
+    let not_ready = watcher.reporter.not_ready();
+    assert!(not_ready.iter().any(|reason| reason.detail.contains("fee account")), "{not_ready:?}");
+    // Settling goes on.
+    let deadline = env.sim.network().close_start(id(2));
+    env.settled_by(&mut watcher, 2, amount(5_000_000), deadline).await.unwrap();
+
+    let confirmed = watcher.commitments.confirm_rollbacks().await.unwrap();
+    assert_eq!(confirmed.lanes, [crate::env::lane().account()]);
+    assert!(watcher.reporter.not_ready().is_empty(), "{:?}", watcher.reporter.not_ready());
+    for _ in 0..3 {
+        env.ledger(&mut watcher).await;
+    }
+    drop(watcher);
+    let mut watcher = env.start().await;
+    watcher.follow().await.unwrap();
+    assert!(watcher.view.lanes_ahead().is_empty(), "it is written down");
+}
+
+#[tokio::test]
+async fn a_fee_account_that_somebody_else_uses_while_the_watcher_runs_is_no_rollback() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    let deadline = env.sim.network().close_start(id(1));
+    env.settled_by(&mut watcher, 1, amount(600_000_000), deadline).await.unwrap();
+    env.ledger(&mut watcher).await;
+    env.sim.network().lane_sequence += 1;
+    for _ in 0..2 {
+        env.ledger(&mut watcher).await;
+    }
+    drop(watcher);
+    let mut watcher = env.start().await;
+    watcher.follow().await.unwrap();
+    assert!(watcher.view.lanes_ahead().is_empty());
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
 use std::sync::{Arc, PoisonError};
 
-use paychan_channel::{Amount, ContractId};
+use paychan_channel::{AccountId, Amount, ContractId};
 use tokio::sync::oneshot;
 
 use crate::checkpoint;
@@ -53,6 +53,7 @@ pub(crate) enum Request {
     Signed(Box<SignedTransaction>, Reply<()>),
     Decided([u8; 32], Outcome, Reply<()>),
     ConfirmRollback(ContractId, Amount, Reply<()>),
+    LaneUsed(AccountId, i64, Reply<()>),
     Ping(Reply<()>),
     Stop,
 }
@@ -194,6 +195,13 @@ impl Committer {
                 let answer = self.confirm_rollback(channel, withdrawn, batch)?;
                 batch.answer(reply, answer);
             }
+            Request::LaneUsed(lane, sequence, reply) => {
+                if self.state.lanes.get(&lane).is_none_or(|last| *last < sequence) {
+                    self.add(Record::LaneUsed { lane, sequence }, batch)?;
+                    batch.transactions = true;
+                }
+                batch.answer(reply, Ok(()));
+            }
             Request::Stop => {}
         }
         Ok(())
@@ -257,6 +265,7 @@ impl Committer {
         }
         if batch.transactions {
             seen.in_flight.clone_from(&self.state.in_flight);
+            seen.lanes.clone_from(&self.state.lanes);
         }
     }
 

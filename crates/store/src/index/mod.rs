@@ -126,6 +126,7 @@ impl Updates {
             | Record::Signed(_)
             | Record::Decided { .. }
             | Record::RollbackConfirmed { .. }
+            | Record::LaneUsed { .. }
             | Record::CheckpointStarts
             | Record::WholeDecided { .. } => {}
             Record::CheckpointEnds { .. } => self.summed = Some(sequence),

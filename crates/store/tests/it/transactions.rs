@@ -173,3 +173,29 @@ async fn nothing_above_an_agreed_amount_is_written_down_for_sending() {
     assert_eq!(store.in_flight(), [settlement(2, one.channel, 60)]);
     assert_eq!(store.record_signed(settlement(3, one.channel, 61)).await.unwrap_err().kind(), above.kind());
 }
+
+#[tokio::test]
+async fn the_highest_sequence_number_of_a_lane_is_known_over_restarts_and_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = Funder::number(1);
+    let store = open(dir.path(), small());
+    store.admit(one.admission()).await.unwrap();
+    accept(&store, &one, 5, "a").await;
+    let signed = SignedTransaction { sequence: 70, ..settlement(1, one.channel, 5) };
+    let lane = signed.lane;
+    assert_eq!(store.last_sequence(&lane), None);
+    store.record_signed(signed).await.unwrap();
+    store.record_outcome([1; 32], confirmed(2_001)).await.unwrap();
+    assert_eq!((store.last_sequence(&lane), store.lanes()), (Some(70), vec![(lane, 70)]));
+    // Enough for several checkpoints: the signed transaction itself is not in them any more.
+    for number in 6..200 {
+        accept(&store, &one, number, &format!("r{number}")).await;
+    }
+    store.shutdown().await.unwrap();
+    let store = open(dir.path(), small());
+    assert_eq!(store.last_sequence(&lane), Some(70));
+    store.lane_used(lane, 75).await.unwrap();
+    store.lane_used(lane, 60).await.unwrap();
+    store.shutdown().await.unwrap();
+    assert_eq!(open(dir.path(), small()).last_sequence(&lane), Some(75));
+}

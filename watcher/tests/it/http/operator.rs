@@ -62,11 +62,11 @@ async fn the_token_is_not_enough_for_the_operators_calls() {
 async fn a_rollback_is_confirmed_while_the_watcher_runs() {
     let env = TestEnv::with_channel().await;
     env.pay(100, "one").await.ok(200);
-    assert_eq!(ask_json(&env, Method::POST, "/v1/rollback/confirm").await, json!({ "channels": [] }));
+    assert_eq!(ask_json(&env, Method::POST, "/v1/rollback/confirm").await, json!({ "channels": [], "lanes": [] }));
     env.view.set_rolled_back(vec![CHANNEL]);
     env.pay(200, "two").await.is(503, "rolled_back");
     let confirmed = ask_json(&env, Method::POST, "/v1/rollback/confirm").await;
-    assert_eq!(confirmed, json!({ "channels": [CHANNEL.to_string()] }));
+    assert_eq!(confirmed, json!({ "channels": [CHANNEL.to_string()], "lanes": [] }));
     assert_eq!(env.held().rollback_confirmed, Some(Amount::ZERO), "it is on disk: what the chain had paid");
     env.pay(200, "two").await.ok(200);
 }

@@ -22,6 +22,7 @@
 //! | 9 | 2 | credited | channel, request id, number u64 of the charge, amount, spent, time u64 (ms) |
 //! | 10 | 2 | fenced with an agreed amount | channel, time u64 (ms), amount, signature |
 //! | 11 | 2 | dropped | channel, withdrawn, time u64 (ms) |
+//! | 12 | 2 | lane used | lane, sequence i64 |
 //! | 64 | 1 | checkpoint starts | |
 //! | 65 | 1 | channel, whole, format 1 | fields of 1, accepted u64, highest? (fields of 2 from the amount on), unsettled since?, fence?, rollback?, paying? |
 //! | 66 | 1 | remembered commitment, format 1 | channel, number u64, amount, the id's digest (16 bytes) |
@@ -34,7 +35,7 @@ pub(crate) mod codec;
 #[cfg(test)]
 mod tests;
 
-use paychan_channel::{Amount, ContractId};
+use paychan_channel::{AccountId, Amount, ContractId};
 
 use crate::digest::Digest;
 use crate::held::Claim;
@@ -73,6 +74,12 @@ pub(crate) enum Record {
         channel: ContractId,
         withdrawn: Amount,
         dropped_at_ms: u64,
+    },
+    /// The lane's account has used this sequence number. In a log: the operator knows of it, or it was seen while the
+    /// watcher ran. In a checkpoint: the highest of the signed transactions that are not in it any more.
+    LaneUsed {
+        lane: AccountId,
+        sequence: i64,
     },
     CheckpointStarts,
     WholeChannel(Box<Channel>),
@@ -145,6 +152,7 @@ impl Record {
             Record::Dropped { channel, withdrawn, dropped_at_ms } => {
                 (11_u8, *channel, *withdrawn, *dropped_at_ms).write(out);
             }
+            Record::LaneUsed { lane, sequence } => (12_u8, *lane, *sequence).write(out),
             Record::CheckpointStarts => 64_u8.write(out),
             Record::WholeChannelFormat1(channel) => {
                 65_u8.write(out);
@@ -198,6 +206,7 @@ impl Record {
                 withdrawn: Field::read(from)?,
                 dropped_at_ms: Field::read(from)?,
             },
+            12 => Record::LaneUsed { lane: Field::read(from)?, sequence: Field::read(from)? },
             64 => Record::CheckpointStarts,
             65 => Record::WholeChannelFormat1(Box::new(channel_of_format_1(from)?)),
             66 => {
