@@ -2,6 +2,7 @@
 #![allow(missing_docs, reason = "tests say what they check by their names")]
 #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
 
+mod agreed_close;
 mod archived;
 mod bad_channels;
 mod bad_environment;

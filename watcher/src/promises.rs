@@ -1,6 +1,6 @@
 //! What was promised, and what keeping it may cost. Promises are counted here and nowhere else.
 //!
-//! A promise is the part of a channel's highest commitment that the chain has not paid yet. It costs fees: what its
+//! A promise is the part of a channel's highest commitment, or of an agreed lower one, that the chain has not paid yet. It costs fees: what its
 //! settlement's resources cost, and the highest bid that saving it is worth. What is below the token's dust limit is not
 //! settled, so it reserves nothing.
 
@@ -181,7 +181,7 @@ impl Promises {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counted> {
-        // Whoever panicked under the lock left a count that the next one replaces.
+        // A thread that panicked under the lock leaves a count that the next count replaces.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -41,7 +41,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 }
 
 impl Body {
-    /// Whether there is nothing in it.
+    /// Whether the request has no body.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,4 +1,4 @@
-//! `POST /v1/channels/{C}/close`: has a channel ended, and waits a while for it.
+//! `POST /v1/channels/{C}/close`: ends a channel, and waits for that within a bound.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::Api;
 use super::bodies::{Body, Channel, above_zero, malformed};
 use super::error::ApiError;
 
-/// How often it is looked whether the close is over. What is looked at lies in memory.
+/// The pause between two looks at whether the close is over. They read memory only.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn close(

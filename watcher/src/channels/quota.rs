@@ -31,7 +31,7 @@ pub(super) fn droppable<'a>(
     candidates.min_by_key(|(used, known)| (*used, known.state.channel)).map(|(_, known)| known)
 }
 
-/// Neither the chain to the recipient, nor the recipient to the payer: what was committed is paid out and was spent.
+/// Whether what was committed is paid out to the recipient, and the payer has spent all of it.
 fn owes_nothing(held: &Held, known: &ChannelView) -> bool {
     let settled = known.state.unsettled(held.claim_amount()).is_zero();
     let under_way = held.fence.is_some() || known.is_closing();

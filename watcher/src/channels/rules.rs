@@ -22,8 +22,8 @@ pub struct Candidate {
     /// What the token's contract says that the channel has, base units. `None` for a Stellar asset's contract, whose
     /// storage is part of the protocol.
     pub told_balance: Option<ToldBalance>,
-    /// A simulated call met no archived entry. It was asked for only when the endpoint calls an entry archived, which some
-    /// say of live ones.
+    /// Whether a simulated call met no archived entry. It is simulated only when the endpoint calls an entry archived,
+    /// which some endpoints say of live entries.
     pub proved_live: bool,
 }
 

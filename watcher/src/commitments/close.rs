@@ -58,7 +58,8 @@ pub struct Closing {
 
 impl Commitments {
     /// Refuses all later commitments and charges of the channel for good, and has it ended: with `agreed`, or with the
-    /// highest commitment. Returns once that is on disk; the policy then has it closed, also after a crash. Safe to repeat.
+    /// highest commitment. Returns once that is on disk; then the policy closes the channel, also after a crash. It is safe
+    /// to repeat.
     ///
     /// # Errors
     /// [`NotClosed`].

@@ -1,7 +1,7 @@
 //! Which commitments are acknowledged, and how.
 //!
-//! The rules are pure ([`check`], [`check_charge`]). They are asked before a commitment costs anything, and again inside the store's
-//! committer just before it is written ([`ViewGate`]). [`Commitments`] takes what was submitted.
+//! The rules are pure ([`check`], [`check_charge`]). They are asked before a commitment costs anything, and again inside the
+//! store's committer just before it is written ([`ViewGate`]). [`Commitments`] takes what was submitted.
 
 mod charge;
 mod close;

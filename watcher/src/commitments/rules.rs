@@ -86,8 +86,9 @@ pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<
     if now.paused {
         return Err(Refusal::Paused);
     }
-    // What was spent may be forgotten: the same credit must not be sold again.
+    // What was spent may be forgotten: the same credit must not be sold again. The fee accounts tell whether it may.
     not_rolled_back(held, now)?;
+    now.spendable.ok_or_else(|| not_fresh("the fee accounts have not been read yet"))?;
     let needed = held.spent.saturating_add(price);
     if now.channel.is_some_and(|channel| needed <= channel.state.withdrawn) {
         return Ok(());

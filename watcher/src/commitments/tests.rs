@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use super::{Conditions, check, check_charge};
 use crate::config::{Config, Token};
-use crate::fixtures::{HEAD, ISSUER, TOKEN, channel_view, config, held, state, units};
+use crate::fixtures::{HEAD, ISSUER, LANE, TOKEN, channel_view, config, held, state, units};
 use crate::promises::Totals;
-use crate::view::{ChannelView, KnownPayability, KnownToken, NotFresh};
+use crate::view::{ChannelView, KnownPayability, KnownToken, LaneAhead, NotFresh};
 use paychan_channel::{IssuerFlags, Payability, TokenRisk};
 use paychan_store::Refusal;
 
@@ -208,6 +208,20 @@ fn a_charge_on_what_was_acknowledged_needs_no_funds_and_no_room() {
         now.payability = None;
     };
     assert_eq!(charge_when(state(), 40, poor), Ok(()));
+}
+
+#[test]
+fn a_store_that_was_rolled_back_or_may_have_been_sells_nothing_on_credit() {
+    let lane_ahead = Some(LaneAhead { lane: LANE, used: 8, known: 7 });
+    let refused = charge_when(state(), 1, |now| now.lane_ahead = lane_ahead);
+    assert_eq!(refused, Err(Refusal::RolledBackForAll { lane: LANE, used: 8, known: 7 }));
+    // The chain has paid what is to be sold, but it may have been sold before.
+    let paid = ChannelState { withdrawn: units(200), ..state() };
+    let refused = charge_when(paid.clone(), 1, |now| now.rolled_back = true);
+    assert!(matches!(refused, Err(Refusal::RolledBack { .. })), "{refused:?}");
+    assert!(is_not_fresh(&charge_when(paid, 1, |now| now.spendable = None)), "the fee accounts were not read");
+    let refused = offer_when(state(), 100, |now| now.lane_ahead = lane_ahead);
+    assert!(matches!(refused, Err(Refusal::RolledBackForAll { .. })), "{refused:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! [`survey`](fn@survey) puts together what is known of every held channel, once, for the settler and for `status` alike.
 //! [`decide`] answers for one channel: the first rule that matches. [`plan`](fn@plan) puts the answers for all channels in
-//! the order of loss and joins what can be done together. Sending it, and sending it again, is the settler's.
+//! the order of loss and joins what can be done together. The settler sends it, and sends it again.
 
 mod bid;
 mod lives;
@@ -54,9 +54,9 @@ pub struct Known<'a> {
 /// What earlier attempts at a channel came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tried {
-    /// At paying it out.
+    /// What came of paying it out.
     pub payout: Retry,
-    /// At extending the lives of its entries.
+    /// What came of extending the lives of its entries, and of restoring them.
     pub extension: Retry,
     /// The inclusion fee that the network named when it refused a bid as too low, or twice a bid that was not included.
     pub asked: Option<Stroops>,
@@ -70,7 +70,7 @@ pub struct Tried {
 /// How often something failed since it last went well, and when it may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retry {
-    /// How often.
+    /// How often it failed.
     pub failures: u32,
     /// The first ledger at which it may be tried again.
     pub not_before: Ledger,
@@ -83,7 +83,7 @@ pub struct Limits {
     pub head: Ledger,
     /// The first ledger that was known since the start.
     pub first_head: Ledger,
-    /// A channel that was not read for so many ledgers since the start can't be read.
+    /// A channel that was not read within this many ledgers of the start counts as one that can't be read.
     pub unread_after: u32,
     /// Wall time: milliseconds since the Unix epoch. Tells the age of commitments, which the journal counts in time.
     pub now_ms: u64,
@@ -97,7 +97,7 @@ pub struct Limits {
     pub spare: Stroops,
     /// An entry with less life left than this many ledgers is extended.
     pub life_floor: u32,
-    /// To so many ledgers from its extension on.
+    /// An entry that is extended lives for this many ledgers from then on.
     pub extend_to: u32,
     /// What is unsettled for longer is settled.
     pub settle_after: Duration,
@@ -255,7 +255,7 @@ pub fn decide(known: &Known<'_>, limits: &Limits) -> Action {
     keep_alive(known, limits)
 }
 
-/// Rule 1: a close was seen. Also after the deadline: settling works until the refund does.
+/// Rule 1: a close was seen. The rule holds after the deadline too, since settling works until the funder has refunded.
 fn before_refund(known: &Known<'_>, limits: &Limits, deadline: Ledger, unsettled: Amount) -> Action {
     if unsettled.is_zero() {
         return Action::Wait;
@@ -272,14 +272,15 @@ fn before_refund(known: &Known<'_>, limits: &Limits, deadline: Ledger, unsettled
     }
 }
 
-/// A fenced channel takes nothing more: it is closed, whether something is unsettled or not.
+/// A fenced channel takes nothing more, so it is closed, whether something is unsettled or not.
 fn close_fenced(known: &Known<'_>, limits: &Limits, unsettled: Amount) -> Action {
     let amount = known.claim();
     match known.deadline() {
         Some(deadline) if !unsettled.is_zero() && unsettled >= known.dust() => {
             Action::Close { amount, bid: known.urgent_bid(limits, deadline, unsettled), reason: Reason::Closing }
         }
-        // The recipient asked for it, though nothing may be unsettled: it is worth as much again as its resources cost.
+        // The recipient asked for it, though nothing may be unsettled. The bid may be as high as what is unsettled is worth,
+        // or as what the resources cost, whichever is more.
         _ => {
             let worth =
                 known.value(unsettled).map(|value| value.max(limits.resource_fee).saturating_add(limits.resource_fee));
@@ -313,7 +314,7 @@ fn due(known: &Known<'_>, limits: &Limits, unsettled: Amount) -> Option<Reason> 
 }
 
 /// How long something stays unsettled on a channel with an archived entry before it is settled, which restores the entry.
-/// Long before anything depends on it: a funder who starts to close restores the instance.
+/// Nothing depends on it earlier: a funder who starts to close restores the instance.
 const RESTORE_AFTER: Duration = Duration::from_secs(3_600);
 
 fn at_leisure(known: &Known<'_>, limits: &Limits, unsettled: Amount, reason: Reason) -> Action {
@@ -351,8 +352,8 @@ fn keep_alive(known: &Known<'_>, limits: &Limits) -> Action {
     }
 }
 
-/// Rule 5: the archived entries that are brought back by a transaction of their own, since no settlement is about to do it:
-/// the channel is in use and nothing is unsettled that is worth one, or a payout failed while they were archived.
+/// Rule 5: the archived entries that are brought back by a transaction of their own, because no settlement is about to do
+/// it. Either the channel is in use and too little is unsettled for a settlement, or a payout failed while they were archived.
 pub(super) fn restorable(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
     let dust_only = known.unsettled().is_zero() || known.unsettled() < known.dust();
     let in_use = known.held.highest.is_some() && !known.rests(limits) && !known.ends();
@@ -363,7 +364,7 @@ pub(super) fn restorable(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
     lives::archived_keys(known, limits)
 }
 
-/// Restorations of one channel that are tried until one shows. An endpoint may call live entries archived for ever.
+/// How many restorations of one channel are tried without effect. An endpoint may call live entries archived for ever.
 const RESTORATIONS: u32 = 4;
 
 /// Whether a close of this channel has failed on chain before, by the store's outcomes for it.
@@ -386,8 +387,8 @@ impl Known<'_> {
     }
 
     /// What is to be claimed on chain, base units: the agreed commitment of a close or the highest one; where the channel
-    /// no longer covers that (a clawback), the highest that it does cover. If none of those held pays anything, the first
-    /// one stays: what is known of the coverage may be wrong.
+    /// no longer covers that (a clawback), the highest that it does cover. If none of these pays anything, the agreed or the
+    /// highest one is claimed: what is known of the coverage may be wrong.
     pub fn claim(&self) -> Amount {
         let covered = match &self.chain {
             Some(chain) if !self.unreadable && !chain.state.is_final() => {
@@ -494,8 +495,8 @@ impl Known<'_> {
         }
     }
 
-    /// Whether the channel was never paid through, by the store and by the chain, and is idle. One that is about to end is
-    /// dropped after that.
+    /// Whether nothing was ever paid through the channel, by the store and by the chain, and the channel is idle. A channel
+    /// that is about to end is dropped only when it has ended.
     pub(super) fn is_to_be_dropped(&self, limits: &Limits) -> bool {
         let Some(chain) = self.chain.as_ref().filter(|_| !self.unreadable) else { return false };
         let used = self.held.highest.is_some() || !self.held.spent.is_zero() || !chain.state.withdrawn.is_zero();
@@ -503,7 +504,7 @@ impl Known<'_> {
         !used && !ends && self.idle_for(limits).is_some_and(|idle| idle >= limits.unused_after)
     }
 
-    /// Whether the channel owes nothing and is idle: nobody pays its rent.
+    /// Whether the channel owes nothing and is idle. Then no rent is paid for it.
     pub fn rests(&self, limits: &Limits) -> bool {
         self.unsettled().is_zero() && self.idle_for(limits).is_some_and(|idle| idle >= limits.idle_after)
     }

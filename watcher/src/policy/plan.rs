@@ -93,8 +93,8 @@ pub struct Restoration {
 
 /// Whose turn it is when payouts that failed before and payouts that did not both wait.
 ///
-/// Without turns, failing ones would keep healthy ones waiting, or healthy ones would keep out for ever one that failed
-/// once.
+/// Without turns, payouts that fail would keep the others waiting, or the others would never let a payout be tried again that
+/// failed once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Turn {
     /// Those that never failed come first.
@@ -189,7 +189,7 @@ fn take_turns(mut payouts: Vec<Payout>, head: Ledger, turn: Turn) -> Vec<Payout>
     });
     let (ready, later): (Vec<_>, Vec<_>) = payouts.into_iter().partition(|payout| payout.not_before <= head);
     let (mut failed, untried): (Vec<_>, Vec<_>) = ready.into_iter().partition(|payout| payout.failures > 0);
-    // A stable sort: of those that failed equally often the order of loss stays.
+    // The sort is stable: payouts that failed equally often stay in the order of loss.
     failed.sort_by_key(|payout| payout.failures);
     let (first, second) = match turn {
         Turn::Untried => (untried, failed),

@@ -60,7 +60,8 @@ pub fn survey<'a>(sources: &SurveySources<'a>) -> Option<Survey<'a>> {
     Some(Survey { channels, limits })
 }
 
-/// The life below which an entry is extended, and to how much, in ledgers, on a network with this longest life.
+/// In ledgers: the life below which an entry is extended, and the life that it gets then, on a network on which an entry
+/// lives for at most `longest_life`.
 pub fn life_limits(config: &Config, longest_life: u32) -> (u32, u32) {
     let extend_to = config.life.extend_to_ledgers.min(longest_life.saturating_sub(1));
     // On a network whose longest life is below the operator's floor, an entry would be due again at once.

@@ -1,7 +1,7 @@
 //! What came of earlier attempts, and how long to leave something alone that failed.
 //!
-//! A channel whose settlement can't be built (its simulation fails, say) must not keep the lane from the others, and must
-//! not be forgotten either: it is tried again after a wait that grows, and that is never longer than its deadline allows.
+//! A channel whose settlement can't be built, because its simulation fails for example, must not keep the lane from the
+//! others, and must not be forgotten. It is tried again after a wait that grows and that leaves time before its deadline.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -109,7 +109,7 @@ impl Attempts {
     }
 
     fn lock(&self) -> MutexGuard<'_, Past> {
-        // Each change is of plain values: whoever panicked left nothing half-changed that matters.
+        // Each change writes plain values, so a thread that panicked leaves nothing half changed that matters.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -50,7 +50,7 @@ struct Intent {
 }
 
 impl Settler {
-    /// Settles or closes a channel: up to its transaction being sent.
+    /// Settles or closes a channel, as far as sending its transaction.
     pub(super) async fn pay(&mut self, payout: &Payout, head: Ledger) -> Result<(), NotBegun> {
         let channel = payout.channel;
         let held = self.context.store.held(&channel);
@@ -106,7 +106,7 @@ impl Settler {
         Ok((Call::Settle { channel, amount, signature, authorized_by }, Purpose::Settle { channel, amount }))
     }
 
-    /// Lengthens the lives of entries: up to the transaction being sent.
+    /// Lengthens the lives of entries, as far as sending the transaction.
     pub(super) async fn extend(&mut self, extension: &Extension, head: Ledger) -> Result<(), NotBegun> {
         let call = Call::Extend { keys: extension.keys.clone(), extend_to: extension.extend_to };
         let purpose = Purpose::Extend { channels: extension.channels.clone() };
@@ -115,7 +115,7 @@ impl Settler {
         self.begin(intent, head).await
     }
 
-    /// Brings archived entries back: up to the transaction being sent.
+    /// Brings archived entries back, as far as sending the transaction.
     pub(super) async fn restore(&mut self, restoration: &Restoration, head: Ledger) -> Result<(), NotBegun> {
         let call = Call::Restore { keys: restoration.keys.clone() };
         let purpose = Purpose::Restore { channels: restoration.channels.clone() };
@@ -124,7 +124,7 @@ impl Settler {
         self.begin(intent, head).await
     }
 
-    /// How far the node lags behind the network, in ledgers; as far as the floor allows for while that can't be told.
+    /// How far the node lags behind the network, in ledgers. While that is not known, it is as much as the floor allows for.
     fn lag(&self) -> u32 {
         let (view, most) = (&self.context.view, self.config.reaction.node_lag_ledgers);
         let (Some(head), Some(network)) = (view.head(), view.network()) else {
@@ -156,7 +156,7 @@ impl Settler {
                 .max(self.last_sequence)
                 .checked_add(1)
                 .ok_or_else(|| NotBegun::Failed("the fee account has used up its sequence numbers".to_owned()))?,
-            // From the newest ledger that anybody told: the round may have begun some ledgers ago.
+            // It is counted from the newest ledger that is known, since the round may have begun some ledgers ago.
             max_ledger: head.max(account.facts.read_at).saturating_add(BOUNDS_LEDGERS).saturating_add(self.lag()),
             inclusion_fee: bid,
             call,

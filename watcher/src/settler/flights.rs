@@ -21,7 +21,7 @@ pub(super) struct InFlight {
     /// `None` when the journal's bytes can't be decoded.
     envelope: Option<TransactionEnvelope>,
     flight: Flight,
-    /// What of its fee is not the bid.
+    /// The part of its fee that pays for resources.
     resource_fee: Stroops,
 }
 
@@ -105,13 +105,13 @@ pub(super) enum Ended {
 /// Where a transaction is after a step.
 #[derive(Debug)]
 pub(super) enum Progress {
-    /// Still in flight. The next head is the next occasion.
+    /// It is still in flight, and is looked at again at the next head.
     Waits,
     /// Decided, and the outcome is durable.
     Ended(Ended),
 }
 
-/// What following transactions in flight needs.
+/// What is needed to follow transactions in flight.
 pub(super) struct FlightContext {
     pub(super) chain: Arc<dyn Chain>,
     pub(super) store: Store,
@@ -217,7 +217,7 @@ impl FlightContext {
         }
     }
 
-    /// It is included and succeeded, says its status. What counts is what the channel's entries say.
+    /// Its status says that it was included and succeeded. What counts is what the channel's entries say.
     async fn confirm(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
         let purpose = &flying.signed.purpose;
         let transaction = hex::encode(flying.signed.hash);
@@ -251,7 +251,7 @@ impl FlightContext {
         // A channel that can't be read does not get newer: it must not hold the lane.
         let known = self.view.channel(&channel).map(|known| known.state).filter(|_| read.unreadable.is_empty());
         match known {
-            // A close may pay nothing more, so only what was read since shows that the channel has ended.
+            // A close may pay nothing more, so only entries that were read since then show that the channel has ended.
             Some(state) if matches!(purpose, Purpose::Close { .. }) && state.read_at < ledger => Ok(Progress::Waits),
             Some(state) if state.withdrawn >= amount => {
                 info!(
@@ -260,9 +260,9 @@ impl FlightContext {
                 );
                 self.confirmed(flying, ledger, fee_charged).await
             }
-            // Read from a copy that is older than the settlement: it has no say.
+            // The entries are of a copy that is older than the settlement, which proves nothing.
             Some(state) if state.read_at < ledger => Ok(Progress::Waits),
-            // Its result is all that can be known, and doubting it would pay the fee again and again.
+            // Its result is all that is known. Whoever doubted it would pay the fee again and again.
             None => {
                 warn!(%channel, %amount, %ledger, transaction, "included as a success; the channel itself can't be read");
                 self.confirmed(flying, ledger, fee_charged).await

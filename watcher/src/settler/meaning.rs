@@ -17,7 +17,7 @@ pub(super) fn of_payout(call: &Call, known: Option<&ChannelView>, head: Ledger, 
         Call::Settle { authorized_by: None, .. } | Call::Extend { .. } | Call::Restore { .. } => Authorization::Nobody,
         Call::Settle { authorized_by: Some(_), .. } | Call::Close { .. } => Authorization::by_source(),
     };
-    // What is archived is restored on the way, and that costs the rent of a new life.
+    // Archived entries are restored on the way, which costs the rent of a new life.
     let restores = known.is_none_or(|known| policy::has_archived(known, head));
     Meaning {
         authorization,

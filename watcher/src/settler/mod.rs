@@ -1,4 +1,5 @@
-//! From what is to be done to what is done: plan → checked, signed → recorded → sent → confirmed.
+//! The settler does what the plan says: it prepares a transaction, checks and signs it, records it, sends it, and confirms
+//! its effect on chain.
 //!
 //! There is one lane, with one transaction in flight. A round drives what is in flight to its end first, then it builds the
 //! next item of the plan. An item that can't be built is left alone for a while and the next one has its turn, so it never
@@ -317,8 +318,8 @@ impl Settler {
         Ok(())
     }
 
-    /// Stops watching what the plan says. The store checks again that nothing is owed. A store that shows that it was rolled
-    /// back may have forgotten commitments: then nothing is dropped.
+    /// Stops watching the channels that the plan drops. The store checks again that nothing is owed. Nothing is dropped while
+    /// the store shows that it was rolled back, since it may have forgotten commitments.
     async fn drop_unused(&self, plan: &Plan) {
         let view = &self.context.view;
         if !view.rolled_back_channels().is_empty() || !view.lanes_ahead().is_empty() {
@@ -347,7 +348,7 @@ impl Settler {
         }
     }
 
-    /// Says early when arithmetic says that not all will be settled in time.
+    /// Raises an alarm early when not all that is closing can be settled in time.
     fn tell_if_late(&mut self, plan: &Plan, head: Ledger) {
         let confirm = self.config.reaction.confirm_ledgers;
         match capacity::first_late(plan.payouts(), head, confirm) {

@@ -10,8 +10,8 @@ use crate::view::ChannelView;
 
 /// Puts together what the store holds of a channel and what is known of it on chain.
 ///
-/// `in_flight` are all transactions without an outcome, `outcomes` the store's for the channel, newest first. `known` and `limits` are what the policy is asked with;
-/// `None` while no ledger is known.
+/// `in_flight` are all transactions without an outcome, `outcomes` the store's for the channel, newest first. `known` and
+/// `limits` are what the policy is asked with; `None` while no ledger is known.
 pub(super) fn of_channel(
     config: &Config,
     held: &Held,

@@ -22,7 +22,7 @@ pub const BOUNDS_LEDGERS: u32 = 5;
 const _: () = assert!(BOUNDS_LEDGERS > QUEUE_AGE_LIMIT);
 const _: () = assert!(BOUNDS_LEDGERS <= QUEUE_AGE_LIMIT + 1);
 
-/// What the steps need to know of a transaction whose fate is open.
+/// What the steps need to know of a transaction whose outcome is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flight {
     /// The lane account's sequence number in it.
