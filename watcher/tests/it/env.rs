@@ -2,16 +2,12 @@
 //! ledger by ledger, and started again after a crash.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use paychan_channel::{
-    AccountId, Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, Ledger, Signature,
-};
-use paychan_rpc::SecretKey;
-use paychan_store::{Admission, FileJournal, Journal, Offer, Options, RequestId, Store, StoreError};
+use paychan_channel::{Amount, Commitment, Ledger, Signature};
+use paychan_store::{FileJournal, Journal, Offer, Options, RequestId, Store, StoreError};
 use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::commitments::{Commitments, OfferError, ViewGate};
@@ -24,35 +20,8 @@ use paychan_watcher::status::Reporter;
 use paychan_watcher::view::View;
 use paychan_watcher_api::Acknowledged;
 
-use crate::sim::{self, SimChain};
-
-/// S, ledgers between two sweeps, in these tests.
-pub const SWEEP_INTERVAL: u32 = 20;
-/// The waiting period of these tests' channels: above the floor of these terms.
-pub const WAITING: u32 = 120;
-/// The highest inclusion fee.
-pub const MAX_FEE: i64 = 1_000_000;
-pub const DEPOSIT: i128 = 1_000_000_000;
-
-pub fn lane() -> SecretKey {
-    SecretKey::from_seed(&[21; 32])
-}
-
-pub fn recipient() -> SecretKey {
-    SecretKey::from_seed(&[22; 32])
-}
-
-pub fn funder(number: u8) -> CommitmentSecret {
-    CommitmentSecret::from_seed_hex(&hex::encode([number; 32])).unwrap()
-}
-
-pub fn id(number: u8) -> ContractId {
-    ContractId([number; 32])
-}
-
-pub fn amount(units: i128) -> Amount {
-    Amount::new(units).unwrap()
-}
+use paychan_sim::network::SimChain;
+pub use paychan_sim::setup::*;
 
 /// The watcher's disk and the network: what outlives a process.
 pub struct TestEnv {
@@ -281,82 +250,4 @@ impl Journal for Disk {
     fn sync_directory(&mut self) -> io::Result<()> {
         self.writable()?.sync_directory()
     }
-}
-
-pub fn open_channel(number: u8) -> ChannelState {
-    let to = Address::Account(recipient().account());
-    sim::channel(number, to, &funder(number).public(), DEPOSIT, WAITING)
-}
-
-pub fn admission(state: &ChannelState) -> Admission {
-    Admission {
-        channel: state.channel,
-        token: state.token,
-        from: state.from,
-        to: state.to,
-        commitment_key: state.commitment_key,
-        refund_waiting_period: state.refund_waiting_period,
-        wasm_hash: state.wasm_hash,
-        layout: state.layout,
-        admitted_at: state.read_at,
-        paid_before: state.withdrawn,
-        clawback: state.balance_clawback,
-    }
-}
-
-pub fn config_text(dir: &Path) -> String {
-    let data: PathBuf = dir.join("data");
-    let to: AccountId = recipient().account();
-    format!(
-        r#"
-data_dir = {data:?}
-token = {{ file = "/nowhere/token" }}
-minimum_refund_waiting_period = {WAITING}
-
-[network]
-passphrase = "{passphrase}"
-rpc_url = "http://127.0.0.1:1"
-
-[[recipients]]
-address = "{to}"
-
-[[trusted_code]]
-wasm_hash = "{code}"
-layout = "paychan"
-settle_needs_recipient = false
-
-[[tokens]]
-contract = "{token}"
-code = "USDC"
-decimals = 7
-minimum_deposit = "10000000"
-dust = "100000"
-stroops_per_unit = "40000000"
-
-[lane]
-secret = {{ file = "/nowhere/lane" }}
-
-[fees]
-max_inclusion_fee = "{MAX_FEE}"
-assumed_resource_fee = "50000"
-
-[reaction]
-sweep_interval_ledgers = {SWEEP_INTERVAL}
-sweep_ledgers = 1
-node_lag_ledgers = 2
-attempts = 3
-confirm_ledgers = 2
-
-[fresh]
-ledgers = 6
-seconds = 60
-
-[life]
-floor_ledgers = 1000
-extend_to_ledgers = 5000
-"#,
-        passphrase = sim::PASSPHRASE,
-        code = sim::CODE,
-        token = sim::TOKEN,
-    )
 }

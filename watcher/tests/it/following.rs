@@ -11,7 +11,7 @@ use paychan_watcher::follower::NotFollowed;
 use paychan_watcher::view::NotFresh;
 
 use crate::env::{DEPOSIT, SWEEP_INTERVAL, TestEnv, amount, id};
-use crate::sim::{FIRST, LEDGER, Snapshot};
+use paychan_sim::network::{FIRST, LEDGER, Snapshot};
 
 fn is_not_fresh(refused: &OfferError) -> bool {
     matches!(refused, OfferError::NotAccepted(AcceptError::Refused(Refusal::NotFresh { .. })))
@@ -249,7 +249,7 @@ async fn a_store_restored_from_an_old_copy_takes_nothing_on_the_channels_that_sh
     {
         let mut network = env.sim.network();
         let state = network.channels.get_mut(&id(1)).unwrap();
-        crate::sim::pay(state, 5_000_000).unwrap();
+        paychan_sim::network::pay(state, 5_000_000).unwrap();
     }
     env.sim.close(1);
     let mut watcher = env.start().await;
@@ -335,7 +335,7 @@ async fn paid_by_somebody_else_while_the_watcher_runs_is_no_rollback() {
     {
         let mut network = env.sim.network();
         let state = network.channels.get_mut(&id(1)).unwrap();
-        crate::sim::pay(state, 5_000_000).unwrap();
+        paychan_sim::network::pay(state, 5_000_000).unwrap();
     }
     for _ in 0..=SWEEP_INTERVAL {
         env.ledger(&mut watcher).await;

@@ -12,7 +12,6 @@ mod notify;
 mod payable;
 mod process;
 mod settling;
-mod sim;
 mod store_health;
 mod storms;
 mod without_events;

@@ -147,7 +147,7 @@ async fn channels_with_dust_stop_no_customer() {
     }
     watcher.offer(7, 10_000_000).await.unwrap();
     assert_eq!(watcher.promises.fees().map(|(settlements, _)| settlements), Some(1));
-    assert!(watcher.promises.owed(&crate::sim::TOKEN, &to()) > Amount::ZERO);
+    assert!(watcher.promises.owed(&paychan_sim::network::TOKEN, &to()) > Amount::ZERO);
 }
 
 /// Two channels in a token that is a contract of its own.

@@ -8,7 +8,7 @@ use paychan_watcher::chain::Found;
 use paychan_watcher::commitments::OfferError;
 
 use crate::env::{MAX_FEE, SWEEP_INTERVAL, TestEnv, WAITING, amount, funder, id, recipient};
-use crate::sim::{Hang, SimChain};
+use paychan_sim::network::{Hang, SimChain};
 
 const OWED: i128 = 600_000_000;
 /// Just above dust: worth 440,000 stroops.
@@ -115,7 +115,7 @@ async fn a_bid_refused_as_too_low_is_signed_anew_at_the_price_that_was_named() {
     let paid = network.results.values().next().unwrap();
     let Found::Included { fee_charged, .. } = paid else { panic!("{paid:?}") };
     // The price named, and the little that the bid has risen by since with the ledgers that passed.
-    let bid = fee_charged.get() - crate::sim::RESOURCE_FEE;
+    let bid = fee_charged.get() - paychan_sim::network::RESOURCE_FEE;
     assert!((33_333..34_000).contains(&bid), "{bid}");
     drop(network);
     env.assert_one_in_flight();
@@ -127,7 +127,7 @@ async fn no_bid_is_above_the_operators_limit() {
     env.sim.network().faults.market = MAX_FEE * 2;
     assert_eq!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await, None);
     let signed: Vec<_> = watcher.store.in_flight().into_iter().map(|signed| signed.fee).collect();
-    assert!(signed.iter().all(|fee| fee.get() <= MAX_FEE + crate::sim::RESOURCE_FEE), "{signed:?}");
+    assert!(signed.iter().all(|fee| fee.get() <= MAX_FEE + paychan_sim::network::RESOURCE_FEE), "{signed:?}");
     env.assert_one_in_flight();
     // Past the deadline settling works until the refund does: when the price falls, it is paid.
     env.sim.network().faults.market = 0;
@@ -163,7 +163,7 @@ async fn a_settlement_by_somebody_else_leaves_nothing_to_do() {
     {
         let mut network = env.sim.network();
         let state = network.channels.get_mut(&id(1)).unwrap();
-        crate::sim::pay(state, OWED).unwrap();
+        paychan_sim::network::pay(state, OWED).unwrap();
     }
     for _ in 0..5 {
         env.ledger(&mut watcher).await;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::env::{TestEnv, WAITING, amount, id, lane};
-use crate::sim::Hang;
+use paychan_sim::network::Hang;
 
 /// What goes wrong at one ledger.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Events are hints: without them, sweeps alone carry the watcher.
 
 use crate::env::{TestEnv, amount, id};
-use crate::sim::EventsFault;
+use paychan_sim::network::EventsFault;
 
 const FAULTS: [EventsFault; 2] = [EventsFault::Down, EventsFault::EmptyCursor];
 

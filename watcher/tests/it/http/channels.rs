@@ -4,7 +4,7 @@ use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Layo
 use serde_json::json;
 
 use super::{CHANNEL, DEPOSIT, TestEnv, WAITING, good_channel, to};
-use crate::sim::TOKEN;
+use paychan_sim::network::TOKEN;
 
 const OTHER: ContractId = ContractId([2; 32]);
 

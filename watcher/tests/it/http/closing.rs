@@ -154,7 +154,7 @@ async fn a_channel_with_nothing_unsettled_or_nothing_at_all_is_closed_too() {
         env.admit(CHANNEL).await.ok(201);
         if paid {
             env.pay(50_000_000, "one").await.ok(200);
-            crate::sim::pay(env.chain.network().channels.get_mut(&CHANNEL).unwrap(), 50_000_000).unwrap();
+            paychan_sim::network::pay(env.chain.network().channels.get_mut(&CHANNEL).unwrap(), 50_000_000).unwrap();
             env.turn().await;
         }
         let amount = if paid { "50000000" } else { "0" };
@@ -185,7 +185,7 @@ async fn what_is_no_close_fences_nothing() {
 #[tokio::test]
 async fn a_channel_that_has_ended_is_not_closed_again() {
     let mut env = TestEnv::sold_60_of_100(true).await;
-    crate::sim::pay(env.chain.network().channels.get_mut(&CHANNEL).unwrap(), 100_000_000).unwrap();
+    paychan_sim::network::pay(env.chain.network().channels.get_mut(&CHANNEL).unwrap(), 100_000_000).unwrap();
     env.chain.network().channels.get_mut(&CHANNEL).unwrap().refunded = true;
     // Until the next sweep.
     env.turns(125).await;

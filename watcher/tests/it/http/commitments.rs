@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{CHANNEL, DEPOSIT, TestEnv, secret, signature, signed};
-use crate::sim::SimChain;
+use paychan_sim::network::SimChain;
 
 #[tokio::test]
 async fn a_commitment_is_acknowledged_with_highest_unsettled_and_coverage() {

@@ -29,7 +29,7 @@ use tower::ServiceExt;
 use zeroize::Zeroizing;
 
 use crate::env::{lane, recipient};
-use crate::sim::{CODE, PASSPHRASE, SimChain, TOKEN, channel};
+use paychan_sim::network::{CODE, PASSPHRASE, SimChain, TOKEN, channel};
 
 const API_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const CHANNEL: ContractId = ContractId([1; 32]);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{CHANNEL, DEPOSIT, TestEnv, good_channel, signed};
-use crate::sim::TOKEN;
+use paychan_sim::network::TOKEN;
 
 /// What the operator's socket answers.
 async fn ask(env: &TestEnv, method: Method, path: &str) -> (u16, String) {

@@ -377,7 +377,7 @@ fn commitments_held(folder: &Folder, channels: u8, units: i128) {
 }
 
 fn signature(number: u8, units: i128) -> paychan_channel::Signature {
-    let network = crate::sim::SimChain::network_id();
+    let network = paychan_sim::network::SimChain::network_id();
     paychan_channel::Commitment { network, channel: env::id(number), amount: env::amount(units) }
         .sign(&env::funder(number))
 }

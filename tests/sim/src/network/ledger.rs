@@ -58,7 +58,7 @@ pub(super) struct Waiting {
 
 /// What the network reads from an envelope.
 #[derive(Debug, Clone)]
-pub struct Decoded {
+pub(super) struct Decoded {
     pub source: [u8; 32],
     pub operation_source: Option<[u8; 32]>,
     pub sequence: i64,
@@ -71,7 +71,7 @@ pub struct Decoded {
 
 /// What it does.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub(super) enum Act {
     Pay { channel: ContractId, amount: i128, ends: bool },
     Extend { keys: Vec<LedgerKey>, extend_to: u32 },
     Restore { keys: Vec<LedgerKey> },
@@ -298,7 +298,7 @@ pub fn pay(state: &mut ChannelState, amount: i128) -> Result<(), String> {
 }
 
 /// Reads an envelope as the network would.
-pub fn decode(envelope: &TransactionEnvelope) -> Decoded {
+pub(super) fn decode(envelope: &TransactionEnvelope) -> Decoded {
     let TransactionEnvelope::Tx(v1) = envelope else {
         panic!("not a transaction of version 1: {envelope:?}");
     };

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The watcher in hostile worlds: one for each seed, with progress, and a table at the end. A failing seed is told, made smaller
+# and shown ledger by ledger.
+#
+#   scripts/simulate.sh --seeds N            worlds 1 to N
+#   scripts/simulate.sh --seed S --seeds 1   one world, line by line
+#   scripts/simulate.sh --seeds N --minutes M --jobs J   at most M minutes, J worlds at a time
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+case "${1:-}" in -h | --help)
+    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    exit 0
+    ;;
+esac
+
+. scripts/toolchain.sh
+cargo build --quiet --locked --package paychan-sim
+exec "${CARGO_TARGET_DIR:-target}/debug/paychan-simulate" "$@"

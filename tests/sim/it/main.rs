@@ -1,0 +1,48 @@
+//! The watcher in 300 hostile worlds, and whether the simulator itself can be trusted.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests say what they check by their names")]
+
+use paychan_sim::report::Totals;
+use paychan_sim::world::{Limits, run};
+
+/// Worlds that showed a fault once, and those that show nothing alike.
+fn worlds(seeds: std::ops::RangeInclusive<u64>) {
+    let mut totals = Totals::default();
+    for seed in seeds {
+        let lived = run(seed, Limits::default());
+        totals += lived.totals;
+        assert!(
+            lived.violations.is_empty(),
+            "seed {seed}: {}\nAgain: scripts/simulate.sh --seed {seed} --seeds 1",
+            lived.violations[0]
+        );
+    }
+    // Worlds in which nothing happens would hold every promise.
+    assert!(totals.acknowledged > 1_000 && totals.charges > 1_000 && totals.deadlines > 50, "{totals}");
+    assert!(totals.crashes > 50 && totals.faults > 200 && totals.lies > 20 && totals.alarms > 50, "{totals}");
+    assert!(totals.raced > 5, "{totals}");
+}
+
+#[test]
+fn promises_hold_in_hostile_worlds_first_third() {
+    worlds(1..=100);
+}
+
+#[test]
+fn promises_hold_in_hostile_worlds_second_third() {
+    worlds(101..=200);
+}
+
+#[test]
+fn promises_hold_in_hostile_worlds_last_third() {
+    worlds(201..=300);
+}
+
+#[test]
+fn a_seed_gives_the_same_world_each_time() {
+    for seed in [3, 17, 42, 171] {
+        let (once, again) = (run(seed, Limits::default()), run(seed, Limits::default()));
+        assert!(once.diary.len() > 3);
+        assert_eq!(once.diary, again.diary, "seed {seed}");
+        assert_eq!(once.totals, again.totals, "seed {seed}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Which alarms were raised, as the log tells: an alarm is an event with the field `alarm`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry;
+
+/// How often each alarm was raised.
+#[derive(Clone, Default)]
+pub struct Alarms(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Alarms {
+    /// Listens on this thread until the guard is dropped.
+    pub fn listen() -> (Alarms, DefaultGuard) {
+        let alarms = Alarms::default();
+        let guard = tracing::subscriber::set_default(registry().with(alarms.clone()));
+        (alarms, guard)
+    }
+
+    /// All alarms raised.
+    pub fn count(&self) -> u64 {
+        self.0.lock().unwrap().values().sum()
+    }
+
+    /// How often one of these was raised.
+    pub fn of(&self, names: &[&str]) -> u64 {
+        let raised = self.0.lock().unwrap();
+        names.iter().filter_map(|name| raised.get(*name)).sum()
+    }
+
+    pub fn all(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+struct AlarmField(Option<String>);
+
+impl Visit for AlarmField {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "alarm" {
+            self.0 = Some(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
+}
+
+impl<S: Subscriber> Layer<S> for Alarms {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let mut field = AlarmField(None);
+        event.record(&mut field);
+        if let Some(name) = field.0 {
+            *self.0.lock().unwrap().entry(name).or_default() += 1;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The journal's disk in memory. What was not synced may be lost when the power fails; a full disk takes nothing.
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, ErrorKind, Read};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use paychan_store::Journal;
+
+/// A disk. Clones are the same disk; [`SimDisk::after_kill`] and [`SimDisk::after_power_cut`] give the one that the next
+/// process finds.
+#[derive(Clone, Default)]
+pub struct SimDisk(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    files: BTreeMap<String, File>,
+    /// The files as the directory has them on the medium: names whose coming or going was synced.
+    durable_names: Vec<String>,
+    current: Option<String>,
+    full: bool,
+    /// Something could not be written since the process started: its store only settles, from memory.
+    refused: bool,
+    /// The process that wrote here is dead: nothing it still does reaches the medium.
+    dead: bool,
+    syncs: u64,
+}
+
+#[derive(Clone, Default)]
+struct File {
+    content: Vec<u8>,
+    /// How much of the content is on the medium for sure.
+    durable: usize,
+}
+
+impl SimDisk {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    pub fn journal(&self) -> Box<dyn Journal> {
+        Box::new(self.clone())
+    }
+
+    /// The disk is full, or has room again.
+    pub fn fill(&self, full: bool) {
+        self.inner().full = full;
+    }
+
+    /// Whether something could not be written since the process started.
+    pub fn has_refused(&self) -> bool {
+        self.inner().refused
+    }
+
+    /// How often something was made durable.
+    pub fn syncs(&self) -> u64 {
+        self.inner().syncs
+    }
+
+    /// What the next process finds when this one was killed: all that was written, synced or not.
+    pub fn after_kill(&self) -> SimDisk {
+        let mut dead = self.inner();
+        dead.dead = true;
+        SimDisk(Arc::new(Mutex::new(Inner {
+            files: dead.files.clone(),
+            durable_names: dead.durable_names.clone(),
+            ..Inner::default()
+        })))
+    }
+
+    /// What the next process finds after a power cut: what was synced, and of the rest what `random` decides.
+    pub fn after_power_cut(&self, random: &mut fastrand::Rng) -> SimDisk {
+        let mut dead = self.inner();
+        dead.dead = true;
+        let mut files = BTreeMap::new();
+        for (name, file) in &dead.files {
+            // A name that was not synced may be there or not.
+            if !dead.durable_names.contains(name) && random.bool() {
+                continue;
+            }
+            let kept = random.usize(file.durable..=file.content.len());
+            let content = file.content[..kept].to_vec();
+            files.insert(name.clone(), File { durable: content.len(), content });
+        }
+        let durable_names = files.keys().cloned().collect();
+        SimDisk(Arc::new(Mutex::new(Inner { files, durable_names, ..Inner::default() })))
+    }
+}
+
+impl Inner {
+    fn writable(&mut self) -> io::Result<()> {
+        self.refused |= self.full;
+        match (self.dead, self.full) {
+            (true, _) => Err(io::Error::other("the process is dead")),
+            (false, true) => Err(io::Error::from(ErrorKind::StorageFull)),
+            (false, false) => Ok(()),
+        }
+    }
+
+    fn current(&mut self) -> io::Result<&mut File> {
+        let name = self.current.clone().ok_or_else(|| io::Error::other("no file is appended to"))?;
+        self.files.get_mut(&name).ok_or_else(|| io::Error::from(ErrorKind::NotFound))
+    }
+}
+
+impl Journal for SimDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.inner().files.keys().cloned().collect())
+    }
+
+    fn read(&self, name: &str) -> io::Result<Box<dyn Read>> {
+        let content = self.inner().files.get(name).map(|file| file.content.clone());
+        Ok(Box::new(Cursor::new(content.ok_or_else(|| io::Error::from(ErrorKind::NotFound))?)))
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.writable()?;
+        inner.files.insert(name.to_owned(), File::default());
+        inner.current = Some(name.to_owned());
+        Ok(())
+    }
+
+    fn resume(&mut self, name: &str, length: u64) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.writable()?;
+        inner.current = Some(name.to_owned());
+        let length = usize::try_from(length).unwrap();
+        let file = inner.current()?;
+        file.content.truncate(length);
+        file.durable = file.durable.min(length);
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.writable()?;
+        inner.current()?.content.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.writable()?;
+        inner.syncs += 1;
+        let file = inner.current()?;
+        file.durable = file.content.len();
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.writable()?;
+        let file = inner.files.remove(from).ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
+        inner.files.insert(to.to_owned(), file);
+        if inner.current.as_deref() == Some(from) {
+            inner.current = Some(to.to_owned());
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.writable()?;
+        inner.files.remove(name);
+        Ok(())
+    }
+
+    fn sync_directory(&mut self) -> io::Result<()> {
+        let mut inner = self.inner();
+        inner.writable()?;
+        inner.durable_names = inner.files.keys().cloned().collect();
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Totals of many worlds.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// What happened in one world, or in many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    pub worlds: u64,
+    pub ledgers: u64,
+    pub offers: u64,
+    pub acknowledged: u64,
+    /// Of these, after the funder had announced a close on chain.
+    pub raced: u64,
+    pub charges: u64,
+    pub credits: u64,
+    pub deadlines: u64,
+    pub crashes: u64,
+    pub faults: u64,
+    pub lies: u64,
+    pub alarms: u64,
+    pub violations: u64,
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, other: Totals) {
+        for (mine, theirs) in self.fields_mut().into_iter().zip(other.fields()) {
+            *mine.1 += theirs.1;
+        }
+    }
+}
+
+impl Totals {
+    fn fields(&self) -> [(&'static str, u64); 13] {
+        [
+            ("worlds", self.worlds),
+            ("ledgers", self.ledgers),
+            ("offers", self.offers),
+            ("acknowledged", self.acknowledged),
+            ("  after a close was announced", self.raced),
+            ("charges", self.charges),
+            ("credits", self.credits),
+            ("deadlines judged", self.deadlines),
+            ("crashes and power cuts", self.crashes),
+            ("faults begun", self.faults),
+            ("  of these, lies of the endpoint", self.lies),
+            ("alarms", self.alarms),
+            ("violations", self.violations),
+        ]
+    }
+
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 13] {
+        [
+            ("", &mut self.worlds),
+            ("", &mut self.ledgers),
+            ("", &mut self.offers),
+            ("", &mut self.acknowledged),
+            ("", &mut self.raced),
+            ("", &mut self.charges),
+            ("", &mut self.credits),
+            ("", &mut self.deadlines),
+            ("", &mut self.crashes),
+            ("", &mut self.faults),
+            ("", &mut self.lies),
+            ("", &mut self.alarms),
+            ("", &mut self.violations),
+        ]
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, count) in self.fields() {
+            writeln!(f, "  {name:<36}{count:>12}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! The smallest world of a seed that still fails.
+
+use crate::world::{Limits, Lived, run};
+
+/// Makes the world of a failing seed smaller as long as it fails: fewer channels, fewer ledgers, no crashes, fewer kinds of
+/// faults.
+pub fn shrink(seed: u64) -> (Limits, Lived) {
+    let mut limits = Limits::default();
+    let mut smallest = run(seed, limits);
+    loop {
+        let mut candidates = Vec::new();
+        if limits.channels > 1 {
+            candidates.push(Limits { channels: limits.channels - 1, ..limits });
+        }
+        if limits.crashes {
+            candidates.push(Limits { crashes: false, ..limits });
+        }
+        if limits.ledgers > 5 {
+            candidates.push(Limits { ledgers: limits.ledgers / 2, ..limits });
+            candidates.push(Limits { ledgers: limits.ledgers - 5, ..limits });
+        }
+        for bit in 0..32 {
+            if limits.faults & (1 << bit) != 0 {
+                candidates.push(Limits { faults: limits.faults & !(1 << bit), ..limits });
+            }
+        }
+        let smaller = candidates.into_iter().find_map(|candidate| {
+            let lived = run(seed, candidate);
+            (!lived.violations.is_empty() && lived != smallest).then_some((candidate, lived))
+        });
+        match smaller {
+            Some((found, lived)) => (limits, smallest) = (found, lived),
+            None => return (limits, smallest),
+        }
+    }
+}

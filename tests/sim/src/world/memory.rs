@@ -1,0 +1,176 @@
+//! What was acknowledged: kept apart from the watcher, and held against it.
+
+use std::collections::BTreeMap;
+
+use paychan_channel::{Amount, RequestId};
+use paychan_watcher_api::ChargeBody;
+
+use super::World;
+use crate::network::SimChain;
+use crate::setup::id;
+
+/// Less than this is not worth a settlement: the configuration's `dust`.
+const DUST: i128 = 100_000;
+
+/// What the watcher has promised.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// By the channel's number.
+    pub(crate) channels: BTreeMap<u8, Promised>,
+}
+
+/// What the watcher has promised on one channel. Base units.
+#[derive(Debug, Default)]
+pub(crate) struct Promised {
+    /// The highest commitment that was acknowledged.
+    pub(crate) highest: i128,
+    /// The highest that the funder has signed, whether it was submitted or not.
+    pub(crate) signed: i128,
+    /// What the recipient agreed to end the channel with.
+    pub(crate) agreed: Option<i128>,
+    /// The charges that were acknowledged, with what was given back of each.
+    pub(crate) charges: Vec<(ChargeBody, i128)>,
+    /// Charges and credits whose outcome is not known, since the store failed meanwhile: what they may have changed.
+    pub(crate) perhaps_charged: i128,
+    pub(crate) perhaps_credited: i128,
+    /// The deadline at which it was judged.
+    pub(crate) judged_at: Option<u32>,
+    /// Numbers of requests that were made, so that each has its own id.
+    pub(crate) requests: u32,
+}
+
+impl Memory {
+    pub(crate) fn of(channels: u8) -> Memory {
+        Memory { channels: (1..=channels).map(|number| (number, Promised::default())).collect() }
+    }
+
+    pub(crate) fn channel(&mut self, number: u8) -> &mut Promised {
+        self.channels.entry(number).or_default()
+    }
+
+    /// Whether some channel was not judged at its deadline yet.
+    pub(crate) fn some_wait(&self, chain: &SimChain) -> bool {
+        let network = chain.network();
+        self.channels.iter().any(|(number, promised)| {
+            promised.judged_at.is_none() && network.channels.get(&id(*number)).is_some_and(|state| !state.refunded)
+        })
+    }
+}
+
+impl Promised {
+    /// What the recipient must get at least.
+    pub(crate) fn owed(&self) -> i128 {
+        self.agreed.unwrap_or(self.highest)
+    }
+
+    /// The least and the most that can be spent.
+    fn spent(&self) -> (i128, i128) {
+        let sum: i128 = self.charges.iter().map(|(charge, credited)| charge.price.get() - credited).sum();
+        (sum - self.perhaps_credited, sum + self.perhaps_charged)
+    }
+
+    pub(crate) fn next_request(&mut self, number: u8) -> RequestId {
+        self.requests += 1;
+        RequestId::new(&format!("{number}-{}", self.requests)).unwrap()
+    }
+}
+
+impl World {
+    /// The promises of the design ("Must hold") that can be seen at each ledger.
+    pub(crate) async fn judge(&mut self) {
+        let violations = self.chain.network().violations.clone();
+        for violation in violations {
+            self.violated(format!("one transaction of a lane at a time: {violation}"));
+        }
+        for number in 1..=self.plan.channels {
+            self.judge_held(number);
+            self.judge_deadline(number);
+        }
+    }
+
+    /// The first and the second promise: nothing acknowledged is lost, amounts never go down, nothing is charged twice.
+    fn judge_held(&mut self, number: u8) {
+        let Some(held) = self.process.watcher().store.held(&id(number)) else {
+            // Dropped, since it was never paid through: then nothing was acknowledged.
+            if self.memory.channel(number).highest > 0 {
+                self.violated(format!("channel {number} with acknowledged commitments is not held any more"));
+            }
+            return;
+        };
+        let promised = self.memory.channel(number);
+        let (highest, spent) = (held.highest_amount().get(), held.spent.get());
+        let (acknowledged, (least, most)) = (promised.highest, promised.spent());
+        // What the chain paid without a commitment that is held counts as spent once: before the admission, or by a funder
+        // who settled a commitment that no front end ever saw.
+        let paid_unseen = held.rollback_confirmed.unwrap_or(held.admission.paid_before).get();
+        let most = most + paid_unseen;
+        if highest < acknowledged {
+            self.violated(format!("channel {number}: {acknowledged} was acknowledged, and {highest} is held"));
+        }
+        if spent > highest.max(paid_unseen) {
+            self.violated(format!("channel {number}: {spent} is spent of {highest}"));
+        }
+        if spent < least || spent > most {
+            self.violated(format!("channel {number}: {spent} is spent, and charges add up to {least} to {most}"));
+        }
+    }
+
+    /// The fourth promise: at the last safe ledger all that is above dust is paid.
+    fn judge_deadline(&mut self, number: u8) {
+        let (now, state) = {
+            let network = self.chain.network();
+            (network.ledger(), network.channels[&id(number)].clone())
+        };
+        let promised = self.memory.channel(number);
+        if promised.judged_at.is_some() {
+            return;
+        }
+        let withdrawn = state.withdrawn.get();
+        let owed = promised.owed();
+        if state.refunded {
+            // It ended by a close of the recipient.
+            promised.judged_at = Some(now);
+            if withdrawn < owed {
+                self.violated(format!("channel {number} has ended with {withdrawn} of {owed} paid"));
+            }
+            return;
+        }
+        let Some(deadline) = state.close_effective_at else { return };
+        if now + 1 < deadline.0 {
+            return;
+        }
+        promised.judged_at = Some(now);
+        self.totals.deadlines += 1;
+        if owed - withdrawn >= DUST {
+            self.violated(format!("channel {number}: {withdrawn} of {owed} is paid at the deadline {deadline}"));
+        }
+        self.note(format_args!("channel {number}: {withdrawn} of {owed} is paid at the deadline"));
+    }
+
+    /// After a restart: what was charged is known by its id, and taken once.
+    pub(crate) async fn judge_restart(&mut self) {
+        for number in 1..=self.plan.channels {
+            self.judge_held(number);
+            let charges = &self.memory.channel(number).charges;
+            if charges.is_empty() {
+                continue;
+            }
+            let (charge, _) = charges[self.random.usize(..charges.len())].clone();
+            match self.process.watcher().commitments.charge(id(number), charge.clone()).await {
+                Ok(again) if again.replayed && again.price == charge.price => {}
+                other => self.violated(format!("channel {number}: the charge {charge:?} is answered with {other:?}")),
+            }
+        }
+    }
+
+    /// The third promise: what is acknowledged is what the chain would pay.
+    pub(crate) fn judge_acknowledged(&mut self, number: u8, amount: Amount) {
+        let state = self.chain.network().channels[&id(number)].clone();
+        if state.refunded {
+            self.violated(format!("channel {number} has ended, and {amount} was acknowledged"));
+        }
+        if amount > state.coverage() {
+            self.violated(format!("channel {number} covers {}, and {amount} was acknowledged", state.coverage()));
+        }
+    }
+}

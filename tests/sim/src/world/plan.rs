@@ -1,0 +1,62 @@
+//! What is drawn for a world before it begins.
+
+use fastrand::Rng;
+
+/// The largest world that may be drawn: what shrinking makes smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Channels at most.
+    pub channels: u8,
+    /// Ledgers before every funder has announced a close.
+    pub ledgers: u32,
+    /// Kinds of faults that may occur, one bit each ([`super::faults`]).
+    pub faults: u32,
+    /// Whether the process may be stopped.
+    pub crashes: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { channels: 6, ledgers: 140, faults: u32::MAX, crashes: true }
+    }
+}
+
+/// What a world is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    pub channels: u8,
+    /// Ledgers before every funder has announced a close.
+    pub ledgers: u32,
+    /// Whether the watcher holds the recipient's key, and so may close.
+    pub holds_recipient_key: bool,
+    /// Funders announce a close while front ends go on handing in commitments.
+    pub races: bool,
+    /// In a thousand ledgers, how often the process is stopped.
+    pub crashes: u32,
+    /// In a thousand ledgers, how often a new fault begins.
+    pub faults: u32,
+    /// Which kinds of faults occur.
+    pub kinds: u32,
+    /// What front ends ask for in one ledger, at most.
+    pub busy: u32,
+}
+
+impl Plan {
+    pub(super) fn draw(random: &mut Rng, limits: Limits) -> Plan {
+        // Everything is drawn before it is limited, so that a smaller world is drawn from the same numbers.
+        let channels = random.u8(1..=6);
+        let ledgers = random.u32(20..=140);
+        let crashes = [0, 10, 30, 80][random.usize(..4)];
+        let kinds = random.u32(..);
+        Plan {
+            channels: channels.min(limits.channels),
+            ledgers: ledgers.min(limits.ledgers),
+            holds_recipient_key: random.bool(),
+            races: random.u32(..3) == 0,
+            crashes: if limits.crashes { crashes } else { 0 },
+            faults: [0, 50, 150, 400][random.usize(..4)],
+            kinds: kinds & limits.faults,
+            busy: random.u32(1..=4),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The watcher's process: the real parts, started and stopped.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use paychan_store::{Options, Store, StoreError};
+use paychan_watcher::channels::Channels;
+use paychan_watcher::clock::Clock;
+use paychan_watcher::commitments::Commitments;
+use paychan_watcher::config::Config;
+use paychan_watcher::daemon::{Ingredients, Parts, assemble, promising};
+use paychan_watcher::follower::Follower;
+use paychan_watcher::settler::Settler;
+
+use crate::disk::SimDisk;
+use crate::network::SimChain;
+use crate::setup::{config_text, lane, recipient};
+
+/// A running watcher.
+pub(crate) struct Watcher {
+    pub(crate) store: Store,
+    pub(crate) follower: Follower,
+    pub(crate) settler: Settler,
+    pub(crate) channels: Channels,
+    pub(crate) commitments: Commitments,
+}
+
+/// What outlives a process, and the process.
+pub(crate) struct Process {
+    pub(crate) disk: SimDisk,
+    folder: tempfile::TempDir,
+    config: Arc<Config>,
+    holds_recipient_key: bool,
+    watcher: Option<Watcher>,
+}
+
+impl Process {
+    pub(crate) async fn first(chain: &SimChain, holds_recipient_key: bool) -> Process {
+        let folder = folder();
+        let config = Arc::new(Config::parse(&config_text(folder.path())).unwrap());
+        let mut process = Process { disk: SimDisk::default(), folder, config, holds_recipient_key, watcher: None };
+        process.watcher = Some(process.start(chain).await.unwrap());
+        process
+    }
+
+    pub(crate) fn watcher(&self) -> &Watcher {
+        self.watcher.as_ref().expect("it runs, but for the moment of a restart")
+    }
+
+    /// One round of both loops. Whether the process was stopped in the middle of a call.
+    pub(crate) async fn turn(&mut self, chain: &SimChain) -> bool {
+        let watcher = self.watcher.as_mut().expect("it runs, but for the moment of a restart");
+        let work = async {
+            // Trouble with the chain is what this world makes.
+            let _ = watcher.follower.tick().await;
+            watcher.settler.tick().await;
+        };
+        tokio::select! {
+            biased;
+            () = chain.hung() => true,
+            () = work => false,
+        }
+    }
+
+    /// Ends the process at once and starts another. With a source of chance the power failed too.
+    pub(crate) async fn restart(&mut self, chain: &SimChain, power: Option<&mut Rng>) -> Result<(), StoreError> {
+        self.disk = match power {
+            Some(random) => self.disk.after_power_cut(random),
+            None => self.disk.after_kill(),
+        };
+        self.watcher = None;
+        self.watcher = Some(self.start(chain).await?);
+        Ok(())
+    }
+
+    /// The index is gone: it can be built from the journal.
+    pub(crate) fn lose_index(&mut self) {
+        // It is in use until the process ends; what is taken away here is taken away for the next one.
+        let index: PathBuf = self.config.data_dir.join("db");
+        let _ = std::fs::remove_dir_all(index);
+    }
+
+    pub(crate) async fn end(&mut self) {
+        self.watcher = None;
+        let _ = &self.folder;
+    }
+
+    async fn start(&self, chain: &SimChain) -> Result<Watcher, StoreError> {
+        let clock: Arc<dyn Clock> = chain.clock();
+        // The lock of a process that died is free once its threads are gone.
+        for _ in 0..5_000 {
+            let promising = promising(self.config.clone(), clock.clone());
+            // Small segments, so that checkpoints happen.
+            let options = Options {
+                clock: chain.clock(),
+                segment_bytes: 8 << 10,
+                compact_after_bytes: 16 << 10,
+                free_space_mark: 0,
+                reserve_bytes: 0,
+                ..Options::default()
+            };
+            let (journal, network) = (self.disk.journal(), SimChain::network_id());
+            let opened = Store::open_on(&self.config.data_dir, journal, &network, options, promising.gate.clone());
+            let store = match opened {
+                Ok((store, _)) => store,
+                Err(StoreError::HeldByAnotherProcess { .. }) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            let recipients = match self.holds_recipient_key {
+                true => [(recipient().account(), recipient())].into(),
+                false => [].into(),
+            };
+            let parts = assemble(Ingredients {
+                config: self.config.clone(),
+                promising,
+                chain: Arc::new(chain.clone()),
+                store: store.clone(),
+                clock,
+                lane: lane(),
+                recipients,
+            });
+            let Parts { follower, settler, channels, commitments, .. } = parts;
+            return Ok(Watcher { store, follower, settler, channels, commitments });
+        }
+        panic!("the store in {} is never let go of", self.config.data_dir.display());
+    }
+}
+
+/// A folder for the lock and the index; in memory where the system has such a place.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
