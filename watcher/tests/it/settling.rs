@@ -416,6 +416,45 @@ async fn resources_that_cost_more_than_is_allowed_or_at_stake_are_not_paid_for()
 }
 
 #[tokio::test]
+async fn what_is_unsettled_above_the_tokens_limit_is_settled_although_nobody_closes_and_status_says_why() {
+    let env = TestEnv::configured(1, false, |text| text.replace("dust = ", "settle_above = \"300000000\"\ndust = "));
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, 299_999_999).await.unwrap();
+    assert_eq!(env.settled_by(&mut watcher, 1, amount(1), Ledger(env.now().0 + 5)).await, None);
+    watcher.offer(1, 300_000_000).await.unwrap();
+    let next = watcher.reporter.channel(&id(1)).unwrap().next_action;
+    assert_eq!(next, "settle 300000000 base units: the unsettled amount is above settle_above");
+    let late = Ledger(env.now().0 + 6);
+    assert!(env.settled_by(&mut watcher, 1, amount(300_000_000), late).await.is_some());
+    env.ledger(&mut watcher).await;
+    let report = watcher.reporter.channel(&id(1)).unwrap();
+    assert!(report.last_outcome.unwrap().contains("confirmed"));
+    assert!(report.last_transaction.is_some_and(|hash| hash.len() == 64));
+    assert_eq!(report.next_action, "wait");
+}
+
+#[tokio::test]
+async fn an_idle_channel_that_owes_nothing_costs_nothing_and_status_says_so() {
+    let env = TestEnv::configured(1, false, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, OWED).await.unwrap();
+    let late = Ledger(env.now().0 + 30);
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), late).await.is_some());
+    for _ in 0..3 {
+        env.ledger(&mut watcher).await;
+    }
+    let offered = env.sim.network().offered.len();
+    let near = Some(Ledger(env.now().0 + 50));
+    env.sim.network().channels.get_mut(&id(1)).unwrap().lives.instance = near;
+    for _ in 0..SWEEP_INTERVAL + 3 {
+        env.ledger(&mut watcher).await;
+    }
+    assert_eq!(env.sim.network().offered.len(), offered, "nobody pays its rent");
+    let next = watcher.reporter.channel(&id(1)).unwrap().next_action;
+    assert!(next.contains("owes nothing and is idle"), "{next}");
+}
+
+#[tokio::test]
 async fn what_is_unsettled_for_a_day_is_settled_although_nobody_closes() {
     let env = TestEnv::configured(1, false, |text| format!("{text}\n[settle]\nafter_seconds = 100\n"));
     let mut watcher = env.watching(1).await;
