@@ -7,5 +7,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/toolchain.sh
 . scripts/progress.sh
 
-programs=(paychan paychan-watcher paychan-localnet paychan-demo)
+programs=(paychan paychan-watcher paychan-localnet paychan-demo paychan-examples)
 with_progress cargo build --locked "${programs[@]/#/--package=}" "$@"

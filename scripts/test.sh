@@ -39,6 +39,8 @@ fi
 if [ $# -eq 0 ]; then
     say "The contract, driven by a client that knows nothing but its spec"
     scripts/spec-client.sh
+    say "mppx, a client and server in TypeScript, against ours"
+    scripts/mppx.sh
     say "The demo, as a newcomer runs it"
     scripts/demo.sh
 fi

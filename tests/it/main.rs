@@ -14,6 +14,7 @@ mod documents;
 mod examples;
 mod foreign_token;
 mod full_disk;
+mod interop;
 mod one_build;
 mod strangers;
 mod watcher_endpoint;

@@ -1,4 +1,4 @@
-//! What both channels of the demo share: the environment of the whole-system tests, with the demo's network and prices.
+//! What the channels of the demo share: the environment of the whole-system tests, with the demo's network and prices.
 
 use paychan_channel::{Amount, ContractId, SAC_DECIMALS};
 use paychan_tests::env::TestEnv;
@@ -52,7 +52,17 @@ impl Demo {
 
     /// A watcher for the recipient. It does not run yet.
     pub(crate) fn watcher(&self) -> Watcher {
+        self.configured(false)
+    }
+
+    /// The same, with the recipient's key, so that it can close channels.
+    pub(crate) fn closing_watcher(&self) -> Watcher {
+        self.configured(true)
+    }
+
+    fn configured(&self, may_close: bool) -> Watcher {
         let mut options = self.env.watcher_options();
+        options.may_close = may_close;
         options.minimum_refund_waiting_period = WAITING_PERIOD;
         options.life_floor = LIFE_FLOOR;
         options.life_extend_to = LIFE_EXTEND_TO;

@@ -7,6 +7,7 @@ mod demo;
 mod outcome;
 mod output;
 mod payments;
+mod selling;
 
 use std::process::ExitCode;
 
@@ -14,8 +15,8 @@ use demo::Demo;
 use output::Output;
 use paychan_tests::table::table;
 
-/// How often the two channels print a headline, the start of the network included.
-const STEPS: u32 = 9;
+/// How often the three channels print a headline, the start of the network included.
+const STEPS: u32 = 12;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -36,6 +37,7 @@ async fn main() -> ExitCode {
     let mut demo = Demo::start(Output::new(STEPS)).await;
     let first = payments::run(&demo).await;
     let second = archival::run(&demo).await;
+    let third = selling::run(&demo).await;
 
     println!("\nWhere the money went (USDC)\n");
     let rows: Vec<Vec<String>> = first
@@ -50,6 +52,7 @@ async fn main() -> ExitCode {
     }
     let mut faults = first.faults();
     faults.extend(second.faults());
+    faults.extend(third);
     for fault in &faults {
         println!("\nWRONG: {fault}");
     }

@@ -1,0 +1,310 @@
+//! `paychan pay`: like curl, with payment.
+
+mod policy;
+mod repeat;
+mod report;
+
+use std::fmt;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use paychan_channel::{Amount, ContractId};
+use paychan_mpp::buyer::{Buyer, BuyerOptions, Caps, Event, PaidRequest, PayError, PinnedChannel, Record, Store};
+use paychan_mpp::wire::NetworkName;
+use paychan_rpc::http::{HttpLimits, read_body};
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, Request, Url};
+use serde::Serialize;
+
+use crate::error::{Failure, Kind};
+use crate::network::PassphraseArgs;
+use crate::output::{Output, table};
+use crate::signers::CommitmentSecretArgs;
+use policy::Policy;
+use report::Answer;
+
+pub(crate) use report::pay_failure;
+
+/// The longest answer that is read, in bytes.
+const LONGEST_ANSWER: usize = 256 * 1024 * 1024;
+
+/// Send a request, and pay for it if the server asks (HTTP 402)
+///
+/// Pays with vouchers of a channel that is named here or in the policy file, never with another one, and within the caps. What is
+/// signed is written down first, so that nothing is paid twice; paychan spent shows it. What was paid is told on standard error.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  paychan pay https://api.example.com/time --channel CCHANNEL... --secret-file agent.seed --network testnet --max-price 10000
+  paychan pay https://api.example.com/ask -X POST -H 'content-type: application/json' -d '{\"q\": 1}' --policy policy.toml
+  paychan pay https://api.example.com/time --policy policy.toml --repeat 1000 --concurrency 8 --max-total 10000000
+
+A policy file:
+  [caps]                       # base units; what is not named has no cap
+  per_request = \"10000\"
+  per_day = \"50000000\"
+
+  [[channels]]
+  channel = \"CCHANNEL...\"
+  passphrase = \"Test SDF Network ; September 2015\"
+  secret_file = \"agent.seed\"   # beside the policy file
+  hosts = [\"api.example.com\"]  # optional")]
+pub(crate) struct Pay {
+    /// The address
+    url: Url,
+
+    /// The method [default: GET, and POST with -d]
+    #[arg(short = 'X', long = "request", value_name = "METHOD")]
+    method: Option<Method>,
+
+    /// A header, `Name: value`; may be given several times
+    #[arg(short = 'H', long = "header", value_name = "HEADER")]
+    headers: Vec<String>,
+
+    /// The body, or @FILE to read it from a file
+    #[arg(short = 'd', long = "data", value_name = "DATA")]
+    data: Option<String>,
+
+    /// Write the answer's body into this file
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    to_file: Option<PathBuf>,
+
+    /// Show the answer's status and headers before its body
+    #[arg(short = 'i', long = "include")]
+    include: bool,
+
+    /// The channel to pay through; else those of the policy file
+    #[arg(long, value_name = "CHANNEL", help_heading = "Payment")]
+    channel: Option<ContractId>,
+
+    /// A file with the channel's commitment seed, or - for standard input [env: PAYCHAN_COMMITMENT_SECRET]
+    #[arg(long, value_name = "FILE", requires = "channel", help_heading = "Secrets")]
+    secret_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    network: PassphraseArgs,
+
+    /// A file with caps and channels
+    #[arg(long, value_name = "FILE", env = "PAYCHAN_POLICY", help_heading = "Payment")]
+    policy: Option<PathBuf>,
+
+    /// The most that one request may cost, in base units
+    #[arg(long, value_name = "BASE_UNITS", help_heading = "Payment")]
+    max_price: Option<Amount>,
+
+    /// The most that this command may pay in all, in base units
+    #[arg(long, value_name = "BASE_UNITS", help_heading = "Payment")]
+    max_total: Option<Amount>,
+
+    /// Say what it would cost, and pay nothing
+    #[arg(long, help_heading = "Payment")]
+    dry_run: bool,
+
+    /// After the loss of the folder with the payments: believe the server up to this total, in base units
+    #[arg(long, value_name = "BASE_UNITS", help_heading = "Payment")]
+    resync_up_to: Option<Amount>,
+
+    /// Allow plain http to other machines, where vouchers can be read on the way
+    #[arg(long, help_heading = "Payment")]
+    allow_plain_http: bool,
+
+    #[command(flatten)]
+    folder: FolderArgs,
+
+    /// Send it this often, and tell how it went
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Repeating")]
+    repeat: Option<u64>,
+
+    /// So many at a time
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=512), requires = "repeat", help_heading = "Repeating")]
+    concurrency: u16,
+}
+
+/// Where payments are written down.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FolderArgs {
+    /// The folder with the payments [default: ~/.local/share/paychan]
+    #[arg(long = "payments", value_name = "FOLDER", env = "PAYCHAN_PAYMENTS", help_heading = "Payment")]
+    folder: Option<PathBuf>,
+}
+
+impl FolderArgs {
+    pub(crate) fn folder(&self) -> Result<PathBuf, Failure> {
+        if let Some(folder) = &self.folder {
+            return Ok(folder.clone());
+        }
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let data = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+        let missing = || Failure::new(Kind::Usage, "where are payments written down? Give --payments FOLDER");
+        Ok(data.ok_or_else(missing)?.join("paychan"))
+    }
+}
+
+impl Pay {
+    pub(crate) async fn run(&self, output: Output) -> Result<(), Failure> {
+        let request = self.request()?;
+        let folder = self.folder.folder()?;
+        let buyer = Buyer::open(&folder, self.options(&folder, output)?).map_err(|error| pay_failure(&error))?;
+        if self.dry_run {
+            let price = buyer.price(request).await.map_err(|error| pay_failure(&error))?;
+            return output.result(&WouldCost {
+                url: self.url.to_string(),
+                price: price.map(|(_, price)| price),
+                channel: price.map(|(channel, _)| channel),
+            });
+        }
+        match self.repeat {
+            Some(repeat) => {
+                let summary = repeat::run(Arc::new(buyer), request, repeat, self.concurrency, output).await?;
+                output.result(&summary)
+            }
+            None => {
+                let paid = buyer.pay(request).await.map_err(|error| pay_failure(&error))?;
+                self.show(paid, output).await
+            }
+        }
+    }
+
+    fn options(&self, folder: &std::path::Path, output: Output) -> Result<BuyerOptions, Failure> {
+        let policy = match &self.policy {
+            Some(path) => Policy::read(path)?,
+            None => Policy::default(),
+        };
+        let mut channels = Vec::new();
+        if let Some(channel) = self.channel {
+            let secret = CommitmentSecretArgs::for_sign(self.secret_file.as_deref()).read()?;
+            let network = NetworkName::of_passphrase(&self.network.passphrase()?);
+            channels.push(PinnedChannel { channel, network, signer: Arc::new(secret), hosts: Vec::new() });
+        } else {
+            channels.extend(policy.channels()?);
+        }
+        if channels.is_empty() && !self.dry_run {
+            output.warn("no channel is given (--channel, --policy): what costs something can't be paid");
+        }
+        let mut own = Caps { per_request: self.max_price, ..Caps::default() };
+        if let Some(most) = self.max_total {
+            own.total = Some(paid_so_far(folder)?.saturating_add(most));
+        }
+        let quiet = self.repeat.is_some();
+        let on_event = move |event: &Event| match event {
+            Event::Paying { channel, total, raise } if !quiet => {
+                output.progress(format_args!("paying {raise} base units through {channel} ({total} in total) ..."));
+            }
+            Event::SendingAgain { why } => output.progress(format_args!("sending the same payment again: {why}")),
+            _ => {}
+        };
+        Ok(BuyerOptions {
+            channels,
+            caps: policy.caps.and(own),
+            resync_up_to: self.resync_up_to,
+            allow_plain_http: self.allow_plain_http,
+            limits: HttpLimits { total: std::time::Duration::from_secs(60), ..HttpLimits::default() },
+            on_event: Some(Arc::new(on_event)),
+            ..BuyerOptions::default()
+        })
+    }
+
+    fn request(&self) -> Result<Request, Failure> {
+        let method = match (&self.method, &self.data) {
+            (Some(method), _) => method.clone(),
+            (None, Some(_)) => Method::POST,
+            (None, None) => Method::GET,
+        };
+        let mut request = Request::new(method, self.url.clone());
+        for line in &self.headers {
+            let (name, value) = line.split_once(':').ok_or_else(|| {
+                Failure::new(Kind::Usage, format!("the header {line:?} has no colon; expected `Name: value`"))
+            })?;
+            let wrong = |what: String| Failure::new(Kind::Usage, format!("the header {name:?} is malformed: {what}"));
+            let name: HeaderName =
+                name.trim().parse().map_err(|e: reqwest::header::InvalidHeaderName| wrong(e.to_string()))?;
+            let value = HeaderValue::from_str(value.trim()).map_err(|e| wrong(e.to_string()))?;
+            request.headers_mut().append(name, value);
+        }
+        if let Some(data) = &self.data {
+            let bytes = match data.strip_prefix('@') {
+                Some(path) => std::fs::read(path)
+                    .map_err(|e| Failure::new(Kind::Input, format!("the body in {path} can't be read: {e}")))?,
+                None => data.clone().into_bytes(),
+            };
+            *request.body_mut() = Some(bytes.into());
+        }
+        Ok(request)
+    }
+
+    async fn show(&self, paid: PaidRequest, output: Output) -> Result<(), Failure> {
+        let PaidRequest { mut response, paid } = paid;
+        let body = read_body(&mut response, LONGEST_ANSWER)
+            .await
+            .map_err(|e| Failure::new(Kind::Network, format!("the answer broke off after it was paid: {e}")));
+        let told = |failure: Failure| match &paid {
+            Some(paid) => failure.after(
+                &format_args!("{} base units were paid for {}", paid.price, self.url),
+                &"paychan spent shows it",
+            ),
+            None => failure,
+        };
+        let body = body.map_err(told)?;
+        if let Some(path) = &self.to_file {
+            let written = std::fs::write(path, &body);
+            written
+                .map_err(|e| told(Failure::new(Kind::Output, format!("{} can't be written: {e}", path.display()))))?;
+        }
+        let shown = Answer::new(&response, paid.as_ref(), (self.to_file.is_none()).then_some(body.as_slice()));
+        if output.is_json() {
+            return output.result(&shown).map_err(told);
+        }
+        let mut out = std::io::stdout().lock();
+        let mut text = Vec::new();
+        if self.include {
+            text.extend(shown.head().into_bytes());
+        }
+        if self.to_file.is_none() {
+            text.extend(&body);
+        }
+        let written = out.write_all(&text).and_then(|()| out.flush());
+        match written {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                return Err(told(Failure::new(Kind::Output, format!("standard output can't be written: {e}"))));
+            }
+            _ => {}
+        }
+        match shown.paid() {
+            Some(paid) => output.progress(format_args!("{} {paid}", response.status().as_u16())),
+            None => output.progress(format_args!("{} nothing was paid", response.status().as_u16())),
+        }
+        Ok(())
+    }
+}
+
+/// All that was signed away by the payments in this folder.
+fn paid_so_far(folder: &std::path::Path) -> Result<Amount, Failure> {
+    let records = Store::read(folder).map_err(|error| pay_failure(&PayError::from(error)))?;
+    Ok(records.iter().fold(Amount::ZERO, |sum, record| match record {
+        Record::Signed(signed) => sum.saturating_add(signed.raise),
+        _ => sum,
+    }))
+}
+
+#[derive(Serialize)]
+struct WouldCost {
+    url: String,
+    /// Base units; null when it costs nothing.
+    price: Option<Amount>,
+    channel: Option<ContractId>,
+}
+
+impl fmt::Display for WouldCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let price = self.price.map_or_else(|| "nothing".to_owned(), |price| format!("{price} base units"));
+        let mut rows = vec![("address", self.url.clone()), ("would cost", price)];
+        rows.extend(self.channel.map(|channel| ("through", channel.to_string())));
+        table(f, rows)
+    }
+}
+
+/// An error that a policy file gives.
+pub(crate) fn bad_policy(why: String) -> Failure {
+    Failure::new(Kind::Input, why)
+}

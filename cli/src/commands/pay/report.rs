@@ -1,0 +1,124 @@
+//! What a person or a script is told of an answer.
+
+use std::fmt;
+
+use paychan_mpp::buyer::{PayError, Payment};
+use reqwest::Response;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::{Failure, Kind};
+
+/// An answer for `--json`, and its head for `-i`.
+#[derive(Serialize)]
+pub(super) struct Answer {
+    status: u16,
+    headers: Map<String, Value>,
+    /// The body as text; null when it went into a file.
+    body: Option<String>,
+    paid: Option<Paid>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Paid {
+    channel: String,
+    /// Base units.
+    price: String,
+    /// The total that was signed over the channel's life, base units.
+    total: String,
+    /// What the receipt says was charged; null without a receipt.
+    charged: Option<String>,
+    reference: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn new(response: &Response, paid: Option<&Payment>, body: Option<&[u8]>) -> Self {
+        let header = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
+        };
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().iter().map(header).collect(),
+            body: body.map(|body| String::from_utf8_lossy(body).into_owned()),
+            paid: paid.map(|paid| Paid {
+                channel: paid.channel.to_string(),
+                price: paid.price.to_string(),
+                total: paid.total.to_string(),
+                charged: paid.receipt.as_ref().and_then(|receipt| receipt.charged).map(|amount| amount.to_string()),
+                reference: paid.receipt.as_ref().map(|receipt| receipt.reference.clone()),
+            }),
+        }
+    }
+
+    pub(super) fn head(&self) -> String {
+        let lines =
+            self.headers.iter().map(|(name, value)| format!("{name}: {}\r\n", value.as_str().unwrap_or_default()));
+        format!("HTTP {}\r\n{}\r\n", self.status, lines.collect::<String>())
+    }
+
+    pub(super) fn paid(&self) -> Option<&Paid> {
+        self.paid.as_ref()
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.body.as_deref().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Paid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "paid {} base units through {}", self.charged.as_ref().unwrap_or(&self.price), self.channel)?;
+        match &self.reference {
+            Some(reference) => write!(f, ", receipt {reference}"),
+            None => f.write_str(", without a receipt"),
+        }
+    }
+}
+
+/// A payment that did not work, with the kind and what a script can use.
+pub(crate) fn pay_failure(error: &PayError) -> Failure {
+    let kind = match error {
+        PayError::NoAnswer { paid: true, .. } => Kind::OutcomeUnknown,
+        PayError::NoAnswer { .. } => Kind::Network,
+        PayError::Unavailable { .. } => Kind::WatcherNotReady,
+        PayError::BadUrl(_) | PayError::BodyIsAStream => Kind::Usage,
+        PayError::Store(_) => Kind::Input,
+        PayError::Signer(_) | PayError::WrongSignature => Kind::Secret,
+        _ => Kind::Refused,
+    };
+    let mut failure = Failure::new(kind, error.to_string()).with("may_have_paid", error.may_have_paid());
+    if let Some(problem) = error.problem() {
+        failure = failure.with("problem", problem.kind.clone()).with("details", problem.details.clone());
+        if problem.kind.ends_with("/channel-required") {
+            failure.message.push_str(&how_to_open(&problem.details));
+        }
+    }
+    failure
+}
+
+/// The command that opens a channel as the server wants it.
+fn how_to_open(details: &Map<String, Value>) -> String {
+    let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
+    let (Some(recipient), Some(token), Some(code)) = (
+        details.get("recipient").map(text),
+        details.get("tokens").and_then(|tokens| tokens.get(0)),
+        details.get("trustedCode").and_then(|code| code.get(0)).map(text),
+    ) else {
+        return String::new();
+    };
+    let contract = token.get("contract").map(text).unwrap_or_default();
+    let deposit = token.get("minimumDeposit").map(text).unwrap_or_default();
+    let wait = details.get("minimumWaitingPeriod").and_then(Value::as_u64).unwrap_or_default();
+    // A stranger's words: what is not an address, a hash or a number is not shown as part of a command.
+    let plain =
+        [&recipient, &contract, &code, &deposit].iter().all(|word| word.bytes().all(|b| b.is_ascii_alphanumeric()));
+    match plain {
+        true => format!(
+            ". To open a channel: paychan open --to {recipient} --token {contract} --deposit {deposit} --base-units --wasm-hash \
+             {code} --refund-waiting-period {wait} ..., then pay with --channel"
+        ),
+        false => String::new(),
+    }
+}
