@@ -5,4 +5,5 @@
 mod buyer;
 mod env;
 mod fake_watcher;
+mod foreign_bytes;
 mod seller;
