@@ -6,8 +6,10 @@
 #   scripts/prove.sh fuzz         the same driver, steered by coverage (cargo-fuzz; needs a nightly Rust toolchain)
 #   scripts/prove.sh mutants      changes to the contracts' code, each of which a test must see (cargo-mutants)
 #   scripts/prove.sh faults       faults a person could make (tests/proof/faults), each of which the sequences must see
+#   scripts/prove.sh watcher      faults planted in the watcher (tests/sim/planted), each of which a simulated world must show;
+#                                 this part is not among "all": it is about the watcher
 #
-# How much: PAYCHAN_SEQUENCES=100000 sequences, PAYCHAN_FUZZ_SECONDS=600.
+# How much: PAYCHAN_SEQUENCES=100000 sequences, PAYCHAN_FUZZ_SECONDS=600, PAYCHAN_WORLDS=1000 worlds for each planted fault.
 # What: PAYCHAN_PROOF_WASM=file and PAYCHAN_PROOF_RULES=paychan, reference or fork hold another contract to its rules
 # (sequences alone).
 # A failure prints the shortest sequence that shows it and how to run it again. cargo-fuzz and cargo-mutants are installed
@@ -21,9 +23,10 @@ sequences=${PAYCHAN_SEQUENCES:-100000}
 fuzz_seconds=${PAYCHAN_FUZZ_SECONDS:-600}
 tools=$root/target/tools
 nightly=${PAYCHAN_NIGHTLY:-nightly}
+worlds=${PAYCHAN_WORLDS:-1000}
 summary=()
 
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
 say() { printf '\n== %s\n' "$*"; }
 die() {
     printf 'prove: %s\n' "$1" >&2
@@ -34,6 +37,7 @@ die() {
 number() { case $2 in '' | *[!0-9]*) die "$1 is '$2'" "expected a number" ;; esac }
 number PAYCHAN_SEQUENCES "$sequences"
 number PAYCHAN_FUZZ_SECONDS "$fuzz_seconds"
+number PAYCHAN_WORLDS "$worlds"
 
 # A tool from crates.io, in target/tools.
 tool() {
@@ -128,15 +132,46 @@ run_faults() {
     summary+=("faults: $caught of $caught noticed")
 }
 
+# Each patch makes the watcher wrong in one way; some world must show it.
+run_watcher() {
+    say "Faults planted in the watcher (tests/sim/planted)"
+    local copy=$root/target/planted patch name seed caught=0 missed=()
+    command -v patch >/dev/null || die "patch is missing" "apt-get install patch"
+    mkdir -p "$copy"
+    # The committed source; target/ stays from the last time.
+    git archive HEAD | tar -x -C "$copy"
+    for patch in "$root"/tests/sim/planted/*.patch; do
+        name=$(basename "$patch" .patch)
+        patch --quiet --strip=1 --directory="$copy" <"$patch" ||
+            die "$name does not apply: the watcher has changed" "make that patch again: $patch"
+        (cd "$copy" && CARGO_TARGET_DIR=$copy/target cargo build --quiet --locked --package paychan-sim) >"$copy/$name.log" 2>&1 ||
+            die "$name does not build" "see $copy/$name.log"
+        patch --quiet --strip=1 --reverse --directory="$copy" <"$patch"
+        "$copy/target/debug/paychan-simulate" --seeds "$worlds" --until-one-fails >>"$copy/$name.log" 2>&1 || true
+        seed=$(sed -n 's/^seed \([0-9]*\) FAILS.*/\1/p' "$copy/$name.log" | head -n 1)
+        if [ -n "$seed" ]; then
+            caught=$((caught + 1))
+            printf 'shown by seed %-6s %s\n' "$seed" "$name"
+        else
+            missed+=("$name")
+            printf 'NOT SHOWN         %s\n' "$name"
+        fi
+    done
+    [ ${#missed[@]} -eq 0 ] || die "no world of $worlds shows: ${missed[*]}" "make the simulator better (tests/sim/src/world)"
+    summary+=("watcher: $caught of $caught planted faults shown")
+}
+
 case ${1:-all} in
 -h | --help) usage && exit 0 ;;
 all) parts=(sequences fuzz mutants faults) ;;
-sequences | fuzz | mutants | faults) parts=("$1") ;;
-*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, or nothing for all" ;;
+sequences | fuzz | mutants | faults | watcher) parts=("$1") ;;
+*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, watcher, or nothing for all the contract's" ;;
 esac
 
-say "The contract's Wasm"
-scripts/build-contracts.sh
+if [ "${parts[0]}" != watcher ]; then
+    say "The contract's Wasm"
+    scripts/build-contracts.sh
+fi
 for part in "${parts[@]}"; do "run_$part"; done
 
 say "Proved"

@@ -46,3 +46,25 @@ fn a_seed_gives_the_same_world_each_time() {
         assert_eq!(once.totals, again.totals, "seed {seed}");
     }
 }
+
+/// A planted fault that can't be planted any more proves nothing: `scripts/prove.sh watcher` shows that each is seen.
+#[test]
+fn every_planted_fault_can_still_be_planted() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut patches = 0;
+    for entry in std::fs::read_dir(root.join("tests/sim/planted")).unwrap() {
+        let path = entry.unwrap().path();
+        let patch = std::fs::read_to_string(&path).unwrap();
+        let applies = std::process::Command::new("git")
+            .args(["apply", "--check"])
+            .arg(&path)
+            .current_dir(&root)
+            .output()
+            .expect("git is there: this is a checkout");
+        let said = String::from_utf8_lossy(&applies.stderr);
+        assert!(applies.status.success(), "{} does not apply; make it again: {said}", path.display());
+        assert!(patch.contains("\n+") || patch.contains("\n-"), "{} changes nothing", path.display());
+        patches += 1;
+    }
+    assert!(patches >= 20, "{patches} planted faults");
+}

@@ -24,6 +24,9 @@ struct Arguments {
     /// Stop after so many minutes, whatever the seeds.
     #[arg(long)]
     minutes: Option<u64>,
+    /// Stop at the first world that fails, and don't make it smaller.
+    #[arg(long)]
+    until_one_fails: bool,
     /// Worlds at a time; the number of cores if nothing is said.
     #[arg(long)]
     jobs: Option<usize>,
@@ -47,6 +50,9 @@ fn main() -> ExitCode {
             let (next, totals, failed) = (next.clone(), totals.clone(), failed.clone());
             std::thread::spawn(move || {
                 while deadline.is_none_or(|deadline| Instant::now() < deadline) {
+                    if arguments.until_one_fails && !failed.lock().unwrap().is_empty() {
+                        break;
+                    }
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= last {
                         break;
@@ -87,6 +93,7 @@ fn main() -> ExitCode {
     failed.sort_unstable();
     match failed.first() {
         None => ExitCode::SUCCESS,
+        Some(_) if arguments.until_one_fails => ExitCode::FAILURE,
         Some(seed) => {
             println!("\nThe first failing seed is made smaller:");
             show_smallest(*seed);
