@@ -9,7 +9,7 @@ pub struct Limits {
     pub channels: u8,
     /// Ledgers before every funder has announced a close.
     pub ledgers: u32,
-    /// Kinds of faults that may occur, one bit each ([`super::faults`]).
+    /// Kinds of faults that may occur, one bit each (see the module `faults`).
     pub faults: u32,
     /// Whether the process may be stopped.
     pub crashes: bool,
