@@ -104,7 +104,8 @@ impl Events {
             if self.read_hinted(&parts.view, reader).await.is_err() {
                 return Ok(());
             }
-            if let Some(to) = page.scanned_to.filter(|to| *to >= first) {
+            // Nothing is inferred of ledgers above the head: a wrong number here would end the reading of events.
+            if let Some(to) = page.scanned_to.map(|to| to.min(head)).filter(|to| *to >= first) {
                 parts.view.add_events(first, to);
                 self.read_to = Some(to);
             }

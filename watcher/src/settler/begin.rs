@@ -156,8 +156,12 @@ impl Settler {
                 .max(self.last_sequence)
                 .checked_add(1)
                 .ok_or_else(|| NotBegun::Failed("the fee account has used up its sequence numbers".to_owned()))?,
-            // It is counted from the newest ledger that is known, since the round may have begun some ledgers ago.
-            max_ledger: head.max(account.facts.read_at).saturating_add(BOUNDS_LEDGERS).saturating_add(self.lag()),
+            // It is counted from the newest ledger that is known, since the round may have begun some ledgers ago. A
+            // wrong ledger must not make a transaction valid for so long that it is never bid higher.
+            max_ledger: head
+                .max(self.context.view.plausible(account.facts.read_at))
+                .saturating_add(BOUNDS_LEDGERS)
+                .saturating_add(self.lag()),
             inclusion_fee: bid,
             call,
             meaning,

@@ -3,8 +3,10 @@
 //! One [`View`] lives in the daemon behind an `Arc`. Nothing here does I/O or reads a clock. What comes in says when it
 //! was true (a ledger) and, where it matters, when it was learned (boot time).
 //!
-//! Two rules decide what a later write may change:
+//! Three rules decide what a later write may change:
 //! - **Numbers are those of the newest ledger read.** An answer of a node that lags behind changes none.
+//! - **A wrong ledger number keeps no later answer out.** What is said to be true at a ledger far above the head counts as
+//!   true at most [`AHEAD_OF_HEAD`] ledgers above it, so that it is soon replaced.
 //! - **Danger stays.** A close that was seen once, at any ledger, by any means, is never forgotten: on chain a close never
 //!   goes away either.
 
@@ -59,6 +61,10 @@ pub struct LaneAhead {
     /// The highest that the store knows.
     pub known: i64,
 }
+
+/// How far above the head an answer may be dated. The head is asked for first, and ledgers close while the other questions
+/// of that round are asked. An answer from later than this counts as older than it is: less is taken, and nothing is lost.
+pub const AHEAD_OF_HEAD: u32 = 30;
 
 /// The view. The module's documentation says what a write may change.
 #[derive(Debug, Default)]
@@ -168,6 +174,7 @@ impl View {
     pub fn note_close(&self, channel: &ContractId, effective_at: Ledger, at: Ledger) {
         let mut guard = self.write();
         let inner = &mut *guard;
+        let at = inner.plausible(at);
         let danger = match inner.channels.get_mut(channel) {
             Some(known) => &mut known.danger,
             None => &mut inner.unread.entry(*channel).or_default().danger,
@@ -182,9 +189,10 @@ impl View {
     ///
     /// An older read than the one known changes no number, but a close or an end that it shows is believed. Of two
     /// reads at the same ledger the one with the lower coverage stays.
-    pub fn merge_channel(&self, state: ChannelState) {
+    pub fn merge_channel(&self, mut state: ChannelState) {
         let mut guard = self.write();
         let inner = &mut *guard;
+        state.read_at = inner.plausible(state.read_at);
         let payee = (state.token, state.to);
         let unmatched_to = inner.events.map_or(Ledger(0), |span| span.to);
         let (before, after) = match inner.channels.get_mut(&state.channel) {
@@ -246,8 +254,9 @@ impl View {
     }
 
     /// Sets what is known of a fee account. An older read than the one known is ignored.
-    pub fn set_lane(&self, facts: LaneFacts) {
+    pub fn set_lane(&self, mut facts: LaneFacts) {
         let mut inner = self.write();
+        facts.read_at = inner.plausible(facts.read_at);
         let known = inner.lanes.get(&facts.account);
         if known.is_none_or(|known| facts.read_at >= known.read_at) {
             inner.lanes.insert(facts.account, facts);
@@ -319,6 +328,11 @@ impl View {
     /// The newest ledger that a node told of.
     pub fn head(&self) -> Option<Head> {
         self.read().head.map(|known| known.head)
+    }
+
+    /// The ledger that an answer counts as: the one that it names, at most [`AHEAD_OF_HEAD`] ledgers above the head.
+    pub fn plausible(&self, ledger: Ledger) -> Ledger {
+        self.read().plausible(ledger)
     }
 
     /// The network's settings, once read.
@@ -467,6 +481,10 @@ impl View {
 }
 
 impl Inner {
+    fn plausible(&self, ledger: Ledger) -> Ledger {
+        self.head.map_or(ledger, |known| ledger.min(known.head.ledger.saturating_add(AHEAD_OF_HEAD)))
+    }
+
     fn gap_free_to(&self, known: &TrackedChannel) -> Ledger {
         let read_at = known.state.read_at;
         match self.events {

@@ -240,6 +240,27 @@ fn what_channels_pay_after_the_room_was_read_is_counted_as_room_used_up() {
     assert_eq!(view.payability(&TOKEN, &RECIPIENT).unwrap().paid_since, units(25));
 }
 
+#[test]
+fn what_is_said_to_be_of_a_ledger_far_above_the_head_is_soon_replaced() {
+    let view = view();
+    let far = Ledger(HEAD.0 + 1_000_000);
+    let most = HEAD.saturating_add(AHEAD_OF_HEAD);
+    assert_eq!(view.plausible(far), most);
+    assert_eq!(view.plausible(HEAD.saturating_add(1)), HEAD.saturating_add(1));
+    view.merge_channel(ChannelState { balance: Amount::ZERO, read_at: far, ..state() });
+    view.note_close(&CHANNEL, Ledger(7_000_000), far);
+    view.set_lane(LaneFacts { read_at: far, ..lane(0) });
+
+    let later = most.saturating_add(1);
+    view.set_head(head_at(later.0), BOOT);
+    view.merge_channel(closing(later, HEAD.0 + 100));
+    view.set_lane(LaneFacts { read_at: later, ..lane(70) });
+    let known = view.channel(&CHANNEL).unwrap();
+    assert_eq!((known.state.balance, known.state.read_at), (state().balance, later));
+    assert_eq!(known.deadline, Some(Ledger(HEAD.0 + 100)));
+    assert_eq!(view.spendable(), Some(Stroops(70)));
+}
+
 fn any_read() -> impl Strategy<Value = ChannelState> {
     (0u32..40, prop::option::of(100u32..120), 0u64..50, prop::bool::weighted(0.1)).prop_map(
         |(at, deadline, balance, refunded)| ChannelState {

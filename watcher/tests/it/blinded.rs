@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use paychan_channel::Ledger;
+use paychan_sim::network::FAR;
 use paychan_store::{Admission, WallClock};
 use paychan_watcher::chain::Head;
 use paychan_watcher::follower::NotFollowed;
-use paychan_watcher::view::NotFresh;
+use paychan_watcher::view::{AHEAD_OF_HEAD, NotFresh};
 
-use crate::env::{TestEnv, Watcher, amount, id};
-
-/// A ledger that no node of this network can be at.
-const FAR: Ledger = Ledger(4_000_000_000);
+use crate::env::{SWEEP_INTERVAL, TestEnv, Watcher, amount, id};
 
 /// The dates that a wrong head may have: none, long ago, now, and far ahead of the clock.
 fn dates(env: &TestEnv) -> [Option<u64>; 4] {
@@ -149,4 +146,59 @@ async fn a_machine_that_slept_believes_the_first_ledgers_it_sees() {
     env.sim.clock().advance(Duration::from_secs(1));
     watcher.follow().await.unwrap();
     assert_eq!(watcher.view.head().unwrap().ledger, env.now());
+}
+
+#[tokio::test]
+async fn a_far_ledger_number_with_the_entries_keeps_no_later_answer_out() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    env.sim.network().faults.far_entries = 1;
+    // A commitment above the coverage has the channel read anew.
+    watcher.offer(1, 2_000_000_000).await.unwrap_err();
+    assert_eq!(env.sim.network().faults.far_entries, 0, "it was read");
+    is_settled(&env, &mut watcher).await;
+    for _ in 0..=AHEAD_OF_HEAD + SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    let state = watcher.view.channel(&id(1)).unwrap().state;
+    assert_eq!(state.withdrawn, amount(600_000_000));
+    assert!(state.read_at <= env.now(), "{}", state.read_at);
+}
+
+#[tokio::test]
+async fn a_far_ledger_number_with_the_fee_account_makes_no_transaction_that_is_valid_for_ever() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    env.ledger(&mut watcher).await;
+    env.sim.network().close_start(id(1));
+    env.sim.close(1);
+    watcher.follow().await.unwrap();
+    {
+        let faults = &mut env.sim.network().faults;
+        // The settler is who asks next.
+        faults.far_entries = 1;
+        faults.market = 1_000_000;
+    }
+    watcher.settler.tick().await;
+    let in_flight = watcher.store.in_flight();
+    assert_eq!(in_flight.len(), 1);
+    let latest = env.now().saturating_add(AHEAD_OF_HEAD).saturating_add(100);
+    assert!(in_flight[0].max_ledger <= latest, "valid up to ledger {}", in_flight[0].max_ledger);
+}
+
+#[tokio::test]
+async fn a_far_ledger_number_with_a_page_of_events_does_not_end_the_reading_of_events() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    env.ledger(&mut watcher).await;
+    env.sim.network().faults.far_events = 1;
+    env.ledger(&mut watcher).await;
+    assert_eq!(env.sim.network().faults.far_events, 0, "it was told");
+    let swept = env.sim.network().reads;
+    let deadline = env.sim.network().close_start(id(1));
+    env.ledger(&mut watcher).await;
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline));
+    assert!(env.sim.network().reads <= swept + 1, "no sweep was needed");
 }

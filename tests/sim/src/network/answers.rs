@@ -15,7 +15,7 @@ use paychan_watcher::chain::{
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
 
 use super::ledger::{self, Network};
-use super::{EventsFault, FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
+use super::{EventsFault, FAR, FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
 
 fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
     ChainError { what: "the simulated endpoint", kind, message: message.to_owned() }
@@ -57,6 +57,21 @@ impl SimChain {
     }
 }
 
+/// Whether a fault that happens so many times happens now.
+fn is_next(left: &mut u32) -> bool {
+    let is_next = *left > 0;
+    *left = left.saturating_sub(1);
+    is_next
+}
+
+fn paid_out_far_away(read: &mut ChannelRead) {
+    if let ChannelRead::Read(state) = read {
+        state.withdrawn = state.withdrawn.saturating_add(state.balance);
+        state.balance = Amount::ZERO;
+        state.read_at = FAR;
+    }
+}
+
 impl Chain for SimChain {
     fn head(&self) -> Asking<'_, Head> {
         Box::pin(async move {
@@ -74,7 +89,7 @@ impl Chain for SimChain {
     fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints> {
         Box::pin(async move {
             self.reached()?;
-            let network = self.network();
+            let mut network = self.network();
             if network.faults.events == Some(EventsFault::Down) {
                 return Err(fails(ChainErrorKind::Transport, "getEvents is switched off"));
             }
@@ -104,7 +119,8 @@ impl Chain for SimChain {
                     })
                 })
                 .collect();
-            let scanned_to = (network.faults.events != Some(EventsFault::EmptyCursor)).then_some(Ledger(last));
+            let told = if is_next(&mut network.faults.far_events) { FAR } else { Ledger(last) };
+            let scanned_to = (network.faults.events != Some(EventsFault::EmptyCursor)).then_some(told);
             let next = (last < latest).then(|| EventsFrom::Cursor("next".to_owned()));
             Ok(CloseHints { hints, scanned_to, next })
         })
@@ -115,7 +131,12 @@ impl Chain for SimChain {
             self.reached()?;
             let mut network = self.network();
             network.reads += 1;
-            Ok(channels.iter().map(|watched| self.read(&network, &watched.channel)).collect())
+            let mut reads: Vec<ChannelRead> =
+                channels.iter().map(|watched| self.read(&network, &watched.channel)).collect();
+            if is_next(&mut network.faults.far_entries) {
+                reads.iter_mut().for_each(paid_out_far_away);
+            }
+            Ok(reads)
         })
     }
 
@@ -180,14 +201,15 @@ impl Chain for SimChain {
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
         Box::pin(async move {
             self.reached()?;
-            let network = self.network();
+            let mut network = self.network();
+            let is_far = is_next(&mut network.faults.far_entries);
             let seen = network.entries();
             Ok((*account == network.lane).then_some(LaneAccount {
                 facts: LaneFacts {
                     account: *account,
                     balance: seen.lane_balance,
                     spendable: seen.lane_balance,
-                    read_at: Ledger(seen.ledger),
+                    read_at: if is_far { FAR } else { Ledger(seen.ledger) },
                 },
                 sequence: seen.lane_sequence,
             }))

@@ -59,6 +59,11 @@ pub struct Faults {
     pub lag: u32,
     /// Its copy of the entries is this many ledgers older than its head.
     pub old_entries: u32,
+    /// So many of the next answers about channels and accounts name [`FAR`] as their ledger. These channels are said to
+    /// have paid out everything.
+    pub far_entries: u32,
+    /// So many of the next pages of events are said to reach up to [`FAR`].
+    pub far_events: u32,
     /// The endpoint leaves out `close` events.
     pub hides_events: bool,
     /// The endpoint no longer holds ledgers before this one.
@@ -106,6 +111,9 @@ pub struct Faults {
     /// What the token's contract says that channels have, where it differs from its entries.
     pub told_balances: HashMap<ContractId, Option<Amount>>,
 }
+
+/// A ledger that no node of this network can be at.
+pub const FAR: Ledger = Ledger(4_000_000_000);
 
 /// How events can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
