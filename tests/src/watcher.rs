@@ -29,6 +29,8 @@ pub struct Watcher {
     pub url: String,
     /// The file descriptors that it may have, where the test limits them.
     pub descriptors: Option<u32>,
+    /// Where `strace` writes the system calls of the program, if it is to be traced.
+    pub trace: Option<PathBuf>,
     token: String,
     http: reqwest::Client,
     process: Option<Child>,
@@ -156,6 +158,7 @@ extend_to_ledgers = {extend_to}
             log: folder.join("watcher.log"),
             url: format!("http://127.0.0.1:{port}"),
             descriptors: None,
+            trace: None,
             token,
             http: paychan_rpc::http::client_of_this_machine(paychan_rpc::http::HttpLimits::default())
                 .expect("an HTTP client"),
@@ -166,9 +169,16 @@ extend_to_ledgers = {extend_to}
     /// Starts the program and does not wait for it.
     pub fn spawn(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).expect("the log can be opened");
-        let mut command = match self.descriptors {
-            None => Command::new(program("paychan-watcher")),
-            Some(limit) => {
+        let mut command = match (self.descriptors, &self.trace) {
+            (None, None) => Command::new(program("paychan-watcher")),
+            (None, Some(file)) => {
+                // With -D the tracer is not the parent, so that a signal to this child reaches the program.
+                let mut traced = Command::new("strace");
+                traced.args(["-D", "-f", "-y", "-s", "700", "-e", "trace=write,writev,sendto,sendmsg,fdatasync,fsync"]);
+                traced.arg("-o").arg(file).arg(program("paychan-watcher"));
+                traced
+            }
+            (Some(limit), _) => {
                 let mut limited = Command::new("sh");
                 limited
                     .args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")])
@@ -310,6 +320,12 @@ extend_to_ledgers = {extend_to}
         Ok((status, answer.json().await?))
     }
 
+    /// A caller of the API with a connection of its own, which lives through restarts of the program.
+    pub fn caller(&self) -> Caller {
+        let http = paychan_rpc::http::client_of_this_machine(paychan_rpc::http::HttpLimits::default());
+        Caller { url: self.url.clone(), token: self.token.clone(), http: http.expect("an HTTP client") }
+    }
+
     /// Posts a body as it is. Returns the HTTP status and the body.
     pub async fn post(&self, path: &str, body: &str) -> (u16, Value) {
         let request = self
@@ -328,6 +344,24 @@ extend_to_ledgers = {extend_to}
             assert!(Instant::now() < deadline, "not {what} in time; the watcher logged:\n{}", self.logged());
             sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// A caller of a watcher's API.
+#[derive(Clone)]
+pub struct Caller {
+    url: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+impl Caller {
+    /// Posts a body. Returns the HTTP status and the body, or the error of a request that got no answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<(u16, Value), reqwest::Error> {
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.json().await?))
     }
 }
 
