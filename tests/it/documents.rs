@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// The documents that are checked. Their paths are relative to the project's root.
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "SECURITY.md",
     "docs/architecture.md",
     "docs/glossary.md",
+    "docs/reliability.md",
     "examples/README.md",
 ];
 

@@ -26,6 +26,16 @@ impl Channel {
         format!("/v1/channels/{}/{rest}", self.payer.channel)
     }
 
+    /// A charge that is not credited yet, and how much of it is to be given back. That is remembered before it is asked for.
+    fn sale_to_credit(&self) -> Option<(String, i128)> {
+        let mut memory = self.memory();
+        let open = |sale: &Sale| sale.acknowledged && sale.credit.is_none() && !sale.checked;
+        let (id, sale) = memory.sales.iter_mut().find(|(_, sale)| open(sale))?;
+        let back = fastrand::i128(1..=sale.price);
+        sale.credit = Some((back, false));
+        Some((id.clone(), back))
+    }
+
     /// A commitment that is `more` above all that were signed before.
     fn sign_more(&self, more: i128) -> Value {
         let mut memory = self.memory();
@@ -115,13 +125,13 @@ impl Load {
 async fn ask(caller: &Caller, channel: &Channel) -> bool {
     match fastrand::u32(..10) {
         0..3 => {
-            let mut body = channel.sign_more(fastrand::i128(1..=500));
+            let mut body = channel.sign_more(fastrand::i128(1..=5_000));
             body["request_id"] = channel.memory().next_id().into();
             let Ok((status, answer)) = caller.post(&channel.path("commitments"), &body).await else { return false };
             taken(channel, status, &answer)
         }
         3..9 => {
-            let price = fastrand::i128(1..=500);
+            let price = fastrand::i128(1..=5_000);
             let commitment = channel.sign_more(price);
             let id = channel.memory().next_id();
             let body = json!({ "price": price.to_string(), "request_id": id, "commitment": commitment });
@@ -140,12 +150,7 @@ async fn ask(caller: &Caller, channel: &Channel) -> bool {
             taken
         }
         _ => {
-            let mut memory = channel.memory();
-            let open = |sale: &Sale| sale.acknowledged && sale.credit.is_none() && !sale.checked;
-            let Some((id, sale)) = memory.sales.iter_mut().find(|(_, sale)| open(sale)) else { return false };
-            let (id, back) = (id.clone(), fastrand::i128(1..=sale.price));
-            sale.credit = Some((back, false));
-            drop(memory);
+            let Some((id, back)) = channel.sale_to_credit() else { return false };
             let path = channel.path(&format!("charges/{id}/credit"));
             let body = json!({ "amount": back.to_string() });
             let Ok((status, _)) = caller.post(&path, &body).await else { return false };

@@ -21,6 +21,8 @@ use load::Load;
 const WAITING_PERIOD: u32 = 200;
 const CHANNELS: usize = 4;
 const CONNECTIONS: usize = 16;
+/// Less than this is not settled: the token's `dust` in the watcher's configuration.
+const DUST: i128 = 50_000;
 
 async fn channels(env: &TestEnv) -> Vec<Payer> {
     let mut payers = Vec::new();
@@ -45,11 +47,13 @@ fn milliseconds(range: std::ops::Range<u64>) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watcher_that_is_killed_again_and_again_loses_nothing_and_charges_nothing_twice() {
-    let kills: u32 = std::env::var("PAYCHAN_KILLS").map_or(100, |text| text.parse().expect("PAYCHAN_KILLS is a number"));
+    let kills: u32 =
+        std::env::var("PAYCHAN_KILLS").map_or(100, |text| text.parse().expect("PAYCHAN_KILLS is a number"));
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payers = channels(&env).await;
     let mut watcher = started(&env, &payers).await;
     let load = Load::start(&watcher, payers, CONNECTIONS);
+    watcher.sigkill().await;
     let (began, mut acknowledged) = (Instant::now(), 0);
     for kill in 0..kills {
         if kill % 2 == 0 {
@@ -84,6 +88,7 @@ async fn a_watcher_that_is_killed_again_and_again_loses_nothing_and_charges_noth
             env.as_funder("close-start", &channel).await;
         }
         let owed = load.highest(number);
+        assert!(owed >= DUST, "{owed} base units are not settled: there was too little load");
         watcher.wait_until("settled", async |_| env.read(&channel).await.withdrawn.get() >= owed).await;
         paid = paid.saturating_add(env.read(&channel).await.withdrawn);
     }
