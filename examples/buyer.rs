@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let key = CommitmentSecret::from_seed_hex(fs::read_to_string(var("SEED_FILE")?)?.trim())?;
     let network = NetworkName::of_passphrase(&var("PASSPHRASE")?);
     let channel = PinnedChannel { channel: var("CHANNEL")?.parse()?, network, signer: Arc::new(key), hosts: vec![] };
-    // At most 1 USDC in all. What is signed is written into the folder first.
+    // The agent pays at most 1 USDC in all. The buyer writes down what it signs before it sends it.
     let caps = Caps { total: Some(10_000_000_u64.into()), ..Caps::default() };
     let options = BuyerOptions { channels: vec![channel], caps, ..BuyerOptions::default() };
     let buyer = Buyer::open(Path::new(&var("PAYMENTS")?), options)?;

@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let secrets = ChallengeSecrets::new(ChallengeSecret::random()?);
     let network = NetworkName::of_passphrase(&var("PASSPHRASE")?);
     let mut options = SellerOptions::new("time.example.com", network, secrets);
-    // Clients that can't name their channel are paid through this one.
+    // Clients that can't name their channel pay through this one.
     if let Ok(channel) = var("CHANNEL") {
         options.fixed_channels.add("/", channel.parse()?);
     }

@@ -1,4 +1,4 @@
-//! Amounts as a person types them.
+//! Reads the amounts that a person types.
 
 use paychan_channel::Amount;
 
@@ -20,7 +20,7 @@ pub(crate) fn parse(option: &str, text: &str, base_units: bool, token: &Token) -
     Ok(amount)
 }
 
-/// Refuses zero: it is a mistake wherever a person types an amount.
+/// Refuses zero, which is a mistake wherever a person types an amount.
 pub(crate) fn not_zero(option: &str, amount: Amount) -> Result<(), Failure> {
     if amount.is_zero() {
         bail!(Kind::Usage, "{option} is zero; expected an amount above zero");

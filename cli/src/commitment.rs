@@ -1,4 +1,4 @@
-//! A signed commitment as it comes in: from options, or from the JSON that `paychan sign --json` printed.
+//! Reads a signed commitment from options, or from the JSON that `paychan sign --json` printed.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::amounts;
 use crate::error::{Failure, Kind, bail};
 use crate::secret::is_stdin;
 
-/// The longest JSON of a commitment that is read, in bytes. It has about 500.
+/// The longest JSON of a commitment that is read, in bytes. Usual ones have about 500.
 const MAX_DOCUMENT_BYTES: u64 = 64 * 1024;
 
 /// What `paychan sign --json` prints and `--commitment` reads.
@@ -23,9 +23,9 @@ pub(crate) struct SignedCommitment {
     /// Cumulative base units.
     pub(crate) amount: Amount,
     pub(crate) signature: Signature,
-    /// The public key that the signature is of.
+    /// The public key that verifies the signature.
     pub(crate) commitment_key: CommitmentKey,
-    /// SHA-256 of the network's passphrase, hex: the network that the signature is good on.
+    /// SHA-256 of the network's passphrase, hex. The signature is valid on this network only.
     pub(crate) network_id: NetworkId,
 }
 
@@ -55,12 +55,12 @@ pub(crate) struct CommitmentArgs {
     signature: Option<Signature>,
 }
 
-/// A commitment that was given, with what is known about where it came from.
+/// A commitment that the person gave, or that the watcher holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     pub(crate) amount: Amount,
     pub(crate) signature: Signature,
-    /// The network it says it was signed for, when it says.
+    /// The network for which it was signed; `None` when its source does not say.
     network_id: Option<NetworkId>,
 }
 
@@ -99,7 +99,7 @@ impl CommitmentArgs {
         Ok((channel, Some(Given { amount, signature, network_id: None })))
     }
 
-    /// As [`Self::read`], for commands that need a commitment.
+    /// Does the same as [`Self::read`] for commands that need a commitment.
     pub(crate) fn read_signed(&self) -> Result<(ContractId, Given), Failure> {
         match self.read()? {
             (channel, Some(given)) => Ok((channel, given)),
@@ -127,18 +127,18 @@ fn read_document(path: &Path) -> Result<SignedCommitment, Failure> {
 }
 
 impl Given {
-    /// One that a watcher holds.
+    /// A commitment that a watcher holds.
     pub(crate) fn of_watcher(held: SignedAmount) -> Self {
         Self { amount: held.amount, signature: held.signature, network_id: None }
     }
 
-    /// Refuses what the chain would refuse: another network's commitment, another key's signature, more than the channel
-    /// holds. Nothing was sent when it does.
+    /// Refuses what the chain would refuse: another network's commitment, or another key's signature. It is called
+    /// before anything is sent.
     pub(crate) fn check(&self, network: &NetworkId, channel: &ChannelState) -> Result<(), Failure> {
         if let Some(there) = self.network_id.filter(|there| there != network) {
             bail!(
                 Kind::WrongNetwork,
-                "the commitment was signed for the network {there}, this one is {network}; sign it again with this network's \
+                "the commitment was signed for the network {there}, but this is {network}; sign it again with this network's \
                  --network or --passphrase"
             );
         }
@@ -161,7 +161,7 @@ impl Given {
         if self.amount > channel.coverage() {
             bail!(
                 Kind::Refused,
-                "the commitment is for {} base units in total, the channel covers {} (balance {} and {} already withdrawn); \
+                "the commitment is for {} base units in total, but the channel covers {} (balance {} and {} already withdrawn); \
                  the funder can top it up. Nothing was sent",
                 self.amount,
                 channel.coverage(),

@@ -1,11 +1,11 @@
-//! How a command fails: what was wrong, what was expected, what to do, and a kind for scripts.
+//! A command's failure says what was wrong, what was expected and what to do, and it has a kind for scripts.
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What a script may match on: `error.kind` in `--json` output. The names are interface.
+/// The kind of a failure, `error.kind` in `--json` output. Scripts match on it, so the names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -15,32 +15,32 @@ pub(crate) enum Kind {
     Input,
     /// A secret is missing, malformed, of the wrong kind, or readable by others.
     Secret,
-    /// A check before sending said no. Nothing was sent.
+    /// A check before sending refused. Nothing was sent.
     Refused,
-    /// The channel does not exist, or what lies at its address is not a channel.
+    /// The channel does not exist, or the contract at its address is not a channel.
     NotAChannel,
-    /// What simulation wants signed is more than the command means. Nothing was signed.
+    /// The endpoint's simulation wants more signed than the command means. Nothing was signed.
     Authorization,
     /// The fee would be above `--max-fee`. Nothing was sent.
     FeeTooHigh,
-    /// The contract, the token or the network refused: at simulation (nothing was sent) or on chain (only the fee is
-    /// gone).
+    /// The contract, the token or the network refused: at simulation (nothing was sent) or on chain (only the fee was
+    /// paid).
     FailedOnChain,
     /// The watcher answered that it does not take this commitment; `watcher_kind` says why.
     WatcherRefused,
     /// The watcher can't take commitments at the moment; the same request may succeed later.
     WatcherNotReady,
-    /// Whatever answers at the watcher's address is no watcher. Nothing was taken.
+    /// What answers at the watcher's address is not a watcher. Nothing was taken.
     NotAWatcher,
-    /// The endpoint's address is wrong, or the key that it wants. Nothing changed.
+    /// The endpoint's address is wrong, or its key is wrong or missing. Nothing changed.
     Endpoint,
-    /// The endpoint could not be reached or answered with something that is no answer. Nothing changed.
+    /// The endpoint could not be reached, or its answer is not valid. Nothing changed.
     Network,
-    /// The endpoint is of another network than the one named.
+    /// The endpoint serves another network than the one named.
     WrongNetwork,
-    /// A request or a transaction went out, and whether it took effect is not known.
+    /// A request or a transaction went out, and it is not known whether it took effect.
     OutcomeUnknown,
-    /// The command did what it was asked, but what it led to could not be read or told.
+    /// The command did what was asked, but its result could not be read or printed.
     ResultUnread,
     /// Output could not be written. Nothing was done.
     Output,
@@ -64,7 +64,7 @@ impl Kind {
     }
 }
 
-/// A command's failure. Never contains a secret.
+/// A command's failure. It never contains a secret.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: Kind,
@@ -83,8 +83,8 @@ impl Failure {
         self
     }
 
-    /// The same trouble, as it is told when it came after the deed: whoever repeats the command would do it twice.
-    /// `done` says what was done, `look` how to see what it led to.
+    /// Turns this failure into one that came after the command had its effect, so that a repetition would do it twice.
+    /// `done` says what was done, and `look` says how to see the result.
     pub(crate) fn after(self, done: &impl fmt::Display, look: &impl fmt::Display) -> Self {
         let message = format!("it is done ({done}), but {}. Do not repeat the command; {look}", self.message);
         Self { kind: Kind::ResultUnread, message, details: self.details }

@@ -1,5 +1,5 @@
-//! Can this account pay, and can that one be paid? It is read from ledger entries before anything is sent, and judged by
-//! the same rules as in the watcher ([`payability`]).
+//! Checks that the funder can pay and that the recipient can be paid. It reads ledger entries before anything is sent,
+//! and judges by the watcher's rules ([`payability`]).
 
 use paychan_channel::payability::{self, NotUnderstood, Payability, Spendable};
 use paychan_channel::xdr::{LedgerEntryData, LedgerKey};
@@ -11,7 +11,7 @@ use crate::token::{AssetName, Token};
 
 /// Refuses when the funder certainly can't deposit `amount`.
 ///
-/// Reserves and fees are left to the network: it answers exactly, at simulation.
+/// It does not check reserves and fees: the network's simulation checks them exactly.
 pub(crate) async fn funder_can_pay(
     session: &Session,
     funder: AccountId,
@@ -19,7 +19,7 @@ pub(crate) async fn funder_can_pay(
     amount: Amount,
 ) -> Result<(), Failure> {
     let held = match &token.asset {
-        // A token with code of its own is asked.
+        // A token with code of its own has to be asked.
         None => token.balance(session, &Address::Account(funder)).await?,
         Some(asset) => {
             let entries = read(session, &payability::funder_keys(asset, &funder)).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn funder_can_pay(
     Ok(())
 }
 
-/// Why the recipient could not be paid as things are; `None` when nothing speaks against it.
+/// Why the recipient can't be paid at present; `None` when it can be.
 pub(crate) async fn recipient_trouble(
     session: &Session,
     recipient: &Address,

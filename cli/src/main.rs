@@ -25,8 +25,8 @@ use crate::output::Output;
 /// One-way payment channels on Stellar
 ///
 /// A payer deposits once (open), then pays by signing: each commitment says how much the recipient may have in total
-/// (sign), and goes to the recipient's watcher (submit). The recipient cashes in the highest one (settle, close). The
-/// payer's way out is close-start, a waiting period, and refund.
+/// (sign), and goes to the recipient's watcher (submit). The recipient cashes in the highest one (settle, close). To
+/// leave, the payer announces it (close-start), waits for the waiting period, and takes back the rest (refund).
 #[derive(Parser)]
 #[command(
     name = "paychan",
@@ -41,8 +41,7 @@ fees strings of stroops.
 Exit codes:
   0  done
   1  refused: by a check before sending, by the watcher, or by the chain
-  2  the command line, a file or a secret is not as it must be; nothing was sent
-  3  network trouble, nothing changed: try again
+  2  the command line, a file or a secret is wrong; nothing was sent
   4  the outcome is not known: the message says how to find out without paying twice
 
 A first channel, on testnet:
@@ -116,7 +115,7 @@ fn run(args: &[OsString]) -> Result<(), Failure> {
     secret::refuse_secret_arguments(args)?;
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
-        // Help and version are what was asked for.
+        // The person asked for help or the version.
         Err(e) if matches!(e.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = e.print();
             return Ok(());

@@ -1,4 +1,4 @@
-//! Which network a command speaks to: a name, or an RPC URL and a passphrase.
+//! Options that say which network a command speaks to: a name, or an RPC URL and a passphrase.
 
 use std::path::{Path, PathBuf};
 
@@ -21,10 +21,10 @@ pub(crate) enum Named {
     Local,
 }
 
-/// The passphrase of local networks: stellar/quickstart's, and that of paychan-localnet.
+/// The passphrase of local networks. stellar/quickstart and paychan-localnet use it.
 const LOCAL_PASSPHRASE: &str = "Standalone Network ; February 2017";
 
-/// Where a local network listens by convention (stellar/quickstart).
+/// The address at which a local network listens by convention (stellar/quickstart).
 const LOCAL_RPC_URL: &str = "http://127.0.0.1:8000";
 
 impl Named {
@@ -45,7 +45,7 @@ impl Named {
     }
 }
 
-/// Options that say which network signatures are for.
+/// Options that say for which network a signature is.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PassphraseArgs {
     /// The network by name
@@ -57,7 +57,7 @@ pub(crate) struct PassphraseArgs {
     passphrase: Option<String>,
 }
 
-/// Options that say which network to speak to, and through whom.
+/// Options that say which network to speak to, and through which endpoint.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct NetworkArgs {
     #[command(flatten)]
@@ -67,12 +67,12 @@ pub(crate) struct NetworkArgs {
     #[arg(long, env = "PAYCHAN_RPC_URL", hide_env_values = true, value_name = "URL", help_heading = "Network")]
     rpc_url: Option<String>,
 
-    /// A file with headers for the endpoint, one `Name: value` a line, where a provider wants its key in one
+    /// A file with headers for the endpoint, one `Name: value` per line; some providers want their key in a header
     #[arg(long, env = "PAYCHAN_RPC_HEADER_FILE", value_name = "FILE", help_heading = "Network")]
     rpc_header_file: Option<PathBuf>,
 }
 
-/// A network's endpoint and passphrase, not yet checked against each other.
+/// A network's endpoint and passphrase. Nobody has checked yet that they belong together.
 ///
 /// It has no `Debug`, since a header may hold a provider's key.
 pub(crate) struct Endpoint {
@@ -83,7 +83,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// A client of it.
+    /// Makes a client of this endpoint.
     pub(crate) fn client(&self, options: paychan_rpc::Options) -> Result<Client, Failure> {
         let mut client = Client::new(&self.rpc_url, options).map_err(|error| self.failure(&error))?;
         for (name, value) in &self.headers {
@@ -95,7 +95,7 @@ impl Endpoint {
         Ok(client)
     }
 
-    /// A call that failed, with what the person can do where the address or the key is wrong.
+    /// The failure of a call, with advice when the address or the key is wrong.
     pub(crate) fn failure(&self, error: &RpcError) -> Failure {
         let failure = rpc_failure(error);
         let advice = match error.kind {
@@ -114,7 +114,7 @@ impl Endpoint {
     }
 }
 
-/// The path of a URL as it may be shown: long segments are left out, since providers put keys there.
+/// The path of a URL without its long segments, since providers put keys there.
 fn shown_path(url: &str) -> String {
     const LONGEST_SHOWN: usize = 16;
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);

@@ -1,4 +1,4 @@
-//! Results go to standard output, everything else to standard error.
+//! Writes results to standard output and everything else to standard error.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -23,13 +23,13 @@ impl Output {
         self.json
     }
 
-    /// Says what is being done at the moment, in one line on standard error.
+    /// Says in one line on standard error what the command does at the moment.
     pub(crate) fn progress(self, line: impl Display) {
-        // If nobody reads it any more, that is no reason to stop half-way through a payment.
+        // A closed standard error is no reason to stop half-way through a payment.
         let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
-    /// Says something that the person should know, and for which the command does not stop.
+    /// Says something that the person should know. The command goes on.
     pub(crate) fn warn(self, line: impl Display) {
         self.progress(format_args!("warning: {line}"));
     }
@@ -37,7 +37,8 @@ impl Output {
     /// Writes the result: by `Display` for a person, by `Serialize` for a script.
     ///
     /// # Errors
-    /// [`Kind::Output`]. A command that has done something says so instead: see [`crate::error::Failure::after`].
+    /// [`Kind::Output`] when standard output can't be written. A command that has taken effect turns it into
+    /// [`Kind::ResultUnread`] with [`crate::error::Failure::after`].
     pub(crate) fn result<T: Serialize + Display>(self, result: &T) -> Result<(), Failure> {
         let text = if self.json {
             serde_json::to_string(result)
@@ -48,8 +49,8 @@ impl Output {
         self.print(&text)
     }
 
-    /// Writes a failure: as JSON on standard output, or as `error: ...` on standard error, which is also where it goes when
-    /// standard output does not work.
+    /// Writes a failure: as JSON on standard output, or as `error: ...` on standard error. When standard output does
+    /// not work, it goes to standard error too.
     pub(crate) fn failure(self, failure: &Failure) {
         let told = self.json && self.print(&failure.to_json().to_string()).is_ok();
         if !told {
@@ -68,7 +69,7 @@ impl Output {
     }
 }
 
-/// Writes rows in two columns, the first as wide as its longest word. So results are shown to a person.
+/// Writes a result for a person: rows in two columns, the first as wide as its longest word.
 pub(crate) fn table<'a>(
     f: &mut std::fmt::Formatter<'_>,
     rows: impl IntoIterator<Item = (&'a str, String)>,

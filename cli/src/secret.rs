@@ -1,5 +1,5 @@
-//! Where secrets come from and go to: files, standard input, the environment. Never arguments: those are seen by every
-//! process of the machine and kept in the shell's history.
+//! Reads secrets from files, standard input and the environment, and writes new ones to files. Secrets are never
+//! arguments, since every process of the machine can see those, and the shell's history keeps them.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, bail};
 
-/// The longest secret that is read, in bytes. An account's has 56 characters, a commitment seed 64, and a watcher's token
-/// as many as its operator chose. A file that is longer is the wrong file.
+/// The longest secret that is read, in bytes. An account's secret has 56 characters, a commitment seed has 64, and a
+/// watcher's token has as many as its operator chose. A longer file is the wrong file.
 const MAX_SECRET_BYTES: usize = 4096;
 
-/// A place that a secret is read from, and how errors name it.
+/// The place from which a secret is read, and its names for errors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     /// The option's value: a path, or `-`.
@@ -25,12 +25,12 @@ pub(crate) struct Source<'a> {
     pub(crate) option: &'a str,
     /// The environment variables tried, in this order, when the option is absent.
     pub(crate) env: &'a [&'a str],
-    /// What is wanted, for errors: "the funder's account secret (S...)".
+    /// What is expected there, for errors: "the funder's account secret (S...)".
     pub(crate) what: &'a str,
 }
 
 impl Source<'_> {
-    /// Whether it would be read from standard input, which only one thing can be.
+    /// Whether the secret would be read from standard input. Only one option of a command can read that.
     pub(crate) fn is_stdin(&self) -> bool {
         self.file.is_some_and(is_stdin)
     }
@@ -73,7 +73,7 @@ impl Source<'_> {
         )
     }
 
-    /// Refuses a seed that was given in place of a file's name. The error must not repeat it.
+    /// Refuses a seed that was given in place of a file's name. The error must not repeat the seed.
     fn refuse_secret_as_path(&self, path: &Path) -> Result<(), Failure> {
         let text = path.as_os_str().as_encoded_bytes();
         let seed = text.len() == 64 && text.iter().all(u8::is_ascii_hexdigit) && !path.exists();
@@ -102,8 +102,8 @@ pub(crate) fn only_one_stdin(options: &[(&str, bool)]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stops before anything else when an argument is a Stellar secret key: a parser's error would repeat it on the screen
-/// and in logs.
+/// Refuses an argument that is a Stellar secret key. It runs first, since the parser's error would repeat the key on
+/// the screen and in logs.
 pub(crate) fn refuse_secret_arguments<'a>(args: impl IntoIterator<Item = &'a OsString>) -> Result<(), Failure> {
     for (position, arg) in args.into_iter().enumerate() {
         let mut words = arg.as_encoded_bytes().split(|b| *b == b'=');
@@ -120,12 +120,13 @@ pub(crate) fn refuse_secret_arguments<'a>(args: impl IntoIterator<Item = &'a OsS
     Ok(())
 }
 
-/// Reads a file only its owner can. Checked on the opened file, so that it can't be swapped in between.
+/// Reads a file that only its owner can read. The opened file is checked, so that nobody can swap it between check and
+/// read.
 fn read_private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let shown = path.display();
     let file = File::open(path).map_err(|e| Failure::new(Kind::Secret, format!("{shown} can't be read: {e}")))?;
     let meta = file.metadata().map_err(|e| Failure::new(Kind::Secret, format!("{shown} can't be examined: {e}")))?;
-    // A pipe (`--secret-file <(vault read ...)`) has no permissions to speak of.
+    // A pipe (`--secret-file <(vault read ...)`) has no permissions that could be checked.
     if meta.is_file() && meta.mode() & 0o077 != 0 {
         bail!(
             Kind::Secret,
@@ -152,7 +153,7 @@ fn read_limited(from: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failu
     Ok(bytes)
 }
 
-/// Writes a secret to a new file that only its owner can read, and makes it durable: money will hang on it. A file that
+/// Writes a secret to a new file that only its owner can read, and syncs it, since money will depend on it. A file that
 /// could not be written whole is removed.
 pub(crate) fn write_new(path: &Path, secret: &str) -> Result<(), Failure> {
     let shown = path.display();
@@ -188,7 +189,7 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A path as it can be pasted into a shell.
+/// A path in the form that can be pasted into a shell.
 fn shell_quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%:,=".contains(c);

@@ -1,4 +1,4 @@
-//! Who signs: the Stellar account behind a transaction, and the commitment key.
+//! The keys that sign: the Stellar account behind a transaction, and the commitment key.
 
 use std::path::{Path, PathBuf};
 
@@ -62,12 +62,12 @@ impl TransactArgs {
     }
 }
 
-/// Where a commitment seed comes from.
+/// The source of a commitment seed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CommitmentSecretArgs<'a>(Source<'a>);
 
 impl<'a> CommitmentSecretArgs<'a> {
-    /// The source for `sign`, which knows only one secret: its option has the short name.
+    /// The source for `sign`. It needs only one secret, so its option has the short name.
     pub(crate) fn for_sign(file: Option<&'a Path>) -> Self {
         Self(Source {
             file,
@@ -77,7 +77,7 @@ impl<'a> CommitmentSecretArgs<'a> {
         })
     }
 
-    /// The source for `open`, which signs with an account and may need the public part of the seed beside it.
+    /// The source for `open`, which signs with an account and may also need the public part of the seed.
     pub(crate) fn for_open(file: &'a Path) -> Self {
         Self(Source {
             file: Some(file),

@@ -1,4 +1,4 @@
-//! The token that a channel pays in: how it is named on a command line, and what the chain says about it.
+//! The token in which a channel pays: its name on the command line, and what the chain says about it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use paychan_channel::{
 use crate::error::{Failure, Kind, bail};
 use crate::session::Session;
 
-/// The most decimals that a token can have: an i128 has no more digits.
+/// The most decimals that a token can have, since an i128 has no more digits.
 const MAX_DECIMALS: u32 = 38;
 
 /// `native`, `CODE:ISSUER`, or a token contract's `C...` address.
@@ -84,7 +84,8 @@ impl Token {
         };
         match token_kind(&id, Some(&entry.data)) {
             TokenKind::Asset(asset) => {
-                // Any contract can say that it is an asset's. Only the one at the address that follows from the asset is.
+                // Any contract can say that it is an asset's contract. Only the contract at the address that follows
+                // from the asset is.
                 if asset_contract(session, &asset)? != id {
                     bail!(Kind::Refused, "{id} says it is the contract of {}, which lies elsewhere", AssetName(&asset));
                 }
@@ -114,11 +115,11 @@ impl Token {
         Self { id, name, decimals: SAC_DECIMALS, asset: Some(asset) }
     }
 
-    /// What `holder` has, asked of the token itself.
+    /// The balance of `holder`, as the token itself reports it.
     pub(crate) async fn balance(&self, session: &Session, holder: &Address) -> Result<Amount, Failure> {
         match session.view(calls::token_balance(&self.id, holder)).await? {
             ScVal::I128(parts) => Amount::new(i128::from(&parts)).map_err(|e| {
-                Failure::new(Kind::Refused, format!("{} says that {holder} has a balance that is none: {e}", self.id))
+                Failure::new(Kind::Refused, format!("{} reports a balance of {holder} that is not valid: {e}", self.id))
             }),
             _ => bail!(Kind::Refused, "{} does not answer balance() as a SEP-41 token does", self.id),
         }
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused_with_what_was_expected() {
+    fn an_invalid_token_is_refused_with_what_was_expected() {
         let long = format!("TOOLONGACODE13:{ISSUER}");
         for wrong in ["", "XLM", "USDC:", ":GA5Z", "USDC:GA5Z", "US-D:GA5Z", &long, "CAS3J7", ISSUER] {
             let error = wrong.parse::<TokenArg>().unwrap_err();

@@ -1,4 +1,4 @@
-//! The recipient's watcher, as commands name it and as they tell of its answers.
+//! How commands name the recipient's watcher and report its answers.
 
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ impl TokenArgs {
     }
 }
 
-/// A call of the watcher that did not work, with what a script can use.
+/// The failure of a call to the watcher, with the facts that a script can use.
 pub(crate) fn watcher_failure(error: &ClientError) -> Failure {
     let kind = match error {
         ClientError::SetUp { .. } | ClientError::Unreachable { .. } => Kind::Network,
@@ -65,7 +65,7 @@ pub(crate) fn watcher_failure(error: &ClientError) -> Failure {
     failure
 }
 
-/// Which option the person may have got wrong.
+/// The option that the person may have to correct.
 fn option_to_check(error: &ClientError) -> &'static str {
     let kind = error.problem().map(|problem| &problem.kind);
     match (error, kind) {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_with_its_kind_and_its_figures() {
+    fn a_refusal_is_reported_with_its_kind_and_its_figures() {
         let facts = Facts { highest: Some(Amount::from(9)), ..Facts::default() };
         let failure = refused(ProblemKind::NotHigher, facts);
         assert_eq!(failure.kind, Kind::WatcherRefused);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_the_api_is_told_with_its_own_advice() {
+    fn each_kind_of_the_api_is_reported_with_its_own_advice() {
         for kind in ProblemKind::ALL {
             let failure = refused(kind.clone(), Facts::default());
             assert!(failure.message.contains(kind.advice()), "{failure}");

@@ -21,7 +21,7 @@ use crate::watcher::{TokenArgs, watcher_failure};
 ///
 /// Pays the commitment, sends the rest back to the funder and ends the channel for good: no later commitment is paid.
 /// So give the highest one, or name the watcher with --watcher: if it holds a higher one, that one is paid. (A watcher
-/// that has the recipient's key closes by itself, fenced against commitments that arrive meanwhile.)
+/// that has the recipient's key closes by itself, and takes no commitment that arrives meanwhile.)
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan close --commitment newest.json --network testnet --secret-file recipient.key
@@ -37,7 +37,7 @@ pub(crate) struct Close {
     #[arg(long, conflicts_with_all = ["commitment", "amount", "signature"], help_heading = "Commitment")]
     without_commitment: bool,
 
-    /// The watcher's address: it is asked for a higher commitment
+    /// The watcher's address; the command asks it for a higher commitment
     #[arg(long, value_name = "URL", env = "PAYCHAN_WATCHER", help_heading = "Commitment")]
     watcher: Option<WatcherUrl>,
 
@@ -56,7 +56,8 @@ struct Closed {
     /// What went back to the funder.
     returned: Amount,
     withdrawn: Amount,
-    /// What stayed: tokens sent past `top_up`, or a return that failed. The funder gets it with `refund`.
+    /// What stayed in the channel: tokens that were sent without `top_up`, or a return that failed. The funder gets it
+    /// with `refund`.
     balance: Amount,
     transaction: Receipt,
     #[serde(skip)]
@@ -92,7 +93,7 @@ impl Close {
         } else {
             let (channel, given) = self.commitment.read_signed().map_err(|failure| Failure {
                 message: format!(
-                    "{}. To end a channel without one, giving up what is unsettled: --without-commitment",
+                    "{}. To end the channel without one and give up what is unsettled, use --without-commitment",
                     failure.message
                 ),
                 ..failure
@@ -113,7 +114,7 @@ impl Close {
         if given.is_none() && !self.without_commitment {
             bail!(
                 Kind::Refused,
-                "the watcher holds no commitment of {channel}; to end the channel without one: --without-commitment"
+                "the watcher holds no commitment of {channel}; to end the channel without one, use --without-commitment"
             );
         }
         let (amount, signature) = what_to_close_with(&session, &before, given.as_ref())?;
@@ -147,16 +148,16 @@ fn higher(
 ) -> Result<Option<Given>, Failure> {
     let held = match held {
         Ok(held) => held.map(Given::of_watcher),
-        // It was asked, and it does not watch this channel.
+        // The watcher answered that it does not watch this channel.
         Err(error) if error.problem().is_some_and(|problem| problem.kind == ProblemKind::UnknownChannel) => None,
         Err(error) => {
             let failure = watcher_failure(&error);
             let message = format!(
-                "{}. Nothing was sent: the watcher may hold a higher commitment. To close without asking it, leave \
-                 --watcher (PAYCHAN_WATCHER) away",
+                "{}. Nothing was sent: the watcher may hold a higher commitment. To close without asking it, leave out \
+                 --watcher (PAYCHAN_WATCHER)",
                 failure.message
             );
-            // Reading changes nothing, so the outcome is known.
+            // Asking the watcher changes nothing, so the outcome is known.
             let kind = if failure.kind == Kind::OutcomeUnknown { Kind::WatcherNotReady } else { failure.kind };
             return Err(Failure { message, kind, ..failure });
         }
@@ -164,7 +165,7 @@ fn higher(
     let given_amount = given.as_ref().map(|given| given.amount);
     match held {
         Some(held) if given_amount.is_none_or(|given| held.amount > given) => {
-            output.progress(format_args!("the watcher holds a commitment for {} base units; it is used", held.amount));
+            output.progress(format_args!("using the watcher's commitment for {} base units", held.amount));
             Ok(Some(held))
         }
         _ => Ok(given),
@@ -182,7 +183,7 @@ fn what_to_close_with(
             given.check_coverage(before)?;
             Ok((given.amount, given.signature))
         }
-        // Up to what is withdrawn, our contract does not look at the signature.
+        // Our contract checks no signature when the amount is at most what is withdrawn.
         None if before.layout == Layout::Paychan => Ok((before.withdrawn, Signature([0; 64]))),
         None => bail!(
             Kind::Refused,

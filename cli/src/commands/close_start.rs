@@ -12,7 +12,7 @@ use crate::output::{Output, table};
 use crate::session::{Receipt, Session};
 use crate::signers::TransactArgs;
 
-/// Announce the funder's way out: after the waiting period, refund takes back the rest
+/// Announce that the funder leaves: after the waiting period, refund takes back the rest
 ///
 /// The recipient can settle during the waiting period and after it, until the refund is done.
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(crate) struct CloseStart {
     #[arg(value_name = "CHANNEL")]
     channel: ContractId,
 
-    /// Start the waiting period anew though a close has started already: the refund comes later
+    /// Start the waiting period again although a close has started already; the refund comes later
     #[arg(long)]
     again: bool,
 
@@ -80,8 +80,8 @@ impl CloseStart {
             if !self.again {
                 bail!(
                     Kind::Refused,
-                    "a close has started already; refund is possible from ledger {deadline}, in {} ledgers. Starting again \
-                     starts the wait anew; if that is what you want, add --again",
+                    "a close has started already; refund is possible from ledger {deadline}, in {} ledgers. A new start \
+                     begins the waiting period again; if that is what you want, add --again",
                     deadline.since(before.read_at)
                 );
             }
@@ -90,7 +90,7 @@ impl CloseStart {
         let call = calls::close_start(&self.channel);
         let receipt = session.call(&secret, &before, call, Authorization::by_source()).await?;
         let after = session.channel_after(&self.channel, &receipt).await?;
-        // The recipient can close, and some contracts then forget the deadline, between our ledger and the reading.
+        // The recipient may close the channel before we read it, and some contracts then forget the deadline.
         let no_deadline = || Failure::new(Kind::ResultUnread, "the channel shows no deadline now");
         let deadline = receipt.after(&self.channel, after.deadline().ok_or_else(no_deadline))?;
         let last_safe_ledger = receipt.after(&self.channel, after.last_safe_ledger().ok_or_else(no_deadline))?;

@@ -1,4 +1,4 @@
-//! `paychan inspect`: a channel as the chain has it.
+//! `paychan inspect` shows a channel as the chain has it.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ pub(crate) struct Inspect {
 #[serde(rename_all = "snake_case")]
 enum Status {
     Open,
-    /// A close has started; the deadline is to come.
+    /// A close has started, and the deadline has not come yet.
     Closing,
     /// The deadline has come; the recipient can still settle until the funder's refund.
     Refundable,
@@ -60,9 +60,9 @@ struct Inspected {
     coverage: Amount,
     deadline: Option<Ledger>,
     last_safe_ledger: Option<Ledger>,
-    /// The issuer has not frozen the channel's balance.
+    /// False when the issuer has frozen the channel's balance.
     balance_authorized: bool,
-    /// The issuer can take the balance away.
+    /// True when the issuer can take the balance away.
     balance_clawback: bool,
     lives: Vec<EntryLife>,
     read_at: Ledger,
@@ -73,7 +73,7 @@ struct Inspected {
 #[derive(Debug, Serialize)]
 struct EntryLife {
     entry: &'static str,
-    /// The last ledger at which it is live; null when the entry does not exist, 0 when it is archived.
+    /// The last ledger at which the entry is live; null when the entry does not exist, 0 when it is archived.
     live_until: Option<Ledger>,
     archived: bool,
 }
@@ -137,7 +137,7 @@ fn status(state: &ChannelState) -> Status {
     match state.deadline() {
         _ if state.is_final() => Status::Final,
         None => Status::Open,
-        // What is sent now is in the next ledger at the earliest.
+        // A transaction that is sent now gets into the next ledger at the earliest.
         Some(deadline) if state.read_at.saturating_add(1) >= deadline => Status::Refundable,
         Some(_) => Status::Closing,
     }

@@ -12,7 +12,7 @@ use crate::error::{Failure, Kind};
 use crate::output::{Output, table};
 use crate::secret;
 
-/// Make a new key: the one that signs commitments, or a Stellar account's
+/// Make a new key: a key that signs commitments, or a Stellar account's key
 ///
 /// A channel has a commitment key of its own: the funder's agent holds its seed and signs with it, hundreds of times a
 /// minute, while the account's key can stay elsewhere. The public part goes into `paychan open --commitment-key`.
@@ -62,7 +62,7 @@ struct Made<'a> {
 
 impl fmt::Display for Made<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Alone, so that it can be piped.
+        // The secret is printed alone, so that it can be piped.
         if let Some(secret) = self.secret {
             return f.write_str(secret);
         }

@@ -1,4 +1,4 @@
-//! `paychan open`: a new channel with a deposit in it.
+//! `paychan open` deploys a new channel with a deposit in it.
 
 use std::fmt;
 use std::io::Read;
@@ -21,15 +21,15 @@ use crate::session::{Receipt, Session};
 use crate::signers::{CommitmentSecretArgs, TransactArgs};
 use crate::token::{Token, TokenArg};
 
-/// The shortest waiting period that a watcher takes unless it is configured otherwise, in ledgers: a day of 5-second
-/// ledgers, because people sleep.
+/// The shortest waiting period that a watcher accepts by default, in ledgers. It is a day of 5-second ledgers, so that
+/// an operator who sleeps can still react.
 const USUAL_WAITING_PERIOD: u32 = 17_280;
 
-/// The longest waiting period that the contract takes, in ledgers: a year of 5-second ledgers.
+/// The longest waiting period that the contract accepts, in ledgers. It is a year of 5-second ledgers.
 const LONGEST_WAITING_PERIOD: u32 = 6_307_200;
 
-/// The largest file that is read as Wasm, in bytes. It is above what any network takes (131,072 bytes on testnet), and
-/// keeps a wrong file out of memory.
+/// The largest file that is read as Wasm, in bytes. It is above the limit of every network (131,072 bytes on testnet),
+/// and keeps a wrong file out of memory.
 const MAX_WASM_BYTES: u64 = 1024 * 1024;
 
 /// Open a channel: deploy its contract, with a deposit in it
@@ -38,9 +38,9 @@ const MAX_WASM_BYTES: u64 = 1024 * 1024;
 /// keygen) signs the payments. The contract's code is uploaded first if the network lacks it: everybody's channels share
 /// it.
 ///
-/// Never opens twice: the channel's address follows from the funder and a salt, which are printed before anything is
-/// sent. If the outcome is unsure, run the same command again with --salt: it finds the channel if it was opened, and
-/// opens it if not.
+/// It never opens a channel twice: the channel's address follows from the funder and a salt, and both are printed
+/// before anything is sent. If the outcome is not known, run the same command again with --salt: it finds the channel
+/// if it was opened, and opens it if not.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan open --network testnet --secret-file funder.key --commitment-key 3f1c... \\
@@ -57,7 +57,7 @@ pub(crate) struct Open {
     #[arg(long, value_name = "ADDRESS")]
     to: Address,
 
-    /// The deposit, in the token's own words, such as 12.5
+    /// The deposit in whole tokens, such as 12.5
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     deposit: String,
 
@@ -78,7 +78,7 @@ pub(crate) struct Open {
     )]
     commitment_key: Option<CommitmentKey>,
 
-    /// Or a file with its seed, or - for standard input; only the public part is used
+    /// Instead of --commitment-key: a file with the seed, or - for standard input; only the public part is used
     #[arg(long, value_name = "FILE", help_heading = "Secrets")]
     commitment_secret_file: Option<PathBuf>,
 
@@ -86,11 +86,12 @@ pub(crate) struct Open {
     #[arg(long, value_name = "FILE", env = "PAYCHAN_WASM", help_heading = "Contract")]
     wasm: Option<PathBuf>,
 
-    /// Or the hash of Wasm that the network has already
+    /// Instead of --wasm: the hash of Wasm that the network has already
     #[arg(long, value_name = "HEX", help_heading = "Contract")]
     wasm_hash: Option<WasmHash>,
 
-    /// The salt that an earlier try printed: finds that channel instead of opening another [default: random]
+    /// The salt that an earlier run printed; the command then finds that channel instead of opening another [default:
+    /// random]
     #[arg(long, value_name = "HEX", value_parser = parse_salt)]
     salt: Option<Salt>,
 
@@ -124,7 +125,7 @@ fn random_salt() -> Result<Salt, Failure> {
 #[derive(Serialize)]
 struct Opened {
     channel: ContractId,
-    /// The channel was there before: an earlier run had opened it.
+    /// True when an earlier run had opened the channel.
     already_open: bool,
     token: ContractId,
     from: Address,
@@ -134,9 +135,9 @@ struct Opened {
     deposited: Amount,
     wasm_hash: WasmHash,
     salt: String,
-    /// What uploading the code took, when the network lacked it.
+    /// The upload of the code; null when the network had it.
     upload: Option<Receipt>,
-    /// What opening took; null when it was open before.
+    /// The opening; null when the channel was open before.
     open: Option<Receipt>,
     #[serde(skip)]
     shown_deposit: String,
@@ -161,7 +162,7 @@ impl fmt::Display for Opened {
     }
 }
 
-/// The contract's code, as it was given.
+/// The contract's code as the options name it.
 enum Code {
     Wasm { bytes: Vec<u8>, hash: WasmHash },
     Hash(WasmHash),
@@ -201,7 +202,7 @@ impl Open {
         };
         if self.refund_waiting_period < USUAL_WAITING_PERIOD {
             output.warn(format_args!(
-                "a waiting period of {} ledgers is short: a watcher that was told nothing else wants {USUAL_WAITING_PERIOD}",
+                "a waiting period of {} ledgers is short: by default a watcher wants {USUAL_WAITING_PERIOD}",
                 self.refund_waiting_period
             ));
         }
@@ -273,14 +274,14 @@ fn read_wasm(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_WASM_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|e| Failure::new(Kind::Input, format!("the contract's Wasm {shown} can't be read: {e}")))?;
-    // Magic number and version 1 (WebAssembly core specification, "Modules").
+    // A module begins with a magic number and version 1 (WebAssembly core specification, "Modules").
     if !bytes.starts_with(b"\0asm\x01\0\0\0") || bytes.len() as u64 > MAX_WASM_BYTES {
         bail!(Kind::Input, "{shown} is not a Wasm module of a contract");
     }
     Ok(bytes)
 }
 
-/// One opening, with its terms settled.
+/// One opening whose terms are complete.
 struct Opening<'a> {
     session: &'a Session,
     secret: &'a SecretKey,
@@ -303,7 +304,7 @@ impl Opening<'_> {
         funder_can_pay(session, self.funder, self.token, self.terms.amount).await?;
         if let Some(trouble) = recipient_trouble(session, &self.terms.to, self.token).await? {
             session.output.warn(format_args!(
-                "{trouble}: the channel can be opened, but nothing can be paid out of it until that is mended"
+                "{trouble}: the channel can be opened, but nothing can be paid out of it until that is repaired"
             ));
         }
         let upload = self.upload_if_missing().await?;
@@ -344,7 +345,7 @@ impl Opening<'_> {
         Parties { channel: Some(self.channel), token: self.token.asset.as_ref().map(|_| self.token.id) }
     }
 
-    /// Creating the contract, its constructor, and the deposit's transfer into it.
+    /// What the funder means to sign: creating the contract, its constructor, and the deposit's transfer into it.
     fn meaning(&self) -> Meaning {
         let constructor = HostFunction::InvokeContract(InvokeContractArgs {
             contract_address: self.channel.to_sc(),
@@ -362,8 +363,8 @@ impl Opening<'_> {
         Meaning { authorization, entries: self.entries(), max_resource_fee }
     }
 
-    /// What opening may touch: the channel, its code, the token, and what the parties hold of it. For a token with code of its
-    /// own nobody knows where it keeps what.
+    /// The entries that opening may touch: the channel, its code, the token, and the parties' balances. A token with
+    /// code of its own may keep its data in any entry, so any entry is allowed for it.
     fn entries(&self) -> Entries {
         let Some(asset) = &self.token.asset else { return Entries::Any };
         let mut holders = vec![self.terms.from, self.terms.to, Address::Contract(self.channel)];
@@ -376,7 +377,8 @@ impl Opening<'_> {
         })
     }
 
-    /// What lies at the address must be what was asked for. The amount is left out: tops-up and payments change it.
+    /// Refuses a channel at the address whose terms are not those that were asked for. The amount is not compared,
+    /// since top-ups and payments change it.
     fn same_terms(&self, state: &ChannelState) -> Result<(), Failure> {
         let terms = &self.terms;
         let same = [
@@ -391,7 +393,7 @@ impl Opening<'_> {
         if !other.is_empty() {
             bail!(
                 Kind::Refused,
-                "there is a channel at {} already, with another {}; look at it with paychan inspect, or leave --salt away to \
+                "there is a channel at {} already, with another {}; look at it with paychan inspect, or leave out --salt to \
                  open a new one",
                 self.channel,
                 other.join(", ")

@@ -1,4 +1,4 @@
-//! `paychan refund`: the funder takes back what is left.
+//! `paychan refund` gives the funder what is left.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use crate::session::{Receipt, Session};
 use crate::signers::TransactArgs;
 use crate::token::Token;
 
-/// Take back what is left, by the funder, after the waiting period
+/// Take back what is left after the waiting period, as the funder
 ///
-/// Ends the channel. May be called again for tokens that arrive later.
+/// A refund ends the channel. It can be repeated for tokens that arrive later.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan refund CCHANNEL... --network testnet --secret-file funder.key")]
@@ -78,7 +78,7 @@ impl Refund {
     }
 }
 
-/// Refuses where the contract would, or where there is nothing to take back.
+/// Refuses when the contract would refuse, and when there is nothing to take back.
 fn refundable(channel: &ChannelState) -> Result<(), Failure> {
     if channel.is_final() {
         if channel.balance.is_zero() {
@@ -98,7 +98,7 @@ fn refundable(channel: &ChannelState) -> Result<(), Failure> {
             channel.refund_waiting_period
         );
     };
-    // It can be in the next ledger at the earliest.
+    // The refund gets into the next ledger at the earliest.
     let next = channel.read_at.saturating_add(1);
     if next < deadline {
         bail!(

@@ -1,4 +1,4 @@
-//! `paychan restore`: archived entries of a channel back to life.
+//! `paychan restore` brings archived entries of a channel back.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ use crate::signers::TransactArgs;
 
 /// Bring a channel's archived entries back, so that it can be settled
 ///
-/// An entry whose life has ended is archived: its contents are safe, and nothing can be done with it until it is
-/// restored. Anyone may restore. When nothing is archived, nothing is sent.
+/// An entry whose life has ended is archived: its content is safe, but no transaction can use it until it is restored.
+/// Anyone may restore it. When nothing is archived, nothing is sent.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan restore CCHANNEL... --network testnet --secret-file fees.key")]
@@ -96,14 +96,14 @@ pub(crate) fn archived(channel: &ChannelState) -> Vec<(&'static str, LedgerKey)>
         .collect()
 }
 
-/// Says which entries are archived and how to restore them, where that is why a transaction was not sent.
+/// Adds to a failure which entries are archived and how to restore them, if that is why the transaction failed.
 pub(crate) fn archived_hint(channel: &ChannelState, failure: Failure) -> Failure {
     let names: Vec<_> = archived(channel).into_iter().map(|(name, _)| name).collect();
     if names.is_empty() || failure.kind != Kind::FailedOnChain {
         return failure;
     }
     let message = format!(
-        "{}. Archived are the channel's {}; bring them back with paychan restore {}, then run this again",
+        "{}. The channel's {} are archived; bring them back with paychan restore {}, then run this again",
         failure.message,
         names.join(", "),
         channel.channel

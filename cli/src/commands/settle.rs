@@ -1,4 +1,4 @@
-//! `paychan settle`: pay a commitment out, the channel stays open.
+//! `paychan settle` pays a commitment out; the channel stays open.
 
 use std::fmt;
 
@@ -17,9 +17,9 @@ use crate::token::Token;
 
 /// Pay a signed commitment out to the recipient; the channel stays open
 ///
-/// Anyone may: it can only pay the recipient, so any account that has XLM for the fee will do. (Channels with the
-/// reference's or the fork's contract want the recipient's own secret.) Settling twice is harmless: it pays the
-/// difference. A commitment that is paid already costs nothing: nothing is sent.
+/// Anyone may settle, since a settlement can only pay the recipient: any account that has XLM for the fee will do.
+/// (Channels with the reference's or the fork's contract need the recipient's own secret.) Settling twice is harmless,
+/// since the contract pays only the difference. If a commitment is paid already, nothing is sent and no fee is paid.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan settle --commitment newest.json --network testnet --secret-file fees.key
@@ -39,7 +39,7 @@ struct Settled {
     paid: Amount,
     withdrawn: Amount,
     balance: Amount,
-    /// Null when all was paid before and nothing was sent.
+    /// Null when the commitment was paid before, so that nothing was sent.
     transaction: Option<Receipt>,
     #[serde(skip)]
     token: Token,

@@ -1,4 +1,4 @@
-//! `paychan sign`: a commitment, offline.
+//! `paychan sign` signs a commitment offline.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ use crate::signers::CommitmentSecretArgs;
 
 /// Sign a commitment: "the recipient may have this much in total"
 ///
-/// Works offline: nothing is read from the network or sent to it. The amount is cumulative over the channel's life and
-/// in base units (1 USDC or XLM is 10000000): after a commitment for 5, one more payment of 2 is a commitment for 7. A
-/// commitment can't be taken back: whoever has it can have it paid out to the recipient.
+/// The command works offline: it reads nothing from the network and sends nothing. The amount is cumulative over the
+/// channel's life and in base units (1 USDC or XLM is 10000000): after a commitment for 5, one more payment of 2 is a
+/// commitment for 7. A commitment can't be taken back: anyone who has it can settle it to the recipient.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan sign CCHANNEL... --amount 70000000 --secret-file agent.seed --network testnet

@@ -1,4 +1,4 @@
-//! `paychan spent`: what was paid, to whom, for what.
+//! `paychan spent` shows what was paid, to whom and for what.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,9 +12,10 @@ use super::pay::{FolderArgs, pay_failure};
 use crate::error::Failure;
 use crate::output::Output;
 
-/// Show what was paid, to whom, for what
+/// Show what was paid, to whom and for what
 ///
-/// Reads what paychan pay wrote down. The table adds up by address; --json and --csv list each payment.
+/// The command reads what paychan pay wrote down. The table adds up the payments to each address; --json and --csv list
+/// each payment.
 #[derive(Debug, Args)]
 pub(crate) struct Spent {
     /// List each payment as comma-separated values
@@ -46,7 +47,7 @@ struct Payment {
 #[derive(Serialize)]
 struct Report {
     payments: Vec<Payment>,
-    /// What was signed away in all: the most that recipients may have.
+    /// The sum of all signed amounts: the most that recipients may have.
     signed: Amount,
     #[serde(skip)]
     csv: bool,
@@ -122,7 +123,7 @@ impl Report {
     }
 }
 
-/// A field as RFC 4180 has it. A server chose the reference, so that a spreadsheet must not take it for a formula.
+/// A field in the form of RFC 4180. The reference comes from a server, so a spreadsheet must not take it for a formula.
 fn csv_field(text: &str) -> String {
     let text = match text.starts_with(['=', '+', '-', '@']) {
         true => format!("'{text}"),

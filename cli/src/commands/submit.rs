@@ -1,4 +1,4 @@
-//! `paychan submit`: hand a signed commitment to the recipient's watcher.
+//! `paychan submit` hands a signed commitment to the recipient's watcher.
 
 use std::fmt;
 
@@ -18,9 +18,9 @@ use crate::watcher::{TokenArgs, watcher_failure};
 
 /// Pay: hand a signed commitment to the recipient's watcher
 ///
-/// When it answers, the commitment is safe on the watcher's disk. A commitment alone is prepayment; with --price, that
-/// much is charged at once, and without a commitment it is charged to what was paid before. Safe to repeat: give the same
-/// --request-id (printed before sending) and the same again, and the answer is the same.
+/// When the watcher answers, the commitment is safe on its disk. A commitment alone is a prepayment. With --price, the
+/// price is charged at once; without a commitment it is charged to what was paid before. The command is safe to repeat:
+/// with the same --request-id (printed before sending) and the same values, the answer is the same.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan submit --commitment newest.json --watcher http://127.0.0.1:8790 --token-file watcher.token
@@ -38,11 +38,11 @@ pub(crate) struct Submit {
     #[command(flatten)]
     token: TokenArgs,
 
-    /// What is bought, in base units: it is charged once under the request id
+    /// The price in base units; it is charged once under the request id
     #[arg(long, value_name = "BASE_UNITS", allow_negative_numbers = true)]
     price: Option<Amount>,
 
-    /// Names this payment, so that a retry is recognised: up to 64 printable characters [default: random]
+    /// A name for this payment by which the watcher recognises a retry: up to 64 printable characters [default: random]
     #[arg(long, value_name = "ID")]
     request_id: Option<RequestId>,
 }
@@ -60,7 +60,7 @@ struct Submitted {
     spent: Amount,
     unsettled: Amount,
     coverage: Amount,
-    /// The same request was answered before, and nothing was taken now.
+    /// True when the same request was answered before, so that nothing was taken now.
     replayed: bool,
 }
 
@@ -172,8 +172,8 @@ fn submit_failure(error: &ClientError, request_id: &RequestId) -> Failure {
     match failure.kind {
         Kind::OutcomeUnknown => Failure {
             message: format!(
-                "{}. Whether it was taken is not known; run the same command with --request-id {request_id}: \
-                 the answer will be the same as if it had arrived",
+                "{}. It is not known whether it was taken; run the same command with --request-id {request_id}: \
+                 the answer will be the same as if it had been",
                 failure.message
             ),
             ..failure

@@ -1,4 +1,4 @@
-//! `paychan top-up`: more deposit.
+//! `paychan top-up` deposits more into a channel.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ use crate::session::{Receipt, Session};
 use crate::signers::TransactArgs;
 use crate::token::Token;
 
-/// Deposit more into an open channel, by its funder
+/// Deposit more into an open channel, as its funder
 ///
-/// Adds to what is there: run twice, it deposits twice. The result tells the total deposited.
+/// The deposit is added to what is there: if the command runs twice, it deposits twice. The result shows the total.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan top-up CCHANNEL... --amount 12.5 --network testnet --secret-file funder.key
@@ -27,7 +27,7 @@ pub(crate) struct TopUp {
     #[arg(value_name = "CHANNEL")]
     channel: ContractId,
 
-    /// How much to add, in the token's own words, such as 12.5
+    /// How much to add in whole tokens, such as 12.5
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     amount: String,
 
@@ -42,7 +42,7 @@ pub(crate) struct TopUp {
 #[derive(Serialize)]
 struct ToppedUp {
     channel: ContractId,
-    /// Added by this transaction.
+    /// What this transaction added.
     amount: Amount,
     /// Total over the channel's life; null where the contract keeps no record of it.
     deposited: Option<Amount>,

@@ -1,4 +1,4 @@
-//! What one command does with a network: it reads, and it sends one signed transaction after another.
+//! One command's session with a network. It reads, and sends one signed transaction after another.
 
 mod sending;
 
@@ -18,27 +18,29 @@ use crate::network::NetworkArgs;
 use crate::output::Output;
 use crate::signers::TransactArgs;
 
-/// How long one request may take: long enough for a public endpoint on another continent, short enough for a person who
-/// waits.
+/// How long one request may take. It is long enough for a public endpoint on another continent, and short enough for a
+/// person who waits.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often a node is asked whether a ledger has closed. Ledgers take seconds; local ones less.
+/// The time between two questions whether a ledger has closed. A ledger takes seconds, and less on a local network.
 const POLL: Duration = Duration::from_millis(250);
 
-/// How often to ask a node behind a load balancer for a ledger that another one has announced.
+/// How many times the endpoint is asked for a ledger that it has announced. Behind a load balancer, another node may
+/// answer that is not there yet.
 const CATCH_UP_TRIES: u32 = 40;
 
-/// The source account of simulated questions. It need not exist: simulation checks neither signature nor sequence number.
+/// The source account of simulated questions. It need not exist, since simulation checks neither signature nor sequence
+/// number.
 const NOBODY: AccountId = AccountId([0; 32]);
 
-/// An endpoint that was checked to serve the network that the command names.
+/// A session with an endpoint, after a check that it serves the network that the command names.
 pub(crate) struct Session {
     client: Client,
     pub(crate) network: NetworkId,
     pub(crate) output: Output,
-    /// What the person allows; `None` leaves it to the purpose.
+    /// The highest fee that the person allows; `None` takes the default for the kind of transaction.
     max_fee: Option<Stroops>,
-    /// The ledger of the last transaction. No state before it is built on.
+    /// The ledger of the last transaction. Nothing is built on an older state.
     seen: Cell<Ledger>,
 }
 
@@ -48,7 +50,7 @@ pub(crate) struct Receipt {
     /// The transaction's hash.
     pub(crate) hash: String,
     pub(crate) ledger: Ledger,
-    /// Stroops, after what was given back.
+    /// Stroops, less what the network gave back.
     pub(crate) fee_charged: String,
 }
 
@@ -59,7 +61,7 @@ impl fmt::Display for Receipt {
 }
 
 impl Receipt {
-    /// What came after this transaction. A failure says that the transaction worked, and which it is.
+    /// Adds to a failure that came after this transaction that the transaction worked, and its hash.
     pub(crate) fn after<T>(&self, channel: &ContractId, came: Result<T, Failure>) -> Result<T, Failure> {
         came.map_err(|failure| {
             failure
@@ -73,12 +75,12 @@ impl Receipt {
 }
 
 impl Session {
-    /// For commands that send transactions.
+    /// Connects for a command that sends transactions.
     pub(crate) async fn connect(args: &TransactArgs, output: Output) -> Result<Self, Failure> {
         Ok(Self { max_fee: args.max_fee.map(Stroops), ..Self::connect_to_read(&args.network, output).await? })
     }
 
-    /// For commands that only look.
+    /// Connects for a command that only reads.
     pub(crate) async fn connect_to_read(args: &NetworkArgs, output: Output) -> Result<Self, Failure> {
         let endpoint = args.endpoint()?;
         let options = paychan_rpc::Options { timeout: TIMEOUT, ..paychan_rpc::Options::default() };
@@ -93,7 +95,7 @@ impl Session {
         entries.get(key).map(|entry| entry.cloned()).map_err(|error| Failure::new(Kind::Network, error.to_string()))
     }
 
-    /// What lies under these keys, in this order; `None` where nothing does.
+    /// The entries under these keys, in this order; `None` where there is none.
     pub(crate) async fn entries(&self, keys: &[LedgerKey]) -> Result<Vec<Option<LedgerEntryData>>, Failure> {
         let entries = self.client.get_ledger_entries(keys).await.map_err(|error| rpc_failure(&error))?;
         let data = |key| match entries.get(key) {
@@ -103,7 +105,7 @@ impl Session {
         keys.iter().map(data).collect()
     }
 
-    /// Asks a contract something by simulating a call. Nothing is sent.
+    /// Asks a contract a question by simulating a call. Nothing is sent.
     pub(crate) async fn view(&self, question: HostFunction) -> Result<ScVal, Failure> {
         let draft = Draft {
             source: NOBODY,
@@ -133,9 +135,10 @@ impl Session {
         })
     }
 
-    /// The channel as it is after a transaction of ours.
+    /// Reads the channel as it is after a transaction of ours.
     ///
-    /// A failure here says that the transaction worked, and which it is: whoever repeats the command would pay twice.
+    /// A failure here says that the transaction worked, and names it, since a repetition of the command would pay
+    /// twice.
     pub(crate) async fn channel_after(&self, channel: &ContractId, receipt: &Receipt) -> Result<ChannelState, Failure> {
         let mut tries = 0;
         let trouble = loop {
@@ -156,14 +159,14 @@ impl Session {
         receipt.after(channel, Err(Failure { message, ..trouble }))
     }
 
-    /// Refuses when the secret given is not of the one who must act.
+    /// Refuses when the given secret is not that of the account which must act.
     pub(crate) fn must_be(&self, role: &str, expected: &Address, secret: &SecretKey) -> Result<(), Failure> {
         let given = secret.account();
         match expected {
             Address::Account(account) if *account == given => Ok(()),
             Address::Account(account) => bail!(
                 Kind::Refused,
-                "the secret given is of {given}, but this must be done by the channel's {role}, {account}"
+                "the secret given is that of {given}, but this must be done by the channel's {role}, {account}"
             ),
             Address::Contract(contract) => bail!(
                 Kind::Refused,

@@ -1,4 +1,4 @@
-//! Sending: simulate, check, sign, send, and sign again with the fee that the network asks for.
+//! Sends a transaction: it simulates, checks, signs and sends, and signs again with the fee that the network asks for.
 
 use paychan_channel::xdr::{HostFunction, LedgerKey, TransactionEnvelope, TransactionExt};
 use paychan_channel::{ChannelState, Stroops};
@@ -10,12 +10,12 @@ use super::{POLL, Receipt, Session, rpc_failure};
 use crate::commands::restore::archived_hint;
 use crate::error::{Failure, Kind, bail};
 
-/// How often a transaction is signed anew with a higher fee. The network asks for what is enough at that moment, so a
-/// few times do unless an endpoint plays with us.
+/// How many times a transaction is signed with ever higher fees. The network asks for a fee that is enough at that
+/// moment, so a few times are enough unless the endpoint is dishonest.
 const MAX_SIGNINGS: u32 = 8;
 
 impl Session {
-    /// Calls a channel that was read.
+    /// Calls a channel whose state was read.
     pub(crate) async fn call(
         &self,
         secret: &SecretKey,
@@ -31,8 +31,8 @@ impl Session {
         sent.map_err(|failure| archived_hint(channel, failure))
     }
 
-    /// Calls a contract, creates one or uploads code, and waits until it is decided. What simulation adds to the
-    /// transaction is compared with `meaning` before it is signed. `parties` are those of a channel's call.
+    /// Calls a contract, creates one or uploads code, and waits for the outcome. Before it signs, it compares what the
+    /// simulation adds to the transaction with `meaning`. `parties` are those of a channel's call.
     pub(crate) async fn transact(
         &self,
         secret: &SecretKey,
@@ -51,7 +51,7 @@ impl Session {
         self.send(secret, max_fee, async |submitter: &Submitter<'_>| submitter.prepare_call(&call).await).await
     }
 
-    /// The most that the person allows for a call, or what such a call costs at most as a rule.
+    /// The most that the person allows for a call, or else the usual cap for such a call.
     pub(crate) fn max_fee_of(&self, function: &HostFunction) -> Stroops {
         self.max_fee.unwrap_or(match function {
             HostFunction::UploadContractWasm(_) => ResourceFeeCaps::USUAL.upload,
@@ -59,7 +59,7 @@ impl Session {
         })
     }
 
-    /// Restores archived entries, and waits until it is decided.
+    /// Restores archived entries, and waits for the outcome.
     pub(crate) async fn restore(&self, secret: &SecretKey, keys: Vec<LedgerKey>) -> Result<Receipt, Failure> {
         let max_fee = self.max_fee.unwrap_or(ResourceFeeCaps::USUAL.restore);
         let footprint =
@@ -70,8 +70,8 @@ impl Session {
         .await
     }
 
-    /// Prepares a transaction and sends it. While the network asks for a higher fee than was bid, and
-    /// `max_fee` allows it, it is signed anew: only once the one before can no longer get into a ledger.
+    /// Prepares a transaction and sends it. While the network asks for a higher fee than was bid and `max_fee` allows
+    /// it, the transaction is signed again, but only once the one before can no longer get into a ledger.
     async fn send(
         &self,
         secret: &SecretKey,
@@ -91,7 +91,7 @@ impl Session {
                 client: &self.client,
                 network: &self.network,
                 source: secret,
-                // No other key signs anything.
+                // No other key has to sign.
                 signers: &[],
                 options,
             };
@@ -99,7 +99,7 @@ impl Session {
             let (fee, resource_fee) = fees(&prepared)?;
             let left_for_inclusion = Stroops(max_fee.get().saturating_sub(resource_fee.get()));
             if fee > max_fee {
-                // What others paid lately is more than is allowed. What is allowed may be enough all the same.
+                // Others paid more lately than is allowed here. The allowed fee may still be enough.
                 if left_for_inclusion >= Stroops::BASE_FEE && options.max_inclusion_fee > left_for_inclusion {
                     options.max_inclusion_fee = left_for_inclusion;
                     continue;
@@ -112,7 +112,8 @@ impl Session {
                 prepared.built_at.saturating_add(1),
                 prepared.bound
             ));
-            // The transaction may be signed again while it is sent: with its resources, it stays below what is allowed.
+            // The submitter may sign the transaction again. Its inclusion fee and resources together stay below what is
+            // allowed.
             let allowed = SubmitOptions { max_inclusion_fee: left_for_inclusion, ..options };
             let error = match (Submitter { options: allowed, ..submitter }).send(&prepared).await {
                 Ok(Submitted { hash, ledger, fee_charged, .. }) => {
@@ -147,7 +148,7 @@ fn soroban_data(prepared: &Prepared) -> Option<&paychan_channel::xdr::SorobanTra
     }
 }
 
-/// The whole fee that a transaction allows, and what of it is for resources.
+/// The whole fee that a transaction allows, and the part of it that is for resources.
 fn fees(prepared: &Prepared) -> Result<(Stroops, Stroops), Failure> {
     let (TransactionEnvelope::Tx(envelope), Some(data)) = (&prepared.envelope, soroban_data(prepared)) else {
         bail!(Kind::Authorization, "the transaction has an unexpected form; nothing was sent");

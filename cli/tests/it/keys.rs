@@ -1,4 +1,4 @@
-//! `keygen`, and what the program does with secrets that it is given.
+//! Tests of `keygen`, and of what the program does with secrets that it is given.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -53,7 +53,7 @@ fn a_key_is_never_overwritten() {
 fn a_key_that_the_disk_has_no_room_for_leaves_nothing_behind() {
     let dir = dir();
     let path = dir.path().join("agent.seed");
-    // A limit on the size of files is a full disk that needs no mount: the write fails, and the file is there.
+    // A limit on the size of files acts like a full disk: the file is created, and the write fails.
     let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
     let args = ["-c", script, env!("CARGO_BIN_EXE_paychan"), "keygen", "--json", "--out", path.to_str().unwrap()];
     let ran = std::process::Command::new("sh").args(args).output().unwrap();
@@ -63,7 +63,7 @@ fn a_key_that_the_disk_has_no_room_for_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_key_that_was_made_and_could_not_be_told_is_not_called_unmade() {
+fn a_new_key_that_could_not_be_printed_is_still_reported_as_made() {
     let dir = dir();
     let path = dir.path().join("agent.seed");
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -96,7 +96,7 @@ fn two_keys_are_never_the_same() {
 }
 
 #[test]
-fn a_secret_that_others_can_read_is_refused_with_the_command_that_mends_it() {
+fn a_secret_that_others_can_read_is_refused_with_the_command_that_repairs_it() {
     let dir = dir();
     for mode in [0o640, 0o604, 0o620, 0o660, 0o666, 0o644] {
         let path = file(dir.path(), &format!("seed-{mode:o}"), mode, SEED);
@@ -148,7 +148,7 @@ fn a_malformed_seed_is_refused_without_being_repeated() {
 }
 
 #[test]
-fn the_two_kinds_of_secret_are_told_apart() {
+fn a_secret_of_the_other_kind_is_refused() {
     let ran = paychan_with(&sign(&["--secret-file", "-"]), &[], SECRET);
     assert!(ran.stdout.contains("expected a commitment seed"), "{}", ran.stdout);
     assert!(!ran.everything().contains(SECRET));
@@ -184,7 +184,7 @@ fn a_seed_in_place_of_a_file_name_is_not_repeated() {
 }
 
 #[test]
-fn one_standard_input_does_not_serve_two_options() {
+fn two_options_cannot_both_read_standard_input() {
     let open = [
         "open",
         "--token",

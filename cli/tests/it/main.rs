@@ -1,5 +1,5 @@
-//! The command line as a person or a script types it: arguments, secrets, output, exit codes. What needs a network is
-//! tested with one, in the whole-system tests.
+//! Tests of the command line as a person or a script types it: arguments, secrets, output, exit codes. The whole-system
+//! tests cover the commands that need a network.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod keys;

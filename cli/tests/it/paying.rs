@@ -1,4 +1,4 @@
-//! `submit` against a listener that answers as a watcher, or as something else.
+//! Tests of `submit` against a listener that answers as a watcher or as something else.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::run::{CHANNEL, LOCAL, Ran, SEED, dir, file, paychan_with};
 
-/// What came in: the request line with the headers, and the body.
+/// A received request: the request line with the headers, and the body.
 struct Request {
     head: String,
     body: String,
@@ -81,7 +81,7 @@ fn what_sign_prints_is_what_submit_hands_over() {
 }
 
 #[test]
-fn a_request_id_is_made_up_when_none_is_given_and_told_for_a_retry() {
+fn a_request_id_is_generated_when_none_is_given_and_printed_for_a_retry() {
     let (url, watcher) = answering(
         200,
         r#"{"previous":"0","spent":"0","replayed":false,"highest":"70","unsettled":"70","coverage":"1000"}"#,
@@ -94,7 +94,7 @@ fn a_request_id_is_made_up_when_none_is_given_and_told_for_a_retry() {
 }
 
 #[test]
-fn a_refusal_is_told_with_its_kind_and_the_highest_commitment() {
+fn a_refusal_is_reported_with_its_kind_and_the_highest_commitment() {
     let (url, watcher) = answering(409, r#"{"kind":"not_higher","detail":"no","highest":"90"}"#);
     let ran = submit(&url, &signed("70"), &[]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (1, "watcher_refused"));
@@ -113,7 +113,7 @@ fn a_watcher_that_is_not_fresh_may_take_it_later() {
 }
 
 #[test]
-fn a_busy_watcher_is_a_watcher_and_may_take_it_in_a_moment() {
+fn a_busy_watcher_is_reported_as_not_ready() {
     let (url, watcher) = answering(503, r#"{"kind":"busy","detail":"the store has 4096 requests waiting"}"#);
     let ran = submit(&url, &signed("70"), &[]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (3, "watcher_not_ready"));
@@ -123,7 +123,7 @@ fn a_busy_watcher_is_a_watcher_and_may_take_it_in_a_moment() {
 }
 
 #[test]
-fn a_wrong_path_a_proxy_and_an_unknown_channel_are_told_apart() {
+fn a_wrong_path_a_proxy_and_an_unknown_channel_get_different_errors() {
     let gzip = "\u{1f}\u{8}";
     for (status, body, code, kind, said) in [
         (404, "<html>not here</html>", 1, "not_a_watcher", "no watcher at this path"),
@@ -144,13 +144,13 @@ fn a_wrong_path_a_proxy_and_an_unknown_channel_are_told_apart() {
 }
 
 #[test]
-fn an_answer_that_never_came_leaves_the_outcome_unknown_and_tells_the_request_id() {
+fn a_missing_answer_leaves_the_outcome_unknown_and_the_error_names_the_request_id() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let watcher = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         read_request(&stream);
-        // Dropped here: the connection closes without an answer.
+        // The stream is dropped here, so the connection closes without an answer.
     });
     let ran = submit(&url, &signed("70"), &["--request-id", "order-1"]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (4, "outcome_unknown"), "{}", ran.everything());
@@ -160,7 +160,7 @@ fn an_answer_that_never_came_leaves_the_outcome_unknown_and_tells_the_request_id
 }
 
 #[test]
-fn a_yes_from_something_that_is_no_watcher_is_not_believed() {
+fn a_success_from_something_that_is_no_watcher_is_not_believed() {
     let (url, watcher) = answering(200, "<html>welcome</html>");
     let ran = submit(&url, &signed("70"), &[]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (4, "outcome_unknown"));
@@ -168,7 +168,7 @@ fn a_yes_from_something_that_is_no_watcher_is_not_believed() {
 }
 
 #[test]
-fn a_watcher_that_is_down_was_told_nothing() {
+fn a_watcher_that_is_down_is_network_trouble() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let ran = submit(&format!("http://127.0.0.1:{port}"), &signed("70"), &[]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (3, "network"));

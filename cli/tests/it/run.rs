@@ -1,4 +1,4 @@
-//! Runs the program, in an environment of its own.
+//! Runs the program with an environment of its own.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A channel's address, for commands that do not get as far as reading it.
+/// A channel's address, for commands that stop before they read the channel.
 pub(crate) const CHANNEL: &str = "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ";
 pub(crate) const ACCOUNT: &str = "GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN";
-/// A commitment seed, and a Stellar secret: for these tests only.
+/// A commitment seed. These tests alone use it and the Stellar secret below.
 pub(crate) const SEED: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 pub(crate) const SECRET: &str = "SAAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQCAIBAEAQC5MY";
 pub(crate) const LOCAL: [&str; 2] = ["--network", "local"];
@@ -65,7 +65,7 @@ pub(crate) fn dir() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// A file with this mode, whatever the umask.
+/// Writes a file with this mode, whatever the umask is.
 pub(crate) fn file(dir: &Path, name: &str, mode: u32, text: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = dir.join(name);

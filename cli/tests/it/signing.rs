@@ -1,4 +1,4 @@
-//! `sign`: offline, cumulative, in base units.
+//! Tests of `sign`, which works offline and in cumulative base units.
 
 use paychan_channel::{Commitment, CommitmentKey, NetworkId, Signature};
 
@@ -31,7 +31,7 @@ fn the_largest_amount_of_a_token_can_be_signed() {
 }
 
 #[test]
-fn amounts_that_are_none_are_refused_with_what_was_expected() {
+fn invalid_amounts_are_refused_with_what_was_expected() {
     for (amount, said) in [
         ("0", "above zero"),
         ("-5", "negative"),
@@ -79,7 +79,7 @@ fn a_name_and_a_passphrase_that_disagree_are_refused() {
 }
 
 #[test]
-fn what_is_no_channel_address_is_refused() {
+fn an_invalid_channel_address_is_refused() {
     let account = "GA5ZSEJYB37JRC5AVCIA5MOP4RHTM335X2KGX3IHOJAPP5RE34K4KZVN";
     let typo = CHANNEL.replace("CCV", "CCW");
     for wrong in [account, &typo, "C", ""] {

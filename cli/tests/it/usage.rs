@@ -1,4 +1,4 @@
-//! Help, networks, errors and exit codes.
+//! Tests of help, networks, errors and exit codes.
 
 use std::net::TcpListener;
 
@@ -60,7 +60,7 @@ fn a_passphrase_without_an_endpoint_is_not_enough() {
 
 #[test]
 fn an_endpoint_that_is_down_is_network_trouble_and_is_named() {
-    // A port that was free a moment ago: nobody listens.
+    // This port was free a moment ago, so nobody listens there.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("http://127.0.0.1:{port}");
     let ran = paychan(&["inspect", CHANNEL, "--network", "local", "--rpc-url", &url, "--json"]);
@@ -145,7 +145,7 @@ fn the_contract_must_be_named_and_be_wasm() {
     assert!(ran.stdout.contains("has the hash"), "{}", ran.stdout);
 }
 
-/// Answers one request with this status, and tells what was asked.
+/// Answers one request with this status, and returns the request.
 fn endpoint(status: u16) -> (String, std::thread::JoinHandle<String>) {
     use std::io::{Read, Write};
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -165,7 +165,7 @@ fn inspect_at(url: &str, more: &[&str]) -> crate::run::Ran {
 }
 
 #[test]
-fn an_endpoint_that_wants_a_key_is_told_to_want_one_and_gets_it_from_a_file() {
+fn the_headers_that_an_endpoint_wants_are_read_from_a_file() {
     for status in [401, 403] {
         let (url, asked) = endpoint(status);
         let ran = inspect_at(&url, &[]);
@@ -183,7 +183,7 @@ fn an_endpoint_that_wants_a_key_is_told_to_want_one_and_gets_it_from_a_file() {
 }
 
 #[test]
-fn headers_that_others_can_read_or_that_are_none_are_refused_without_being_repeated() {
+fn headers_that_others_can_read_or_that_are_invalid_are_refused_without_being_repeated() {
     let dir = dir();
     for (name, mode, text, said) in [
         ("open", 0o644, "X-Api-Key: hunter2", "chmod 600"),
@@ -199,7 +199,7 @@ fn headers_that_others_can_read_or_that_are_none_are_refused_without_being_repea
 }
 
 #[test]
-fn a_path_that_no_rpc_is_at_is_named() {
+fn an_error_names_the_path_at_which_there_is_no_rpc() {
     let (url, asked) = endpoint(404);
     let ran = inspect_at(&url, &[]);
     assert_eq!((ran.code, ran.error_kind().as_str()), (2, "endpoint"), "{}", ran.everything());

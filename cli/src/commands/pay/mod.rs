@@ -1,4 +1,4 @@
-//! `paychan pay`: like curl, with payment.
+//! `paychan pay` sends a request as curl does, and pays for it.
 
 mod policy;
 mod repeat;
@@ -32,8 +32,9 @@ const LONGEST_ANSWER: usize = 256 * 1024 * 1024;
 
 /// Send a request, and pay for it if the server asks (HTTP 402)
 ///
-/// Pays with vouchers of a channel that is named here or in the policy file, never with another one, and within the caps. What is
-/// signed is written down first, so that nothing is paid twice; paychan spent shows it. What was paid is told on standard error.
+/// The command pays within the caps, and only through channels that are named here or in the policy file. It writes
+/// down each voucher before it sends it, so that nothing is paid twice; paychan spent shows them. It reports on
+/// standard error what was paid.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan pay https://api.example.com/time --channel CCHANNEL... --secret-file agent.seed --network testnet --max-price 10000
@@ -74,7 +75,7 @@ pub(crate) struct Pay {
     #[arg(short = 'i', long = "include")]
     include: bool,
 
-    /// The channel to pay through; else those of the policy file
+    /// The channel to pay through; without it, the channels of the policy file are used
     #[arg(long, value_name = "CHANNEL", help_heading = "Payment")]
     channel: Option<ContractId>,
 
@@ -101,7 +102,7 @@ pub(crate) struct Pay {
     #[arg(long, help_heading = "Payment")]
     dry_run: bool,
 
-    /// After the loss of the folder with the payments: believe the server up to this total, in base units
+    /// Use this after the folder with the payments was lost: the server's total is believed up to this many base units
     #[arg(long, value_name = "BASE_UNITS", help_heading = "Payment")]
     resync_up_to: Option<Amount>,
 
@@ -112,11 +113,11 @@ pub(crate) struct Pay {
     #[command(flatten)]
     folder: FolderArgs,
 
-    /// Send it this often, and tell how it went
+    /// Send the request this many times, and print a summary
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Repeating")]
     repeat: Option<u64>,
 
-    /// So many at a time
+    /// How many requests are under way at the same time
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=512), requires = "repeat", help_heading = "Repeating")]
     concurrency: u16,
 }
@@ -278,7 +279,7 @@ impl Pay {
     }
 }
 
-/// All that was signed away by the payments in this folder.
+/// The sum that the payments in this folder have signed, in base units.
 fn paid_so_far(folder: &std::path::Path) -> Result<Amount, Failure> {
     let records = Store::read(folder).map_err(|error| pay_failure(&PayError::from(error)))?;
     Ok(records.iter().fold(Amount::ZERO, |sum, record| match record {

@@ -1,4 +1,4 @@
-//! The policy file: caps, and the channels that may be paid through.
+//! The policy file holds caps and the channels through which may be paid.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use super::bad_policy;
 use crate::error::Failure;
 use crate::signers::CommitmentSecretArgs;
 
-/// A policy file, TOML.
+/// A policy file, written in TOML.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Policy {
     pub(super) caps: Caps,
     channels: Vec<Channel>,
-    /// Where the file is: the paths in it are relative to it.
+    /// The folder of the file. Paths in the file are relative to it.
     #[serde(skip)]
     folder: PathBuf,
 }

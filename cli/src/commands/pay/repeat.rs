@@ -1,4 +1,4 @@
-//! `--repeat`: the same request many times, some at a time, with a summary.
+//! `--repeat` sends the same request many times, several at a time, and prints a summary.
 
 use std::fmt;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ pub(super) async fn run(
                 all.succeeded += done.succeeded;
                 all.paid = all.paid.saturating_add(done.paid);
                 if let Some(error) = error {
-                    // The others finish what they have begun, and begin nothing more.
+                    // The other workers finish their requests and begin no new ones.
                     next.store(repeat, Ordering::Relaxed);
                     failed.get_or_insert(error);
                 }

@@ -1,4 +1,4 @@
-//! What a person or a script is told of an answer.
+//! Shows an answer and its payment to a person or a script.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Failure, Kind};
 
-/// An answer for `--json`, and its head for `-i`.
+/// An answer as `--json` prints it; `-i` prints its head.
 #[derive(Serialize)]
 pub(super) struct Answer {
     status: u16,
@@ -77,7 +77,7 @@ impl fmt::Display for Paid {
     }
 }
 
-/// A payment that did not work, with the kind and what a script can use.
+/// The failure of a payment, with its kind and the facts that a script can use.
 pub(crate) fn pay_failure(error: &PayError) -> Failure {
     let kind = match error {
         PayError::NoAnswer { paid: true, .. } => Kind::OutcomeUnknown,
@@ -98,7 +98,7 @@ pub(crate) fn pay_failure(error: &PayError) -> Failure {
     failure
 }
 
-/// The command that opens a channel as the server wants it.
+/// The command that opens a channel with the server's terms.
 fn how_to_open(details: &Map<String, Value>) -> String {
     let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
     let (Some(recipient), Some(token), Some(code)) = (
@@ -111,7 +111,7 @@ fn how_to_open(details: &Map<String, Value>) -> String {
     let contract = token.get("contract").map(text).unwrap_or_default();
     let deposit = token.get("minimumDeposit").map(text).unwrap_or_default();
     let wait = details.get("minimumWaitingPeriod").and_then(Value::as_u64).unwrap_or_default();
-    // A stranger's words: what is not an address, a hash or a number is not shown as part of a command.
+    // The server is a stranger: what is not an address, a hash or a number is never shown as part of a command.
     let plain =
         [&recipient, &contract, &code, &deposit].iter().all(|word| word.bytes().all(|b| b.is_ascii_alphanumeric()));
     match plain {

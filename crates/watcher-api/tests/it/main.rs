@@ -113,7 +113,7 @@ async fn a_connection_that_closes_without_a_whole_answer_leaves_the_outcome_unkn
 }
 
 #[tokio::test]
-async fn a_yes_from_something_that_is_no_watcher_is_not_believed() {
+async fn a_success_from_something_that_is_no_watcher_is_not_believed() {
     for (body, expected) in [
         ("<html>welcome</html>", ForeignAnswer::Html),
         ("", ForeignAnswer::Empty),
