@@ -213,19 +213,7 @@ fn funder(number: u8, config: &Config) -> Funder {
 }
 
 fn admission(state: &ChannelState) -> Admission {
-    Admission {
-        channel: state.channel,
-        token: state.token,
-        from: state.from,
-        to: state.to,
-        commitment_key: state.commitment_key,
-        refund_waiting_period: state.refund_waiting_period,
-        wasm_hash: state.wasm_hash,
-        layout: state.layout,
-        admitted_at: state.read_at,
-        paid_before: state.withdrawn,
-        clawback: false,
-    }
+    Admission::of(state)
 }
 
 /// Puts in the view all that a follower would have seen just now.

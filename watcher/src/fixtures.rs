@@ -100,19 +100,7 @@ pub(crate) fn state() -> ChannelState {
 
 pub(crate) fn held(highest: u64) -> Held {
     let state = state();
-    let mut held = Held::new(Admission {
-        channel: state.channel,
-        token: state.token,
-        from: state.from,
-        to: state.to,
-        commitment_key: state.commitment_key,
-        refund_waiting_period: state.refund_waiting_period,
-        wasm_hash: state.wasm_hash,
-        layout: state.layout,
-        admitted_at: state.read_at,
-        paid_before: state.withdrawn,
-        clawback: state.balance_clawback,
-    });
+    let mut held = Held::new(Admission::of(&state));
     if highest > 0 {
         held.accepted = 1;
         held.highest = Some(HeldCommitment {

@@ -1,8 +1,8 @@
 //! What was promised, and what keeping it may cost. Promises are counted here and nowhere else.
 //!
-//! A promise is the part of a channel's highest commitment, or of an agreed lower one, that the chain has not paid yet. It costs fees: what its
-//! settlement's resources cost, and the highest bid that saving it is worth. What is below the token's dust limit is not
-//! settled, so it reserves nothing.
+//! A promise is the part of a channel's highest commitment, or of an agreed lower one, that the chain has not paid yet. It
+//! costs fees: what its settlement's resources cost, and the highest bid that saving it is worth. What is below the token's
+//! dust limit is not settled, so it reserves nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! What the store holds of a channel.
 
-use paychan_channel::{Address, Amount, ContractId, Layout, Ledger, Signature, WasmHash};
+use paychan_channel::{Address, Amount, ChannelState, ContractId, Layout, Ledger, Signature, WasmHash};
 
 use crate::RequestId;
 
@@ -31,6 +31,25 @@ pub struct Admission {
     /// Whether the token can be clawed back from the channel. If so, lower commitments are kept beside the highest
     /// ([`Held::ladder`]).
     pub clawback: bool,
+}
+
+impl Admission {
+    /// The record of a channel that was just read from the chain and keeps the operator's rules.
+    pub fn of(state: &ChannelState) -> Self {
+        Self {
+            channel: state.channel,
+            token: state.token,
+            from: state.from,
+            to: state.to,
+            commitment_key: state.commitment_key,
+            refund_waiting_period: state.refund_waiting_period,
+            wasm_hash: state.wasm_hash,
+            layout: state.layout,
+            admitted_at: state.read_at,
+            paid_before: state.withdrawn,
+            clawback: state.balance_clawback,
+        }
+    }
 }
 
 /// What the chain pays on: a total and the funder's signature over it.

@@ -42,19 +42,7 @@ pub fn open_channel(number: u8) -> ChannelState {
 }
 
 pub fn admission(state: &ChannelState) -> Admission {
-    Admission {
-        channel: state.channel,
-        token: state.token,
-        from: state.from,
-        to: state.to,
-        commitment_key: state.commitment_key,
-        refund_waiting_period: state.refund_waiting_period,
-        wasm_hash: state.wasm_hash,
-        layout: state.layout,
-        admitted_at: state.read_at,
-        paid_before: state.withdrawn,
-        clawback: state.balance_clawback,
-    }
+    Admission::of(state)
 }
 
 pub fn config_text(dir: &Path) -> String {

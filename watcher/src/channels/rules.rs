@@ -258,19 +258,7 @@ pub fn admit(candidate: Candidate, rules: &Rules<'_>) -> Result<Admission, Refus
         let (balance, elsewhere) = (state.balance, rules.payable_elsewhere);
         return Err(Refused::RecipientUnpayable { balance, elsewhere, payability });
     }
-    Ok(Admission {
-        channel: state.channel,
-        token: state.token,
-        from: state.from,
-        to: state.to,
-        commitment_key: state.commitment_key,
-        refund_waiting_period: state.refund_waiting_period,
-        wasm_hash: state.wasm_hash,
-        layout: state.layout,
-        admitted_at: state.read_at,
-        paid_before: state.withdrawn,
-        clawback: state.balance_clawback,
-    })
+    Ok(Admission::of(&state))
 }
 
 fn trusted_code(state: ChannelState, config: &Config) -> Result<ChannelState, Refused> {

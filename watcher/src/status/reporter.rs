@@ -11,7 +11,7 @@ use crate::policy::{Known, Limits, Past, SurveySources, survey};
 use crate::promises::Promises;
 use crate::settler::Attempts;
 use crate::view::{LaneAhead, View};
-use paychan_store::{Counts, Health, Held, Store};
+use paychan_store::{Counts, Health, Held, SignedTransaction, Store};
 use paychan_watcher_api::{ChannelReport, CloseState, HeadReport, LaneReport, Problem, ProblemKind, Report};
 
 /// Outcomes looked at per channel: all that the store keeps.
@@ -65,14 +65,16 @@ impl Reporter {
     /// All channels, in the order of their addresses.
     pub fn channels(&self) -> Vec<ChannelReport> {
         let past = self.attempts.past();
+        let in_flight = self.store.in_flight();
         match survey(&self.sources(&past)) {
             Some(survey) => {
-                survey.channels.iter().map(|known| self.of(&known.held, Some((known, &survey.limits)))).collect()
+                let reported = |known: &Known<'_>| self.of(&known.held, Some((known, &survey.limits)), &in_flight);
+                survey.channels.iter().map(reported).collect()
             }
             None => {
                 let mut all = self.store.all_held();
                 all.sort_by_key(Held::channel);
-                all.iter().map(|held| self.of(held, None)).collect()
+                all.iter().map(|held| self.of(held, None, &in_flight)).collect()
             }
         }
     }
@@ -83,7 +85,8 @@ impl Reporter {
         let past = self.attempts.past();
         let sources = self.sources(&past);
         let known = sources.known(held.clone());
-        Some(self.of(&held, sources.limits().as_ref().map(|limits| (&known, limits))))
+        let limits = sources.limits();
+        Some(self.of(&held, limits.as_ref().map(|limits| (&known, limits)), &self.store.in_flight()))
     }
 
     /// How far the close of a channel has come, and the hash of the transaction that does it; `None` when the channel is not
@@ -162,9 +165,8 @@ impl Reporter {
         reasons
     }
 
-    fn of(&self, held: &Held, known: Option<(&Known<'_>, &Limits)>) -> ChannelReport {
-        let in_flight = self.store.in_flight();
-        report::of_channel(&self.config, held, known, &in_flight, &self.store.outcomes(&held.channel(), OUTCOMES))
+    fn of(&self, held: &Held, known: Option<(&Known<'_>, &Limits)>, in_flight: &[SignedTransaction]) -> ChannelReport {
+        report::of_channel(&self.config, held, known, in_flight, &self.store.outcomes(&held.channel(), OUTCOMES))
     }
 
     fn sources<'a>(&'a self, past: &'a Past) -> SurveySources<'a> {
