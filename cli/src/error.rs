@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use paychan_rpc::{ErrorKind, RpcError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -76,6 +77,23 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), details: Map::new() }
+    }
+
+    /// The failure of a call to the RPC endpoint.
+    pub(crate) fn of_rpc(error: &RpcError) -> Self {
+        let kind = match error.kind {
+            ErrorKind::WrongNetwork { .. } => Kind::WrongNetwork,
+            ErrorKind::BadUrl(_) => Kind::Usage,
+            ErrorKind::NodeBehind { .. }
+            | ErrorKind::HistoryGone { .. }
+            | ErrorKind::Busy { .. }
+            | ErrorKind::Refused { .. }
+            | ErrorKind::Unauthorized { .. }
+            | ErrorKind::Transport(_)
+            | ErrorKind::Timeout(_)
+            | ErrorKind::BadAnswer(_) => Kind::Network,
+        };
+        Self::new(kind, error.to_string())
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use crate::error::{Failure, Kind, bail};
 use crate::secret::Source;
-use crate::session::rpc_failure;
 
 /// A network known by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -97,7 +96,7 @@ impl Endpoint {
 
     /// The failure of a call, with advice when the address or the key is wrong.
     pub(crate) fn failure(&self, error: &RpcError) -> Failure {
-        let failure = rpc_failure(error);
+        let failure = Failure::of_rpc(error);
         let advice = match error.kind {
             ErrorKind::Unauthorized { .. } if self.headers.is_empty() => {
                 "; a header is given with --rpc-header-file".to_owned()

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use paychan_channel::xdr::{HostFunction, LedgerEntryData, LedgerKey, ScVal};
 use paychan_channel::{AccountId, Address, ChannelState, ContractId, Ledger, NetworkId, Stroops};
-use paychan_rpc::{
-    CallFailure, Client, Draft, Entry, ErrorKind, Parties, ReadError, RpcError, SecretKey, operations, read_channel,
-};
+use paychan_rpc::{CallFailure, Client, Draft, Entry, Parties, ReadError, SecretKey, operations, read_channel};
 use serde::Serialize;
 
 use crate::error::{Failure, Kind, bail};
@@ -91,13 +89,13 @@ impl Session {
 
     pub(crate) async fn entry(&self, key: &LedgerKey) -> Result<Option<Entry>, Failure> {
         let entries =
-            self.client.get_ledger_entries(std::slice::from_ref(key)).await.map_err(|error| rpc_failure(&error))?;
+            self.client.get_ledger_entries(std::slice::from_ref(key)).await.map_err(|error| Failure::of_rpc(&error))?;
         entries.get(key).map(|entry| entry.cloned()).map_err(|error| Failure::new(Kind::Network, error.to_string()))
     }
 
     /// The entries under these keys, in this order; `None` where there is none.
     pub(crate) async fn entries(&self, keys: &[LedgerKey]) -> Result<Vec<Option<LedgerEntryData>>, Failure> {
-        let entries = self.client.get_ledger_entries(keys).await.map_err(|error| rpc_failure(&error))?;
+        let entries = self.client.get_ledger_entries(keys).await.map_err(|error| Failure::of_rpc(&error))?;
         let data = |key| match entries.get(key) {
             Ok(entry) => Ok(entry.map(|entry| entry.data.clone())),
             Err(error) => Err(Failure::new(Kind::Network, error.to_string())),
@@ -113,11 +111,11 @@ impl Session {
             operations: vec![operations::invoke(None, question)],
             ledger_bounds: None,
             time_bounds: None,
-            inclusion_fee: Stroops(100),
+            inclusion_fee: Stroops::BASE_FEE,
             soroban: None,
         };
         let envelope = draft.build().map_err(|e| Failure::new(Kind::Refused, e.to_string()))?;
-        let simulation = self.client.simulate(&envelope).await.map_err(|error| rpc_failure(&error))?;
+        let simulation = self.client.simulate(&envelope).await.map_err(|error| Failure::of_rpc(&error))?;
         let simulated = simulation.outcome.map_err(|failure| {
             let why = CallFailure::of_simulation(&failure, &Parties::default());
             Failure::new(Kind::FailedOnChain, format!("the contract does not answer: {why}"))
@@ -127,7 +125,7 @@ impl Session {
 
     pub(crate) async fn channel(&self, channel: &ContractId) -> Result<ChannelState, Failure> {
         read_channel(&self.client, channel).await.map_err(|error| match error {
-            ReadError::Rpc(error) => rpc_failure(&error),
+            ReadError::Rpc(error) => Failure::of_rpc(&error),
             error @ (ReadError::NotFound(_)
             | ReadError::NotAChannel(_)
             | ReadError::Changed { .. }
@@ -175,20 +173,4 @@ impl Session {
             ),
         }
     }
-}
-
-pub(crate) fn rpc_failure(error: &RpcError) -> Failure {
-    let kind = match error.kind {
-        ErrorKind::WrongNetwork { .. } => Kind::WrongNetwork,
-        ErrorKind::BadUrl(_) => Kind::Usage,
-        ErrorKind::NodeBehind { .. }
-        | ErrorKind::HistoryGone { .. }
-        | ErrorKind::Busy { .. }
-        | ErrorKind::Refused { .. }
-        | ErrorKind::Unauthorized { .. }
-        | ErrorKind::Transport(_)
-        | ErrorKind::Timeout(_)
-        | ErrorKind::BadAnswer(_) => Kind::Network,
-    };
-    Failure::new(kind, error.to_string())
 }

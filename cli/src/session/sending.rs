@@ -6,7 +6,7 @@ use paychan_rpc::meaning::{Authorization, Entries, Meaning, NotMeant};
 use paychan_rpc::submit::{Call, Prepared, SubmitError, SubmitOptions, Submitted, Submitter};
 use paychan_rpc::{AccountError, Parties, ResourceFeeCaps, SecretKey, operations};
 
-use super::{POLL, Receipt, Session, rpc_failure};
+use super::{POLL, Receipt, Session};
 use crate::commands::restore::archived_hint;
 use crate::error::{Failure, Kind, bail};
 
@@ -178,7 +178,7 @@ fn xlm(fee: Stroops) -> String {
 fn submit_failure(error: SubmitError) -> Failure {
     let message = error.to_string();
     match error {
-        SubmitError::Rpc(error) | SubmitError::Account(AccountError::Rpc(error)) => rpc_failure(&error),
+        SubmitError::Rpc(error) | SubmitError::Account(AccountError::Rpc(error)) => Failure::of_rpc(&error),
         SubmitError::Account(AccountError::NotFound(_)) | SubmitError::Build(_) => Failure::new(Kind::Refused, message),
         SubmitError::WouldFail(_) | SubmitError::RestoreFirst | SubmitError::Rejected { .. } => {
             Failure::new(Kind::FailedOnChain, message)

@@ -36,7 +36,7 @@ mod tests {
         Payout {
             channel: ContractId([number; 32]),
             amount: Amount::ZERO,
-            bid: Stroops(100),
+            bid: Stroops::BASE_FEE,
             close: false,
             reason: Reason::Closing,
             deadline: deadline.map(Ledger),

@@ -16,6 +16,7 @@ mod offer;
 mod order;
 mod pay;
 mod signer;
+mod standing;
 mod store;
 mod total;
 mod wallet;

@@ -7,7 +7,7 @@ use paychan_channel::Amount;
 use super::caps::Caps;
 use super::error::PayError;
 use super::offer::Payable;
-use super::pay::State;
+use super::standing::State;
 use super::store::{Record, Resynced, Signed, Store};
 use super::total::{self, Known};
 use crate::wire::Timestamp;

@@ -1,6 +1,5 @@
 //! Paying for one request.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use super::exchange::{Clients, Exchange, NotSent};
 use super::host_of;
 use super::offer::{self, Payable};
 use super::order::Order;
+use super::standing::State;
 use super::store::{Answered, Left, Record, Store};
 use super::wallet::PinnedChannel;
 use crate::problem::{ProblemBody, ProblemType};
@@ -55,21 +55,6 @@ pub struct Buyer {
     clients: Clients,
     store: Arc<Mutex<Store>>,
     state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    /// By method and address without the query.
-    challenges: HashMap<String, Payable>,
-    pub(super) channels: HashMap<ContractId, Standing>,
-}
-
-/// What the last receipt said of a channel, and how many payments of it are under way.
-#[derive(Default, Clone, Copy)]
-pub(super) struct Standing {
-    pub(super) accepted: Option<Amount>,
-    pub(super) spent: Option<Amount>,
-    pub(super) under_way: u32,
 }
 
 /// A payment that was made for an answer. Amounts are base units.

@@ -1,0 +1,24 @@
+//! What a buyer remembers between two payments.
+
+use std::collections::HashMap;
+
+use paychan_channel::{Amount, ContractId};
+
+use super::offer::Payable;
+
+/// The part of a buyer that all its payments share. A restart forgets it.
+#[derive(Default)]
+pub(super) struct State {
+    /// Challenges that may be used again, by method and address without the query.
+    pub(super) challenges: HashMap<String, Payable>,
+    /// By channel.
+    pub(super) channels: HashMap<ContractId, Standing>,
+}
+
+/// What the last receipt said of a channel, and how many payments of it are under way.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) accepted: Option<Amount>,
+    pub(super) spent: Option<Amount>,
+    pub(super) under_way: u32,
+}
