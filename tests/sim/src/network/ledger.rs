@@ -11,6 +11,8 @@ use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledg
 use paychan_watcher::chain::Found;
 use paychan_watcher::clock::ManualClock;
 
+use crate::disk::SimDisk;
+
 use super::{EPOCH_MS, FIRST, Faults, LEDGER, Snapshot};
 
 /// Ledgers that the network keeps a transaction waiting, and then refuses its hash.
@@ -35,6 +37,8 @@ pub struct Network {
     pub results: HashMap<[u8; 32], Found>,
     /// How many times channels' entries were asked for.
     pub reads: u32,
+    /// The disk of the process that offers transactions, where it is a simulated one.
+    pub disk: Option<SimDisk>,
     pub(super) queue: Option<Waiting>,
     pub(super) banned: HashMap<[u8; 32], u32>,
     closes: Vec<(ContractId, Ledger)>,
@@ -47,6 +51,8 @@ pub struct Offer {
     pub max_ledger: u32,
     /// Refused the only time it was offered.
     pub refused: bool,
+    /// The process that offered it could not write it down: the next one does not know of it.
+    pub unrecorded: bool,
     pub times: u32,
 }
 
@@ -91,6 +97,7 @@ impl Network {
             offered: BTreeMap::new(),
             results: HashMap::new(),
             reads: 0,
+            disk: None,
             queue: None,
             banned: HashMap::new(),
             closes: Vec::new(),
@@ -267,6 +274,7 @@ impl Network {
             sequence: transaction.sequence,
             max_ledger: transaction.max_ledger,
             refused: false,
+            unrecorded: self.disk.as_ref().is_some_and(SimDisk::has_refused),
             times: 0,
         });
         offer.times += 1;

@@ -154,15 +154,12 @@ impl World {
         self.totals.crashes += 1;
         let power = self.random.bool();
         self.note(if power { "the power fails" } else { "the process is killed" });
-        let unwritten = self.process.disk.has_refused();
         {
             let mut network = self.chain.network();
             network.faults.hang = None;
-            if unwritten {
-                // A store that can't be written settles from memory. The next process does not know what that one has sent,
-                // and may send another for the same sequence number. Only one of them can be included, so it is harmless.
-                network.offered.clear();
-            }
+            // A store that can't be written settles from memory. The next process does not know what that one has sent, and
+            // may send another for the same sequence number. Only one of them can be included, so it is harmless.
+            network.offered.retain(|_, offer| !offer.unrecorded);
         }
         if self.random.u32(..4) == 0 {
             self.process.lose_index();

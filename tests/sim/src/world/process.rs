@@ -41,6 +41,7 @@ impl Process {
         let folder = folder();
         let config = Arc::new(Config::parse(&config_text(folder.path())).unwrap());
         let mut process = Process { disk: SimDisk::default(), folder, config, holds_recipient_key, watcher: None };
+        chain.network().disk = Some(process.disk.clone());
         process.watcher = Some(process.start(chain).await.unwrap());
         process
     }
@@ -71,6 +72,7 @@ impl Process {
             None => self.disk.after_kill(),
         };
         self.watcher = None;
+        chain.network().disk = Some(self.disk.clone());
         self.watcher = Some(self.start(chain).await?);
         Ok(())
     }
