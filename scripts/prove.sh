@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# The contract's nightly proof: long, and every run explores something new.
+# The nightly proof: long, and every run explores something new.
 #
-#   scripts/prove.sh              all of what follows, in this order; the last lines say what was proved
+#   scripts/prove.sh              what follows about the contract, in this order; the last lines say what was proved
 #   scripts/prove.sh sequences    random hostile sequences on the real host, against the reference model
 #   scripts/prove.sh fuzz         the same driver, steered by coverage (cargo-fuzz; needs a nightly Rust toolchain)
 #   scripts/prove.sh mutants      changes to the contracts' code, each of which a test must see (cargo-mutants)
 #   scripts/prove.sh faults       faults a person could make (tests/proof/faults), each of which the sequences must see
-#   scripts/prove.sh watcher      faults planted in the watcher (tests/sim/planted), each of which a simulated world must show;
-#                                 this part is not among "all": it is about the watcher
 #
-# How much: PAYCHAN_SEQUENCES=100000 sequences, PAYCHAN_FUZZ_SECONDS=600, PAYCHAN_WORLDS=1000 worlds for each planted fault.
+# About the watcher, and not among "all". NAMES chooses patches, targets or files; without any, all of them:
+#   scripts/prove.sh watcher NAMES          faults planted in the watcher (tests/sim/planted): a simulated world must show each
+#   scripts/prove.sh decoders NAMES         every decoder of foreign bytes (tests/fuzz), steered by coverage (cargo-fuzz)
+#
+# How much: PAYCHAN_SEQUENCES=100000 sequences, PAYCHAN_FUZZ_SECONDS=600 for each target, PAYCHAN_WORLDS=1000 worlds for each
+# planted fault.
 # What: PAYCHAN_PROOF_WASM=file and PAYCHAN_PROOF_RULES=paychan, reference or fork hold another contract to its rules
 # (sequences alone).
 # A failure prints the shortest sequence that shows it and how to run it again. cargo-fuzz and cargo-mutants are installed
@@ -26,7 +29,7 @@ nightly=${PAYCHAN_NIGHTLY:-nightly}
 worlds=${PAYCHAN_WORLDS:-1000}
 summary=()
 
-usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
 say() { printf '\n== %s\n' "$*"; }
 die() {
     printf 'prove: %s\n' "$1" >&2
@@ -61,11 +64,15 @@ run_sequences() {
     summary+=("sequences: $sequences held, in $((SECONDS - start)) s")
 }
 
-run_fuzz() {
+need_fuzzer() {
     cargo "+$nightly" --version >/dev/null 2>&1 ||
         die "no nightly Rust toolchain: libFuzzer needs one" "rustup toolchain install nightly" \
             "or name an installed one: PAYCHAN_NIGHTLY=nightly-2026-05-01"
     tool cargo-fuzz
+}
+
+run_fuzz() {
+    need_fuzzer
     say "Fuzzing for $fuzz_seconds s (the first build takes some minutes)"
     local corpus=$root/target/fuzz/corpus log=$root/target/prove-fuzz.log number
     mkdir -p "$corpus" "$root/target/fuzz/artifacts"
@@ -132,16 +139,48 @@ run_faults() {
     summary+=("faults: $caught of $caught noticed")
 }
 
+# Each decoder gets bytes from libFuzzer for the given time. What it finds stays in target/decoders/corpus.
+run_decoders() {
+    need_fuzzer
+    local corpus log target names=("$@") total=0 units
+    if [ ${#names[@]} -eq 0 ]; then
+        for target in "$root"/tests/fuzz/libfuzzer/fuzz_targets/*.rs; do names+=("$(basename "$target" .rs)"); done
+    fi
+    say "Fuzzing ${#names[@]} decoders for $fuzz_seconds s each (the first build takes some minutes)"
+    mkdir -p "$root/target/decoders/artifacts"
+    for target in "${names[@]}"; do
+        corpus=$root/target/decoders/corpus/$target
+        log=$root/target/decoders/$target.log
+        mkdir -p "$corpus"
+        # No sanitizer: there is no unsafe code of ours to watch, and without it each second sees more inputs.
+        (
+            cd tests/fuzz/libfuzzer
+            PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/decoders \
+                cargo "+$nightly" fuzz run --fuzz-dir . --sanitizer none "$target" "$corpus" "$root/tests/fuzz/corpus/$target" -- \
+                -max_total_time="$fuzz_seconds" -max_len=8192 -timeout=30 -rss_limit_mb=4096 -print_final_stats=1 \
+                -artifact_prefix="$root/target/decoders/artifacts/$target-"
+        ) >"$log" 2>&1 || die "the fuzzer found something in $target" "it is in $log, the bytes are in target/decoders/artifacts"
+        units=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        [ -n "$units" ] || die "the fuzzer did not run $target" "why is in $log"
+        printf '%-20s %12s inputs, nothing found\n' "$target" "$units"
+        total=$((total + units))
+    done
+    summary+=("decoders: $total inputs for ${#names[@]} targets in $fuzz_seconds s each, nothing found")
+}
+
 # Each patch makes the watcher wrong in one way; some world must show it.
 run_watcher() {
     say "Faults planted in the watcher (tests/sim/planted)"
-    local copy=$root/target/planted patch name seed caught=0 missed=()
+    local copy=$root/target/planted patch name seed caught=0 missed=() names=("$@")
+    if [ ${#names[@]} -eq 0 ]; then
+        for patch in "$root"/tests/sim/planted/*.patch; do names+=("$(basename "$patch" .patch)"); done
+    fi
     command -v patch >/dev/null || die "patch is missing" "apt-get install patch"
     mkdir -p "$copy"
     # The committed source; target/ stays from the last time.
     git archive HEAD | tar -x -C "$copy"
-    for patch in "$root"/tests/sim/planted/*.patch; do
-        name=$(basename "$patch" .patch)
+    for name in "${names[@]}"; do
+        patch=$root/tests/sim/planted/$name.patch
         patch --quiet --strip=1 --directory="$copy" <"$patch" ||
             die "$name does not apply: the watcher has changed" "make that patch again: $patch"
         (cd "$copy" && CARGO_TARGET_DIR=$copy/target cargo build --quiet --locked --package paychan-sim) >"$copy/$name.log" 2>&1 ||
@@ -164,11 +203,17 @@ run_watcher() {
 case ${1:-all} in
 -h | --help) usage && exit 0 ;;
 all) parts=(sequences fuzz mutants faults) ;;
-sequences | fuzz | mutants | faults | watcher) parts=("$1") ;;
-*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, watcher, or nothing for all the contract's" ;;
+sequences | fuzz | mutants | faults) parts=("$1") ;;
+watcher | decoders)
+    part=$1
+    shift
+    "run_$part" "$@"
+    parts=()
+    ;;
+*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, watcher, decoders, or nothing for all the contract's" ;;
 esac
 
-if [ "${parts[0]}" != watcher ]; then
+if [ ${#parts[@]} -gt 0 ]; then
     say "The contract's Wasm"
     scripts/build-contracts.sh
 fi
