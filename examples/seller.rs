@@ -5,29 +5,25 @@ use std::{env::var, error::Error, fs, time::SystemTime};
 use axum::{Router, routing::get};
 use paychan_channel::Amount;
 use paychan_mpp::seller::{Seller, SellerOptions};
-use paychan_mpp::wire::{ChallengeSecret, ChallengeSecrets, NetworkName};
+use paychan_mpp::wire::{ChallengeSecret, ChallengeSecrets};
 use paychan_watcher_api::{Client, Token};
-use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let token = Token::new(fs::read_to_string(var("TOKEN_FILE")?)?.trim().to_owned().into())?;
     let watcher = Client::new(var("WATCHER_URL")?.parse()?, token)?;
-    // A seller that restarts, or has several processes, keeps its challenge secret in a file.
+    // A seller whose challenges outlive its process keeps this secret in a file.
     let secrets = ChallengeSecrets::new(ChallengeSecret::random()?);
-    let network = NetworkName::of_passphrase(&var("PASSPHRASE")?);
-    let mut options = SellerOptions::new("time.example.com", network, secrets);
+    // The watcher says which network it watches, and which channels it takes.
+    let mut options = SellerOptions::of_watcher(&watcher, "time.example.com", secrets).await?;
     // Clients that can't name their channel pay through this one.
     if let Ok(channel) = var("CHANNEL") {
         options.fixed_channels.add("/", channel.parse()?);
     }
     let seller = Seller::new(watcher, options)?;
     let time = get(|| async { format!("{:?}", SystemTime::now()) });
-    // The price is in base units of a token with 7 decimals.
-    let app = Router::new()
-        .route("/time", time.route_layer(seller.price(Amount::from(10_000_u64))))
-        .route("/free", get(|| async { "free" }));
-    let listener = TcpListener::bind(var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
+    let app = Router::new().route("/time", time.route_layer(seller.price(Amount::from(10_000_u64))));
+    let listener = tokio::net::TcpListener::bind(var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
     println!("http://{}", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)
 }

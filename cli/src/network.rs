@@ -162,6 +162,10 @@ impl PassphraseArgs {
 }
 
 impl NetworkArgs {
+    pub(crate) fn passphrase(&self) -> Result<String, Failure> {
+        self.named.passphrase()
+    }
+
     pub(crate) fn endpoint(&self) -> Result<Endpoint, Failure> {
         let passphrase = self.named.passphrase()?;
         let rpc_url = match (&self.rpc_url, self.named.network) {

@@ -47,19 +47,24 @@ impl TransactArgs {
     }
 
     pub(crate) fn account_secret(&self) -> Result<SecretKey, Failure> {
-        let text = self.source().read()?;
-        text.parse::<SecretKey>().map_err(|e| {
-            let hint = if looks_like_seed(&text) {
-                ". These are 64 hex digits: a commitment seed? An account's key comes from paychan keygen --account"
-            } else {
-                ""
-            };
-            Failure::new(
-                Kind::Secret,
-                format!("the account's secret is malformed: {e}; expected S and 55 more letters and digits{hint}"),
-            )
-        })
+        account_secret(self.source())
     }
+}
+
+/// Reads an account's secret key.
+pub(crate) fn account_secret(source: Source<'_>) -> Result<SecretKey, Failure> {
+    let text = source.read()?;
+    text.parse::<SecretKey>().map_err(|e| {
+        let hint = if looks_like_seed(&text) {
+            ". These are 64 hex digits: a commitment seed? An account's key comes from paychan keygen --account"
+        } else {
+            ""
+        };
+        Failure::new(
+            Kind::Secret,
+            format!("the account's secret is malformed: {e}; expected S and 55 more letters and digits{hint}"),
+        )
+    })
 }
 
 /// The source of a commitment seed.

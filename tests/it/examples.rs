@@ -22,7 +22,6 @@ pub(crate) async fn seller(env: &TestEnv, watcher: &Watcher, fixed: Option<&Paye
     let mut seller = command
         .env("WATCHER_URL", &watcher.url)
         .env("TOKEN_FILE", env.path().join("token"))
-        .env("PASSPHRASE", &env.network.passphrase)
         .env("LISTEN", "127.0.0.1:0")
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -17,6 +17,7 @@ mod full_disk;
 mod interop;
 mod killed;
 mod one_build;
+mod opening;
 mod strangers;
 mod traced;
 mod watcher_endpoint;

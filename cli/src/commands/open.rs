@@ -23,10 +23,10 @@ use crate::token::{Token, TokenArg};
 
 /// The shortest waiting period that a watcher accepts by default, in ledgers. It is a day of 5-second ledgers, so that
 /// an operator who sleeps can still react.
-const USUAL_WAITING_PERIOD: u32 = 17_280;
+pub(crate) const USUAL_WAITING_PERIOD: u32 = 17_280;
 
 /// The longest waiting period that the contract accepts, in ledgers. It is a year of 5-second ledgers.
-const LONGEST_WAITING_PERIOD: u32 = 6_307_200;
+pub(crate) const LONGEST_WAITING_PERIOD: u32 = 6_307_200;
 
 /// The largest file that is read as Wasm, in bytes. It is above the limit of every network (131,072 bytes on testnet),
 /// and keeps a wrong file out of memory.
@@ -100,7 +100,7 @@ pub(crate) struct Open {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Salt([u8; 32]);
+pub(crate) struct Salt(pub(crate) [u8; 32]);
 
 impl fmt::Display for Salt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,25 +108,26 @@ impl fmt::Display for Salt {
     }
 }
 
-fn parse_salt(text: &str) -> Result<Salt, String> {
+pub(crate) fn parse_salt(text: &str) -> Result<Salt, String> {
     let mut salt = [0; 32];
     hex::decode_to_slice(text, &mut salt).map(|()| Salt(salt)).map_err(|_| {
         format!("expected 64 hex digits as printed by an earlier paychan open, got {} characters", text.len())
     })
 }
 
-fn random_salt() -> Result<Salt, Failure> {
+pub(crate) fn random_salt() -> Result<Salt, Failure> {
     let mut salt = [0; 32];
     getrandom::fill(&mut salt)
         .map_err(|e| Failure::new(Kind::Input, format!("this machine gave no random bytes for the salt: {e}")))?;
     Ok(Salt(salt))
 }
 
+/// A channel that is open.
 #[derive(Serialize)]
-struct Opened {
-    channel: ContractId,
+pub(crate) struct Opened {
+    pub(crate) channel: ContractId,
     /// True when an earlier run had opened the channel.
-    already_open: bool,
+    pub(crate) already_open: bool,
     token: ContractId,
     from: Address,
     to: Address,
@@ -140,7 +141,7 @@ struct Opened {
     /// The opening; null when the channel was open before.
     open: Option<Receipt>,
     #[serde(skip)]
-    shown_deposit: String,
+    pub(crate) shown_deposit: String,
 }
 
 impl fmt::Display for Opened {
@@ -163,15 +164,39 @@ impl fmt::Display for Opened {
 }
 
 /// The contract's code as the options name it.
-enum Code {
+pub(crate) enum Code {
     Wasm { bytes: Vec<u8>, hash: WasmHash },
     Hash(WasmHash),
 }
 
 impl Code {
-    fn hash(&self) -> WasmHash {
+    pub(crate) fn hash(&self) -> WasmHash {
         match self {
             Code::Wasm { hash, .. } | Code::Hash(hash) => *hash,
+        }
+    }
+
+    /// The code that `--wasm` and `--wasm-hash` name.
+    pub(crate) fn named(wasm: Option<&Path>, hash: Option<WasmHash>) -> Result<Self, Failure> {
+        match (wasm, hash) {
+            (Some(path), expected) => {
+                let bytes = read_wasm(path)?;
+                let hash = WasmHash::of(&bytes);
+                if let Some(expected) = expected.filter(|expected| *expected != hash) {
+                    bail!(
+                        Kind::Input,
+                        "{} has the hash {hash}, but --wasm-hash says {expected}; give one of the two, or the right file",
+                        path.display()
+                    );
+                }
+                Ok(Code::Wasm { bytes, hash })
+            }
+            (None, Some(hash)) => Ok(Code::Hash(hash)),
+            (None, None) => bail!(
+                Kind::Usage,
+                "which contract? Give --wasm FILE (PAYCHAN_WASM), as built by scripts/build-contracts.sh, or --wasm-hash HEX \
+                 of code that the network has"
+            ),
         }
     }
 }
@@ -182,7 +207,7 @@ impl Open {
             ("--secret-file", self.transact.reads_stdin()),
             ("--commitment-secret-file", self.commitment_secret_file.as_deref().is_some_and(is_stdin)),
         ])?;
-        let code = self.code()?;
+        let code = Code::named(self.wasm.as_deref(), self.wasm_hash)?;
         let commitment_key = self.commitment_key()?;
         let secret = self.transact.account_secret()?;
         let funder = secret.account();
@@ -243,29 +268,6 @@ impl Open {
             (None, None) => bail!(Kind::Usage, "--commitment-key HEX or --commitment-secret-file FILE is needed"),
         }
     }
-
-    fn code(&self) -> Result<Code, Failure> {
-        match (&self.wasm, self.wasm_hash) {
-            (Some(path), expected) => {
-                let bytes = read_wasm(path)?;
-                let hash = WasmHash::of(&bytes);
-                if let Some(expected) = expected.filter(|expected| *expected != hash) {
-                    bail!(
-                        Kind::Input,
-                        "{} has the hash {hash}, but --wasm-hash says {expected}; give one of the two, or the right file",
-                        path.display()
-                    );
-                }
-                Ok(Code::Wasm { bytes, hash })
-            }
-            (None, Some(hash)) => Ok(Code::Hash(hash)),
-            (None, None) => bail!(
-                Kind::Usage,
-                "which contract? Give --wasm FILE (PAYCHAN_WASM), as built by scripts/build-contracts.sh, or --wasm-hash HEX \
-                 of code that the network has"
-            ),
-        }
-    }
 }
 
 fn read_wasm(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -282,22 +284,30 @@ fn read_wasm(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// One opening whose terms are complete.
-struct Opening<'a> {
-    session: &'a Session,
-    secret: &'a SecretKey,
-    funder: AccountId,
-    token: &'a Token,
-    terms: OpenTerms,
-    code: Code,
-    salt: Salt,
-    channel: ContractId,
+pub(crate) struct Opening<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) secret: &'a SecretKey,
+    pub(crate) funder: AccountId,
+    pub(crate) token: &'a Token,
+    pub(crate) terms: OpenTerms,
+    pub(crate) code: Code,
+    pub(crate) salt: Salt,
+    pub(crate) channel: ContractId,
 }
 
 impl Opening<'_> {
-    async fn run(&self) -> Result<Opened, Failure> {
+    /// The channel as it lies on chain; `None` when it was not opened.
+    pub(crate) async fn state(&self) -> Result<Option<ChannelState>, Failure> {
+        match self.session.entry(&ledger_keys::instance(&self.channel)).await? {
+            Some(_) => self.session.channel(&self.channel).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens the channel, or finds that it is open.
+    pub(crate) async fn run(&self) -> Result<Opened, Failure> {
         let session = self.session;
-        if session.entry(&ledger_keys::instance(&self.channel)).await?.is_some() {
-            let state = session.channel(&self.channel).await?;
+        if let Some(state) = self.state().await? {
             self.same_terms(&state)?;
             return Ok(self.opened(true, &state, None, None));
         }
@@ -379,7 +389,7 @@ impl Opening<'_> {
 
     /// Refuses a channel at the address whose terms are not those that were asked for. The amount is not compared,
     /// since top-ups and payments change it.
-    fn same_terms(&self, state: &ChannelState) -> Result<(), Failure> {
+    pub(crate) fn same_terms(&self, state: &ChannelState) -> Result<(), Failure> {
         let terms = &self.terms;
         let same = [
             ("token", state.token == terms.token),
@@ -402,7 +412,7 @@ impl Opening<'_> {
         Ok(())
     }
 
-    fn opened(
+    pub(crate) fn opened(
         &self,
         already_open: bool,
         state: &ChannelState,

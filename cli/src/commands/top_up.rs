@@ -3,7 +3,8 @@
 use std::fmt;
 
 use clap::Args;
-use paychan_channel::{Address, Amount, ContractId, Layout, calls};
+use paychan_channel::{Address, Amount, ChannelState, ContractId, Layout, calls};
+use paychan_rpc::SecretKey;
 use paychan_rpc::meaning::Authorization;
 use serde::Serialize;
 
@@ -39,8 +40,9 @@ pub(crate) struct TopUp {
     transact: TransactArgs,
 }
 
+/// A deposit that was made.
 #[derive(Serialize)]
-struct ToppedUp {
+pub(crate) struct ToppedUp {
     channel: ContractId,
     /// What this transaction added.
     amount: Amount,
@@ -67,39 +69,51 @@ impl TopUp {
         let secret = self.transact.account_secret()?;
         let session = Session::connect(&self.transact, output).await?;
         let before = session.channel(&self.channel).await?;
-        session.must_be("funder", &before.from, &secret)?;
-        // The reference's contract takes deposits at any time.
-        if before.layout != Layout::Reference && before.deadline().is_some() {
-            bail!(
-                Kind::Refused,
-                "a close of {} has started (deadline: ledger {}); a closing channel takes no more deposits. Open a new one",
-                self.channel,
-                before.deadline().unwrap_or_default()
-            );
-        }
-        if before.is_final() {
-            bail!(Kind::Refused, "the channel {} is closed for good; open a new one", self.channel);
-        }
-        let token = Token::of_channel(&session, &before).await?;
-        let amount = amounts::parse("--amount", &self.amount, self.base_units, &token)?;
-        funder_can_pay(&session, secret.account(), &token, amount).await?;
-
-        output.progress(format_args!("depositing {} ...", token.show(amount)));
-        let call = calls::top_up(&self.channel, amount);
-        let deposit = calls::token_transfer(&before.token, &before.from, &Address::Contract(self.channel), amount);
-        let receipt = session
-            .call(&secret, &before, call, Authorization::Call { within: vec![deposit], signers: Vec::new() })
-            .await
-            .map_err(|failure| failure.with("coverage_before", before.coverage().to_string()))?;
-        let after = session.channel_after(&self.channel, &receipt).await?;
-        let result = ToppedUp {
-            channel: self.channel,
-            amount,
-            deposited: after.deposited,
-            coverage: after.coverage(),
-            transaction: receipt.clone(),
-            token,
-        };
-        receipt.after(&self.channel, output.result(&result))
+        let result = deposit(&session, &secret, &before, "--amount", &self.amount, self.base_units).await?;
+        result.transaction.after(&self.channel, output.result(&result))
     }
+}
+
+/// Deposits more into a channel that was read. `option` is the one that names the amount.
+pub(crate) async fn deposit(
+    session: &Session,
+    secret: &SecretKey,
+    before: &ChannelState,
+    option: &str,
+    amount: &str,
+    base_units: bool,
+) -> Result<ToppedUp, Failure> {
+    let channel = before.channel;
+    session.must_be("funder", &before.from, secret)?;
+    // The reference's contract takes deposits at any time.
+    if before.layout != Layout::Reference && before.deadline().is_some() {
+        bail!(
+            Kind::Refused,
+            "a close of {channel} has started (deadline: ledger {}); a closing channel takes no more deposits. Open a new one",
+            before.deadline().unwrap_or_default()
+        );
+    }
+    if before.is_final() {
+        bail!(Kind::Refused, "the channel {channel} is closed for good; open a new one");
+    }
+    let token = Token::of_channel(session, before).await?;
+    let amount = amounts::parse(option, amount, base_units, &token)?;
+    funder_can_pay(session, secret.account(), &token, amount).await?;
+
+    session.output.progress(format_args!("depositing {} ...", token.show(amount)));
+    let call = calls::top_up(&channel, amount);
+    let transfer = calls::token_transfer(&before.token, &before.from, &Address::Contract(channel), amount);
+    let receipt = session
+        .call(secret, before, call, Authorization::Call { within: vec![transfer], signers: Vec::new() })
+        .await
+        .map_err(|failure| failure.with("coverage_before", before.coverage().to_string()))?;
+    let after = session.channel_after(&channel, &receipt).await?;
+    Ok(ToppedUp {
+        channel,
+        amount,
+        deposited: after.deposited,
+        coverage: after.coverage(),
+        transaction: receipt,
+        token,
+    })
 }

@@ -75,7 +75,16 @@ impl Receipt {
 impl Session {
     /// Connects for a command that sends transactions.
     pub(crate) async fn connect(args: &TransactArgs, output: Output) -> Result<Self, Failure> {
-        Ok(Self { max_fee: args.max_fee.map(Stroops), ..Self::connect_to_read(&args.network, output).await? })
+        Self::connect_to_send(&args.network, args.max_fee, output).await
+    }
+
+    /// For commands that send transactions. `max_fee` is in stroops.
+    pub(crate) async fn connect_to_send(
+        network: &NetworkArgs,
+        max_fee: Option<i64>,
+        output: Output,
+    ) -> Result<Self, Failure> {
+        Ok(Self { max_fee: max_fee.map(Stroops), ..Self::connect_to_read(network, output).await? })
     }
 
     /// Connects for a command that only reads.

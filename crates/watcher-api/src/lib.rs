@@ -13,6 +13,7 @@
 //! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`]; with `?wait=SECONDS` once it is over, or then |
 //! | `GET /v1/channels?after=C...&limit=100&status=open` | | a page of [`ChannelReport`]s: [`ChannelPage`] |
 //! | `GET /v1/status` | | [`Report`] |
+//! | `GET /v1/terms` | | [`Terms`]: what channels are watched |
 //! | `POST /v1/pause`, `POST /v1/resume`: on the operator's socket | | [`Pausing`] |
 //! | `POST /v1/rollback/confirm`: on the operator's socket | | [`RollbackConfirmed`] |
 //! | `GET /metrics` | | text for Prometheus |
@@ -29,6 +30,7 @@ mod client;
 mod problem;
 mod problem_kind;
 mod report;
+mod terms;
 
 pub use answers::{Acknowledged, Charged, CloseState, ClosingAgreed, Credited, Pausing, Readiness, RollbackConfirmed};
 /// The longest that `POST /v1/channels/{C}/close` waits for the close, whatever `wait` says. Two ledgers of the public
@@ -40,3 +42,4 @@ pub use client::{Client, ClientError, ForeignAnswer, Token, TokenError, WatcherU
 pub use problem::{Facts, PROBLEM_CONTENT_TYPE, Problem};
 pub use problem_kind::ProblemKind;
 pub use report::{ChannelPage, ChannelReport, ChannelStatus, HeadReport, LaneReport, LivesReport, Report};
+pub use terms::{Terms, TokenTerms};

@@ -96,7 +96,6 @@ async fn seller(demo: &Demo, watcher: &Watcher) -> (Child, String) {
     let mut seller = Command::new(program("example-seller"))
         .env("WATCHER_URL", &watcher.url)
         .env("TOKEN_FILE", demo.env.path().join("token"))
-        .env("PASSPHRASE", &demo.env.network.passphrase)
         .env("LISTEN", "127.0.0.1:0")
         .stdout(Stdio::piped())
         .kill_on_drop(true)

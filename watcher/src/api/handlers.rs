@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use paychan_channel::ContractId;
 use paychan_watcher_api::{
     Acknowledged, ChannelBody, ChannelPage, ChannelReport, ChannelStatus, ChargeBody, Charged, CommitmentBody,
-    CreditBody, Credited, ProblemKind, Readiness, Report, SignedAmount,
+    CreditBody, Credited, ProblemKind, Readiness, Report, SignedAmount, Terms,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -127,6 +127,10 @@ pub(super) async fn highest(
 
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Json<Report> {
     Json(api.reporter.report())
+}
+
+pub(super) async fn terms(State(api): State<Arc<Api>>) -> Json<Terms> {
+    Json(api.channels.terms())
 }
 
 pub(super) async fn healthz() -> Json<serde_json::Value> {

@@ -11,6 +11,7 @@
 //! | `POST /v1/channels/{C}/close?wait=SECONDS` | 200 [`paychan_watcher_api::ClosingAgreed`] |
 //! | `GET /v1/channels/{C}/commitments/highest` | 200 [`paychan_watcher_api::SignedAmount`] |
 //! | `GET /v1/status` | 200 what `paychan-watcher status` shows |
+//! | `GET /v1/terms` | 200 [`paychan_watcher_api::Terms`] |
 //! | `GET /healthz` | 200: the process answers |
 //! | `GET /readyz` | 200: it may take money; 503 with the reasons why not |
 //!
@@ -91,6 +92,7 @@ fn calls() -> Router<Arc<Api>> {
         .route("/channels/{channel}/close", post(closing::close))
         .route("/channels/{channel}/commitments/highest", get(handlers::highest))
         .route("/status", get(handlers::status))
+        .route("/terms", get(handlers::terms))
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::no_such_method)
 }

@@ -10,9 +10,11 @@ use super::quota::{Idle, droppable};
 use super::{Candidate, Refused, Rules, admit};
 use crate::chain::{Chain, ChainError, ChannelRead, NetworkTerms};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::floor::FloorError;
 use crate::view::{ChannelView, View};
+use paychan_watcher_api::{Terms, TokenTerms};
+
 use paychan_store::{DropError, Held, Store, StoreError};
 
 /// Why a channel was not taken. Nothing was written, but for a store that failed: then it is unknown.
@@ -131,6 +133,29 @@ impl Channels {
         self.view.set_payability(&state.token, &state.to, payability, read_at, withdrawn);
         self.view.merge_channel(self.newer(state).await);
         Ok(())
+    }
+
+    /// On which terms one channel more would be taken now.
+    pub fn terms(&self) -> Terms {
+        let config = &self.config;
+        let channels = u32::try_from(self.not_ended().len()).unwrap_or(u32::MAX).saturating_add(1);
+        let settings = self.view.network();
+        // Where no floor can be computed, no channel is taken, whatever its waiting period.
+        let floor = settings.and_then(|known| config.floor(known.target_close_ms, self.bounds, channels).ok());
+        let floor = floor.map_or(0, |floor| floor.waiting_period);
+        let token = |token: &config::Token| TokenTerms {
+            contract: token.contract,
+            code: token.code.clone(),
+            decimals: token.decimals,
+            minimum_deposit: token.minimum_deposit,
+        };
+        Terms {
+            network: config.passphrase().to_owned(),
+            recipients: config.recipients.iter().map(|recipient| recipient.address).collect(),
+            tokens: config.tokens.iter().map(token).collect(),
+            trusted_code: config.trusted_code.iter().map(|code| code.wasm_hash).collect(),
+            minimum_refund_waiting_period: config.minimum_refund_waiting_period.max(floor),
+        }
     }
 
     /// Whether the funder may have one channel more: `Some` names the one that must be dropped for it.

@@ -1,5 +1,6 @@
 //! `paychan pay` sends a request as curl does, and pays for it.
 
+mod funding;
 mod policy;
 mod repeat;
 mod report;
@@ -9,8 +10,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
-use paychan_channel::{Amount, ContractId};
+use clap::{ArgGroup, Args};
+use paychan_channel::{Amount, CommitmentSecret, ContractId};
 use paychan_mpp::buyer::{Buyer, BuyerOptions, Caps, Event, PaidRequest, PayError, PinnedChannel, Record, Store};
 use paychan_mpp::wire::NetworkName;
 use paychan_rpc::http::{HttpLimits, read_body};
@@ -18,11 +19,15 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 use serde::Serialize;
 
+use crate::commands::open::Opened;
 use crate::error::{Failure, Kind};
-use crate::network::PassphraseArgs;
+use crate::network::NetworkArgs;
 use crate::output::{Output, table};
+use crate::secret::{is_stdin, only_one_stdin};
 use crate::signers::CommitmentSecretArgs;
+use funding::FundingArgs;
 use policy::Policy;
+use repeat::Many;
 use report::Answer;
 
 pub(crate) use report::pay_failure;
@@ -36,10 +41,14 @@ const LONGEST_ANSWER: usize = 256 * 1024 * 1024;
 /// down each voucher before it sends it, so that nothing is paid twice; paychan spent shows them. It reports on
 /// standard error what was paid.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("through").args(["channel", "open"]))]
 #[command(after_long_help = "Examples:
   paychan pay https://api.example.com/time --channel CCHANNEL... --secret-file agent.seed --network testnet --max-price 10000
   paychan pay https://api.example.com/ask -X POST -H 'content-type: application/json' -d '{\"q\": 1}' --policy policy.toml
   paychan pay https://api.example.com/time --policy policy.toml --repeat 1000 --concurrency 8 --max-total 10000000
+  paychan pay https://api.example.com/time --network testnet --secret-file agent.seed --max-price 10000 \\
+    --open --deposit 10 --token native --to GRECIPIENT... --refund-waiting-period 17280 --wasm paychan_contract.wasm \\
+    --funder-secret-file funder.key
 
 A policy file:
   [caps]                       # base units; what is not named has no cap
@@ -80,11 +89,14 @@ pub(crate) struct Pay {
     channel: Option<ContractId>,
 
     /// A file with the channel's commitment seed, or - for standard input [env: PAYCHAN_COMMITMENT_SECRET]
-    #[arg(long, value_name = "FILE", requires = "channel", help_heading = "Secrets")]
+    #[arg(long, value_name = "FILE", requires = "through", help_heading = "Secrets")]
     secret_file: Option<PathBuf>,
 
     #[command(flatten)]
-    network: PassphraseArgs,
+    network: NetworkArgs,
+
+    #[command(flatten)]
+    funding: FundingArgs,
 
     /// A file with caps and channels
     #[arg(long, value_name = "FILE", env = "PAYCHAN_POLICY", help_heading = "Payment")]
@@ -144,9 +156,13 @@ impl FolderArgs {
 
 impl Pay {
     pub(crate) async fn run(&self, output: Output) -> Result<(), Failure> {
+        only_one_stdin(&[
+            ("--secret-file", self.secret_file.as_deref().is_some_and(is_stdin)),
+            ("--funder-secret-file", self.funding.reads_stdin()),
+        ])?;
         let request = self.request()?;
         let folder = self.folder.folder()?;
-        let buyer = Buyer::open(&folder, self.options(&folder, output)?).map_err(|error| pay_failure(&error))?;
+        let mut buyer = Buyer::open(&folder, self.options(&folder, output)?).map_err(|error| pay_failure(&error))?;
         if self.dry_run {
             let price = buyer.price(request).await.map_err(|error| pay_failure(&error))?;
             return output.result(&WouldCost {
@@ -155,16 +171,59 @@ impl Pay {
                 channel: price.map(|(channel, _)| channel),
             });
         }
-        match self.repeat {
-            Some(repeat) => {
-                let summary = repeat::run(Arc::new(buyer), request, repeat, self.concurrency, output).await?;
-                output.result(&summary)
-            }
-            None => {
-                let paid = buyer.pay(request).await.map_err(|error| pay_failure(&error))?;
-                self.show(paid, output).await
-            }
+        let opened = if self.funding.may_open() {
+            self.funding.open(&self.network, self.seed()?, &mut buyer, &request, output).await?
+        } else {
+            None
+        };
+        let channel = self.channel.or(opened.as_ref().map(|opened| opened.channel));
+        let bought = self.buy(Arc::new(buyer), request, channel, opened.as_ref(), output).await;
+        bought.map_err(|failure| match opened.filter(|opened| !opened.already_open) {
+            Some(opened) => Failure {
+                message: format!(
+                    "the channel {} was opened with a deposit of {}, then: {}",
+                    opened.channel, opened.shown_deposit, failure.message
+                ),
+                ..failure.with("channel", opened.channel.to_string())
+            },
+            None => failure,
+        })
+    }
+
+    async fn buy(
+        &self,
+        buyer: Arc<Buyer>,
+        request: Request,
+        channel: Option<ContractId>,
+        opened: Option<&Opened>,
+        output: Output,
+    ) -> Result<(), Failure> {
+        let top_up = async || {
+            let missing = || Failure::new(Kind::Usage, "--top-up needs --channel or --open");
+            let channel = channel.ok_or_else(missing)?;
+            let deposited = self.funding.top_up(&self.network, &channel, buyer.signed(&channel), output).await?;
+            buyer.deposited(&channel);
+            Ok(deposited)
+        };
+        if let Some(repeat) = self.repeat {
+            let many = Many { buyer: Arc::clone(&buyer), request, repeat, concurrency: self.concurrency, output };
+            let summary = many.run(self.funding.top_up_is_allowed().then_some(top_up)).await?;
+            return output.result(&summary.after_opening(opened));
         }
+        let again = request.try_clone().ok_or_else(|| pay_failure(&PayError::BodyIsAStream))?;
+        let paid = match buyer.pay(request).await {
+            Err(error) if self.funding.may_top_up(&error) => {
+                top_up().await?;
+                buyer.pay(again).await
+            }
+            other => other,
+        };
+        self.show(paid.map_err(|error| pay_failure(&error))?, opened, output).await
+    }
+
+    /// The seed of the commitment key.
+    fn seed(&self) -> Result<CommitmentSecret, Failure> {
+        CommitmentSecretArgs::for_sign(self.secret_file.as_deref()).read()
     }
 
     fn options(&self, folder: &std::path::Path, output: Output) -> Result<BuyerOptions, Failure> {
@@ -174,14 +233,13 @@ impl Pay {
         };
         let mut channels = Vec::new();
         if let Some(channel) = self.channel {
-            let secret = CommitmentSecretArgs::for_sign(self.secret_file.as_deref()).read()?;
             let network = NetworkName::of_passphrase(&self.network.passphrase()?);
-            channels.push(PinnedChannel { channel, network, signer: Arc::new(secret), hosts: Vec::new() });
+            channels.push(PinnedChannel { channel, network, signer: Arc::new(self.seed()?), hosts: Vec::new() });
         } else {
             channels.extend(policy.channels()?);
         }
-        if channels.is_empty() && !self.dry_run {
-            output.warn("no channel is given (--channel, --policy): what costs something can't be paid");
+        if channels.is_empty() && !self.dry_run && !self.funding.may_open() {
+            output.warn("no channel is given (--channel, --policy, --open): what costs something can't be paid");
         }
         let mut own = Caps { per_request: self.max_price, ..Caps::default() };
         if let Some(most) = self.max_total {
@@ -234,7 +292,7 @@ impl Pay {
         Ok(request)
     }
 
-    async fn show(&self, paid: PaidRequest, output: Output) -> Result<(), Failure> {
+    async fn show(&self, paid: PaidRequest, opened: Option<&Opened>, output: Output) -> Result<(), Failure> {
         let PaidRequest { mut response, paid } = paid;
         let body = read_body(&mut response, LONGEST_ANSWER)
             .await
@@ -252,7 +310,7 @@ impl Pay {
             written
                 .map_err(|e| told(Failure::new(Kind::Output, format!("{} can't be written: {e}", path.display()))))?;
         }
-        let shown = Answer::new(&response, paid.as_ref(), (self.to_file.is_none()).then_some(body.as_slice()));
+        let shown = Answer::new(&response, paid.as_ref(), (self.to_file.is_none()).then_some(body.as_slice()), opened);
         if output.is_json() {
             return output.result(&shown).map_err(told);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use paychan_channel::Amount;
+use paychan_channel::{Amount, ContractId};
 use paychan_mpp::buyer::{Buyer, PayError};
 use paychan_rpc::http::read_body;
 use reqwest::Request;
@@ -13,7 +13,9 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::LONGEST_ANSWER;
+use super::funding::is_exhausted;
 use super::report::pay_failure;
+use crate::commands::open::Opened;
 use crate::error::{Failure, Kind};
 use crate::output::{Output, table};
 
@@ -28,6 +30,9 @@ pub(super) struct Summary {
     requests_per_second: u64,
     p50_ms: u64,
     p99_ms: u64,
+    /// The channel that `--open` opened, or found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opened: Option<ContractId>,
 }
 
 impl fmt::Display for Summary {
@@ -50,61 +55,131 @@ struct Done {
     paid: Amount,
 }
 
-pub(super) async fn run(
-    buyer: Arc<Buyer>,
-    request: Request,
-    repeat: u64,
-    concurrency: u16,
-    output: Output,
-) -> Result<Summary, Failure> {
-    let started = Instant::now();
-    let next = Arc::new(AtomicU64::new(0));
-    let mut workers = JoinSet::new();
-    for _ in 0..u64::from(concurrency).min(repeat) {
-        let (buyer, next) = (Arc::clone(&buyer), Arc::clone(&next));
-        let request = request.try_clone().ok_or_else(|| pay_failure(&PayError::BodyIsAStream))?;
-        workers.spawn(async move { work(&buyer, &request, &next, repeat, output).await });
+/// The same request, many times.
+pub(super) struct Many {
+    pub(super) buyer: Arc<Buyer>,
+    pub(super) request: Request,
+    pub(super) repeat: u64,
+    pub(super) concurrency: u16,
+    pub(super) output: Output,
+}
+
+/// Why a worker stopped before its time.
+struct Stopped {
+    failure: Failure,
+    /// The channel's deposit is used up.
+    exhausted: bool,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self { failure, exhausted: false }
     }
-    let mut all = Done::default();
-    let mut failed = None;
-    while let Some(done) = workers.join_next().await {
-        match done {
-            Ok((done, error)) => {
-                all.latencies.extend(done.latencies);
-                all.succeeded += done.succeeded;
-                all.paid = all.paid.saturating_add(done.paid);
-                if let Some(error) = error {
-                    // The other workers finish their requests and begin no new ones.
-                    next.store(repeat, Ordering::Relaxed);
-                    failed.get_or_insert(error);
-                }
-            }
-            Err(error) => {
-                failed.get_or_insert(Failure::new(Kind::OutcomeUnknown, format!("a worker broke off: {error}")));
+}
+
+impl From<&PayError> for Stopped {
+    fn from(error: &PayError) -> Self {
+        Self { failure: pay_failure(error), exhausted: is_exhausted(error) }
+    }
+}
+
+impl Many {
+    /// Sends them all. When the deposit is used up, `top_up` is called, once, and the rest is sent.
+    pub(super) async fn run<T>(
+        self,
+        mut top_up: Option<impl AsyncFnOnce() -> Result<T, Failure>>,
+    ) -> Result<Summary, Failure> {
+        let started = Instant::now();
+        let mut all = Done::default();
+        loop {
+            let Err(stopped) = self.round(&mut all).await else { break };
+            match top_up.take().filter(|_| stopped.exhausted) {
+                Some(top_up) => drop(top_up().await.map_err(|failure| all.after(failure))?),
+                None => return Err(all.after(stopped.failure)),
             }
         }
+        Ok(all.summary(started.elapsed()))
     }
-    let requests = all.latencies.len() as u64;
-    if let Some(failure) = failed {
-        let message =
-            format!("after {requests} answers, for which {} base units were paid: {}", all.paid, failure.message);
-        return Err(Failure { message, ..failure }.with("requests", requests).with("paid", all.paid.to_string()));
+
+    /// Sends what is not answered yet, some at a time, until all is answered or something fails.
+    async fn round(&self, all: &mut Done) -> Result<(), Stopped> {
+        let next = Arc::new(AtomicU64::new(all.answered()));
+        let mut workers = JoinSet::new();
+        for _ in 0..u64::from(self.concurrency).min(self.repeat.saturating_sub(all.answered())) {
+            let (buyer, next) = (Arc::clone(&self.buyer), Arc::clone(&next));
+            let request = self.request.try_clone().ok_or_else(|| Stopped::from(&PayError::BodyIsAStream))?;
+            let (repeat, output) = (self.repeat, self.output);
+            workers.spawn(async move { work(&buyer, &request, &next, repeat, output).await });
+        }
+        let mut stopped: Option<Stopped> = None;
+        while let Some(done) = workers.join_next().await {
+            let why = match done {
+                Ok((done, why)) => {
+                    all.add(done);
+                    why
+                }
+                Err(error) => Some(Failure::new(Kind::OutcomeUnknown, format!("a worker broke off: {error}")).into()),
+            };
+            if let Some(why) = why {
+                // The others finish what they have begun, and begin nothing more.
+                next.store(self.repeat, Ordering::Relaxed);
+                // A deposit that is used up can be mended; anything else can't.
+                if stopped.as_ref().is_none_or(|stopped| stopped.exhausted) {
+                    stopped = Some(why);
+                }
+            }
+        }
+        stopped.map_or(Ok(()), Err)
     }
-    all.latencies.sort_unstable();
-    let at = |percent: usize| {
-        let index = all.latencies.len().saturating_sub(1).saturating_mul(percent) / 100;
-        all.latencies.get(index).map_or(0, |latency| millis(*latency))
-    };
-    let elapsed_ms = millis(started.elapsed());
-    Ok(Summary {
-        requests,
-        succeeded: all.succeeded,
-        paid: all.paid,
-        elapsed_ms,
-        requests_per_second: requests.saturating_mul(1_000) / elapsed_ms.max(1),
-        p50_ms: at(50),
-        p99_ms: at(99),
-    })
+}
+
+impl Done {
+    fn answered(&self) -> u64 {
+        self.latencies.len() as u64
+    }
+
+    fn add(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.succeeded += other.succeeded;
+        self.paid = self.paid.saturating_add(other.paid);
+    }
+
+    /// A failure, with what was answered before it.
+    fn after(&self, failure: Failure) -> Failure {
+        let message = format!(
+            "after {} answers, for which {} base units were paid: {}",
+            self.answered(),
+            self.paid,
+            failure.message
+        );
+        Failure { message, ..failure }.with("requests", self.answered()).with("paid", self.paid.to_string())
+    }
+
+    fn summary(mut self, elapsed: Duration) -> Summary {
+        self.latencies.sort_unstable();
+        let at = |percent: usize| {
+            let index = self.latencies.len().saturating_sub(1).saturating_mul(percent) / 100;
+            self.latencies.get(index).map_or(0, |latency| millis(*latency))
+        };
+        let elapsed_ms = millis(elapsed);
+        Summary {
+            requests: self.answered(),
+            succeeded: self.succeeded,
+            paid: self.paid,
+            elapsed_ms,
+            requests_per_second: self.answered().saturating_mul(1_000) / elapsed_ms.max(1),
+            p50_ms: at(50),
+            p99_ms: at(99),
+            opened: None,
+        }
+    }
+}
+
+impl Summary {
+    /// The same, with the channel that was opened for it.
+    pub(super) fn after_opening(self, opened: Option<&Opened>) -> Self {
+        Self { opened: opened.map(|opened| opened.channel), ..self }
+    }
 }
 
 async fn work(
@@ -113,7 +188,7 @@ async fn work(
     next: &AtomicU64,
     repeat: u64,
     output: Output,
-) -> (Done, Option<Failure>) {
+) -> (Done, Option<Stopped>) {
     let mut done = Done::default();
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -121,15 +196,16 @@ async fn work(
             return (done, None);
         }
         let Some(request) = request.try_clone() else {
-            return (done, Some(pay_failure(&PayError::BodyIsAStream)));
+            return (done, Some((&PayError::BodyIsAStream).into()));
         };
         let started = Instant::now();
         let mut bought = match buyer.pay(request).await {
             Ok(bought) => bought,
-            Err(error) => return (done, Some(pay_failure(&error))),
+            Err(error) => return (done, Some((&error).into())),
         };
         if let Err(error) = read_body(&mut bought.response, LONGEST_ANSWER).await {
-            return (done, Some(Failure::new(Kind::OutcomeUnknown, format!("an answer broke off: {error}"))));
+            let failure = Failure::new(Kind::OutcomeUnknown, format!("an answer broke off: {error}"));
+            return (done, Some(failure.into()));
         }
         done.latencies.push(started.elapsed());
         done.succeeded += u64::from(bought.response.status().is_success());

@@ -7,16 +7,20 @@ use reqwest::Response;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::commands::open::Opened;
 use crate::error::{Failure, Kind};
 
 /// An answer as `--json` prints it; `-i` prints its head.
 #[derive(Serialize)]
-pub(super) struct Answer {
+pub(super) struct Answer<'a> {
     status: u16,
     headers: Map<String, Value>,
     /// The body as text; null when it went into a file.
     body: Option<String>,
     paid: Option<Paid>,
+    /// The channel that `--open` opened, or found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opened: Option<&'a Opened>,
 }
 
 #[derive(Serialize)]
@@ -31,8 +35,13 @@ pub(super) struct Paid {
     reference: Option<String>,
 }
 
-impl Answer {
-    pub(super) fn new(response: &Response, paid: Option<&Payment>, body: Option<&[u8]>) -> Self {
+impl<'a> Answer<'a> {
+    pub(super) fn new(
+        response: &Response,
+        paid: Option<&Payment>,
+        body: Option<&[u8]>,
+        opened: Option<&'a Opened>,
+    ) -> Self {
         let header = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
             (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
         };
@@ -47,6 +56,7 @@ impl Answer {
                 charged: paid.receipt.as_ref().and_then(|receipt| receipt.charged).map(|amount| amount.to_string()),
                 reference: paid.receipt.as_ref().map(|receipt| receipt.reference.clone()),
             }),
+            opened,
         }
     }
 
@@ -61,7 +71,7 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Answer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.body.as_deref().unwrap_or_default())
     }

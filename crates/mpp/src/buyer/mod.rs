@@ -27,10 +27,11 @@ pub use events::{Event, OnEvent};
 pub use middleware::PaymentMiddleware;
 pub use pay::{Buyer, BuyerOptions, PaidRequest, Payment};
 pub use signer::{Signer, SignerError, Signing};
-pub use store::{Answered, Left, Record, Resynced, Signed, Store, StoreError};
+pub use store::{Answered, Left, Opening, Record, Resynced, Signed, Store, StoreError};
 pub use wallet::PinnedChannel;
 
 /// Host and port, with the scheme's own port when none is given.
-pub(crate) fn host_of(url: &reqwest::Url) -> Option<String> {
+#[must_use]
+pub fn host_of(url: &reqwest::Url) -> Option<String> {
     Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 use paychan_channel::{Amount, Commitment, ContractId};
 use paychan_rpc::http::{HttpLimits, retry_after};
-use reqwest::{Request, Response, StatusCode, Url};
+use reqwest::{Method, Request, Response, StatusCode, Url};
 
 use super::caps::Caps;
 use super::error::PayError;
@@ -17,7 +17,7 @@ use super::host_of;
 use super::offer::{self, Payable};
 use super::order::Order;
 use super::standing::State;
-use super::store::{Answered, Left, Record, Store};
+use super::store::{Answered, Left, Opening, Record, Store};
 use super::wallet::PinnedChannel;
 use crate::problem::{ProblemBody, ProblemType};
 use crate::wire::headers::{ACCEPT_PAYMENT, AUTHORIZATION, PAYMENT_AUTHORIZATION, PAYMENT_RECEIPT, PAYMENT_SESSION};
@@ -27,6 +27,10 @@ use crate::wire::{Action, Credential, Payload, Receipt, Timestamp};
 const TRIES: u32 = 4;
 /// The longest wait between them.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long a server may take until it sees what was deposited on chain: some ledgers for its node, and some for its watcher.
+const UNSEEN: Duration = Duration::from_secs(60);
+/// The longest wait before it is asked again.
+const LONGEST_UNSEEN_WAIT: Duration = Duration::from_secs(2);
 /// Challenges that are kept to be used again.
 const KEPT_CHALLENGES: usize = 1_024;
 
@@ -96,6 +100,56 @@ impl Buyer {
         let store = Store::open(folder)?;
         let clients = Clients::new(options.limits);
         Ok(Self { options, clients, store: Arc::new(Mutex::new(store)), state: Arc::default() })
+    }
+
+    /// Pays through one channel more.
+    pub fn add_channel(&mut self, pinned: PinnedChannel) {
+        self.options.channels.push(pinned);
+    }
+
+    /// Says that a channel was opened, or that a deposit was made into it, a moment ago. For a minute, a server that does not know of it yet is asked again.
+    pub fn deposited(&self, channel: &ContractId) {
+        self.with_state(|state| state.unseen.insert(*channel, Instant::now()));
+    }
+
+    /// Whether a server that says this of a channel may only not have seen yet what was deposited.
+    fn is_unseen(&self, channel: &ContractId, problem: Option<&ProblemBody>) -> bool {
+        let says = problem.and_then(ProblemBody::known);
+        matches!(says, Some(ProblemType::ChannelNotFound | ProblemType::AmountExceedsDeposit))
+            && self.with_state(|state| state.unseen.get(channel).is_some_and(|since| since.elapsed() < UNSEEN))
+    }
+
+    /// The channels that were opened for a server, or were about to be: the newest first, without those that are over.
+    ///
+    /// # Errors
+    /// [`PayError::BadUrl`].
+    pub fn openings_for(&self, url: &Url) -> Result<Vec<Opening>, PayError> {
+        let host = self.host(url)?;
+        Ok(self.with_store(|store| store.openings_for(&host)))
+    }
+
+    /// The highest total that was signed on a channel, in base units.
+    #[must_use]
+    pub fn signed(&self, channel: &ContractId) -> Amount {
+        self.with_store(|store| store.signed(channel))
+    }
+
+    /// Writes down that a channel is about to be opened for a server. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`PayError::BadUrl`], [`PayError::Store`].
+    pub fn write_opening(&self, url: &Url, channel: ContractId, salt: String) -> Result<(), PayError> {
+        let opening = Opening { at: Timestamp::now().to_text(), host: self.host(url)?, channel, salt };
+        Ok(self.with_store(|store| store.write(&Record::Opening(opening), true))?)
+    }
+
+    /// Sends `GET url`, and pays for it if it is asked to. No redirect is followed.
+    ///
+    /// # Errors
+    /// [`PayError`].
+    pub async fn get(&self, url: &str) -> Result<PaidRequest, PayError> {
+        let url = Url::parse(url).map_err(|_| PayError::BadUrl(url.to_owned()))?;
+        self.pay(Request::new(Method::GET, url)).await
     }
 
     /// Sends a request, and pays for it if it is asked to. No redirect is followed.
@@ -277,9 +331,9 @@ impl Buyer {
     ) -> Result<Outcome, PayError> {
         let channel = voucher.payable.channel();
         let repeatable = request.method().is_safe() || request.headers().contains_key("idempotency-key");
-        let mut tries = 0;
+        let mut tries: u32 = 0;
         loop {
-            tries += 1;
+            tries = tries.saturating_add(1);
             let mut paid = request.try_clone().ok_or(PayError::BodyIsAStream)?;
             let (name, value) = &voucher.header;
             paid.headers_mut().insert(name.clone(), value.clone());
@@ -303,16 +357,26 @@ impl Buyer {
             self.tell(&Event::Answered { status: status.as_u16() });
             match status {
                 StatusCode::PAYMENT_REQUIRED => {
-                    self.answered(voucher, Some(status), None);
-                    self.with_state(|state| state.challenges.remove(key));
                     let payable = offer::choose(&response, host, &self.options.channels).ok();
                     let payable = payable.filter(|payable| payable.channel() == channel).map(Box::new);
-                    return Ok(Outcome::Refused(payable, offer::problem(response).await));
+                    let problem = offer::problem(response).await;
+                    if self.is_unseen(&channel, problem.as_deref()) {
+                        let wait = usual_wait(tries).min(LONGEST_UNSEEN_WAIT);
+                        self.send_again_after(wait, offer::says(problem.as_deref())).await;
+                        continue;
+                    }
+                    self.answered(voucher, Some(status), None);
+                    self.with_state(|state| state.challenges.remove(key));
+                    return Ok(Outcome::Refused(payable, problem));
                 }
                 StatusCode::GONE => {
                     let problem = offer::problem(response).await;
-                    self.answered(voucher, Some(status), None);
                     let why = offer::says(problem.as_deref());
+                    if self.is_unseen(&channel, problem.as_deref()) {
+                        self.send_again_after(usual_wait(tries).min(LONGEST_UNSEEN_WAIT), why).await;
+                        continue;
+                    }
+                    self.answered(voucher, Some(status), None);
                     if problem.as_ref().is_some_and(|problem| problem.kind.contains("/session/")) {
                         self.leave(&channel, &why)?;
                         return Err(PayError::ChannelOver { channel, why });
@@ -404,10 +468,15 @@ impl Buyer {
         });
     }
 
+    /// Waits before the same voucher is sent again: as long as the server asks for, or longer with each try.
     async fn wait(&self, tries: u32, asked: Option<Duration>, why: String) {
+        let wait = asked.unwrap_or_else(|| usual_wait(tries)).min(LONGEST_WAIT);
+        self.send_again_after(wait, why).await;
+    }
+
+    async fn send_again_after(&self, wait: Duration, why: String) {
         self.tell(&Event::SendingAgain { why });
-        let usual = Duration::from_millis(200) * 4_u32.saturating_pow(tries.saturating_sub(1));
-        tokio::time::sleep(asked.unwrap_or(usual).min(LONGEST_WAIT)).await;
+        tokio::time::sleep(wait).await;
     }
 
     fn tell(&self, event: &Event) {
@@ -423,6 +492,10 @@ impl Buyer {
     fn with_store<T>(&self, of: impl FnOnce(&mut Store) -> T) -> T {
         of(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn usual_wait(tries: u32) -> Duration {
+    Duration::from_millis(200).saturating_mul(4_u32.saturating_pow(tries.saturating_sub(1)))
 }
 
 enum Outcome {

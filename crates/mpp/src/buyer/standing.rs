@@ -1,6 +1,7 @@
 //! What a buyer remembers between two payments.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use paychan_channel::{Amount, ContractId};
 
@@ -13,6 +14,8 @@ pub(super) struct State {
     pub(super) challenges: HashMap<String, Payable>,
     /// By channel.
     pub(super) channels: HashMap<ContractId, Standing>,
+    /// Channels into which money was deposited, and when: a server may not have seen it yet.
+    pub(super) unseen: HashMap<ContractId, Instant>,
 }
 
 /// What the last receipt said of a channel, and how many payments of it are under way.

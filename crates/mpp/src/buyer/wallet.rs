@@ -23,6 +23,11 @@ pub struct PinnedChannel {
 }
 
 impl PinnedChannel {
+    /// A channel for whoever asks to be paid through it.
+    pub fn new(channel: ContractId, network: NetworkName, signer: impl Signer + 'static) -> Self {
+        Self { channel, network, signer: Arc::new(signer), hosts: Vec::new() }
+    }
+
     /// Whether it is for this host.
     #[must_use]
     pub fn is_for(&self, host: &str) -> bool {

@@ -2,6 +2,8 @@
 
 mod body;
 mod kind;
+mod opening;
 
 pub use body::{PROBLEM_CONTENT_TYPE, ProblemBody};
 pub use kind::ProblemType;
+pub use opening::{AcceptedToken, OpeningTerms};

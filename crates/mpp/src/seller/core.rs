@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use paychan_channel::{Amount, ContractId};
-use paychan_watcher_api::{ChannelStatus, ProblemKind};
+use paychan_watcher_api::{ChannelStatus, Client, ClientError, ProblemKind};
 use tokio::sync::Semaphore;
 
 use super::asked::Asked;
 use super::charges::{Charges, ChargesError, Standing};
 use super::check::{self, Checked, Flaw, Pinned};
 use super::decision::{Decision, Ended, Refusal};
+use super::fixed::FixedChannels;
 use super::memory::{Memory, Progress};
 use super::refused;
-use super::terms::{FixedChannels, OpeningTerms};
-use crate::problem::{ProblemBody, ProblemType};
+use crate::problem::{OpeningTerms, ProblemBody, ProblemType};
 use crate::wire::{
     Action, Challenge, ChallengeSecrets, ChallengeTerms, ChannelRequest, INTENT, METHOD, MethodDetails, NetworkName,
     Payload, Receipt, Timestamp, WireError,
@@ -59,6 +59,20 @@ impl SellerOptions {
             fixed_channels: FixedChannels::default(),
             opening_terms: None,
         }
+    }
+
+    /// The usual options, with the network and the terms for new channels that this watcher says.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the watcher does not answer.
+    pub async fn of_watcher(
+        watcher: &Client,
+        realm: impl Into<String>,
+        secrets: ChallengeSecrets,
+    ) -> Result<Self, ClientError> {
+        let terms = watcher.terms().await?;
+        let opening_terms = OpeningTerms::of_watcher(&terms);
+        Ok(Self { opening_terms, ..Self::new(realm, NetworkName::of_passphrase(&terms.network), secrets) })
     }
 }
 

@@ -23,7 +23,7 @@ pub use url::{WatcherUrl, WatcherUrlError};
 
 use crate::{
     Acknowledged, ChannelBody, ChargeBody, Charged, ClosingAgreed, CommitmentBody, CreditBody, Credited,
-    LONGEST_CLOSE_WAIT, Pausing, Problem, ProblemKind, RollbackConfirmed, SignedAmount,
+    LONGEST_CLOSE_WAIT, Pausing, Problem, ProblemKind, RollbackConfirmed, SignedAmount, Terms,
 };
 
 /// From the first byte of a request to the last of its answer. It is long enough for a watcher that first reads the
@@ -153,6 +153,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn status<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         self.call(Method::GET, &["status"], None::<&()>).await
+    }
+
+    /// Reads on which terms the watcher takes channels.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn terms(&self) -> Result<Terms, ClientError> {
+        self.call(Method::GET, &["terms"], None::<&()>).await
     }
 
     /// Pauses the taking of money (`true`) or resumes it. Only on the operator's socket.

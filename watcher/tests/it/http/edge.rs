@@ -6,7 +6,7 @@ use axum::http::{Method, Request};
 use serde_json::json;
 use tower::ServiceExt;
 
-use super::{API_TOKEN, CHANNEL, TestEnv, signed};
+use super::{API_TOKEN, CHANNEL, TestEnv, config_text, signed};
 
 fn request(method: Method, path: &str, authorization: Option<&str>) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(path);
@@ -89,6 +89,22 @@ async fn why_it_is_not_ready_is_told_in_figures_to_those_who_present_the_token()
     let known = env.get("/readyz").await;
     let reasons = known.ok(503)["reasons"][0].as_str().unwrap().to_owned();
     assert!(reasons.contains("10199999"), "{reasons}");
+}
+
+#[tokio::test]
+async fn the_terms_tell_what_channels_are_watched() {
+    let env = TestEnv::with_channel().await;
+    let terms = env.get("/v1/terms").await;
+    let terms: paychan_watcher_api::Terms = serde_json::from_value(terms.ok(200).clone()).unwrap();
+    let config = paychan_watcher::config::Config::parse(&config_text()).unwrap();
+    assert_eq!(terms.network, config.passphrase());
+    assert_eq!(terms.recipients, [config.recipients[0].address]);
+    assert_eq!(terms.trusted_code[0], config.trusted_code[0].wasm_hash);
+    assert_eq!(
+        (terms.tokens[0].contract, terms.tokens[0].minimum_deposit),
+        (config.tokens[0].contract, config.tokens[0].minimum_deposit)
+    );
+    assert!(terms.minimum_refund_waiting_period >= config.minimum_refund_waiting_period);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use paychan_channel::{Amount, ContractId};
 
-pub use record::{Answered, Left, Record, Resynced, Signed};
+pub use record::{Answered, Left, Opening, Record, Resynced, Signed};
 
 use super::caps::SignedAway;
 
@@ -39,6 +39,7 @@ pub struct Store {
 struct Sums {
     signed: HashMap<ContractId, Amount>,
     left: HashMap<ContractId, String>,
+    openings: Vec<Opening>,
     by_host: HashMap<String, Amount>,
     by_channel: HashMap<ContractId, Amount>,
     by_day: HashMap<i64, Amount>,
@@ -153,6 +154,14 @@ impl Store {
         self.sums.left.get(channel).map(String::as_str)
     }
 
+    /// The channels that were opened, or were about to be, for a server. The newest comes first; those that are not paid through any
+    /// more are left out.
+    #[must_use]
+    pub fn openings_for(&self, host: &str) -> Vec<Opening> {
+        let usable = |opening: &&Opening| opening.host == host && self.left(&opening.channel).is_none();
+        self.sums.openings.iter().rev().filter(usable).cloned().collect()
+    }
+
     /// What was signed away so far. `day` is counted from the Unix epoch.
     #[must_use]
     pub fn signed_away(&self, host: &str, channel: &ContractId, day: i64) -> SignedAway {
@@ -239,6 +248,7 @@ impl Sums {
             Record::Left(left) => {
                 self.left.insert(left.channel, left.why.clone());
             }
+            Record::Opening(opening) => self.openings.push(opening.clone()),
             Record::Answered(_) => {}
         }
     }

@@ -17,6 +17,8 @@ pub enum Record {
     Resynced(Resynced),
     /// A channel is not paid through any more.
     Left(Left),
+    /// A channel is about to be opened.
+    Opening(Opening),
 }
 
 /// A payment. Synced before its voucher is made.
@@ -73,6 +75,20 @@ pub struct Left {
     pub channel: ContractId,
     /// What the server said.
     pub why: String,
+}
+
+/// A channel that is about to be opened for a server. Synced before anything is sent to the network, so that a repetition finds the
+/// channel and does not open a second one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opening {
+    /// When, RFC 3339.
+    pub at: String,
+    /// The server: host and port.
+    pub host: String,
+    /// The channel. Its address follows from the network, the funder and the salt.
+    pub channel: ContractId,
+    /// The salt, 64 hexadecimal digits.
+    pub salt: String,
 }
 
 impl Signed {

@@ -232,3 +232,24 @@ async fn plain_http_to_another_machine_and_other_schemes_are_refused() {
     assert!(matches!(buyer.pay(to("http://192.0.2.1/")).await, Err(PayError::Exposed(_))));
     assert!(matches!(buyer.pay(to("ftp://127.0.0.1/")).await, Err(PayError::BadUrl(_))));
 }
+
+#[tokio::test]
+async fn a_server_that_has_not_seen_a_deposit_yet_is_asked_again_with_the_same_voucher() {
+    for (status, not_yet) in [(410, ProblemType::ChannelNotFound), (402, ProblemType::AmountExceedsDeposit)] {
+        let paid = move |number: usize| match number {
+            1..=2 => {
+                let mut refused = asks(&HONEST, not_yet);
+                *refused.status_mut() = http::StatusCode::from_u16(status).unwrap();
+                refused
+            }
+            _ => ok(number),
+        };
+        let (address, count) = server(|| asks(&HONEST, ProblemType::PaymentRequired), paid).await;
+        let folder = TempDir::new().unwrap();
+        let mut patient = open(&folder, BuyerOptions::default());
+        patient.add_channel(buyer().channels.remove(0));
+        patient.deposited(&CHANNEL);
+        let bought = patient.pay(get(address, "/x")).await.unwrap();
+        assert_eq!((bought.paid.unwrap().total.get(), count.load(Ordering::SeqCst)), (10, 3), "{not_yet:?}");
+    }
+}
