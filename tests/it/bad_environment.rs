@@ -83,7 +83,8 @@ async fn an_endpoint_that_is_down_or_silent_at_start_takes_no_money_and_loses_no
 
     let mut seeing = env.watcher();
     seeing.start().await;
-    assert_eq!(seeing.offer(&payer.channel, "600000", &payer.sign(600_000), "two").await.unwrap().0, 200);
+    let (status, body) = seeing.offer(&payer.channel, "600000", &payer.sign(600_000), "two").await.unwrap();
+    assert_eq!(status, 200, "{body}");
 }
 
 #[tokio::test]

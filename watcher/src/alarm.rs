@@ -38,7 +38,7 @@ pub enum Alarm {
     ChainNotVisible,
     /// An answer of the chain is not understood.
     ChainNotUnderstood,
-    /// An endpoint wants something signed that was not asked for.
+    /// An endpoint wants something signed that was not asked for, or told of a close that the others deny.
     EndpointNotTrusted,
     /// A waiting period is below the floor.
     WaitingPeriodTooShort,
@@ -258,9 +258,10 @@ impl Alarm {
                 name: "endpoint_not_trusted",
                 meaning: "The endpoint's simulation of a transaction asks for something that was not asked for: an \
                           authorization, a ledger entry that the call has nothing to do with, or a fee above the \
-                          configured limit. The field `why` says what.",
+                          configured limit. Or one of several endpoints told of a close that more than half of them deny. \
+                          The field `why` says what.",
                 danger: "Nothing was signed. What the transaction was for is not done while the endpoint, or the token, \
-                         goes on asking.",
+                         goes on asking. A channel whose close was made up was settled early, and took nothing meanwhile.",
                 remedy: "Use another endpoint. If all endpoints ask for the same fee, the network's prices have risen: raise \
                          the limit in `[fees]`. If they ask for the same entry or authorization, look at the token's \
                          contract.",

@@ -116,6 +116,7 @@ pub(crate) fn held(highest: u64) -> Held {
 pub(crate) fn channel_view(state: ChannelState) -> ChannelView {
     ChannelView {
         deadline: state.deadline(),
+        close_agreed: state.deadline().is_some(),
         ended: state.is_final(),
         gap_free_to: state.read_at,
         trouble: None,

@@ -50,6 +50,8 @@ pub struct ReadSummary {
     pub unreadable: Vec<ContractId>,
     /// The lowest ledger that a state was read at.
     pub lowest: Option<Ledger>,
+    /// How many channels too few of several endpoints told of.
+    unconfirmed: usize,
 }
 
 impl ChannelReader {
@@ -148,7 +150,14 @@ impl ChannelReader {
         for held in some {
             self.remember_paid_elsewhere(held).await;
         }
-        Ok(())
+        match std::mem::take(&mut summary.unconfirmed) {
+            0 => Ok(()),
+            channels => Err(ChainError {
+                what: "reading channels",
+                kind: ChainErrorKind::Behind,
+                message: format!("too few endpoints tell the state of {channels} channels for it to be believed"),
+            }),
+        }
     }
 
     fn watched(&self, held: &Held) -> KnownChannel {
@@ -163,8 +172,10 @@ impl ChannelReader {
 
     fn take(&self, held: &Held, read: ChannelRead, summary: &mut ReadSummary) {
         let channel = held.channel();
-        let state = match read {
-            ChannelRead::Read(state) => state,
+        let (state, close_agreed) = match read {
+            ChannelRead::Read(state) => (state, None),
+            ChannelRead::Agreed { state, close_agreed } => (state, Some(close_agreed)),
+            ChannelRead::Unconfirmed(state) => return self.unconfirmed(held, state, summary),
             ChannelRead::Missing { at, .. } => {
                 let why = format!("ledger {at} has no contract instance at its address");
                 return self.unreadable(&channel, why, summary);
@@ -181,10 +192,39 @@ impl ChannelReader {
                 }
                 self.prove(held, &state);
                 self.report_changes(held, &state);
-                self.view.merge_channel(state);
+                let at = state.read_at;
+                let taken_back = match close_agreed {
+                    None => {
+                        self.view.merge_channel(state);
+                        false
+                    }
+                    Some(close_agreed) => self.view.merge_agreed(state, close_agreed),
+                };
+                if taken_back {
+                    info!(%channel, %at, "more than half of the endpoints deny the close that was told: it is taken back");
+                }
             }
             Err(why) => self.unreadable(&channel, why, summary),
         }
+    }
+
+    /// Too few of several endpoints told this. A close that it shows is believed, and nothing else: one endpoint alone must
+    /// not make anything look paid or ended.
+    fn unconfirmed(&self, held: &Held, state: ChannelState, summary: &mut ReadSummary) {
+        summary.unconfirmed += 1;
+        let Some(deadline) = same_channel(held, state.clone()).ok().and_then(|state| state.deadline()) else { return };
+        let channel = held.channel();
+        let known = self.view.channel(&channel);
+        let before = known
+            .as_ref()
+            .map_or_else(|| self.view.unread(&channel).and_then(|unread| unread.deadline), |known| known.deadline);
+        if before != Some(deadline) && known.is_none_or(|known| !known.ended) {
+            raise!(
+                CloseSeen, %channel, %deadline, at = %state.read_at,
+                "too few endpoints to be sure tell that a close has started: what is unsettled is settled before the deadline"
+            );
+        }
+        self.view.note_unconfirmed_close(&channel, deadline, state.read_at);
     }
 
     /// At the first read since the start, finds out whether the chain has paid more than the store ever held. The view

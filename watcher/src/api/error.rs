@@ -188,7 +188,7 @@ impl From<IntakeError> for ApiError {
             IntakeError::NotAChannel { .. } => ProblemKind::NotAChannel,
             IntakeError::Refused(refused) => refused.kind(),
             IntakeError::Floor(_) => ProblemKind::TooManyChannels,
-            IntakeError::SettingsUnread => ProblemKind::NotFresh,
+            IntakeError::SettingsUnread | IntakeError::NoQuorum { .. } => ProblemKind::NotFresh,
             IntakeError::Chain(error) => match error.kind {
                 ChainErrorKind::WrongNetwork => ProblemKind::WrongNetwork,
                 _ => ProblemKind::ChainUnreachable,

@@ -29,10 +29,19 @@ pub struct CloseHint {
 
 /// What reading one channel gave. One unreadable channel must not hide the others.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are states, which a box would only move")]
 pub enum ChannelRead {
-    /// Its state.
+    /// Its state, as the one endpoint tells it that is configured and trusted.
     Read(ChannelState),
+    /// Its state, as more than half of several endpoints tell it. A close that it does not show has not begun, whatever an
+    /// endpoint told before.
+    Agreed {
+        /// The state. A close in it may be told by one endpoint alone.
+        state: ChannelState,
+        /// Whether more than half of the endpoints tell of the close.
+        close_agreed: bool,
+    },
+    /// Its state, as too few of several endpoints tell it. Only the close that it may show is believed: it is a danger.
+    Unconfirmed(ChannelState),
     /// No contract instance lies at this address.
     Missing {
         /// The channel asked for.
@@ -53,8 +62,16 @@ impl ChannelRead {
     /// Which channel was asked for.
     pub fn channel(&self) -> ContractId {
         match self {
-            Self::Read(state) => state.channel,
+            Self::Read(state) | Self::Agreed { state, .. } | Self::Unconfirmed(state) => state.channel,
             Self::Missing { channel, .. } | Self::Undecodable { channel, .. } => *channel,
+        }
+    }
+
+    /// Its state, if enough endpoints tell it for its numbers to be believed.
+    pub fn believed(self) -> Option<ChannelState> {
+        match self {
+            Self::Read(state) | Self::Agreed { state, .. } => Some(state),
+            Self::Unconfirmed(_) | Self::Missing { .. } | Self::Undecodable { .. } => None,
         }
     }
 }

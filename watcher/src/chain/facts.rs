@@ -12,6 +12,27 @@ pub struct Head {
     pub closed_at_unix_ms: Option<u64>,
 }
 
+/// How many endpoints see the chain alike. That it is seen as it is now takes more than half of those that are configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Agreement {
+    /// So many are at the newest ledger, or at most the tolerated lag behind it.
+    pub agreeing: usize,
+    /// So many are needed before money is taken.
+    pub needed: usize,
+    /// So many are configured.
+    pub configured: usize,
+}
+
+impl Agreement {
+    /// One endpoint, which is trusted.
+    pub const ALONE: Self = Self { agreeing: 1, needed: 1, configured: 1 };
+
+    /// Whether enough of them see the chain alike.
+    pub fn is_quorum(&self) -> bool {
+        self.agreeing >= self.needed
+    }
+}
+
 /// What the network's own settings say, read from its ledger and never assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetworkTerms {
@@ -69,6 +90,9 @@ pub struct LaneAccount {
     pub facts: LaneFacts,
     /// The sequence number last used.
     pub sequence: i64,
+    /// Whether enough endpoints tell this: the one that is configured, or more than half of several. Otherwise it may be used
+    /// to settle with, and nothing lasting is concluded from it.
+    pub agreed: bool,
 }
 
 /// Inclusion fees that were paid for contract calls in the last ledgers, per transaction.

@@ -8,6 +8,7 @@ mod channels;
 mod error;
 mod facts;
 mod rpc;
+mod several;
 mod transactions;
 
 use std::future::Future;
@@ -19,16 +20,30 @@ pub use paychan_rpc::{EventsFrom, KnownChannel};
 
 pub use channels::{ChannelRead, CloseHint, CloseHints};
 pub use error::{ChainError, ChainErrorKind};
-pub use facts::{Head, InclusionFees, LaneAccount, LaneFacts, NetworkTerms};
+pub use facts::{Agreement, Head, InclusionFees, LaneAccount, LaneFacts, NetworkTerms};
 pub use rpc::RpcChain;
+pub use several::SeveralEndpoints;
 pub use transactions::{Call, CallRequest, Found, Prepared, Sent};
 
 /// What a question to the network turns into. Boxed, so that the seam is one plain `dyn Chain` everywhere; beside a
 /// network round trip the allocation is nothing.
 pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, ChainError>> + Send + 'a>>;
 
-/// What the network answers. Implemented by [`RpcChain`] in the daemon and by the simulator in tests.
+/// What the network answers. Implemented by [`RpcChain`] for one endpoint, by
+/// [`SeveralEndpoints`] in the daemon, and by the simulator in tests.
 pub trait Chain: Send + Sync + 'static {
+    /// Makes sure that the network with this passphrase answers.
+    ///
+    /// Errors: [`WrongNetwork`](ChainErrorKind::WrongNetwork) names both.
+    fn serves<'a>(&'a self, _passphrase: &'a str) -> Asking<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// How many endpoints saw the chain alike when the head was last asked for.
+    fn agreement(&self) -> Agreement {
+        Agreement::ALONE
+    }
+
     /// The newest ledger that the endpoint knows, and when it closed.
     fn head(&self) -> Asking<'_, Head>;
 

@@ -51,6 +51,12 @@ pub enum IntakeError {
     /// With one channel more no floor can be computed.
     #[error(transparent)]
     Floor(#[from] FloorError),
+    /// Too few of several endpoints have told the channel's state.
+    #[error("too few endpoints have told the state of {channel}, so it can't be believed; try again later")]
+    NoQuorum {
+        /// The address.
+        channel: ContractId,
+    },
     /// The chain could not be asked.
     #[error("the chain could not be asked: {0}; try again later")]
     Chain(#[from] ChainError),
@@ -219,10 +225,8 @@ impl Channels {
         if self.view.events_span().is_none_or(|(_, to)| to <= read_at) {
             return state;
         }
-        match self.chain.first_read(&state.channel).await {
-            Ok(ChannelRead::Read(again)) if again.read_at > read_at => {
-                again.expect_layout(state.layout).unwrap_or(state)
-            }
+        match self.chain.first_read(&state.channel).await.ok().and_then(ChannelRead::believed) {
+            Some(again) if again.read_at > read_at => again.expect_layout(state.layout).unwrap_or(state),
             _ => state,
         }
     }
@@ -242,7 +246,8 @@ impl Channels {
 
     async fn read(&self, channel: ContractId) -> Result<Candidate, IntakeError> {
         let state = match self.chain.first_read(&channel).await? {
-            ChannelRead::Read(state) => state,
+            ChannelRead::Read(state) | ChannelRead::Agreed { state, .. } => state,
+            ChannelRead::Unconfirmed(_) => return Err(IntakeError::NoQuorum { channel }),
             ChannelRead::Missing { channel, at } => {
                 return Err(IntakeError::NotOnChain { channel, at });
             }

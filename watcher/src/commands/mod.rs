@@ -4,11 +4,11 @@ mod pause;
 mod rescue;
 mod rollback;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::chain::{Chain, RpcChain};
+use crate::chain::{Agreement, Chain, SeveralEndpoints};
 use crate::clock::SystemClock;
 use crate::config::{Config, Secrets};
 use crate::daemon::RunError;
@@ -61,12 +61,29 @@ pub async fn check(config: &Config) -> Result<String, RunError> {
         None => "does not exist yet: create it with some XLM before the start".to_owned(),
     };
     Ok(format!(
-        "{floor}\n\nminimum_refund_waiting_period is {}: fine.\nThe endpoint {} serves the configured network. It is the \
-         only one: what it says is believed.\nThe fee account {lane} {funds}.\n{}",
+        "{floor}\n\nminimum_refund_waiting_period is {}: fine.\n{}\nThe fee account {lane} {funds}.\n{}",
         config.minimum_refund_waiting_period,
-        chain.endpoint(),
+        endpoints(&chain).await,
         disk(config),
     ))
+}
+
+/// Whom the watcher believes.
+async fn endpoints(chain: &SeveralEndpoints) -> String {
+    let names = chain.names();
+    let head = chain.head().await;
+    match chain.agreement() {
+        Agreement { configured: 1, .. } => {
+            format!("The endpoint {names} serves the configured network. It is the only one: what it says is believed.")
+        }
+        Agreement { agreeing, needed, configured } => {
+            let trouble = head.err().map(|error| format!(" {error}.")).unwrap_or_default();
+            format!(
+                "Of the {configured} endpoints {names}, {agreeing} see the configured network alike; money is taken while \
+                 {needed} of them do.{trouble}"
+            )
+        }
+    }
 }
 
 /// What is free where the journal lies.
@@ -92,10 +109,9 @@ pub fn repair(config: &Config) -> Result<String, RunError> {
     Ok(report.to_string())
 }
 
-/// The configured endpoint, of the configured network.
-async fn endpoint(config: &Config) -> Result<RpcChain, RunError> {
-    let timeout = Duration::from_millis(config.network.timeout_ms.into());
-    let chain = RpcChain::new(&config.network.rpc_url, timeout)?;
-    chain.check_network(config.passphrase()).await?;
+/// The configured endpoints. At least one of them serves the configured network.
+async fn endpoint(config: &Config) -> Result<SeveralEndpoints, RunError> {
+    let chain = SeveralEndpoints::of(config, Arc::new(SystemClock))?;
+    chain.check_network().await?;
     Ok(chain)
 }

@@ -59,7 +59,7 @@ fn command(config: &Config, held: &Held) -> Result<String, RunError> {
          -- settle --amount {amount} --sig {signature}",
         amount = claim.amount,
         to = held.admission.to,
-        url = quoted(&config.network.rpc_url),
+        url = quoted(config.network.endpoints().first().copied().unwrap_or_default()),
         passphrase = quoted(config.passphrase()),
         signature = hex::encode(claim.signature.0),
     ))

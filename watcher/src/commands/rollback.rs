@@ -4,7 +4,7 @@ use paychan_channel::{AccountId, ContractId};
 use paychan_store::Store;
 
 use super::endpoint;
-use crate::chain::{Chain, ChannelRead, KnownChannel, RpcChain};
+use crate::chain::{Chain, KnownChannel};
 use crate::config::Config;
 use crate::daemon::RunError;
 use crate::reader::rolled_back;
@@ -63,7 +63,7 @@ fn of_channels(confirmed: &[ContractId]) -> String {
 type Channels = Vec<ContractId>;
 
 /// The channels that were confirmed, those that could not be read, and the fee accounts that were confirmed.
-async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Channels, Vec<AccountId>), RunError> {
+async fn confirm_all(chain: &dyn Chain, store: &Store) -> Result<(Channels, Channels, Vec<AccountId>), RunError> {
     let mut lanes = Vec::new();
     for (lane, known) in store.lanes() {
         let used = chain.lane_account(&lane).await?.map(|account| account.sequence);
@@ -84,8 +84,9 @@ async fn confirm_all(chain: &RpcChain, store: &Store) -> Result<(Channels, Chann
         .collect();
     let (mut confirmed, mut unreadable) = (Vec::new(), Vec::new());
     for read in chain.read_channels(&watched).await? {
-        let ChannelRead::Read(state) = read else {
-            unreadable.push(read.channel());
+        let channel = read.channel();
+        let Some(state) = read.believed() else {
+            unreadable.push(channel);
             continue;
         };
         let held = held.iter().find(|held| held.channel() == state.channel);

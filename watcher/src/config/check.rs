@@ -70,11 +70,27 @@ fn network(network: &Network) -> Result<(), ConfigError> {
         }
         _ => {}
     }
-    if !Url::parse(&network.rpc_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-        return no("network.rpc_url must start with http:// or https://, and be a URL".to_owned());
+    match (&network.rpc_url, network.rpc_urls.is_empty()) {
+        (Some(_), false) => return no("network has both `rpc_url` and `rpc_urls`; give one of them".to_owned()),
+        (None, true) => {
+            return no("network has no endpoint; give `rpc_url`, or several in `rpc_urls`".to_owned());
+        }
+        (Some(url), true) => endpoint("rpc_url", url)?,
+        (None, false) => {
+            network.rpc_urls.iter().try_for_each(|url| endpoint("rpc_urls", url))?;
+            listed("network.rpc_urls", network.rpc_urls.iter().map(|url| url.trim_end_matches('/')))
+                .map_err(|_| ConfigError::contradiction("network.rpc_urls names one endpoint twice".to_owned()))?;
+        }
     }
     at_least_one("network.timeout_ms", network.timeout_ms)?;
     at_least_one("network.poll_interval_ms", network.poll_interval_ms)
+}
+
+fn endpoint(key: &str, url: &str) -> Result<(), ConfigError> {
+    match Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
+        true => Ok(()),
+        false => no(format!("network.{key} must start with http:// or https://, and be a URL")),
+    }
 }
 
 /// A list that may not be empty, nor name a thing twice.

@@ -98,14 +98,25 @@ pub struct Network {
     pub name: Option<NetworkName>,
     /// The passphrase of any other network.
     pub passphrase: Option<String>,
-    /// A Stellar RPC endpoint, http or https.
-    pub rpc_url: String,
+    /// A Stellar RPC endpoint, http or https: the only one, which is trusted.
+    #[serde(default)]
+    pub rpc_url: Option<String>,
+    /// Several Stellar RPC endpoints instead, best of different operators: what is safe needs more than half of them.
+    #[serde(default)]
+    pub rpc_urls: Vec<String>,
     /// How long one request may take, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u32,
     /// How often the newest ledger is asked for, in milliseconds. In ledgers it is p of the reaction time.
     #[serde(default = "default_poll_interval_ms")]
     pub poll_interval_ms: u32,
+}
+
+impl Network {
+    /// The URLs of all endpoints: at least one.
+    pub fn endpoints(&self) -> Vec<&str> {
+        self.rpc_url.iter().chain(&self.rpc_urls).map(String::as_str).collect()
+    }
 }
 
 /// The networks that have a name.

@@ -31,7 +31,8 @@ fn the_example_is_a_valid_configuration() {
 }
 
 /// Keys that the example shows in a comment and that have no default.
-const WITHOUT_DEFAULT: [&str; 5] = ["secret", "settle_above", "webhook_url", "webhook_secret", "heartbeat_url"];
+const WITHOUT_DEFAULT: [&str; 6] =
+    ["rpc_urls", "secret", "settle_above", "webhook_url", "webhook_secret", "heartbeat_url"];
 
 /// Whether the text of a comment is a key with its default: `key = value` and nothing else.
 fn is_default(comment: &str) -> bool {
@@ -125,6 +126,16 @@ fn listening_beyond_loopback_needs_to_be_asked_for() {
     Config::parse(&format!("listen = \"[::1]:0\"\n{}", config_text(""))).unwrap();
 }
 
+const ONE_URL: &str = "rpc_url = \"http://127.0.0.1:8000\"";
+
+#[test]
+fn several_endpoints_are_taken_in_their_order() {
+    let one = Config::parse(&config_text("")).unwrap();
+    assert_eq!(one.network.endpoints(), ["http://127.0.0.1:8000"]);
+    let several = with(ONE_URL, "rpc_urls = [\"http://a\", \"https://b\"]");
+    assert_eq!(Config::parse(&several).unwrap().network.endpoints(), ["http://a", "https://b"]);
+}
+
 #[test]
 fn contradictions_are_refused_with_the_keys_that_make_them() {
     let passphrase = "passphrase = \"Standalone Network ; February 2017\"";
@@ -133,6 +144,10 @@ fn contradictions_are_refused_with_the_keys_that_make_them() {
         (with(passphrase, ""), "neither `name`"),
         (with(passphrase, "passphrase = \" \""), "network.passphrase is empty"),
         (with("http://127", "ftp://127"), "network.rpc_url must start with http"),
+        (with(ONE_URL, ""), "network has no endpoint"),
+        (with(ONE_URL, &format!("{ONE_URL}\nrpc_urls = [\"http://a\"]")), "both `rpc_url` and `rpc_urls`"),
+        (with(ONE_URL, "rpc_urls = [\"http://a\", \"b\"]"), "network.rpc_urls must start with http"),
+        (with(ONE_URL, "rpc_urls = [\"http://a\", \"http://a/\"]"), "names one endpoint twice"),
         (with("minimum_deposit = \"10000000\"", "minimum_deposit = \"99999\""), "minimum_deposit is 99999"),
         (with("dust = \"100000\"", "dust = \"5000\""), "dust of 5000 base units is worth 20000 stroops"),
         (with("decimals = 7", "decimals = 39"), "at most 38"),

@@ -32,7 +32,7 @@ use tracing::{info, warn};
 
 use crate::alarm::raise;
 use crate::api::{self, Api, Limits};
-use crate::chain::RpcChain;
+use crate::chain::SeveralEndpoints;
 use crate::clock::{Clock, SystemClock};
 use crate::commitments::ViewGate;
 use crate::config::{Config, Secrets, WebhookSecret};
@@ -72,8 +72,7 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
         return Err(error.into());
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let chain =
-        Arc::new(RpcChain::new(&config.network.rpc_url, Duration::from_millis(config.network.timeout_ms.into()))?);
+    let chain = Arc::new(SeveralEndpoints::of(&config, clock.clone())?);
     let promising = promising(config.clone(), clock.clone());
     let store = open_store(&config, promising.gate.clone()).await?;
     let Some(secrets) = secrets(&config, &store, clock.as_ref(), shutdown.as_mut()).await? else {

@@ -10,7 +10,7 @@ use super::error::RunError;
 use super::owed::owes_nothing;
 use super::systemd;
 use crate::alarm::raise;
-use crate::chain::{Asking, Chain, ChainErrorKind, NetworkTerms, RpcChain};
+use crate::chain::{Asking, Chain, ChainErrorKind, NetworkTerms, SeveralEndpoints};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::floor::FloorError;
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// What start-up works with.
 pub(super) struct Starting {
     pub(super) config: Arc<Config>,
-    pub(super) chain: Arc<RpcChain>,
+    pub(super) chain: Arc<SeveralEndpoints>,
     pub(super) store: Store,
     pub(super) view: Arc<View>,
     pub(super) clock: Arc<dyn Clock>,
@@ -33,7 +33,7 @@ pub(super) struct Starting {
 }
 
 impl Starting {
-    /// Makes sure that the endpoint serves the configured network. Nothing that another network says may be believed.
+    /// Makes sure that an endpoint serves the configured network. Nothing that another network says may be believed.
     ///
     /// # Errors
     /// The endpoint serves another network, and nothing is unsettled. With something unsettled, the question is repeated
@@ -41,12 +41,19 @@ impl Starting {
     pub(super) async fn network(&self) -> Result<(), RunError> {
         let passphrase = self.config.passphrase();
         let mut reminder = Reminder::default();
-        self.ask("which network the endpoint serves", &mut reminder, || Box::pin(self.chain.check_network(passphrase)))
-            .await?;
-        info!(
-            endpoint = %self.chain.endpoint(), passphrase,
-            "one endpoint is configured, so it is trusted: what it says of the chain is believed without a second opinion"
-        );
+        let question = "which network the endpoints serve";
+        self.ask(question, &mut reminder, || Box::pin(self.chain.check_network())).await?;
+        match self.chain.agreement().configured {
+            1 => info!(
+                endpoint = %self.chain.names(), passphrase,
+                "one endpoint is configured, so it is trusted: what it says of the chain is believed without a second \
+                 opinion"
+            ),
+            configured => info!(
+                endpoints = %self.chain.names(), configured, needed = self.chain.agreement().needed, passphrase,
+                "danger is believed from any one endpoint, and what is safe needs more than half of them"
+            ),
+        }
         Ok(())
     }
 

@@ -96,8 +96,10 @@ impl Events {
                 if let Some(deadline) = hint.effective_at {
                     parts.view.note_close(&hint.contract, deadline, hint.ledger);
                 }
-                let at = self.hinted.entry(hint.contract).or_insert(hint.ledger);
-                *at = (*at).max(hint.ledger);
+                // A wrong number above the head would be waited for: the next page names a true one again.
+                let seen_at = hint.ledger.min(head);
+                let at = self.hinted.entry(hint.contract).or_insert(seen_at);
+                *at = (*at).max(seen_at);
             }
             // Only when the channels that were named have been read is nothing of these ledgers unknown. Otherwise this
             // page is read again; the tick reports why.

@@ -229,10 +229,10 @@ impl Follower {
     /// Asks for the newest ledger, and puts it into the view when it is believed. Answers whether the head moved.
     async fn newest(&mut self) -> Result<(Head, bool), NotFollowed> {
         let limits = Limits { recent: self.settings.fresh.age, ahead: self.settings.fresh.ahead };
-        let mut head = self.parts.chain.head().await?;
+        let mut head = self.ask_for_head().await?;
         let mut verdict = self.history.judge(&head, self.now(), &limits);
         if verdict == Verdict::First {
-            head = self.parts.chain.head().await?;
+            head = self.ask_for_head().await?;
             verdict = self.history.judge(&head, self.now(), &limits);
         }
         let boot = self.parts.clock.boot();
@@ -259,6 +259,13 @@ impl Follower {
             // Two answers are always compared.
             Verdict::First => Err(NotFollowed::Contradicted { at: head.ledger, known: head.ledger }),
         }
+    }
+
+    /// The newest ledger, and a note of how many endpoints agree on it.
+    async fn ask_for_head(&self) -> Result<Head, ChainError> {
+        let head = self.parts.chain.head().await;
+        self.parts.view.set_agreement(self.parts.chain.agreement());
+        head
     }
 
     fn now(&self) -> Now {

@@ -32,8 +32,10 @@ pub struct Known<'a> {
     pub held: Held,
     /// What the chain says of it; `None` when its entries were not read since the start.
     pub chain: Option<ChannelView>,
-    /// The deadline that an event told of, for a channel whose entries were not read since the start.
+    /// The deadline that was told of, for a channel whose entries were not read since the start.
     pub told_deadline: Option<Ledger>,
+    /// Whether enough endpoints told of the close for the channel to be ended because of it.
+    pub close_agreed: bool,
     /// Whether the last read found something that is not understood, or no channel at all.
     pub unreadable: bool,
     /// What went wrong with it last, for the operator.
@@ -266,7 +268,8 @@ fn before_refund(known: &Known<'_>, limits: &Limits, deadline: Ledger, unsettled
     }
     let bid = known.urgent_bid(limits, deadline, unsettled);
     let (amount, reason) = (known.claim(), Reason::Closing);
-    match known.may_close() {
+    // What one of several endpoints tells alone has the channel settled, which is harmless, and not ended.
+    match known.may_close() && known.close_agreed {
         true => Action::Close { amount, bid, reason },
         false => Action::Settle { amount, bid, reason },
     }

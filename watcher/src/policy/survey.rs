@@ -94,9 +94,14 @@ impl<'a> SurveySources<'a> {
             (Some(chain), _) => chain.trouble.clone(),
             (None, unread) => unread.as_ref().and_then(|unread| unread.trouble.clone()),
         };
+        let close_agreed = match (&chain, &unread) {
+            (Some(chain), _) => chain.close_agreed,
+            (None, unread) => unread.as_ref().is_some_and(|unread| unread.close_agreed),
+        };
         let mut known = Known {
             chain,
             told_deadline: unread.and_then(|unread| unread.deadline),
+            close_agreed,
             unreadable: view.is_unreadable(&channel),
             trouble: trouble.or_else(|| tried.why.clone()),
             paid: paid(&store.outcomes(&channel, OUTCOMES)),

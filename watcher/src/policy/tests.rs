@@ -68,6 +68,7 @@ impl Case {
         Known {
             held: self.held.clone(),
             chain: Some(self.view.clone()),
+            close_agreed: true,
             told_deadline: None,
             unreadable: self.unreadable,
             trouble: None,

@@ -85,6 +85,7 @@ mod tests {
             token: config.token(&held.admission.token),
             held,
             chain: Some(channel_view(ChannelState { withdrawn: units(paid), refunded, ..chain_state() })),
+            close_agreed: true,
             told_deadline: None,
             unreadable: false,
             trouble: None,

@@ -9,6 +9,9 @@ pub struct ChannelView {
     pub state: ChannelState,
     /// The deadline, when a close was ever seen: in the entries, or in an event that came before them.
     pub deadline: Option<Ledger>,
+    /// Whether enough endpoints have told of that close for the channel to be ended because of it. One of several endpoints
+    /// can have it settled early, and not ended.
+    pub close_agreed: bool,
     /// Whether any read ever showed the channel as final. It takes no commitment from then on.
     pub ended: bool,
     /// Up to this ledger, nothing that happened to the channel can have been missed.
@@ -32,8 +35,10 @@ impl ChannelView {
 /// A channel whose entries this process could not read yet. What the store holds of it has to be settled all the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnreadChannel {
-    /// The deadline, when an event told of a close.
+    /// The deadline, when a close was told of.
     pub deadline: Option<Ledger>,
+    /// As [`ChannelView::close_agreed`].
+    pub close_agreed: bool,
     /// Why its entries could not be read, in words for the operator.
     pub trouble: Option<String>,
 }
@@ -57,7 +62,7 @@ pub(super) struct Unread {
     pub(super) trouble: Option<String>,
 }
 
-/// What was seen once and stays true whatever is read later.
+/// What was seen once and stays true whatever is read later, unless more than half of several endpoints take it back.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Danger {
     pub(super) deadline: Option<Deadline>,
@@ -69,34 +74,50 @@ pub(super) struct Danger {
 pub(super) struct Deadline {
     pub(super) ledger: Ledger,
     pub(super) seen_at: Ledger,
+    /// Whether enough endpoints told of it.
+    pub(super) agreed: bool,
 }
 
 impl Danger {
     /// A newer sight replaces the deadline: a funder may announce a close again, which starts the wait anew. Of two
     /// sights at one ledger the earlier deadline is believed. An older sight counts only when nothing was seen yet.
-    pub(super) fn note_deadline(&mut self, ledger: Ledger, seen_at: Ledger) {
+    ///
+    /// `agreed` says whether enough endpoints tell it. A close that they told once stays one that they told.
+    pub(super) fn note_deadline(&mut self, ledger: Ledger, seen_at: Ledger, agreed: bool) {
         let believe = match self.deadline {
             None => true,
             Some(known) if seen_at == known.seen_at => ledger < known.ledger,
             Some(known) => seen_at > known.seen_at,
         };
-        if believe {
-            self.deadline = Some(Deadline { ledger, seen_at });
+        let agreed = agreed || self.deadline.is_some_and(|known| known.agreed);
+        match &mut self.deadline {
+            Some(known) if !believe => known.agreed = agreed,
+            known => *known = Some(Deadline { ledger, seen_at, agreed }),
         }
+    }
+
+    /// Enough endpoints, asked at ledger `at`, say that the channel is not closing. Answers whether that takes a close back
+    /// that too few of them had told.
+    fn take_back_close(&mut self, at: Ledger) -> bool {
+        let is_denied = self.deadline.is_some_and(|known| !known.agreed && known.seen_at <= at);
+        if is_denied {
+            self.deadline = None;
+        }
+        is_denied
     }
 }
 
 impl TrackedChannel {
     /// A channel at its first read, with what was known of its danger before.
-    pub(super) fn first(state: ChannelState, unmatched_to: Ledger, danger: Danger) -> Self {
+    pub(super) fn first(state: ChannelState, unmatched_to: Ledger, danger: Danger, agreed: bool) -> Self {
         let mut known = Self { state: state.clone(), unmatched_to, danger, trouble: None, unreadable: false };
-        known.note_danger(&state);
+        known.note_danger(&state, agreed);
         known
     }
 
     /// Takes another read in: see [`View::merge_channel`](super::View::merge_channel).
-    pub(super) fn merge(&mut self, read: ChannelState) {
-        self.note_danger(&read);
+    pub(super) fn merge(&mut self, read: ChannelState, agreed: bool) {
+        self.note_danger(&read, agreed);
         let newer = read.read_at > self.state.read_at;
         self.unreadable &= read.read_at < self.state.read_at;
         let lower = read.read_at == self.state.read_at && read.coverage() <= self.state.coverage();
@@ -118,9 +139,14 @@ impl TrackedChannel {
         }
     }
 
-    fn note_danger(&mut self, read: &ChannelState) {
+    /// See [`Danger::take_back_close`].
+    pub(super) fn take_back_close(&mut self, at: Ledger) -> bool {
+        self.danger.take_back_close(at)
+    }
+
+    fn note_danger(&mut self, read: &ChannelState, agreed: bool) {
         if let Some(deadline) = read.deadline() {
-            self.danger.note_deadline(deadline, read.read_at);
+            self.danger.note_deadline(deadline, read.read_at, agreed);
         }
         self.danger.ended |= read.is_final();
     }

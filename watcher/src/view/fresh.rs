@@ -5,7 +5,7 @@ use std::time::Duration;
 use paychan_channel::Ledger;
 
 use super::KnownHead;
-use crate::chain::Head;
+use crate::chain::{Agreement, Head};
 use crate::config::FreshnessLimits;
 
 /// Why the view is not fresh. Each rule closes a hole that the others leave open.
@@ -14,6 +14,19 @@ pub enum NotFresh {
     /// No node ever answered.
     #[error("no ledger was seen yet; the watcher has not reached a node of the network")]
     NoHead,
+    /// Too few of the endpoints see the chain alike.
+    #[error(
+        "{agreeing} of the {configured} endpoints see the chain alike, and {needed} are needed; the others give no answer, lag \
+         behind or tell another history"
+    )]
+    NoQuorum {
+        /// So many do.
+        agreeing: usize,
+        /// So many have to.
+        needed: usize,
+        /// So many are configured.
+        configured: usize,
+    },
     /// The node does not say when its newest ledger closed, or says what can't be a time.
     #[error(
         "the endpoint does not say when the newest ledger known, {ledger}, closed, so its age can't be judged; use an \
@@ -98,11 +111,15 @@ pub enum NotFresh {
 
 pub(super) fn chain(
     known: Option<&KnownHead>,
+    agreement: Option<Agreement>,
     limits: &FreshnessLimits,
     wall_unix_ms: u64,
     boot: Duration,
 ) -> Result<Head, NotFresh> {
     let known = known.ok_or(NotFresh::NoHead)?;
+    if let Some(Agreement { agreeing, needed, configured }) = agreement.filter(|agreement| !agreement.is_quorum()) {
+        return Err(NotFresh::NoQuorum { agreeing, needed, configured });
+    }
     let ledger = known.head.ledger;
     let closed = known.head.closed_at_unix_ms.ok_or(NotFresh::HeadUndated { ledger })?;
     let closed = Duration::from_millis(closed);

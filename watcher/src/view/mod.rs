@@ -8,7 +8,7 @@
 //! - **A wrong ledger number keeps no later answer out.** What is said to be true at a ledger far above the head counts as
 //!   true at most [`AHEAD_OF_HEAD`] ledgers above it, so that it is soon replaced.
 //! - **Danger stays.** A close that was seen once, at any ledger, by any means, is never forgotten: on chain a close never
-//!   goes away either.
+//!   goes away either. Only a close that too few of several endpoints told is taken back, when more than half deny it.
 
 mod channel;
 mod fresh;
@@ -24,7 +24,7 @@ use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledg
 pub use channel::{ChannelView, UnreadChannel};
 pub use fresh::NotFresh;
 
-use crate::chain::{Head, LaneFacts, NetworkTerms};
+use crate::chain::{Agreement, Head, LaneFacts, NetworkTerms};
 use crate::config::FreshnessLimits;
 use channel::{Danger, TrackedChannel, Unread};
 use paychan_channel::{Payability, TokenRisk};
@@ -75,6 +75,8 @@ pub struct View {
 #[derive(Debug, Default)]
 struct Inner {
     head: Option<KnownHead>,
+    /// `None` until a head was asked for.
+    agreement: Option<Agreement>,
     events: Option<Span>,
     network: Option<NetworkTerms>,
     channels: HashMap<ContractId, TrackedChannel>,
@@ -135,6 +137,11 @@ impl View {
         moved
     }
 
+    /// How many endpoints see the chain alike, as of the last question for the head.
+    pub fn set_agreement(&self, agreement: Agreement) {
+        self.write().agreement = Some(agreement);
+    }
+
     /// Sets a lower head: the ledgers above it were told by mistake. What was read at those ledgers can be replaced by
     /// what is read from now on; danger that was seen there stays.
     pub fn take_back_head(&self, head: Head, boot: Duration) {
@@ -172,6 +179,15 @@ impl View {
 
     /// A `close` event of ledger `at` set the channel's deadline. It is believed at once; the entries are read afterwards.
     pub fn note_close(&self, channel: &ContractId, effective_at: Ledger, at: Ledger) {
+        self.note_deadline(channel, effective_at, at, true);
+    }
+
+    /// Too few of several endpoints tell, as of ledger `at`, that the channel is closing.
+    pub fn note_unconfirmed_close(&self, channel: &ContractId, effective_at: Ledger, at: Ledger) {
+        self.note_deadline(channel, effective_at, at, false);
+    }
+
+    fn note_deadline(&self, channel: &ContractId, effective_at: Ledger, at: Ledger, agreed: bool) {
         let mut guard = self.write();
         let inner = &mut *guard;
         let at = inner.plausible(at);
@@ -179,7 +195,7 @@ impl View {
             Some(known) => &mut known.danger,
             None => &mut inner.unread.entry(*channel).or_default().danger,
         };
-        danger.note_deadline(effective_at, at);
+        danger.note_deadline(effective_at, at, agreed);
     }
 
     /// Takes in the channel's entries, all read at `state.read_at`.
@@ -189,27 +205,17 @@ impl View {
     ///
     /// An older read than the one known changes no number, but a close or an end that it shows is believed. Of two
     /// reads at the same ledger the one with the lower coverage stays.
-    pub fn merge_channel(&self, mut state: ChannelState) {
-        let mut guard = self.write();
-        let inner = &mut *guard;
-        state.read_at = inner.plausible(state.read_at);
-        let payee = (state.token, state.to);
-        let unmatched_to = inner.events.map_or(Ledger(0), |span| span.to);
-        let (before, after) = match inner.channels.get_mut(&state.channel) {
-            Some(known) => {
-                let before = known.state.withdrawn;
-                known.merge(state);
-                (before, known.state.withdrawn)
-            }
-            None => {
-                let after = state.withdrawn;
-                let danger = inner.unread.remove(&state.channel).map_or_else(Danger::default, |unread| unread.danger);
-                inner.channels.insert(state.channel, TrackedChannel::first(state, unmatched_to, danger));
-                (Amount::ZERO, after)
-            }
-        };
-        let sum = inner.withdrawn.entry(payee).or_default();
-        *sum = sum.saturating_sub(before).saturating_add(after);
+    pub fn merge_channel(&self, state: ChannelState) {
+        self.write().merge_channel(state, true);
+    }
+
+    /// As [`View::merge_channel`], with what more than half of several endpoints tell; `close_agreed` says whether so many
+    /// tell of the close that it may show. Answers whether it takes back a close that too few of them had told.
+    pub fn merge_agreed(&self, state: ChannelState, close_agreed: bool) -> bool {
+        let mut inner = self.write();
+        let (channel, at, is_closing) = (state.channel, inner.plausible(state.read_at), state.deadline().is_some());
+        inner.merge_channel(state, close_agreed);
+        !is_closing && inner.channels.get_mut(&channel).is_some_and(|known| known.take_back_close(at))
     }
 
     /// The channel's entries were read and not understood, or were not there. What was known before stands, for settling;
@@ -350,6 +356,7 @@ impl View {
     pub fn unread(&self, channel: &ContractId) -> Option<UnreadChannel> {
         self.read().unread.get(channel).map(|unread| UnreadChannel {
             deadline: unread.danger.deadline.map(|deadline| deadline.ledger),
+            close_agreed: unread.danger.deadline.is_some_and(|deadline| deadline.agreed),
             trouble: unread.trouble.clone(),
         })
     }
@@ -444,7 +451,8 @@ impl View {
         wall_unix_ms: u64,
         boot: Duration,
     ) -> Result<Head, NotFresh> {
-        fresh::chain(self.read().head.as_ref(), limits, wall_unix_ms, boot)
+        let inner = self.read();
+        fresh::chain(inner.head.as_ref(), inner.agreement, limits, wall_unix_ms, boot)
     }
 
     /// Whether what is known of this channel is recent enough to take money on. `wall_unix_ms` and `boot` are now.
@@ -459,7 +467,7 @@ impl View {
         boot: Duration,
     ) -> Result<(), NotFresh> {
         let inner = self.read();
-        let head = fresh::chain(inner.head.as_ref(), limits, wall_unix_ms, boot)?;
+        let head = fresh::chain(inner.head.as_ref(), inner.agreement, limits, wall_unix_ms, boot)?;
         let Some(known) = inner.channels.get(channel) else {
             let tried = inner.unread.get(channel).is_some_and(|unread| unread.trouble.is_some());
             return Err(if tried { NotFresh::Unreadable } else { NotFresh::Unread });
@@ -485,6 +493,28 @@ impl Inner {
         self.head.map_or(ledger, |known| ledger.min(known.head.ledger.saturating_add(AHEAD_OF_HEAD)))
     }
 
+    /// See [`View::merge_channel`]. `close_agreed`: enough endpoints tell of the close that it may show.
+    fn merge_channel(&mut self, mut state: ChannelState, close_agreed: bool) {
+        state.read_at = self.plausible(state.read_at);
+        let payee = (state.token, state.to);
+        let unmatched_to = self.events.map_or(Ledger(0), |span| span.to);
+        let (before, after) = match self.channels.get_mut(&state.channel) {
+            Some(known) => {
+                let before = known.state.withdrawn;
+                known.merge(state, close_agreed);
+                (before, known.state.withdrawn)
+            }
+            None => {
+                let after = state.withdrawn;
+                let danger = self.unread.remove(&state.channel).map_or_else(Danger::default, |unread| unread.danger);
+                self.channels.insert(state.channel, TrackedChannel::first(state, unmatched_to, danger, close_agreed));
+                (Amount::ZERO, after)
+            }
+        };
+        let sum = self.withdrawn.entry(payee).or_default();
+        *sum = sum.saturating_sub(before).saturating_add(after);
+    }
+
     fn gap_free_to(&self, known: &TrackedChannel) -> Ledger {
         let read_at = known.state.read_at;
         match self.events {
@@ -504,6 +534,7 @@ impl Inner {
         ChannelView {
             state: known.state.clone(),
             deadline: known.danger.deadline.map(|deadline| deadline.ledger),
+            close_agreed: known.danger.deadline.is_some_and(|deadline| deadline.agreed),
             ended: known.danger.ended,
             gap_free_to: self.gap_free_to(known),
             trouble: known.trouble.clone(),

@@ -194,7 +194,8 @@ fn a_close_of_a_channel_that_was_never_read_is_kept_until_it_is() {
     let view = View::new();
     view.note_close(&CHANNEL, Ledger(2_000_000), HEAD);
     view.mark_unreadable(&CHANNEL, "no".to_owned());
-    let unread = UnreadChannel { deadline: Some(Ledger(2_000_000)), trouble: Some("no".to_owned()) };
+    let unread =
+        UnreadChannel { deadline: Some(Ledger(2_000_000)), close_agreed: true, trouble: Some("no".to_owned()) };
     assert_eq!(view.unread(&CHANNEL), Some(unread));
     view.merge_channel(state());
     assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_000)));
@@ -292,4 +293,43 @@ proptest! {
             prop_assert_eq!(known.ended, ended);
         }
     }
+}
+
+fn at(ledger: Ledger) -> ChannelState {
+    ChannelState { read_at: ledger, ..state() }
+}
+
+#[test]
+fn a_close_that_too_few_endpoints_tell_counts_until_enough_of_them_deny_it() {
+    let (view, later) = (view(), Ledger(HEAD.0 + 1));
+    assert!(!view.merge_agreed(closing(HEAD, 2_000_000), false));
+    let known = view.channel(&CHANNEL).unwrap();
+    assert!(known.is_closing() && !known.close_agreed);
+    assert!(!view.merge_agreed(at(Ledger(HEAD.0 - 1)), false), "an older ledger does not tell");
+    assert!(view.channel(&CHANNEL).unwrap().is_closing());
+    assert!(view.merge_agreed(at(later), false));
+    assert!(!view.channel(&CHANNEL).unwrap().is_closing());
+    assert_eq!(fresh(&view), Ok(()));
+}
+
+#[test]
+fn a_close_that_enough_endpoints_have_told_is_never_taken_back() {
+    let view = view();
+    view.merge_agreed(closing(HEAD, 2_000_000), false);
+    view.merge_agreed(closing(Ledger(HEAD.0 + 1), 2_000_000), true);
+    view.merge_agreed(closing(Ledger(HEAD.0 + 2), 1_999_999), false);
+    assert!(!view.merge_agreed(at(Ledger(HEAD.0 + 3)), false));
+    let known = view.channel(&CHANNEL).unwrap();
+    assert!(known.close_agreed && known.deadline == Some(Ledger(1_999_999)));
+}
+
+#[test]
+fn a_close_of_an_unread_channel_that_too_few_endpoints_tell_is_taken_back_by_its_first_read() {
+    let view = View::new();
+    view.set_head(head_at(HEAD.0), BOOT);
+    view.note_unconfirmed_close(&CHANNEL, Ledger(2_000_000), HEAD);
+    let unread = view.unread(&CHANNEL).unwrap();
+    assert_eq!((unread.deadline, unread.close_agreed), (Some(Ledger(2_000_000)), false));
+    assert!(view.merge_agreed(state(), false));
+    assert!(!view.channel(&CHANNEL).unwrap().is_closing());
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use paychan_channel::{Amount, Commitment, Ledger, Signature};
 use paychan_store::{FileJournal, Journal, Offer, Options, RequestId, Store, StoreError};
+use paychan_watcher::chain::Chain;
 use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::commitments::{Commitments, OfferError, ViewGate};
@@ -33,6 +34,8 @@ pub struct TestEnv {
     pub disk_fails: Arc<AtomicBool>,
     /// Whether the disk does not answer.
     pub disk_hangs: Arc<AtomicBool>,
+    /// The endpoints that the watcher asks; `None`: the network itself, as one endpoint.
+    pub endpoints: Option<Arc<dyn Chain>>,
 }
 
 /// A running watcher.
@@ -64,7 +67,15 @@ impl TestEnv {
         sim.close(1);
         let dir = tempfile::tempdir().unwrap();
         let config = Arc::new(Config::parse(&change(config_text(dir.path()))).unwrap());
-        Self { sim, dir, config, holds_recipient_key, disk_fails: Arc::default(), disk_hangs: Arc::default() }
+        Self {
+            sim,
+            dir,
+            config,
+            holds_recipient_key,
+            disk_fails: Arc::default(),
+            disk_hangs: Arc::default(),
+            endpoints: None,
+        }
     }
 
     /// Starts the watcher, as a new process would.
@@ -79,7 +90,7 @@ impl TestEnv {
         let parts = assemble(Ingredients {
             config: self.config.clone(),
             promising,
-            chain: Arc::new(self.sim.clone()),
+            chain: self.endpoints.clone().unwrap_or_else(|| Arc::new(self.sim.clone())),
             store: store.clone(),
             clock: clock.clone(),
             lane: lane(),

@@ -3,6 +3,7 @@
 
 mod alarms;
 mod blinded;
+mod endpoints;
 mod env;
 mod following;
 mod heard;

@@ -212,6 +212,7 @@ impl Chain for SimChain {
                     read_at: if is_far { FAR } else { Ledger(seen.ledger) },
                 },
                 sequence: seen.lane_sequence,
+                agreed: true,
             }))
         })
     }

@@ -68,6 +68,7 @@ pub(super) fn lane_account(account: &Account) -> LaneAccount {
             read_at: account.read_at,
         },
         sequence: account.sequence,
+        agreed: true,
     }
 }
 

@@ -255,6 +255,10 @@ impl RpcChain {
 }
 
 impl Chain for RpcChain {
+    fn serves<'a>(&'a self, passphrase: &'a str) -> Asking<'a, ()> {
+        Box::pin(self.check_network(passphrase))
+    }
+
     fn head(&self) -> Asking<'_, Head> {
         Box::pin(self.newest())
     }

@@ -26,6 +26,7 @@ fn account(sequence: i64, at: u32) -> LaneAccount {
             read_at: Ledger(at),
         },
         sequence,
+        agreed: true,
     }
 }
 

@@ -1,0 +1,453 @@
+//! The network through several Stellar RPC endpoints, or one.
+//!
+//! Every endpoint is asked what is asked here, and [`merge`] makes one answer of theirs. An endpoint that gives no answer, or
+//! asks to be left alone (`Retry-After`), rests while the others are asked; after that it is first asked what settling needs.
+//! One that turns out to serve another network is believed in nothing.
+//!
+//! With one endpoint, it is trusted: its answers pass as they are.
+
+mod ask;
+mod endpoint;
+mod merge;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use paychan_channel::xdr::TransactionEnvelope;
+use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, Payability, SacAsset, TokenRisk};
+
+use tracing::{info, warn};
+
+use super::{
+    Agreement, Asking, CallRequest, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHints, EventsFrom, Found,
+    Head, InclusionFees, KnownChannel, LaneAccount, NetworkTerms, Prepared, RpcChain, Sent,
+};
+use crate::clock::Clock;
+use crate::config::Config;
+use endpoint::{Endpoint, Errand};
+use merge::Anchor;
+
+/// How far ahead of the last head that a quorum told a head may be, beside one ledger for each second that has passed: no
+/// network closes a ledger each second.
+const AHEAD: u64 = 60;
+
+/// Ledgers for which a close is believed that one endpoint tells and a quorum denies. Many times what a settlement takes with
+/// all its attempts, so that the channel is settled before the close is taken back, in case that the one is right.
+const BELIEVED_FOR: u32 = 60;
+
+/// Several endpoints of one network.
+pub struct SeveralEndpoints {
+    endpoints: Vec<Endpoint>,
+    passphrase: String,
+    clock: Arc<dyn Clock>,
+    /// Ledgers that nodes of one network may be apart.
+    lag: u32,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The last head that a quorum told, and when, by the boot clock.
+    agreed: Option<(Ledger, Duration)>,
+    /// How many endpoints were there, or near it, when the head was last asked for.
+    agreeing: usize,
+    /// How many were said to be, the last time that it was said.
+    said: Option<usize>,
+}
+
+impl SeveralEndpoints {
+    /// The configured endpoints. Opens no connection yet.
+    ///
+    /// # Errors
+    /// [`ChainErrorKind::Refused`] when a URL is none; [`ChainErrorKind::Transport`] when TLS can't be set up.
+    pub fn of(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ChainError> {
+        let timeout = Duration::from_millis(config.network.timeout_ms.into());
+        let endpoint = |url: &str| {
+            let chain = RpcChain::new(url, timeout)?;
+            Ok((chain.endpoint(), Arc::new(chain) as Arc<dyn Chain>))
+        };
+        let endpoints = config.network.endpoints().into_iter().map(endpoint).collect::<Result<_, ChainError>>()?;
+        Ok(Self::new(endpoints, config.passphrase(), clock, config.reaction.node_lag_ledgers))
+    }
+
+    /// Endpoints by their names, which may be shown, of the network with this passphrase. Their nodes may be `lag` ledgers
+    /// apart.
+    pub fn new(endpoints: Vec<(String, Arc<dyn Chain>)>, passphrase: &str, clock: Arc<dyn Clock>, lag: u32) -> Self {
+        let endpoints = endpoints.into_iter().map(|(name, chain)| Endpoint::new(name, chain)).collect();
+        Self { endpoints, passphrase: passphrase.to_owned(), clock, lag, seen: Mutex::default() }
+    }
+
+    /// The names of all endpoints.
+    pub fn names(&self) -> String {
+        self.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Makes sure that an endpoint serves the configured network. Those that serve another one are believed in nothing.
+    ///
+    /// # Errors
+    /// [`ChainErrorKind::WrongNetwork`] names both, when no endpoint serves the right one; any other when none can be asked.
+    pub async fn check_network(&self) -> Result<(), ChainError> {
+        self.answers(Errand::First, |_| Box::pin(async { Ok(()) })).await.map(|_| ())
+    }
+
+    fn quorum(&self) -> usize {
+        merge::quorum(self.endpoints.len())
+    }
+
+    /// Asks all endpoints that may be asked, each of which was found to serve the configured network. Returns what came: at
+    /// least one answer, with the place of its endpoint.
+    async fn ask<'a, T>(
+        &'a self,
+        errand: Errand,
+        question: impl Fn(usize, &'a Endpoint) -> Asking<'a, T>,
+    ) -> Result<Vec<(usize, T)>, ChainError> {
+        let (boot, alone) = (self.clock.boot(), self.endpoints.len() == 1);
+        let all = || self.endpoints.iter().enumerate();
+        let (places, questions): (Vec<usize>, Vec<_>) = all()
+            .filter(|(_, endpoint)| endpoint.rests_for(errand, boot).is_none())
+            .map(|(place, endpoint)| {
+                let asked = question(place, endpoint);
+                let answer = async move {
+                    let answer = match endpoint.serves(&self.passphrase).await {
+                        Ok(()) => asked.await,
+                        Err(error) => Err(error),
+                    };
+                    endpoint.note(&answer, self.clock.boot(), alone);
+                    answer
+                };
+                (place, answer)
+            })
+            .unzip();
+        if questions.is_empty() {
+            let retry_after = all().filter_map(|(_, endpoint)| endpoint.rests_for(errand, boot)).min();
+            let message = format!("every endpoint has asked to be left alone or gave no answer: {}", self.names());
+            return Err(ChainError { what: "asking", kind: ChainErrorKind::Busy { retry_after }, message });
+        }
+        let came = ask::all(questions, self.quorum(), Result::is_ok).await;
+        let (mut answers, mut errors) = (Vec::new(), Vec::new());
+        for (place, answer) in places.into_iter().zip(came) {
+            match answer {
+                Some(Ok(answer)) => answers.push((place, answer)),
+                Some(Err(error)) => errors.push(error),
+                None => {}
+            }
+        }
+        match answers.is_empty() {
+            false => Ok(answers),
+            true => Err(most_telling(errors)),
+        }
+    }
+
+    /// As [`SeveralEndpoints::ask`], without the places.
+    async fn answers<'a, T>(
+        &'a self,
+        errand: Errand,
+        question: impl Fn(&'a dyn Chain) -> Asking<'a, T>,
+    ) -> Result<Vec<T>, ChainError> {
+        let answers = self.ask(errand, |_, endpoint| question(endpoint.chain.as_ref())).await?;
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    async fn newest(&self) -> Result<Head, ChainError> {
+        let answers = self.ask(Errand::First, |_, endpoint| endpoint.chain.head()).await;
+        let boot = self.clock.boot();
+        let mut seen = self.seen();
+        seen.agreeing = 0;
+        let answers = answers?;
+        let anchor = seen.agreed.map(|(ledger, at)| {
+            let most = boot.saturating_sub(at).as_secs().saturating_add(AHEAD);
+            Anchor { at_most: ledger.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)) }
+        });
+        let heads: Vec<Head> = answers.iter().map(|(_, head)| *head).collect();
+        let merged = merge::head(&heads, self.quorum(), self.lag, anchor, self.clock.wall_unix_ms());
+        let merged = merged.ok_or_else(|| nothing("the newest ledger"))?;
+        self.say(seen.said, merged.agreeing);
+        (seen.agreeing, seen.said) = (merged.agreeing, Some(merged.agreeing));
+        if merged.agreeing >= self.quorum() {
+            seen.agreed = Some((merged.head.ledger, boot));
+        }
+        // What lies far ahead of all others is no mark.
+        for (place, head) in answers.iter().filter(|(_, head)| head.ledger <= merged.head.ledger) {
+            if let Some(endpoint) = self.endpoints.get(*place) {
+                endpoint.is_at(head.ledger);
+            }
+        }
+        Ok(merged.head)
+    }
+
+    async fn page(&self, since: &EventsFrom) -> Result<CloseHints, ChainError> {
+        // Alone, it may use cursors of its own.
+        let ledger = match (since, self.endpoints.as_slice()) {
+            (EventsFrom::Ledger(ledger), [_, _, ..]) => *ledger,
+            _ => {
+                let mut pages = self.ask(Errand::First, |_, endpoint| endpoint.chain.closes(since)).await?;
+                return pages.pop().map(|(_, page)| page).ok_or_else(|| nothing("getEvents"));
+            }
+        };
+        // One that is a ledger behind the newest is asked from where it is.
+        let from = |endpoint: &Endpoint| endpoint.mark().map_or(ledger, |mark| mark.min(ledger));
+        let starts: Vec<EventsFrom> =
+            self.endpoints.iter().map(|endpoint| EventsFrom::Ledger(from(endpoint))).collect();
+        let pages = self
+            .ask(Errand::First, |place, endpoint| endpoint.chain.closes(starts.get(place).unwrap_or(since)))
+            .await?;
+        Ok(merge::close_hints(pages.into_iter().map(|(_, page)| page).collect(), self.quorum()))
+    }
+
+    async fn channels(&self, channels: &[KnownChannel]) -> Result<Vec<ChannelRead>, ChainError> {
+        let mut answers = self.ask(Errand::Later, |_, endpoint| endpoint.chain.read_channels(channels)).await?;
+        if self.is_alone() {
+            return answers.pop().map(|(_, reads)| reads).ok_or_else(|| nothing("reading channels"));
+        }
+        let merged = (0..channels.len()).map(|at| {
+            let reads = answers.iter().filter_map(|(place, reads)| Some((*place, reads.get(at)?.clone())));
+            self.merged(reads.collect()).ok_or_else(|| nothing("reading channels"))
+        });
+        merged.collect()
+    }
+
+    async fn channel(&self, channel: &ContractId) -> Result<ChannelRead, ChainError> {
+        let mut answers = self.ask(Errand::Later, |_, endpoint| endpoint.chain.first_read(channel)).await?;
+        let read = match self.is_alone() {
+            true => answers.pop().map(|(_, read)| read),
+            false => self.merged(answers),
+        };
+        read.ok_or_else(|| nothing("reading a channel"))
+    }
+
+    /// One channel's state, from what the endpoints at these places tell.
+    ///
+    /// A close that any of them tells, or told before, is believed until a quorum has denied it for [`BELIEVED_FOR`] ledgers.
+    fn merged(&self, mut reads: Vec<(usize, ChannelRead)>) -> Option<ChannelRead> {
+        let channel = reads.first()?.1.channel();
+        self.note_closes(&reads);
+        self.deny_closes(&channel, &mut reads);
+        let told = self.endpoints.iter().filter_map(|endpoint| endpoint.told_close(&channel));
+        let told = told.map(|close| close.deadline).min();
+        merge::channel(reads.into_iter().map(|(_, read)| read).collect(), told, self.quorum(), self.lag)
+    }
+
+    /// Notes which closes are told.
+    fn note_closes(&self, reads: &[(usize, ChannelRead)]) {
+        // A close can't be denied before the ledger as of which it was told, so that must be a plausible one.
+        let most =
+            self.seen().agreed.map(|(ledger, _)| ledger.saturating_add(u32::try_from(AHEAD).unwrap_or(u32::MAX)));
+        for (place, read) in reads {
+            if let (ChannelRead::Read(state), Some(endpoint)) = (read, self.endpoints.get(*place))
+                && let Some(deadline) = state.close_effective_at
+            {
+                let at = most.map_or(state.read_at, |most| state.read_at.min(most));
+                endpoint.tells_close(&state.channel, at, deadline);
+            }
+        }
+    }
+
+    /// Takes back the closes that a quorum denies, with the answers that tell of them.
+    fn deny_closes(&self, channel: &ContractId, reads: &mut Vec<(usize, ChannelRead)>) {
+        let states = || {
+            reads.iter().filter_map(|(_, read)| match read {
+                ChannelRead::Read(state) => Some(state),
+                _ => None,
+            })
+        };
+        let is_denied = |endpoint: &Endpoint| {
+            let close = endpoint.told_close(channel);
+            close.is_some_and(|close| {
+                merge::shows_no_close(states(), close.at.saturating_add(BELIEVED_FOR), self.quorum())
+            })
+        };
+        let denied: Vec<usize> =
+            self.endpoints.iter().enumerate().filter(|(_, one)| is_denied(one)).map(|(place, _)| place).collect();
+        for endpoint in denied.iter().filter_map(|place| self.endpoints.get(*place)) {
+            endpoint.close_is_denied(channel, self.clock.boot(), self.endpoints.len() > self.quorum());
+        }
+        reads.retain(|(place, read)| match read {
+            ChannelRead::Read(state) => state.close_effective_at.is_none() || !denied.contains(place),
+            _ => true,
+        });
+    }
+
+    fn is_alone(&self) -> bool {
+        self.endpoints.len() == 1
+    }
+
+    /// Has one endpoint after the other prepare a transaction, the most advanced first, until one of them can. Whether it is
+    /// what was asked has been checked for each.
+    async fn build(&self, request: &CallRequest) -> Result<Prepared, ChainError> {
+        let mut order: Vec<usize> = (0..self.endpoints.len()).collect();
+        order.sort_by_key(|place| std::cmp::Reverse(self.endpoints.get(*place).and_then(Endpoint::mark)));
+        let mut last = None;
+        for wanted in order {
+            let Some(endpoint) = self.endpoints.get(wanted) else { continue };
+            if endpoint.rests_for(Errand::First, self.clock.boot()).is_some() {
+                continue;
+            }
+            let prepared = match endpoint.serves(&self.passphrase).await {
+                Ok(()) => endpoint.chain.prepare(request).await,
+                Err(error) => Err(error),
+            };
+            endpoint.note(&prepared, self.clock.boot(), self.endpoints.len() == 1);
+            match prepared {
+                Ok(ready @ Prepared::Ready { .. }) => return Ok(ready),
+                other => last = Some(better(last, other)),
+            }
+        }
+        last.unwrap_or_else(|| Err(nothing("simulateTransaction")))
+    }
+
+    /// Says it when there is a quorum again, or none any more. Without one for long, the follower raises the alarm.
+    fn say(&self, before: Option<usize>, agreeing: usize) {
+        let (needed, configured) = (self.quorum(), self.endpoints.len());
+        match (before.is_none_or(|before| before >= needed), agreeing >= needed) {
+            (true, false) => warn!(
+                agreeing,
+                needed,
+                configured,
+                "too few endpoints see the chain alike, so no money is taken; what is owed is settled all the same"
+            ),
+            (false, true) => info!(agreeing, needed, configured, "enough endpoints see the chain alike again"),
+            _ => {}
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Two whole values.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which of two answers without a transaction to tell: one that understood the call rather than none.
+fn better(
+    last: Option<Result<Prepared, ChainError>>,
+    next: Result<Prepared, ChainError>,
+) -> Result<Prepared, ChainError> {
+    match last {
+        Some(Ok(prepared)) => Ok(prepared),
+        _ => next,
+    }
+}
+
+/// The error that the caller should act on: what needs a person or another way first, what needs patience last.
+fn most_telling(errors: Vec<ChainError>) -> ChainError {
+    let rank = |error: &ChainError| match error.kind {
+        ChainErrorKind::Undecodable => 0,
+        ChainErrorKind::Gone => 1,
+        ChainErrorKind::Behind => 2,
+        ChainErrorKind::Refused => 3,
+        ChainErrorKind::Busy { .. } => 4,
+        ChainErrorKind::Transport => 5,
+        ChainErrorKind::WrongNetwork => 6,
+    };
+    errors.into_iter().min_by_key(rank).unwrap_or_else(|| nothing("asking"))
+}
+
+fn nothing(what: &'static str) -> ChainError {
+    ChainError { what, kind: ChainErrorKind::Transport, message: "no endpoint has answered".to_owned() }
+}
+
+impl Chain for SeveralEndpoints {
+    fn serves<'a>(&'a self, _: &'a str) -> Asking<'a, ()> {
+        Box::pin(self.check_network())
+    }
+
+    fn agreement(&self) -> Agreement {
+        Agreement { agreeing: self.seen().agreeing, needed: self.quorum(), configured: self.endpoints.len() }
+    }
+
+    fn head(&self) -> Asking<'_, Head> {
+        Box::pin(self.newest())
+    }
+
+    fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints> {
+        Box::pin(self.page(since))
+    }
+
+    fn read_channels<'a>(&'a self, channels: &'a [KnownChannel]) -> Asking<'a, Vec<ChannelRead>> {
+        Box::pin(self.channels(channels))
+    }
+
+    fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead> {
+        Box::pin(self.channel(channel))
+    }
+
+    fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenRisk> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::Later, |chain| chain.token_facts(asset)).await?;
+            merge::token_risk(answers).ok_or_else(|| nothing("reading the token's issuer"))
+        })
+    }
+
+    fn payability<'a>(
+        &'a self,
+        token: &'a ContractId,
+        asset: Option<&'a SacAsset>,
+        facts: &'a TokenRisk,
+        to: &'a Address,
+    ) -> Asking<'a, Payability> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::Later, |chain| chain.payability(token, asset, facts, to)).await?;
+            merge::payability(answers, self.quorum()).ok_or_else(|| nothing("reading the recipient"))
+        })
+    }
+
+    fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::Later, |chain| chain.token_balance(token, holder)).await?;
+            Ok(merge::token_balance(&answers))
+        })
+    }
+
+    fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::Later, |chain| chain.meets_archived(channel)).await?;
+            Ok(merge::meets_archived(&answers, self.quorum()))
+        })
+    }
+
+    fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::First, |chain| chain.lane_account(account)).await?;
+            Ok(merge::lane(&answers, self.quorum()))
+        })
+    }
+
+    fn settings(&self) -> Asking<'_, NetworkTerms> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::Later, |chain| chain.settings()).await?;
+            merge::settings(&answers).ok_or_else(|| nothing("reading the network's settings"))
+        })
+    }
+
+    fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::First, |chain| chain.inclusion_fees()).await?;
+            merge::inclusion_fees(answers).ok_or_else(|| nothing("getFeeStats"))
+        })
+    }
+
+    fn prepare<'a>(&'a self, request: &'a CallRequest) -> Asking<'a, Prepared> {
+        Box::pin(self.build(request))
+    }
+
+    fn send<'a>(&'a self, envelope: &'a TransactionEnvelope) -> Asking<'a, Sent> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::First, |chain| chain.send(envelope)).await?;
+            merge::sent(answers).ok_or_else(|| nothing("sendTransaction"))
+        })
+    }
+
+    fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
+        Box::pin(async move {
+            let answers = self.answers(Errand::First, |chain| chain.outcome(hash)).await?;
+            merge::outcome(&answers, self.quorum()).ok_or_else(|| ChainError {
+                what: "getTransaction",
+                kind: ChainErrorKind::Behind,
+                message: format!(
+                    "{} endpoints answered, and not the {} that are needed say the same of it",
+                    answers.len(),
+                    self.quorum()
+                ),
+            })
+        })
+    }
+}
