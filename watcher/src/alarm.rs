@@ -1,5 +1,4 @@
-//! Alarms: what a person must hear about, each with a stable name. They are raised with `raise!` and
-//! nowhere else.
+//! Alarms tell a person what needs attention. Each has a stable name, and only `raise!` raises them.
 //!
 //! An alarm is a log line of the level ERROR with the field `alarm`. `docs/alarms.md` is made from [`Alarm`].
 
@@ -12,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub enum Alarm {
     /// A funder has started to close a channel.
     CloseSeen,
-    /// A deadline comes near with something unsettled.
+    /// A deadline is near while something is unsettled.
     DeadlineNear,
     /// A channel has ended with commitments unpaid.
     Loss,
@@ -22,11 +21,11 @@ pub enum Alarm {
     TooManyClosing,
     /// The fee accounts hold too little.
     FeesLow,
-    /// A recipient can't take what it is owed.
+    /// A recipient can't be paid what it is owed.
     RecipientCannotBePaid,
     /// An entry that a settlement needs is archived.
     EntryArchived,
-    /// An entry that a settlement needs comes to its end.
+    /// An entry that a settlement needs will soon be archived.
     LifeShort,
     /// An issuer has frozen a channel's balance.
     BalanceFrozen,
@@ -34,9 +33,9 @@ pub enum Alarm {
     CoverageFell,
     /// An issuer has taken rights that the operator does not accept.
     IssuerChanged,
-    /// Nothing fresh is seen of the chain.
+    /// The watcher sees no fresh state of the chain.
     ChainNotVisible,
-    /// An answer of the chain is not understood.
+    /// The watcher does not understand an answer of the chain.
     ChainNotUnderstood,
     /// An endpoint wants something signed that was not asked for, or told of a close that the others deny.
     EndpointNotTrusted,
@@ -50,17 +49,17 @@ pub enum Alarm {
     StoreStalled,
     /// A secret can't be read.
     SecretMissing,
-    /// The API's address can't be listened on.
+    /// The watcher can't listen on the API's address.
     ApiNotListening,
-    /// File descriptors run short.
+    /// Few file descriptors are left.
     DescriptorsLow,
     /// The operator's commands can't reach the watcher.
     OperatorSocketMissing,
-    /// Only settling goes on.
+    /// The watcher only settles and takes nothing.
     SettleOnly,
     /// The disk is nearly full.
     DiskLow,
-    /// A part of the watcher stands still.
+    /// A loop of the watcher makes no progress.
     Hanging,
     /// The watcher ends because of an error.
     Stopped,
@@ -69,7 +68,7 @@ pub enum Alarm {
 /// How often each alarm was raised by this process, in the order of [`Alarm::ALL`].
 static RAISED: [AtomicU64; Alarm::ALL.len()] = [const { AtomicU64::new(0) }; Alarm::ALL.len()];
 
-/// What `docs/alarms.md` says of one alarm.
+/// What `docs/alarms.md` says about one alarm.
 struct Text {
     name: &'static str,
     meaning: &'static str,
@@ -78,7 +77,7 @@ struct Text {
 }
 
 impl Alarm {
-    /// Counts the alarm as raised once more. `raise!` does it.
+    /// Counts the alarm as raised once more. Only `raise!` calls this.
     pub(crate) fn count(self) {
         if let Some(counter) = self.counter() {
             counter.fetch_add(1, Relaxed);
@@ -130,12 +129,12 @@ impl Alarm {
         self.text().name
     }
 
-    /// What it means.
+    /// What the alarm means.
     pub const fn meaning(self) -> &'static str {
         self.text().meaning
     }
 
-    /// What may be lost if nobody acts.
+    /// What may be lost if nobody acts on it.
     pub const fn danger(self) -> &'static str {
         self.text().danger
     }
@@ -157,7 +156,7 @@ impl Alarm {
             Self::DeadlineNear => Text {
                 name: "deadline_near",
                 meaning: "A channel is closing, something is unsettled, and a third or a tenth of the waiting period is \
-                          left, or the deadline has passed. The field `trouble` names the last error.",
+                          left, or the deadline has passed. The field `trouble` holds the last error.",
                 danger: "The unsettled amount is lost when the funder takes the rest back.",
                 remedy: "Act now. Look at the channel in `paychan-watcher status`. Send XLM to the fee account if it is \
                          short, raise `fees.max_inclusion_fee` if bids are too low, use another RPC endpoint if this one \
@@ -175,8 +174,8 @@ impl Alarm {
                 meaning: "A settlement can't be built, failed on chain, or is not visible on chain after a success was \
                           reported. The field `why` says which.",
                 danger: "The unsettled amount is lost if the cause lasts until the deadline.",
-                remedy: "Read `why`. The watcher tries again by itself, at the latest at `again_at`. Causes that need you \
-                         are: a recipient without a trustline, a frozen token, an endpoint that answers wrongly.",
+                remedy: "Read `why`. The watcher tries again by itself, at the latest at `again_at`. These causes \
+                         need you: a recipient without a trustline, a frozen token, an endpoint that answers wrongly.",
             },
             Self::TooManyClosing => Text {
                 name: "too_many_closing",
@@ -193,7 +192,7 @@ impl Alarm {
             },
             Self::RecipientCannotBePaid => Text {
                 name: "recipient_cannot_be_paid",
-                meaning: "The recipient can't take what it is owed: its trustline is missing, not authorized, or has too \
+                meaning: "The recipient can't be paid what it is owed: its trustline is missing, not authorized, or has too \
                           little room.",
                 danger: "Every settlement to this recipient fails.",
                 remedy: "Create the trustline or raise its limit, or ask the issuer to authorize it.",
@@ -202,23 +201,23 @@ impl Alarm {
                 name: "entry_archived",
                 meaning: "A ledger entry that a settlement of the channel needs is archived, and something is unsettled. The \
                           field `entries` names it.",
-                danger: "The next settlement restores the entry on the way, which costs a new rent. It fails if the fee \
-                         account can't pay that, or if it is more than `fees.max_restoration_fee` or than what is at stake.",
-                remedy: "Run `paychan restore CHANNEL` if the rent is more than the channel is worth to the watcher. See that \
-                         the fee account holds enough: lives are extended only out of what settlements leave over.",
+                danger: "The next settlement restores the entry and pays its rent again. It fails if the fee account can't pay \
+                         that rent, or if the rent is more than `fees.max_restoration_fee` or than what is at stake.",
+                remedy: "Run `paychan restore CHANNEL` if the rent is more than the channel is worth to the watcher. Check that \
+                         the fee account holds enough: the watcher extends lives only with what settlements leave over.",
             },
             Self::LifeShort => Text {
                 name: "life_short",
                 meaning: "A ledger entry that a settlement of the channel needs has less than half of the life at which the \
                           watcher extends it (`life.floor_ledgers`), and something is unsettled.",
                 danger: "The entry is archived after `left` ledgers. Settling costs more then.",
-                remedy: "Send XLM to the fee account: it has nothing to spare, or the extensions fail. \
+                remedy: "Send XLM to the fee account. Either it has nothing to spare, or the extensions fail; \
                          `paychan-watcher status` says which.",
             },
             Self::BalanceFrozen => Text {
                 name: "balance_frozen",
                 meaning: "The issuer of a channel's token has frozen the channel's balance.",
-                danger: "Nothing can be settled on this channel while it lasts, and no commitment is taken on it.",
+                danger: "While this lasts, nothing can be settled on the channel and no commitment is taken on it.",
                 remedy: "Ask the issuer. The watcher settles as soon as the balance is free again.",
             },
             Self::CoverageFell => Text {
@@ -240,9 +239,9 @@ impl Alarm {
             },
             Self::ChainNotVisible => Text {
                 name: "chain_not_visible",
-                meaning: "Nothing fresh was seen of the chain for longer than the freshness limit. The line says why: the \
-                          endpoint does not answer, its ledgers are old, or this machine's clock is wrong. It is repeated, \
-                          and begins with URGENT when a third of the shortest waiting period may be gone.",
+                meaning: "The watcher has seen no fresh state of the chain for longer than the freshness limit. The line says \
+                          why: the endpoint does not answer, its ledgers are old, or this machine's clock is wrong. The alarm is \
+                          repeated, and begins with URGENT when a third of the shortest waiting period may be gone.",
                 danger: "A close that starts now is not noticed. No commitment is taken.",
                 remedy: "Check the endpoint, the network and the clock of this machine. Use another endpoint.",
             },
@@ -250,18 +249,18 @@ impl Alarm {
                 name: "chain_not_understood",
                 meaning: "The endpoint gave an answer that the watcher can't decode or must not believe: it serves another \
                           network, an older history, a newer protocol, or a broken answer.",
-                danger: "What the answer was about is not known. The watcher settles with what it knew before, and takes \
+                danger: "The watcher does not know what the answer was about. It settles with what it knew before, and takes \
                          no money on it.",
                 remedy: "Use another endpoint. If all endpoints give the same answer, update the watcher.",
             },
             Self::EndpointNotTrusted => Text {
                 name: "endpoint_not_trusted",
-                meaning: "The endpoint's simulation of a transaction asks for something that was not asked for: an \
+                meaning: "The endpoint's simulation adds something to a transaction that the watcher did not ask for: an \
                           authorization, a ledger entry that the call has nothing to do with, or a fee above the \
                           configured limit. Or one of several endpoints told of a close that more than half of them deny. \
                           The field `why` says what.",
-                danger: "Nothing was signed. What the transaction was for is not done while the endpoint, or the token, \
-                         goes on asking. A channel whose close was made up was settled early, and took nothing meanwhile.",
+                danger: "The watcher signed nothing. It does not send the transaction while the endpoint or the token asks \
+                         for this. A channel whose close was made up was settled early, and took nothing meanwhile.",
                 remedy: "Use another endpoint. If all endpoints ask for the same fee, the network's prices have risen: raise \
                          the limit in `[fees]`. If they ask for the same entry or authorization, look at the token's \
                          contract.",
@@ -281,7 +280,7 @@ impl Alarm {
                           also follows when the watcher settled while its disk could not be written, or when somebody \
                           else used the fee account while the watcher was down.",
                 danger: "Commitments and charges that were acknowledged may be missing. Nothing more is acknowledged on that \
-                         channel, or in the second case on any, until you confirm. Settling goes on.",
+                         channel (in the second case: on any channel) until you confirm. Settling goes on.",
                 remedy: "Restore the newest copy of the data directory if there is one. Otherwise run `paychan-watcher \
                          confirm-rollback`.",
             },
@@ -293,15 +292,15 @@ impl Alarm {
             },
             Self::DescriptorsLow => Text {
                 name: "descriptors_low",
-                meaning: "The process has few file descriptors left, or may open few at all.",
+                meaning: "The process has few file descriptors left, or its limit is low.",
                 danger: "The API takes fewer callers. If descriptors run out, the watcher can't reach its endpoint.",
                 remedy: "Raise the limit (`LimitNOFILE=` in the systemd unit, `ulimit -n` elsewhere). If few callers are \
-                         connected and it still runs short, report the output of `ls -l /proc/PID/fd`.",
+                         connected and the alarm still comes, report the output of `ls -l /proc/PID/fd`.",
             },
             Self::OperatorSocketMissing => Text {
                 name: "operator_socket_missing",
                 meaning: "The Unix socket of the operator's own commands can't be made.",
-                danger: "None for what is acknowledged. `paychan-watcher status` and the other commands don't reach the \
+                danger: "What is acknowledged is safe. `paychan-watcher status` and the other commands don't reach the \
                          running watcher.",
                 remedy: "Set `operator_socket` to a path of at most 100 characters in a directory that the watcher may \
                          write, and restart it.",
@@ -310,7 +309,7 @@ impl Alarm {
                 name: "settle_only",
                 meaning: "The store can't be written any more, or was damaged when the watcher started. The watcher takes \
                           nothing, and settles what it holds in memory.",
-                danger: "None for what is held while the process runs. Where the log says that the journal has gaps, a higher \
+                danger: "What is held is safe while the process runs. If the log says that the journal has gaps, a higher \
                          commitment of the channels that it names may be lost. Commitments are refused.",
                 remedy: "Look at the disk: space, permissions, errors in the kernel log. Then stop the watcher, run \
                          `paychan-watcher repair` if the log says that the journal is damaged, and start it again. \
@@ -319,40 +318,40 @@ impl Alarm {
             Self::StoreStalled => Text {
                 name: "store_stalled",
                 meaning: "The part that writes the journal has been at one write for seconds: the disk does not answer.",
-                danger: "Nothing is acknowledged meanwhile. After half a minute the watcher gives the store up and settles from \
+                danger: "Nothing is acknowledged meanwhile. After half a minute the watcher gives up the store and settles from \
                          memory.",
                 remedy: "Look at the disk: the kernel log, other programs that load it, a network file system that hangs. \
-                         If `settle_only` follows, mend the disk and restart the watcher.",
+                         If `settle_only` follows, repair the disk and restart the watcher.",
             },
             Self::SecretMissing => Text {
                 name: "secret_missing",
                 meaning: "A secret that the configuration names can't be read, and something is unsettled, so the watcher \
                           does not end.",
-                danger: "Without the fee account's key (`lane.secret`) nothing is settled. Without a recipient's key its \
-                         channels are settled and not closed; channels of code that wants its authorization are not \
-                         settled. Without the token no caller is served; without the webhook's secret no alarm is sent.",
-                remedy: "Put the file back and restart the watcher. `lane.secret` is waited for; no restart is needed for it.",
+                danger: "Without the fee account's key (`lane.secret`) nothing is settled. Without a recipient's key, its \
+                         channels are settled and not closed; channels whose code needs the recipient's authorization are \
+                         not settled. Without the token no caller is served; without the webhook's secret no alarm is sent.",
+                remedy: "Put the file back and restart the watcher. `lane.secret` needs no restart: the watcher waits for it.",
             },
             Self::ApiNotListening => Text {
                 name: "api_not_listening",
-                meaning: "The address in `listen` is taken by another program, or is not this machine's. Something is \
+                meaning: "Another program has the address in `listen`, or the address is not this machine's. Something is \
                           unsettled, so the watcher does not end.",
-                danger: "None for what is acknowledged. No caller is served, so no money is taken.",
-                remedy: "Free the address (`ss -ltnp` shows who has it): listening is tried again every 2 seconds. Or give \
-                         `listen` another one and restart the watcher.",
+                danger: "What is acknowledged is safe. No caller is served, so no money is taken.",
+                remedy: "Free the address (`ss -ltnp` shows who has it): the watcher tries again every 2 seconds. Or set \
+                         `listen` to another address and restart the watcher.",
             },
             Self::DiskLow => Text {
                 name: "disk_low",
-                meaning: "Less space is free where the journal lies than `disk.free_mark_mib`. Nothing is taken until there \
-                          is more; settlements are still written down.",
-                danger: "When the disk is full, settlements are no longer written down, and the watcher settles from memory.",
-                remedy: "Make room. Never delete anything below `journal`; `db` may be deleted while the watcher is down, \
-                         and is built anew by the next start.",
+                meaning: "The journal's disk has less free space than `disk.free_mark_mib`. Nothing is taken until there \
+                          is more; settlements are still recorded.",
+                danger: "When the disk is full, settlements are no longer recorded, and the watcher settles from memory.",
+                remedy: "Make room. Never delete anything below `journal`. You may delete `db` while the watcher is down: \
+                         the next start rebuilds it.",
             },
             Self::Hanging => Text {
                 name: "hanging",
-                meaning: "A loop of the watcher does not go on.",
-                danger: "While it hangs, nothing is settled by it.",
+                meaning: "A loop of the watcher makes no progress.",
+                danger: "While the loop hangs, nothing that depends on it is settled.",
                 remedy: "Under systemd the watchdog restarts the watcher. Elsewhere, restart it. Report the log.",
             },
             Self::Stopped => Text {
@@ -368,9 +367,9 @@ impl Alarm {
 /// The text of `docs/alarms.md`.
 pub fn document() -> String {
     let mut text = "# Alarms\n\n\
-        What the watcher raises an alarm about, and what to do. An alarm is a log line of the level ERROR with the field \
-        `alarm`; the names below don't change. The alarms that are nearest to a loss come first.\n\n\
-        This file is made from `watcher/src/alarm.rs`. To renew it: `UPDATE_DOCS=1 cargo test -p paychan-watcher \
+        This page says what the watcher raises alarms about, and what to do. An alarm is a log line of the level ERROR with the \
+        field `alarm`; the names below don't change. The alarms that are nearest to a loss come first.\n\n\
+        This file is made from `watcher/src/alarm.rs`. To renew it, run `UPDATE_DOCS=1 cargo test -p paychan-watcher \
         alarms`.\n"
         .to_owned();
     for alarm in Alarm::ALL {
@@ -387,7 +386,7 @@ pub fn document() -> String {
     text
 }
 
-/// Raises an alarm: the alarm, then fields and a message as in [`tracing::error!`].
+/// Raises an alarm. Its name comes first, then fields and a message as in [`tracing::error!`].
 macro_rules! raise {
     ($alarm:ident, $($fields:tt)+) => {{
         $crate::alarm::Alarm::$alarm.count();

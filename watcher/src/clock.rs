@@ -1,14 +1,14 @@
-//! The seam to time: wall time for what people and networks say, boot time for what has passed.
+//! The watcher's access to time: wall time for dates, boot time for elapsed time.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use paychan_store::{SystemWallClock, WallClock};
 
-/// What the watcher may know of time. Decisions are made in ledgers; a clock only tells whether what is known of the
-/// chain is still fresh, and how long people have waited.
+/// The clocks that the watcher reads. Decisions count ledgers; a clock only says whether the known state of the chain
+/// is fresh, and how old a commitment is.
 pub trait Clock: WallClock {
-    /// Time since the machine booted, suspension included; never goes back.
+    /// The time since the machine booted, with the time in which it was suspended. It never goes back.
     ///
     /// A process that was suspended (a laptop's lid, a paused virtual machine) must see that time has passed:
     /// `CLOCK_MONOTONIC` stands still meanwhile, `CLOCK_BOOTTIME` does not.
@@ -32,7 +32,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told, for tests and the simulator.
+/// A clock that a test or the simulator moves.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<Times>);
 
@@ -62,7 +62,7 @@ impl ManualClock {
     }
 
     fn times(&self) -> std::sync::MutexGuard<'_, Times> {
-        // A test that panicked while holding the lock left two plain numbers: there is nothing half-written.
+        // The lock guards two plain numbers, so a thread that panicked while holding it left nothing half-written.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

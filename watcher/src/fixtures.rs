@@ -1,4 +1,4 @@
-//! A channel, its configuration and what is known of it, for unit tests to change one thing in.
+//! A channel, its configuration and its view, of which a unit test changes one part.
 #![allow(clippy::unwrap_used, reason = "a fixture that fails is a failing test")]
 
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) const ISSUER: AccountId = AccountId([6; 32]);
 pub(crate) const LANE: AccountId = AccountId([7; 32]);
 pub(crate) const SEED: &str = "0707070707070707070707070707070707070707070707070707070707070707";
 
-/// Now, on the wall and since boot.
+/// The time now, by the wall clock and since boot.
 pub(crate) const WALL_MS: u64 = 1_800_000_000_000;
 pub(crate) const BOOT: Duration = Duration::from_secs(3_600);
 pub(crate) const HEAD: Ledger = Ledger(1_000_000);
@@ -36,7 +36,7 @@ pub(crate) fn secret() -> CommitmentSecret {
     CommitmentSecret::from_seed_hex(SEED).unwrap()
 }
 
-/// A configuration that admits [`state`]; `more` is put at its end.
+/// A configuration that admits [`state`], with `more` at its end.
 pub(crate) fn config_text(more: &str) -> String {
     format!(
         r#"
@@ -73,7 +73,7 @@ pub(crate) fn config() -> Config {
     Config::parse(&config_text("")).unwrap()
 }
 
-/// An open channel with 100 tokens, of which nothing is paid out.
+/// An open channel with 100 tokens that has paid nothing yet.
 pub(crate) fn state() -> ChannelState {
     let far = Some(Ledger(HEAD.0 + 1_000_000));
     ChannelState {
@@ -130,7 +130,7 @@ pub(crate) fn lane(spendable: i64) -> LaneFacts {
     LaneFacts { account: LANE, balance: Stroops(spendable + 10_000_000), spendable: Stroops(spendable), read_at: HEAD }
 }
 
-/// A view in which [`state`] takes commitments.
+/// A view in which the channel of [`state`] takes commitments.
 pub(crate) fn view() -> View {
     let view = View::new();
     view.set_network(NETWORK_TERMS);

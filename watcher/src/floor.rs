@@ -1,11 +1,11 @@
-//! The shortest waiting period that a channel may have: derived, not guessed.
+//! Derives the shortest waiting period that a channel may have.
 //!
-//! Everything is counted in ledgers. No constant here says how long a ledger takes: the one term that is measured in
-//! time, the poll interval, is turned into ledgers with the close time that the network's own settings aim at.
+//! Everything is counted in ledgers, and no constant says how long a ledger takes. Only the poll interval is measured
+//! in time; it is converted to ledgers with the target close time of the network's settings.
 
 use std::fmt;
 
-/// What the reaction time is made of. One letter each, as in the formula T = s + p + g + k(b + g) + q.
+/// The terms of the reaction time, each with its letter in the formula T = s + p + g + k(b + g) + q.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     /// s: how long a sweep of all channels' entries takes.
@@ -16,50 +16,51 @@ pub struct Terms {
     pub node_lag: u32,
     /// k: attempts at a settlement that are allowed for.
     pub attempts: u32,
-    /// b: the bounds of a transaction, from building it until it can no longer be included.
+    /// b: the bounds of a transaction, in ledgers from building it until it can no longer be included.
     pub bounds: u32,
-    /// S: the interval between sweeps. An event that did not come proves nothing, so this is the detection bound.
+    /// S: the interval between sweeps. It bounds detection, since a missing event proves nothing.
     pub sweep_interval: u32,
-    /// What q is made of.
+    /// The terms of q.
     pub queue: Queue,
 }
 
-/// What waits when all channels close at once: q = ⌈channels / (lanes × channels per transaction)⌉ × ledgers to confirm.
+/// The settlements that wait when all channels close at once: q = ⌈channels / (lanes × channels per transaction)⌉ ×
+/// ledgers to confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {
-    /// Channels that may close at once: all that are watched.
+    /// The channels that may close at once, which are all watched ones.
     pub channels: u32,
-    /// Accounts that send side by side.
+    /// The accounts that send at the same time.
     pub lanes: u32,
     /// Channels that one transaction settles.
     pub channels_per_transaction: u32,
-    /// Ledgers from sending a transaction until it is known to be included.
+    /// Ledgers from sending a transaction until its inclusion is known.
     pub confirm: u32,
 }
 
-/// The floor and what it was computed from. Displayed as the small table that start-up prints.
+/// The floor and its terms. Its `Display` is the table that a start prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Floor {
-    /// What it was computed from.
+    /// The terms from which it was computed.
     pub terms: Terms,
-    /// q: ledgers until the last of all channels is settled, when all close at once.
+    /// q: the ledgers until the last channel is settled, when all close at once.
     pub queue: u32,
-    /// T: ledgers from a close until the settlement is on chain, if everything takes as long as it may.
+    /// T: the ledgers from a close until the settlement is on chain, at worst.
     pub reaction: u32,
-    /// W = max(3T, S + T) + 1: the shortest waiting period accepted.
+    /// W = max(3T, S + T) + 1: the shortest waiting period that is accepted.
     pub waiting_period: u32,
 }
 
-/// Why no floor can be given, or why a setting contradicts it.
+/// Why there is no floor, or why a setting contradicts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FloorError {
-    /// A term that divides is zero.
+    /// A divisor is zero.
     #[error("{term} is 0; at least 1 is needed")]
     Zero {
         /// The term's name.
         term: &'static str,
     },
-    /// The sum is beyond what a ledger number can say.
+    /// The sum does not fit a ledger number.
     #[error("the reaction terms add up to more than 4,294,967,295 ledgers; lower them")]
     TooLong,
     /// The configured minimum is below the floor.
@@ -68,7 +69,7 @@ pub enum FloorError {
          raise it to at least {floor}, or lower the terms"
     )]
     MinimumTooLow {
-        /// As configured.
+        /// The configured value.
         configured: u32,
         /// W.
         floor: u32,
@@ -79,7 +80,7 @@ pub enum FloorError {
          close must be seen while two thirds of the wait are left"
     )]
     FreshnessTooLong {
-        /// As configured.
+        /// The configured value.
         configured: u32,
         /// W/3.
         limit: u32,
@@ -88,7 +89,7 @@ pub enum FloorError {
     },
 }
 
-/// p in ledgers: how many ledgers may close between two polls. At least 1.
+/// p in ledgers: how many ledgers may close between two polls, at least 1.
 ///
 /// `target_close_ms` is the network's own setting (`CONFIG_SETTING_SCP_TIMING`, CAP-70).
 pub fn poll_ledgers(poll_interval_ms: u32, target_close_ms: u32) -> Result<u32, FloorError> {
@@ -170,20 +171,20 @@ impl fmt::Display for Floor {
         );
         let how_attempts = format!("k(b + g): {attempts} attempts of {bounds} ledgers, on a lagging node");
         let rows: [(&str, u32, &str); 8] = [
-            ("s", sweep, "a sweep takes"),
-            ("p", poll, "between two polls"),
-            ("g", node_lag, "a node may lag"),
+            ("s", sweep, "the length of a sweep"),
+            ("p", poll, "the time between two polls"),
+            ("g", node_lag, "the highest lag of a node"),
             ("k(b + g)", attempts.saturating_mul(bounds.saturating_add(node_lag)), &how_attempts),
             ("q", self.queue, &how_queue),
-            ("T", self.reaction, "reaction time: s + p + g + k(b + g) + q"),
-            ("S", sweep_interval, "between two sweeps"),
-            ("W", self.waiting_period, "shortest waiting period: max(3T, S + T) + 1"),
+            ("T", self.reaction, "the reaction time: s + p + g + k(b + g) + q"),
+            ("S", sweep_interval, "the time between two sweeps"),
+            ("W", self.waiting_period, "the shortest waiting period: max(3T, S + T) + 1"),
         ];
         writeln!(f, "reaction time and waiting period, in ledgers")?;
         for (name, ledgers, what) in rows {
             writeln!(f, "  {name:<8}  {ledgers:>10}  {what}")?;
         }
-        write!(f, "  {:<8}  {:>10}  a channel's view may be this old: W/3", "F", self.freshness_limit())
+        write!(f, "  {:<8}  {:>10}  the highest age of a channel's view: W/3", "F", self.freshness_limit())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The daemon that protects the one who is paid.
+//! The daemon that keeps a recipient's commitments and settles them before the funder can take the money back.
 
 pub mod alarm;
 pub mod api;

@@ -1,22 +1,22 @@
-//! Signs of life: a loop that stands still must not look alive.
+//! Records when a loop last made progress, so that a loop that hangs is noticed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// When a loop last made progress, in milliseconds of the boot clock.
 ///
-/// An endpoint that does not answer is no reason to be restarted: the loop that waits for it, with its time-outs, still
-/// goes round. A loop that hangs is.
+/// An endpoint that does not answer is no reason for a restart: the loop that waits for it has time-outs and still
+/// makes progress. A loop that hangs is a reason.
 #[derive(Debug, Default)]
 pub struct Liveness(AtomicU64);
 
 impl Liveness {
-    /// The loop made progress now.
+    /// Records that the loop made progress now.
     pub fn beat(&self, boot: Duration) {
         self.0.store(u64::try_from(boot.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// How long ago that was.
+    /// The time since the last progress.
     pub fn silence(&self, boot: Duration) -> Duration {
         boot.saturating_sub(Duration::from_millis(self.0.load(Ordering::Relaxed)))
     }

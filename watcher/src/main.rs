@@ -1,4 +1,4 @@
-//! `paychan-watcher`: the daemon that keeps commitments and settles them, and the commands beside it.
+//! `paychan-watcher` is the daemon that keeps commitments and settles them, with the commands beside it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use paychan_watcher::daemon::{self, EXIT_CODES, Exit, RunError, hardening, loggi
 use paychan_watcher::notify;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How long the last line on standard error may take to be written.
+/// How long writing the last line on standard error may take.
 const LAST_LINE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Keeps the commitments of Paychan channels and settles them on chain before a funder can take the money back.
@@ -34,7 +34,7 @@ enum Command {
         #[arg(long)]
         log_json: bool,
     },
-    /// Show channels, fee accounts and what comes next; works from the journal while the daemon is down.
+    /// Show channels, fee accounts and what comes next. While the daemon is down, the command reads the journal.
     Status {
         #[command(flatten)]
         file: File,
@@ -47,8 +47,8 @@ enum Command {
         #[command(flatten)]
         file: File,
     },
-    /// Print a ready `stellar contract invoke ... settle` for a channel, from the journal, for when the watcher can't
-    /// settle it. Works while the daemon runs and while it is down, and reads what is left of a damaged journal.
+    /// Print a `stellar contract invoke ... settle` command for a channel, for the case that the watcher can't settle
+    /// it. It reads the journal, while the daemon runs and while it is down, and reads what is left of a damaged one.
     Rescue {
         #[command(flatten)]
         file: File,
@@ -56,7 +56,7 @@ enum Command {
         #[arg(value_name = "CHANNEL")]
         channel: ContractId,
     },
-    /// Take no channel, commitment or charge until `resume`, over restarts too. Settling goes on.
+    /// Take no channel, commitment or charge until `resume`, even after a restart. Settling goes on.
     Pause {
         #[command(flatten)]
         file: File,
@@ -71,8 +71,8 @@ enum Command {
         #[command(flatten)]
         file: File,
     },
-    /// After restoring the store from an older copy: confirm that the chain has paid more than the store holds, so that
-    /// commitments are taken again. Works while the daemon runs and while it is down.
+    /// Confirm, after restoring the store from an older copy, that the chain has paid more than the store holds, so
+    /// that commitments are taken again. It works while the daemon runs and while it is down.
     ConfirmRollback {
         #[command(flatten)]
         file: File,
@@ -81,7 +81,7 @@ enum Command {
 
 #[derive(Args)]
 struct File {
-    /// The configuration: see paychan-watcher.example.toml.
+    /// The configuration file; paychan-watcher.example.toml explains it.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }
@@ -103,7 +103,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes to standard error, but does not wait for ever for somebody to read it: the process has to end.
+/// Writes to standard error, but does not wait for ever for a reader, since the process has to end.
 fn say_last(text: String) {
     let (done, wait) = std::sync::mpsc::channel();
     let _ = std::thread::Builder::new().spawn(move || {
@@ -138,12 +138,13 @@ fn execute(command: Command) -> Result<(), RunError> {
         Command::Repair { file } => commands::repair(&load(&file)?)?,
         Command::ConfirmRollback { file } => runtime.block_on(commands::confirm_rollback(&load(&file)?))?,
     };
-    // A reader that went away (`| head`) is no failure of the command.
+    // A closed standard output (`| head`) is no failure of the command.
     let _ = writeln!(std::io::stdout(), "{}", said.trim_end());
     Ok(())
 }
 
-/// Completes at the first SIGTERM or SIGINT. It listens from the call on, so that no signal is missed.
+/// Returns a future that completes at the first SIGTERM or SIGINT. Listening starts with the call, so that no signal is
+/// missed.
 fn asked_to_stop() -> Result<impl Future<Output = ()>, RunError> {
     let failed = |error: std::io::Error| RunError::Other(format!("signals can't be listened for: {error}"));
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! The operator's pause: nothing is taken, and settling goes on. It outlives the process as an empty file.
+//! The operator's pause. While it lasts, nothing is taken and settling goes on. An empty file keeps it over restarts.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::view::View;
 
-/// The file's name in the data directory. While it exists, a start takes nothing.
+/// The file's name in the data directory. While it exists, the watcher starts paused.
 const FILE: &str = "paused";
 
 /// Pauses and resumes the taking of money.
@@ -19,7 +19,7 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// The pause of the watcher with this data directory. One that was begun before the start goes on.
+    /// The pause of the watcher with this data directory. A pause from before the start goes on.
     pub fn of(data_dir: &Path, view: Arc<View>) -> Self {
         let file = data_dir.join(FILE);
         if file.exists() {
@@ -29,10 +29,10 @@ impl Pause {
         Self { file, view }
     }
 
-    /// Pauses the taking of money. It takes effect at once, whatever the disk says.
+    /// Pauses the taking of money. It takes effect at once, even if the disk fails.
     ///
     /// # Errors
-    /// The file can't be written: then the pause ends with this process.
+    /// The file can't be written. The pause then ends with this process.
     pub fn begin(&self) -> io::Result<()> {
         self.view.pause(true);
         info!("paused by the operator: nothing is taken, and settling goes on");
@@ -43,7 +43,7 @@ impl Pause {
     /// Ends the pause.
     ///
     /// # Errors
-    /// The file can't be removed: then the next start is paused again.
+    /// The file can't be removed. The next start is then paused again.
     pub fn end(&self) -> io::Result<()> {
         self.view.pause(false);
         info!("resumed by the operator");
@@ -53,7 +53,7 @@ impl Pause {
         }
     }
 
-    /// Makes the file's coming or going durable.
+    /// Makes the creation or the removal of the file durable.
     fn sync_directory(&self) -> io::Result<()> {
         self.file.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     }

@@ -1,8 +1,8 @@
-//! What was promised, and what keeping it may cost. Promises are counted here and nowhere else.
+//! Counts what was promised and what keeping the promises may cost. Nothing else counts promises.
 //!
-//! A promise is the part of a channel's highest commitment, or of an agreed lower one, that the chain has not paid yet. It
-//! costs fees: what its settlement's resources cost, and the highest bid that saving it is worth. What is below the token's
-//! dust limit is not settled, so it reserves nothing.
+//! A promise is the part of a channel's highest commitment, or of an agreed lower one, that the chain has not paid yet.
+//! Keeping it costs fees: the resources of its settlement, and the highest bid that is worth paying for it. An amount
+//! below the token's dust limit is not settled, so it reserves nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::policy;
 use crate::view::{ChannelView, View};
 use paychan_store::Held;
 
-/// The count of all promises. Shared by those who give promises, by the follower and by the status.
+/// The count of all promises. The API, the follower and the status share it.
 pub struct Promises {
     config: Arc<Config>,
     counted: Mutex<Counted>,
@@ -35,7 +35,7 @@ pub struct Totals {
 struct Counted {
     /// Whether every channel that is held was counted at least once.
     complete: bool,
-    /// A settlement's resource fee, as far as it was known at the last count.
+    /// A settlement's resource fee as it was known at the last count.
     resource_fee: Stroops,
     promises: HashMap<ContractId, Promise>,
     settlements: usize,
@@ -52,13 +52,13 @@ struct Promise {
     unsettled: Amount,
     /// Zero when the promise is not worth a settlement.
     fees: Stroops,
-    /// The highest amount that is on its way to the store.
+    /// The highest amount that was handed to the store and not answered yet.
     reserved: Amount,
-    /// How many offers of this channel are on their way to the store.
+    /// How many offers of this channel the store has not answered yet.
     pending: u32,
 }
 
-/// A promise that is on its way to the store. It counts at least until this is dropped.
+/// A promise that the store has not answered yet. It counts at least until this value is dropped.
 #[must_use]
 pub struct Reservation<'a> {
     promises: &'a Promises,
@@ -66,12 +66,12 @@ pub struct Reservation<'a> {
 }
 
 impl Promises {
-    /// Nothing is counted yet, so no promise may be given.
+    /// Makes an empty count. Before the first [`Self::count`] no promise may be given.
     pub fn new(config: Arc<Config>) -> Self {
         Self { config, counted: Mutex::default() }
     }
 
-    /// Counts everything anew: what is held, less what the chain has paid.
+    /// Counts everything again: what is held, less what the chain has paid.
     ///
     /// A channel that was never read counts with its whole highest commitment.
     pub fn count(&self, held: &[Held], view: &View) {
@@ -96,7 +96,7 @@ impl Promises {
         self.lock().totals(&payee(held))
     }
 
-    /// What all promises may cost in fees, and how many settlements that is; `None` before the first count.
+    /// The number of promised settlements, and what they may cost in fees; `None` before the first count.
     pub fn fees(&self) -> Option<(usize, Stroops)> {
         let counted = self.lock();
         counted.complete.then_some((counted.settlements, counted.fees))
@@ -117,18 +117,18 @@ impl Promises {
         self.lock().owed.get(&(*token, *to)).copied().unwrap_or(Amount::ZERO)
     }
 
-    /// The totals if the channel's highest commitment was `amount`. Changes nothing; `None` before the first count.
+    /// The totals as if the channel's highest commitment were `amount`; `None` before the first count. Changes nothing.
     pub fn with(&self, held: &Held, known: Option<&ChannelView>, amount: Amount) -> Option<Totals> {
         let counted = self.lock();
         let promise = self.promise(held, known, amount, counted.resource_fee);
         counted.with(held.channel(), &promise)
     }
 
-    /// Counts `amount` as promised if `allowed` says yes to the totals that this leads to. Nobody else's promise can be
-    /// counted between the question and the count.
+    /// Counts `amount` as promised if `allowed` accepts the resulting totals. No other promise can be counted between
+    /// the question and the count.
     ///
     /// # Errors
-    /// What `allowed` answered. Nothing was counted then.
+    /// The error of `allowed`. Nothing is counted then.
     pub fn reserve<E>(
         &self,
         held: &Held,
@@ -144,7 +144,7 @@ impl Promises {
         promise.reserved = before.map_or(amount, |before| before.reserved.max(amount));
         promise.pending = before.map_or(0, |before| before.pending).saturating_add(1);
         match before {
-            // A higher offer of the same channel is on its way: its promise stands.
+            // The store has a higher offer of the same channel, whose promise stays.
             Some(higher) if higher.unsettled >= promise.unsettled => {
                 let kept = Promise { reserved: promise.reserved, pending: promise.pending, ..higher };
                 counted.promises.insert(channel, kept);
@@ -169,7 +169,7 @@ impl Promises {
         Promise { payee: payee(held), unsettled, fees, reserved: Amount::ZERO, pending: 0 }
     }
 
-    /// What settling this much may cost: the resources, and the highest bid that is worth it.
+    /// What settling this amount may cost: the resources, and the highest bid that is worth paying.
     fn fees_of(&self, token: &ContractId, unsettled: Amount, resource_fee: Stroops) -> Stroops {
         let token = self.config.token(token);
         let dust = token.map_or(Amount::ZERO, |token| token.dust);
@@ -181,7 +181,7 @@ impl Promises {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counted> {
-        // A thread that panicked under the lock leaves a count that the next count replaces.
+        // After a panic under the lock the count may be wrong; the next count replaces it.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -219,7 +219,7 @@ impl Counted {
         self.complete.then_some(Totals { settlements: self.settlements, fees: self.fees, owed })
     }
 
-    /// The totals with this promise in the place of the channel's own. A higher promise of the channel stands.
+    /// The totals with this promise in place of the channel's own, unless the channel's own is higher.
     fn with(&self, channel: ContractId, promise: &Promise) -> Option<Totals> {
         let totals = self.totals(&promise.payee)?;
         let before = self.promises.get(&channel);
@@ -264,7 +264,8 @@ mod tests {
 
     #[test]
     fn a_promise_reserves_its_settlement_and_no_more_than_what_is_at_stake() {
-        // The fixture's token: dust 100,000 base units, 7 decimals, 40,000,000 stroops for one whole token.
+        // The fixture's token has a dust limit of 100,000 base units and 7 decimals, and one whole token is worth
+        // 40,000,000 stroops.
         assert_eq!(fees_of(99_999), Stroops(0), "dust is not settled");
         let at_dust = 400_000;
         assert_eq!(fees_of(100_000), Stroops(at_dust), "the resources, and what is left of the value");
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_chain_has_paid_and_a_channel_that_has_ended_are_no_promises() {
+    fn paid_amounts_and_ended_channels_are_no_promises() {
         let view = view();
         let promises = promises();
         view.merge_channel(ChannelState {
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_changes_nothing_and_a_reservation_counts_until_the_next_count_knows_better() {
+    fn a_question_changes_nothing_and_a_reservation_counts_until_a_later_count() {
         let (view, promises) = (view(), promises());
         promises.count(&[held(0)], &view);
         let known = channel_view(state());

@@ -1,4 +1,4 @@
-//! Reading channels' entries into the view: at sweeps, after events, after settlements, and when somebody asks.
+//! Reads channels' entries into the view: at sweeps, after events, after settlements, and on request.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -13,42 +13,42 @@ use crate::chain::{Chain, ChainError, ChainErrorKind, ChannelRead, KnownChannel}
 use crate::view::{ChannelView, View};
 use paychan_store::{Held, Store};
 
-/// Channels that are read in one go: three entries of their own and what they share stay below the 200 keys of one call
-/// (stellar-rpc, `methods/get_ledger_entries.go`), and what was read is known before the next call.
+/// How many channels one call reads. Three entries for each, and the entries that they share, stay below the 200 keys
+/// of one call (stellar-rpc, `methods/get_ledger_entries.go`). What was read is in the view before the next call.
 const CHANNELS_AT_ONCE: usize = 50;
 
-/// Reads a channel anew because somebody asked for it: that is how a top-up is seen.
+/// Reads a channel again on request. This is how a top-up is seen.
 ///
-/// A seam, so that whoever asks needs no network in its tests.
+/// It is a trait so that tests of its callers need no network.
 pub trait Reread: Send + Sync {
-    /// Reads the channel, unless it was read on request at this ledger already. When this returns, the view holds what
-    /// was read; a failure changes nothing in the view.
+    /// Reads the channel, unless it was read on request at this ledger already. The view then holds the result; a
+    /// failure changes nothing in it.
     fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
-/// Reads watched channels and writes their state to the view. Cheap to clone.
+/// Reads watched channels and writes their state to the view. It is cheap to clone.
 #[derive(Clone)]
 pub struct ChannelReader {
     chain: Arc<dyn Chain>,
     store: Store,
     view: Arc<View>,
-    /// The head at which a channel was last read because somebody asked.
+    /// The head at which a channel was last read on request.
     asked: Arc<Mutex<HashMap<ContractId, Ledger>>>,
-    /// Channels that the store held at start and that were not read since: the first read tells whether the store was
-    /// rolled back.
+    /// Channels that the store held at the start and that were not read since. Their first read shows whether the store
+    /// was rolled back.
     unproven: Arc<Mutex<HashSet<ContractId>>>,
     /// Channels that could not be read the last time.
     unreadable: Arc<Mutex<HashSet<ContractId>>>,
 }
 
-/// What came of reading channels.
+/// The result of reading channels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReadSummary {
-    /// How many channels' state is in the view now.
+    /// How many channels were read.
     pub read: usize,
-    /// Channels that were there and could not be understood, or were not there: each is an alarm.
+    /// Channels that were not there or could not be understood. Each raises an alarm.
     pub unreadable: Vec<ContractId>,
-    /// The lowest ledger that a state was read at.
+    /// The lowest ledger at which a state was read.
     pub lowest: Option<Ledger>,
     /// How many channels too few of several endpoints told of.
     unconfirmed: usize,
@@ -71,7 +71,7 @@ impl ChannelReader {
     /// Reads those of these channels that are watched.
     ///
     /// # Errors
-    /// The endpoint gave no usable answer; what was read before that is in the view.
+    /// The endpoint gave no usable answer. What was read before is in the view.
     pub async fn read(&self, channels: &[ContractId]) -> Result<ReadSummary, ChainError> {
         let held: Vec<Held> = channels.iter().filter_map(|channel| self.store.held(channel)).collect();
         self.read_held(&held).await
@@ -80,13 +80,13 @@ impl ChannelReader {
     /// Reads all watched channels.
     ///
     /// # Errors
-    /// As [`ChannelReader::read`].
+    /// Those of [`ChannelReader::read`].
     pub async fn read_all(&self) -> Result<ReadSummary, ChainError> {
         self.read_held(&self.store.all_held()).await
     }
 
-    /// Whether a channel may be read now because somebody asks: once a ledger, since nothing new is to be seen within
-    /// one, and since a submitter must not use up what the endpoint allows. If so, it counts as read.
+    /// Whether a channel may be read on request now. It may once per ledger, since nothing changes within a ledger, and
+    /// since a submitter must not use up the endpoint's rate limit. If so, it counts as read.
     fn may_reread(&self, channel: &ContractId) -> bool {
         let Some(head) = self.view.head().map(|head| head.ledger) else {
             return false;
@@ -100,8 +100,8 @@ impl ChannelReader {
         let mut summary = ReadSummary::default();
         let mut failed = None;
         for some in held.chunks(CHANNELS_AT_ONCE) {
-            // One call that fails must not hide the channels after it; one answer that can't be decoded must not hide
-            // the channels beside it.
+            // A failed call must not hide the channels after it, and an answer that can't be decoded must not hide the
+            // other channels of the same call.
             let outcome = match self.read_some(some, &mut summary).await {
                 Err(error) if error.kind == ChainErrorKind::Undecodable => {
                     self.read_one_by_one(some, &mut summary).await
@@ -116,7 +116,8 @@ impl ChannelReader {
         }
     }
 
-    /// A channel whose own answer can't be decoded is unreadable; that is no failure of the reading.
+    /// Reads these channels one by one. A channel whose answer can't be decoded is unreadable, which is no error of
+    /// this function.
     async fn read_one_by_one(&self, held: &[Held], summary: &mut ReadSummary) -> Result<(), ChainError> {
         let mut failed = None;
         for one in held.chunks(1) {
@@ -227,8 +228,8 @@ impl ChannelReader {
         self.view.note_unconfirmed_close(&channel, deadline, state.read_at);
     }
 
-    /// At the first read since the start, finds out whether the chain has paid more than the store ever held. The view
-    /// learns it before it learns the channel's state, so that nothing is acknowledged in between.
+    /// Checks at the first read since the start whether the chain has paid more than the store ever held. The view gets
+    /// this before it gets the channel's state, so that nothing is acknowledged in between.
     fn prove(&self, held: &Held, state: &ChannelState) {
         let channel = state.channel;
         let first = lock(&self.unproven).remove(&channel);
@@ -246,9 +247,8 @@ impl ChannelReader {
         self.view.set_rolled_back(channels);
     }
 
-    /// Writes down that somebody else's commitment was settled while this watcher ran. That is no sign of a store that
-    /// was rolled back, and must not look like one at the next start. What happens while the watcher is down can't be
-    /// told apart from it.
+    /// Records that somebody else settled a commitment while this watcher ran, so that the next start does not take it
+    /// for a store that was rolled back. If it happens while the watcher is down, the two cases look the same.
     async fn remember_paid_elsewhere(&self, held: &Held) {
         let channel = held.channel();
         let Some(known) = self.view.channel(&channel) else {
@@ -265,11 +265,11 @@ impl ChannelReader {
             return;
         }
         if let Err(error) = self.store.confirm_rollback(channel, withdrawn).await {
-            warn!(%channel, %error, "it could not be written down that somebody else settled this channel");
+            warn!(%channel, %error, "somebody else settled this channel, and this could not be recorded");
         }
     }
 
-    /// Reports what an operator must hear about, once: when it is first seen.
+    /// Reports changes that an operator must know, once, when they are first seen.
     fn report_changes(&self, held: &Held, state: &ChannelState) {
         let before = self.view.channel(&state.channel);
         let unsettled = state.unsettled(held.claim_amount());
@@ -285,7 +285,7 @@ impl ChannelReader {
         let was_ended = before.as_ref().is_some_and(|known| known.ended);
         if state.is_final() && !was_ended {
             if unsettled.is_zero() {
-                info!(channel = %state.channel, at = %state.read_at, "the channel has ended, all was paid");
+                info!(channel = %state.channel, at = %state.read_at, "the channel has ended, and everything was paid");
             } else {
                 raise!(
                     Loss, channel = %state.channel, at = %state.read_at, %unsettled,
@@ -301,7 +301,7 @@ impl ChannelReader {
         {
             warn!(
                 channel = %state.channel, withdrawn = %state.withdrawn, highest = %held.highest_amount(),
-                "the chain has paid more than the highest commitment held here: somebody holds a higher one"
+                "the chain has paid more than the highest commitment held here, so somebody else holds a higher one"
             );
         }
     }
@@ -329,7 +329,7 @@ impl Reread for ChannelReader {
     }
 }
 
-/// Raises an alarm when the issuer froze the channel's balance or took some of it, when that is first seen.
+/// Raises an alarm when it is first seen that the issuer has frozen the channel's balance or taken some of it.
 fn report_balance(held: &Held, state: &ChannelState, before: Option<&ChannelView>) {
     if !state.balance_authorized && before.is_none_or(|known| known.state.balance_authorized) {
         raise!(
@@ -348,21 +348,21 @@ fn report_balance(held: &Held, state: &ChannelState, before: Option<&ChannelView
     }
 }
 
-/// Whether a store that holds this of a channel was rolled back, by what the chain has paid on it. Base units.
+/// Whether the store was rolled back, by what it holds of a channel and what the chain has paid on it. Base units.
 ///
-/// Asked at start. While the watcher runs, a higher `withdrawn` means that somebody else settled a commitment that this
-/// watcher was never shown.
+/// This holds at the start. While the watcher runs, a higher `withdrawn` means that somebody else settled a commitment
+/// that this watcher never got.
 pub fn rolled_back(held: &Held, withdrawn: Amount) -> bool {
     let known = held.highest_amount().max(held.rollback_confirmed.unwrap_or(Amount::ZERO));
     withdrawn > known
 }
 
-/// Each change under these locks is one call: whoever panicked left nothing half-changed.
+/// Each change under these locks is one call, so a thread that panicked left nothing half-changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Checks that what can't change has not changed. Otherwise it is not the channel that was admitted, whatever its address.
+/// Checks that the constant parts of a channel have not changed. If one has, it is not the channel that was admitted.
 fn same_channel(held: &Held, state: ChannelState) -> Result<ChannelState, String> {
     let admitted = &held.admission;
     let state = state.expect_layout(admitted.layout).map_err(|error| error.to_string())?;

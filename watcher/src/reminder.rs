@@ -1,9 +1,9 @@
-//! Reminding the operator of trouble that lasts, but not at every ledger.
+//! Reminds the operator of lasting trouble, but not at every ledger.
 
 use std::time::Duration;
 
-/// The time between two reminders of the same trouble. Whoever looks at the log now sees it soon, and other lines still
-/// have room.
+/// The time between two reminders of the same trouble. A person who opens the log sees one soon, and the reminders do
+/// not fill the log.
 const BETWEEN: Duration = Duration::from_secs(60);
 
 /// When the operator was last reminded, by the boot clock.
@@ -11,7 +11,7 @@ const BETWEEN: Duration = Duration::from_secs(60);
 pub(crate) struct Reminder(Option<Duration>);
 
 impl Reminder {
-    /// Whether a reminder is due now: the first time, and once a minute after that. If so, it counts as given.
+    /// Whether a reminder is due now: at the first call, and then once a minute. If one is due, it counts as given.
     pub(crate) fn is_due(&mut self, now: Duration) -> bool {
         let due = self.0.is_none_or(|last| now.saturating_sub(last) >= BETWEEN);
         if due {
@@ -20,8 +20,8 @@ impl Reminder {
         due
     }
 
-    /// The trouble is over. When it comes again, a reminder is due at once.
-    pub(crate) fn is_over(&mut self) {
+    /// Records that the trouble is over. When it comes again, a reminder is due at once.
+    pub(crate) fn reset(&mut self) {
         self.0 = None;
     }
 }
@@ -39,10 +39,10 @@ mod tests {
     }
 
     #[test]
-    fn trouble_that_comes_back_is_said_at_once() {
+    fn trouble_that_comes_back_is_reported_at_once() {
         let mut reminder = Reminder::default();
         assert!(reminder.is_due(Duration::from_secs(5)));
-        reminder.is_over();
+        reminder.reset();
         assert!(reminder.is_due(Duration::from_secs(6)));
     }
 }

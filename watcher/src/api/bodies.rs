@@ -15,10 +15,11 @@ use tokio::time::timeout;
 use super::BODY_LIMIT;
 use super::error::ApiError;
 
-/// From the end of a request's head to the last byte of its body. A body is smaller than one packet of most networks.
+/// The longest time from the end of a request's head to the last byte of its body. A body is smaller than one packet of
+/// most networks.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
-/// A body, whole and as bytes. It is read before the handler runs, within [`BODY_TIME`].
+/// The whole body as bytes. It is read before the handler runs, within [`BODY_TIME`].
 pub(super) struct Body(Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
@@ -33,7 +34,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             }
             Ok(Err(rejection)) => Err(malformed(format!("the body could not be read: {}", rejection.body_text()))),
             Err(_) => {
-                let detail = format!("the body was not here after {} s; send it at once", BODY_TIME.as_secs());
+                let detail = format!("the body had not arrived after {} s; send it at once", BODY_TIME.as_secs());
                 Err(ApiError::new(ProblemKind::TooSlow, detail))
             }
         }
@@ -46,7 +47,7 @@ impl Body {
         self.0.is_empty()
     }
 
-    /// Reads it as JSON. `expected` shows what it should look like.
+    /// Reads the body as JSON. `expected` shows the form that it should have.
     pub(super) fn json<T: DeserializeOwned>(&self, expected: &str) -> Result<T, ApiError> {
         let mut json = serde_json::Deserializer::from_slice(&self.0);
         let read = serde_path_to_error::deserialize(&mut json);
@@ -89,7 +90,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ChargeOfChannel {
     }
 }
 
-/// Refuses an amount of nothing. `field` names it.
+/// Refuses an amount of zero. `field` names it in the error.
 pub(super) fn above_zero(field: &str, amount: Amount) -> Result<Amount, ApiError> {
     match amount.is_zero() {
         true => Err(malformed(format!("{field}: it is 0; expected an amount above 0"))),

@@ -1,4 +1,4 @@
-//! `POST /v1/channels/{C}/close`: ends a channel, and waits for that within a bound.
+//! `POST /v1/channels/{C}/close` ends a channel, and waits for the end for a limited time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ pub(super) async fn close(
     }))
 }
 
-/// How far the close is once it is over, or after `wait`, or when the watcher stops.
+/// Returns the state of the close when it is over, after `wait`, or when the watcher stops.
 async fn over(api: &Api, channel: &ContractId, wait: Duration) -> Result<(CloseState, Option<String>), ApiError> {
     let until = Instant::now() + wait;
     loop {
@@ -57,7 +57,7 @@ async fn over(api: &Api, channel: &ContractId, wait: Duration) -> Result<(CloseS
     }
 }
 
-/// The wait that the query asks for: none without one, and never longer than [`LONGEST_CLOSE_WAIT`].
+/// The wait that the query asks for, at most [`LONGEST_CLOSE_WAIT`]; without a query it is zero.
 fn wait(query: Option<&str>) -> Result<Duration, ApiError> {
     let Some(query) = query.filter(|query| !query.is_empty()) else {
         return Ok(Duration::ZERO);
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_bounded_and_must_be_one() {
+    fn a_wait_is_bounded_and_must_be_valid() {
         let seconds = |query| wait(query).map(|wait| wait.as_secs()).ok();
         assert_eq!([seconds(None), seconds(Some("")), seconds(Some("wait=7"))], [Some(0), Some(0), Some(7)]);
         assert_eq!(seconds(Some("wait=4294967295")), Some(LONGEST_CLOSE_WAIT.as_secs()));

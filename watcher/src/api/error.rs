@@ -1,4 +1,4 @@
-//! Errors as the API answers them: each of the watcher's errors becomes a [`Problem`].
+//! Turns each of the watcher's errors into a [`Problem`] that the API answers with.
 
 use axum::Json;
 use axum::http::HeaderValue;
@@ -12,7 +12,7 @@ use crate::chain::ChainErrorKind;
 use crate::channels::IntakeError;
 use crate::commitments::{NotClosed, OfferError, SaleError};
 
-/// A problem on its way to the caller. `?` in a handler makes it out of any error of the watcher.
+/// A problem for the caller. `?` in a handler makes it from any error of the watcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ApiError(Box<Problem>);
 
@@ -169,7 +169,7 @@ impl From<Refusal> for ApiError {
             Refusal::ExceedsCoverage { coverage, .. } => {
                 (ProblemKind::ExceedsCoverage, Facts { coverage: Some(coverage), ..Facts::default() })
             }
-            // What was paid out is the highest that is known, though no commitment for it is held here.
+            // What was paid out is the highest known amount, even if no commitment for it is held here.
             Refusal::NotAboveWithdrawn { withdrawn, .. } => {
                 (ProblemKind::NotHigher, Facts { highest: Some(withdrawn), ..Facts::default() })
             }
@@ -206,12 +206,12 @@ impl From<StoreError> for ApiError {
             StoreError::UnknownChannel(_) => ProblemKind::UnknownChannel,
             StoreError::Busy { .. } => ProblemKind::Busy,
             StoreError::Stopping => ProblemKind::Stopping,
-            // Where, and how much is free, is for the operator.
+            // The path and the free space are for the operator only.
             StoreError::SpaceLow(_) => {
                 let detail = "too little room is free on the watcher's disk, so nothing new is taken";
                 return Self::new(ProblemKind::DiskLow, detail);
             }
-            // What failed inside is for the operator's log; it names files of this machine.
+            // The error names files of this machine, so it goes only to the operator's log.
             error => {
                 raise!(StoreFailed, %error, "the store could not answer");
                 let detail = "the watcher's store has failed; whether this request is on disk shows after its restart";

@@ -1,4 +1,4 @@
-//! One function a call.
+//! One function for each call.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::{Api, presented};
 use paychan_store::Offer;
 
-/// Channels in a page: what is given when `limit` does not say, and the most.
+/// Channels in a page when the query has no `limit`, and the most that a `limit` may ask for.
 const PAGE: usize = 100;
 const LONGEST_PAGE: usize = 1_000;
 
@@ -28,13 +28,13 @@ const LONGEST_PAGE: usize = 1_000;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Listing {
-    /// Only those after this one, in the order of their addresses.
+    /// Only channels after this one, in the order of their addresses.
     after: Option<ContractId>,
-    /// The most that are wanted.
+    /// The most channels in one page.
     limit: Option<usize>,
-    /// Only those of this status.
+    /// Only channels with this status.
     status: Option<ChannelStatus>,
-    /// Only those with something unsettled (`true`) or without (`false`).
+    /// Only channels with something unsettled (`true`), or only those without (`false`).
     unsettled: Option<bool>,
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn admit(
     body: Body,
 ) -> Result<(StatusCode, Json<ChannelReport>), ApiError> {
     let ChannelBody { channel } = body.json(r#"{"channel": "C..."}"#)?;
-    // On a task of its own: a front end that hangs up must not leave a channel half admitted.
+    // The admission runs on its own task, so that a front end that hangs up leaves no channel half admitted.
     let taking = Arc::clone(&api);
     tokio::spawn(async move { taking.channels.take(channel).await })
         .await
@@ -116,7 +116,7 @@ pub(super) async fn credit(
     Ok(Json(api.commitments.credit(channel, request_id, amount).await?))
 }
 
-/// The highest commitment with its signature: whoever has it can settle without this watcher.
+/// The highest commitment with its signature. Anyone who has it can settle without this watcher.
 pub(super) async fn highest(
     State(api): State<Arc<Api>>,
     Channel(channel): Channel,
@@ -137,7 +137,7 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "alive": true }))
 }
 
-/// Whether money may be taken. A stranger learns the kinds of what is in the way, and no balance.
+/// Whether money may be taken. Without the token, the caller learns the kinds of the obstacles and no figures.
 pub(super) async fn readyz(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
     let may_know = presented(&headers).is_some_and(|token| api.token.is(token));
     readiness(&api, may_know)

@@ -1,4 +1,5 @@
-//! `GET /metrics`: figures for Prometheus, put together when they are asked for, so that nothing waits for their reader.
+//! `GET /metrics` answers with figures for Prometheus. They are collected at the request, so nothing else waits for
+//! them.
 //!
 //! All figures are integers. A sum of base units above 2^63 - 1 is shown as 2^63 - 1.
 
@@ -22,7 +23,8 @@ use super::Api;
 use super::error::ApiError;
 use crate::alarm::Alarm;
 
-/// What OpenMetrics text is called (<https://prometheus.io/docs/specs/om/open_metrics_spec/>, "Overall structure").
+/// The content type of OpenMetrics text (<https://prometheus.io/docs/specs/om/open_metrics_spec/>, "Overall
+/// structure").
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// One label with its value.
@@ -45,7 +47,7 @@ fn text(report: &Report, counts: Counts) -> Result<String, fmt::Error> {
     gauge("ready", "1 while money may be taken, else 0", i64::from(report.not_ready.is_empty()));
     gauge(
         "head_ledger",
-        "The newest ledger known; 0 before one is",
+        "The newest ledger that is known; 0 before any is known",
         report.head.map_or(0, |head| head.ledger.0.into()),
     );
     let soonest = report.channels.iter().filter(|channel| is_owed(channel)).filter_map(|channel| channel.ledgers_left);
@@ -76,7 +78,7 @@ fn text(report: &Report, counts: Counts) -> Result<String, fmt::Error> {
     for alarm in Alarm::ALL {
         alarms.get_or_create(&[("alarm", alarm.name().to_owned())]).inc_by(alarm.raised());
     }
-    registry.register("alarms", "How often each alarm was raised since the start", alarms);
+    registry.register("alarms", "How many times each alarm was raised since the start", alarms);
 
     let mut text = String::new();
     encode(&mut text, &registry)?;
@@ -101,7 +103,7 @@ fn is_owed(channel: &ChannelReport) -> bool {
     !channel.unsettled.is_zero()
 }
 
-/// How many channels there are of each status; a status without channels is there with 0.
+/// How many channels have each status. A status without channels is listed with 0.
 fn by_status(channels: &[ChannelReport]) -> Vec<(String, i64)> {
     let count = |status: ChannelStatus| {
         let count = channels.iter().filter(|channel| channel.status == status).count();

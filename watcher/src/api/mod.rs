@@ -12,11 +12,11 @@
 //! | `GET /v1/channels/{C}/commitments/highest` | 200 [`paychan_watcher_api::SignedAmount`] |
 //! | `GET /v1/status` | 200 what `paychan-watcher status` shows |
 //! | `GET /v1/terms` | 200 [`paychan_watcher_api::Terms`] |
-//! | `GET /healthz` | 200: the process answers |
-//! | `GET /readyz` | 200: it may take money; 503 with the reasons why not |
+//! | `GET /healthz` | 200 while the process answers |
+//! | `GET /readyz` | 200 while money may be taken; else 503 with the reasons |
 //!
-//! Everything under `/v1` wants the bearer token, but on the operator's socket. `/readyz` tells kinds to everybody, and
-//! figures only to those who present the token. Every other answer is a [`paychan_watcher_api::Problem`] with the HTTP
+//! Every call under `/v1` needs the bearer token, except on the operator's socket. `/readyz` shows kinds to everybody,
+//! and details only to callers with the token. Every other answer is a [`paychan_watcher_api::Problem`] with the HTTP
 //! status of its kind.
 
 mod bodies;
@@ -48,31 +48,31 @@ use crate::config::ApiToken;
 use crate::pause::Pause;
 use crate::status::Reporter;
 
-/// The largest body taken, in bytes. A commitment is below 400.
+/// The largest body that is taken, in bytes. A commitment has less than 400.
 const BODY_LIMIT: usize = 4_096;
 
-/// What the handlers translate for.
+/// The parts of the watcher that the handlers call.
 pub struct Api {
-    /// Whoever presents it may call.
+    /// The token that callers have to present.
     pub token: ApiToken,
-    /// Takes channels.
+    /// Decides about channels.
     pub channels: Channels,
-    /// Takes commitments.
+    /// Decides about commitments, charges and closes.
     pub commitments: Commitments,
-    /// Pauses the taking of money.
+    /// The operator's pause.
     pub pause: Pause,
-    /// Says what is known.
+    /// Reports what is known.
     pub reporter: Reporter,
 }
 
-/// All calls, for whoever presents the token. Serve it with [`serve`].
+/// All calls for callers who present the token. Serve it with [`serve`].
 pub fn router(api: Arc<Api>) -> Router {
     let bearer = middleware::from_fn_with_state(api.clone(), bearer);
     with_probes(calls().layer(bearer.clone()), get(handlers::readyz), get(metrics::metrics).layer(bearer))
         .with_state(api)
 }
 
-/// All calls, for the operator: whoever can open the operator's socket needs no token.
+/// All calls for the operator. A process that can open the operator's socket needs no token.
 pub fn operator_router(api: Arc<Api>) -> Router {
     let calls = calls()
         .route("/pause", post(operator::pause))
@@ -81,7 +81,7 @@ pub fn operator_router(api: Arc<Api>) -> Router {
     with_probes(calls, get(handlers::readyz_with_reasons), get(metrics::metrics)).with_state(api)
 }
 
-/// What lies under `/v1`.
+/// The calls under `/v1`.
 fn calls() -> Router<Arc<Api>> {
     Router::new()
         .route("/channels", post(handlers::admit).get(handlers::channels))

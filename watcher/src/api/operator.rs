@@ -1,4 +1,4 @@
-//! What only the operator may ask, on the operator's socket.
+//! The calls that only the operator may make, on the operator's socket.
 
 use std::io;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) async fn resume(State(api): State<Arc<Api>>) -> Result<Json<Pausing>,
     change(api, false, Pause::end).await
 }
 
-/// The disk may not answer, and whoever asks waits for it on a thread of its own.
+/// The disk may hang, so the change runs on a thread where it blocks nothing else.
 async fn change(api: Arc<Api>, paused: bool, change: fn(&Pause) -> io::Result<()>) -> Result<Json<Pausing>, ApiError> {
     let changed = tokio::task::spawn_blocking(move || change(&api.pause))
         .await

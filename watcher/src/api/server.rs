@@ -1,7 +1,7 @@
-//! Serves the API within limits, so that whoever knocks takes nothing from what settles: connections, time and memory.
+//! Serves the API within limits of connections, time and memory, so that no caller can hinder settling.
 //!
-//! A listener has a number of connections and takes no further one before an earlier one ends; callers wait in the
-//! kernel's queue meanwhile. Every connection ends by itself, whatever its caller does or leaves undone.
+//! A listener has a fixed number of connections. When all are in use, further callers wait in the kernel's queue. Every
+//! connection ends in time, whatever its caller does.
 
 use std::future::Future;
 use std::io;
@@ -23,39 +23,35 @@ use tracing::debug;
 
 use crate::alarm::raise;
 
-/// What one listener grants.
+/// The limits of one listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time. Each carries one request at a time, so this many requests are in flight at most.
+    /// Connections at a time. Each carries one request at a time, so at most this many requests are in flight.
     pub connections: usize,
-    /// From the opening of a connection, or the end of its last request, to the end of the next request's head.
+    /// The longest time from the opening of a connection, or the end of its last request, to the end of the next
+    /// request's head.
     pub head: Duration,
-    /// From the opening of a connection to the end of its last request. It bounds what no other limit does, such as a
-    /// caller who does not read its answers.
+    /// The longest time from the opening of a connection to the end of its last request. It also ends connections whose
+    /// caller does not read its answers.
     pub age: Duration,
-    /// How long a request in progress may still take when its connection is to end.
-    pub farewell: Duration,
+    /// How long a request in progress may still take when its connection has to end.
+    pub grace: Duration,
 }
 
 impl Limits {
-    /// Limits for so many connections.
+    /// The usual limits with this number of connections.
     pub const fn of(connections: usize) -> Self {
-        Self {
-            connections,
-            head: Duration::from_secs(10),
-            age: Duration::from_secs(60),
-            farewell: Duration::from_secs(2),
-        }
+        Self { connections, head: Duration::from_secs(10), age: Duration::from_secs(60), grace: Duration::from_secs(2) }
     }
 }
 
-/// The pause after a connection could not be accepted. Descriptors do not come back at once.
+/// The pause after a connection could not be accepted. It takes a moment until descriptors are free again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The largest head of a request, in bytes. A token and a few headers are below a thousand.
+/// The largest head of a request, in bytes. A token and a few headers have less than a thousand.
 const HEAD_BYTES: usize = 16 * 1024;
 
-/// Where connections come from.
+/// A source of connections.
 pub trait Listener: Send + 'static {
     /// A connection.
     type Io: AsyncRead + AsyncWrite + Send + Unpin + 'static;
@@ -69,13 +65,13 @@ impl Listener for TcpListener {
 
     async fn accept(&self) -> io::Result<Self::Io> {
         let (stream, _) = TcpListener::accept(self).await?;
-        // An answer is one small packet: waiting for more to send with it would only cost time.
+        // An answer is one small packet, so waiting for more data would only cost time.
         stream.set_nodelay(true)?;
         Ok(stream)
     }
 }
 
-/// The operator's socket. Only processes of the watcher's own user, and root's, are let in.
+/// The operator's socket. It accepts only processes of the watcher's own user and of root.
 pub struct OperatorListener(pub UnixListener);
 
 impl Listener for OperatorListener {
@@ -86,7 +82,7 @@ impl Listener for OperatorListener {
         let caller = stream.peer_cred()?.uid();
         match caller == 0 || caller == geteuid().as_raw() {
             true => Ok(stream),
-            // The kind that the loop passes over.
+            // The loop ignores errors of this kind.
             false => {
                 Err(io::Error::new(io::ErrorKind::ConnectionAborted, format!("user {caller} is not the operator")))
             }
@@ -94,7 +90,7 @@ impl Listener for OperatorListener {
     }
 }
 
-/// Serves until `stopped` says so. Ends within [`Limits::farewell`] then, whatever the callers do.
+/// Serves until `stopped` is true, and then ends within [`Limits::grace`], whatever the callers do.
 pub async fn serve(listener: impl Listener, router: Router, limits: Limits, mut stopped: watch::Receiver<bool>) {
     let slots = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
@@ -105,7 +101,7 @@ pub async fn serve(listener: impl Listener, router: Router, limits: Limits, mut 
             (slot, listener.accept().await)
         };
         let (slot, accepted) = tokio::select! {
-            // An error means that the daemon is gone: that is stopped too.
+            // An error means that the daemon has ended, so serving ends too.
             _ = stopped.wait_for(|stopped| *stopped) => break,
             next = next => next,
         };
@@ -126,8 +122,8 @@ pub async fn serve(listener: impl Listener, router: Router, limits: Limits, mut 
     }
     drop(listener);
     let all = async { while connections.join_next().await.is_some() {} };
-    // The connections keep to the same limit. This one is for those that never come to look at it.
-    let _ = timeout(limits.farewell.saturating_add(PAUSE), all).await;
+    // Connections end by themselves within the same limit. This timeout is for those whose task hangs.
+    let _ = timeout(limits.grace.saturating_add(PAUSE), all).await;
 }
 
 async fn connection<I>(io: I, router: Router, limits: Limits, mut stopped: watch::Receiver<bool>)
@@ -149,7 +145,7 @@ where
         Some(ended) => Ok(ended),
         None => {
             serving.as_mut().graceful_shutdown();
-            timeout(limits.farewell, serving).await
+            timeout(limits.grace, serving).await
         }
     };
     match ended {
@@ -159,8 +155,8 @@ where
     }
 }
 
-/// Whether accepting failed because of this one caller. Linux passes on what happened to the connection meanwhile
-/// (accept(2), "Error handling").
+/// Whether accepting failed because of this one caller. Linux reports errors that the connection met before it was
+/// accepted (accept(2), "Error handling").
 fn is_of_the_caller(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,

@@ -1,4 +1,4 @@
-//! What the network says about channels: their states, and hints that one of them began to close.
+//! The network's answers about channels: their states, and hints that one of them may be closing.
 
 use paychan_channel::{ChannelState, ContractId, Ledger};
 use paychan_rpc::EventsFrom;
@@ -6,11 +6,11 @@ use paychan_rpc::EventsFrom;
 /// A page of `close` events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseHints {
-    /// The contracts that emitted one. Any contract may call an event `close`: a hint where to look, not a fact about a
-    /// channel.
+    /// The contracts that emitted such an event. Any contract may call an event `close`, so it is a hint where to look
+    /// and no fact about a channel.
     pub hints: Vec<CloseHint>,
-    /// Every event up to the end of this ledger was in this page or an earlier one. `None` when the endpoint does not say
-    /// how far it has looked: then the hints are used, and nothing is inferred from events that are not there.
+    /// Every event up to the end of this ledger was in this page or an earlier one. `None` when the endpoint does not
+    /// say how far it has searched. The hints are still used then, but nothing is inferred from missing events.
     pub scanned_to: Option<Ledger>,
     /// Where the next page starts, when there is one.
     pub next: Option<EventsFrom>,
@@ -19,15 +19,15 @@ pub struct CloseHints {
 /// A contract that emitted `close`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CloseHint {
-    /// Which contract.
+    /// The contract.
     pub contract: ContractId,
-    /// In which ledger.
+    /// The ledger of the event.
     pub ledger: Ledger,
-    /// The deadline that it names, if the event is one of a channel.
+    /// The deadline in the event, if it is a channel's event.
     pub effective_at: Option<Ledger>,
 }
 
-/// What reading one channel gave. One unreadable channel must not hide the others.
+/// The result of reading one channel. One unreadable channel must not hide the others.
 #[derive(Debug, Clone)]
 pub enum ChannelRead {
     /// Its state, as the one endpoint tells it that is configured and trusted.
@@ -42,16 +42,17 @@ pub enum ChannelRead {
     },
     /// Its state, as too few of several endpoints tell it. Only the close that it may show is believed: it is a danger.
     Unconfirmed(ChannelState),
-    /// No contract instance lies at this address.
+    /// There is no contract instance at this address.
     Missing {
-        /// The channel asked for.
+        /// The channel that was asked for.
         channel: ContractId,
         /// The ledger of the answer.
         at: Ledger,
     },
-    /// Something lies there that is no channel this program can read. For a watched channel, an alarm.
+    /// The contract at this address is not a channel that this program can read. For a watched channel this is an
+    /// alarm.
     Undecodable {
-        /// The channel asked for.
+        /// The channel that was asked for.
         channel: ContractId,
         /// What was found and what was expected.
         why: String,
@@ -59,7 +60,7 @@ pub enum ChannelRead {
 }
 
 impl ChannelRead {
-    /// Which channel was asked for.
+    /// The channel that was asked for.
     pub fn channel(&self) -> ContractId {
         match self {
             Self::Read(state) | Self::Agreed { state, .. } | Self::Unconfirmed(state) => state.channel,

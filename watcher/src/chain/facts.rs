@@ -1,14 +1,14 @@
-//! What the network said, in the watcher's own words.
+//! The network's answers in the watcher's own types.
 
 use paychan_channel::{AccountId, Ledger, Stroops};
 
-/// The newest ledger that a node told of.
+/// The newest ledger that a node reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Its sequence number.
     pub ledger: Ledger,
-    /// When it closed, as its header says: milliseconds since the Unix epoch. `None` when the node does not say it, or says
-    /// what can't be a time: then its age can't be judged, and it is still the ledger that channels are read at.
+    /// When it closed according to its header, milliseconds since the Unix epoch. `None` when the node does not say it
+    /// or gives an impossible time. Its age can't be judged then, but channels are still read at it.
     pub closed_at_unix_ms: Option<u64>,
 }
 
@@ -33,29 +33,29 @@ impl Agreement {
     }
 }
 
-/// What the network's own settings say, read from its ledger and never assumed.
+/// The network's own settings, which are read from its ledger and never assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetworkTerms {
-    /// Milliseconds between two ledgers that the network aims at (`CONFIG_SETTING_SCP_TIMING`, CAP-70).
+    /// The network's target time between two ledgers, milliseconds (`CONFIG_SETTING_SCP_TIMING`, CAP-70).
     pub target_close_ms: u32,
     /// The longest life that an entry may be given, in ledgers (`max_entry_ttl`; `extendTo` may be one less).
     pub max_entry_ttl: u32,
 }
 
-/// The bounds of a target close time that can be true, in milliseconds. CAP-70 lets validators vote for 4,000 to 5,000; a
-/// hundred times less or more is an endpoint's mistake, and a floor computed from it would be none.
+/// The bounds of a plausible target close time, in milliseconds. CAP-70 lets validators vote for 4,000 to 5,000. A
+/// value that is a hundred times less or more is an endpoint's mistake, and no floor may be computed from it.
 const TARGET_CLOSE_MS: std::ops::RangeInclusive<u32> = 50..=500_000;
 
-/// The least that the longest life of an entry can be, in ledgers. The network's own minimum life of a persistent entry is
-/// above it.
+/// The lowest plausible value for the longest life of an entry, in ledgers. The network's own minimum life of a
+/// persistent entry is above it.
 const LEAST_MAX_ENTRY_TTL: u32 = 1_000;
 
 impl NetworkTerms {
-    /// Why these settings can't be true, in words for the operator; `None` when they can.
+    /// Why these settings are implausible, as text for the operator; `None` when they are plausible.
     pub fn implausible(&self) -> Option<String> {
         if !TARGET_CLOSE_MS.contains(&self.target_close_ms) {
             return Some(format!(
-                "the network's target close time is said to be {} ms; {} to {} ms can be true",
+                "the endpoint says that the network's target close time is {} ms; {} to {} ms is plausible",
                 self.target_close_ms,
                 TARGET_CLOSE_MS.start(),
                 TARGET_CLOSE_MS.end()
@@ -63,19 +63,19 @@ impl NetworkTerms {
         }
         (self.max_entry_ttl < LEAST_MAX_ENTRY_TTL).then(|| {
             format!(
-                "the longest life of a ledger entry is said to be {} ledgers; at least {LEAST_MAX_ENTRY_TTL} can be true",
+                "the endpoint says that the longest life of a ledger entry is {} ledgers; at least {LEAST_MAX_ENTRY_TTL} is plausible",
                 self.max_entry_ttl
             )
         })
     }
 }
 
-/// A fee account: the source of one lane's transactions.
+/// A fee account, which is the source of one lane's transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneFacts {
     /// The account.
     pub account: AccountId,
-    /// All that it holds. Zero when the account does not exist.
+    /// Its whole balance. Zero when the account does not exist.
     pub balance: Stroops,
     /// What it may spend on fees: the balance less the network's reserve and its selling liabilities.
     pub spendable: Stroops,
@@ -98,8 +98,8 @@ pub struct LaneAccount {
 /// Inclusion fees that were paid for contract calls in the last ledgers, per transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InclusionFees {
-    /// Nineteen of twenty paid at most this.
+    /// 95% of them paid at most this.
     pub p95: Stroops,
-    /// The most that anybody paid.
+    /// The highest fee that anybody paid.
     pub max: Stroops,
 }

@@ -1,8 +1,8 @@
-//! The seam to the network: all that the watcher asks of it, and nothing else.
+//! The seam to the network: every question that the watcher asks it.
 //!
-//! Answers are facts with the ledger they were true at; what to do about them is decided elsewhere. Errors keep apart
-//! what the callers must treat differently: a node that is behind is asked again, a history that is gone means a gap,
-//! and an answer that can't be understood is an alarm, never an empty answer.
+//! Answers are facts with the ledger at which they were true; other modules decide what to do about them. Errors have
+//! different kinds where callers must act differently: a node that is behind is asked again, a history that is gone
+//! means a gap, and an answer that can't be understood is an alarm and never counts as empty.
 
 mod channels;
 mod error;
@@ -25,8 +25,8 @@ pub use rpc::RpcChain;
 pub use several::SeveralEndpoints;
 pub use transactions::{Call, CallRequest, Found, Prepared, Sent};
 
-/// What a question to the network turns into. Boxed, so that the seam is one plain `dyn Chain` everywhere; beside a
-/// network round trip the allocation is nothing.
+/// The future of a question to the network. It is boxed, so that the seam is a plain `dyn Chain` everywhere. Compared
+/// with a network round trip, the allocation costs nothing.
 pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, ChainError>> + Send + 'a>>;
 
 /// What the network answers. Implemented by [`RpcChain`] for one endpoint, by
@@ -47,17 +47,17 @@ pub trait Chain: Send + Sync + 'static {
     /// The newest ledger that the endpoint knows, and when it closed.
     fn head(&self) -> Asking<'_, Head>;
 
-    /// The contracts that said `close` since a place, oldest first, whoever they belong to.
+    /// The contracts of all owners that emitted `close` since a place, oldest first.
     ///
-    /// One page; ask again from [`next`](CloseHints::next) as long as there is one.
-    /// Errors: [`Behind`](ChainErrorKind::Behind) when the start lies ahead of the node,
-    /// [`Gone`](ChainErrorKind::Gone) when the node no longer holds it.
+    /// The answer is one page; ask again from [`next`](CloseHints::next) as long as there is one. Errors:
+    /// [`Behind`](ChainErrorKind::Behind) when the start is ahead of the node, [`Gone`](ChainErrorKind::Gone) when the
+    /// node no longer has it.
     fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints>;
 
-    /// The state of channels already known, in as many calls as it takes, in the order asked.
+    /// The states of known channels, in the given order. It may take several calls.
     fn read_channels<'a>(&'a self, channels: &'a [KnownChannel]) -> Asking<'a, Vec<ChannelRead>>;
 
-    /// The state of a channel of which nothing is known but its address.
+    /// The state of a channel of which only the address is known.
     fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead>;
 
     /// What the issuer of a token may do; `asset` is the Stellar asset behind the token's contract, if any.
@@ -72,28 +72,29 @@ pub trait Chain: Send + Sync + 'static {
         to: &'a Address,
     ) -> Asking<'a, Payability>;
 
-    /// What a token's contract itself says that `holder` has, base units; `None` when it does not answer as a SEP-41 token.
+    /// The balance of `holder` as the token's contract itself reports it, base units; `None` when it does not answer as
+    /// a SEP-41 token.
     fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>>;
 
-    /// Whether a call of the channel meets archived entries, by simulation of one that touches all that a settlement reads:
-    /// an endpoint may tell wrong lives of entries. `None` when the simulation fails.
+    /// Whether a call of the channel meets archived entries. It simulates a call that touches all that a settlement
+    /// reads, since an endpoint may report wrong lives. `None` when the simulation fails.
     fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>>;
 
     /// The account that pays a lane's fees; `None` when it does not exist.
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>>;
 
-    /// The network's own settings that the watcher's arithmetic rests on.
+    /// The network's own settings on which the watcher's arithmetic depends.
     fn settings(&self) -> Asking<'_, NetworkTerms>;
 
-    /// What others bid lately to have their contract calls included.
+    /// What others bid lately to get their contract calls included.
     fn inclusion_fees(&self) -> Asking<'_, InclusionFees>;
 
-    /// Simulates the call and returns the transaction to sign, its resources and fee set, or why the call fails.
+    /// Simulates the call and returns the transaction to sign, with its resources and fee, or why the call fails.
     fn prepare<'a>(&'a self, request: &'a CallRequest) -> Asking<'a, Prepared>;
 
-    /// Gives a signed transaction to the network. Sending the same bytes again is harmless.
+    /// Sends a signed transaction to the network. Sending the same bytes again is harmless.
     fn send<'a>(&'a self, envelope: &'a TransactionEnvelope) -> Asking<'a, Sent>;
 
-    /// What became of a transaction.
+    /// The outcome of a transaction.
     fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found>;
 }

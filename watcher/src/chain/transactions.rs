@@ -1,25 +1,25 @@
-//! What the watcher asks the network to do, and what the network answers to it.
+//! The transactions that the watcher sends, and the network's answers to them.
 
 use paychan_channel::xdr::{LedgerKey, Transaction};
 use paychan_channel::{AccountId, Amount, ContractId, Ledger, Signature, Stroops};
 use paychan_rpc::Meaning;
 
-/// A transaction to build: all that its hash depends on, except for what simulation adds.
+/// A transaction to build. It has all that the hash depends on, except for what the simulation adds.
 #[derive(Debug, Clone)]
 pub struct CallRequest {
-    /// The lane: pays the fee, gives the sequence number.
+    /// The lane's account, which pays the fee and has the sequence number.
     pub source: AccountId,
     /// Its sequence number.
     pub sequence: i64,
-    /// First ledger that it can't be in any more.
+    /// The first ledger that can't include it any more.
     pub max_ledger: Ledger,
     /// The bid for inclusion, on top of the resource fee.
     pub inclusion_fee: Stroops,
-    /// What it does.
+    /// What the transaction does.
     pub call: Call,
-    /// What simulation may add to it. A transaction that does anything else is not returned.
+    /// What the simulation may add to it. A transaction that does anything else is not returned.
     pub meaning: Meaning,
-    /// The channel's token, so that its errors are told in words.
+    /// The channel's token, so that its errors are reported as text.
     pub token: Option<ContractId>,
 }
 
@@ -34,10 +34,10 @@ pub enum Call {
         amount: Amount,
         /// Its signature.
         signature: Signature,
-        /// Set when the channel's code wants the recipient's authorization: then it is the operation's source.
+        /// The recipient, when the channel's code needs its authorization. It is then the operation's source.
         authorized_by: Option<AccountId>,
     },
-    /// Pays out a commitment and ends the channel. The recipient is the operation's source: its signature on the
+    /// Pays out a commitment and ends the channel. The recipient is the operation's source, so its signature on the
     /// transaction is the authorization, and no nonce is written.
     Close {
         /// The channel.
@@ -49,56 +49,57 @@ pub enum Call {
         /// The recipient.
         to: AccountId,
     },
-    /// Lengthens the life of entries.
+    /// Extends the lives of entries.
     Extend {
-        /// Which entries.
+        /// The keys of the entries.
         keys: Vec<LedgerKey>,
-        /// Ledgers from inclusion that they are to live, at least. At most the network's longest life less one.
+        /// The least number of ledgers that they shall live from the inclusion on. It is at most the network's longest
+        /// life less one.
         extend_to: u32,
     },
     /// Brings archived entries back.
     Restore {
-        /// Which entries.
+        /// The keys of the entries.
         keys: Vec<LedgerKey>,
     },
 }
 
-/// What came of preparing.
+/// The result of preparing a transaction.
 #[derive(Debug, Clone)]
 pub enum Prepared {
     /// Ready to be signed.
     Ready {
         /// The transaction. Its fee is the bid plus the resource fee.
         transaction: Box<Transaction>,
-        /// What the resources cost at most.
+        /// The most that the resources cost.
         resource_fee: Stroops,
     },
-    /// The simulated call fails: sending it would only cost.
+    /// The simulated call fails, so sending it would only cost a fee.
     Fails {
-        /// What the host said.
+        /// The host's error.
         why: String,
     },
-    /// An entry that the call needs is archived, and has to be restored by itself before it: only servers from before
-    /// protocol 23 say so. The call would fail.
+    /// An entry that the call needs is archived and must be restored by a transaction of its own first. Only servers
+    /// from before protocol 23 answer this. The call would fail.
     NeedsRestoration {
-        /// In words.
+        /// The explanation.
         why: String,
     },
-    /// The simulation asks for something that the call does not mean: the endpoint, or the token, is not to be trusted.
+    /// The simulation asks for something that the call does not mean, so the endpoint or the token can't be trusted.
     NotMeant {
         /// What it asks for.
         why: String,
     },
 }
 
-/// What the network said to a transaction given to it.
+/// The network's answer to a transaction that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
-    /// Taken into the queue.
+    /// It was taken into the queue.
     Pending,
-    /// It is there already: success so far.
+    /// It is in the queue already.
     Duplicate,
-    /// Another transaction of the account is waiting, or this hash is banned for a few ledgers: wait.
+    /// Another transaction of the account is waiting, or this hash is banned for a few ledgers.
     TryAgainLater,
     /// The bid is too low, and this hash is banned now.
     InsufficientFee {
@@ -111,7 +112,7 @@ pub enum Sent {
     TooLate,
     /// The lane can't pay the fee.
     InsufficientBalance,
-    /// Refused for another reason.
+    /// It was refused for another reason.
     Refused {
         /// The result code.
         code: String,
@@ -121,20 +122,20 @@ pub enum Sent {
 /// What an endpoint knows of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Not in any ledger from `oldest` to `latest`.
+    /// It is in no ledger from `oldest` to `latest`.
     No {
-        /// The oldest ledger that the endpoint holds.
+        /// The oldest ledger that the endpoint has.
         oldest: Ledger,
-        /// The newest.
+        /// The newest ledger that the endpoint has.
         latest: Ledger,
     },
-    /// In a ledger.
+    /// It is in a ledger.
     Included {
-        /// Which.
+        /// The ledger.
         ledger: Ledger,
-        /// What it cost in the end.
+        /// The fee that was charged in the end.
         fee_charged: Stroops,
-        /// `None` when it did what it should, else the result code: the fee is spent and nothing else happened.
+        /// `None` when it succeeded. Otherwise the result code; only the fee was charged then.
         failed: Option<String>,
     },
 }

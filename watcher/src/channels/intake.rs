@@ -1,4 +1,4 @@
-//! Taking a channel: from its address to its record on disk.
+//! Takes a channel: reads it from the chain, checks the rules, and records it.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use paychan_watcher_api::{Terms, TokenTerms};
 
 use paychan_store::{DropError, Held, Store, StoreError};
 
-/// Why a channel was not taken. Nothing was written, but for a store that failed: then it is unknown.
+/// Why a channel was not taken. Nothing was written, except perhaps when the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// The daemon is stopping.
@@ -26,7 +26,7 @@ pub enum IntakeError {
     /// The operator has paused the taking of money.
     #[error("the operator has paused the watcher; try again later")]
     Paused,
-    /// No contract instance lies at the address.
+    /// There is no contract instance at the address.
     #[error("there is no contract {channel} on this network (ledger {at}); deploy it first, or correct the address")]
     NotOnChain {
         /// The address.
@@ -42,13 +42,13 @@ pub enum IntakeError {
         /// What was found and what was expected.
         why: String,
     },
-    /// It breaks a rule.
+    /// The channel breaks a rule.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The network's settings were not read yet, so no floor can be computed.
     #[error("the network's settings have not been read yet; try again later")]
     SettingsUnread,
-    /// With one channel more no floor can be computed.
+    /// With one more channel no floor can be computed.
     #[error(transparent)]
     Floor(#[from] FloorError),
     /// Too few of several endpoints have told the channel's state.
@@ -60,12 +60,12 @@ pub enum IntakeError {
     /// The chain could not be asked.
     #[error("the chain could not be asked: {0}; try again later")]
     Chain(#[from] ChainError),
-    /// The store could not say.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Takes channels, one at a time, since each makes the floor higher for the next.
+/// Takes channels one at a time, since each raises the floor for the next.
 pub struct Channels {
     config: Arc<Config>,
     chain: Arc<dyn Chain>,
@@ -77,8 +77,8 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// `bounds` is b of the reaction time, the settler's constant: ledgers from building a transaction to the first that
-    /// it cannot be in.
+    /// `bounds` is b of the reaction time, the settler's constant: the ledgers from building a transaction to the first
+    /// ledger that can't include it.
     pub fn new(
         config: Arc<Config>,
         chain: Arc<dyn Chain>,
@@ -90,11 +90,11 @@ impl Channels {
         Self { config, chain, store, view, clock, bounds, one_at_a_time: Mutex::new(()) }
     }
 
-    /// Reads the channel from the chain and takes it if it keeps every rule. A channel that is watched already is taken
-    /// as it is: asking again is harmless.
+    /// Reads the channel from the chain and takes it if it keeps every rule. If the channel is watched already, nothing
+    /// changes, so that repeating the call is harmless.
     ///
     /// # Errors
-    /// [`IntakeError`], whose kinds tell apart what the asker must do.
+    /// [`IntakeError`], whose kinds say what the caller must do.
     pub async fn take(&self, channel: ContractId) -> Result<(), IntakeError> {
         if self.view.is_stopping() {
             return Err(IntakeError::Stopping);
@@ -132,7 +132,8 @@ impl Channels {
         }
         self.store.admit(admission).await?;
         if !state.withdrawn.is_zero() {
-            // It was paid before this watcher knew the channel, which is no sign of a store that was rolled back.
+            // The chain paid this before the watcher knew the channel, so it does not show that the store was rolled
+            // back.
             self.store.confirm_rollback(channel, state.withdrawn).await?;
         }
         self.view.set_token(&state.token, token, read_at);
@@ -164,7 +165,7 @@ impl Channels {
         }
     }
 
-    /// Whether the funder may have one channel more: `Some` names the one that must be dropped for it.
+    /// Whether the funder may have one more channel. `Some` is the channel that must be dropped for it.
     fn room_for_funder(&self, state: &ChannelState, settings: &NetworkTerms) -> Result<Option<ChannelView>, Refused> {
         let quota = self.config.quotas.channels_per_funder;
         let mut funders = self.store.all_held();
@@ -186,29 +187,29 @@ impl Channels {
         let channel = known.state.channel;
         match self.store.drop_channel(channel, known.state.withdrawn).await {
             Ok(()) => {
-                info!(%channel, "dropped: it owed nothing and was idle, and its funder opened another channel");
+                info!(%channel, "dropped the channel: it owed nothing and was idle, and its funder opened another one");
                 self.view.remove_channel(&channel);
                 Ok(())
             }
             Err(DropError::Store(error)) => Err(error.into()),
-            // It was used in this very moment.
+            // The channel was used at this moment.
             Err(error) => {
                 let quota = self.config.quotas.channels_per_funder;
-                info!(%channel, %error, "not dropped");
+                info!(%channel, %error, "the channel was not dropped");
                 Err(Refused::TooManyOfFunder { funder: known.state.from, quota }.into())
             }
         }
     }
 
-    /// What is watched and has not ended: a channel that has ended needs no turn any more.
+    /// The watched channels that have not ended. A channel that has ended needs no settlement any more.
     fn not_ended(&self) -> Vec<Held> {
         let mut watched = self.store.all_held();
         watched.retain(|held| self.view.channel(&held.channel()).is_none_or(|known| !known.ended));
         watched
     }
 
-    /// What these channels could still pay to the recipient of `state` in its token. Of one that was not read yet, at
-    /// least what is promised is known.
+    /// What these channels could still pay to the recipient of `state` in its token. A channel that was not read yet
+    /// counts with what is promised on it.
     fn payable(&self, watched: &[Held], state: &ChannelState) -> Amount {
         let same_payee = |held: &&Held| held.admission.token == state.token && held.admission.to == state.to;
         watched.iter().filter(same_payee).fold(Amount::ZERO, |sum, held| {
@@ -217,9 +218,9 @@ impl Channels {
         })
     }
 
-    /// The follower passes over a `close` of a channel that is not in the store yet. If it has looked through later
-    /// ledgers than the one at which the channel was read, the channel is read again, now that its events are looked for.
-    /// When that fails, the next sweep does it.
+    /// The follower ignores a `close` event of a channel that is not in the store yet. If it has already seen the
+    /// events of a later ledger than the one at which the channel was read, the channel is read again, since its events
+    /// are followed only from now on. When that fails, the next sweep reads it.
     async fn newer(&self, state: ChannelState) -> ChannelState {
         let read_at = state.read_at;
         if self.view.events_span().is_none_or(|(_, to)| to <= read_at) {
@@ -231,7 +232,7 @@ impl Channels {
         }
     }
 
-    /// Whether a simulated call shows that no entry is archived, though the endpoint says of some that they are.
+    /// Whether a simulated call shows that no entry is archived although the endpoint says that some are.
     async fn is_proved_live(&self, state: &ChannelState) -> Result<bool, ChainError> {
         let archived: Vec<&'static str> = state.lives.archived(state.read_at).collect();
         if archived.is_empty() || self.chain.meets_archived(&state.channel).await? != Some(false) {
@@ -239,7 +240,7 @@ impl Channels {
         }
         warn!(
             channel = %state.channel, entries = archived.join(", "),
-            "the endpoint says that entries are archived, and its simulation shows that they are not: their lives are not known"
+            "the endpoint says that entries are archived, but its simulation shows that they are not, so their lives are not known"
         );
         Ok(true)
     }

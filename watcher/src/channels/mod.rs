@@ -1,7 +1,7 @@
-//! Which channels the watcher takes on.
+//! Decides which channels the watcher watches.
 //!
-//! The rules are pure: a candidate comes in, a record to keep or a refusal with a stable kind goes out ([`admit`]).
-//! [`Channels`] reads candidates from the chain and records those that are admitted.
+//! The rules are pure: from a candidate, [`admit`] makes a record to keep or a refusal with a stable kind. [`Channels`]
+//! reads candidates from the chain and records those that are admitted.
 
 mod intake;
 mod quota;

@@ -1,24 +1,24 @@
-//! Which channel makes room for another. Pure.
+//! Chooses the channel that is dropped to make room for another. Pure.
 
 use paychan_channel::{ContractId, Ledger};
 
 use crate::view::ChannelView;
 use paychan_store::Held;
 
-/// When a channel was used last, and what of it is still needed.
+/// When a channel counts as idle.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Idle {
     /// Ledgers after which a channel that was not used counts as idle.
     pub(super) ledgers: u32,
     /// The newest ledger.
     pub(super) head: Ledger,
-    /// Milliseconds since the Unix epoch.
+    /// The time now, milliseconds since the Unix epoch.
     pub(super) wall_unix_ms: u64,
     /// Milliseconds between two ledgers that the network aims at.
     pub(super) target_close_ms: u32,
 }
 
-/// The channel that may be dropped: it owes nothing to anybody, and it was not used for the longest time of these.
+/// Of the channels that owe nothing and are idle, the one that was used the longest time ago.
 pub(super) fn droppable<'a>(
     channels: impl Iterator<Item = &'a Held>,
     view: impl Fn(&ContractId) -> Option<ChannelView>,
@@ -31,16 +31,16 @@ pub(super) fn droppable<'a>(
     candidates.min_by_key(|(used, known)| (*used, known.state.channel)).map(|(_, known)| known)
 }
 
-/// Whether what was committed is paid out to the recipient, and the payer has spent all of it.
+/// Whether everything committed is paid out to the recipient, and the payer has spent all of it.
 fn owes_nothing(held: &Held, known: &ChannelView) -> bool {
     let settled = known.state.unsettled(held.claim_amount()).is_zero();
     let under_way = held.fence.is_some() || known.is_closing();
-    // On a fenced channel nothing more is sold: what its payer did not spend goes back to the funder.
+    // Nothing more is sold on a fenced channel: what the payer did not spend goes back to the funder.
     let spent = held.fence.is_some() || held.available().is_zero();
     settled && spent && (known.ended || !under_way)
 }
 
-/// When its last commitment was taken, milliseconds since the Unix epoch; zero when none ever was.
+/// When the channel's last commitment was taken, milliseconds since the Unix epoch; zero when there is none.
 fn last_used_ms(held: &Held) -> u64 {
     held.highest.as_ref().map_or(0, |commitment| commitment.accepted_at_ms)
 }

@@ -1,4 +1,4 @@
-//! Which channels are admitted: one refusal for each rule.
+//! The rules for admitting channels, with one refusal for each rule.
 
 use paychan_channel::{
     Address, Amount, ChannelState, CommitmentKey, ContractId, KeyError, Ledger, StateError, WasmHash,
@@ -10,44 +10,44 @@ use paychan_channel::{Payability, TokenRisk};
 use paychan_store::Admission;
 use paychan_watcher_api::ProblemKind;
 
-/// A channel that somebody asks to be watched: all that was read of it from the chain.
+/// A channel that somebody asks the watcher to watch, as it was read from the chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
-    /// Its entries.
+    /// Its state from its ledger entries.
     pub state: ChannelState,
     /// What its token's issuer may do.
     pub token: TokenRisk,
     /// Whether its recipient can be paid.
     pub payability: Payability,
-    /// What the token's contract says that the channel has, base units. `None` for a Stellar asset's contract, whose
-    /// storage is part of the protocol.
+    /// The channel's balance as the token's contract reports it, base units. `None` for a Stellar asset's contract,
+    /// whose storage is part of the protocol.
     pub told_balance: Option<ToldBalance>,
-    /// Whether a simulated call met no archived entry. It is simulated only when the endpoint calls an entry archived,
-    /// which some endpoints say of live entries.
+    /// Whether a simulated call met no archived entry. The call is simulated only when the endpoint says that an entry
+    /// is archived, since some endpoints say that of live entries.
     pub proved_live: bool,
 }
 
-/// What a token's contract says that a channel has; `None` when it does not answer as a SEP-41 token does.
+/// The balance that a token's contract reports; `None` when it does not answer as a SEP-41 token does.
 pub type ToldBalance = Option<Amount>;
 
-/// What a candidate is held against.
+/// What a candidate is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     /// The operator's lists.
     pub config: &'a Config,
-    /// The floor for all watched channels **with this one**: q grows with each.
+    /// The floor for all watched channels **with this one**, since q grows with each.
     pub floor: &'a Floor,
     /// The shortest waiting period among the channels watched already, in ledgers.
     pub shortest_watched: Option<u32>,
-    /// What the watched channels could still pay to the candidate's recipient in its token, base units: it takes up as
-    /// much of the recipient's room.
+    /// What the watched channels could still pay to the candidate's recipient in its token, base units. The recipient
+    /// needs room for it too.
     pub payable_elsewhere: Amount,
 }
 
 /// The rule that a channel breaks. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Its code is not one of the trusted.
+    /// Its code is not in the list of trusted code.
     #[error("the channel runs the code {found}, which is not in trusted_code; trusted are {}", list(trusted))]
     ForeignCode {
         /// What it runs.
@@ -55,7 +55,7 @@ pub enum Refused {
         /// What the operator trusts.
         trusted: Vec<WasmHash>,
     },
-    /// Its storage is not what its code is said to write.
+    /// Its storage does not have the layout that the configuration names for its code.
     #[error("the channel's storage is not laid out as trusted_code says of its code: {0}; correct `layout` there")]
     ForeignLayout(StateError),
     /// It pays somebody else.
@@ -66,10 +66,10 @@ pub enum Refused {
         /// Whom the operator watches for.
         watched: Vec<Address>,
     },
-    /// Nobody here could settle it.
+    /// This watcher could not settle it.
     #[error(
         "the channel's code lets nobody but the recipient settle, and {recipient} has no secret in recipients; give its \
-         secret key, or use a channel of code whose `settle` needs no authorization"
+         secret key, or use a channel whose code needs no authorization for `settle`"
     )]
     RecipientKeyMissing {
         /// The recipient.
@@ -100,7 +100,7 @@ pub enum Refused {
         /// The token's code in the configuration.
         code: String,
     },
-    /// What the token's owner can do can't be read.
+    /// The watcher can't read what the token's owner can do.
     #[error(
         "{code} is a contract of its own, whose owner may be able to freeze or take balances; set issuer_may_claw_back \
          and issuer_may_revoke = true for the token to take that risk"
@@ -109,16 +109,16 @@ pub enum Refused {
         /// The token's code in the configuration.
         code: String,
     },
-    /// What was read from the token's entries is not what the token says.
+    /// The balance in the token's entries is not the balance that the token reports.
     #[error(
         "the storage of the token {token} is not known: its ledger entries say that the channel has {read} base units, and \
          its balance() says {}; channels in it can't be watched",
-        told.map_or_else(|| "nothing that is an amount".to_owned(), |told| told.to_string())
+        told.map_or_else(|| "nothing valid".to_owned(), |told| told.to_string())
     )]
     TokenStorageUnknown {
         /// The token.
         token: ContractId,
-        /// What its entries were read as.
+        /// The balance in its entries.
         read: Amount,
         /// What its `balance()` says.
         told: ToldBalance,
@@ -140,7 +140,7 @@ pub enum Refused {
         /// The token's code in the configuration.
         code: String,
     },
-    /// No signature under its key can be relied on.
+    /// Its commitment key is not a usable ed25519 key.
     #[error("the channel's commitment key cannot be used: {0}; open another channel with a generated key")]
     WeakKey(KeyError),
     /// A close has started.
@@ -152,7 +152,7 @@ pub enum Refused {
     /// It has ended.
     #[error("the channel has ended; open a new one")]
     Final,
-    /// An entry that it lives by is archived.
+    /// An entry that it needs is archived.
     #[error("the channel's {} must be restored before it can be settled; restore it first (paychan restore)", entries.join(" and "))]
     Archived {
         /// Which entries.
@@ -163,25 +163,25 @@ pub enum Refused {
         "the channel covers {coverage} base units in total, below the token's minimum_deposit of {minimum}; top it up"
     )]
     CoverageTooLow {
-        /// Balance and withdrawn.
+        /// Balance plus withdrawn.
         coverage: Amount,
         /// The token's minimum.
         minimum: Amount,
     },
-    /// The funder could take the deposit back sooner than a settlement is sure to happen.
+    /// The funder could take the deposit back before a settlement is certain to be done.
     #[error(
         "the channel's refund_waiting_period is {found} ledgers, below the {minimum} that this watcher needs; open one \
          with at least {minimum}"
     )]
     WaitingPeriodTooShort {
-        /// The channel's.
+        /// The channel's waiting period.
         found: u32,
         /// The larger of the configured minimum and the floor W.
         minimum: u32,
     },
-    /// With one channel more, those watched already would wait too long for their turn.
+    /// With one more channel, the channels that are watched already would wait too long for their settlement.
     #[error(
-        "with one channel more, settling all at once takes so long that waiting periods of at least {floor} ledgers are \
+        "with one more channel, settling all of them takes so long that waiting periods of at least {floor} ledgers are \
          needed, and a watched channel has {shortest}; let channels end first, or run another watcher"
     )]
     TooManyChannels {
@@ -190,9 +190,9 @@ pub enum Refused {
         /// The shortest waiting period watched.
         shortest: u32,
     },
-    /// A settlement would fail.
+    /// A settlement would fail, since the recipient can't be paid.
     #[error(
-        "the recipient cannot be paid the channel's balance of {balance} base units, and {elsewhere} that its other \
+        "the recipient cannot be paid the channel's balance of {balance} base units and the {elsewhere} that its other \
          channels hold for it: {payability}"
     )]
     RecipientUnpayable {
@@ -200,13 +200,13 @@ pub enum Refused {
         balance: Amount,
         /// What the recipient's other watched channels hold in the same token.
         elsewhere: Amount,
-        /// What is in the way.
+        /// Why it can't be paid.
         payability: Payability,
     },
 }
 
 impl Refused {
-    /// The rule as the API names it.
+    /// The kind under which the API reports the rule.
     pub fn kind(&self) -> ProblemKind {
         match self {
             Self::ForeignCode { .. } => ProblemKind::ForeignCode,
@@ -232,7 +232,7 @@ impl Refused {
     }
 }
 
-/// Whether a channel is taken, by what was read of it: the record to keep, or the first rule that it breaks.
+/// Decides whether a channel is taken. Returns the record to keep, or the first rule that the channel breaks.
 ///
 /// Ledgers and base units. Pure.
 pub fn admit(candidate: Candidate, rules: &Rules<'_>) -> Result<Admission, Refused> {
@@ -286,7 +286,7 @@ fn token_risk(state: &ChannelState, token: &Token, issuer: &TokenRisk) -> Result
     if matches!(issuer, TokenRisk::Opaque) && !(token.issuer_may_claw_back && token.issuer_may_revoke) {
         return Err(Refused::OpaqueToken { code: code() });
     }
-    // A balance keeps the mark that it was opened with, whatever the issuer's flags say now.
+    // A balance keeps the clawback mark with which it was opened, whatever the issuer's flags say now.
     if (issuer.may_claw_back() || state.balance_clawback) && !token.issuer_may_claw_back {
         return Err(Refused::IssuerMayClawBack { code: code() });
     }

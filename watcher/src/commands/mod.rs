@@ -1,4 +1,4 @@
-//! What a person runs beside the daemon: check, status, rescue, repair, confirm-rollback.
+//! The commands that a person runs beside the daemon: check, status, rescue, repair, pause, resume, confirm-rollback.
 
 mod pause;
 mod rescue;
@@ -21,10 +21,10 @@ pub use pause::pause;
 pub use rescue::rescue;
 pub use rollback::confirm_rollback;
 
-/// The status, as a table or as JSON, from the daemon or, while it is down, from its journal.
+/// The status as a table or as JSON. It comes from the daemon, or from the journal while the daemon is down.
 ///
 /// # Errors
-/// Neither can be asked.
+/// Neither the daemon nor the journal can be read.
 pub async fn status(config: &Config, json: bool) -> Result<String, RunError> {
     let report = status::get(config).await?;
     if json {
@@ -34,18 +34,19 @@ pub async fn status(config: &Config, json: bool) -> Result<String, RunError> {
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, RunError> {
-    serde_json::to_string_pretty(value).map_err(|error| RunError::Other(format!("no JSON can be made of it: {error}")))
+    serde_json::to_string_pretty(value)
+        .map_err(|error| RunError::Other(format!("the result can't be written as JSON: {error}")))
 }
 
-/// Checks configuration, secrets, endpoint and terms, and answers with the floor's table. Changes nothing.
+/// Checks configuration, secrets, endpoint and terms, and returns the floor's table. Changes nothing.
 ///
 /// # Errors
-/// Whatever a start would stumble on.
+/// The first error that a start would meet.
 pub async fn check(config: &Config) -> Result<String, RunError> {
     let secrets = Secrets::read(config)?;
     let channels = match read_only(&config.data_dir) {
         Ok(journal) => journal.channels.len(),
-        // No store yet: the first start makes one.
+        // There is no store yet; the first start makes one.
         Err(StoreError::Io { kind: std::io::ErrorKind::NotFound, .. }) => 0,
         Err(error) => return Err(error.into()),
     };
@@ -86,7 +87,7 @@ async fn endpoints(chain: &SeveralEndpoints) -> String {
     }
 }
 
-/// What is free where the journal lies.
+/// The free space on the journal's disk.
 fn disk(config: &Config) -> String {
     let mark = config.store_options().free_space_mark;
     let dir = &config.data_dir;
@@ -96,14 +97,14 @@ fn disk(config: &Config) -> String {
             format!("{free} MiB are free for {dir}; below {mark} the watcher raises an alarm and takes nothing.")
         }
         Ok(free) => format!("Make room: {}.", Space { path: dir.clone(), free, mark }),
-        Err(error) => format!("How much is free for {} can't be told: {error}.", dir.display()),
+        Err(error) => format!("The free space for {} can't be read: {error}.", dir.display()),
     }
 }
 
 /// Repairs a damaged store, and says what was kept and what is lost.
 ///
 /// # Errors
-/// The store is held, of another network or of a newer version; or the disk failed.
+/// Another process has the store, the store is of another network or of a newer version, or the disk failed.
 pub fn repair(config: &Config) -> Result<String, RunError> {
     let report = paychan_store::repair(&config.data_dir, &config.network_id(), &config.store_options())?;
     Ok(report.to_string())

@@ -1,13 +1,13 @@
-//! `pause` and `resume`: whether money is taken. Settling goes on in either case.
+//! `pause` and `resume` say whether money is taken. Settling goes on in either case.
 
 use crate::config::Config;
 use crate::daemon::RunError;
 use crate::status;
 
-/// Has the running daemon take nothing (`true`), or take money again.
+/// Tells the running daemon to take nothing (`true`), or to take money again (`false`).
 ///
 /// # Errors
-/// No daemon runs, or it does not answer.
+/// No daemon runs, or the daemon does not answer.
 pub async fn pause(config: &Config, paused: bool) -> Result<String, RunError> {
     let socket = config.operator_socket();
     let Some(daemon) = status::daemon(&socket)? else {
@@ -22,7 +22,7 @@ pub async fn pause(config: &Config, paused: bool) -> Result<String, RunError> {
     match answer.not_kept {
         None if answer.paused => said.push_str(" A restart does not end the pause; `paychan-watcher resume` does."),
         None => {}
-        Some(why) => said.push_str(&format!(" The next start will not know of it, since the disk refused: {why}.")),
+        Some(why) => said.push_str(&format!(" The next start will not know this, since the disk refused: {why}.")),
     }
     Ok(said)
 }

@@ -1,4 +1,4 @@
-//! `paychan-watcher rescue CHANNEL`: what a person can run by hand when the watcher can't settle.
+//! `paychan-watcher rescue CHANNEL` prints a command that a person can run when the watcher can't settle.
 
 use paychan_channel::{ContractId, Layout};
 
@@ -6,11 +6,11 @@ use crate::config::Config;
 use crate::daemon::RunError;
 use paychan_store::{Held, Remains, read_what_is_left};
 
-/// A ready command for stellar-cli that settles the channel's highest commitment, from the journal. Works while the daemon
-/// runs and while it is down, and on a damaged journal too. Writes nothing.
+/// Returns a command for stellar-cli that settles the channel's highest commitment, from the journal. It works while
+/// the daemon runs and while it is down, and on a damaged journal too. It writes nothing.
 ///
 /// # Errors
-/// Nothing of the journal can be read; what can be read of it holds no such channel, or no commitment of it.
+/// Nothing of the journal can be read, or the readable part has no such channel or no commitment of it.
 pub fn rescue(config: &Config, channel: &ContractId) -> Result<String, RunError> {
     let remains = read_what_is_left(&config.data_dir, &config.network_id())?;
     let warnings = warnings(&remains, channel);
@@ -20,7 +20,7 @@ pub fn rescue(config: &Config, channel: &ContractId) -> Result<String, RunError>
     Ok(format!("{command}{warnings}"))
 }
 
-/// What may be missing, as comments for the shell.
+/// Warnings about what may be missing, as comments for the shell.
 fn warnings(remains: &Remains, channel: &ContractId) -> String {
     let mut text = String::new();
     if remains.torn.is_some() {
@@ -50,7 +50,7 @@ fn command(config: &Config, held: &Held) -> Result<String, RunError> {
     let claim = held.claim().ok_or_else(|| RunError::Other(format!("the journal holds no commitment of {channel}")))?;
     let source = match held.admission.layout {
         Layout::Paychan => "any account that has some XLM for the fee".to_owned(),
-        _ => format!("the recipient {}: this channel's code wants its authorization", held.admission.to),
+        _ => format!("the recipient {}, whose authorization this channel's code needs", held.admission.to),
     };
     Ok(format!(
         "# Pays {amount} base units in total to {to}. ACCOUNT is {source}.\n\
@@ -65,7 +65,7 @@ fn command(config: &Config, held: &Held) -> Result<String, RunError> {
     ))
 }
 
-/// In single quotes for a POSIX shell.
+/// The text in single quotes for a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shell_would_read_is_quoted() {
+    fn text_is_quoted_for_the_shell() {
         assert_eq!(quoted("a'b $(c)"), r"'a'\''b $(c)'");
     }
 }

@@ -1,4 +1,4 @@
-//! `confirm-rollback`: the operator knows that the store is an older copy.
+//! `confirm-rollback` records that the operator knows that the store is an older copy.
 
 use paychan_channel::{AccountId, ContractId};
 use paychan_store::Store;
@@ -10,11 +10,12 @@ use crate::daemon::RunError;
 use crate::reader::rolled_back;
 use crate::status;
 
-/// Writes down that the operator knows of every channel on which the chain has paid more than the store ever held, so
-/// that commitments are taken again. A running daemon does it itself; while it is down, the store is written here.
+/// Records that the operator knows of every channel on which the chain has paid more than the store ever held, so that
+/// commitments are taken again. A running daemon does this itself; while it is down, this function writes to the store.
 ///
 /// # Errors
-/// The store or the chain can't be read; a channel that can't be read is named and nothing is written for it.
+/// The store or the chain can't be read. A single channel that can't be read is named in the answer, and nothing is
+/// written for it.
 pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
     if let Some(daemon) = status::daemon(&config.operator_socket())? {
         let confirmed = daemon.confirm_rollback().await.map_err(|error| RunError::Other(error.to_string()))?;
@@ -27,7 +28,7 @@ pub async fn confirm_rollback(config: &Config) -> Result<String, RunError> {
     let (confirmed, unreadable, lanes) = confirmed?;
     let mut said = said(&confirmed, &lanes);
     if !unreadable.is_empty() {
-        said.push_str(&format!("\nCould not be read, and was left as it is: {}.", list(&unreadable)));
+        said.push_str(&format!("\nThese channels could not be read and were left as they are: {}.", list(&unreadable)));
     }
     Ok(said)
 }
@@ -36,7 +37,7 @@ fn said(confirmed: &[ContractId], lanes: &[AccountId]) -> String {
     let lanes: Vec<String> = lanes.iter().map(AccountId::to_string).collect();
     let of_lanes = format!(
         "Confirmed that the store did not know all that the fee account {} has sent. Commitments and charges may be \
-         forgotten: ask your front end's records.",
+         missing: look into your front end's records.",
         lanes.join(" and ")
     );
     match (confirmed.is_empty(), lanes.is_empty()) {
@@ -53,9 +54,8 @@ fn said(confirmed: &[ContractId], lanes: &[AccountId]) -> String {
 
 fn of_channels(confirmed: &[ContractId]) -> String {
     format!(
-        "Confirmed for {}. Commitments between what the store holds and what was paid were acknowledged and forgotten; no \
-         money is lost by that, for they were paid out. Commitments above what was paid may be forgotten too: ask your front \
-         end's records.",
+        "Confirmed for {}. The store has lost commitments between what it holds and what was paid; no money is lost by that, since \
+         they were paid out. Commitments above what was paid may be missing too: look into your front end's records.",
         list(confirmed)
     )
 }

@@ -1,6 +1,7 @@
-//! Selling: a charge takes a price once, and the commitment that came for it, in one record; a credit gives back.
+//! Charges and credits. A charge takes a price once, together with the commitment that pays for it, in one record. A
+//! credit gives a part of it back.
 //!
-//! Two front ends that compare totals by themselves would sell one price twice. The store counts for them.
+//! Two front ends that compared totals by themselves would sell the same credit twice, so the store counts.
 
 use paychan_channel::{Amount, BadSignature, ContractId, RequestId};
 use paychan_store::{AcceptError, Charge, ChargeError, Claim, Credit, CreditError};
@@ -8,16 +9,16 @@ use paychan_watcher_api::{ChargeBody, Charged, Credited};
 
 use super::{Commitments, OfferError};
 
-/// Why a price was not taken. Nothing was written, but for a store that failed: then it is unknown.
+/// Why a price was not taken. Nothing was written, except perhaps when the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SaleError {
     /// The signature is not the funder's over this network, channel and amount.
     #[error("{0}")]
     BadSignature(#[from] BadSignature),
-    /// The commitment that came with the charge is not taken as things are.
+    /// The commitment that came with the charge is not taken now.
     #[error(transparent)]
     Commitment(#[from] AcceptError),
-    /// The price is not taken, or the store could not say.
+    /// The price is not taken, or the store failed.
     #[error(transparent)]
     NotCharged(#[from] ChargeError),
 }
@@ -76,7 +77,7 @@ impl Commitments {
     /// Gives a part of a charge back, once. Returns once it is on disk.
     ///
     /// # Errors
-    /// [`CreditError`]: nothing was given back, but for a store that failed: then it is unknown.
+    /// [`CreditError`]. Nothing was given back, except perhaps when the store failed.
     pub async fn credit(
         &self,
         channel: ContractId,

@@ -1,4 +1,4 @@
-//! Ending a channel by the recipient's choice: with the highest commitment, or with a lower one that was agreed.
+//! Ends a channel when the recipient asks for it, with the highest commitment or with a lower one that was agreed.
 
 use paychan_channel::{BadSignature, ContractId};
 use paychan_store::{AcceptError, Claim, CloseError, Held, StoreError};
@@ -6,11 +6,11 @@ use paychan_watcher_api::SignedAmount;
 
 use super::{Commitments, OfferError};
 
-/// Why a channel will not be closed. Nothing was written, but for a store that failed: then it is unknown.
+/// Why a channel will not be closed. Nothing was written, except perhaps when the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotClosed {
-    /// What the chain has paid is not known, so it is not known whether the agreed amount is enough.
-    #[error("what the chain has paid on the channel {0} is not known yet; try again later")]
+    /// It is not known what the chain has paid, and therefore whether the agreed amount is enough.
+    #[error("it is not known yet what the chain has paid on the channel {0}; try again later")]
     NotRead(ContractId),
     /// The store is an older copy: commitments above the highest that it holds may be missing, and a close would lose them.
     #[error(
@@ -27,7 +27,7 @@ pub enum NotClosed {
     /// The channel is not watched, or its key is unusable.
     #[error(transparent)]
     Commitment(#[from] AcceptError),
-    /// The amount is not right, or the store could not say.
+    /// The amount is not right, or the store failed.
     #[error(transparent)]
     Store(#[from] CloseError),
 }
@@ -47,19 +47,19 @@ impl From<StoreError> for NotClosed {
     }
 }
 
-/// A close that is on disk.
+/// A close that is recorded on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
-    /// What is held of the channel, with the fence.
+    /// The channel's record, with the fence.
     pub held: Held,
-    /// The same close was agreed before.
+    /// Whether the same close was agreed before.
     pub replayed: bool,
 }
 
 impl Commitments {
-    /// Refuses all later commitments and charges of the channel for good, and has it ended: with `agreed`, or with the
-    /// highest commitment. Returns once that is on disk; then the policy closes the channel, also after a crash. It is safe
-    /// to repeat.
+    /// Refuses all later commitments and charges of the channel for good, and lets it be closed with `agreed` or with
+    /// the highest commitment. Returns when that is on disk; from then on the policy closes the channel, also after a
+    /// crash. The call is safe to repeat.
     ///
     /// # Errors
     /// [`NotClosed`].

@@ -1,4 +1,4 @@
-//! The rules for commitments, held against the view, the count of promises and the clock.
+//! Applies the rules for commitments to the view, the count of promises and the clock.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::promises::{Promises, Reservation, Totals};
 use crate::view::{ChannelView, View};
 use paychan_store::{Gate, Held, Refusal};
 
-/// Answers for the chain as it is known now. Reads memory and clocks only.
+/// Judges commitments by the chain as it is known now. It reads memory and clocks only.
 pub struct ViewGate {
     view: Arc<View>,
     promises: Arc<Promises>,
@@ -25,16 +25,16 @@ impl ViewGate {
         Self { view, promises, clock, config }
     }
 
-    /// The view that it answers from.
+    /// The view by which it judges.
     pub(super) fn view(&self) -> &View {
         &self.view
     }
 
-    /// Counts `amount` as promised, if it would be taken on this channel now. The promise counts until the store has
-    /// answered and the reservation is dropped; then it counts if the store holds it.
+    /// Counts `amount` as promised if it would be taken on this channel now. The promise counts until the reservation
+    /// is dropped after the store has answered; from then on it counts only if the store holds it.
     ///
     /// # Errors
-    /// As [`check`]. Nothing was counted then.
+    /// The errors of [`check`]. Nothing is counted then.
     pub(super) fn reserve(&self, held: &Held, amount: Amount) -> Result<Reservation<'_>, Refusal> {
         let known = self.view.channel(&held.channel());
         self.promises.reserve(held, known.as_ref(), amount, |totals| self.judge(held, amount, known.as_ref(), totals))
@@ -73,10 +73,10 @@ impl ViewGate {
 }
 
 impl Gate for ViewGate {
-    /// Whether `amount` would be taken on this channel now, and `price` sold for it. Changes nothing.
+    /// Whether `amount` would be taken on this channel now, and whether `price` could be sold for it. Changes nothing.
     fn check(&self, held: &Held, amount: Amount, price: Amount) -> Result<(), Refusal> {
         let known = self.view.channel(&held.channel());
-        // A charge on the commitment that is held already promises nothing new.
+        // A charge on a commitment that is held already makes no new promise.
         if amount <= held.highest_amount() {
             return check_charge(held, price, &self.conditions(held, known.as_ref(), None));
         }

@@ -1,4 +1,5 @@
-//! The channels' commitment keys. Decompressing one takes a third of a signature check, so it is done once.
+//! Keeps the channels' commitment keys. Decompressing a key takes a third of the time of a signature check, so it is
+//! done once.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -7,12 +8,12 @@ use paychan_channel::{CommitmentKey, ContractId};
 
 use paychan_store::Admission;
 
-/// Keys by channel. Grows with the channels admitted, not with what is submitted.
+/// Keys by channel. It grows with the admitted channels, not with submissions.
 #[derive(Default)]
 pub(super) struct Keys(RwLock<HashMap<ContractId, CommitmentKey>>);
 
 impl Keys {
-    /// The channel's key; `None` when the stored bytes are no usable key.
+    /// The channel's key; `None` when the stored bytes are not a usable key.
     pub(super) fn of(&self, admission: &Admission) -> Option<CommitmentKey> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&admission.channel).copied();
         known.or_else(|| {

@@ -1,4 +1,4 @@
-//! Which commitments are acknowledged, and how.
+//! Decides which commitments are acknowledged.
 //!
 //! The rules are pure ([`check`], [`check_charge`]). They are asked before a commitment costs anything, and again inside the
 //! store's committer just before it is written ([`ViewGate`]). [`Commitments`] takes what was submitted.

@@ -1,7 +1,7 @@
-//! Taking a commitment: from what was submitted to what is on disk.
+//! Takes a commitment: checks it and writes it to disk.
 //!
-//! A commitment costs no call to the network, one signature check and a share of one sync. What is asked here is asked
-//! again by the committer just before it writes ([`ViewGate`]).
+//! A commitment costs one signature check and a share of one sync, and no call to the network. The committer applies
+//! the rules again just before it writes ([`ViewGate`]).
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use super::keys::Keys;
 use crate::reader::Reread;
 use paychan_store::{AcceptError, Accepted, Claim, Gate, Held, Offer, Refusal, Store, StoreError};
 
-/// Why a commitment was not acknowledged. Nothing was written, but for a store that failed: then it is unknown.
+/// Why a commitment was not acknowledged. Nothing was written, except perhaps when the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OfferError {
     /// The signature is not the funder's over this network, channel and amount.
     #[error("{0}")]
     BadSignature(#[from] BadSignature),
-    /// The channel, the amount or the moment is not right; or the store could not say.
+    /// The channel or the amount is not right, the commitment can't be taken now, or the store failed.
     #[error(transparent)]
     NotAccepted(#[from] AcceptError),
 }
 
-/// Takes commitments. One in the daemon, shared by all connections.
+/// Takes commitments. The daemon has one, which all connections share.
 pub struct Commitments {
     network: NetworkId,
     pub(super) store: Store,
@@ -35,20 +35,20 @@ pub struct Commitments {
 }
 
 impl Commitments {
-    /// `gate` is the one that the store was opened with.
+    /// `gate` is the gate with which the store was opened.
     pub fn new(network: NetworkId, store: Store, gate: Arc<ViewGate>, reread: Arc<dyn Reread>) -> Self {
         Self { network, store, gate, reread, keys: Keys::default() }
     }
 
-    /// Takes a commitment, or says why not. Returns once it is on disk; the same `request_id` gets the same answer.
+    /// Takes a commitment, or says why not. Returns when it is on disk; the same `request_id` gets the same answer.
     ///
     /// # Errors
-    /// [`OfferError`], whose kinds tell apart what the submitter must do.
+    /// [`OfferError`], whose kinds say what the submitter must do.
     pub async fn offer(&self, offer: Offer) -> Result<Acknowledged, OfferError> {
         let held = self.store.held(&offer.channel).ok_or(AcceptError::UnknownChannel(offer.channel))?;
         let claim = Claim { amount: offer.amount, signature: offer.signature };
-        // At or below the highest, only the store can answer: the same id again, the same amount under another id, or
-        // too low. The highest never goes down, so nothing of this kind is ever written.
+        // For an amount at or below the highest, only the store can answer: the id may be known, the same amount may be
+        // held under another id, or it is too low. The highest never goes down, so none of these is ever written.
         if claim.amount <= held.highest_amount() {
             self.verify(&held, &claim)?;
             return self.write(offer).await;
@@ -60,8 +60,9 @@ impl Commitments {
         acknowledged
     }
 
-    /// Checks a commitment above the highest as things are now: the rules that cost nothing, the signature, and then, for
-    /// more than the known coverage, the chain anew. `price` is what is charged with it.
+    /// Checks a commitment above the highest: first the rules that cost nothing, then the signature. If the amount is
+    /// above the known coverage, it then reads the channel from the chain again. `price` is what is charged with the
+    /// commitment.
     pub(super) async fn check_higher(&self, held: &Held, claim: &Claim, price: Amount) -> Result<(), OfferError> {
         let above_coverage = match self.gate.check(held, claim.amount, price) {
             Ok(()) => false,
@@ -70,17 +71,17 @@ impl Commitments {
         };
         self.verify(held, claim)?;
         if above_coverage {
-            // A call to the network: only whoever holds the funder's key can cause it.
+            // This is a call to the network. Only the holder of the commitment key can cause it.
             self.reread.reread(&held.channel()).await;
         }
         Ok(())
     }
 
-    /// Checks the funder's signature over bytes that are put together here.
+    /// Checks the funder's signature over the bytes of this network, channel and amount.
     pub(super) fn verify(&self, held: &Held, claim: &Claim) -> Result<(), OfferError> {
         let channel = held.channel();
         let key = self.keys.of(&held.admission).ok_or_else(|| {
-            // Admission and every start check it.
+            // This can't happen: admission and every start check the key.
             AcceptError::Store(StoreError::Failed(format!("the commitment key of {channel} is unusable").into()))
         })?;
         Commitment { network: self.network, channel, amount: claim.amount }.verify(&key, &claim.signature)?;
@@ -103,11 +104,11 @@ impl Commitments {
         Ok(held.highest.map(|held| SignedAmount { amount: held.amount, signature: held.signature }))
     }
 
-    /// Writes down that the operator knows of every channel on which the chain has paid more than the store held, and of
-    /// every fee account that is ahead of the store, so that money is taken again. Answers with these.
+    /// Records that the operator knows of every channel on which the chain has paid more than the store held, and of
+    /// every fee account that is ahead of the store, so that money is taken again. Returns these channels and accounts.
     ///
     /// # Errors
-    /// [`StoreError`]: for those that were not confirmed yet nothing has changed.
+    /// [`StoreError`]. Nothing has changed for those that were not confirmed yet.
     pub async fn confirm_rollbacks(&self) -> Result<RollbackConfirmed, StoreError> {
         let view = self.gate.view();
         let (mut confirmed, mut lanes) = (Vec::new(), Vec::new());
@@ -117,7 +118,7 @@ impl Commitments {
             lanes.push(ahead.lane);
         }
         for channel in view.rolled_back_channels() {
-            // It is on the list because it was read.
+            // A channel is on the list only because it was read.
             let Some(known) = view.channel(&channel) else { continue };
             self.store.confirm_rollback(channel, known.state.withdrawn).await?;
             let rest = view.rolled_back_channels().into_iter().filter(|other| *other != channel).collect();
@@ -127,7 +128,8 @@ impl Commitments {
         Ok(RollbackConfirmed { channels: confirmed, lanes })
     }
 
-    /// What of `highest` is not paid out on chain yet, and the most that the chain would pay in total. Base units.
+    /// The part of `highest` that is not paid out on chain yet, and the most that the chain would pay in total. Base
+    /// units.
     pub(super) fn on_chain(&self, channel: &ContractId, highest: Amount) -> (Amount, Amount) {
         match self.gate.view().channel(channel) {
             Some(known) => (known.state.unsettled(highest), known.coverage()),

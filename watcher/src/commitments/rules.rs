@@ -1,5 +1,5 @@
-//! Which commitments are acknowledged: what is asked when one is offered, and again by the committer just before it is
-//! written.
+//! The rules for acknowledging commitments. They are applied when a commitment is offered, and again by the committer
+//! just before it is written.
 
 use paychan_channel::{Amount, Ledger, Stroops};
 
@@ -8,18 +8,18 @@ use crate::promises::Totals;
 use crate::view::{ChannelView, KnownPayability, KnownToken, LaneAhead, NotFresh};
 use paychan_store::{Held, Refusal};
 
-/// What holds when a commitment is offered.
+/// What is known when a commitment is offered.
 #[derive(Debug, Clone)]
 pub struct Conditions<'a> {
-    /// The daemon is stopping.
+    /// Whether the daemon is stopping.
     pub stopping: bool,
-    /// The operator has paused the taking of money.
+    /// Whether the operator has paused the taking of money.
     pub paused: bool,
-    /// The channel shows that the store was rolled back, and the operator has not confirmed that yet.
+    /// Whether the channel shows that the store was rolled back, and the operator has not confirmed that yet.
     pub rolled_back: bool,
-    /// A fee account shows that the store was rolled back for all channels, and the operator has not confirmed that yet.
+    /// A fee account that shows that the store was rolled back, which the operator has not confirmed yet.
     pub lane_ahead: Option<LaneAhead>,
-    /// Whether what is known of the channel is fresh.
+    /// Whether the known state of the channel is fresh.
     pub freshness: Result<(), NotFresh>,
     /// The newest ledger.
     pub head: Option<Ledger>,
@@ -29,20 +29,20 @@ pub struct Conditions<'a> {
     pub payability: Option<KnownPayability>,
     /// What the token's issuer may do, if that was ever read.
     pub token: Option<KnownToken>,
-    /// The token in the operator's list; `None` when it was taken off the list since the channel was admitted.
+    /// The token in the operator's list; `None` when the operator took it off the list after the channel was admitted.
     pub listed: Option<&'a Token>,
     /// What the fee accounts may spend, if any was ever read.
     pub spendable: Option<Stroops>,
-    /// What is promised, with this commitment; `None` before the promises were counted.
+    /// What is promised, including this commitment; `None` before the promises were counted.
     pub totals: Option<Totals>,
-    /// How many ledgers old what is known of recipients and issuers may be.
+    /// The highest age, in ledgers, of what is known of recipients and issuers.
     pub unread_ledgers: u32,
 }
 
 /// Whether the chain, as it is known now, would pay `amount` on this channel. Pure; base units.
 ///
-/// What ends a channel comes first, then what may pass, then the amount: a submitter learns first what no other amount
-/// and no waiting would change. Whether the amount is above the highest held is for the store to say.
+/// The lasting reasons come first, then the passing ones, then the amount: a submitter learns first what neither
+/// waiting nor another amount would change. The store checks that the amount is above the highest.
 ///
 /// # Errors
 /// The [`Refusal`] for the first rule that is broken. Nothing is changed.
@@ -57,7 +57,7 @@ pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Re
     not_rolled_back(held, now)?;
     now.freshness.map_err(not_fresh)?;
     let channel = now.channel.ok_or_else(|| not_fresh(NotFresh::Unread))?;
-    let totals = now.totals.ok_or_else(|| not_fresh("it has not been counted yet what is promised"))?;
+    let totals = now.totals.ok_or_else(|| not_fresh("the promises have not been counted yet"))?;
     fees_funded(&totals, now)?;
 
     let withdrawn = channel.state.withdrawn;
@@ -74,8 +74,9 @@ pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Re
 
 /// Whether `price` may be sold for the highest commitment held, as the chain is known now. Pure; base units.
 ///
-/// That commitment was acknowledged, so nothing new is promised. But what is sold must still be covered: a token can be
-/// taken back or frozen, and a channel can end. What the chain has paid already can be sold whatever has happened since.
+/// That commitment was acknowledged, so the charge makes no new promise. But the channel must still cover it: the
+/// issuer can take back or freeze the token, and the channel can end. What the chain has paid already can always be
+/// sold.
 ///
 /// # Errors
 /// The [`Refusal`] for the first rule that is broken. Nothing is changed.
@@ -86,7 +87,8 @@ pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<
     if now.paused {
         return Err(Refusal::Paused);
     }
-    // What was spent may be forgotten: the same credit must not be sold again. The fee accounts tell whether it may.
+    // A rolled-back store may have forgotten what was spent, and the same credit must not be sold twice. The fee
+    // accounts show whether it was rolled back.
     not_rolled_back(held, now)?;
     now.spendable.ok_or_else(|| not_fresh("the fee accounts have not been read yet"))?;
     let needed = held.spent.saturating_add(price);
@@ -156,8 +158,8 @@ fn fees_funded(totals: &Totals, now: &Conditions<'_>) -> Result<(), Refusal> {
     })
 }
 
-/// Whatever the coverage, the issuer must not have frozen the channel's balance, and must not have taken rights since
-/// admission that the operator doesn't want to depend on.
+/// The issuer must not have frozen the channel's balance, and must not have taken rights since admission that the
+/// operator does not accept.
 fn issuer_leaves_it(channel: &ChannelView, now: &Conditions<'_>) -> Result<(), Refusal> {
     if !channel.state.balance_authorized {
         return Err(frozen());
@@ -166,7 +168,7 @@ fn issuer_leaves_it(channel: &ChannelView, now: &Conditions<'_>) -> Result<(), R
         return Ok(());
     };
     let known = now.token.filter(|known| is_recent(known.read_at, now));
-    let facts = known.ok_or_else(|| not_fresh("what the token's issuer may do was not read lately"))?.facts;
+    let facts = known.ok_or_else(|| not_fresh("the rights of the token's issuer were not read lately"))?.facts;
     let risk = if facts.may_claw_back() && !listed.issuer_may_claw_back {
         "take the channel's balance back"
     } else if facts.may_revoke() && !listed.issuer_may_revoke {
@@ -177,10 +179,10 @@ fn issuer_leaves_it(channel: &ChannelView, now: &Conditions<'_>) -> Result<(), R
     Err(Refusal::Unpayable { why: format!("the issuer of {} can {risk} now", listed.code) })
 }
 
-/// What the recipient is owed by all channels together must find room.
+/// The recipient must have room for what all channels together owe it.
 fn recipient_can_be_paid(owed: Amount, now: &Conditions<'_>) -> Result<(), Refusal> {
     let known = now.payability.filter(|known| is_recent(known.read_at, now));
-    let known = known.ok_or_else(|| not_fresh("whether the recipient can be paid was not read lately"))?;
+    let known = known.ok_or_else(|| not_fresh("the recipient's account was not read lately"))?;
     let needed = owed.saturating_add(known.paid_since);
     if known.payability.can_take(needed) {
         return Ok(());

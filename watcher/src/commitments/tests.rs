@@ -1,4 +1,4 @@
-//! Commitments: each rule alone, and that what is taken is what the chain would pay.
+//! Tests each rule for commitments alone, and that the chain would pay whatever is taken.
 
 use paychan_channel::{Amount, ChannelState, Ledger, Stroops};
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn listed(config: &Config) -> &Token {
     config.token(&TOKEN).expect("the fixture's token is listed")
 }
 
-/// The answer to `amount` on a channel in this state, after `change` to what holds.
+/// The answer to `amount` on a channel in this state, with the conditions changed by `change`.
 fn offer_when(state: ChannelState, amount: u64, change: impl FnOnce(&mut Conditions<'_>)) -> Result<(), Refusal> {
     let (view, config) = (channel_view(state), config());
     let mut conditions = conditions(&view, listed(&config));
@@ -131,13 +131,13 @@ fn the_fee_accounts_must_cover_every_promise_and_this_one() {
 }
 
 #[test]
-fn what_was_not_counted_or_not_read_is_never_called_low_fees() {
+fn uncounted_promises_and_unread_fee_accounts_are_never_reported_as_low_fees() {
     assert!(is_not_fresh(&offer_when(state(), 200, |now| now.totals = None)));
     assert!(is_not_fresh(&offer_when(state(), 200, |now| now.spendable = None)));
 }
 
 #[test]
-fn what_the_recipient_cannot_be_paid_over_all_its_channels_is_not_promised() {
+fn no_more_is_promised_than_the_recipient_can_be_paid_over_all_its_channels() {
     let room = |room, owed| {
         offer_when(state(), 200, |now| {
             now.payability = recipient(Payability::Room(units(room)));
@@ -151,7 +151,7 @@ fn what_the_recipient_cannot_be_paid_over_all_its_channels_is_not_promised() {
 }
 
 #[test]
-fn what_was_paid_since_the_room_was_read_has_used_it_up() {
+fn payments_since_the_room_was_read_reduce_it() {
     let after = |paid| {
         offer_when(state(), 200, |now| {
             let paid_since = units(paid);
@@ -165,7 +165,7 @@ fn what_was_paid_since_the_room_was_read_has_used_it_up() {
 }
 
 #[test]
-fn what_is_not_known_of_recipient_or_issuer_or_known_for_too_long_is_no() {
+fn nothing_is_taken_on_unknown_or_old_facts_about_recipient_or_issuer() {
     let old = Ledger(HEAD.0 - 101);
     assert!(is_not_fresh(&offer_when(state(), 200, |now| now.payability = None)));
     assert!(is_not_fresh(&offer_when(state(), 200, |now| now.token = None)));
@@ -190,7 +190,7 @@ fn a_frozen_balance_and_an_issuer_that_took_new_rights_take_nothing_more() {
     }
 }
 
-/// The answer to a charge of `price` on the commitment for 100 that is held, of which 60 are spent.
+/// The answer to a charge of `price` on a held commitment for 100, of which 60 are spent.
 fn charge_when(state: ChannelState, price: u64, change: impl FnOnce(&mut Conditions<'_>)) -> Result<(), Refusal> {
     let (view, config) = (channel_view(state), config());
     let mut conditions = conditions(&view, listed(&config));
@@ -215,7 +215,7 @@ fn a_store_that_was_rolled_back_or_may_have_been_sells_nothing_on_credit() {
     let lane_ahead = Some(LaneAhead { lane: LANE, used: 8, known: 7 });
     let refused = charge_when(state(), 1, |now| now.lane_ahead = lane_ahead);
     assert_eq!(refused, Err(Refusal::RolledBackForAll { lane: LANE, used: 8, known: 7 }));
-    // The chain has paid what is to be sold, but it may have been sold before.
+    // The chain has paid for it, but the same credit may have been sold before.
     let paid = ChannelState { withdrawn: units(200), ..state() };
     let refused = charge_when(paid.clone(), 1, |now| now.rolled_back = true);
     assert!(matches!(refused, Err(Refusal::RolledBack { .. })), "{refused:?}");
@@ -225,7 +225,7 @@ fn a_store_that_was_rolled_back_or_may_have_been_sells_nothing_on_credit() {
 }
 
 #[test]
-fn what_is_sold_is_still_covered_and_not_frozen_on_a_channel_that_is_seen() {
+fn a_charge_needs_a_fresh_channel_that_covers_it_and_is_not_frozen() {
     let clawed_back = ChannelState { balance: units(90), ..state() };
     assert_eq!(charge_when(clawed_back.clone(), 30, |_| {}), Ok(()));
     assert_eq!(
@@ -241,14 +241,14 @@ fn what_is_sold_is_still_covered_and_not_frozen_on_a_channel_that_is_seen() {
 }
 
 #[test]
-fn what_the_chain_has_paid_can_be_sold_whatever_happened_since() {
+fn an_amount_that_the_chain_has_paid_can_always_be_sold() {
     let ended = ChannelState { refunded: true, withdrawn: units(100), ..state() };
     assert_eq!(charge_when(ended, 40, |now| now.freshness = Err(NotFresh::NoHead)), Ok(()));
 }
 
 proptest! {
     #[test]
-    fn whatever_is_taken_the_chain_would_pay(
+    fn the_chain_would_pay_whatever_is_taken(
         balance in 0u64..200, withdrawn in 0u64..200, amount in 1u64..500, room in 0u64..300, elsewhere in 0u64..100,
         closing in any::<bool>(), authorized in any::<bool>(),
     ) {

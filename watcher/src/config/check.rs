@@ -1,4 +1,4 @@
-//! Settings that are each well-formed and still cannot be.
+//! Refuses settings that are well-formed but impossible.
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -9,15 +9,15 @@ use reqwest::Url;
 
 use super::{Config, ConfigError, LifeLimits, Network, Notify, Token};
 
-/// The least that the network takes for inclusion, in stroops.
+/// The lowest inclusion fee that the network accepts, in stroops.
 const BASE_FEE: i64 = Stroops::BASE_FEE.0;
 
-/// A transaction names its fee, bid and resources together, in 32 bits; above this a bid would leave its resources no room,
-/// and the transaction could not be built just when it is needed most. 400 XLM.
+/// The highest `max_inclusion_fee`, 400 XLM. A transaction's fee, the bid and the resources together, has 32 bits. A
+/// higher bid would leave no room for the resources, and the transaction could not be built when it is needed most.
 const MAX_INCLUSION_FEE: i64 = 4_000_000_000;
 const _: () = assert!(MAX_INCLUSION_FEE < u32::MAX as i64);
 
-/// Decimals beyond which one whole token is no i128 any more.
+/// The most decimals with which one whole token fits an i128.
 const MAX_DECIMALS: u32 = 38;
 
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
@@ -93,7 +93,7 @@ fn endpoint(key: &str, url: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// A list that may not be empty, nor name a thing twice.
+/// Refuses a list that is empty or names an item twice.
 fn listed<T: Eq + Hash + Display>(key: &str, all: impl Iterator<Item = T>) -> Result<(), ConfigError> {
     let mut seen = HashSet::new();
     for item in all {
@@ -132,8 +132,8 @@ fn dust(config: &Config, token: &Token) -> Result<(), ConfigError> {
             token.minimum_deposit
         ));
     }
-    // What is not dust must be worth its settlement; else "never above the value at stake" and "everything above dust is
-    // settled" could not both hold.
+    // An amount of at least dust must be worth its settlement. Otherwise the rules "never bid above the value at stake"
+    // and "settle everything above dust" would contradict each other.
     let cost = config.fees.assumed_resource_fee.get().saturating_add(BASE_FEE);
     let worth = token.value(*dust).get();
     if worth < cost {

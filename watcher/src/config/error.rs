@@ -1,29 +1,29 @@
-//! What can be wrong with a configuration.
+//! The errors of a configuration.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Something is wrong with the configuration: where, what, and what was expected. Never shows a line of the file, which
-/// could hold a secret that somebody put there by mistake.
+/// An error in the configuration: where it is, what is wrong, and what was expected. It never shows a line of the file,
+/// which could hold a secret by mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// What kind of thing.
+    /// The kind of the error.
     pub kind: ConfigErrorKind,
     file: Option<PathBuf>,
     line: Option<usize>,
     message: String,
 }
 
-/// What kind of thing is wrong.
+/// The kind of an error in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConfigErrorKind {
     /// The file cannot be read.
     Unreadable,
-    /// Not TOML, an unknown or missing key, or a value of the wrong kind.
+    /// The file is not TOML, has an unknown or a missing key, or a value of the wrong kind.
     Syntax,
-    /// Settings that cannot be, alone or together.
+    /// Settings are impossible, alone or together.
     Contradiction,
-    /// A secret cannot be read, can be read by others, or is not what it should be.
+    /// A secret cannot be read, can be read by others, or has the wrong form.
     Secret,
 }
 
@@ -45,13 +45,13 @@ impl ConfigError {
         Self { file: Some(path.to_owned()), ..self }
     }
 
-    /// The line that it is about, counted from 1, when there is one.
+    /// The line of the error, counted from 1, if it has one.
     pub fn line(&self) -> Option<usize> {
         self.line
     }
 }
 
-/// Messages of the parser repeat values. What looks like a secret key is not repeated.
+/// Removes secret keys from a message of the parser, which repeats values of the file.
 fn hide_secrets(message: &str) -> String {
     let is_key = |word: &str| word.len() == 56 && word.starts_with('S');
     let is_word = |c: char| c.is_ascii_alphanumeric();

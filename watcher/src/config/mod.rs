@@ -1,7 +1,8 @@
-//! The configuration file: TOML in, checked settings out.
+//! Reads the configuration file, which is TOML, and checks its settings.
 //!
-//! Nothing is guessed: an unknown key, a value of the wrong kind or settings that contradict each other are errors that
-//! name the line or the key, and say what was expected. Secrets are not in here, only where they lie: [`SecretSource`].
+//! Nothing is guessed. An unknown key, a value of the wrong kind and settings that contradict each other are errors
+//! that name the line or the key, and say what was expected. The file holds no secrets, only the places where they are:
+//! [`SecretSource`].
 
 mod check;
 mod error;
@@ -24,65 +25,68 @@ use crate::floor::{self, Floor, FloorError, Queue, Terms};
 pub use error::{ConfigError, ConfigErrorKind};
 pub use secrets::{ApiToken, Secrets, WebhookSecret};
 
-/// Accounts that send side by side. One for now: [`Lane`] is one table.
+/// Accounts that send at the same time. There is one for now, since [`Lane`] is one table.
 const LANES: u32 = 1;
 
-/// Channels that one transaction settles. One, for a transaction calls one contract and there is no batch contract yet.
+/// Channels that one transaction settles. It is one, since a transaction calls one contract and the watcher does not
+/// use the batch contract yet.
 const CHANNELS_PER_TRANSACTION: u32 = 1;
 
-/// All settings. Parse with [`Config::load`] or [`Config::parse`]; what those return has passed every check that needs
-/// no network.
+/// All settings. [`Config::load`] and [`Config::parse`] return settings that have passed every check that needs no
+/// network.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the journal and its index lie. One daemon at a time.
+    /// The folder of the journal and its index. Only one daemon at a time can use it.
     pub data_dir: PathBuf,
-    /// Where the HTTP API listens. Port 0 lets the system choose.
+    /// The address on which the HTTP API listens. With port 0 the system chooses the port.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
-    /// Allows `listen` to be another address than loopback. The API speaks plain HTTP: put TLS in front of it.
+    /// Allows `listen` to be another address than loopback. The API speaks plain HTTP, so TLS has to be put in front of
+    /// it.
     #[serde(default)]
     pub listen_beyond_loopback: bool,
-    /// Connections that the API takes at a time. Fewer where the process may not open that many files.
+    /// The most connections that the API has at a time. There are fewer if the process may not open that many files.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
     /// The Unix socket of the operator's own commands. The default is `operator.sock` in `data_dir`.
     pub operator_socket: Option<PathBuf>,
-    /// Where the API's bearer token lies.
+    /// The place of the API's bearer token.
     pub token: SecretSource,
     /// The shortest `refund_waiting_period` of a channel that is admitted, in ledgers. The default is a day of 5-second
-    /// ledgers: people sleep. Refused at start when the floor that the reaction terms give is higher.
+    /// ledgers, so that an operator who sleeps can still react. A start refuses a value below the floor that follows
+    /// from the reaction terms.
     #[serde(default = "default_minimum_refund_waiting_period")]
     pub minimum_refund_waiting_period: u32,
     /// The network, and how to reach it.
     pub network: Network,
-    /// Whom to watch for.
+    /// The recipients to watch for.
     pub recipients: Vec<Recipient>,
-    /// Which code channels may have.
+    /// The code that channels may have.
     pub trusted_code: Vec<TrustedCode>,
-    /// Which tokens channels may pay in.
+    /// The tokens in which channels may pay.
     pub tokens: Vec<Token>,
     /// The account that pays fees.
     pub lane: Lane,
     /// What may be spent on fees.
     #[serde(default)]
     pub fees: Fees,
-    /// How long things take at worst: what the floor is derived from.
+    /// How long things take at worst. The floor is derived from it.
     #[serde(default)]
     pub reaction: Reaction,
-    /// How old what is known of the chain may be while money is taken.
+    /// How old the known state of the chain may be while money is taken.
     #[serde(default)]
     pub fresh: Fresh,
     /// When channels are paid out although nobody closes them.
     #[serde(default)]
     pub settle: SettleRules,
-    /// When the life of ledger entries is extended.
+    /// When the lives of ledger entries are extended.
     #[serde(default)]
     pub life: LifeLimits,
     /// When the disk is too full.
     #[serde(default)]
     pub disk: Disk,
-    /// Who is told outside of the log.
+    /// Who is notified besides the log.
     #[serde(default)]
     pub notify: Notify,
     /// How many channels one funder may have.
@@ -90,7 +94,7 @@ pub struct Config {
     pub quotas: Quotas,
 }
 
-/// The network, and how to reach it. Exactly one of `name` and `passphrase`.
+/// The network, and how to reach it. Exactly one of `name` and `passphrase` is given.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
@@ -107,7 +111,7 @@ pub struct Network {
     /// How long one request may take, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u32,
-    /// How often the newest ledger is asked for, in milliseconds. In ledgers it is p of the reaction time.
+    /// The time between two questions for the newest ledger, in milliseconds. In ledgers it is p of the reaction time.
     #[serde(default = "default_poll_interval_ms")]
     pub poll_interval_ms: u32,
 }
@@ -130,7 +134,7 @@ pub enum NetworkName {
 }
 
 impl NetworkName {
-    /// Its passphrase (stellar-core and every SDK have these two built in).
+    /// The network's passphrase (stellar-core and every SDK have these two built in).
     pub fn passphrase(self) -> &'static str {
         match self {
             Self::Testnet => "Test SDF Network ; September 2015",
@@ -139,27 +143,27 @@ impl NetworkName {
     }
 }
 
-/// Where a secret lies. Never the secret itself.
+/// The place of a secret, never the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretSource {
     /// A file that only its owner may read: mode 0600 or 0400.
     File(PathBuf),
-    /// A file on a volume that somebody mounts and that forces mode 0440 on it, as a container's orchestrator does. Its
-    /// group may read it, and must be a group of this process; nobody may write it, and nobody else may read it.
+    /// A file on a mounted volume that forces mode 0440, as a container's orchestrator does. The file's group may read
+    /// it and must be a group of this process; nobody may write it, and nobody else may read it.
     Mounted(PathBuf),
     /// A systemd credential (`LoadCredential=`): the file of that name in `$CREDENTIALS_DIRECTORY`.
     Credential(String),
 }
 
-/// Someone to watch for.
+/// A recipient to watch for.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipient {
     /// Who is paid.
     pub address: Address,
-    /// Where the account's secret key lies. Not needed to settle Paychan's own channels; needed to close any, and to
-    /// settle channels whose code wants the recipient's authorization.
+    /// The place of the account's secret key. It is not needed to settle Paychan's own channels. It is needed to close
+    /// a channel, and to settle channels whose code needs the recipient's authorization.
     pub secret: Option<SecretSource>,
 }
 
@@ -167,7 +171,7 @@ pub struct Recipient {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustedCode {
-    /// SHA-256 of the Wasm.
+    /// The SHA-256 hash of the Wasm.
     pub wasm_hash: WasmHash,
     /// How its channels lay out their storage.
     pub layout: Layout,
@@ -179,19 +183,19 @@ pub struct TrustedCode {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
-    /// Its contract: for a Stellar asset, the asset's contract.
+    /// The token's contract. For a Stellar asset it is the asset's contract.
     pub contract: ContractId,
-    /// What people call it. For logs and tables only.
+    /// The name that people use, for logs and tables only.
     pub code: String,
-    /// How many decimals people write it with: 7 for every Stellar asset.
+    /// The number of decimals with which people write amounts. It is 7 for every Stellar asset.
     pub decimals: u32,
     /// The least coverage of a channel that is admitted.
     pub minimum_deposit: Amount,
-    /// Less than this unsettled is not worth a transaction: wait, and say so.
+    /// An unsettled amount below this is not worth a transaction: it waits and is reported.
     pub dust: Amount,
-    /// So much unsettled on one channel is settled at once. Without it, age and idleness alone decide.
+    /// An unsettled amount of this much on one channel is settled at once. Without it, only age and idleness decide.
     pub settle_above: Option<Amount>,
-    /// What one whole token is worth, in stroops. No bid for inclusion is above the value that it saves.
+    /// The value of one whole token in stroops. No bid for inclusion is above the value that it saves.
     #[serde(deserialize_with = "text::stroops")]
     pub stroops_per_unit: Stroops,
     /// Whether to take the risk that the issuer takes a channel's balance back.
@@ -206,7 +210,7 @@ pub struct Token {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lane {
-    /// Where its secret key lies.
+    /// The place of its secret key.
     pub secret: SecretSource,
 }
 
@@ -217,15 +221,15 @@ pub struct Fees {
     /// The highest bid for inclusion, whatever is at stake.
     #[serde(deserialize_with = "text::stroops")]
     pub max_inclusion_fee: Stroops,
-    /// What a settlement's resources are taken to cost before the first one was simulated.
+    /// The assumed cost of a settlement's resources before the first one was simulated.
     #[serde(deserialize_with = "text::stroops")]
     pub assumed_resource_fee: Stroops,
-    /// The most that the resources of a settlement or a close may cost that restores nothing. What an endpoint's simulation
-    /// asks above that is not signed.
+    /// The most that the resources of a settlement or a close that restores nothing may cost. If an endpoint's
+    /// simulation asks for more, the watcher does not sign.
     #[serde(deserialize_with = "text::stroops")]
     pub max_resource_fee: Stroops,
-    /// The most that a settlement, a close or a restoration may cost that brings archived entries back: it pays the rent of
-    /// a new life, the code's among them.
+    /// The most that a settlement, a close or a restoration that brings archived entries back may cost. It pays the
+    /// rent of all these entries, perhaps of the code too.
     #[serde(deserialize_with = "text::stroops")]
     pub max_restoration_fee: Stroops,
     /// The most that one extension of lives may cost.
@@ -245,22 +249,23 @@ impl Default for Fees {
     }
 }
 
-/// When channels are paid out although nobody closes them. In time, not in ledgers: these are an operator's habits, and no
-/// deadline depends on them.
+/// When channels are paid out although nobody closes them. The values are seconds and not ledgers, since they are an
+/// operator's choice and no deadline depends on them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SettleRules {
-    /// What is unsettled for so many seconds is settled.
+    /// An amount that is unsettled for this many seconds is settled.
     pub after_seconds: u32,
-    /// A channel without a new commitment for so many seconds is idle: what is unsettled is paid out, and the lives of its
-    /// entries are no longer extended once it owes nothing.
+    /// A channel without a new commitment for this many seconds is idle: what is unsettled is paid out, and once it
+    /// owes nothing, the lives of its entries are no longer extended.
     pub idle_seconds: u32,
-    /// A channel through which nothing was paid for so many seconds since its admission is dropped: it is watched no longer,
-    /// and has to be admitted anew before it is paid through. A new channel lives for seven days at least, and lives are
-    /// extended three days before their end (`life.floor_ledgers`): with fewer than four days, no rent is ever paid for it.
+    /// A channel through which nothing was paid for this many seconds since its admission is dropped: it is no longer
+    /// watched, and has to be admitted again before it is used. A new channel lives for at least seven days, and lives
+    /// are extended three days before their end (`life.floor_ledgers`), so with less than four days no rent is ever
+    /// paid for it.
     pub drop_unused_seconds: u32,
-    /// Whether an idle channel with something unsettled is closed, where the recipient's key is configured, rather than
-    /// settled. The rest goes back to the funder.
+    /// Whether an idle channel with something unsettled is closed instead of settled, if the recipient's key is
+    /// configured. The rest then goes back to the funder.
     pub close_idle: bool,
 }
 
@@ -274,7 +279,7 @@ impl Default for SettleRules {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reaction {
-    /// S: between two sweeps of all channels' entries.
+    /// S: the ledgers between two sweeps of all channels' entries.
     pub sweep_interval_ledgers: u32,
     /// s: how long a sweep takes.
     pub sweep_ledgers: u32,
@@ -282,7 +287,7 @@ pub struct Reaction {
     pub node_lag_ledgers: u32,
     /// k: attempts at a settlement that are allowed for.
     pub attempts: u32,
-    /// From sending a transaction until it is known to be included.
+    /// The ledgers from sending a transaction until its inclusion is known.
     pub confirm_ledgers: u32,
 }
 
@@ -292,13 +297,13 @@ impl Default for Reaction {
     }
 }
 
-/// How old what is known may be while commitments are acknowledged.
+/// How old the known state may be while commitments are acknowledged.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fresh {
     /// F: ledgers that a channel's gap-free view may lie behind the head.
     pub ledgers: u32,
-    /// How old the head may be by wall time, and how long it may stand still, in seconds.
+    /// How old the head may be by wall time, and how long it may stay the same, in seconds.
     pub seconds: u32,
     /// How far the head may be dated ahead of this machine's clock, in seconds. The default is what validators of the
     /// network allow each other (stellar-core, `MAX_TIME_SLIP_SECONDS`).
@@ -315,10 +320,11 @@ impl Default for Fresh {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quotas {
-    /// Channels that one funder may have here. Opening one costs a funder less than watching it costs.
+    /// The most channels that one funder may have here. A limit is needed, since opening a channel costs a funder less
+    /// than watching it costs the operator.
     pub channels_per_funder: u32,
-    /// A channel that was not used for this many ledgers and that owes nothing is dropped when its funder's next channel
-    /// needs the room. The default is a day of 5-second ledgers.
+    /// A channel that owes nothing and was not used for this many ledgers is dropped when its funder opens one channel
+    /// too many. The default is a day of 5-second ledgers.
     pub idle_ledgers: u32,
 }
 
@@ -332,10 +338,11 @@ impl Default for Quotas {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LifeLimits {
-    /// An entry with less life left than this is extended. The default is three days of 5-second ledgers: below the
-    /// seven days that a Stellar asset's contract gives its own instance, so that tokens in use are left to themselves.
+    /// An entry with less life left than this is extended. The default is three days of 5-second ledgers. It is below
+    /// the seven days that a Stellar asset's contract gives its own instance, so that the watcher pays no rent for
+    /// tokens in use.
     pub floor_ledgers: u32,
-    /// To this much life from then on. The default is 30 days of 5-second ledgers.
+    /// The life that an extended entry then has. The default is 30 days of 5-second ledgers.
     pub extend_to_ledgers: u32,
 }
 
@@ -353,9 +360,9 @@ fn default_max_connections() -> usize {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Disk {
-    /// With fewer MiB free where the journal lies, an alarm is raised and no money is taken
-    /// ([`paychan_store::Options::free_space_mark`]). The journal needs little: a MiB holds some 5,000 commitments. What else
-    /// writes to the disk is what fills it.
+    /// When the journal's disk has fewer free MiB, an alarm is raised and no money is taken
+    /// ([`paychan_store::Options::free_space_mark`]). The journal needs little: a MiB holds about 5,000 commitments.
+    /// Other programs fill the disk.
     pub free_mark_mib: u64,
 }
 
@@ -365,15 +372,15 @@ impl Default for Disk {
     }
 }
 
-/// Who is told outside of the log: an alarm must reach a person, and a dead process raises none.
+/// Who is notified besides the log, since an alarm must reach a person, and a dead process raises none.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Notify {
-    /// Every alarm is posted there as JSON, signed with `webhook_secret`.
+    /// The URL to which every alarm is posted as JSON, signed with `webhook_secret`.
     pub webhook_url: Option<String>,
-    /// Where the webhook's secret lies.
+    /// The place of the webhook's secret.
     pub webhook_secret: Option<SecretSource>,
-    /// An empty message is posted there every `heartbeat_seconds` while the watcher is alive.
+    /// The URL to which an empty message is posted every `heartbeat_seconds` while the watcher is alive.
     pub heartbeat_url: Option<String>,
     /// Seconds between two heartbeats.
     pub heartbeat_seconds: u32,
@@ -401,18 +408,18 @@ fn default_poll_interval_ms() -> u32 {
     1_000
 }
 
-/// How old what is known may be while commitments are still acknowledged.
+/// How old the known state may be while commitments are still acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreshnessLimits {
     /// F: how many ledgers a channel's gap-free view may lie behind the head. At most a third of the floor W.
     pub behind_ledgers: u32,
-    /// How many ledgers may pass between two reads of a channel's entries: the interval S between sweeps and the time s
-    /// that one takes. An event that did not come proves nothing, so events alone do not keep a channel fresh.
+    /// How many ledgers may pass between two reads of a channel's entries: the interval S between sweeps, the time s of
+    /// a sweep and the lag g of a node. A missing event proves nothing, so events alone do not keep a channel fresh.
     pub unread_ledgers: u32,
-    /// How old the head may be by wall time, and how long it may stand still by the boot clock.
+    /// How old the head may be by wall time, and how long it may stay the same by the boot clock.
     pub age: Duration,
-    /// How far the head may be dated ahead of wall time. Further ahead means that this machine's clock is slow, and
-    /// that the comparison of wall times proves nothing.
+    /// How far the head may be dated ahead of wall time. If it is further ahead, this machine's clock is slow, and
+    /// comparing wall times proves nothing.
     pub ahead: Duration,
 }
 
@@ -431,8 +438,8 @@ impl Config {
     /// Parses and checks a configuration.
     ///
     /// # Errors
-    /// [`ConfigErrorKind::Syntax`] for what is no TOML, an unknown key, a missing one or a value of the wrong kind, with
-    /// its line; [`ConfigErrorKind::Contradiction`] for settings that cannot be, with their keys.
+    /// [`ConfigErrorKind::Syntax`] for invalid TOML, an unknown or missing key or a value of the wrong kind, with its
+    /// line; [`ConfigErrorKind::Contradiction`] for impossible settings, with their keys.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::syntax(text, &error))?;
         check::check(&config)?;
@@ -458,7 +465,7 @@ impl Config {
         NetworkId::of(self.passphrase())
     }
 
-    /// How the store is opened.
+    /// The options with which the store is opened.
     pub fn store_options(&self) -> paychan_store::Options {
         let free_space_mark = self.disk.free_mark_mib.saturating_mul(1 << 20);
         paychan_store::Options { free_space_mark, ..paychan_store::Options::default() }
@@ -479,9 +486,10 @@ impl Config {
         self.trusted_code.iter().find(|code| code.wasm_hash == *hash)
     }
 
-    /// The floor for so many channels on a network with this target close time.
+    /// The floor for this number of channels on a network with this target close time.
     ///
-    /// `bounds` is b: ledgers from building a transaction until it can no longer be included, the settler's own constant.
+    /// `bounds` is b: the ledgers from building a transaction until it can no longer be included, a constant of the
+    /// settler.
     pub fn floor(&self, target_close_ms: u32, bounds: u32, channels: u32) -> Result<Floor, FloorError> {
         let Reaction { sweep_interval_ledgers, sweep_ledgers, node_lag_ledgers, attempts, confirm_ledgers } =
             self.reaction;
@@ -501,17 +509,18 @@ impl Config {
         })
     }
 
-    /// What start-up asks of a floor: the configured minimum waiting period is not below W, and F is at most W/3.
+    /// Checks the configuration against a floor: the minimum waiting period must not be below W, and F must be at most
+    /// W/3.
     pub fn check_floor(&self, floor: &Floor) -> Result<(), FloorError> {
         floor.check_minimum(self.minimum_refund_waiting_period)?;
         floor.check_freshness(self.fresh.ledgers)
     }
 
-    /// How old the view may be.
+    /// The limits on the age of the view.
     pub fn freshness_limits(&self) -> FreshnessLimits {
         FreshnessLimits {
             behind_ledgers: self.fresh.ledgers,
-            // S + s + g: the part of S + T that passes before a close that no event told is seen.
+            // S + s + g is the part of S + T that passes before a close without an event is seen.
             unread_ledgers: self
                 .reaction
                 .sweep_interval_ledgers
@@ -524,14 +533,14 @@ impl Config {
 }
 
 impl Token {
-    /// What so many base units are worth, in stroops, rounded down; at most what a fee can be.
+    /// The value of an amount of base units in stroops, rounded down and at most `i64::MAX`.
     pub fn value(&self, amount: Amount) -> Stroops {
         let per_unit = i128::from(self.stroops_per_unit.get());
-        // One whole token in base units; `check` holds decimals to at most 38.
+        // One whole token in base units. `check` limits decimals to 38.
         let unit = 10_i128.checked_pow(self.decimals).unwrap_or(i128::MAX);
         let value = match amount.get().checked_mul(per_unit) {
             Some(product) => product / unit,
-            // Too much to multiply first: lose the part below one whole token instead.
+            // The product is too large, so divide first and lose the part below one whole token.
             None => (amount.get() / unit).saturating_mul(per_unit),
         };
         Stroops(i64::try_from(value).unwrap_or(i64::MAX))

@@ -1,4 +1,4 @@
-//! Secrets, read from where the configuration says they lie.
+//! Reads the secrets from the places that the configuration names.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,21 +13,21 @@ use zeroize::Zeroizing;
 
 use super::{Config, ConfigError, ConfigErrorKind, SecretSource};
 
-/// The shortest API token that is taken, in characters: 128 bits as hexadecimal digits.
+/// The shortest API token that is accepted, in characters: 128 bits as hexadecimal digits.
 const SHORTEST_TOKEN: usize = 32;
 
-/// The longest secret that is read, in bytes. None of them comes near.
+/// The longest secret that is read, in bytes. All real ones are much shorter.
 const LONGEST_SECRET: u64 = 4_096;
 
-/// All secrets of the daemon. Zeroized when dropped; none has a `Debug` or `Display`.
+/// All secrets of the daemon. They are zeroized when dropped, and none has a `Debug` or `Display`.
 pub struct Secrets {
     /// The API's bearer token.
     pub token: ApiToken,
-    /// The lane's key: pays fees.
+    /// The lane's key, which pays fees.
     pub lane: SecretKey,
-    /// The recipients' keys that are configured: to close their channels.
+    /// The configured keys of recipients, which close their channels.
     pub recipients: HashMap<AccountId, SecretKey>,
-    /// What signs the messages to the webhook, if there is one.
+    /// The secret that signs the messages to the webhook, if there is one.
     pub webhook: Option<WebhookSecret>,
 }
 
@@ -35,8 +35,8 @@ impl Secrets {
     /// Reads every secret that the configuration names.
     ///
     /// # Errors
-    /// [`ConfigErrorKind::Secret`]: a file that is missing, can be read by others, or holds something else than it should.
-    /// Names the key and the file, never the content.
+    /// [`ConfigErrorKind::Secret`] when a file is missing, can be read by others, or has the wrong content. The error
+    /// names the key and the file, never the content.
     pub fn read(config: &Config) -> Result<Self, ConfigError> {
         let (secrets, missing) = Self::read_for_settling(config)?;
         match missing.into_iter().next() {
@@ -45,11 +45,11 @@ impl Secrets {
         }
     }
 
-    /// Reads the secrets that can be read, and says what is wrong with each of the others. Without the token no caller is
-    /// let in ([`ApiToken::of_nobody`]).
+    /// Reads the secrets that can be read, and returns an error for each of the others. Without the token no caller is
+    /// accepted ([`ApiToken::of_nobody`]).
     ///
     /// # Errors
-    /// As [`Secrets::read`], for the lane's key alone: without it nothing can be settled.
+    /// The error of the lane's key, without which nothing can be settled.
     pub fn read_for_settling(config: &Config) -> Result<(Self, Vec<ConfigError>), ConfigError> {
         let (mut recipients, mut missing) = (HashMap::new(), Vec::new());
         for recipient in &config.recipients {
@@ -79,19 +79,20 @@ fn recipient_key(account: AccountId, source: &SecretSource) -> Result<SecretKey,
     Ok(key)
 }
 
-/// The API's bearer token. Compared in constant time.
+/// The API's bearer token. It is compared in constant time.
 pub struct ApiToken(Zeroizing<String>);
 
 impl ApiToken {
-    /// Reads the token from where it lies.
+    /// Reads the token from its place.
     ///
     /// # Errors
-    /// As [`Secrets::read`]; also for a token shorter than 32 characters or with other characters than visible ASCII.
+    /// Those of [`Secrets::read`], and an error for a token that is shorter than 32 characters or has other characters
+    /// than visible ASCII.
     pub fn read(source: &SecretSource) -> Result<Self, ConfigError> {
         shared_secret("token", source).map(Self)
     }
 
-    /// A token from memory, for tests and for those who generate one.
+    /// Makes a token from memory, for tests and generators.
     pub fn new(token: Zeroizing<String>) -> Self {
         Self(token)
     }
@@ -101,7 +102,7 @@ impl ApiToken {
         Self(Zeroizing::default())
     }
 
-    /// Whether `presented` is the token. Takes the same time whatever it differs in.
+    /// Whether `presented` is the token. The time does not depend on where it differs.
     pub fn is(&self, presented: &str) -> bool {
         !self.0.is_empty() && self.0.as_bytes().ct_eq(presented.as_bytes()).into()
     }
@@ -112,7 +113,7 @@ impl ApiToken {
     }
 }
 
-/// What signs the messages to the webhook.
+/// The secret that signs the messages to the webhook.
 pub struct WebhookSecret(Zeroizing<String>);
 
 impl WebhookSecret {
@@ -120,7 +121,7 @@ impl WebhookSecret {
         shared_secret("notify.webhook_secret", source).map(Self)
     }
 
-    /// A secret from memory, for tests and for those who generate one.
+    /// Makes a secret from memory, for tests and generators.
     pub fn new(secret: Zeroizing<String>) -> Self {
         Self(secret)
     }
@@ -131,7 +132,7 @@ impl WebhookSecret {
     }
 }
 
-/// A secret that two programs share: long enough, and of characters that survive a header.
+/// Reads a secret that two programs share. It must be long enough, and have only characters that a header can carry.
 fn shared_secret(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigError> {
     let secret = read(what, source)?;
     if secret.len() < SHORTEST_TOKEN || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -151,11 +152,11 @@ fn key(what: &str, source: &SecretSource) -> Result<SecretKey, ConfigError> {
 /// Reads a secret's text, without the white space around it.
 fn read(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigError> {
     let (path, allowed) = match source {
-        // Nobody but the owner.
+        // Only the owner may read the file.
         SecretSource::File(path) => (path.clone(), 0o700),
-        // The volume's driver sets owner and mode: the group reads, and nobody writes.
+        // The volume's driver sets owner and mode. The group may read the file, and nobody may write it.
         SecretSource::Mounted(path) => (path.clone(), 0o540),
-        // systemd lets the service's user in with an access control list, whose mask shows as the group's bits.
+        // systemd gives the service's user access with an access control list, whose mask shows as the group's bits.
         SecretSource::Credential(name) => (credential(what, name)?, 0o770),
     };
     let failed = |error: std::io::Error| wrong(what, source, &format!("cannot be read: {error}"));
@@ -177,7 +178,7 @@ fn read(what: &str, source: &SecretSource) -> Result<Zeroizing<String>, ConfigEr
         let why = format!("can be read or written by others (mode {mode:04o}): {expected}");
         return Err(wrong(what, source, &why));
     }
-    // Room for all of it at once: a string that grows leaves copies of the secret behind.
+    // The string has its full size from the start, since a string that grows leaves copies of the secret in memory.
     let room = usize::try_from(metadata.len().min(LONGEST_SECRET)).unwrap_or_default();
     let mut text = Zeroizing::new(String::with_capacity(room + 1));
     file.by_ref().take(LONGEST_SECRET).read_to_string(&mut text).map_err(failed)?;

@@ -30,11 +30,11 @@ fn the_example_is_a_valid_configuration() {
     assert_eq!(config.tokens[0].code, "USDC");
 }
 
-/// Keys that the example shows in a comment and that have no default.
+/// The keys in the example's comments that have no default.
 const WITHOUT_DEFAULT: [&str; 6] =
     ["rpc_urls", "secret", "settle_above", "webhook_url", "webhook_secret", "heartbeat_url"];
 
-/// Whether the text of a comment is a key with its default: `key = value` and nothing else.
+/// Whether a comment is a key with its default, `key = value`, and nothing else.
 fn is_default(comment: &str) -> bool {
     let key = comment.split_once(" = ").map_or("", |(key, _)| key);
     let word = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -1,4 +1,4 @@
-//! Putting the parts of a watcher together: the same for the daemon, the tests, the simulator and the benchmarks.
+//! Assembles the parts of a watcher, in the same way for the daemon, the tests, the simulator and the benchmarks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,17 +21,18 @@ use crate::settler::{Settler, SettlerParts};
 use crate::status::Reporter;
 use crate::view::View;
 
-/// What decides whether money may be taken. Made before the store is opened, since the store asks its gate from the start.
+/// The parts that decide whether money may be taken. They are made before the store is opened, since the store uses its
+/// gate from the start.
 pub struct Promising {
-    /// What is known of the chain: nothing yet.
+    /// What is known of the chain. It is empty at first.
     pub view: Arc<View>,
-    /// What was promised: nothing is counted yet.
+    /// What was promised. Nothing is counted at first.
     pub promises: Arc<Promises>,
-    /// The gate to open the store with.
+    /// The gate with which to open the store.
     pub gate: Arc<ViewGate>,
 }
 
-/// The view, the promises and the gate of one watcher.
+/// Makes the view, the promises and the gate of one watcher.
 pub fn promising(config: Arc<Config>, clock: Arc<dyn Clock>) -> Promising {
     let view = Arc::new(View::new());
     let promises = Arc::new(Promises::new(config.clone()));
@@ -39,25 +40,25 @@ pub fn promising(config: Arc<Config>, clock: Arc<dyn Clock>) -> Promising {
     Promising { view, promises, gate }
 }
 
-/// What a watcher is made from: the seams, the settings and the keys.
+/// The inputs from which a watcher is assembled: the seams, the settings and the keys.
 pub struct Ingredients {
     /// The operator's settings.
     pub config: Arc<Config>,
-    /// What decides whether money may be taken.
+    /// The parts that decide whether money may be taken.
     pub promising: Promising,
     /// The network.
     pub chain: Arc<dyn Chain>,
-    /// What must not be lost, opened with the gate.
+    /// The store, opened with the gate.
     pub store: Store,
     /// The machine's clocks.
     pub clock: Arc<dyn Clock>,
     /// The key that pays fees.
     pub lane: SecretKey,
-    /// The recipients' keys that are there.
+    /// The configured keys of recipients.
     pub recipients: HashMap<AccountId, SecretKey>,
 }
 
-/// The parts, put together. Nothing runs yet.
+/// The assembled parts. None of them runs yet.
 pub struct Parts {
     /// What is known of the chain.
     pub view: Arc<View>,
@@ -67,21 +68,21 @@ pub struct Parts {
     pub follower: Follower,
     /// Settles.
     pub settler: Settler,
-    /// Takes channels.
+    /// Decides about channels.
     pub channels: Channels,
-    /// Takes commitments.
+    /// Decides about commitments, charges and closes.
     pub commitments: Commitments,
-    /// Pauses the taking of money.
+    /// The operator's pause.
     pub pause: Pause,
-    /// Says what is known.
+    /// Reports what is known.
     pub reporter: Reporter,
-    /// The follower's signs of life.
+    /// The follower's progress.
     pub follows: Arc<Liveness>,
-    /// The settler's signs of life.
+    /// The settler's progress.
     pub settles: Arc<Liveness>,
 }
 
-/// Puts a watcher together.
+/// Assembles a watcher.
 pub fn assemble(ingredients: Ingredients) -> Parts {
     let Ingredients { config, promising, chain, store, clock, lane, recipients } = ingredients;
     let Promising { view, promises, gate } = promising;

@@ -1,6 +1,6 @@
-//! File descriptors: how many there are, and how many of them the API may use up.
+//! Limits how many file descriptors the API may use.
 //!
-//! The API's callers must never take what the endpoint, the journal and sled need.
+//! The API's callers must never take the descriptors that the endpoint, the journal and sled need.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use tracing::info;
 use super::until;
 use crate::alarm::raise;
 
-/// Descriptors that the API leaves alone: 64 for connections to endpoints, 32 for journal and sled (which open a few
-/// files each and one more while they write a snapshot), 32 for the runtime, the log, the sockets and systemd. A watcher
-/// at rest was measured to have about 20 open.
+/// Descriptors that the API may not use: 64 for connections to endpoints, 32 for journal and sled (which open a few
+/// files each and one more while they write a snapshot), and 32 for the runtime, the log, the sockets and systemd. An
+/// idle watcher was measured to have about 20 open.
 const KEPT_BACK: u64 = 128;
 
-/// Connections for the operator's own commands, on a socket of their own.
+/// Connections for the operator's own commands, which have their own socket.
 pub(super) const OPERATOR_CONNECTIONS: usize = 8;
 
-/// With fewer connections than these, the operator should raise the limit.
+/// With fewer connections than this, the operator should raise the limit.
 const FEW_CONNECTIONS: usize = 16;
 
-/// How often open descriptors are counted.
+/// The time between two counts of open descriptors.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// The descriptors that this process may have, after the soft limit was raised to the hard one.
+/// Raises the soft limit to the hard one, and returns how many descriptors this process may have.
 pub(super) fn limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // `None` is no limit.
+    // `None` means that there is no limit.
     let (soft, hard) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX));
     if soft < hard && setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok() {
         return hard;
@@ -37,7 +37,7 @@ pub(super) fn limit() -> u64 {
     soft
 }
 
-/// How many connections the API takes at a time, of the `wanted` ones. Raises an alarm if they are few.
+/// How many of the `wanted` connections the API gets. Raises an alarm if they are few.
 pub(super) fn api_connections(limit: u64, wanted: usize) -> usize {
     let connections = share(limit, wanted);
     if connections < FEW_CONNECTIONS.min(wanted) {
@@ -49,29 +49,29 @@ pub(super) fn api_connections(limit: u64, wanted: usize) -> usize {
             "this process may open few files, so the API takes few connections at a time"
         );
     } else {
-        info!(limit, connections, kept_back = KEPT_BACK, "connections that the API takes at a time");
+        info!(limit, connections, kept_back = KEPT_BACK, "the number of connections that the API takes at a time");
     }
     connections
 }
 
-/// At most half of what is not kept back, so that a miscount by a few does no harm; at least one.
+/// At most half of what is not kept back, so that a small miscount does no harm, and at least one.
 fn share(limit: u64, wanted: usize) -> usize {
     let half = limit.saturating_sub(KEPT_BACK) / 2;
     usize::try_from(half).unwrap_or(usize::MAX).min(wanted).max(1)
 }
 
-/// Raises an alarm while less than half of what is kept back is free.
+/// Raises an alarm while fewer descriptors are free than half of what is kept back.
 pub(super) async fn watch(limit: u64, stopped: watch::Receiver<bool>) {
     while timeout(LOOK_EVERY, until(stopped.clone())).await.is_err() {
         let Some(open) = open() else { continue };
         let free = limit.saturating_sub(open);
         if free < KEPT_BACK / 2 {
-            raise!(DescriptorsLow, limit, open, free, "file descriptors run short");
+            raise!(DescriptorsLow, limit, open, free, "few file descriptors are left");
         }
     }
 }
 
-/// How many descriptors are open, with the one that this takes; `None` where the system does not tell.
+/// How many descriptors are open, including the one that this function opens; `None` where the system does not say.
 fn open() -> Option<u64> {
     let entries = std::fs::read_dir("/proc/self/fd").ok()?;
     u64::try_from(entries.count()).ok()

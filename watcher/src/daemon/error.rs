@@ -1,4 +1,4 @@
-//! Why the daemon, or one of its commands, ended.
+//! The errors with which the daemon or one of its commands ends.
 
 use crate::chain::{ChainError, ChainErrorKind};
 use crate::config::ConfigError;
@@ -8,54 +8,54 @@ use paychan_store::StoreError;
 
 use super::Exit;
 
-/// Why it ended, for a person, and with which exit code.
+/// Why the daemon or a command ended, with text for a person and an exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The configuration, or a secret that it names.
+    /// The configuration is wrong, or a secret that it names.
     #[error("configuration: {0}")]
     Config(#[from] ConfigError),
-    /// The configured terms and the network's own settings don't go together.
+    /// The configured terms and the network's settings contradict each other.
     #[error("configuration: {0}")]
     Floor(#[from] FloorError),
-    /// The store.
+    /// The store failed.
     #[error("store: {0}")]
     Store(#[from] StoreError),
-    /// The endpoint.
+    /// The endpoint failed.
     #[error("network: {0}")]
     Chain(#[from] ChainError),
-    /// Status can't be shown.
+    /// The status can't be shown.
     #[error("status: {0}")]
     Status(#[from] StatusError),
-    /// The API's address can't be listened on.
+    /// The watcher can't listen on the API's address.
     #[error("the API can't listen on {listen}: {why}; free the address, or give `listen` another one")]
     Listen {
         /// The configured address.
         listen: String,
-        /// What the system said.
+        /// The system's error.
         why: String,
     },
-    /// A part that must run for ever ended. Starting again is the remedy.
+    /// A part that must not end has ended. A restart is the remedy.
     #[error("{part} ended: {why}")]
     Part {
-        /// Which.
+        /// The part.
         part: &'static str,
-        /// How.
+        /// How it ended.
         why: String,
     },
-    /// Something about the process itself.
+    /// Something else failed.
     #[error("{0}")]
     Other(String),
 }
 
 impl RunError {
-    /// The exit code that says it.
+    /// The exit code of the error.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Floor(_) => Exit::Config,
             Self::Store(error) => of_store(error),
             Self::Chain(error) => match error.kind {
                 ChainErrorKind::WrongNetwork => Exit::WrongNetwork,
-                // Only a URL that is none is refused before anything was asked.
+                // Before any question, only an invalid URL is refused.
                 ChainErrorKind::Refused => Exit::Config,
                 _ => Exit::Failed,
             },

@@ -1,34 +1,34 @@
-//! What the process says with its exit code.
+//! The exit codes of the process.
 
 use std::process::ExitCode;
 
-/// Shown by `--help`.
+/// The text that `--help` shows.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done, or stopped as asked (SIGTERM, SIGINT)
-  1  failed in a way that starting again may mend: the disk, the network, the address to listen on
+  1  failed, but a restart may help: the disk, the network, the address to listen on
   2  the command line or the configuration is wrong
   3  another process holds the store
-  4  the store must be looked at by a person first: damaged, or of another network or a newer version
+  4  a person must look at the store first: it is damaged, or of another network or a newer version
   5  the endpoint serves another network than the configured one";
 
-/// Why the daemon or one of its commands ended. What is printed is in [`RunError`](super::RunError).
+/// The kind of end of the daemon or one of its commands. [`RunError`](super::RunError) has the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Something failed that may be better at the next start.
+    /// Something failed that may work at the next start.
     Failed,
     /// The command line or the configuration is wrong.
     Config,
     /// Another process holds the store.
     StoreHeld,
-    /// The store needs a person.
+    /// A person must look at the store.
     StoreDamaged,
     /// The endpoint serves another network.
     WrongNetwork,
 }
 
 impl Exit {
-    /// Its number.
+    /// The number of the exit code.
     pub const fn code(self) -> u8 {
         match self {
             Self::Failed => 1,

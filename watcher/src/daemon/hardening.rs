@@ -1,12 +1,12 @@
-//! What keeps secrets in memory: no core dumps, no peeking by other processes of the same user, no swap.
+//! Keeps secrets inside the process's memory: no core dumps, no access by other processes of the same user, no swap.
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 use tracing::{info, warn};
 
-/// Forbids core dumps of this process, and that others of the same user read its memory (`PR_SET_DUMPABLE`,
-/// `RLIMIT_CORE`), and keeps its memory out of swap. Called before any secret is read. Failing is no reason not to watch;
-/// it is logged.
+/// Forbids core dumps, stops other processes of the same user from reading this one's memory (`PR_SET_DUMPABLE`,
+/// `RLIMIT_CORE`), and keeps its memory out of swap. It is called before any secret is read. A failure is logged, and
+/// the watcher goes on.
 pub fn keep_memory_private() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         warn!(%error, "this process can't be made undumpable");
@@ -18,10 +18,10 @@ pub fn keep_memory_private() {
     keep_out_of_swap();
 }
 
-/// Locks all memory of the process, now and later, as it is used.
+/// Locks all present and future memory of the process when it is first used.
 ///
-/// Only where no limit is set: under a limit, an allocation that reaches it would fail, and end the process (mlock(2)).
-/// There, swap must be kept away by other means, which the systemd unit does (`MemorySwapMax=0`).
+/// It does so only if there is no limit, since an allocation above a limit would fail and end the process (mlock(2)).
+/// With a limit, swap must be avoided by other means; the systemd unit does it with `MemorySwapMax=0`.
 fn keep_out_of_swap() {
     if getrlimit(Resource::Memlock).current.is_some() {
         info!(

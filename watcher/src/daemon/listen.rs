@@ -1,4 +1,4 @@
-//! Where the watcher listens: the API's address, and the socket of the operator's own commands.
+//! Listens on the API's address, and on the socket of the operator's own commands.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -19,13 +19,13 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::reminder::Reminder;
 
-/// The pause before an address that is taken is tried again.
+/// The pause before an address in use is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Listens on the API's address.
 ///
 /// # Errors
-/// [`RunError::Listen`]: it is taken, or is not this machine's.
+/// [`RunError::Listen`] when the address is in use or is not this machine's.
 pub(super) async fn listen(config: &Config) -> Result<TcpListener, RunError> {
     let failed = |error: std::io::Error| RunError::Listen { listen: config.listen.to_string(), why: error.to_string() };
     let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
@@ -34,8 +34,8 @@ pub(super) async fn listen(config: &Config) -> Result<TcpListener, RunError> {
     Ok(listener)
 }
 
-/// Serves the API until the daemon stops. Where it can't listen yet (`first` is `None`), it tries again and again: nobody is
-/// served meanwhile, and settling goes on.
+/// Serves the API until the daemon stops. If it can't listen yet (`first` is `None`), it keeps trying. Meanwhile no
+/// caller is served, and settling goes on.
 pub(super) async fn serve_api(
     config: Arc<Config>,
     first: Option<TcpListener>,
@@ -53,7 +53,7 @@ pub(super) async fn serve_api(
             Ok(bound) => listener = Some(bound),
             Err(error) => {
                 if reminder.is_due(clock.boot()) {
-                    raise!(ApiNotListening, %error, "nobody is served; what is held is settled, and listening is tried again");
+                    raise!(ApiNotListening, %error, "no caller is served; what is held is settled, and the watcher tries again to listen");
                 }
                 if timeout(TRY_AGAIN_AFTER, until(stopped.clone())).await.is_ok() {
                     return;
@@ -64,11 +64,12 @@ pub(super) async fn serve_api(
     api::serve(listener, router, limits, stopped).await;
 }
 
-/// The socket of the operator's own commands. Without it, money is taken and settled all the same.
+/// Listens on the socket of the operator's own commands. Without it, the watcher still takes money and settles.
 pub(super) fn listen_for_operator(config: &Config) -> Option<OperatorListener> {
     let path = config.operator_socket();
     let bound = || {
-        // The store's lock says that no other daemon has this directory: what lies there is of one that has ended.
+        // The store's lock shows that no other daemon uses this directory, so an existing socket is of one that has
+        // ended.
         match fs::symlink_metadata(&path) {
             Ok(found) if found.file_type().is_socket() => fs::remove_file(&path)?,
             _ => {}
@@ -79,7 +80,7 @@ pub(super) fn listen_for_operator(config: &Config) -> Option<OperatorListener> {
     };
     match bound() {
         Ok(listener) => {
-            info!(socket = %path.display(), "the operator's commands are taken here");
+            info!(socket = %path.display(), "the operator's commands are accepted on this socket");
             Some(OperatorListener(listener))
         }
         Err(error) => {

@@ -1,7 +1,7 @@
-//! Structured logs: events with fields, for people or as JSON lines.
+//! Writes structured logs, events with fields, as text for people or as JSON lines.
 //!
-//! Logs are a diagnostic channel, and no condition for life: the process goes on, and settles, while nobody reads them or
-//! they can't be written. A thread of its own writes them; what it can't write in time is dropped and counted.
+//! The watcher does not depend on its logs: it goes on and settles while nobody reads them or they can't be written. A
+//! separate thread writes them. Lines that it can't write in time are dropped and counted.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::notify::AlarmLayer;
 
-/// Lines that may wait for whoever reads them; beyond that they are dropped. A few megabytes at most.
+/// The most lines that wait to be written, a few megabytes. Further lines are dropped.
 const LINES_WAITING: usize = 8_192;
 
-/// How long the last lines may take to be written when the process ends.
+/// How long the process waits at its end for the last lines to be written.
 const LAST_LINES_WITHIN: Duration = Duration::from_secs(2);
 
-/// Sends logs to standard output: JSON lines when `json`, else for people. `RUST_LOG` says how much; `info` unless set.
-/// Alarms are errors with the field `alarm`; `alarms` gets them whatever `RUST_LOG` says.
+/// Starts logging to standard output, as JSON lines if `json` is set. `RUST_LOG` sets the level, `info` by default.
+/// Alarms are errors with the field `alarm`; `alarms` gets them whatever `RUST_LOG` is.
 pub fn start(json: bool, alarms: Option<AlarmLayer>) -> Logs {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = !json && io::stdout().is_terminal();
@@ -34,9 +34,9 @@ pub fn start(json: bool, alarms: Option<AlarmLayer>) -> Logs {
         true => layer.json().flatten_event(true).with_filter(filter).boxed(),
         false => layer.with_ansi(colours).with_filter(filter).boxed(),
     };
-    // A second start in one process (tests) keeps the first one's.
+    // A second start in one process (in tests) keeps the first one's logger.
     let _ = tracing_subscriber::registry().with(layer).with(alarms).try_init();
-    // The default hook writes to standard error, and would wait for a reader for ever.
+    // The default hook writes to standard error, where it might wait for a reader for ever.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a part of the watcher panicked")));
     Logs(lines)
 }
@@ -46,7 +46,7 @@ pub fn start(json: bool, alarms: Option<AlarmLayer>) -> Logs {
 pub struct Logs(Lines);
 
 impl Logs {
-    /// Waits until the last lines are written, but not for a reader that does not come.
+    /// Waits until the last lines are written, for a limited time.
     pub fn finish(self) {
         let (done, written) = channel();
         if self.0.waiting.try_send(Message::Flush(done)).is_ok() {
@@ -55,10 +55,10 @@ impl Logs {
     }
 }
 
-/// What the thread that writes is given.
+/// A message to the thread that writes.
 enum Message {
     Line(Vec<u8>),
-    /// Answer when all lines before this are written.
+    /// Asks for an answer when all lines before this one are written.
     Flush(Sender<()>),
 }
 
@@ -69,7 +69,7 @@ struct Lines {
     dropped: Arc<AtomicU64>,
 }
 
-/// A line being put together. It is handed over when it is dropped.
+/// A line that is being built. It is handed over when it is dropped.
 struct Line<'a> {
     lines: &'a Lines,
     bytes: Vec<u8>,
@@ -79,13 +79,13 @@ fn lines_to(out: impl Write + Send + 'static) -> Lines {
     let (waiting, lines) = sync_channel(LINES_WAITING);
     let dropped = Arc::new(AtomicU64::new(0));
     let counted = dropped.clone();
-    // Without the thread every line is dropped: the receiver is gone.
+    // If the thread can't be started, the receiver is gone, and every line is dropped.
     let _ = std::thread::Builder::new().name("logs".to_owned()).spawn(move || write_all(out, &lines, &counted));
     Lines { waiting, dropped }
 }
 
-/// Writes line after line. A line that can't be written (nobody holds the other end, the disk behind it is full) is gone;
-/// the next one may fare better.
+/// Writes one line after the other. A line that can't be written (the reader has closed, the disk is full) is lost, and
+/// the next one is tried.
 fn write_all(mut out: impl Write, lines: &Receiver<Message>, dropped: &AtomicU64) {
     while let Ok(message) = lines.recv() {
         let line = match message {
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes nothing before it is told to.
+    /// A writer that blocks until the test releases it.
     #[derive(Clone, Default)]
     struct Slow(Arc<Mutex<Vec<u8>>>);
 
@@ -169,7 +169,7 @@ mod tests {
             lines.make_writer().write_all(b"a line\n").unwrap();
         }
         drop(blocked);
-        // Once there is room, the next line is preceded by how many are missing.
+        // When there is room again, a line that says how many are missing comes before the next one.
         let text = || String::from_utf8(slow.0.lock().unwrap().clone()).unwrap();
         for _ in 0..500 {
             lines.make_writer().write_all(b"another\n").unwrap();

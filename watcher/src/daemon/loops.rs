@@ -1,4 +1,4 @@
-//! The two loops: following the ledger, and settling at each new head.
+//! The two loops of the daemon: one follows the ledger, and one settles at each new head.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::liveness::Liveness;
 use crate::settler::Settler;
 use crate::view::View;
 
-/// The longest that the settling loop waits for a new head before it gives a sign of life.
+/// The longest time for which the settling loop waits for a new head before it reports progress.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// What the loops work with.
+/// The parts with which the loops work.
 pub(super) struct Work {
     pub(super) starting: Starting,
     pub(super) follower: Follower,
@@ -30,13 +30,13 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Makes sure of the network, then follows and settles until told to stop. Settling waits for nothing else.
+    /// Checks the network, then follows and settles until it is told to stop. Settling waits for nothing else.
     ///
     /// # Errors
-    /// The endpoint or the configuration is wrong, and nothing is held that would be lost by ending.
+    /// The endpoint or the configuration is wrong, and nothing is unsettled.
     pub(super) async fn run(self) -> Result<(), RunError> {
         let Self { starting, follower, settler, settles, stopped } = self;
-        // Between two questions nothing is half done: stopping there just ends it.
+        // The questions change nothing, so they can be cut off at any time.
         tokio::select! {
             () = until(stopped.clone()) => return Ok(()),
             asked = starting.network() => asked?,
@@ -74,11 +74,11 @@ impl Following {
                 Ok(followed) => {
                     if !ready {
                         ready = true;
-                        info!(head = %followed.head.ledger, "all channels were read; watching");
+                        info!(head = %followed.head.ledger, "all channels were read; the watcher watches");
                         systemd::ready(followed.head.ledger);
                     }
                 }
-                // The follower has logged what is wrong. What it learned before that is settled on.
+                // The follower has logged the error. Settling uses what it learned before.
                 Err(_) if !ready => systemd::starting("reading all channels", Duration::from_secs(120)),
                 Err(_) => {}
             }
@@ -105,7 +105,7 @@ impl Settling {
                 () = until(stopped.clone()) => return Ok(()),
                 moved = timeout(BEAT, heads.changed()) => match moved {
                     Ok(Ok(())) => self.settler.tick().await,
-                    // The follower ended: so does the daemon.
+                    // The follower has ended, so the daemon ends too.
                     Ok(Err(_)) => return Ok(()),
                     Err(_) => {}
                 },

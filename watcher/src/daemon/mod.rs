@@ -1,11 +1,12 @@
-//! The daemon: starts the parts in the right order, and ends them in order.
+//! The daemon starts the parts in the right order, and ends them in order.
 //!
-//! Start: secrets → store, verified → the API listens, and answers 503, since nothing is known yet → the endpoint serves the
-//! configured network → the ledger is followed, and what is held is settled; beside that the network's settings are read and
-//! the floor is derived from them. What was in flight is asked for before anything new is built. An endpoint that is down
-//! delays all of this and ends nothing.
+//! At the start it reads the secrets, then opens and verifies the store. Then the API listens, and answers 503 while
+//! nothing is known. Then the daemon checks that the endpoint serves the configured network, follows the ledger and
+//! settles what is held; at the same time it reads the network's settings and derives the floor from them. The outcome
+//! of what was in flight is asked for before anything new is built. An endpoint that is down delays all of this and
+//! ends nothing.
 //!
-//! End: commitments are refused, what waits is written, the disk is synced.
+//! At the end it refuses commitments, writes what waits, and syncs the disk.
 
 mod assemble;
 mod descriptors;
@@ -49,23 +50,23 @@ use owed::owes_nothing;
 use start::Starting;
 pub use store_health::watch_store;
 
-/// How long the parts may take to end after they were told to. Whatever has not ended by then is cut off, which loses
-/// nothing: a crash does the same. It is well below the 10 s after which Docker kills (Kubernetes waits for 30 s), with
-/// room for the store's last sync.
+/// How long the parts may take to end. Parts that take longer are cut off, which loses no more than a crash: nothing.
+/// It is well below the 10 s after which Docker kills a process (Kubernetes waits for 30 s), and leaves time for the
+/// store's last sync.
 const ENDS_WITHIN: Duration = Duration::from_secs(5);
-const _: () = assert!(ENDS_WITHIN.as_secs() > Limits::of(1).farewell.as_secs() + 1);
+const _: () = assert!(ENDS_WITHIN.as_secs() > Limits::of(1).grace.as_secs() + 1);
 
-/// Runs the daemon until `shutdown` completes or something fails that only a new start can mend. `alarms` are those that
-/// go to the webhook, if there is one.
+/// Runs the daemon until `shutdown` completes or something fails that only a restart can repair. `alarms` go to the
+/// webhook, if there is one.
 ///
-/// A store that fails ends nothing: from then on nothing is taken, and what is held is settled from memory.
+/// A store that fails does not end the daemon: from then on it takes nothing, and settles what is held from memory.
 ///
 /// # Errors
-/// [`RunError`], with its exit code. All that was acknowledged is on disk whatever it says.
+/// [`RunError`], which has an exit code. All that was acknowledged is on disk in every case.
 pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     let config = Arc::new(config);
     let mut shutdown = std::pin::pin!(shutdown);
-    // Before the first store is made: a configuration that can't be leaves nothing behind.
+    // The secrets are read before the first store is made, so that a wrong configuration leaves no store behind.
     if let Err(error) = Secrets::read(&config)
         && !config.data_dir.join("journal").exists()
     {
@@ -96,7 +97,7 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     let limits = Limits::of(descriptors::api_connections(limit, config.max_connections));
     let listener = match listen::listen(&config).await {
         Err(error) if owes_nothing(&store) => return Err(error),
-        // An alarm is raised by what tries it again.
+        // The task that tries again raises the alarm.
         listener => listener.ok(),
     };
     let operator = listen::listen_for_operator(&config);
@@ -151,7 +152,7 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     Ok(())
 }
 
-/// Starts telling the webhook and sending the heartbeat, where they are configured.
+/// Starts the webhook and the heartbeat, if they are configured.
 fn tell_outside(
     config: &Config,
     webhook: Option<WebhookSecret>,
@@ -176,9 +177,9 @@ fn tell_outside(
 /// The pause before secrets that can't be read are tried again.
 const TRY_SECRETS_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// The secrets. When one can't be read and something is unsettled, the daemon goes on with those that can: without the
-/// token nobody is served, without a recipient's key its channels are settled and not closed. Without the key that pays
-/// fees nothing can be settled, so it is waited for. `None`: asked to stop meanwhile.
+/// Reads the secrets. If one can't be read and something is unsettled, the daemon goes on with the others: without the
+/// token no caller is served, and without a recipient's key its channels are settled and not closed. It waits for the
+/// key that pays fees, without which nothing can be settled. Returns `None` when it is asked to stop meanwhile.
 ///
 /// # Errors
 /// A secret can't be read, and nothing is unsettled.
@@ -198,13 +199,13 @@ async fn secrets(
         match Secrets::read_for_settling(config) {
             Ok((secrets, missing)) => {
                 for error in missing {
-                    raise!(SecretMissing, %error, "what needs this secret is left undone until a restart; settling goes on");
+                    raise!(SecretMissing, %error, "what needs this secret is not done until a restart; settling goes on");
                 }
                 return Ok(Some(secrets));
             }
             Err(error) => {
                 if reminder.is_due(clock.boot()) {
-                    raise!(SecretMissing, %error, "nothing can be settled without the key that pays fees; it is waited for");
+                    raise!(SecretMissing, %error, "nothing can be settled without the key that pays fees; the watcher waits for it");
                 }
             }
         }
@@ -216,12 +217,12 @@ async fn secrets(
     }
 }
 
-/// Opens the store. One that is damaged, can't be written, or does not open in time is read into memory and only settles, as
-/// one that fails later does.
+/// Opens the store. A store that is damaged, can't be written or does not open in time is read into memory and only
+/// settles, like one that fails later.
 async fn open_store(config: &Config, gate: Arc<ViewGate>) -> Result<Store, RunError> {
     let (dir, network, options) = (config.data_dir.clone(), config.network_id(), config.store_options());
-    // Reads the journal and verifies signatures: seconds of work, and systemd is told to be patient. A store that does not
-    // open in time is read once more, to be settled.
+    // Reading the journal and verifying signatures takes seconds, so systemd is asked for more time. A store that does
+    // not open in time is read a second time, to be settled.
     systemd::starting("reading the journal", options.start_patience.saturating_mul(2));
     let opened = tokio::task::spawn_blocking(move || Store::open_or_settle(&dir, &network, options, gate)).await;
     let (store, opened) =
@@ -237,14 +238,14 @@ async fn open_store(config: &Config, gate: Arc<ViewGate>) -> Result<Store, RunEr
             for (channel, highest) in &settle_only.uncertain {
                 warn!(%channel, %highest, "the journal has gaps: a higher commitment of this channel may be lost");
             }
-            // The alarm is raised by `watch_store`.
+            // `watch_store` raises the alarm.
             warn!(channels = settle_only.channels, gaps = settle_only.gaps.len(), "{settle_only}");
         }
     }
     Ok(store)
 }
 
-/// A part that ends when the daemon is told to stop, and not before.
+/// Wraps a part that must not end before the daemon is told to stop.
 async fn until_stopped(part: impl Future<Output = ()>) -> Result<(), RunError> {
     part.await;
     Ok(())
@@ -252,11 +253,11 @@ async fn until_stopped(part: impl Future<Output = ()>) -> Result<(), RunError> {
 
 /// Completes when the daemon is told to stop.
 async fn until(mut stopped: watch::Receiver<bool>) {
-    // An error means that the daemon is gone: that is stopped too.
+    // An error means that the daemon has ended, which counts as stopped.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// No part ends by itself while the daemon runs.
+/// The error for a part that has ended while the daemon runs.
 fn how_it_ended(task: Result<Result<(), RunError>, tokio::task::JoinError>) -> RunError {
     match task {
         Ok(Ok(())) => RunError::Part { part: "a part of the daemon", why: "it returned".to_owned() },

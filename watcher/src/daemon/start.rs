@@ -1,4 +1,4 @@
-//! What is asked of the network before, and while, the first ledgers are followed: which network it is, and its terms.
+//! Asks the endpoint at the start which network it serves, and for the network's settings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::reminder::Reminder;
 use crate::settler::step::BOUNDS_LEDGERS;
 use crate::view::View;
 
-/// The pause after a question that got no answer.
+/// The pause after a question without an answer.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// What start-up works with.
+/// The parts with which the start works.
 pub(super) struct Starting {
     pub(super) config: Arc<Config>,
     pub(super) chain: Arc<SeveralEndpoints>,
@@ -36,8 +36,8 @@ impl Starting {
     /// Makes sure that an endpoint serves the configured network. Nothing that another network says may be believed.
     ///
     /// # Errors
-    /// The endpoint serves another network, and nothing is unsettled. With something unsettled, the question is repeated
-    /// until the answer is right.
+    /// The endpoint serves another network, and nothing is unsettled. If something is unsettled, the question is
+    /// repeated until the answer is right.
     pub(super) async fn network(&self) -> Result<(), RunError> {
         let passphrase = self.config.passphrase();
         let mut reminder = Reminder::default();
@@ -57,8 +57,8 @@ impl Starting {
         Ok(())
     }
 
-    /// Reads the network's settings, derives the floor from them, and says so. Settling does not wait for this: until it
-    /// is done no channel is admitted.
+    /// Reads the network's settings, derives the floor from them, and logs it. Settling does not wait for this, but no
+    /// channel is admitted before it is done.
     ///
     /// # Errors
     /// The settings and the configuration contradict each other, and no channel is held yet.
@@ -101,8 +101,8 @@ impl Starting {
         );
         match self.config.check_floor(&floor) {
             Ok(()) => {}
-            // What was promised is settled all the same, however many channels there are by now. Admission checks the
-            // floor again and takes no more of them.
+            // What was promised is still settled, however many channels there are. Admission checks the floor again and
+            // takes no more channels.
             Err(error @ FloorError::MinimumTooLow { .. }) if !held.is_empty() => {
                 raise!(
                     WaitingPeriodTooShort, %error,
@@ -121,7 +121,7 @@ impl Starting {
         Ok(())
     }
 
-    /// Asks until there is an answer.
+    /// Repeats the question until there is an answer.
     async fn ask<'q, T>(
         &self,
         what: &str,
@@ -143,12 +143,12 @@ impl Starting {
                         raise!(ChainNotUnderstood, %error, what, "the answer can't be used; the question is repeated");
                     }
                 }
-                // The follower raises this once it runs; it begins after the first of these questions.
+                // Later the follower raises this alarm, but it starts only after the first of these questions.
                 Err(error) if self.clock.boot().saturating_sub(began) > fresh_for => {
                     if reminder.is_due(self.clock.boot()) {
                         raise!(
                             ChainNotVisible, %error, what,
-                            "the chain can't be seen since the start: no close would be noticed, and nothing is settled"
+                            "the watcher has not seen the chain since its start; no close would be noticed, and nothing is settled"
                         );
                     }
                 }

@@ -1,6 +1,6 @@
-//! Has the operator hear of it when the store gets worse, within seconds: it stalls, it only settles, its disk fills up.
+//! Raises an alarm within seconds when the store gets worse: when it stalls, only settles, or its disk fills up.
 //!
-//! `/readyz` asks the store itself, so it knows at the same moment.
+//! `/readyz` asks the store itself, so it shows the same state.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,18 @@ use crate::alarm::raise;
 use crate::clock::Clock;
 use crate::reminder::Reminder;
 
-/// The time between two looks. The store tells of changes too, but by a thread of its own, which may hang with the disk.
+/// The time between two checks. The store reports changes too, but from its own thread, which may hang with the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Looks at the store until the daemon stops, raises an alarm when it gets worse, and repeats it while that lasts.
+/// Watches the store until the daemon stops, raises an alarm when it gets worse, and repeats the alarm while that
+/// lasts.
 pub async fn watch_store(store: Store, clock: Arc<dyn Clock>, stopped: watch::Receiver<bool>) {
     let mut changes = store.watch_health();
     let (mut reported, mut reminder) = ("running", Reminder::default());
     loop {
         let health = store.health();
         if health.kind() != reported {
-            reminder.is_over();
+            reminder.reset();
             if health.takes() {
                 info!("{health}");
             }
@@ -36,7 +37,7 @@ pub async fn watch_store(store: Store, clock: Arc<dyn Clock>, stopped: watch::Re
         }
         tokio::select! {
             () = until(stopped.clone()) => return,
-            // An error means that the store tells nothing any more; it can still be asked.
+            // An error means that the store reports no more changes; it can still be asked.
             changed = timeout(LOOK_EVERY, changes.changed()) => if matches!(changed, Ok(Err(_))) {
                 tokio::time::sleep(LOOK_EVERY).await;
             },
@@ -46,7 +47,7 @@ pub async fn watch_store(store: Store, clock: Arc<dyn Clock>, stopped: watch::Re
 
 fn report(health: &Health) {
     match health {
-        // Not while the daemon runs: it stops the store last.
+        // A running store is well, and the daemon stops the store last.
         Health::Running | Health::Stopped => {}
         Health::SpaceLow(space) => {
             raise!(DiskLow, path = %space.path.display(), free_bytes = space.free, mark_bytes = space.mark, "{space}");
@@ -54,8 +55,8 @@ fn report(health: &Health) {
         Health::Stalled { seconds } => raise!(
             StoreStalled,
             seconds,
-            "the store does not finish what it writes, so nothing is acknowledged; if it goes on, the store is given up and \
-             what is held is settled from memory"
+            "the store does not finish what it writes, so nothing is acknowledged; if this lasts, the watcher gives up the store and \
+             settles what is held from memory"
         ),
         Health::SettleOnly { why } => raise!(
             SettleOnly, why = %why,

@@ -1,4 +1,4 @@
-//! What systemd is told. Each call does nothing where there is no systemd.
+//! Notifies systemd. Without systemd, each call does nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,31 +15,31 @@ use crate::alarm::raise;
 use crate::clock::Clock;
 use crate::liveness::Liveness;
 
-/// A loop that gave no sign of life for this long hangs. The settling loop gives one for each item. The following loop asks
-/// the endpoint many things in a round, each within its time-out (10 seconds unless configured otherwise), and gives up at
-/// the first that fails; a round of this length would mean a sweep that is longer than any floor allows for.
+/// A loop that made no progress for this long hangs. The settling loop reports progress for each item. The following
+/// loop asks the endpoint many questions in a round, each within its time-out (10 seconds by default), and ends the
+/// round at the first failure. A round of this length would contain a sweep that is longer than any floor allows.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 
-/// Tells what the start is doing, and that it may take so much longer, counted from now.
+/// Reports what the start is doing, and that it may take this much longer from now.
 pub(super) fn starting(what: &str, longer: Duration) {
     let longer = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
     tell(&[NotifyState::Status(what), NotifyState::ExtendTimeoutUsec(longer)]);
 }
 
-/// Tells that the store is verified and all channels were read.
+/// Reports that the store is verified and all channels were read.
 pub(super) fn ready(head: Ledger) {
     tell(&[NotifyState::Ready, NotifyState::Status(&format!("watching, at ledger {head}"))]);
 }
 
-/// Tells that the daemon is ending.
+/// Reports that the daemon is ending.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Pings the watchdog, where one is set, as long as every loop beats.
+/// Pings the watchdog, if one is set, as long as every loop makes progress.
 ///
-/// A store that hangs is no reason for a restart: it gives up by itself, and then what is held is settled from memory. A new
-/// start would wait for the same disk, and settle nothing.
+/// A store that hangs is no reason for a restart. It gives up by itself, and what is held is then settled from memory.
+/// A new start would wait for the same disk and settle nothing.
 pub(super) async fn watchdog(
     loops: Vec<Arc<Liveness>>,
     clock: Arc<dyn Clock>,
@@ -53,7 +53,7 @@ pub(super) async fn watchdog(
         if alive(&loops, clock.as_ref()) {
             tell(&[NotifyState::Watchdog]);
         }
-        // Half the limit, as sd_watchdog_enabled(3) advises.
+        // It pings after half of the limit, as sd_watchdog_enabled(3) advises.
         if timeout(limit / 2, until(stopped.clone())).await.is_ok() {
             return Ok(());
         }
@@ -63,13 +63,13 @@ pub(super) async fn watchdog(
 fn alive(loops: &[Arc<Liveness>], clock: &dyn Clock) -> bool {
     let hangs = loops.iter().any(|liveness| liveness.silence(clock.boot()) > LONGEST_SILENCE);
     if hangs {
-        raise!(Hanging, "a loop of the watcher stands still");
+        raise!(Hanging, "a loop of the watcher makes no progress");
     }
     !hangs
 }
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        debug!(%error, "systemd can't be told");
+        debug!(%error, "systemd can't be notified");
     }
 }

@@ -1,4 +1,4 @@
-//! Reports what is wrong with the endpoint: when it starts, again and again while it lasts, and when it is over.
+//! Reports trouble with the endpoint when it begins, repeatedly while it lasts, and when it is over.
 
 use std::time::Duration;
 
@@ -13,19 +13,19 @@ use crate::reminder::Reminder;
 /// What was reported already.
 #[derive(Debug)]
 pub(super) struct Complaints {
-    /// What is wrong with following, so that it is reported once and not at every tick.
+    /// The present trouble with following, so that it is reported once and not at every tick.
     following: Option<&'static str>,
     alarm: Reminder,
     events: Reminder,
     events_failed: bool,
     settings: Reminder,
-    /// When the head was last fresh, by the boot clock; at first, when the process started.
+    /// When the head was last fresh, by the boot clock. At first it is the start of the process.
     visible_at: Duration,
     not_visible: Reminder,
 }
 
 impl Complaints {
-    /// Nothing is wrong yet. `boot` is the boot clock's time of the start.
+    /// Begins without trouble. `boot` is the boot clock's time of the start.
     pub(super) fn new(boot: Duration) -> Self {
         Self {
             following: None,
@@ -38,35 +38,35 @@ impl Complaints {
         }
     }
 
-    /// Reports that following fails, or works again, when that changes. What a person has to look at is repeated.
+    /// Reports when following begins to fail or works again. Trouble that needs a person is repeated.
     pub(super) fn about_following(&mut self, outcome: &Result<Followed, NotFollowed>, boot: Duration) {
         let now = outcome.as_ref().err().map(name);
         let same = now == self.following;
         match outcome {
             Err(error) if error.is_alarm() => {
                 if !same {
-                    self.alarm.is_over();
+                    self.alarm.reset();
                 }
                 if self.alarm.is_due(boot) {
                     raise!(ChainNotUnderstood, %error, "following fails");
                 }
             }
             Err(error) if same => debug!(%error, "the chain still can't be followed"),
-            Err(error) => warn!(%error, "the chain can't be followed now; trying on"),
+            Err(error) => warn!(%error, "the chain can't be followed now; the watcher keeps trying"),
             Ok(_) if same => {}
             Ok(followed) => info!(head = %followed.head.ledger, "the chain is followed again"),
         }
         self.following = now;
     }
 
-    /// Reports that events can't be read, or can be read again.
+    /// Reports when events can't be read, and when they can be read again.
     pub(super) fn about_events(&mut self, trouble: Option<&ChainError>, boot: Duration) {
         let Some(error) = trouble else {
             if self.events_failed {
                 info!("events can be read again");
             }
             self.events_failed = false;
-            self.events.is_over();
+            self.events.reset();
             return;
         };
         self.events_failed = true;
@@ -80,26 +80,26 @@ impl Complaints {
         }
     }
 
-    /// Reports that the network's settings can't be used, or, with `None`, that they can.
+    /// Reports why the network's settings can't be used. `None` means that they can.
     pub(super) fn about_settings(&mut self, trouble: Option<String>, boot: Duration) {
         match trouble {
-            None => self.settings.is_over(),
+            None => self.settings.reset(),
             Some(why) if self.settings.is_due(boot) => raise!(
                 ChainNotUnderstood,
                 why,
-                "the network's settings can't be read; the last known ones hold, and settling goes on"
+                "the network's settings can't be read; the last known ones are used, and settling goes on"
             ),
             Some(_) => {}
         }
     }
 
-    /// Raises an alarm while nothing fresh was seen for longer than the freshness limit, by the boot clock. It is stronger
-    /// when a third of the shortest waiting period of a channel with something unsettled may be gone.
+    /// Raises an alarm while no fresh state was seen for longer than the freshness limit, by the boot clock. Its text
+    /// becomes urgent when a third of the shortest waiting period of a channel with something unsettled may be gone.
     pub(super) fn about_visibility(&mut self, parts: &FollowerParts, limits: &FreshnessLimits) {
         let boot = parts.clock.boot();
         let Err(why) = parts.view.chain_freshness(limits, parts.clock.wall_unix_ms(), boot) else {
             self.visible_at = boot;
-            self.not_visible.is_over();
+            self.not_visible.reset();
             return;
         };
         let unseen = boot.saturating_sub(self.visible_at);
@@ -121,13 +121,13 @@ impl Complaints {
             ),
             wait => raise!(
                 ChainNotVisible, unseen_s, shortest_wait_s = wait.map(|wait| wait.as_secs()), %why,
-                "the chain is not seen; no commitment is taken, and a close would not be noticed"
+                "the watcher does not see the chain; no commitment is taken, and a close would not be noticed"
             ),
         }
     }
 }
 
-/// What is wrong, in words that stay the same while it lasts.
+/// A name for the trouble that stays the same while it lasts.
 fn name(error: &NotFollowed) -> &'static str {
     match error {
         NotFollowed::Chain(error) => match error.kind {

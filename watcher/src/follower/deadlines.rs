@@ -1,5 +1,5 @@
-//! Raises alarms when a deadline comes near with something unsettled: at a third of the wait, at a tenth, and when it has
-//! passed.
+//! Raises alarms when something is unsettled near a deadline: at a third of the waiting period, at a tenth, and when
+//! the deadline has passed.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use crate::alarm::raise;
 use crate::view::View;
 use paychan_store::Store;
 
-/// How near a deadline is, compared with the whole wait. T is at most a third of it ([`crate::floor`]): what is not
-/// settled by then is later than planned for.
+/// How near a deadline is, compared with the whole waiting period. The reaction time T is at most a third of it
+/// ([`crate::floor`]), so what is not settled by then is late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Near {
     Third,
@@ -34,8 +34,8 @@ impl Near {
 pub(super) struct Deadlines(HashMap<ContractId, Near>);
 
 impl Deadlines {
-    /// Raises an alarm for each channel whose deadline has come nearer than was reported before. A channel whose entries
-    /// can't be read is included, with all that is held of it.
+    /// Raises an alarm for each channel whose deadline is in a nearer stage than was reported before. A channel whose
+    /// entries can't be read counts with everything that is held of it.
     pub(super) fn report(&mut self, store: &Store, view: &View, head: Ledger) {
         for held in store.all_held() {
             let channel = held.channel();
@@ -55,7 +55,7 @@ impl Deadlines {
             if near > self.0.get(&channel).copied() {
                 raise!(
                     DeadlineNear, %channel, %deadline, left, %unsettled, trouble,
-                    "unsettled while the deadline comes near"
+                    "something is unsettled and the deadline is near"
                 );
             }
             match near {

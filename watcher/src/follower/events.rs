@@ -1,4 +1,4 @@
-//! Reading `close` events: hints which channels to read now.
+//! Reads `close` events, which are hints for the channels to read now.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,23 @@ use crate::chain::{ChainError, ChainErrorKind, EventsFrom};
 use crate::reader::ChannelReader;
 use crate::view::View;
 
-/// Pages of events that one tick reads. Anybody may flood the network with events called `close`, and a tick must end.
-/// What is left is read in the next tick, and the sweep bounds what a flood can hide.
+/// The most pages of events that one tick reads, since anybody can flood the network with events called `close` and a
+/// tick must end. The next tick reads the rest, and the sweep bounds what a flood can hide.
 const PAGES_A_TICK: usize = 20;
 
-/// Where reading events stands.
+/// The state of reading events.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    /// Events of all ledgers up to this one were read, since the last gap.
+    /// Since the last gap, the events of all ledgers up to this one were read.
     read_to: Option<Ledger>,
-    /// Channels that an event of this ledger named, and whose entries were not read at that ledger yet.
+    /// Channels that an event named, with its ledger, whose entries were not read at that ledger yet.
     hinted: BTreeMap<ContractId, Ledger>,
     /// Why events could not be read the last time.
     trouble: Option<ChainError>,
 }
 
 impl Events {
-    /// Whether events have to be read though the head did not move.
+    /// Whether events have to be read even if the head did not move.
     pub(super) fn are_due(&self) -> bool {
         self.read_to.is_none() || !self.hinted.is_empty()
     }
@@ -36,10 +36,10 @@ impl Events {
         self.trouble.as_ref()
     }
 
-    /// Reads the events up to `head`, from where the last tick ended. After a gap it reads from `head` on. Answers whether
-    /// reading started anew: then a sweep must read what the events can't tell.
+    /// Reads the events up to `head` from where the last tick ended, or only those of `head` after a gap. Returns
+    /// whether there was a gap, since a sweep must then read what the events don't show.
     ///
-    /// The error is kept: see [`Events::trouble`].
+    /// The error is kept in [`Events::trouble`].
     pub(super) async fn read(
         &mut self,
         parts: &FollowerParts,
@@ -51,7 +51,7 @@ impl Events {
         let mut outcome = self.read_from(parts, reader, first, head).await.map(|()| started_anew);
         match &outcome {
             Err(error) if error.kind == ChainErrorKind::Gone && !started_anew => {
-                warn!(%error, "events were lost: all channels are read anew");
+                warn!(%error, "events were lost; all channels are read again");
                 self.lose(&parts.view);
                 outcome = self.read_from(parts, reader, head, head).await.map(|()| true);
             }
@@ -83,7 +83,7 @@ impl Events {
         let mut from = EventsFrom::Ledger(first);
         for _ in 0..PAGES_A_TICK {
             let page = match parts.chain.closes(&from).await {
-                // Some servers take no cursor of their own. The next tick asks by ledger, from where this page ended.
+                // Some servers refuse their own cursors. The next tick asks by ledger, from where this page ended.
                 Err(error) if matches!(from, EventsFrom::Cursor(_)) && error.kind == ChainErrorKind::Refused => {
                     return Ok(());
                 }
@@ -101,12 +101,12 @@ impl Events {
                 let at = self.hinted.entry(hint.contract).or_insert(seen_at);
                 *at = (*at).max(seen_at);
             }
-            // Only when the channels that were named have been read is nothing of these ledgers unknown. Otherwise this
-            // page is read again; the tick reports why.
+            // These ledgers count as known only after the named channels were read. Otherwise this page is read again,
+            // and the tick reports why.
             if self.read_hinted(&parts.view, reader).await.is_err() {
                 return Ok(());
             }
-            // Nothing is inferred of ledgers above the head: a wrong number here would end the reading of events.
+            // Ledgers above the head don't count, since a wrong number here would end the reading of events.
             if let Some(to) = page.scanned_to.map(|to| to.min(head)).filter(|to| *to >= first) {
                 parts.view.add_events(first, to);
                 self.read_to = Some(to);
@@ -116,21 +116,21 @@ impl Events {
                 None => return Ok(()),
             }
         }
-        warn!(pages = PAGES_A_TICK, "more `close` events than one tick reads; the rest comes with the next");
+        warn!(pages = PAGES_A_TICK, "there are more `close` events than one tick reads; the next tick reads the rest");
         Ok(())
     }
 
-    /// From here on nothing is inferred from events; when they can be read again, all channels are read anew.
+    /// Stops inferring anything from events. When they can be read again, all channels are read again.
     pub(super) fn lose(&mut self, view: &View) {
         view.lose_events();
         self.read_to = None;
     }
 
-    /// Reads the channels that events named. A copy of the entries that is older than the event does not tell what the
-    /// event was about: such a channel is read again.
+    /// Reads the channels that events named. If the entries are older than the event, they don't show its effect, so
+    /// the channel is read again.
     ///
     /// # Errors
-    /// Also [`ChainErrorKind::Behind`] when a copy was too old.
+    /// Those of the reader, and [`ChainErrorKind::Behind`] when entries were too old.
     pub(super) async fn read_hinted(&mut self, view: &View, reader: &ChannelReader) -> Result<(), ChainError> {
         if self.hinted.is_empty() {
             return Ok(());
@@ -138,7 +138,7 @@ impl Events {
         let hinted: Vec<ContractId> = self.hinted.keys().copied().collect();
         let read = reader.read(&hinted).await?;
         self.hinted.retain(|channel, at| {
-            // One that can't be read is marked so, and takes no money: there is nothing to wait for.
+            // A channel that can't be read is marked as unreadable and takes no money, so nothing has to be waited for.
             !read.unreadable.contains(channel) && view.channel(channel).is_some_and(|known| known.state.read_at < *at)
         });
         match self.hinted.values().max() {

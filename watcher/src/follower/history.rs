@@ -1,13 +1,14 @@
-//! Whether a node's newest ledger is believed. Pure.
+//! Decides whether a node's newest ledger is believed. Pure.
 //!
-//! The newest ledger that was believed is the **mark**: a node that tells a lower one lags, and is waited for. But one
-//! wrong answer (a load balancer's node of another network, a broken clock) must never blind the watcher. So:
-//! - a mark is plausible: it is no more ledgers ahead of the last one than time allows, and a date that lies ahead of this
-//!   machine's clock counts as no date;
+//! The newest ledger that was believed is the **mark**. A node that reports a lower ledger lags, and the watcher waits
+//! for it. But one wrong answer (from a load balancer's node of another network, or with a broken clock) must never
+//! make the watcher refuse all later answers. So:
+//! - a mark is plausible: it is ahead of the last one by no more ledgers than the elapsed time allows, and a date that
+//!   is ahead of this machine's clock counts as no date;
 //! - the first answer of a process becomes the mark only when a second one agrees with it;
-//! - a mark is taken back when later answers agree with each other and contradict it.
+//! - a mark is taken back when several later answers agree with each other and contradict it.
 //!
-//! The mark of an earlier process is the highest ledger that the journal names. It follows the same rules.
+//! At the start, the mark is the highest ledger that the journal names. The same rules apply to it.
 
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use paychan_channel::Ledger;
 
 use crate::chain::Head;
 
-/// How many answers in a row have to agree with each other and contradict the mark until it is taken back.
+/// How many answers in a row have to agree with each other and contradict the mark before it is taken back.
 const ANSWERS_AGAINST: u32 = 3;
 
-/// When an answer came, and what of time it is judged by.
+/// The time of an answer, by both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
     /// This machine's wall clock, milliseconds since the Unix epoch.
@@ -27,38 +28,37 @@ pub(super) struct Now {
     pub(super) boot: Duration,
 }
 
-/// What makes an answer plausible.
+/// The limits of a plausible answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// How old a head may be by wall time and still be called the network's newest. As many ledgers may two nodes of one
-    /// network be apart: no network closes a ledger each second.
+    /// How old the network's newest ledger may be by wall time. Its number of seconds is also the most ledgers that two
+    /// nodes of one network may be apart, since no network closes a ledger each second.
     pub(super) recent: Duration,
-    /// How far a head may be dated ahead of this machine's clock, and its date still be used.
+    /// How far a head may be dated ahead of this machine's clock so that its date is still used.
     pub(super) ahead: Duration,
 }
 
-/// What an answer means.
+/// The judgement of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It continues what is known: it is the head.
+    /// It continues what is known, so it is the head.
     Believed,
-    /// It is the head, and it is lower than the mark that was believed before: that one was a mistake, or the network's
-    /// history has started anew.
+    /// It is the head, and the mark that was believed before was wrong, or the network's history has started again.
     TakesBack {
         /// The mark that was taken back.
         mark: Ledger,
     },
-    /// An older ledger of the same history, as far as can be told: the node lags.
+    /// It seems to be an older ledger of the same history, so the node lags.
     Behind {
         /// The mark.
         mark: Ledger,
     },
-    /// It can't belong to the same history as the mark. One of the two is a mistake; more answers will tell which.
+    /// It can't belong to the same history as the mark. One of the two is wrong; more answers will show which.
     Contradicts {
         /// The mark.
         mark: Ledger,
     },
-    /// Nothing is known yet that it could be compared with.
+    /// There is nothing yet with which it could be compared.
     First,
 }
 
@@ -66,13 +66,13 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, Copy)]
 struct Sighting {
     ledger: Ledger,
-    /// Milliseconds since the Unix epoch; `None` when it was not told, or lay ahead of this machine's clock.
+    /// Milliseconds since the Unix epoch; `None` when the node gave no date, or one ahead of this machine's clock.
     closed_at: Option<u64>,
-    /// When it came; `None` for the journal's, which came in an earlier process.
+    /// When it came, by the boot clock; `None` for the journal's mark, which is from an earlier process.
     boot: Option<Duration>,
 }
 
-/// Answers that agree with each other and not with the mark.
+/// A series of answers that agree with each other and not with the mark.
 #[derive(Debug, Clone, Copy)]
 struct Challenge {
     first: Sighting,
@@ -115,7 +115,7 @@ impl History {
         self.judge_next(seen, now, limits)
     }
 
-    /// The first answers of a process: one is believed when the next agrees with it.
+    /// Judges the first answers of a process. An answer is believed when it agrees with the one before.
     fn judge_first(&mut self, seen: Sighting, now: Now, limits: &Limits) -> Verdict {
         let first = self.unconfirmed.replace(seen);
         let Some(first) = first else {
@@ -144,8 +144,8 @@ impl History {
             _ => Challenge { first: seen, last: seen, against },
         };
         self.challenge = Some(challenge);
-        // A node that follows the network at the network's pace, and for as long as an answer may be old has not come
-        // to the mark, will not come to it: better to go on with what it tells than with nothing.
+        // A node whose ledgers advance but have not reached the mark for longer than an answer may be old will not
+        // reach it. The watcher then goes on with this node's ledgers, which is better than going on with none.
         let lasted = challenge.first.boot.is_some_and(|first| now.boot.saturating_sub(first) > limits.recent);
         let advanced = challenge.last.ledger > challenge.first.ledger;
         if challenge.against >= ANSWERS_AGAINST || (lasted && advanced) {
@@ -170,7 +170,7 @@ fn sighting(head: &Head, now: Now, limits: &Limits) -> Sighting {
     Sighting { ledger: head.ledger, closed_at, boot: Some(now.boot) }
 }
 
-/// Whether `next` may be told after `known` by nodes of one network. Within one history a later ledger never closes at an
+/// Whether nodes of one network may answer `next` after `known`. Within one history a later ledger never closes at an
 /// earlier time, and no network closes a ledger each second.
 fn follows(known: &Sighting, next: &Sighting, now: Now, limits: &Limits) -> Follows {
     if next.ledger >= known.ledger {
@@ -182,7 +182,7 @@ fn follows(known: &Sighting, next: &Sighting, now: Now, limits: &Limits) -> Foll
         return if closed_earlier || too_far { Follows::No } else { Follows::Yes };
     }
     let closed_later = matches!((known.closed_at, next.closed_at), (Some(then), Some(now)) if now > then);
-    // The journal knows no dates. Beside it, a head that closed just now and lies far below is of another history.
+    // The journal's mark has no date. A head that closed just now and is far below it is of another history.
     let below = u64::from(known.ledger.since(next.ledger));
     let just_closed =
         next.closed_at.is_some_and(|closed| now.wall_unix_ms.saturating_sub(closed) <= millis(limits.recent));
@@ -234,7 +234,7 @@ mod tests {
             10_000 + u32::try_from(self.second / 5).unwrap_or(0)
         }
 
-        /// What an honest node says that lags by so many ledgers.
+        /// Judges the answer of an honest node that lags by this many ledgers.
         fn lagging(&mut self, by: u32) -> Verdict {
             let ledger = self.true_ledger() - by;
             self.answer(ledger, Some(START + u64::from(ledger - 10_000 + by) * 5 - u64::from(by) * 5))
@@ -244,7 +244,7 @@ mod tests {
             self.lagging(0)
         }
 
-        /// Seconds until true heads are believed again.
+        /// Whether true heads are believed again within this many seconds.
         fn recovers_within(&mut self, seconds: u64) -> bool {
             (0..seconds).any(|_| {
                 self.pass(1);

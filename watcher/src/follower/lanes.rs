@@ -1,4 +1,4 @@
-//! The fee accounts: what they hold, and whether it covers what is promised.
+//! Reads the fee accounts, and checks that their balance covers what is promised.
 
 use paychan_channel::{AccountId, Ledger, Stroops};
 use tracing::warn;
@@ -12,14 +12,14 @@ impl Follower {
     /// Reads the fee accounts.
     ///
     /// # Errors
-    /// The first account that could not be read; the others were read all the same.
+    /// The error of the first account that could not be read. The others were still read.
     pub(super) async fn read_lanes(&mut self) -> Result<(), ChainError> {
         let mut failed = None;
         for lane in &self.settings.lanes.clone() {
             let facts = match self.parts.chain.lane_account(lane).await {
                 Ok(Some(account)) => {
-                    // Before the account's balance is known: until then no money is taken. One of several endpoints can't
-                    // make the store look rolled back.
+                    // This comes before the balance is known, since no money is taken until then. One of several
+                    // endpoints can't make the store look rolled back.
                     if account.agreed {
                         self.compare_sequence(lane, account.sequence).await;
                     }
@@ -42,9 +42,9 @@ impl Follower {
         failed.map_or(Ok(()), Err)
     }
 
-    /// At the first sight since the start, a sequence number above all that the store knows shows that the store is an old
-    /// copy. Later it only shows that somebody uses the account while the watcher runs, which is written down, so that it is
-    /// no sign of a rolled back store at the next start.
+    /// When the account is read for the first time since the start, a sequence number above all that the store knows
+    /// shows that the store is an old copy. Later it only shows that somebody else uses the account while the watcher
+    /// runs. That is recorded, so that the next start does not take it for a store that was rolled back.
     async fn compare_sequence(&mut self, lane: &AccountId, used: i64) {
         let first = self.seen_lanes.insert(*lane);
         let Some(known) = self.parts.store.last_sequence(lane).filter(|known| *known < used) else { return };
@@ -52,26 +52,26 @@ impl Follower {
         if first {
             raise!(
                 StoreRolledBack, account = %lane, used, known,
-                "the fee account has used sequence numbers of which the store knows nothing: the store is an old copy, or it \
-                 settled while it could not be written, or somebody else uses the account. Nothing is acknowledged on any \
-                 channel until `paychan-watcher confirm-rollback` was run; settling goes on"
+                "the fee account has used sequence numbers of which the store knows nothing: the store is an old copy, or the \
+                 watcher settled while the store could not be written, or somebody else uses the account. Nothing is \
+                 acknowledged on any channel until `paychan-watcher confirm-rollback` was run; settling goes on"
             );
             view.set_lane_ahead(LaneAhead { lane: *lane, used, known });
         } else if view.lanes_ahead().iter().all(|ahead| ahead.lane != *lane)
             && let Err(error) = self.parts.store.lane_used(*lane, used).await
         {
-            warn!(%lane, %error, "it could not be written down that somebody else uses the fee account");
+            warn!(%lane, %error, "somebody else uses the fee account, and this could not be recorded");
         }
     }
 
-    /// Raises an alarm while the fee accounts can't cover what is promised, or could not cover a first promise.
+    /// Raises an alarm while the fee accounts can't cover what is promised, or at least one settlement.
     fn check_funds(&mut self) {
         let (Some(spendable), Some((_, promised))) = (self.parts.view.spendable(), self.parts.promises.fees()) else {
             return;
         };
         let needed = promised.max(self.parts.promises.dearest_settlement());
         if spendable >= needed {
-            self.fees_low.is_over();
+            self.fees_low.reset();
         } else if self.fees_low.is_due(self.parts.clock.boot()) {
             let accounts: Vec<String> = self.settings.lanes.iter().map(AccountId::to_string).collect();
             raise!(

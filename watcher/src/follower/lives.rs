@@ -1,5 +1,5 @@
-//! Raises alarms when an entry that a settlement needs is archived, or is near its end and was not extended, while something
-//! is unsettled on the channel.
+//! Raises alarms while something is unsettled on a channel, when an entry that its settlement needs is archived, or
+//! will be archived soon because it was not extended.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use paychan_store::Store;
 /// How short the lives of a channel's entries are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Short {
-    /// One has less than half of the life at which it should have been extended.
+    /// An entry has less than half of the life at which it should have been extended.
     NotExtended,
     Archived,
 }
@@ -23,8 +23,8 @@ enum Short {
 pub(super) struct Lives(HashMap<ContractId, Short>);
 
 impl Lives {
-    /// Raises an alarm for each channel with something unsettled whose entries' lives are shorter than was reported before.
-    /// `floor` is the life below which an entry is extended, in ledgers.
+    /// Raises an alarm for each channel with something unsettled whose entries are in a worse stage than was reported
+    /// before. `floor` is the life below which an entry is extended, in ledgers.
     pub(super) fn report(&mut self, store: &Store, view: &View, head: Ledger, floor: u32) {
         for held in store.all_held() {
             let channel = held.channel();

@@ -1,10 +1,10 @@
-//! Follows the ledger: one tick asks for the newest ledger, reads the `close` events since the last tick, and sweeps all
-//! channels' entries when that is due. Events are hints, entries are the truth.
+//! Follows the ledger. One tick asks for the newest ledger, reads the `close` events since the last tick, and sweeps
+//! all channels' entries when that is due. Events are hints; entries are the truth.
 //!
-//! Outside of sweeps, what a tick asks does not grow with the number of channels. When events can't be read, channels are
-//! read more often instead: slower, and the log says so.
+//! Except for sweeps, the number of a tick's questions does not grow with the number of channels. When events can't be
+//! read, channels are read more often instead, which is slower, and the log says so.
 //!
-//! Each part of a tick that fails leaves the others to be done.
+//! When a part of a tick fails, the other parts are still done.
 
 mod complaints;
 mod deadlines;
@@ -39,14 +39,14 @@ use events::Events;
 use history::{History, Limits, Now, Verdict};
 use lives::Lives;
 
-/// What the follower is told by the configuration.
+/// The follower's settings from the configuration.
 #[derive(Debug, Clone)]
 pub struct FollowerSettings {
     /// S: ledgers between two sweeps.
     pub sweep_interval: u32,
-    /// A channel that is known without a gap only up to this many ledgers behind the head is read by itself.
+    /// A channel whose history is known without a gap only up to this many ledgers behind the head is read on its own.
     pub reread_behind: u32,
-    /// How old what is known may be while commitments are taken.
+    /// How old the known state may be while commitments are taken.
     pub fresh: FreshnessLimits,
     /// The accounts that pay fees.
     pub lanes: Vec<AccountId>,
@@ -57,7 +57,7 @@ impl FollowerSettings {
     pub fn of(config: &Config, lanes: Vec<AccountId>) -> Self {
         Self {
             sweep_interval: config.reaction.sweep_interval_ledgers,
-            // Half of what is still fresh: read before it is stale, and not at every ledger.
+            // Half of the freshness limit, so that a channel is read before it is stale, and not at every ledger.
             reread_behind: config.fresh.ledgers.div_ceil(2),
             fresh: config.freshness_limits(),
             lanes,
@@ -65,17 +65,17 @@ impl FollowerSettings {
     }
 }
 
-/// What the follower is made of.
+/// The parts of which the follower is made.
 pub struct FollowerParts {
     /// The network.
     pub chain: Arc<dyn Chain>,
-    /// What must not be lost.
+    /// The store, which keeps what must not be lost.
     pub store: Store,
     /// What is known of the chain.
     pub view: Arc<View>,
     /// What was promised.
     pub promises: Arc<Promises>,
-    /// Tells whether what is known is recent.
+    /// The clock, which shows whether the known state is recent.
     pub clock: Arc<dyn Clock>,
     /// The operator's list of tokens.
     pub config: Arc<Config>,
@@ -90,9 +90,9 @@ pub struct Follower {
     events: Events,
     /// When the last complete sweep began.
     swept_at: Option<Ledger>,
-    /// The network's settings are to be read, since the last sweep.
+    /// Whether the network's settings must be read, because a sweep has ended since.
     settings_due: bool,
-    /// Recipients and issuers are to be read, since the last sweep.
+    /// Whether recipients and issuers must be read, because a sweep has ended since.
     recipients_due: bool,
     deadlines: Deadlines,
     lives: Lives,
@@ -102,7 +102,7 @@ pub struct Follower {
     complaints: Complaints,
 }
 
-/// What one tick came to.
+/// The result of one tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Followed {
     /// The newest ledger.
@@ -113,37 +113,37 @@ pub struct Followed {
     pub swept: bool,
 }
 
-/// Why a tick could not be completed. The next one tries again; meanwhile the view ages, and money is refused when it
+/// Why a tick could not be completed. The next one tries again. Meanwhile the view ages, and money is refused when it
 /// is too old.
 #[derive(Debug, thiserror::Error)]
 pub enum NotFollowed {
     /// The endpoint gave no usable answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The endpoint is at an older ledger than is known already.
-    #[error("the endpoint is at ledger {at}, and ledger {known} was seen already; waiting for it to catch up")]
+    /// The endpoint's newest ledger is older than a ledger that is known already.
+    #[error("the endpoint is at ledger {at}, but ledger {known} was seen already; waiting for the endpoint to catch up")]
     Behind {
         /// Its newest ledger.
         at: Ledger,
-        /// The newest known.
+        /// The newest ledger that is known.
         known: Ledger,
     },
     /// The endpoint's answers can't belong to one history.
     #[error(
         "the endpoint says that the newest ledger is {at}, which can't follow ledger {known} that was seen before: it \
-         serves two networks, one of the two answers is a mistake, or the network's history has started anew. What more \
-         answers agree on will be followed; `paychan-watcher status` shows what is unsettled"
+         serves two networks, one of the two answers is wrong, or the network's history has started again. The watcher will \
+         follow the ledgers on which later answers agree; `paychan-watcher status` shows what is unsettled"
     )]
     Contradicted {
         /// Its newest ledger.
         at: Ledger,
-        /// The newest known.
+        /// The newest ledger that is known.
         known: Ledger,
     },
 }
 
 impl NotFollowed {
-    /// Whether a person has to look at it, rather than wait.
+    /// Whether a person has to act, since waiting is not enough.
     pub fn is_alarm(&self) -> bool {
         match self {
             Self::Chain(error) => error.kind.is_alarm(),
@@ -154,7 +154,7 @@ impl NotFollowed {
 }
 
 impl Follower {
-    /// A follower that knows nothing of the chain yet: its first tick sweeps.
+    /// A follower that knows nothing of the chain yet. Its first tick sweeps.
     pub fn new(parts: FollowerParts, settings: FollowerSettings) -> Self {
         let reader = ChannelReader::new(parts.chain.clone(), parts.store.clone(), parts.view.clone());
         Self {
@@ -174,15 +174,15 @@ impl Follower {
         }
     }
 
-    /// What reads channels for others: the same view, the same alarms.
+    /// A reader for other parts, which fills the same view and raises the same alarms.
     pub fn reader(&self) -> ChannelReader {
         self.reader.clone()
     }
 
-    /// One look at the chain.
+    /// Looks at the chain once.
     ///
     /// # Errors
-    /// [`NotFollowed`]; what was learned before that is in the view.
+    /// [`NotFollowed`]. What was learned before the error is in the view.
     pub async fn tick(&mut self) -> Result<Followed, NotFollowed> {
         let outcome = self.look().await;
         self.complaints.about_following(&outcome, self.parts.clock.boot());
@@ -194,8 +194,8 @@ impl Follower {
         let (head, moved) = self.newest().await?;
         let mut failed: Option<ChainError> = None;
 
-        // Events before a sweep, so that nothing that happens while it runs is missed: what it reads is at least as new
-        // as the events that follow it. If events fail, the sweep still runs: it is what must not be missed.
+        // Events are read before a sweep, so that nothing that happens during the sweep is missed. If events fail, the
+        // sweep still runs, since it must not be left out.
         if moved || self.events.are_due() {
             let read = self.events.read(&self.parts, &self.reader, head.ledger).await;
             if read.is_ok_and(|restarted| restarted) {
@@ -226,7 +226,7 @@ impl Follower {
         }
     }
 
-    /// Asks for the newest ledger, and puts it into the view when it is believed. Answers whether the head moved.
+    /// Asks for the newest ledger, and puts it into the view when it is believed. Returns whether the head moved.
     async fn newest(&mut self) -> Result<(Head, bool), NotFollowed> {
         let limits = Limits { recent: self.settings.fresh.age, ahead: self.settings.fresh.ahead };
         let mut head = self.ask_for_head().await?;
@@ -241,10 +241,10 @@ impl Follower {
             Verdict::TakesBack { mark } => {
                 raise!(
                     ChainNotUnderstood, head = %head.ledger, taken_back = %mark,
-                    "the endpoint had told a ledger that its later answers contradict: that one is taken back. If the \
-                     network's history has started anew, its channels are gone"
+                    "the endpoint's later answers contradict an earlier ledger, which is taken back. If the network's \
+                     history has started again, its channels are gone"
                 );
-                // A journal's mark was never in this view.
+                // A mark from the journal was never in this view.
                 if self.parts.view.head().is_some_and(|known| known.ledger > head.ledger) {
                     self.parts.view.take_back_head(head, boot);
                 } else {
@@ -256,7 +256,7 @@ impl Follower {
             }
             Verdict::Behind { mark } => Err(NotFollowed::Behind { at: head.ledger, known: mark }),
             Verdict::Contradicts { mark } => Err(NotFollowed::Contradicted { at: head.ledger, known: mark }),
-            // Two answers are always compared.
+            // This can't happen, since two answers are always compared.
             Verdict::First => Err(NotFollowed::Contradicted { at: head.ledger, known: head.ledger }),
         }
     }
@@ -284,7 +284,7 @@ impl Follower {
 
     async fn sweep(&mut self, head: Ledger) -> Result<(), ChainError> {
         let summary = self.reader.read_all().await?;
-        // A sweep is as old as the oldest state that it read: an endpoint that lags is asked again that much sooner.
+        // A sweep is as old as the oldest state that it read, so after a lagging answer the next sweep comes sooner.
         self.swept_at = Some(summary.lowest.map_or(head, |lowest| lowest.min(head)));
         self.settings_due = true;
         self.recipients_due = true;
@@ -292,8 +292,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Reads channels of which nothing is known for the last ledgers. There are none unless the endpoint gave old copies,
-    /// or events can't be read.
+    /// Reads channels whose last ledgers are not known. There are some only if the endpoint gave old copies or events
+    /// can't be read.
     async fn catch_up(&self, head: Ledger) -> Result<(), ChainError> {
         let behind: Vec<ContractId> = self
             .parts
@@ -306,7 +306,7 @@ impl Follower {
         if behind.is_empty() {
             return Ok(());
         }
-        debug!(channels = behind.len(), "read by themselves: nothing is known of them for the last ledgers");
+        debug!(channels = behind.len(), "reading channels whose last ledgers are not known");
         self.reader.read(&behind).await.map(|_| ())
     }
 }
@@ -324,8 +324,8 @@ fn highest_ledger(store: &Store) -> Option<Ledger> {
     admitted.chain(signed).chain(decided).max()
 }
 
-/// How long the network takes for so many ledgers, by its own setting; by five seconds a ledger when that is not known.
-/// Only for people: nothing is decided by it.
+/// How long the network takes for this many ledgers by its own setting, or with five seconds for each while that is not
+/// known. It is only for people; no decision depends on it.
 fn estimate(ledgers: u32, target_close_ms: Option<u32>) -> Duration {
     Duration::from_millis(u64::from(target_close_ms.unwrap_or(5_000)).saturating_mul(u64::from(ledgers)))
 }

@@ -1,4 +1,4 @@
-//! What is read after a sweep: the network's settings, what issuers may do, and whether recipients can be paid.
+//! Reads, after a sweep, the network's settings, the issuers' rights, and whether recipients can be paid.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,8 @@ use crate::chain::ChainError;
 use paychan_channel::TokenRisk;
 
 impl Follower {
-    /// Reads the network's settings when that is due. When they can't be read, or can't be true, the last known ones hold.
+    /// Reads the network's settings when that is due. When they can't be read or are implausible, the last known ones
+    /// are used.
     pub(super) async fn read_settings(&mut self) {
         if !self.settings_due {
             return;
@@ -29,10 +30,11 @@ impl Follower {
         }
     }
 
-    /// Reads what issuers may do and whether recipients can be paid, once for each token and recipient, when that is due.
+    /// Reads the issuers' rights and whether recipients can be paid, once for each token and recipient, when that is
+    /// due.
     ///
     /// # Errors
-    /// The first question that got no usable answer; the others were asked all the same.
+    /// The first question without a usable answer. The others were still asked.
     pub(super) async fn read_recipients(&mut self, head: Ledger) -> Result<(), ChainError> {
         if !self.recipients_due {
             return Ok(());
@@ -76,7 +78,7 @@ impl Follower {
         to: &Address,
         head: Ledger,
     ) -> Result<(), ChainError> {
-        // Before the question: what is paid while it is under way counts as paid after it.
+        // This is read before the question, so that what is paid meanwhile counts as paid after it.
         let withdrawn = self.parts.view.withdrawn_by(token, to);
         let payability = self.parts.chain.payability(token, kind.asset(), facts, to).await?;
         let owed = self.parts.promises.owed(token, to);

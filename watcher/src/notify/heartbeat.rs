@@ -1,4 +1,4 @@
-//! An outbound heartbeat. Whoever receives it raises the alarm when it stays away.
+//! Sends a heartbeat. Its receiver has to raise an alarm when it stops.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use tracing::{debug, warn};
 use crate::clock::Clock;
 use crate::liveness::Liveness;
 
-/// A loop that gave no sign of life for this long does not count as alive. The same as the watchdog's.
+/// A loop that made no progress for this long does not count as alive. The watchdog has the same limit.
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 
 const LIMITS: HttpLimits = HttpLimits { connect: Duration::from_secs(5), total: Duration::from_secs(10) };
 
-/// Posts an empty message every so often, while all loops give signs of life.
+/// Posts an empty message after each period `every` in which all loops make progress.
 pub async fn beat(url: Url, every: Duration, loops: Vec<Arc<Liveness>>, clock: Arc<dyn Clock>) {
     let client = match http::client(&url, LIMITS) {
         Ok(client) => client,
@@ -28,8 +28,8 @@ pub async fn beat(url: Url, every: Duration, loops: Vec<Arc<Liveness>>, clock: A
     loop {
         if loops.iter().all(|liveness| liveness.silence(clock.boot()) <= LONGEST_SILENCE) {
             match client.post(url.clone()).send().await {
-                Ok(answer) if answer.status().is_success() => debug!("the heartbeat was taken"),
-                Ok(answer) => warn!(status = %answer.status(), "the heartbeat was not taken"),
+                Ok(answer) if answer.status().is_success() => debug!("the heartbeat was received"),
+                Ok(answer) => warn!(status = %answer.status(), "the heartbeat's receiver answered with an error"),
                 Err(error) => warn!(error = %error.without_url(), "the heartbeat could not be sent"),
             }
         }

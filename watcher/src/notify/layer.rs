@@ -1,4 +1,4 @@
-//! Picking the alarms out of the log events, whatever the log's filter says.
+//! Takes the alarms out of the log events, whatever the log's filter is.
 
 use std::fmt;
 
@@ -8,27 +8,27 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// Alarms that may wait for the webhook. Beyond that they are dropped here; the log has them.
+/// The most alarms that wait for the webhook. Further ones are dropped here, but the log has them.
 const WAITING: usize = 256;
 
-/// An alarm as it was raised.
+/// An alarm that was raised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// Its stable name.
     pub alarm: String,
-    /// What was said.
+    /// The message.
     pub message: String,
     /// The other fields.
     pub fields: Map<String, Value>,
 }
 
-/// A layer that picks up alarms, and where they come out.
+/// Makes a layer that takes alarms, and the receiver that gets them.
 pub fn alarms() -> (AlarmLayer, Receiver<Notice>) {
     let (sender, receiver) = channel(WAITING);
     (AlarmLayer(sender), receiver)
 }
 
-/// Passes each event with the field `alarm` on. Never waits.
+/// Passes on each event with the field `alarm`. It never waits.
 pub struct AlarmLayer(Sender<Notice>);
 
 impl<S: Subscriber> Layer<S> for AlarmLayer {
@@ -44,7 +44,7 @@ impl<S: Subscriber> Layer<S> for AlarmLayer {
             other => other.map(|value| value.to_string()).unwrap_or_default(),
         };
         let notice = Notice { alarm: text("alarm"), message: text("message"), fields };
-        // Nobody listens, or too many wait: the log has it.
+        // If nobody receives it or too many wait, it is dropped here; the log has it.
         let _ = self.0.try_send(notice);
     }
 }

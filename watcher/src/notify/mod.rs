@@ -1,6 +1,6 @@
-//! Telling somebody outside: alarms to a webhook, and a heartbeat, because a dead process raises no alarm.
+//! Notifies people outside: it sends alarms to a webhook, and a heartbeat, because a dead process raises no alarm.
 //!
-//! Both are diagnostic channels: whatever they do, nothing else waits for them.
+//! Nothing else in the watcher waits for either.
 
 mod heartbeat;
 mod layer;

@@ -1,4 +1,5 @@
-//! Sending alarms to a webhook: signed, repeated until it takes them, and not twice for the same trouble.
+//! Sends alarms to a webhook. They are signed, repeated until the webhook accepts them, and not sent twice for the same
+//! trouble.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,27 +19,27 @@ use super::Notice;
 use crate::clock::Clock;
 use crate::config::WebhookSecret;
 
-/// `t=TIME,v1=MAC`: the time in seconds since the Unix epoch, and HMAC-SHA256 in hex digits, by the configured secret, over
-/// the time, a dot and the body. The time keeps an old message from being played again.
+/// The header of the signature, `t=TIME,v1=MAC`: the time in seconds since the Unix epoch, and in hex digits the
+/// HMAC-SHA256 with the configured secret over the time, a dot and the body. With the time, a receiver can refuse a
+/// replayed old message.
 pub const SIGNATURE_HEADER: &str = "paychan-signature";
 
-/// Attempts at one message. With the pauses between them, they span about ten minutes.
+/// How many times one message is sent at most. With the pauses, that takes about ten minutes.
 const ATTEMPTS: u32 = 8;
 
-/// The first pause; each is twice the one before.
+/// The first pause. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Messages that are being sent at a time. A receiver that hangs holds a message for all its attempts, some twelve minutes;
-/// the others go past it.
+/// How many messages are sent at the same time. A receiver that hangs on one message delays it for all its attempts,
+/// about twelve minutes, but not the others.
 const IN_FLIGHT: usize = 32;
 
-/// An alarm about the same thing is sent again after this time, and not before.
+/// The shortest time between two alarms about the same trouble.
 const SAME_AGAIN_AFTER: Duration = Duration::from_secs(600);
 
 const LIMITS: HttpLimits = HttpLimits { connect: Duration::from_secs(5), total: Duration::from_secs(10) };
 
-/// Sends every alarm that comes, until no more can come. Alarms don't wait for one another: one that the receiver does not
-/// take holds back none that comes later, up to 32 of them at a time.
+/// Sends every alarm until the sender is gone. Alarms don't wait for each other: up to 32 are sent at the same time.
 pub async fn send_all(
     url: Url,
     secret: WebhookSecret,
@@ -70,7 +71,7 @@ pub async fn send_all(
     while sending.join_next().await.is_some() {}
 }
 
-/// Who receives the alarms.
+/// The receiver of the alarms.
 struct WebhookReceiver {
     client: Client,
     url: Url,
@@ -79,7 +80,7 @@ struct WebhookReceiver {
 }
 
 impl WebhookReceiver {
-    /// Sends one message, again and again if need be.
+    /// Sends one message, several times if necessary.
     async fn send(&self, body: &str) {
         let Self { client, url, secret, clock } = self;
         let mut pause = FIRST_PAUSE;
@@ -123,12 +124,12 @@ fn signature(secret: &WebhookSecret, time: u64, body: &str) -> String {
     format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-/// What was sent lately.
+/// The alarms that were sent lately.
 #[derive(Default)]
 struct Recent(HashMap<(String, Option<String>), Duration>);
 
 impl Recent {
-    /// Whether this trouble was not sent lately: an alarm of one name about one channel, account or recipient.
+    /// Whether no alarm of this name about the same channel, account or recipient was sent lately.
     fn is_new(&mut self, notice: &Notice, now: Duration) -> bool {
         self.0.retain(|_, sent| now.saturating_sub(*sent) < SAME_AGAIN_AFTER);
         let about = ["channel", "account", "recipient", "transaction"].iter().find_map(|name| notice.fields.get(*name));
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn the_signature_is_hmac_sha256_over_time_and_body() {
         let secret = WebhookSecret::new(Zeroizing::new("key".to_owned()));
-        // RFC 2104's algorithm, computed with `printf '1.{}' | openssl dgst -sha256 -hmac key`.
+        // This is RFC 2104's algorithm, computed with `printf '1.{}' | openssl dgst -sha256 -hmac key`.
         let expected = "t=1,v1=1ba6b8171186efc613e8bcc0cbdab2748f24984d7c5a84faa2637afa0e40d224";
         assert_eq!(signature(&secret, 1, "{}"), expected);
     }

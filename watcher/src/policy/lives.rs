@@ -1,4 +1,4 @@
-//! The lives of the entries that settling a channel touches.
+//! The lives of the entries that a settlement of a channel touches.
 
 use paychan_channel::xdr::LedgerKey;
 use paychan_channel::{ChannelKeys, Ledger, Life};
@@ -6,7 +6,7 @@ use paychan_channel::{ChannelKeys, Ledger, Life};
 use super::{Known, Limits};
 use crate::view::ChannelView;
 
-/// The keys of the channel's entries that have less life left than the floor, and are not archived.
+/// The keys of the channel's live entries that have less life left than the floor.
 pub(super) fn due(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
     let below = |life: Life| match life {
         Life::LiveUntil(until) => until >= limits.head && until.since(limits.head) < limits.life_floor,

@@ -1,4 +1,4 @@
-//! The answers for all channels, in the order of loss, with what can be done together joined.
+//! Puts the answers for all channels in the order of loss, and joins what one transaction can do.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,22 +8,22 @@ use paychan_channel::{Amount, ContractId, Ledger, Stroops};
 
 use super::{Action, BASE_FEE, Known, Limits, Reason, Report, decide, lives, restorable};
 
-/// Entries that one extension names at most. The network allows 400 in a footprint (SLP-5) and 132,096 bytes in a
-/// transaction; 100 keys of at most 140 bytes stay far below both, and below what one simulation may take.
+/// The most entries that one extension names. The network allows 400 in a footprint (SLP-5) and 132,096 bytes in a
+/// transaction; 100 keys of at most 140 bytes stay far below both, and below the limits of one simulation.
 pub const ENTRIES_PER_EXTENSION: usize = 100;
 
 /// What to do about all channels now, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Payouts in the order of loss, then restorations, then extensions, then payouts that are not worth the fee that is asked.
+    /// Payouts in the order of loss, then restorations, then extensions, then payouts that can't succeed now.
     pub items: Vec<Item>,
-    /// Channels to watch no longer.
+    /// Channels that are no longer watched.
     pub drops: Vec<ContractId>,
     /// What the operator should know.
     pub reports: Vec<(ContractId, Report)>,
 }
 
-/// One thing to do: one transaction.
+/// One transaction to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     /// Settle or close a channel.
@@ -43,16 +43,16 @@ pub struct Payout {
     pub amount: Amount,
     /// For inclusion, on top of the resource fee.
     pub bid: Stroops,
-    /// Whether to end the channel: fence it first.
+    /// Whether to end the channel, after fencing it.
     pub close: bool,
     /// Why now.
     pub reason: Reason,
-    /// The ledger at which the funder can take the rest back; for a channel that can't be read, the earliest that it may
-    /// be.
+    /// The ledger at which the funder can take the rest back. For a channel that can't be read, it is the earliest
+    /// possible one.
     pub deadline: Option<Ledger>,
     /// What is at stake, in stroops; `None` for a token that is no longer listed.
     pub value: Option<Stroops>,
-    /// How often it failed since it last went well.
+    /// How many times it failed since its last success.
     pub failures: u32,
     /// The first ledger at which it may be tried.
     pub not_before: Ledger,
@@ -61,15 +61,15 @@ pub struct Payout {
 /// Entries to extend in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
-    /// Which entries, each once however many channels share it.
+    /// The entries. An entry that several channels share is named once.
     pub keys: Vec<LedgerKey>,
-    /// The channels that live by them.
+    /// The channels that need them.
     pub channels: Vec<ContractId>,
-    /// Ledgers from inclusion that they are to live.
+    /// How long they shall live from the transaction's inclusion, in ledgers.
     pub extend_to: u32,
     /// For inclusion, on top of the resource fee.
     pub bid: Stroops,
-    /// The most that it may cost in resources, stroops: what the fee accounts don't need for settlements.
+    /// The most that its resources may cost, stroops: what the fee accounts don't need for settlements.
     pub spare: Stroops,
     /// The first ledger at which it may be tried.
     pub not_before: Ledger,
@@ -78,34 +78,33 @@ pub struct Extension {
 /// Archived entries to bring back in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Restoration {
-    /// Which entries, each once however many channels share it.
+    /// The entries. An entry that several channels share is named once.
     pub keys: Vec<LedgerKey>,
-    /// The channels that live by them.
+    /// The channels that need them.
     pub channels: Vec<ContractId>,
     /// For inclusion, on top of the resource fee.
     pub bid: Stroops,
-    /// The most that it may cost in resources, stroops: what the channels still hold is worth, out of what the fee accounts
-    /// don't need for settlements.
+    /// The most that its resources may cost, stroops: the value that the channels still hold, but at most what the fee
+    /// accounts don't need for settlements.
     pub worth: Stroops,
     /// The first ledger at which it may be tried.
     pub not_before: Ledger,
 }
 
-/// Whose turn it is when payouts that failed before and payouts that did not both wait.
+/// Which payouts come first when some have failed before and others have not.
 ///
-/// Without turns, payouts that fail would keep the others waiting, or the others would never let a payout be tried again that
-/// failed once.
+/// Without turns, failing payouts would delay the others, or the others would never let a failed payout be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Turn {
-    /// Those that never failed come first.
+    /// Payouts that never failed come first.
     #[default]
     Untried,
-    /// Those that failed before come first.
+    /// Payouts that failed before come first.
     Failed,
 }
 
 impl Turn {
-    /// The other one's turn.
+    /// The turn after this one.
     pub const fn next(self) -> Self {
         match self {
             Self::Untried => Self::Failed,
@@ -168,10 +167,10 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
             }
             Action::Wait | Action::Extend { .. } | Action::Restore { .. } => continue,
         };
-        // What can't bid as much as is asked, or would fail because the recipient can't be paid, comes last: it would
-        // take the lane from what can be paid, again and again.
-        let hopeless = !known.payable || known.tried.asked.is_some_and(|asked| payout.bid < asked);
-        if hopeless { capped.push(payout) } else { worth_it.push(payout) }
+        // A payout that can't bid what the network asks, or whose recipient can't be paid, comes last. Otherwise it
+        // would take the lane again and again from payouts that can succeed.
+        let cannot_succeed = !known.payable || known.tried.asked.is_some_and(|asked| payout.bid < asked);
+        if cannot_succeed { capped.push(payout) } else { worth_it.push(payout) }
     }
     reports.sort_by_key(|(channel, _)| *channel);
     let mut items: Vec<Item> = take_turns(worth_it, limits.head, turn).into_iter().map(Item::Pay).collect();
@@ -181,7 +180,8 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
     Plan { items, drops, reports }
 }
 
-/// In the order of loss, but those that failed and those that did not alternate. What may not be tried yet comes last.
+/// Sorts payouts in the order of loss, but alternates failed and untried ones. Payouts that may not be tried yet come
+/// last.
 fn take_turns(mut payouts: Vec<Payout>, head: Ledger, turn: Turn) -> Vec<Payout> {
     payouts.sort_by_key(|payout| {
         let deadline = payout.deadline.unwrap_or(Ledger(u32::MAX));
@@ -209,7 +209,7 @@ fn take_turns(mut payouts: Vec<Payout>, head: Ledger, turn: Turn) -> Vec<Payout>
 
 fn payout(known: &Known<'_>, limits: &Limits, amount: Amount, bid: Stroops, close: bool, reason: Reason) -> Payout {
     let deadline = known.deadline().or_else(|| {
-        let unseen = known.earliest_deadline_unseen(limits);
+        let unseen = known.earliest_unseen_deadline(limits);
         unseen.filter(|_| reason == Reason::Unreadable)
     });
     Payout {
@@ -225,8 +225,8 @@ fn payout(known: &Known<'_>, limits: &Limits, amount: Amount, bid: Stroops, clos
     }
 }
 
-/// Which archived entries to bring back, no entry twice. Channels that share one go together; those whose restoration failed
-/// before go alone, so that one bad entry does not keep the others.
+/// The archived entries to bring back, each only once. Channels that share an entry go together. A channel whose
+/// restoration failed before goes alone, so that one bad entry does not block the others.
 fn restorations(all: &[Known<'_>], limits: &Limits) -> Vec<Restoration> {
     let mut restorations: Vec<Restoration> = Vec::new();
     if limits.spare <= Stroops(0) {
@@ -238,7 +238,7 @@ fn restorations(all: &[Known<'_>], limits: &Limits) -> Vec<Restoration> {
         if keys.is_empty() || worth <= Stroops(0) {
             continue;
         }
-        let (alone, bid) = (known.tried.extension.failures > 0, known.leisurely_bid(limits, limits.max_inclusion_fee));
+        let (alone, bid) = (known.tried.extension.failures > 0, known.ordinary_bid(limits, limits.max_inclusion_fee));
         let joins = |other: &&mut Restoration| !alone && other.keys.iter().any(|key| keys.contains(key));
         match restorations.iter_mut().filter(|other| other.keys.len() < ENTRIES_PER_EXTENSION).find(joins) {
             Some(other) => {
@@ -256,8 +256,8 @@ fn restorations(all: &[Known<'_>], limits: &Limits) -> Vec<Restoration> {
     restorations
 }
 
-/// Which entries to extend: those of channels with something unsettled first, no entry twice. The channels whose extension
-/// failed before go alone, so that one bad entry does not keep the others.
+/// The entries to extend, each only once; those of channels with something unsettled come first. A channel whose
+/// extension failed before goes alone, so that one bad entry does not block the others.
 fn extensions(all: &[Known<'_>], limits: &Limits) -> Vec<Extension> {
     if limits.spare <= Stroops(0) {
         return Vec::new();
@@ -266,9 +266,9 @@ fn extensions(all: &[Known<'_>], limits: &Limits) -> Vec<Extension> {
     let mut owing: BTreeSet<LedgerKey> = BTreeSet::new();
     let mut alone = Vec::new();
     for known in all {
-        let over = known.is_final() || known.rests(limits) || known.is_to_be_dropped(limits);
-        // Of a channel that ends and owes nothing, nothing is left to be settled.
-        let ends = known.ends() && known.unsettled().is_zero();
+        let over = known.is_final() || known.is_idle(limits) || known.is_to_be_dropped(limits);
+        // A channel that ends and owes nothing needs no settlement.
+        let ends = known.is_ending() && known.unsettled().is_zero();
         if over || ends {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What the policy is asked with: everything held, with what is known of the chain where something is known.
+//! Collects the input of the policy: everything that is held, with what is known of the chain.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -10,23 +10,23 @@ use crate::config::Config;
 use crate::view::View;
 use paychan_store::{Held, Store};
 
-/// Outcomes looked at per channel: all that the store keeps.
+/// How many outcomes are read for each channel. The store keeps no more.
 const OUTCOMES: usize = 8;
 
-/// What the settler remembers of earlier attempts, and what it can do.
+/// What the settler remembers of earlier attempts, and which keys it has.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
-    /// Of each channel of which there is something to remember.
+    /// The memory for each channel that has one.
     pub channels: HashMap<ContractId, Tried>,
-    /// The recipients whose secret keys are there.
+    /// The recipients whose secret keys are configured.
     pub signers: HashSet<AccountId>,
-    /// What others paid for inclusion, as last heard.
+    /// What others paid for inclusion when it was last asked for.
     pub market: Option<Stroops>,
     /// The first ledger that was known since the start.
     pub first_head: Option<Ledger>,
 }
 
-/// Where a survey is taken.
+/// The sources from which a survey is made.
 pub struct SurveySources<'a> {
     /// The operator's settings.
     pub config: &'a Config,
@@ -34,9 +34,9 @@ pub struct SurveySources<'a> {
     pub store: &'a Store,
     /// What is known of the chain.
     pub view: &'a View,
-    /// What keeping all promises may cost in fees; `None` before all that is held was counted.
+    /// What keeping all promises may cost in fees; `None` before the first count.
     pub promised_fees: Option<Stroops>,
-    /// What earlier attempts came to.
+    /// What is remembered of earlier attempts.
     pub past: &'a Past,
     /// Wall time: milliseconds since the Unix epoch.
     pub now_ms: u64,
@@ -47,11 +47,11 @@ pub struct SurveySources<'a> {
 pub struct Survey<'a> {
     /// Every channel that is held, in the order of their ids.
     pub channels: Vec<Known<'a>>,
-    /// What holds for all of them.
+    /// The limits that apply to all of them.
     pub limits: Limits,
 }
 
-/// Puts together what is known now. `None` while no ledger is known.
+/// Makes the survey of this moment. `None` while no ledger is known.
 pub fn survey<'a>(sources: &SurveySources<'a>) -> Option<Survey<'a>> {
     let limits = sources.limits()?;
     let mut held = sources.store.all_held();
@@ -60,11 +60,11 @@ pub fn survey<'a>(sources: &SurveySources<'a>) -> Option<Survey<'a>> {
     Some(Survey { channels, limits })
 }
 
-/// In ledgers: the life below which an entry is extended, and the life that it gets then, on a network on which an entry
-/// lives for at most `longest_life`.
+/// The life below which an entry is extended, and the life that it then gets, both in ledgers, on a network where an
+/// entry lives for at most `longest_life`.
 pub fn life_limits(config: &Config, longest_life: u32) -> (u32, u32) {
     let extend_to = config.life.extend_to_ledgers.min(longest_life.saturating_sub(1));
-    // On a network whose longest life is below the operator's floor, an entry would be due again at once.
+    // If the network's longest life is below the operator's floor, an extended entry would be due again at once.
     (config.life.floor_ledgers.min(extend_to / 2), extend_to)
 }
 
@@ -74,7 +74,7 @@ impl Survey<'_> {
         plan(&self.channels, &self.limits, turn)
     }
 
-    /// The same, at another price for inclusion.
+    /// The same survey with another price for inclusion.
     #[must_use]
     pub fn at_market(self, market: Stroops) -> Self {
         Self { limits: Limits { market, ..self.limits }, ..self }
@@ -118,16 +118,16 @@ impl<'a> SurveySources<'a> {
         known
     }
 
-    /// What holds for all channels. `None` while no ledger is known.
+    /// The limits that apply to all channels. `None` while no ledger is known.
     pub fn limits(&self) -> Option<Limits> {
         let Self { config, view, promised_fees, past, now_ms, .. } = self;
         let head = view.head()?.ledger;
-        // Unknown settings must not keep anything from being settled.
+        // Unknown settings must not stop settling.
         let network = view.network();
         let longest_life = network.map_or(u32::MAX, |network| network.max_entry_ttl);
         let (life_floor, extend_to) = life_limits(config, longest_life);
         let simulated = view.settle_resource_fee();
-        // Before all that is held was counted, nothing is to spare.
+        // Before the promises are counted, nothing can be spared.
         let spare = match (view.spendable(), promised_fees) {
             (Some(spendable), Some(reserved)) => Stroops(spendable.get().saturating_sub(reserved.get())),
             _ => Stroops(0),

@@ -36,7 +36,7 @@ fn limits() -> Limits {
     }
 }
 
-/// A channel that is closing, with `left` ledgers to its deadline.
+/// A closing channel with `left` ledgers to its deadline.
 fn closing(left: u32) -> ChannelState {
     ChannelState { close_effective_at: Some(Ledger(HEAD.0 + left)), ..state() }
 }
@@ -84,7 +84,7 @@ impl Case {
         decide(&self.known(), &self.limits)
     }
 
-    /// The newest commitment came, and something is unsettled, for so long.
+    /// Sets how long ago the newest commitment came, and how long something has been unsettled.
     fn since(mut self, age: Duration) -> Self {
         let then = WALL_MS - u64::try_from(age.as_millis()).unwrap();
         self.held.unsettled_since_ms = Some(then);
@@ -157,7 +157,7 @@ fn a_promise_in_a_token_that_is_no_longer_listed_is_kept_to_the_last_unit() {
 
 type SetLife = fn(&mut ChannelState, Option<Ledger>);
 
-/// The entries of [`state`]: their keys, and how to say until when each lives.
+/// The entries of [`state`], with a function that sets until when each lives.
 fn entries_of_state() -> [(LedgerKey, SetLife); 4] {
     let holder = paychan_channel::Address::Contract(CHANNEL);
     [
@@ -210,7 +210,7 @@ fn an_entry_that_does_not_exist_needs_nothing() {
     assert_eq!(Case::of(empty, 0).decide(), Action::Wait);
 }
 
-/// A store that holds one channel with [`state`]'s admission.
+/// An empty store.
 fn store() -> (tempfile::TempDir, paychan_store::Store) {
     let dir = tempfile::tempdir().unwrap();
     let options = paychan_store::Options::default();
@@ -348,7 +348,7 @@ fn what_is_unsettled_for_too_long_is_settled_but_not_dust() {
 fn without_urgency_no_more_than_the_market_is_bid_and_never_above_the_value() {
     let mut case = Case::of(state(), 100_000).since(DAY);
     case.limits.market = Stroops(900_000);
-    // 100,000 base units are worth 400,000 stroops, and the resources cost 50,000 of them.
+    // 100,000 base units are worth 400,000 stroops, of which the resources cost 50,000.
     assert_eq!(case.decide(), settle(100_000, 350_000, Reason::Age));
 }
 
@@ -367,7 +367,7 @@ fn an_idle_channel_is_closed_with_the_recipients_key_and_settled_without() {
     assert_eq!(case.decide(), settle(5_000_000, 200, Reason::Idle));
 }
 
-/// A channel that is to be closed with 3,000,000 although 5,000,000 are held, of which this much is paid.
+/// A channel with a highest commitment of 5,000,000 that is to be closed with 3,000,000, and has paid `paid`.
 fn agreed(paid: u64, can_close: bool) -> Case {
     let mut case = Case::of(ChannelState { withdrawn: units(paid), ..state() }, 5_000_000);
     let agreed = Claim { amount: units(3_000_000), signature: Signature([0; 64]) };
@@ -382,11 +382,11 @@ fn a_fenced_channel_is_closed_with_the_agreed_amount_whether_something_is_unsett
     for paid in [0, 3_000_000] {
         assert_eq!(agreed(paid, true).decide(), close(200));
     }
-    // What is asked for is paid for, but not at any price.
+    // The close is worth a fee, but not any fee.
     let mut dear = agreed(3_000_000, true);
     dear.limits.market = Stroops(900_000);
     assert_eq!(dear.decide(), close(50_000));
-    // Nothing is decided before the channel was read, and an unreadable one may be settled and is not closed.
+    // Before the channel is read it waits, and an unreadable one is settled and not closed.
     let unread = agreed(0, true);
     assert_eq!(decide(&Known { chain: None, ..unread.known() }, &limits()), Action::Wait);
     let unreadable = Case { unreadable: true, ..agreed(0, true) };
@@ -430,7 +430,7 @@ fn nobody_pays_rent_for_a_channel_that_owes_nothing_and_is_idle() {
     assert_eq!((planned.items.len(), planned.drops.len()), (0, 0));
 }
 
-/// A channel that was admitted three days ago, through which nothing was paid.
+/// A channel that was admitted three days ago and through which nothing was paid.
 fn unused(state: ChannelState) -> Case {
     let mut case = Case::of(state, 0);
     case.held.admission.admitted_at = Ledger(HEAD.0 - 3 * 86_400 / 5);
@@ -473,10 +473,10 @@ fn a_channel_that_cannot_be_read_is_settled_and_never_closed() {
     case.view.gap_free_to = HEAD;
     (case.can_close, case.unreadable) = (true, true);
     assert_eq!(case.decide(), settle(500_000_000, 200, Reason::Unreadable));
-    // The funder may have announced a close in the first ledger that nobody saw.
+    // The funder may have announced a close in the first ledger that the watcher did not see.
     case.view.gap_free_to = Ledger(HEAD.0 - 17_280);
     assert_eq!(case.decide(), settle(500_000_000, 1_000_000, Reason::Unreadable));
-    // Nothing was not understood, but nothing was seen for a third of the wait either.
+    // The channel is readable, but it was not read for a third of the waiting period.
     case.unreadable = false;
     for (blind, acts) in [(17_280 / 3, false), (17_280 / 3 + 1, true)] {
         case.view.gap_free_to = Ledger(HEAD.0 - blind);
@@ -522,11 +522,11 @@ fn an_archived_entry_of_a_channel_in_use_is_restored_when_no_settlement_is_about
     let expected =
         Restoration { keys, channels: vec![CHANNEL], bid: Stroops(200), worth: limits().spare, not_before: Ledger(0) };
     assert_eq!(restorations, [expected]);
-    // An endpoint that calls live entries archived for ever does not empty the fee account.
+    // An endpoint that always says that live entries are archived must not empty the fee account.
     case.tried.extension.failures = 4;
     assert_eq!(case.decide(), Action::Report(Report::Archived { entries: vec!["instance", "code"] }));
     assert_eq!(plan(&[case.known()], &limits(), Turn::default()).items, []);
-    // What was never used, what is idle and what ends is left as it is.
+    // Channels that were never used, are idle or are ending are not restored.
     let idle = Case::of(archived.clone(), 5_000_000).since(10 * DAY);
     let ends = Case::of(ChannelState { close_effective_at: Some(Ledger(HEAD.0 + 50)), ..archived.clone() }, 5_000_000);
     let unused = Case::of(ChannelState { withdrawn: Amount::ZERO, ..archived }, 0);
@@ -585,7 +585,7 @@ fn extensions_are_paid_from_what_settlements_leave_over_and_owing_channels_come_
     assert_eq!(plan(&known, &broke, Turn::default()).items, []);
 }
 
-/// Ten channels that are closing, those of an even number with a failed attempt behind them.
+/// Ten closing channels, of which those with an even number have a failed attempt.
 fn ten_closing() -> Vec<Case> {
     (1..=10u8)
         .map(|id| {

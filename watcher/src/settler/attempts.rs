@@ -1,7 +1,8 @@
-//! What came of earlier attempts, and how long to leave something alone that failed.
+//! Remembers earlier attempts, and decides how long to wait after a failure.
 //!
-//! A channel whose settlement can't be built, because its simulation fails for example, must not keep the lane from the
-//! others, and must not be forgotten. It is tried again after a wait that grows and that leaves time before its deadline.
+//! A channel whose settlement can't be built, for example because its simulation fails, must not block the lane and
+//! must not be forgotten. It is tried again after a wait that grows, and that leaves time for more attempts before its
+//! deadline.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,19 +11,19 @@ use paychan_channel::{AccountId, ContractId, Ledger, Stroops};
 
 use crate::policy::{Past, Retry, Tried};
 
-/// The longest wait between two attempts at one thing, in ledgers: something that fails for so long needs a person.
+/// The longest wait between two attempts, in ledgers. What fails for that long needs a person.
 const LONGEST_WAIT: u32 = 64;
 
-/// The part of the ledgers left before a deadline that one wait may take: an eighth, so that many attempts fit however
-/// short the time is.
+/// One wait takes at most this part of the ledgers that are left before the deadline, an eighth, so that many attempts
+/// fit even in a short time.
 const SHARE_OF_TIME_LEFT: u32 = 8;
 
-/// What can fail by itself.
+/// What can fail independently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Target {
     /// Paying out a channel.
     Pay(ContractId),
-    /// Lengthening the lives of a channel's entries.
+    /// Extending or restoring a channel's entries.
     Extend(ContractId),
 }
 
@@ -34,13 +35,13 @@ impl Target {
     }
 }
 
-/// What is remembered of earlier attempts. The settler writes it; the policy's survey reads it, for the settler and for
-/// `status`.
+/// What is remembered of earlier attempts. The settler writes it, and the policy's survey reads it for the settler and
+/// for `status`.
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<Past>);
 
 impl Attempts {
-    /// Nothing was tried yet; the secret keys of these recipients are there.
+    /// Makes an empty memory. `signers` are the recipients whose secret keys are configured.
     pub fn new(signers: HashSet<AccountId>) -> Self {
         Self(Mutex::new(Past { signers, ..Past::default() }))
     }
@@ -50,18 +51,18 @@ impl Attempts {
         self.lock().clone()
     }
 
-    /// The ledger at which the settler had its first round since the start.
+    /// Records the ledger of the settler's first round since the start.
     pub(super) fn saw_head(&self, head: Ledger) {
         self.lock().first_head.get_or_insert(head);
     }
 
-    /// What others pay for inclusion.
+    /// Records what others pay for inclusion, stroops.
     pub(super) fn saw_market(&self, fee: Stroops) {
         self.lock().market = Some(fee);
     }
 
-    /// It failed at this head; `deadline` is the ledger by which it must be done, if there is one. Answers how often it
-    /// has failed, and the ledger at which it may be tried again.
+    /// Records a failure at this head. `deadline` is the ledger by which it must be done, if there is one. Returns how
+    /// many times it has failed, and the ledger at which it may be tried again.
     pub(super) fn failed(&self, target: Target, head: Ledger, deadline: Option<Ledger>, why: &str) -> Retry {
         self.change(target.channel(), |tried| {
             let retry = retry(tried, target);
@@ -73,12 +74,12 @@ impl Attempts {
         })
     }
 
-    /// It failed before this process started: it is known how often, and it may be tried at once.
+    /// Records failures from before this process started. The payout may be tried at once.
     pub(super) fn failed_before(&self, channel: ContractId, failures: u32) {
         self.change(channel, |tried| tried.payout.failures = failures);
     }
 
-    /// It went well.
+    /// Records a success.
     pub(super) fn went_well(&self, target: Target) {
         self.change(target.channel(), |tried| {
             *retry(tried, target) = Retry::default();
@@ -86,7 +87,7 @@ impl Attempts {
         });
     }
 
-    /// From now on the channel bids at least this for inclusion, as far as the policy's cap allows.
+    /// Makes the channel bid at least this for inclusion from now on, within the policy's cap.
     pub(super) fn bid_at_least(&self, channel: ContractId, bid: Stroops, why: String) {
         self.change(channel, |tried| {
             tried.asked = Some(tried.asked.unwrap_or(bid).max(bid));
@@ -94,12 +95,12 @@ impl Attempts {
         });
     }
 
-    /// A close of this channel failed: it is settled instead.
+    /// Records that a close of this channel failed. The channel is settled instead.
     pub(super) fn close_failed(&self, channel: ContractId) {
         self.change(channel, |tried| tried.close_failed = true);
     }
 
-    /// The channel is not watched any more.
+    /// Forgets a channel that is not watched any more.
     pub(super) fn forget(&self, channel: &ContractId) {
         self.lock().channels.remove(channel);
     }
@@ -109,7 +110,7 @@ impl Attempts {
     }
 
     fn lock(&self) -> MutexGuard<'_, Past> {
-        // Each change writes plain values, so a thread that panicked leaves nothing half changed that matters.
+        // Each change writes plain values, so a thread that panicked left nothing that does harm.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -124,7 +125,7 @@ fn retry(tried: &mut Tried, target: Target) -> &mut Retry {
 fn wait(failures: u32, head: Ledger, deadline: Option<Ledger>) -> u32 {
     let doubling = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(LONGEST_WAIT);
     let longest = match deadline {
-        // Past the deadline settling works until the refund does: it is tried at every ledger.
+        // After the deadline, settling works until the funder refunds, so it is tried at every ledger.
         Some(deadline) => (deadline.since(head) / SHARE_OF_TIME_LEFT).clamp(1, LONGEST_WAIT),
         None => LONGEST_WAIT,
     };
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_channels_trouble_leaves_the_others_alone_and_extending_leaves_paying_alone() {
+    fn a_failure_of_one_channel_or_of_an_extension_delays_nothing_else() {
         let attempts = Attempts::default();
         attempts.failed(Target::Extend(CHANNEL), Ledger(5), None, "why");
         assert_eq!(payout(&attempts), Retry::default());
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bid_that_was_asked_never_falls_before_it_goes_well() {
+    fn the_asked_bid_never_falls_before_a_success() {
         let attempts = Attempts::default();
         for bid in [200, 100] {
             attempts.bid_at_least(CHANNEL, Stroops(bid), "too low".to_owned());

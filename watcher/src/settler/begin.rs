@@ -1,4 +1,4 @@
-//! Beginning an item of the plan: prepare, check, sign, record, and only then send.
+//! Begins an item of the plan: it prepares, checks, signs and records a transaction, and only then sends it.
 
 use paychan_channel::{AccountId, Amount, ContractId, Layout, Ledger, Signature, Stroops};
 use paychan_rpc::{Meaning, SecretKey};
@@ -17,15 +17,15 @@ use paychan_store::{Claim, Held, Purpose, StoreError};
 pub(super) enum NotBegun {
     /// Something is wrong with this item.
     Failed(String),
-    /// Its simulation fails; the text says how.
+    /// The simulation of this item fails. The text says how.
     Refused(String),
-    /// The fee account can't pay for anything.
+    /// The fee account does not exist.
     NoLane,
-    /// The chain can't be asked now: no item would fare better.
+    /// The chain does not answer now, so no other item can be begun either.
     Chain(ChainError),
-    /// The chain was asked about this item and did not answer: another may fare better, once.
+    /// The chain did not answer about this item. One other item is tried, since this one may have been the cause.
     Unanswered(ChainError),
-    /// The store has too much to do. It can be tried at the next ledger.
+    /// The store has too much to do. The item is tried again at the next ledger.
     Store(StoreError),
 }
 
@@ -35,22 +35,22 @@ impl From<StoreError> for NotBegun {
     }
 }
 
-/// A transaction to be begun.
+/// A transaction that is to be made.
 struct Intent {
     call: Call,
     purpose: Purpose,
-    /// What simulation may add to it.
+    /// What the simulation may add to it.
     meaning: Meaning,
     /// The channel's token, if it is about one channel.
     token: Option<ContractId>,
     /// For inclusion, on top of the resource fee.
     bid: Stroops,
-    /// What its resources may cost at most to be worth it.
+    /// The most that its resources may cost.
     worth: Stroops,
 }
 
 impl Settler {
-    /// Settles or closes a channel, as far as sending its transaction.
+    /// Settles or closes a channel, up to sending the transaction.
     pub(super) async fn pay(&mut self, payout: &Payout, head: Ledger) -> Result<(), NotBegun> {
         let channel = payout.channel;
         let held = self.context.store.held(&channel);
@@ -62,8 +62,8 @@ impl Settler {
             },
             false => self.settlement(&held, payout.amount)?,
         };
-        // No more than what is at stake. A close that was agreed is done though nothing more
-        // may be paid with it.
+        // The resources may cost no more than what is at stake. A close that was agreed has no such limit, since it may
+        // pay nothing more.
         let at_stake = payout.value.filter(|_| payout.reason != Reason::Fenced).unwrap_or(Stroops(i64::MAX));
         let known = self.context.view.channel(&channel);
         let meaning = meaning::of_payout(&call, known.as_ref(), head, &self.config.fees);
@@ -71,8 +71,8 @@ impl Settler {
         self.begin(Intent { call, purpose, meaning, token, bid: payout.bid, worth: at_stake }, head).await
     }
 
-    /// The close of a channel, after its fence is on disk: a commitment that is acknowledged later would be lost with the
-    /// channel. `None` when the fence can't be written: then the channel is settled and stays open.
+    /// Makes the close of a channel after its fence is on disk, since a commitment that was acknowledged later would be
+    /// lost. Returns `None` when the fence can't be written; the channel is then settled and stays open.
     async fn fenced(&mut self, channel: ContractId, held: &Held) -> Result<Option<(Call, Purpose)>, NotBegun> {
         let to = held.admission.to.account();
         let to = to.ok_or_else(|| NotBegun::Failed("a contract can't be the source of a close".to_owned()))?;
@@ -84,7 +84,7 @@ impl Settler {
                 return Ok(None);
             }
         };
-        // Without a commitment nothing is claimed, and the contract looks at no signature.
+        // Without a commitment nothing is claimed, and the contract checks no signature.
         let nothing = Claim { amount: Amount::ZERO, signature: Signature([0; 64]) };
         let Claim { amount, signature } = claim.unwrap_or(nothing);
         let call = Call::Close { channel, amount, signature, to };
@@ -93,12 +93,12 @@ impl Settler {
 
     fn settlement(&self, held: &Held, amount: Amount) -> Result<(Call, Purpose), NotBegun> {
         let channel = held.channel();
-        // For code that the operator took off the list since: of the known layouts only ours settles for anybody.
+        // When the operator has taken the code off the list, the layout decides: only ours lets anybody settle.
         let needs_recipient = self
             .config
             .code(&held.admission.wasm_hash)
             .map_or(held.admission.layout != Layout::Paychan, |code| code.settle_needs_recipient);
-        // Where the channel no longer covers the claim, the policy has chosen a lower commitment.
+        // When the channel no longer covers the claim, the policy has chosen a lower commitment.
         let claims = held.claim().into_iter().chain(held.ladder.iter().copied());
         let chosen = claims.into_iter().find(|claim| claim.amount == amount).or_else(|| held.claim());
         let Claim { amount, signature } = chosen.ok_or_else(nothing_held)?;
@@ -106,7 +106,7 @@ impl Settler {
         Ok((Call::Settle { channel, amount, signature, authorized_by }, Purpose::Settle { channel, amount }))
     }
 
-    /// Lengthens the lives of entries, as far as sending the transaction.
+    /// Extends the lives of entries, up to sending the transaction.
     pub(super) async fn extend(&mut self, extension: &Extension, head: Ledger) -> Result<(), NotBegun> {
         let call = Call::Extend { keys: extension.keys.clone(), extend_to: extension.extend_to };
         let purpose = Purpose::Extend { channels: extension.channels.clone() };
@@ -115,7 +115,7 @@ impl Settler {
         self.begin(intent, head).await
     }
 
-    /// Brings archived entries back, as far as sending the transaction.
+    /// Brings archived entries back, up to sending the transaction.
     pub(super) async fn restore(&mut self, restoration: &Restoration, head: Ledger) -> Result<(), NotBegun> {
         let call = Call::Restore { keys: restoration.keys.clone() };
         let purpose = Purpose::Restore { channels: restoration.channels.clone() };
@@ -124,7 +124,8 @@ impl Settler {
         self.begin(intent, head).await
     }
 
-    /// How far the node lags behind the network, in ledgers. While that is not known, it is as much as the floor allows for.
+    /// How far the node lags behind the network, in ledgers. While that is not known, the value that the floor allows
+    /// for is used.
     fn lag(&self) -> u32 {
         let (view, most) = (&self.context.view, self.config.reaction.node_lag_ledgers);
         let (Some(head), Some(network)) = (view.head(), view.network()) else {
@@ -135,7 +136,7 @@ impl Settler {
         lag(age, network.target_close_ms, most)
     }
 
-    /// Prepares, checks, signs, records, and only then sends.
+    /// Prepares, checks, signs and records the transaction, and only then sends it.
     async fn begin(&mut self, intent: Intent, head: Ledger) -> Result<(), NotBegun> {
         let Intent { call, purpose, meaning, token, bid, worth } = intent;
         let lane = self.lane.account();
@@ -146,7 +147,7 @@ impl Settler {
             }
             return Err(NotBegun::NoLane);
         };
-        self.no_lane.is_over();
+        self.no_lane.reset();
         self.context.view.set_lane(account.facts);
         let authorizer = self.authorizer(&call)?;
         let request = CallRequest {
@@ -156,8 +157,8 @@ impl Settler {
                 .max(self.last_sequence)
                 .checked_add(1)
                 .ok_or_else(|| NotBegun::Failed("the fee account has used up its sequence numbers".to_owned()))?,
-            // It is counted from the newest ledger that is known, since the round may have begun some ledgers ago. A
-            // wrong ledger must not make a transaction valid for so long that it is never bid higher.
+            // The bounds are counted from the newest known ledger, since the round may have begun some ledgers ago. A
+            // wrong ledger number must not make them so long that the bid is never raised.
             max_ledger: head
                 .max(self.context.view.plausible(account.facts.read_at))
                 .saturating_add(BOUNDS_LEDGERS)
@@ -176,7 +177,7 @@ impl Settler {
             Ok(Prepared::NotMeant { why }) => {
                 raise!(
                     EndpointNotTrusted, purpose = %PurposeText(&purpose), why,
-                    "the endpoint's simulation asks for something that was not asked for; nothing was signed"
+                    "the endpoint's simulation adds something that was not asked for; nothing was signed"
                 );
                 return Err(NotBegun::Failed(why));
             }
@@ -208,7 +209,7 @@ impl Settler {
         Ok(())
     }
 
-    /// The key that must sign beside the lane's, if any.
+    /// The key that must sign besides the lane's key, if any.
     fn authorizer(&self, call: &Call) -> Result<Option<&SecretKey>, NotBegun> {
         let by: Option<AccountId> = match call {
             Call::Close { to, .. } => Some(*to),
@@ -222,8 +223,8 @@ impl Settler {
     }
 }
 
-/// How far the node lags behind the network, in ledgers, by the age of its newest; at most what the waiting-period floor
-/// allows for. A transaction's bounds are counted from the node's ledger, and others have to include it.
+/// How far the node lags behind the network, in ledgers, by the age of its newest ledger and at most `most`. A
+/// transaction's bounds are counted from the node's ledger, but validators that are ahead of it have to include it.
 fn lag(age_ms: u64, target_close_ms: u32, most: u32) -> u32 {
     let ledgers = age_ms / u64::from(target_close_ms.max(1));
     u32::try_from(ledgers).unwrap_or(u32::MAX).min(most)
@@ -233,7 +234,7 @@ fn nothing_held() -> NotBegun {
     NotBegun::Failed("no commitment is held".to_owned())
 }
 
-/// Whether an error says nothing about the item that was tried: no other would fare better at this endpoint now.
+/// Whether an error concerns the endpoint and not the item that was tried, so that other items would fail too.
 fn concerns_all(error: &ChainError) -> bool {
     match error.kind {
         ChainErrorKind::Behind

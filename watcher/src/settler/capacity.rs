@@ -1,12 +1,12 @@
-//! Whether all that must be paid out fits before its deadlines. Pure arithmetic, so that it is known early.
+//! Computes whether all payouts can be done before their deadlines, so that an alarm can come early. Pure.
 
 use paychan_channel::{ContractId, Ledger};
 
 use crate::policy::Payout;
 
-/// The first of these payouts that comes too late if each takes `confirm` ledgers, one after the other, from `head` on;
-/// with the ledger at which it would be confirmed. What has passed its deadline already is not named again: it is late,
-/// and is tried all the same.
+/// Returns the first of these payouts that comes too late if they are done one after the other from `head` on and each
+/// takes `confirm` ledgers, with the ledger at which it would be confirmed. Payouts whose deadline has passed already
+/// are not returned; they are still tried.
 pub(super) fn first_late<'a>(
     payouts: impl Iterator<Item = &'a Payout>,
     head: Ledger,
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_deadline_or_is_late_already_is_not_told_but_takes_its_time() {
+    fn a_payout_without_a_deadline_or_past_it_is_not_named_but_counts() {
         let payouts = [payout(1, Some(90)), payout(2, None), payout(3, Some(108))];
         assert_eq!(first_late(payouts.iter(), Ledger(100), 2), None);
         assert_eq!(first_late(payouts.iter(), Ledger(100), 3), Some((ContractId([3; 32]), Ledger(109))));

@@ -1,4 +1,4 @@
-//! Transactions in flight: from the journal's record until their outcome is in the journal too.
+//! Follows transactions in flight, from their record in the journal until their outcome is recorded too.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Just signed and recorded by this process, and not sent.
+    /// A transaction that this process has just signed and recorded, and not sent yet.
     pub(super) fn new(signed: SignedTransaction, envelope: TransactionEnvelope) -> Self {
         Self::with(signed, Some(envelope), Offered::Never)
     }
 
-    /// Found in the journal at start: nobody knows whether it was sent.
+    /// A transaction found in the journal at the start. It is not known whether it was sent.
     ///
-    /// One whose envelope can't be decoded can't be sent again. What became of it is asked for all the same.
+    /// If its envelope can't be decoded, it can't be sent again, but its outcome is still asked for.
     pub(super) fn recovered(signed: SignedTransaction) -> Self {
         match TransactionEnvelope::from_xdr(&signed.envelope, Limits::len(signed.envelope.len())) {
             Ok(envelope) => Self::with(signed, Some(envelope), Offered::Maybe),
@@ -58,12 +58,12 @@ impl InFlight {
         Self { resource_fee: envelope.as_ref().map_or(Stroops(0), resource_fee), signed, envelope, flight }
     }
 
-    /// What it bids for inclusion.
+    /// Its bid for inclusion.
     pub(super) fn bid(&self) -> Stroops {
         self.bid_of(self.signed.fee)
     }
 
-    /// The bid in a fee for the whole transaction.
+    /// The part of a whole fee that is the bid.
     pub(super) fn bid_of(&self, fee: Stroops) -> Stroops {
         Stroops(fee.get().saturating_sub(self.resource_fee.get()).max(0))
     }
@@ -79,35 +79,35 @@ fn resource_fee(envelope: &TransactionEnvelope) -> Stroops {
     }
 }
 
-/// How a transaction ended, after its outcome is in the journal.
+/// How a transaction ended. Its outcome is in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// It did on chain what it was for.
+    /// The chain shows its effect.
     Confirmed,
-    /// It was not included within its bounds. Nothing is wrong with it but, perhaps, its bid.
+    /// It was not included within its bounds, perhaps because its bid was too low.
     Expired,
-    /// Refused before anybody held it, for a fee that was too low.
+    /// It was refused for a fee that was too low, and nobody holds it.
     FeeTooLow {
         /// The fee for the whole transaction that would have been enough.
         needed: Stroops,
     },
-    /// The fee account could not pay for it: no other would fare better.
+    /// The fee account could not pay for it.
     LaneIsShort,
-    /// It did not work, and would not work if it were tried again at once.
+    /// It failed, and would fail again if it were repeated at once.
     Failed {
-        /// What was said.
+        /// The error.
         why: String,
-        /// Whether it is in a ledger, its sequence number used.
+        /// Whether a ledger includes it, so that its sequence number is used.
         included: bool,
     },
 }
 
-/// Where a transaction is after a step.
+/// The state of a transaction after a step.
 #[derive(Debug)]
 pub(super) enum Progress {
     /// It is still in flight, and is looked at again at the next head.
     Waits,
-    /// Decided, and the outcome is durable.
+    /// Its outcome is known and recorded.
     Ended(Ended),
 }
 
@@ -117,16 +117,17 @@ pub(super) struct FlightContext {
     pub(super) store: Store,
     pub(super) view: Arc<View>,
     pub(super) reader: ChannelReader,
-    /// Ledgers after its bounds at which a transaction no longer holds its lane, whatever can't be found out about it.
+    /// The number of ledgers after its bounds at which a transaction no longer holds its lane, even if its outcome is
+    /// not known.
     pub(super) freed_after: u32,
 }
 
 impl FlightContext {
-    /// Moves one transaction as far as the chain lets it go at this head.
+    /// Takes all steps for one transaction that are possible at this head.
     ///
     /// # Errors
-    /// [`StoreError::Busy`]: the outcome is not written down yet. Trouble with the chain is logged, and the transaction
-    /// waits.
+    /// [`StoreError::Busy`] when the outcome could not be recorded yet. Trouble with the chain is logged, and the
+    /// transaction waits.
     pub(super) async fn advance(&self, flying: &mut InFlight, head: Ledger) -> Result<Progress, StoreError> {
         let progress = match self.steps(flying, head).await {
             Ok(Next::Over(unsuccessful)) => self.over(flying, unsuccessful).await?,
@@ -149,11 +150,11 @@ impl FlightContext {
         }
     }
 
-    /// The network can't include it any more, and what became of it can't be found out: it must not hold the lane. What
-    /// the channel looks like decides what is done next, and settling twice is harmless.
+    /// Frees the lane of a transaction that the network can't include any more and whose outcome can't be found out.
+    /// The channel's state decides what is done next, and settling twice is harmless.
     async fn give_up(&self, flying: &InFlight, head: Ledger) -> Result<Progress, StoreError> {
         let why = format!(
-            "what became of it could not be found out by ledger {head}, and its bounds ended at {}",
+            "its outcome could not be found out by ledger {head}, and its bounds ended at {}",
             flying.signed.max_ledger
         );
         warn!(transaction = hex::encode(flying.signed.hash), why, "the lane is freed");
@@ -161,13 +162,13 @@ impl FlightContext {
         Ok(Progress::Ended(Ended::Failed { why, included: false }))
     }
 
-    /// Writes an outcome down.
+    /// Records an outcome.
     async fn decided(&self, flying: &InFlight, outcome: Outcome) -> Result<(), StoreError> {
         self.go_on_unrecorded(self.store.record_outcome(flying.signed.hash, outcome).await)
     }
 
-    /// What can't be written down must not keep anything from being settled: settling twice is harmless. Only a store
-    /// that has too much to do is waited for.
+    /// Lets settling go on when a record could not be written, since settling twice is harmless. Only a busy store is
+    /// waited for.
     pub(super) fn go_on_unrecorded(&self, recorded: Result<(), StoreError>) -> Result<(), StoreError> {
         match recorded {
             Ok(()) => Ok(()),
@@ -179,7 +180,7 @@ impl FlightContext {
         }
     }
 
-    /// Steps until the network has to be waited for, or the transaction is decided.
+    /// Takes steps until it has to wait for the network, or the outcome is known.
     async fn steps(&self, flying: &mut InFlight, head: Ledger) -> Result<Next, ChainError> {
         let hash = flying.signed.hash;
         let mut next = match step::at_new_head(&flying.flight) {
@@ -190,7 +191,7 @@ impl FlightContext {
             next = match next {
                 Next::Send => {
                     let before = flying.flight;
-                    // From here on somebody may have it, whatever comes back or does not.
+                    // From here on somebody may have the transaction, whatever the answer is.
                     flying.flight.offered = Offered::Maybe;
                     flying.flight.last_sent = Some(head);
                     let Some(envelope) = &flying.envelope else {
@@ -199,7 +200,7 @@ impl FlightContext {
                     let sent = self.chain.send(envelope).await?;
                     debug!(transaction = hex::encode(hash), ?sent, %head, "sent");
                     if sent == Sent::TryAgainLater {
-                        info!(transaction = hex::encode(hash), %head, "the network asks to try again later");
+                        info!(transaction = hex::encode(hash), %head, "the network asks to send the transaction later");
                     }
                     step::after_sent(&before, &sent)
                 }
@@ -217,14 +218,14 @@ impl FlightContext {
         }
     }
 
-    /// Its status says that it was included and succeeded. What counts is what the channel's entries say.
+    /// Checks a transaction whose status is a success. Only the channel's entries prove its effect.
     async fn confirm(&self, flying: &InFlight, ledger: Ledger, fee_charged: Stroops) -> Result<Progress, StoreError> {
         let purpose = &flying.signed.purpose;
         let transaction = hex::encode(flying.signed.hash);
         let read = match self.reader.read(purpose.channels()).await {
             Ok(read) => read,
             Err(error) => {
-                warn!(transaction, %error, "included, but its channels can't be read yet; they are read again");
+                warn!(transaction, %error, "a transaction was included, but its channels can't be read yet; they are read again");
                 return Ok(Progress::Waits);
             }
         };
@@ -243,15 +244,15 @@ impl FlightContext {
             if restores && known().any(|known| policy::has_archived(&known, known.state.read_at)) {
                 let outcome = Outcome::Confirmed { ledger, fee_charged };
                 self.decided(flying, outcome).await?;
-                let why = "it was restored, and the endpoint still calls an entry archived".to_owned();
+                let why = "the entries were restored, but the endpoint still says that one is archived".to_owned();
                 return Ok(Progress::Ended(Ended::Failed { why, included: true }));
             }
             return self.confirmed(flying, ledger, fee_charged).await;
         };
-        // A channel that can't be read does not get newer: it must not hold the lane.
+        // A channel that can't be read never gets newer, so waiting for it would block the lane.
         let known = self.view.channel(&channel).map(|known| known.state).filter(|_| read.unreadable.is_empty());
         match known {
-            // A close may pay nothing more, so only entries that were read since then show that the channel has ended.
+            // A close may pay nothing more, so only entries read after it show that the channel has ended.
             Some(state) if matches!(purpose, Purpose::Close { .. }) && state.read_at < ledger => Ok(Progress::Waits),
             Some(state) if state.withdrawn >= amount => {
                 info!(
@@ -260,9 +261,10 @@ impl FlightContext {
                 );
                 self.confirmed(flying, ledger, fee_charged).await
             }
-            // The entries are of a copy that is older than the settlement, which proves nothing.
+            // These entries are older than the settlement, so they prove nothing.
             Some(state) if state.read_at < ledger => Ok(Progress::Waits),
-            // Its result is all that is known. Whoever doubted it would pay the fee again and again.
+            // The transaction's result is all that is known. If it were not believed, the fee would be paid again and
+            // again.
             None => {
                 warn!(%channel, %amount, %ledger, transaction, "included as a success; the channel itself can't be read");
                 self.confirmed(flying, ledger, fee_charged).await
@@ -302,7 +304,7 @@ impl FlightContext {
                 (outcome, Ended::Failed { why, included: true })
             }
             Unsuccessful::Expired { at } => {
-                warn!(transaction, %at, fee = %signed.fee, "not included within its bounds; it will be rebuilt");
+                warn!(transaction, %at, fee = %signed.fee, "a transaction was not included within its bounds; it will be rebuilt");
                 (Outcome::Expired { at }, Ended::Expired)
             }
             Unsuccessful::Unknowable { at } => {
@@ -318,7 +320,7 @@ impl FlightContext {
                         "the fee account can't pay for a transaction; send it XLM"
                     );
                 } else {
-                    warn!(transaction, why, "refused");
+                    warn!(transaction, why, "a transaction was refused");
                 }
                 let ended = match needed_fee {
                     Some(needed) => Ended::FeeTooLow { needed },
@@ -333,7 +335,7 @@ impl FlightContext {
     }
 }
 
-/// A purpose in words, for logs.
+/// A purpose as text for logs.
 pub(super) struct PurposeText<'a>(pub(super) &'a Purpose);
 
 impl fmt::Display for PurposeText<'_> {

@@ -1,4 +1,4 @@
-//! What a transaction of the watcher means: what an endpoint's simulation may add to it, and no more. Pure.
+//! Says what a transaction of the watcher means, which bounds what an endpoint's simulation may add to it. Pure.
 
 use paychan_channel::{Ledger, Stroops};
 use paychan_rpc::Meaning;
@@ -9,15 +9,15 @@ use crate::config::Fees;
 use crate::policy;
 use crate::view::ChannelView;
 
-/// What a settlement or a close means: the channel's call, authorized by nobody else than the recipient, and only where the
-/// call needs that. It touches only what the channel, its token and the parties hold; where the channel could not be read
-/// since the start, its entries are not known, and only the fee is bounded.
+/// The meaning of a settlement or a close. Only the recipient may authorize it, and only where the call needs that. It
+/// may touch only the entries of the channel, its token and the parties. When the channel was not read since the start,
+/// its entries are not known, and only the fee is bounded.
 pub(super) fn of_payout(call: &Call, known: Option<&ChannelView>, head: Ledger, fees: &Fees) -> Meaning {
     let authorization = match call {
         Call::Settle { authorized_by: None, .. } | Call::Extend { .. } | Call::Restore { .. } => Authorization::Nobody,
         Call::Settle { authorized_by: Some(_), .. } | Call::Close { .. } => Authorization::by_source(),
     };
-    // Archived entries are restored on the way, which costs the rent of a new life.
+    // The transaction restores archived entries, and pays their rent again.
     let restores = known.is_none_or(|known| policy::has_archived(known, head));
     Meaning {
         authorization,
@@ -26,7 +26,7 @@ pub(super) fn of_payout(call: &Call, known: Option<&ChannelView>, head: Ledger, 
     }
 }
 
-/// What lengthening lives or restoring means: the entries that the call itself names, for at most this fee.
+/// The meaning of extending lives or restoring: the entries that the call itself names, for at most this fee.
 pub(super) fn of_entries(max_resource_fee: Stroops) -> Meaning {
     Meaning { authorization: Authorization::Nobody, entries: Entries::Any, max_resource_fee }
 }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_settlement_touches_what_its_channel_holds_and_only_a_restoring_one_may_cost_a_new_life() {
+    fn a_settlement_touches_its_channels_entries_and_may_pay_rent_only_when_it_restores() {
         let fees = config().fees;
         let open = of_payout(&settle(None), Some(&channel_view(state())), HEAD, &fees);
         assert_eq!((open.entries, open.max_resource_fee), (Entries::of_channel(&state()), fees.max_resource_fee));

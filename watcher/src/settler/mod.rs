@@ -1,9 +1,9 @@
 //! The settler does what the plan says: it prepares a transaction, checks and signs it, records it, sends it, and confirms
 //! its effect on chain.
 //!
-//! There is one lane, with one transaction in flight. A round drives what is in flight to its end first, then it builds the
-//! next item of the plan. An item that can't be built is left alone for a while and the next one has its turn, so it never
-//! keeps the lane. A round has a budget, so that many failing items never keep the process from its other work.
+//! There is one lane, with one transaction in flight. A round first follows what is in flight, then it builds the next
+//! item of the plan. When an item can't be built, it waits for a while and the next item has its turn, so it never
+//! blocks the lane. A round has a budget, so that many failing items never keep the process from its other work.
 
 mod attempts;
 mod begin;
@@ -38,25 +38,26 @@ use attempts::Target;
 use begin::NotBegun;
 use flights::{Ended, FlightContext, InFlight, Progress, PurposeText};
 
-/// Items in one round whose question the endpoint may leave unanswered before the round ends: one item may be too much for
-/// it, two in a row are the endpoint's own trouble.
+/// How many items the endpoint may leave unanswered in one round before the round ends. One item may be too much for
+/// it; after two, the endpoint itself is in trouble.
 const UNANSWERED_IN_A_ROUND: u32 = 2;
 
-/// Items that one round tries at most. Each costs the endpoint a few calls.
+/// The most items that one round tries. Each costs the endpoint a few calls.
 const ITEMS_IN_A_ROUND: u32 = 20;
 
-/// The time after which a round tries no further item. What is in flight must be looked at again at the next ledger.
+/// The time after which a round tries no further item, since the transaction in flight must be looked at again at the
+/// next ledger.
 const ROUND_TIME: Duration = Duration::from_secs(20);
 
-/// What the settler is made of.
+/// The parts of which the settler is made.
 pub struct SettlerParts {
     /// The network.
     pub chain: Arc<dyn Chain>,
-    /// What must not be lost.
+    /// The store, which keeps what must not be lost.
     pub store: Store,
     /// What is known of the chain.
     pub view: Arc<View>,
-    /// What was promised: extensions are paid from what it leaves over.
+    /// What was promised. Extensions are paid from what the promises leave over.
     pub promises: Arc<Promises>,
     /// Reads channels after a settlement.
     pub reader: ChannelReader,
@@ -64,11 +65,11 @@ pub struct SettlerParts {
     pub clock: Arc<dyn Clock>,
     /// The operator's settings.
     pub config: Arc<Config>,
-    /// The lane's key: pays fees.
+    /// The lane's key, which pays fees.
     pub lane: SecretKey,
-    /// The keys of recipients: authorize closes, and settlements where the channel's code wants it.
+    /// The recipients' keys. They authorize closes, and settlements where the channel's code needs that.
     pub recipients: HashMap<AccountId, SecretKey>,
-    /// Told of progress, so that a hanging round is noticed.
+    /// Records progress, so that a hanging round is noticed.
     pub liveness: Arc<Liveness>,
 }
 
@@ -79,25 +80,27 @@ pub struct Settler {
     network: NetworkId,
     lane: SecretKey,
     recipients: HashMap<AccountId, SecretKey>,
-    /// Of this lane at most one; of lanes that the configuration no longer names, what the journal still holds.
+    /// At most one transaction of this lane, and what the journal still holds of lanes that the configuration no longer
+    /// names.
     flights: Vec<InFlight>,
     attempts: Arc<Attempts>,
     promises: Arc<Promises>,
     /// Whether payouts that failed before come first in this round.
     turn: Turn,
-    /// The sequence number of the lane's last transaction that was decided: an account read from an older copy must not
-    /// take the lane back to it.
+    /// The sequence number of the lane's last included transaction. An account that is read from an older copy must not
+    /// lower it.
     last_sequence: i64,
     clock: Arc<dyn Clock>,
     liveness: Arc<Liveness>,
-    /// Not all closing channels will be settled in time.
+    /// Reminds that not all closing channels will be settled in time.
     late: Reminder,
-    /// The fee account does not exist.
+    /// Reminds that the fee account does not exist.
     no_lane: Reminder,
 }
 
 impl Settler {
-    /// A settler that takes over what the journal has in flight: the network is asked for it before anything new is built.
+    /// A settler that takes over what the journal has in flight. It asks the network about it before it builds anything
+    /// new.
     pub fn new(parts: SettlerParts) -> Self {
         let SettlerParts { chain, store, view, promises, reader, clock, config, lane, recipients, liveness } = parts;
         let flights: Vec<InFlight> = store.in_flight().into_iter().map(InFlight::recovered).collect();
@@ -134,13 +137,13 @@ impl Settler {
         }
     }
 
-    /// What is remembered of earlier attempts: `status` decides with it as the settler does.
+    /// What is remembered of earlier attempts. `status` uses it to decide as the settler does.
     pub fn attempts(&self) -> Arc<Attempts> {
         self.attempts.clone()
     }
 
-    /// One round at the head that the view knows: what is in flight, then what is to be done next. Whatever fails is tried
-    /// again at the next ledger.
+    /// Runs one round at the head that the view knows: first what is in flight, then the next item of the plan. What
+    /// fails is tried again at a later ledger.
     pub async fn tick(&mut self) {
         let Some(head) = self.context.view.head().map(|head| head.ledger) else {
             return;
@@ -177,7 +180,8 @@ impl Settler {
             match self.context.advance(&mut flying, head).await {
                 Ok(Progress::Ended(ended)) => self.ended(&flying, ended, head),
                 Ok(Progress::Waits) => still.push(flying),
-                // The outcome is not written down: it stays in flight, and is asked for again.
+                // The outcome could not be recorded, so the transaction stays in flight and its outcome is asked for
+                // again.
                 Err(error) => {
                     still.push(flying);
                     outcome = Err(error);
@@ -188,7 +192,7 @@ impl Settler {
         outcome
     }
 
-    /// Draws the consequences for the next attempts.
+    /// Remembers the outcome for the next attempts.
     fn ended(&mut self, flying: &InFlight, ended: Ended, head: Ledger) {
         let signed = &flying.signed;
         let included = matches!(ended, Ended::Confirmed | Ended::Failed { included: true, .. });
@@ -205,14 +209,14 @@ impl Settler {
                     self.attempts.went_well(target);
                     self.show_trouble(channel, None);
                 }
-                // Not taken at that price: the next bid is twice as high, as far as the policy's cap lets it.
+                // Nobody included it at that price. The next bid is twice as high, within the policy's cap.
                 Ended::Expired => {
                     let bid = flying.bid();
                     let why = format!("not included before ledger {} with a bid of {bid} stroops", signed.max_ledger);
                     self.bid_at_least(*channel, Stroops(bid.get().saturating_mul(2)), why);
                 }
                 Ended::FeeTooLow { needed } => {
-                    // An amount that the transaction bid already can only mean the bid alone.
+                    // An amount that is not above the whole fee of the transaction can only mean the bid alone.
                     let bid = if *needed > signed.fee { flying.bid_of(*needed) } else { *needed };
                     self.bid_at_least(*channel, bid, format!("the network asks for a bid of {bid} stroops"));
                 }
@@ -252,19 +256,19 @@ impl Settler {
         self.show_trouble(&channel, Some(why.to_owned()));
     }
 
-    /// That a channel can't be read is the greater trouble, and stays shown.
+    /// Shows the trouble, unless the channel can't be read, which is the greater trouble.
     fn show_trouble(&self, channel: &ContractId, trouble: Option<String>) {
         if !self.context.view.is_unreadable(channel) {
             self.context.view.set_trouble(channel, trouble);
         }
     }
 
-    /// Builds, records and sends the first item of the plan that can be, within the round's budget.
+    /// Builds, records and sends the first item of the plan that can be built, within the round's budget.
     async fn begin_next(&mut self, head: Ledger) -> Result<(), StoreError> {
         let Some(plan) = self.plan().await else {
             return Ok(());
         };
-        self.tell_if_late(&plan, head);
+        self.warn_if_late(&plan, head);
         self.drop_unused(&plan).await;
         let (began, mut tried, mut unanswered) = (self.clock.boot(), 0, 0);
         for item in &plan.items {
@@ -284,11 +288,11 @@ impl Settler {
             };
             match begun {
                 Ok(()) if self.lane_is_busy() => break,
-                // It was refused at once: the lane is free for the next.
+                // The network refused it at once, so the lane is free for the next item.
                 Ok(()) => {}
                 Err(NotBegun::Failed(why)) => self.failed(item, head, &why),
                 Err(NotBegun::Refused(why)) => {
-                    // A funder can make a close fail, and never a settlement: that is tried next.
+                    // A funder can make a close fail, but never a settlement, so a settlement is tried next.
                     if let Item::Pay(payout) = item
                         && payout.close
                     {
@@ -318,8 +322,8 @@ impl Settler {
         Ok(())
     }
 
-    /// Stops watching the channels that the plan drops. The store checks again that nothing is owed. Nothing is dropped while
-    /// the store shows that it was rolled back, since it may have forgotten commitments.
+    /// Stops watching the channels that the plan drops. The store checks again that nothing is owed. Nothing is dropped
+    /// while the chain shows that the store was rolled back, since it may have forgotten commitments.
     async fn drop_unused(&self, plan: &Plan) {
         let view = &self.context.view;
         if !view.rolled_back_channels().is_empty() || !view.lanes_ahead().is_empty() {
@@ -328,7 +332,7 @@ impl Settler {
         for channel in &plan.drops {
             match self.context.store.drop_channel(*channel, Amount::ZERO).await {
                 Ok(()) => {
-                    info!(%channel, "dropped: it owes nothing, was never paid through, and is idle");
+                    info!(%channel, "dropped the channel: it owes nothing, was never paid through, and is idle");
                     self.context.view.remove_channel(channel);
                     self.attempts.forget(channel);
                 }
@@ -348,11 +352,11 @@ impl Settler {
         }
     }
 
-    /// Raises an alarm early when not all that is closing can be settled in time.
-    fn tell_if_late(&mut self, plan: &Plan, head: Ledger) {
+    /// Raises an alarm early when not all closing channels can be settled in time.
+    fn warn_if_late(&mut self, plan: &Plan, head: Ledger) {
         let confirm = self.config.reaction.confirm_ledgers;
         match capacity::first_late(plan.payouts(), head, confirm) {
-            None => self.late.is_over(),
+            None => self.late.reset(),
             Some((channel, done)) if self.late.is_due(self.clock.boot()) => raise!(
                 TooManyClosing, %channel, confirmed_at = %done, waiting = plan.payouts().count(),
                 "more channels are closing than one fee account can settle before their deadlines"
@@ -361,7 +365,8 @@ impl Settler {
         }
     }
 
-    /// What is to be done now, in the order of loss. Prices are asked for only when there is something to buy.
+    /// What is to be done now, in the order of loss. The network's prices are asked for only when there is something to
+    /// send.
     async fn plan(&self) -> Option<Plan> {
         let (store, view, config) = (&self.context.store, &self.context.view, &self.config);
         let past = self.attempts.past();
@@ -387,7 +392,7 @@ impl Settler {
                 self.attempts.saw_market(market);
                 Some(survey.at_market(market).plan(self.turn))
             }
-            // The last price heard is the best guess; not knowing it must not keep anything from being settled.
+            // The last known price is the best guess. An unknown price must not stop settling.
             Err(error) => {
                 warn!(%error, market = %survey.limits.market, "fees can't be asked for; the last known price is bid");
                 Some(plan)
@@ -396,7 +401,7 @@ impl Settler {
     }
 }
 
-/// How often paying out has failed since it last went well, by a channel's outcomes, newest first.
+/// How many payouts have failed since the last success, by a channel's outcomes, newest first.
 fn failures(outcomes: &[Decided]) -> u32 {
     let payouts = outcomes.iter().filter(|decided| decided.purpose.pays().is_some());
     let failed = payouts.take_while(|decided| !matches!(decided.outcome, Outcome::Confirmed { .. })).count();

@@ -1,4 +1,4 @@
-//! Making the signed transaction that goes to the journal.
+//! Makes the signed transaction that goes to the journal.
 
 use paychan_channel::xdr::{Limits, Transaction, TransactionEnvelope, WriteXdr};
 use paychan_channel::{Ledger, NetworkId, Stroops};
@@ -7,10 +7,10 @@ use paychan_rpc::SecretKey;
 use crate::chain::CallRequest;
 use paychan_store::{Purpose, SignedTransaction};
 
-/// Signs a prepared transaction and puts together what the journal keeps of it.
+/// Signs a prepared transaction and makes the record that the journal keeps of it.
 ///
 /// # Errors
-/// The transaction has no encoding, or too many must sign.
+/// The transaction can't be encoded, or it needs too many signatures.
 pub(super) fn sign(
     request: &CallRequest,
     transaction: Transaction,

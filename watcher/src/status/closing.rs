@@ -1,13 +1,14 @@
-//! How far the close of a fenced channel has come. Pure.
+//! Decides how far the close of a fenced channel is. Pure.
 
 use paychan_store::{Decided, Outcome, Purpose, SignedTransaction};
 use paychan_watcher_api::CloseState;
 
 use crate::policy::Known;
 
-/// How far the close has come, and the hash of the transaction that does it.
+/// The state of the close, and the hash of its transaction.
 ///
-/// `in_flight` are all transactions without an outcome, `outcomes` the store's for the channel, newest first.
+/// `in_flight` are all transactions without an outcome, and `outcomes` are the channel's outcomes in the store, newest
+/// first.
 pub(super) fn state(
     known: &Known<'_>,
     in_flight: &[SignedTransaction],
@@ -22,7 +23,7 @@ pub(super) fn state(
     let closed = outcomes.iter().filter(confirmed).find(|decided| closes(&decided.purpose));
 
     if closed.is_some() || known.has_ended() {
-        // The entries may show the end before the outcome is written down.
+        // The entries may show the end before the outcome is recorded.
         let flying = flying.filter(|signed| closes(&signed.purpose)).map(|signed| signed.hash);
         return (CloseState::Closed, closed.map(|decided| decided.hash).or(flying));
     }
@@ -70,7 +71,7 @@ mod tests {
         }
     }
 
-    /// A channel that is to be closed with 70, of which this much is paid.
+    /// The state of a channel that is to be closed with 70, of which this much is paid.
     fn stands(
         paid: u64,
         can_close: bool,

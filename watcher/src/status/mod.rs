@@ -1,4 +1,4 @@
-//! What the operator sees: the same report from a running daemon and, while it is down, from its journal.
+//! Makes the report for the operator, from the running daemon or, while it is down, from its journal.
 
 mod closing;
 mod offline;
@@ -24,8 +24,8 @@ use paychan_store::StoreError;
 /// Why no status can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
-    /// Something answers that is not the daemon of this configuration.
-    #[error("the watcher at {} does not answer as one: {why}", .socket.display())]
+    /// What answers on the socket is not the daemon of this configuration.
+    #[error("what listens at {} does not answer as a watcher: {why}", .socket.display())]
     NotTheDaemon {
         /// The operator's socket.
         socket: PathBuf,
@@ -37,10 +37,10 @@ pub enum StatusError {
     Journal(#[from] StoreError),
 }
 
-/// The report of the running daemon, or of its journal when nothing listens. Changes nothing.
+/// The report of the running daemon, or of its journal if no daemon listens. Changes nothing.
 ///
 /// # Errors
-/// [`StatusError`] when neither can be had.
+/// [`StatusError`] when neither can be read.
 pub async fn get(config: &Config) -> Result<Report, StatusError> {
     match from_daemon(&config.operator_socket()).await? {
         Some(report) => Ok(report),
@@ -61,7 +61,7 @@ async fn from_daemon(socket: &Path) -> Result<Option<Report>, StatusError> {
 /// [`StatusError::NotTheDaemon`] when the socket can't be used.
 pub fn daemon(socket: &Path) -> Result<Option<Client>, StatusError> {
     let not_it = |why: String| StatusError::NotTheDaemon { socket: socket.to_owned(), why };
-    // Asked first, since the client does not tell "nobody listens" from "you may not".
+    // This is tried first, since the client's error does not show whether nobody listens or access is denied.
     match UnixStream::connect(socket) {
         Ok(_) => {}
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),

@@ -1,4 +1,4 @@
-//! The report of a daemon that is down: what its journal holds, and nothing about the chain.
+//! Makes the report while the daemon is down. It shows what the journal holds, and nothing about the chain.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,11 +10,11 @@ use crate::config::Config;
 use paychan_store::{Decided, Remains, StoreError, read_what_is_left};
 use paychan_watcher_api::Report;
 
-/// Reads the journal in `data_dir` without locking or changing it. One that was never written is empty, not an error; of a
-/// damaged one the report tells what can be read, and what is wrong.
+/// Reads the journal in `data_dir` without locking or changing it. A journal that was never written gives an empty
+/// report. For a damaged one, the report has what can be read, and what is wrong.
 ///
 /// # Errors
-/// As [`read_what_is_left`].
+/// Those of [`read_what_is_left`].
 pub fn from_store(config: &Config) -> Result<Report, StoreError> {
     let remains = match read_what_is_left(&config.data_dir, &config.network_id()) {
         Ok(remains) => Some(remains),
@@ -30,7 +30,7 @@ fn report(config: &Config, remains: Option<Remains>) -> Report {
     let (held, in_flight, outcomes) =
         remains.map(|journal| (journal.channels, journal.in_flight, journal.outcomes)).unwrap_or_default();
     let mut outcomes: HashMap<ContractId, Vec<Decided>> = outcomes.into_iter().collect();
-    // Newest first, as the store of a running daemon tells them.
+    // The newest comes first, as in the store of a running daemon.
     outcomes.values_mut().for_each(|kept| kept.reverse());
 
     let taken = held.iter().filter_map(|held| held.highest.as_ref()).map(|highest| highest.accepted_at_ms);

@@ -1,4 +1,4 @@
-//! Puts together what an operator is shown: what the store holds, what is known of the chain, and the policy's decision.
+//! Makes the report of one channel from what the store holds, what is known of the chain, and the policy's decision.
 
 use paychan_channel::{Amount, CommitmentKey, Ledger, Life, Lives, Stroops};
 use paychan_store::{Decided, Held, Outcome, Purpose, SignedTransaction};
@@ -10,8 +10,8 @@ use crate::view::ChannelView;
 
 /// Puts together what the store holds of a channel and what is known of it on chain.
 ///
-/// `in_flight` are all transactions without an outcome, `outcomes` the store's for the channel, newest first. `known` and
-/// `limits` are what the policy is asked with; `None` while no ledger is known.
+/// `in_flight` are all transactions without an outcome, `outcomes` the store's for the channel, newest first. `known`
+/// and `limits` are the policy's input; `None` while no ledger is known.
 pub(super) fn of_channel(
     config: &Config,
     held: &Held,
@@ -69,7 +69,7 @@ fn status(known: Option<&ChannelView>) -> ChannelStatus {
     }
 }
 
-/// By the settlements that this watcher saw confirmed.
+/// What is unsettled according to the settlements that this watcher saw confirmed.
 fn unsettled(held: &Held, outcomes: &[Decided]) -> Amount {
     held.claim_amount().saturating_sub(policy::paid(outcomes))
 }
@@ -89,11 +89,11 @@ fn lives(lives: &Lives, read_at: Ledger) -> LivesReport {
     }
 }
 
-/// What the settler will do about it, and when: the same decision.
+/// What the settler will do about the channel, and when. It is the settler's own decision.
 fn next_action((known, limits): (&Known<'_>, &Limits)) -> String {
     let (text, retry, bid) = match policy::decide(known, limits) {
         Action::Wait => return "wait".to_owned(),
-        Action::Drop => return "watch it no longer: it owes nothing, was never paid through, and is idle".to_owned(),
+        Action::Drop => return "drop it: it owes nothing, was never paid through, and is idle".to_owned(),
         Action::Report(report) => return format!("nothing: {report}"),
         Action::Settle { amount, bid, reason } => {
             (format!("settle {amount} base units: {}", reason.text()), known.tried.payout, bid)
@@ -125,7 +125,7 @@ fn next_action((known, limits): (&Known<'_>, &Limits)) -> String {
         text.push_str(&format!(", and is tried again at ledger {}", retry.not_before));
     }
     if let Some(asked) = known.tried.asked.filter(|asked| *asked > bid) {
-        text.push_str(&format!("; the network asks for a bid of {asked} stroops, and at most {bid} is worth it"));
+        text.push_str(&format!("; the network asks for a bid of {asked} stroops, but at most {bid} is worth paying"));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Reports of the running daemon.
+//! Makes the reports of the running daemon.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::view::{LaneAhead, View};
 use paychan_store::{Counts, Health, Held, SignedTransaction, Store};
 use paychan_watcher_api::{ChannelReport, CloseState, HeadReport, LaneReport, Problem, ProblemKind, Report};
 
-/// Outcomes looked at per channel: all that the store keeps.
+/// How many outcomes are read for each channel. The store keeps no more.
 const OUTCOMES: usize = 8;
 
-/// Puts reports together from what the daemon's parts know. Asks nobody outside.
+/// Makes reports from what the daemon's parts know, without asking the network.
 pub struct Reporter {
     pub(super) config: Arc<Config>,
     pub(super) store: Store,
@@ -45,7 +45,7 @@ impl Reporter {
         self.store.counts()
     }
 
-    /// Everything.
+    /// The whole report.
     pub fn report(&self) -> Report {
         Report {
             running: true,
@@ -89,13 +89,12 @@ impl Reporter {
         Some(self.of(&held, limits.as_ref().map(|limits| (&known, limits)), &self.store.in_flight()))
     }
 
-    /// How far the close of a channel has come, and the hash of the transaction that does it; `None` when the channel is not
-    /// watched.
+    /// How far the close of a channel is, and the hash of its transaction; `None` when the channel is not watched.
     pub fn closing(&self, channel: &ContractId) -> Option<(CloseState, Option<String>)> {
         let held = self.store.held(channel)?;
         let past = self.attempts.past();
         let known = self.sources(&past).known(held);
-        // In this order: a transaction that gets its outcome meanwhile is in both.
+        // This is read first, so that a transaction that gets its outcome meanwhile is in both.
         let in_flight = self.store.in_flight();
         let (state, hash) = closing::state(&known, &in_flight, &self.store.outcomes(channel, OUTCOMES));
         Some((state, hash.map(hex::encode)))
@@ -106,7 +105,7 @@ impl Reporter {
         self.view.is_stopping()
     }
 
-    /// Why no money is taken now, whatever the channel; empty when it is.
+    /// Why no money is taken on any channel now; empty when money is taken.
     pub fn not_ready(&self) -> Vec<Problem> {
         let mut reasons = Vec::new();
         if self.view.is_stopping() {
@@ -157,7 +156,7 @@ impl Reporter {
                 reasons.push(Problem::new(ProblemKind::FeesLow, why));
             }
             Some(_) if self.promises.fees().is_none() => {
-                let why = "it has not been counted yet what is promised";
+                let why = "the promises have not been counted yet";
                 reasons.push(Problem::new(ProblemKind::NotFresh, why));
             }
             Some(_) => {}
@@ -181,7 +180,8 @@ impl Reporter {
         }
     }
 
-    /// What all promises may cost; one settlement at least, so that the first promise can be made.
+    /// What all promises may cost in stroops, but at least the cost of one settlement, so that the first promise can be
+    /// made.
     fn needed(&self) -> Stroops {
         let promised = self.promises.fees().map_or(Stroops(0), |(_, fees)| fees);
         promised.max(self.promises.dearest_settlement())
@@ -198,7 +198,7 @@ impl Reporter {
                 account: lane.account,
                 balance: lane.balance,
                 spendable: lane.spendable,
-                // One account is named to send to, for what all of them together lack.
+                // The first account gets the whole amount that all accounts together lack.
                 send: if at == 0 { short } else { Stroops(0) },
             })
             .collect()

@@ -1,11 +1,11 @@
-//! The report for people: plain text, aligned.
+//! Writes the report for people as plain text in columns.
 
 use std::fmt::Write as _;
 
 use paychan_channel::{Amount, Ledger, Stroops};
 use paychan_watcher_api::{ChannelReport, ChannelStatus, LivesReport, Report};
 
-/// The report as text, seen at this wall time (milliseconds since the Unix epoch).
+/// The report as text. `now_unix_ms` is the wall time in milliseconds since the Unix epoch.
 pub fn render(report: &Report, now_unix_ms: u64) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
@@ -41,7 +41,7 @@ fn heading(out: &mut String, report: &Report, now: u64) -> std::fmt::Result {
         let age = report
             .as_of_unix_ms
             .map_or("which holds no commitment".to_owned(), |then| format!("last written {}", ago(then)));
-        writeln!(out, "         what follows is from its journal, {age}")?;
+        writeln!(out, "         this report is from its journal, {age}")?;
     }
     writeln!(out, "network  {}", report.network)?;
     if let Some(head) = report.head {
@@ -92,7 +92,7 @@ fn channels(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-/// Names to the left, amounts to the right.
+/// Writes a row: names are aligned to the left and amounts to the right.
 fn line(out: &mut String, row: &[String; 6], widths: &[usize; 6]) -> std::fmt::Result {
     let [channel, status, highest, unsettled, coverage, deadline] = row;
     let [w0, w1, w2, w3, w4, _] = widths;

@@ -24,7 +24,7 @@ struct TestEnv {
     _dir: tempfile::TempDir,
 }
 
-/// Lets everything through.
+/// A gate that accepts everything.
 struct Open;
 
 impl Gate for Open {
@@ -52,7 +52,7 @@ impl TestEnv {
         Reporter::new(self.config.clone(), store, view, promises, clock, self.attempts.clone())
     }
 
-    /// Holds a commitment for this much on the one channel.
+    /// Stores a commitment for this amount on the one channel.
     async fn hold(&self, amount: u64) {
         self.store.admit(held(0).admission).await.unwrap();
         let commitment =
@@ -156,7 +156,7 @@ async fn a_fee_account_that_cannot_pay_for_the_promises_is_told_how_much_to_send
         held
     };
     env.promises.count(&[held(1), held(2), held(3)], &View::new());
-    // 3 × (10,000,000 bid + 200,000 assumed resources).
+    // Needed are 3 × (10,000,000 bid + 200,000 assumed resources).
     env.view.set_lane(lane(600_000));
     let report = env.reporter().report();
     assert_eq!(report.lanes[0].send, Stroops(30_000_000));

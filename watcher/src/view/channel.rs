@@ -1,13 +1,13 @@
-//! One channel in the view: its entries as they were last read, and the danger that was ever seen.
+//! One channel in the view: its entries as they were last read, and every sign of a close or an end that was ever seen.
 
 use paychan_channel::{Amount, ChannelState, Ledger};
 
 /// One channel as the view knows it. It is a copy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChannelView {
-    /// The entries of the newest ledger at which they were read.
+    /// The state at the newest ledger at which the entries were read.
     pub state: ChannelState,
-    /// The deadline, when a close was ever seen: in the entries, or in an event that came before them.
+    /// The deadline, if a close was ever seen in the entries or in an event.
     pub deadline: Option<Ledger>,
     /// Whether enough endpoints have told of that close for the channel to be ended because of it. One of several endpoints
     /// can have it settled early, and not ended.
@@ -16,30 +16,30 @@ pub struct ChannelView {
     pub ended: bool,
     /// Up to this ledger, nothing that happened to the channel can have been missed.
     pub gap_free_to: Ledger,
-    /// What went wrong with it last, in words for the operator; `None` after something went right.
+    /// The last error of the channel, as text for the operator; `None` after a success.
     pub trouble: Option<String>,
 }
 
 impl ChannelView {
-    /// Whether a close was ever seen. Then no commitment is taken.
+    /// Whether a close was ever seen. If so, no commitment is taken.
     pub fn is_closing(&self) -> bool {
         self.deadline.is_some()
     }
 
-    /// The most that the chain would pay in total: base units.
+    /// The most that the chain would pay in total, base units.
     pub fn coverage(&self) -> Amount {
         self.state.coverage()
     }
 }
 
-/// A channel whose entries this process could not read yet. What the store holds of it has to be settled all the same.
+/// A channel whose entries this process could not read yet. What the store holds of it must still be settled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnreadChannel {
     /// The deadline, when a close was told of.
     pub deadline: Option<Ledger>,
     /// As [`ChannelView::close_agreed`].
     pub close_agreed: bool,
-    /// Why its entries could not be read, in words for the operator.
+    /// Why its entries could not be read, as text for the operator.
     pub trouble: Option<String>,
 }
 
@@ -47,11 +47,11 @@ pub struct UnreadChannel {
 #[derive(Debug)]
 pub(super) struct TrackedChannel {
     pub(super) state: ChannelState,
-    /// Events up to this ledger were read before the channel was known here, so nobody looked among them for its own.
+    /// Events up to this ledger were read before the channel was known here, so its own events among them were ignored.
     pub(super) unmatched_to: Ledger,
     pub(super) danger: Danger,
     pub(super) trouble: Option<String>,
-    /// The last read found something that is not understood.
+    /// Whether the last read found something that the watcher does not understand.
     pub(super) unreadable: bool,
 }
 
@@ -79,8 +79,9 @@ pub(super) struct Deadline {
 }
 
 impl Danger {
-    /// A newer sight replaces the deadline: a funder may announce a close again, which starts the wait anew. Of two
-    /// sights at one ledger the earlier deadline is believed. An older sight counts only when nothing was seen yet.
+    /// Records a deadline that was seen at a ledger. A newer one replaces it, since a funder may announce a close
+    /// again, which starts the waiting period again. Of two at one ledger, the earlier deadline is believed. An older
+    /// one counts only when none was seen yet.
     ///
     /// `agreed` says whether enough endpoints tell it. A close that they told once stays one that they told.
     pub(super) fn note_deadline(&mut self, ledger: Ledger, seen_at: Ledger, agreed: bool) {
@@ -108,14 +109,14 @@ impl Danger {
 }
 
 impl TrackedChannel {
-    /// A channel at its first read, with what was known of its danger before.
+    /// A channel at its first read, with the danger that was known before.
     pub(super) fn first(state: ChannelState, unmatched_to: Ledger, danger: Danger, agreed: bool) -> Self {
         let mut known = Self { state: state.clone(), unmatched_to, danger, trouble: None, unreadable: false };
         known.note_danger(&state, agreed);
         known
     }
 
-    /// Takes another read in: see [`View::merge_channel`](super::View::merge_channel).
+    /// Merges another read: see [`View::merge_channel`](super::View::merge_channel).
     pub(super) fn merge(&mut self, read: ChannelState, agreed: bool) {
         self.note_danger(&read, agreed);
         let newer = read.read_at > self.state.read_at;
@@ -126,7 +127,7 @@ impl TrackedChannel {
         }
     }
 
-    /// Ledgers after `newest` were never reached: what was read there must not keep true reads out.
+    /// Handles that ledgers after `newest` never existed: what was read at them must not stop true reads.
     pub(super) fn take_back_after(&mut self, newest: Ledger) {
         if self.state.read_at > newest {
             self.state.read_at = Ledger(0);

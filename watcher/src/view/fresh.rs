@@ -1,4 +1,4 @@
-//! When the view may be trusted with money.
+//! Decides whether the view is fresh enough to take money on it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::KnownHead;
 use crate::chain::{Agreement, Head};
 use crate::config::FreshnessLimits;
 
-/// Why the view is not fresh. Each rule closes a hole that the others leave open.
+/// Why the view is not fresh. Each rule finds a case that the others miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotFresh {
     /// No node ever answered.
@@ -27,7 +27,7 @@ pub enum NotFresh {
         /// So many are configured.
         configured: usize,
     },
-    /// The node does not say when its newest ledger closed, or says what can't be a time.
+    /// The node does not say when its newest ledger closed, or gives an impossible time.
     #[error(
         "the endpoint does not say when the newest ledger known, {ledger}, closed, so its age can't be judged; use an \
          endpoint that runs stellar-rpc v24 or newer"
@@ -62,7 +62,7 @@ pub enum NotFresh {
         /// The limit in seconds.
         limit_s: u64,
     },
-    /// The node repeats itself: a frozen node never ages by its own clock.
+    /// The node repeats the same ledger. A frozen node would never look old by its own clock.
     #[error(
         "the newest ledger known, {ledger}, has not been followed by another for {still_s} s by the boot clock, the \
          limit is {limit_s} s; the node is frozen or out of reach, or this machine was suspended"
@@ -70,7 +70,7 @@ pub enum NotFresh {
     HeadStill {
         /// The head.
         ledger: Ledger,
-        /// How long it has stood still, in seconds.
+        /// How long it has stayed the same, in seconds.
         still_s: u64,
         /// The limit in seconds.
         limit_s: u64,
@@ -83,11 +83,11 @@ pub enum NotFresh {
     Unreadable,
     /// Something that happened to the channel may have been missed.
     #[error(
-        "what happened to the channel is known without a gap up to ledger {gap_free_to} only, {behind} ledgers behind \
-         the head; the limit is {limit}"
+        "the channel's history is known without a gap only up to ledger {gap_free_to}, {behind} ledgers behind the head; the \
+         limit is {limit}"
     )]
     Behind {
-        /// Known without a gap up to here.
+        /// The ledger up to which it is known without a gap.
         gap_free_to: Ledger,
         /// Ledgers between that and the head.
         behind: u32,
@@ -96,13 +96,13 @@ pub enum NotFresh {
     },
     /// The sweep is overdue.
     #[error(
-        "the channel's ledger entries were last read at ledger {read_at}, {ago} ledgers ago; they are to be read every \
-         {limit}, for an event that did not come proves nothing"
+        "the channel's ledger entries were last read at ledger {read_at}, {ago} ledgers ago; they must be read every \
+         {limit}, since a missing event proves nothing"
     )]
     Unswept {
-        /// The last read.
+        /// The ledger of the last read.
         read_at: Ledger,
-        /// Ledgers since.
+        /// The ledgers since then.
         ago: u32,
         /// The limit.
         limit: u32,

@@ -1,14 +1,15 @@
-//! What is known of the chain now: written by the follower, read by everyone else.
+//! What is known of the chain now. The follower, the reader and the settler write it, and all parts read it.
 //!
-//! One [`View`] lives in the daemon behind an `Arc`. Nothing here does I/O or reads a clock. What comes in says when it
-//! was true (a ledger) and, where it matters, when it was learned (boot time).
+//! The daemon has one [`View`] behind an `Arc`. Nothing here does I/O or reads a clock. Each fact comes with the ledger
+//! at which it was true and, where it matters, the boot time at which it was learned.
 //!
 //! Three rules decide what a later write may change:
-//! - **Numbers are those of the newest ledger read.** An answer of a node that lags behind changes none.
-//! - **A wrong ledger number keeps no later answer out.** What is said to be true at a ledger far above the head counts as
-//!   true at most [`AHEAD_OF_HEAD`] ledgers above it, so that it is soon replaced.
-//! - **Danger stays.** A close that was seen once, at any ledger, by any means, is never forgotten: on chain a close never
-//!   goes away either. Only a close that too few of several endpoints told is taken back, when more than half deny it.
+//! - **Numbers are those of the newest ledger that was read.** An answer of a lagging node changes none.
+//! - **A wrong ledger number blocks no later answer.** A fact from a ledger far above the head counts as one from at
+//!   most [`AHEAD_OF_HEAD`] ledgers above it, so that it is soon replaced.
+//! - **Danger stays.** A close that was seen once, at any ledger and by any means, is never forgotten, since on chain a
+//!   close never goes away either. Only a close that too few of several endpoints told is taken back, when more than
+//!   half deny it.
 
 mod channel;
 mod fresh;
@@ -29,41 +30,41 @@ use crate::config::FreshnessLimits;
 use channel::{Danger, TrackedChannel, Unread};
 use paychan_channel::{Payability, TokenRisk};
 
-/// Whether a recipient can be paid in a token, as far as it was read.
+/// Whether a recipient can be paid in a token, as it was last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownPayability {
-    /// What was read.
+    /// The answer.
     pub payability: Payability,
-    /// When: the newest ledger known before the question.
+    /// The newest ledger that was known before the question.
     pub read_at: Ledger,
-    /// What this watcher's channels have paid to the recipient in this token since then, base units. It has used up as
-    /// much of the room.
+    /// What this watcher's channels have paid to the recipient in this token since then, base units. The room has
+    /// shrunk by this much.
     pub paid_since: Amount,
 }
 
-/// What a token's issuer may do, as far as it was read.
+/// What a token's issuer may do, as it was last read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownToken {
-    /// What was read.
+    /// The answer.
     pub facts: TokenRisk,
-    /// When: the newest ledger known before the question.
+    /// The newest ledger that was known before the question.
     pub read_at: Ledger,
 }
 
-/// A fee account that has used sequence numbers on chain of which the store knows nothing: the store was rolled back, for all
-/// channels. No stranger can bring this about.
+/// A fee account that has used sequence numbers on chain that the store does not know, so the store was rolled back for
+/// all channels. No stranger can cause this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LaneAhead {
     /// The fee account.
     pub lane: AccountId,
     /// Its sequence number on chain.
     pub used: i64,
-    /// The highest that the store knows.
+    /// The highest number that the store knows.
     pub known: i64,
 }
 
-/// How far above the head an answer may be dated. The head is asked for first, and ledgers close while the other questions
-/// of that round are asked. An answer from later than this counts as older than it is: less is taken, and nothing is lost.
+/// How many ledgers above the head an answer may be. The head is asked for first, and more ledgers close during the
+/// other questions of a round. A later answer counts as older than it is, which may refuse money but loses none.
 pub const AHEAD_OF_HEAD: u32 = 30;
 
 /// The view. The module's documentation says what a write may change.
@@ -96,7 +97,7 @@ struct Inner {
 /// A token, and who is paid in it.
 type Payee = (ContractId, Address);
 
-/// The head, and when it last moved by the clock that no suspension stops.
+/// The head, and when it last moved by the boot clock, which no suspension stops.
 #[derive(Debug, Clone, Copy)]
 struct KnownHead {
     head: Head,
@@ -107,27 +108,27 @@ struct KnownHead {
 struct ReadPayability {
     payability: Payability,
     read_at: Ledger,
-    /// The payee's sum of `withdrawn` when this was asked.
+    /// The payee's sum of `withdrawn` at the time of the question.
     withdrawn: Amount,
 }
 
-/// Ledgers of which every `close` event was read, without a gap between: both ends included.
+/// A range of ledgers, both ends included, of which every `close` event was read.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     from: Ledger,
     to: Ledger,
 }
 
-/// Writing, for the follower, the reader and the settler.
+/// Writing, by the follower, the reader and the settler.
 impl View {
-    /// A view of nothing: every question about freshness is answered with no.
+    /// An empty view, in which nothing is fresh.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the newest ledger that a node told; `boot` is the boot clock's time of the answer.
+    /// Sets the newest ledger that a node reported. `boot` is the boot clock's time of the answer.
     ///
-    /// Only a higher ledger counts as the head moving: a node that repeats itself ages. Answers whether it moved.
+    /// The head moves only with a higher ledger, so that the head of a frozen node ages. Returns whether it moved.
     pub fn set_head(&self, head: Head, boot: Duration) -> bool {
         let mut inner = self.write();
         let moved = inner.head.is_none_or(|known| head.ledger > known.head.ledger);
@@ -142,8 +143,8 @@ impl View {
         self.write().agreement = Some(agreement);
     }
 
-    /// Sets a lower head: the ledgers above it were told by mistake. What was read at those ledgers can be replaced by
-    /// what is read from now on; danger that was seen there stays.
+    /// Sets a lower head, when the ledgers above it were reported wrongly. Later reads replace what was read at those
+    /// ledgers; danger that was seen there stays.
     pub fn take_back_head(&self, head: Head, boot: Duration) {
         let mut inner = self.write();
         inner.head = Some(KnownHead { head, advanced_at: boot });
@@ -154,10 +155,11 @@ impl View {
         inner.payability.retain(|_, payability| payability.read_at <= head.ledger);
     }
 
-    /// Every `close` event of the ledgers `from..=to` was read, and told by [`View::note_close`] first.
+    /// Records that every `close` event of the ledgers `from..=to` was read. [`View::note_close`] must have been called
+    /// for them before.
     ///
-    /// Joins the ledgers known so far when nothing lies between. Otherwise these alone count from now on, and channels
-    /// last read before `from` stay at the ledger of that read until they are swept.
+    /// The range joins the known one when there is no gap between them. Otherwise it replaces that one, and channels
+    /// that were last read before `from` are known only up to that read until the next sweep.
     pub fn add_events(&self, from: Ledger, to: Ledger) {
         if from > to {
             return;
@@ -171,13 +173,14 @@ impl View {
         });
     }
 
-    /// Events were lost: the endpoint no longer holds them, or its answer could not be decoded. Nothing is inferred from
-    /// events any more until [`View::add_events`] starts anew.
+    /// Records that events were lost, because the endpoint no longer has them or its answer could not be decoded.
+    /// Nothing is inferred from events until the next [`View::add_events`].
     pub fn lose_events(&self) {
         self.write().events = None;
     }
 
-    /// A `close` event of ledger `at` set the channel's deadline. It is believed at once; the entries are read afterwards.
+    /// Records a deadline from a `close` event of ledger `at`. It is believed at once, and the entries are read
+    /// afterwards.
     pub fn note_close(&self, channel: &ContractId, effective_at: Ledger, at: Ledger) {
         self.note_deadline(channel, effective_at, at, true);
     }
@@ -198,13 +201,13 @@ impl View {
         danger.note_deadline(effective_at, at, agreed);
     }
 
-    /// Takes in the channel's entries, all read at `state.read_at`.
+    /// Merges the channel's entries, which were all read at `state.read_at`.
     ///
-    /// For a channel that is new here, the events read so far tell nothing: only a read at the last of their ledgers or
-    /// later makes its view gap-free beyond the read itself.
+    /// For a channel that is new here, the events that were read so far don't count. Its history is known beyond the
+    /// read itself only after a read at the last of their ledgers or later.
     ///
-    /// An older read than the one known changes no number, but a close or an end that it shows is believed. Of two
-    /// reads at the same ledger the one with the lower coverage stays.
+    /// A read that is older than the known one changes no number, but a close or an end that it shows is believed. Of
+    /// two reads at the same ledger, the one with the lower coverage stays.
     pub fn merge_channel(&self, state: ChannelState) {
         self.write().merge_channel(state, true);
     }
@@ -218,8 +221,8 @@ impl View {
         !is_closing && inner.channels.get_mut(&channel).is_some_and(|known| known.take_back_close(at))
     }
 
-    /// The channel's entries were read and not understood, or were not there. What was known before stands, for settling;
-    /// money is not taken on it until a read succeeds.
+    /// Records that the channel's entries were missing or not understood. Settling uses what was known before, and no
+    /// money is taken on the channel until a read succeeds.
     pub fn mark_unreadable(&self, channel: &ContractId, why: String) {
         let mut guard = self.write();
         let inner = &mut *guard;
@@ -232,7 +235,7 @@ impl View {
         }
     }
 
-    /// The channel is no longer watched: forgets it.
+    /// Forgets a channel that is no longer watched.
     pub fn remove_channel(&self, channel: &ContractId) {
         let mut guard = self.write();
         let inner = &mut *guard;
@@ -244,7 +247,7 @@ impl View {
         }
     }
 
-    /// Sets what went wrong with a channel last, or `None` once it went well.
+    /// Sets the last error of a channel, or `None` after a success.
     pub fn set_trouble(&self, channel: &ContractId, trouble: Option<String>) {
         let mut guard = self.write();
         let inner = &mut *guard;
@@ -259,7 +262,7 @@ impl View {
         self.write().network = Some(terms);
     }
 
-    /// Sets what is known of a fee account. An older read than the one known is ignored.
+    /// Sets what is known of a fee account. A read that is older than the known one is ignored.
     pub fn set_lane(&self, mut facts: LaneFacts) {
         let mut inner = self.write();
         facts.read_at = inner.plausible(facts.read_at);
@@ -269,13 +272,13 @@ impl View {
         }
     }
 
-    /// Sets what a token's issuer may do. `read_at` is the newest ledger known before it was asked.
+    /// Sets what a token's issuer may do. `read_at` is the newest ledger that was known before the question.
     pub fn set_token(&self, token: &ContractId, facts: TokenRisk, read_at: Ledger) {
         self.write().tokens.insert(*token, KnownToken { facts, read_at });
     }
 
-    /// Sets whether, and how much, a recipient can be paid in a token. `read_at` is the newest ledger known before it was
-    /// asked, `withdrawn` what [`View::withdrawn_by`] said then.
+    /// Sets whether and how much a recipient can be paid in a token. `read_at` is the newest ledger that was known
+    /// before the question, and `withdrawn` is what [`View::withdrawn_by`] returned then.
     pub fn set_payability(
         &self,
         token: &ContractId,
@@ -287,23 +290,23 @@ impl View {
         self.write().payability.insert((*token, *to), ReadPayability { payability, read_at, withdrawn });
     }
 
-    /// Sets the resource fee that a settlement was last simulated at.
+    /// Sets the resource fee of the last simulated settlement.
     pub fn set_settle_resource_fee(&self, fee: Stroops) {
         self.write().settle_resource_fee = Some(fee);
     }
 
-    /// The daemon is stopping: no commitment and no channel is taken from now on.
+    /// Records that the daemon is stopping. No commitment and no channel is taken from now on.
     pub fn stop(&self) {
         self.write().stopping = true;
     }
 
-    /// The operator pauses the taking of money, or resumes it. Settling goes on.
+    /// Pauses the taking of money for the operator, or resumes it. Settling goes on.
     pub fn pause(&self, paused: bool) {
         self.write().paused = paused;
     }
 
-    /// Sets the channels that have more withdrawn on chain than the store ever held: for these, the store was rolled back.
-    /// Nothing is acknowledged on them; taking one off the list is the operator's confirmation.
+    /// Sets the channels on which the chain has paid more than the store ever held, so that the store was rolled back
+    /// for them. Nothing is acknowledged on them until the operator's confirmation removes them.
     pub fn set_rolled_back(&self, channels: Vec<ContractId>) {
         self.write().rolled_back = channels;
     }
@@ -311,14 +314,14 @@ impl View {
 
 /// The fee accounts that are ahead of the store.
 impl View {
-    /// Sets that a fee account is ahead of the store. Nothing is acknowledged before the operator confirms that.
+    /// Records a fee account that is ahead of the store. Nothing is acknowledged until the operator confirms it.
     pub fn set_lane_ahead(&self, ahead: LaneAhead) {
         let mut inner = self.write();
         inner.ahead.retain(|other| other.lane != ahead.lane);
         inner.ahead.push(ahead);
     }
 
-    /// The operator has confirmed that the fee account is ahead.
+    /// Records the operator's confirmation that the fee account is ahead.
     pub fn confirm_lane(&self, lane: &AccountId) {
         self.write().ahead.retain(|ahead| ahead.lane != *lane);
     }
@@ -331,17 +334,18 @@ impl View {
 
 /// Reading.
 impl View {
-    /// The newest ledger that a node told of.
+    /// The newest ledger that a node reported.
     pub fn head(&self) -> Option<Head> {
         self.read().head.map(|known| known.head)
     }
 
-    /// The ledger that an answer counts as: the one that it names, at most [`AHEAD_OF_HEAD`] ledgers above the head.
+    /// The ledger from which an answer counts to be: the one that it names, but at most [`AHEAD_OF_HEAD`] ledgers above
+    /// the head.
     pub fn plausible(&self, ledger: Ledger) -> Ledger {
         self.read().plausible(ledger)
     }
 
-    /// The network's settings, once read.
+    /// The network's settings, if they were read.
     pub fn network(&self) -> Option<NetworkTerms> {
         self.read().network
     }
@@ -361,7 +365,7 @@ impl View {
         })
     }
 
-    /// Whether the channel's entries were not understood, or not there, when they were last read.
+    /// Whether the channel's entries were missing or not understood at the last read.
     pub fn is_unreadable(&self, channel: &ContractId) -> bool {
         let inner = self.read();
         match inner.channels.get(channel) {
@@ -378,7 +382,7 @@ impl View {
         all
     }
 
-    /// The ledgers of which every close event was read, both included.
+    /// The first and the last ledger of the range of which every `close` event was read.
     pub fn events_span(&self) -> Option<(Ledger, Ledger)> {
         self.read().events.map(|span| (span.from, span.to))
     }
@@ -395,7 +399,7 @@ impl View {
         (!inner.lanes.is_empty()).then_some(spendable)
     }
 
-    /// The resource fee that a settlement was last simulated at; `None` before the first simulation.
+    /// The resource fee of the last simulated settlement; `None` before the first simulation.
     pub fn settle_resource_fee(&self) -> Option<Stroops> {
         self.read().settle_resource_fee
     }
@@ -441,7 +445,7 @@ impl View {
         self.read().rolled_back.contains(channel)
     }
 
-    /// Whether the head is recent: what `readyz` asks. `wall_unix_ms` and `boot` are now.
+    /// Whether the head is recent, for `/readyz`. `wall_unix_ms` and `boot` are the present times.
     ///
     /// # Errors
     /// The first rule of [`NotFresh`] that is broken.
@@ -455,7 +459,8 @@ impl View {
         fresh::chain(inner.head.as_ref(), inner.agreement, limits, wall_unix_ms, boot)
     }
 
-    /// Whether what is known of this channel is recent enough to take money on. `wall_unix_ms` and `boot` are now.
+    /// Whether the known state of this channel is fresh enough to take money on it. `wall_unix_ms` and `boot` are the
+    /// present times.
     ///
     /// # Errors
     /// The first rule of [`NotFresh`] that is broken.
@@ -479,7 +484,7 @@ impl View {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
-        // Each write is complete in itself: a writer that panicked left nothing half-changed.
+        // Each write is complete, so a writer that panicked left nothing half-changed.
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -518,7 +523,7 @@ impl Inner {
     fn gap_free_to(&self, known: &TrackedChannel) -> Ledger {
         let read_at = known.state.read_at;
         match self.events {
-            // Events from the ledger after the read on: what happened since would have been told.
+            // Events are known from the ledger after the read on, so they show what has happened since.
             Some(span) if span.from <= read_at.saturating_add(1) && known.unmatched_to <= read_at => {
                 read_at.max(span.to)
             }

@@ -1,4 +1,4 @@
-//! From the endpoint's words to the watcher's. Pure.
+//! Converts the endpoint's answers to the watcher's types. Pure.
 
 use paychan_channel::Stroops;
 use paychan_channel::events::{self, ChannelEvent};
@@ -12,9 +12,10 @@ use tracing::debug;
 use super::{ChainErrorKind, Found, LaneAccount, Sent};
 use crate::chain::{CloseHint, CloseHints, Head, LaneFacts};
 
-/// What an account must hold for itself and for each of its subentries: the base reserve, 0.5 XLM on every public
-/// network since 2019 (stellar-docs, `learn/fundamentals/lumens.mdx`). It is in the ledger's header, which no RPC method
-/// answers with by itself; a lower reserve only makes the watcher ask for XLM a little early.
+/// The base reserve in stroops, which an account must hold several times for itself and once for each subentry. It is
+/// 0.5 XLM on every public network since 2019 (stellar-docs, `learn/fundamentals/lumens.mdx`). It is in the ledger's
+/// header, which no RPC method returns alone; if the real reserve is lower, the watcher only asks for XLM a little
+/// early.
 const BASE_RESERVE: i64 = 5_000_000;
 
 pub(super) fn kind(kind: &ErrorKind) -> ChainErrorKind {
@@ -34,26 +35,26 @@ pub(super) fn head(latest: &LatestLedger) -> Head {
     Head { ledger: latest.sequence, closed_at_unix_ms }
 }
 
-/// What a page of `close` events says. An event that can't be decoded is a hint too, where it says whose it is: reading that
-/// contract's entries tells what it was about.
+/// The hints of a page of `close` events. An event that can't be decoded is a hint too, if it names its contract:
+/// reading that contract's entries shows what has happened.
 pub(super) fn close_hints(page: EventsPage) -> CloseHints {
     let mut hints = Vec::new();
     for event in &page.events {
         let Some(contract) = event.contract else { continue };
         let effective_at = match events::decode(&event.topics, &event.data) {
             Ok(Some(ChannelEvent::Close { effective_at })) => Some(effective_at),
-            // Some other contract's event, or a channel's that is not understood: reading the entries tells.
+            // It is another contract's event, or one of a channel that is not understood. Reading the entries shows it.
             _ => None,
         };
         hints.push(CloseHint { contract, ledger: event.ledger, effective_at });
     }
     for odd in &page.undecodable {
-        debug!(contract = ?odd.contract, why = odd.why, "an event called `close` can't be decoded; it is passed over");
-        // Of an unknown ledger: the oldest, so that any copy of the entries is new enough.
+        debug!(contract = ?odd.contract, why = odd.why, "an event called `close` can't be decoded; it is ignored");
+        // If its ledger is not known, the oldest one is used, so that any copy of the entries is new enough.
         let ledger = odd.ledger.unwrap_or(page.oldest);
         hints.extend(odd.contract.map(|contract| CloseHint { contract, ledger, effective_at: None }));
     }
-    // A page without a known end can't be told from one that does not move, so nothing is asked after it.
+    // A page without a known end may be one that never advances, so no further page is asked for.
     let more = page.scanned_to.is_some_and(|to| to < page.latest);
     CloseHints { hints, scanned_to: page.scanned_to, next: page.next.filter(|_| more) }
 }
@@ -72,8 +73,8 @@ pub(super) fn lane_account(account: &Account) -> LaneAccount {
     }
 }
 
-/// Two reserves for the account, one for each subentry, more for what it sponsors, less for what is sponsored for it
-/// (CAP-33).
+/// The account's reserve in stroops: two base reserves for the account, one for each subentry and for each entry that
+/// it sponsors, less one for each entry that others sponsor for it (CAP-33).
 fn reserve(entry: &AccountEntry) -> i64 {
     let (sponsoring, sponsored) = match &entry.ext {
         AccountEntryExt::V1(v1) => match &v1.ext {
@@ -122,12 +123,12 @@ pub(super) fn found(answer: TransactionAnswer) -> Found {
         TransactionAnswer::Failed(included) => Found::Included {
             ledger: included.ledger,
             fee_charged: included.fee_charged.unwrap_or_default(),
-            failed: Some(included.result.as_ref().map_or_else(|| "its verdict can't be decoded".to_owned(), code)),
+            failed: Some(included.result.as_ref().map_or_else(|| "its result can't be decoded".to_owned(), code)),
         },
     }
 }
 
-/// The network's verdict in its own words: the transaction's code, and that of its one operation.
+/// The network's result as text: the transaction's code, and that of its one operation.
 fn code(result: &TransactionResult) -> String {
     let name = result.result.name();
     match &result.result {

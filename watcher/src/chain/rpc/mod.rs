@@ -1,4 +1,4 @@
-//! The network through one Stellar RPC endpoint.
+//! Implements the seam to the network with one Stellar RPC endpoint.
 
 mod answers;
 #[cfg(test)]
@@ -27,49 +27,50 @@ use paychan_channel::{Payability, TokenRisk};
 
 use crate::chain::{Head, NetworkTerms};
 
-/// Events asked for in one page: the server's most (stellar-rpc, `methods/get_events.go`).
+/// Events in one page. It is the most that a server allows (stellar-rpc, `methods/get_events.go`).
 const EVENTS_A_PAGE: u32 = 10_000;
 
-/// Stroops for writing 1,024 bytes, where the network's own setting can't be read. Several times what the public network
-/// charges in 2026 (3,500), and for the few bytes that are added still far below what a settlement costs.
+/// The assumed price of writing 1,024 bytes, in stroops, while the network's own setting can't be read. It is several
+/// times the price of the public network in 2026 (3,500), and for the few added bytes still far below the cost of a
+/// settlement.
 const ASSUMED_WRITE_FEE: Stroops = Stroops(20_000);
 
-/// One endpoint, trusted: what it says of the chain is believed.
+/// One endpoint, which is trusted about the chain.
 pub struct RpcChain {
     client: Client,
-    /// What writing 1,024 bytes costs. Changes only when the network votes on its settings; read with them.
+    /// The price of writing 1,024 bytes. It changes only when the network votes on its settings, and is read with them.
     write_fee: Mutex<Option<Stroops>>,
-    /// The newest ledger that was read whole.
+    /// The newest ledger that was fully read.
     head: Mutex<Option<Head>>,
 }
 
 impl RpcChain {
-    /// The endpoint at `url`, each request within `timeout`. Opens no connection yet.
+    /// Makes a client of the endpoint at `url` whose requests end within `timeout`. It opens no connection yet.
     ///
     /// # Errors
-    /// [`ChainErrorKind::Refused`] when the URL is none; [`ChainErrorKind::Transport`] when TLS can't be set up.
+    /// [`ChainErrorKind::Refused`] when the URL is invalid; [`ChainErrorKind::Transport`] when TLS can't be set up.
     pub fn new(url: &str, timeout: Duration) -> Result<Self, ChainError> {
         let options = Options { timeout, ..Options::default() };
         Ok(Self { client: Client::new(url, options)?, write_fee: Mutex::new(None), head: Mutex::new(None) })
     }
 
-    /// Scheme, host and port of the endpoint: what may be shown.
+    /// The endpoint's scheme, host and port, which may be shown.
     pub fn endpoint(&self) -> String {
         self.client.endpoint()
     }
 
-    /// Makes sure that the endpoint serves the network with this passphrase.
+    /// Checks that the endpoint serves the network with this passphrase.
     ///
     /// # Errors
-    /// [`ChainErrorKind::WrongNetwork`] names both; any other when it can't be asked.
+    /// [`ChainErrorKind::WrongNetwork`] names both networks; any other kind when the endpoint can't be asked.
     pub async fn check_network(&self, passphrase: &str) -> Result<(), ChainError> {
         self.client.check_network(passphrase).await?;
         Ok(())
     }
 
-    /// `getLatestLedger` answers with the whole ledger, megabytes on a busy network: it is asked for a ledger once.
-    /// Whether there is a new one, `getHealth` tells in a line. A node that calls itself unhealthy is asked all the same:
-    /// its ledger is old, and that is judged by its close time.
+    /// Asks for the newest ledger. `getLatestLedger` returns the whole ledger, which has megabytes on a busy network,
+    /// so it is called once per ledger. `getHealth` shows in one line whether there is a new one. A node that calls
+    /// itself unhealthy is still asked, since the close time shows how old its ledger is.
     async fn newest(&self) -> Result<Head, ChainError> {
         let known = *lock(&self.head);
         if let Some(known) = known {
@@ -86,15 +87,15 @@ impl RpcChain {
         Ok(head)
     }
 
-    /// What writing costs, as last read. Settling must not hang on it: where it can't be read, as after an upgrade of the
-    /// network that this program does not know, a high one is assumed.
+    /// The price of writing that was last read. Settling must not depend on it: if it can't be read, for example after
+    /// an upgrade of the network that this program does not know, a high price is assumed.
     async fn write_fee(&self) -> Stroops {
         let known = *lock(&self.write_fee);
         if let Some(fee) = known {
             return fee;
         }
         self.read_write_fee().await.unwrap_or_else(|error| {
-            warn!(%error, assumed = %ASSUMED_WRITE_FEE, "what writing costs can't be read; it is assumed");
+            warn!(%error, assumed = %ASSUMED_WRITE_FEE, "the network's price of writing can't be read; a high price is assumed");
             ASSUMED_WRITE_FEE
         })
     }
@@ -105,7 +106,7 @@ impl RpcChain {
         Ok(fee)
     }
 
-    /// A channel that is not there: at which ledger.
+    /// The answer for a channel that does not exist, with the ledger.
     async fn missing(&self, channel: ContractId) -> Result<ChannelRead, ChainError> {
         let at = self.client.get_latest_ledger().await?.sequence;
         Ok(ChannelRead::Missing { channel, at })
@@ -131,7 +132,7 @@ impl RpcChain {
         let mut reads = Vec::with_capacity(states.len());
         for (watched, state) in channels.iter().zip(states) {
             let state = match state {
-                // Its token turns out to have code of its own: that is one more entry to ask for.
+                // Its token has code of its own, which is one more entry to ask for.
                 Ok(state) if state.token_kind.code() != watched.token_code => {
                     let again = [KnownChannel::of(&state)];
                     let mut states = paychan_rpc::read_channels(&self.client, &again).await?;
@@ -172,7 +173,8 @@ impl RpcChain {
         Ok(answers::close_hints(self.client.get_events(&request).await?))
     }
 
-    /// Simulates a call that only reads. Nobody signs it, and nobody has to exist for it. `None`: it fails.
+    /// Simulates a call that only reads. It needs no signature and no existing account. Returns `None` when the call
+    /// fails.
     async fn simulate_reading(&self, call: HostFunction) -> Result<Option<Simulated>, ChainError> {
         let draft = Draft {
             source: AccountId([0; 32]),
@@ -236,9 +238,9 @@ impl RpcChain {
             }
         };
         if simulated.restore_first {
-            // Only a server without automatic restoration (before protocol 23) answers so; sent all the same, the call
+            // Only a server without automatic restoration (before protocol 23) answers this. If the call were sent, it
             // would fail and cost its fee.
-            let why = "an entry that it needs is archived, and this network does not restore it on the way".to_owned();
+            let why = "an entry that it needs is archived, and this network does not restore it automatically".to_owned();
             return Ok(Prepared::NeedsRestoration { why });
         }
         if simulated.auth.iter().any(auth::needs_signature) {
@@ -362,12 +364,12 @@ impl Chain for RpcChain {
     }
 }
 
-/// What is under these locks is one value, replaced whole.
+/// These locks guard one value each, which is always replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// `close`, the first topic of the event that a close_start and a close emit.
+/// `close`, the first topic of the event that `close_start` and `close` emit.
 fn close_topic() -> ScVal {
     let name: StringM<32> = "close".try_into().expect("5 characters fit a symbol's 32");
     ScVal::Symbol(ScSymbol(name))

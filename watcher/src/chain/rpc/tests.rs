@@ -73,7 +73,7 @@ fn a_head_whose_close_time_cant_be_used_is_a_head_without_a_date() {
 
 const CHANNEL: ContractId = ContractId([7; 32]);
 
-/// A page that was looked through up to `scanned_to`, on a node whose newest ledger is 50.
+/// A page that covers the ledgers up to `scanned_to`, from a node whose newest ledger is 50.
 fn page(scanned_to: Option<u32>, undecodable: Vec<UndecodableEvent>) -> EventsPage {
     let event = |ledger, contract| Event {
         ledger: Ledger(ledger),
@@ -137,7 +137,7 @@ fn what_a_lane_can_spend_leaves_reserve_and_liabilities_untouched() {
     let account =
         Account { id: AccountId([1; 32]), sequence: 44, balance: Stroops(entry.balance), entry, read_at: Ledger(9) };
     let lane = answers::lane_account(&account);
-    // (2 + 3 + 2 - 1) reserves of 0.5 XLM, and what is for sale.
+    // It may not spend (2 + 3 + 2 - 1) reserves of 0.5 XLM and what is for sale.
     assert_eq!(lane.facts.spendable, Stroops(100_000_000 - 30_000_000 - 1_000_000));
     assert_eq!((lane.sequence, lane.facts.read_at), (44, Ledger(9)));
 }

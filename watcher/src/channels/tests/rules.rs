@@ -1,4 +1,4 @@
-//! One test a rule: break it alone, and it is the rule named.
+//! One test for each rule: a channel that breaks only this rule is refused with its kind.
 
 use paychan_channel::{Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
 use paychan_watcher_api::ProblemKind;
@@ -105,7 +105,7 @@ fn a_channel_with_an_archived_entry_is_refused_until_it_is_restored() {
     let mut archived = state();
     archived.lives.code = Some(Ledger(0));
     assert_eq!(refused(archived.clone()), ProblemKind::Archived);
-    // An endpoint that calls live entries archived, as some do, locks nobody out.
+    // An endpoint that wrongly says that live entries are archived, as some do, locks nobody out.
     assert!(admit_under(&config(), Candidate { proved_live: true, ..candidate(archived) }).is_ok());
 }
 
@@ -191,7 +191,7 @@ fn a_recipient_that_cannot_be_paid_the_whole_balance_is_refused() {
 }
 
 #[test]
-fn room_that_other_channels_of_the_recipient_take_up_is_no_room() {
+fn room_that_other_channels_of_the_recipient_need_is_not_counted() {
     let config = config();
     let floor = config.floor(5_000, 5, 1).unwrap();
     let admit_beside = |elsewhere| {
@@ -204,7 +204,7 @@ fn room_that_other_channels_of_the_recipient_take_up_is_no_room() {
 }
 
 #[test]
-fn a_token_whose_entries_are_not_what_its_balance_says_is_refused_before_it_is_trusted() {
+fn a_token_whose_entries_disagree_with_its_balance_function_is_refused() {
     let told = |told_balance| admit_under(&config(), Candidate { told_balance, ..candidate(state()) });
     assert!(told(Some(Some(state().balance))).is_ok());
     for other in [None, Some(Amount::ZERO), Some(state().balance.saturating_add(units(1)))] {

@@ -1,23 +1,22 @@
-//! What to do next about a transaction in flight. Pure: what the network said comes in, the next step goes out.
+//! Decides the next step for a transaction in flight from what the network answered. Pure.
 //!
-//! The one rule behind all of it: a lane never has two transactions that could both be pending. So a transaction is
-//! given up only when it is certain that the network does not hold it and never will: it was refused the only time it
-//! was offered, its bounds have passed and the endpoint would know if it had been included, or its sequence number is
-//! used up.
+//! All steps follow one rule: a lane never has two transactions that could both be pending. So a transaction is given
+//! up only when it is certain that the network will never include it: it was refused the only time it was sent, or its
+//! bounds have passed and the endpoint would know if it had been included, or its sequence number is used.
 
 use paychan_channel::{Ledger, Stroops};
 
 use crate::chain::{Found, LaneAccount, Sent};
 
-/// Ledgers that stellar-core keeps a transaction waiting before it drops it and refuses its hash for ten more
-/// (stellar-core, `TransactionQueue`, pending depth in `HerderImpl.cpp`).
+/// The number of ledgers for which stellar-core keeps a waiting transaction. It then drops it and refuses its hash for
+/// ten more (stellar-core, `TransactionQueue`, pending depth in `HerderImpl.cpp`).
 pub const QUEUE_AGE_LIMIT: u32 = 4;
 
 /// Ledgers from the head at signing to `ledgerBounds.max`, which is exclusive.
 ///
-/// One more than the queue's age limit: so the bounds end a transaction that is not included, and the next one is not
-/// refused for a ban. Not more, because each attempt that lies waiting costs its bounds in reaction time (the term b
-/// of the admission floor).
+/// It is one more than the queue's age limit, so that a transaction that is not included ends by its bounds and not by
+/// a ban. It is not more, because each attempt that is not included costs its bounds in reaction time (the term b of
+/// the admission floor).
 pub const BOUNDS_LEDGERS: u32 = 5;
 const _: () = assert!(BOUNDS_LEDGERS > QUEUE_AGE_LIMIT);
 const _: () = assert!(BOUNDS_LEDGERS <= QUEUE_AGE_LIMIT + 1);
@@ -27,20 +26,20 @@ const _: () = assert!(BOUNDS_LEDGERS <= QUEUE_AGE_LIMIT + 1);
 pub struct Flight {
     /// The lane account's sequence number in it.
     pub sequence: i64,
-    /// The head when it was signed: no earlier ledger can hold it.
+    /// The head when it was signed. No earlier ledger can include it.
     pub signed_at: Ledger,
-    /// The first ledger that it can't be in any more.
+    /// The first ledger that can't include it any more.
     pub max_ledger: Ledger,
-    /// Whether anybody may hold it.
+    /// Whether it may have been sent.
     pub offered: Offered,
-    /// The head at which it was last given to the network by this process.
+    /// The head at which this process last sent it.
     pub last_sent: Option<Ledger>,
 }
 
-/// Whether a transaction may lie in somebody's queue.
+/// Whether a transaction may be in some node's queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offered {
-    /// Signed and recorded by this process, and not sent yet: nobody has it.
+    /// This process has signed and recorded it, and not sent it yet, so nobody has it.
     Never,
     /// It was sent, or a process before this one may have sent it.
     Maybe,
@@ -49,61 +48,61 @@ pub enum Offered {
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Give the same bytes to the network.
+    /// Send the same bytes to the network.
     Send,
-    /// Nothing before the next ledger.
+    /// Do nothing before the next ledger.
     Wait,
-    /// Read the lane's account: its sequence number decides.
+    /// Read the lane's account, whose sequence number decides.
     ReadAccount,
-    /// It was included and succeeded: see on chain whether it did what it was for.
+    /// It was included and succeeded. Check on chain whether it had its effect.
     Confirm {
-        /// The ledger that holds it.
+        /// The ledger that includes it.
         ledger: Ledger,
-        /// What it cost.
+        /// The fee that it paid.
         fee_charged: Stroops,
     },
-    /// It is decided: nothing of it is in flight any more.
+    /// It is not in flight any more.
     Over(Unsuccessful),
 }
 
 /// How a transaction ended that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unsuccessful {
-    /// Included and failed: its fee is spent, its sequence number used.
+    /// It was included and failed. Its fee is paid and its sequence number used.
     Failed {
-        /// The ledger that holds it.
+        /// The ledger that includes it.
         ledger: Ledger,
-        /// What it cost.
+        /// The fee that it paid.
         fee_charged: Stroops,
         /// The result code.
         why: String,
     },
-    /// Never included, and can't be any more.
+    /// It was not included, and can't be included any more.
     Expired {
-        /// The endpoint's ledger when that was certain.
+        /// The endpoint's ledger at which this became certain.
         at: Ledger,
     },
-    /// Refused the only time it was offered: nobody holds it.
+    /// It was refused the only time it was sent, so nobody holds it.
     Refused {
         /// The result code, and what to do.
         why: String,
-        /// The fee for the whole transaction that would have been enough, when that was the reason.
+        /// The fee for the whole transaction that would have been enough, when the fee was the reason.
         needed_fee: Option<Stroops>,
-        /// The lane can't pay its fees.
+        /// Whether the lane's account can't pay the fee.
         lane_is_short: bool,
     },
-    /// Its sequence number is used up and the endpoint no longer holds the ledgers that could tell by which
-    /// transaction. What the channel looks like is the only evidence left.
+    /// Its sequence number is used, and the endpoint no longer has the ledgers that show by which transaction. The
+    /// channel's state is the only evidence left.
     Unknowable {
-        /// The endpoint's ledger when that was certain.
+        /// The endpoint's ledger at which this became certain.
         at: Ledger,
     },
 }
 
-/// The first step about a transaction at a new head, before anything is asked.
+/// The first step for a transaction at a new head.
 ///
-/// One that nobody has is sent; of any other the network is asked what became of it, for a transaction that was
-/// included must not be taken for one that waits.
+/// A transaction that nobody has is sent. For any other, the network is first asked for its outcome, since it may be
+/// included already.
 pub fn at_new_head(flight: &Flight) -> Opening {
     match flight.offered {
         Offered::Never => Opening::Send,
@@ -111,18 +110,18 @@ pub fn at_new_head(flight: &Flight) -> Opening {
     }
 }
 
-/// The first step about a transaction: see [`at_new_head`].
+/// The first step for a transaction: see [`at_new_head`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opening {
-    /// Send it.
+    /// Send the transaction.
     Send,
-    /// Ask what became of it.
+    /// Ask for its outcome.
     AskOutcome,
 }
 
-/// After the endpoint said what it knows of the transaction.
+/// The next step after the endpoint said what it knows of the transaction.
 ///
-/// `head` is the newest ledger known: the same bytes are sent once a ledger, not more.
+/// `head` is the newest known ledger. The same bytes are sent at most once per ledger.
 pub fn after_found(flight: &Flight, found: &Found, head: Ledger) -> Next {
     match found {
         Found::Included { ledger, fee_charged, failed: None } => {
@@ -134,7 +133,7 @@ pub fn after_found(flight: &Flight, found: &Found, head: Ledger) -> Next {
         Found::No { oldest, latest } if is_final(flight, *oldest, *latest) => {
             Next::Over(Unsuccessful::Expired { at: *latest })
         }
-        // Past its bounds, but the endpoint has forgotten the ledgers that could hold it.
+        // The bounds have passed, but the endpoint has forgotten the ledgers that could include it.
         Found::No { latest, .. } if *latest >= flight.max_ledger => Next::ReadAccount,
         Found::No { .. } if head >= flight.max_ledger => Next::Wait,
         Found::No { .. } if flight.last_sent.is_some_and(|sent| sent >= head) => Next::Wait,
@@ -142,44 +141,45 @@ pub fn after_found(flight: &Flight, found: &Found, head: Ledger) -> Next {
     }
 }
 
-/// Whether "not found" is final: the endpoint is past the bounds, and would know had the transaction been included in
-/// any ledger since it was signed.
+/// Whether "not found" is final: the endpoint is past the bounds and still has all ledgers since the transaction was
+/// signed.
 fn is_final(flight: &Flight, oldest: Ledger, latest: Ledger) -> bool {
     latest >= flight.max_ledger && oldest <= flight.signed_at
 }
 
-/// After the transaction was given to the network.
+/// The next step after the transaction was sent.
 pub fn after_sent(flight: &Flight, sent: &Sent) -> Next {
     let refused = |why: String, needed_fee: Option<Stroops>, lane_is_short: bool| match flight.offered {
         Offered::Never => Next::Over(Unsuccessful::Refused { why, needed_fee, lane_is_short }),
-        // Some queue may hold it from an earlier sending: only its bounds end it.
+        // Some queue may hold it since an earlier sending, so only its bounds end it.
         Offered::Maybe => Next::Wait,
     };
     match sent {
-        // TRY_AGAIN_LATER: the account has a transaction waiting (this one, perhaps) or the hash is banned for a while.
+        // TRY_AGAIN_LATER means that the account has a waiting transaction (perhaps this one), or that the hash is
+        // banned for a while.
         Sent::Pending | Sent::Duplicate | Sent::TryAgainLater => Next::Wait,
         Sent::InsufficientFee { needed } => {
             refused(format!("the fee is too low: {} stroops were asked for", needed.0), Some(*needed), false)
         }
-        // It may be this transaction itself that used the sequence number: the account and the hash tell.
+        // This transaction itself may have used the sequence number. The account and the hash show it.
         Sent::BadSequence => Next::ReadAccount,
-        // Its bounds have passed; whether a ledger holds it is asked for at the next head.
+        // The bounds have passed. At the next head, the endpoint is asked whether a ledger includes it.
         Sent::TooLate => refused("its ledger bounds have passed already".to_owned(), None, false),
         Sent::InsufficientBalance => refused("the lane's account can't pay the fee".to_owned(), None, true),
         Sent::Refused { code } => refused(format!("refused with {code}"), None, false),
     }
 }
 
-/// After the lane's account was read because the sequence number decides; `found` is what the endpoint knew of the
-/// hash, asked **after** the account was read.
+/// The next step after the lane's account was read because the sequence number decides. `found` is the endpoint's
+/// answer about the hash, and was asked for **after** the account was read.
 pub fn after_account(flight: &Flight, account: &LaneAccount, found: &Found) -> Next {
     let (oldest, latest) = match found {
         Found::Included { .. } => return after_found(flight, found, account.facts.read_at),
         Found::No { oldest, latest } => (*oldest, *latest),
     };
     if account.sequence >= flight.sequence {
-        // Used up, by this transaction or by another. The answer about the hash counts only from a ledger at which the
-        // account's sequence number was used already, and only if the endpoint remembers far enough back.
+        // This transaction or another one has used the number. The answer about the hash counts only if it is from a
+        // ledger at which the number was used already, and if the endpoint still has all ledgers since the signing.
         return if latest < account.facts.read_at {
             Next::Wait
         } else if oldest <= flight.signed_at {
@@ -189,11 +189,12 @@ pub fn after_account(flight: &Flight, account: &LaneAccount, found: &Found) -> N
         };
     }
     if latest >= flight.max_ledger && account.facts.read_at >= flight.max_ledger {
-        // Past its bounds with its sequence number unused: it never was included.
+        // The bounds have passed and the sequence number is unused, so it was never included.
         return Next::Over(Unsuccessful::Expired { at: account.facts.read_at });
     }
     match flight.offered {
-        // The account is further back than thought; built on a wrong number, and nobody holds it.
+        // The account's number is lower than expected: the transaction was built on a wrong number, and nobody holds
+        // it.
         Offered::Never => Next::Over(Unsuccessful::Refused {
             why: format!("sequence number {} refused while the account is at {}", flight.sequence, account.sequence),
             needed_fee: None,

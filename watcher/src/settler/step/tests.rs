@@ -40,7 +40,7 @@ fn refusals() -> Vec<Sent> {
 }
 
 #[test]
-fn a_transaction_nobody_has_is_sent_first_and_any_other_is_asked_for_first() {
+fn a_transaction_that_nobody_has_is_sent_and_any_other_is_asked_for_first() {
     assert_eq!(at_new_head(&flight(Offered::Never)), Opening::Send);
     assert_eq!(at_new_head(&flight(Offered::Maybe)), Opening::AskOutcome);
 }
@@ -80,7 +80,7 @@ fn a_fee_that_is_too_low_says_which_fee_is_enough() {
 }
 
 #[test]
-fn a_lane_without_money_is_told_apart() {
+fn a_lane_that_cannot_pay_its_fee_is_reported_as_short() {
     let next = after_sent(&flight(Offered::Never), &Sent::InsufficientBalance);
     assert!(matches!(next, Next::Over(Unsuccessful::Refused { lane_is_short: true, .. })), "{next:?}");
 }
@@ -106,7 +106,7 @@ fn the_same_bytes_go_out_once_a_ledger_until_the_bounds() {
 #[test]
 fn not_found_is_final_only_past_the_bounds_at_the_endpoint_itself() {
     let open = flight(Offered::Maybe);
-    // Our head is past the bounds, the endpoint that answers is not.
+    // Our head is past the bounds, but the endpoint that answers is not.
     assert_eq!(after_found(&open, &not_found(1, MAX - 1), Ledger(MAX + 3)), Next::Wait);
     assert_eq!(
         after_found(&open, &not_found(1, MAX), Ledger(MAX)),
@@ -156,9 +156,9 @@ fn a_used_sequence_number_ends_a_transaction_that_the_endpoint_would_know_of() {
         after_account(&open, &account(7, 103), &not_found(1, 103)),
         Next::Over(Unsuccessful::Expired { at: Ledger(103) })
     );
-    // The endpoint's transactions lag behind its entries: the very transaction may be in the ledger it lacks.
+    // The endpoint's transactions lag behind its entries, so the ledger that it lacks may include the transaction.
     assert_eq!(after_account(&open, &account(7, 103), &not_found(1, 102)), Next::Wait);
-    // It forgot the ledgers that could hold it.
+    // The endpoint has forgotten the ledgers that could include it.
     assert_eq!(
         after_account(&open, &account(8, 9_000), &not_found(8_000, 9_000)),
         Next::Over(Unsuccessful::Unknowable { at: Ledger(9_000) })
@@ -172,7 +172,7 @@ fn an_unused_sequence_number_past_the_bounds_means_never_included() {
         after_account(&open, &account(6, 9_000), &not_found(8_000, 9_000)),
         Next::Over(Unsuccessful::Expired { at: Ledger(9_000) })
     );
-    // Account read from a copy older than the bounds: no evidence yet.
+    // The account was read at a ledger before the end of the bounds, so it proves nothing yet.
     assert_eq!(after_account(&open, &account(6, MAX - 1), &not_found(1, MAX - 1)), Next::Wait);
 }
 
@@ -209,7 +209,7 @@ fn any_flight() -> impl Strategy<Value = Flight> {
 }
 
 proptest! {
-    /// The safety rule, over all answers: what may still be included is never given up.
+    /// The safety rule holds for all answers: a transaction that may still be included is never given up.
     #[test]
     fn a_transaction_that_may_be_included_yet_is_never_given_up(
         flight in any_flight(), found in any_found(), head in 0u32..300, sequence in 0i64..12, at in 0u32..300,
@@ -235,7 +235,7 @@ proptest! {
         }
     }
 
-    /// Nothing waits for ever: an endpoint far past the bounds always decides.
+    /// No transaction waits for ever: an endpoint far past the bounds always decides.
     #[test]
     fn an_endpoint_far_past_the_bounds_always_decides(
         flight in any_flight(), oldest in 0u32..1_000, sequence in 0i64..12,

@@ -20,7 +20,7 @@ const SHORT: Limits = Limits {
     connections: 4,
     head: Duration::from_millis(300),
     age: Duration::from_secs(2),
-    farewell: Duration::from_millis(300),
+    grace: Duration::from_millis(300),
 };
 
 /// Far above what any of these limits allows, for busy machines.
