@@ -24,7 +24,7 @@ use paychan_store::{Admission, Offer, Options, RequestId, Store, WallClock};
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms, RpcChain};
 use paychan_watcher::clock::{Clock, SystemClock};
 use paychan_watcher::config::Config;
-use paychan_watcher::daemon::{Ingredients, assemble, promising};
+use paychan_watcher::daemon::{Inputs, assemble, gate_parts};
 use paychan_watcher::view::View;
 
 const SUBMITTERS: u8 = 64;
@@ -107,19 +107,19 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     runtime.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let promising = promising(Arc::clone(config), clock.clone());
-        see_chain(&promising.view, funders);
+        let gate_parts = gate_parts(Arc::clone(config), clock.clone());
+        see_chain(&gate_parts.view, funders);
         let options = Options::default();
-        let (store, _) = Store::open(dir.path(), &config.network_id(), options, promising.gate.clone()).unwrap();
+        let (store, _) = Store::open(dir.path(), &config.network_id(), options, gate_parts.gate.clone()).unwrap();
         for funder in funders {
             store.admit(admission(&funder.state)).await.unwrap();
         }
-        promising.promises.count(&store.all_held(), &promising.view);
+        gate_parts.promises.count(&store.all_held(), &gate_parts.view);
         // Nobody asks the chain anything here: no channel is topped up meanwhile.
         let chain = Arc::new(RpcChain::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap());
-        let parts = assemble(Ingredients {
+        let parts = assemble(Inputs {
             config: Arc::clone(config),
-            promising,
+            gate_parts,
             chain,
             store: store.clone(),
             clock,

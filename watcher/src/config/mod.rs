@@ -83,7 +83,7 @@ pub struct Config {
     /// When the lives of ledger entries are extended.
     #[serde(default)]
     pub life: LifeLimits,
-    /// When the disk is too full.
+    /// When the disk counts as too full.
     #[serde(default)]
     pub disk: Disk,
     /// Who is notified besides the log.
@@ -356,7 +356,7 @@ fn default_max_connections() -> usize {
     256
 }
 
-/// When the disk is too full.
+/// When the disk counts as too full.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Disk {

@@ -23,7 +23,7 @@ use crate::view::View;
 
 /// The parts that decide whether money may be taken. They are made before the store is opened, since the store uses its
 /// gate from the start.
-pub struct Promising {
+pub struct GateParts {
     /// What is known of the chain. It is empty at first.
     pub view: Arc<View>,
     /// What was promised. Nothing is counted at first.
@@ -33,19 +33,19 @@ pub struct Promising {
 }
 
 /// Makes the view, the promises and the gate of one watcher.
-pub fn promising(config: Arc<Config>, clock: Arc<dyn Clock>) -> Promising {
+pub fn gate_parts(config: Arc<Config>, clock: Arc<dyn Clock>) -> GateParts {
     let view = Arc::new(View::new());
     let promises = Arc::new(Promises::new(config.clone()));
     let gate = Arc::new(ViewGate::new(view.clone(), promises.clone(), clock, config));
-    Promising { view, promises, gate }
+    GateParts { view, promises, gate }
 }
 
 /// The inputs from which a watcher is assembled: the seams, the settings and the keys.
-pub struct Ingredients {
+pub struct Inputs {
     /// The operator's settings.
     pub config: Arc<Config>,
     /// The parts that decide whether money may be taken.
-    pub promising: Promising,
+    pub gate_parts: GateParts,
     /// The network.
     pub chain: Arc<dyn Chain>,
     /// The store, opened with the gate.
@@ -83,9 +83,9 @@ pub struct Parts {
 }
 
 /// Assembles a watcher.
-pub fn assemble(ingredients: Ingredients) -> Parts {
-    let Ingredients { config, promising, chain, store, clock, lane, recipients } = ingredients;
-    let Promising { view, promises, gate } = promising;
+pub fn assemble(inputs: Inputs) -> Parts {
+    let Inputs { config, gate_parts, chain, store, clock, lane, recipients } = inputs;
+    let GateParts { view, promises, gate } = gate_parts;
     let (follows, settles) = (Arc::new(Liveness::default()), Arc::new(Liveness::default()));
     follows.beat(clock.boot());
     settles.beat(clock.boot());

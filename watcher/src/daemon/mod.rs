@@ -42,7 +42,7 @@ use crate::notify::{self, Notice};
 use crate::reminder::Reminder;
 use paychan_store::{Opened, Store};
 
-pub use assemble::{Ingredients, Parts, Promising, assemble, promising};
+pub use assemble::{GateParts, Inputs, Parts, assemble, gate_parts};
 pub use error::RunError;
 pub use exit::{EXIT_CODES, Exit};
 use loops::Work;
@@ -81,9 +81,9 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     };
     let Secrets { token, lane, recipients, webhook } = secrets;
     info!(account = %lane.account(), "fees are paid by this account");
-    let parts = assemble(Ingredients {
+    let parts = assemble(Inputs {
         config: config.clone(),
-        promising,
+        gate_parts,
         chain: chain.clone(),
         store: store.clone(),
         clock: clock.clone(),

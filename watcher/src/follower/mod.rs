@@ -6,13 +6,13 @@
 //!
 //! When a part of a tick fails, the other parts are still done.
 
-mod complaints;
 mod deadlines;
 mod events;
 mod history;
 mod lanes;
 mod lives;
 mod recipients;
+mod trouble;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -33,11 +33,11 @@ use crate::reminder::Reminder;
 use crate::view::View;
 use paychan_store::{Outcome, Store};
 
-use complaints::Complaints;
 use deadlines::Deadlines;
 use events::Events;
 use history::{History, Limits, Now, Verdict};
 use lives::Lives;
+use trouble::TroubleReports;
 
 /// The follower's settings from the configuration.
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ pub struct Follower {
     /// The fee accounts that were read since the start.
     seen_lanes: HashSet<AccountId>,
     fees_low: Reminder,
-    complaints: Complaints,
+    trouble: TroubleReports,
 }
 
 /// The result of one tick.
@@ -121,7 +121,9 @@ pub enum NotFollowed {
     #[error(transparent)]
     Chain(#[from] ChainError),
     /// The endpoint's newest ledger is older than a ledger that is known already.
-    #[error("the endpoint is at ledger {at}, but ledger {known} was seen already; waiting for the endpoint to catch up")]
+    #[error(
+        "the endpoint is at ledger {at}, but ledger {known} was seen already; waiting for the endpoint to catch up"
+    )]
     Behind {
         /// Its newest ledger.
         at: Ledger,
@@ -169,7 +171,7 @@ impl Follower {
             lives: Lives::default(),
             seen_lanes: HashSet::new(),
             fees_low: Reminder::default(),
-            complaints: Complaints::new(parts.clock.boot()),
+            trouble: TroubleReports::new(parts.clock.boot()),
             parts,
         }
     }
@@ -185,8 +187,8 @@ impl Follower {
     /// [`NotFollowed`]. What was learned before the error is in the view.
     pub async fn tick(&mut self) -> Result<Followed, NotFollowed> {
         let outcome = self.look().await;
-        self.complaints.about_following(&outcome, self.parts.clock.boot());
-        self.complaints.about_visibility(&self.parts, &self.settings.fresh);
+        self.trouble.about_following(&outcome, self.parts.clock.boot());
+        self.trouble.about_visibility(&self.parts, &self.settings.fresh);
         outcome
     }
 
@@ -201,7 +203,7 @@ impl Follower {
             if read.is_ok_and(|restarted| restarted) {
                 self.swept_at = None;
             }
-            self.complaints.about_events(self.events.trouble(), self.parts.clock.boot());
+            self.trouble.about_events(self.events.trouble(), self.parts.clock.boot());
         }
         failed = failed.or(self.events.read_hinted(&self.parts.view, &self.reader).await.err());
 

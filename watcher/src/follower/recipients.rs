@@ -22,11 +22,11 @@ impl Follower {
                 None => {
                     self.parts.view.set_network(terms);
                     self.settings_due = false;
-                    self.complaints.about_settings(None, boot);
+                    self.trouble.about_settings(None, boot);
                 }
-                Some(why) => self.complaints.about_settings(Some(why), boot),
+                Some(why) => self.trouble.about_settings(Some(why), boot),
             },
-            Err(error) => self.complaints.about_settings(Some(error.to_string()), boot),
+            Err(error) => self.trouble.about_settings(Some(error.to_string()), boot),
         }
     }
 

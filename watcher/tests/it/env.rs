@@ -1,5 +1,5 @@
-//! A whole watcher on a simulated network: the real store, follower, policy, settler and the rules for commitments, driven
-//! ledger by ledger, and started again after a crash.
+//! A whole watcher on a simulated network. It has the real store, follower, policy, settler and rules for commitments.
+//! A test drives it ledger by ledger, and starts it again after a crash.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::commitments::{Commitments, OfferError, ViewGate};
 use paychan_watcher::config::Config;
-use paychan_watcher::daemon::{Ingredients, Parts, assemble, promising};
+use paychan_watcher::daemon::{Inputs, Parts, assemble, gate_parts};
 use paychan_watcher::follower::{Followed, Follower, NotFollowed};
 use paychan_watcher::promises::Promises;
 use paychan_watcher::settler::Settler;
@@ -24,13 +24,13 @@ use paychan_watcher_api::Acknowledged;
 use paychan_sim::network::SimChain;
 pub use paychan_sim::setup::*;
 
-/// The watcher's disk and the network: what outlives a process.
+/// The watcher's disk and the network, which outlive a process.
 pub struct TestEnv {
     pub sim: SimChain,
     dir: tempfile::TempDir,
     config: Arc<Config>,
     holds_recipient_key: bool,
-    /// Whether the disk takes nothing any more.
+    /// Whether the disk refuses all writes.
     pub disk_fails: Arc<AtomicBool>,
     /// Whether the disk does not answer.
     pub disk_hangs: Arc<AtomicBool>,
@@ -53,12 +53,12 @@ pub struct Watcher {
 }
 
 impl TestEnv {
-    /// A network with open channels `1..=channels`, and a watcher's empty disk.
+    /// A network with the open channels `1..=channels`, and a watcher's empty disk.
     pub fn new(channels: u8, holds_recipient_key: bool) -> Self {
         Self::configured(channels, holds_recipient_key, |text| text)
     }
 
-    /// As [`TestEnv::new`], with a change to the configuration's text.
+    /// Does the same as [`TestEnv::new`], with a changed configuration text.
     pub fn configured(channels: u8, holds_recipient_key: bool, change: impl Fn(String) -> String) -> Self {
         let sim = SimChain::new(lane().account());
         for number in 1..=channels {
@@ -78,16 +78,16 @@ impl TestEnv {
         }
     }
 
-    /// Starts the watcher, as a new process would.
+    /// Starts the watcher as a new process would.
     pub async fn start(&self) -> Watcher {
         let clock: Arc<dyn Clock> = self.sim.clock();
-        let promising = promising(self.config.clone(), clock.clone());
-        let store = self.open_store(&promising.gate).await;
+        let gate_parts = gate_parts(self.config.clone(), clock.clone());
+        let store = self.open_store(&gate_parts.gate).await;
         let recipients = match self.holds_recipient_key {
             true => [(recipient().account(), recipient())].into(),
             false => [].into(),
         };
-        let parts = assemble(Ingredients {
+        let parts = assemble(Inputs {
             config: self.config.clone(),
             promising,
             chain: self.endpoints.clone().unwrap_or_else(|| Arc::new(self.sim.clone())),
@@ -101,7 +101,7 @@ impl TestEnv {
         Watcher { store, view, promises, follower, settler, channels, commitments, reporter, clock, config }
     }
 
-    /// A watcher that follows, with channels `1..=channels` admitted.
+    /// A watcher that follows the ledger, with the channels `1..=channels` admitted.
     pub async fn watching(&self, channels: u8) -> Watcher {
         let mut watcher = self.start().await;
         watcher.follower.tick().await.unwrap();
@@ -111,10 +111,10 @@ impl TestEnv {
         watcher
     }
 
-    /// The lock of a process that died is free once its threads are gone.
+    /// Opens the store. The lock of a process that died is free only when its threads have ended.
     async fn open_store(&self, gate: &Arc<ViewGate>) -> Store {
         for _ in 0..2_000 {
-            // A disk that does not answer is given up sooner than in the daemon.
+            // The store gives up a disk that does not answer sooner than in the daemon.
             let (stalled_after, give_up_after) = (Duration::from_secs(1), Duration::from_secs(4));
             let options =
                 Options { clock: self.sim.clock(), stalled_after, give_up_after, ..self.config.store_options() };
@@ -131,13 +131,13 @@ impl TestEnv {
         panic!("the store in {} is never let go of", self.dir.path().display());
     }
 
-    /// The next ledger closes, and the watcher has its turn.
+    /// Closes the next ledger, and runs one round of the watcher.
     pub async fn ledger(&self, watcher: &mut Watcher) {
         self.sim.close(1);
         watcher.turn().await;
     }
 
-    /// Whether a process that runs into a hang was stopped there; otherwise its turn is done.
+    /// Does the same as [`TestEnv::ledger`], but stops a process that hangs. Returns whether it was stopped.
     pub async fn ledger_with_hang(&self, watcher: &mut Watcher) -> bool {
         self.sim.close(1);
         tokio::select! {
@@ -147,8 +147,8 @@ impl TestEnv {
         }
     }
 
-    /// Ledgers pass until the channel's withdrawn is at least `wanted`, or `until` is the newest. Answers the ledger
-    /// at which it was so.
+    /// Closes ledgers until the channel has paid at least `wanted`, or `until` is the newest ledger. Returns the ledger
+    /// at which it had paid.
     pub async fn settled_by(&self, watcher: &mut Watcher, number: u8, wanted: Amount, until: Ledger) -> Option<Ledger> {
         while self.now() < until {
             self.ledger(watcher).await;
@@ -163,7 +163,7 @@ impl TestEnv {
         Ledger(self.sim.network().ledger())
     }
 
-    /// The rule of one transaction in flight was kept.
+    /// Checks that there was never more than one transaction in flight.
     pub fn assert_one_in_flight(&self) {
         let network = self.sim.network();
         assert!(network.violations.is_empty(), "{}", network.violations.join("\n"));
@@ -171,7 +171,7 @@ impl TestEnv {
 }
 
 impl Watcher {
-    /// One round of both loops. Trouble with the chain is what the tests make; trouble with the store is a failure.
+    /// Runs one round of both loops. Errors of the chain are part of the tests; an error of the store fails the test.
     pub async fn turn(&mut self) {
         let _ = self.follower.tick().await;
         self.settler.tick().await;
@@ -199,14 +199,14 @@ impl Watcher {
         self.commitments.offer(Offer { channel: id(number), amount: amount(units), signature, request_id }).await
     }
 
-    /// Why a commitment would not be taken on this channel now, by the chain's freshness alone.
+    /// Whether the known state of this channel is fresh enough to take a commitment.
     pub fn freshness(&self, number: u8) -> Result<(), paychan_watcher::view::NotFresh> {
         let limits = self.config.freshness_limits();
         self.view.freshness(&id(number), &limits, self.clock.wall_unix_ms(), self.clock.boot())
     }
 }
 
-/// A disk that stops taking anything, or stops answering, when it is told to.
+/// A disk that refuses writes or stops answering when the test says so.
 struct Disk {
     files: FileJournal,
     fails: Arc<AtomicBool>,

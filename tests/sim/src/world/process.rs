@@ -10,7 +10,7 @@ use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::commitments::Commitments;
 use paychan_watcher::config::Config;
-use paychan_watcher::daemon::{Ingredients, Parts, assemble, promising};
+use paychan_watcher::daemon::{Inputs, Parts, assemble, gate_parts};
 use paychan_watcher::follower::Follower;
 use paychan_watcher::settler::Settler;
 
@@ -93,7 +93,7 @@ impl Process {
         let clock: Arc<dyn Clock> = chain.clock();
         // The lock of a process that died is free once its threads are gone.
         for _ in 0..5_000 {
-            let promising = promising(self.config.clone(), clock.clone());
+            let gate_parts = gate_parts(self.config.clone(), clock.clone());
             // Small segments, so that checkpoints happen.
             let options = Options {
                 clock: chain.clock(),
@@ -104,7 +104,7 @@ impl Process {
                 ..Options::default()
             };
             let (journal, network) = (self.disk.journal(), SimChain::network_id());
-            let opened = Store::open_on(&self.config.data_dir, journal, &network, options, promising.gate.clone());
+            let opened = Store::open_on(&self.config.data_dir, journal, &network, options, gate_parts.gate.clone());
             let store = match opened {
                 Ok((store, _)) => store,
                 Err(StoreError::HeldByAnotherProcess { .. }) => {
@@ -117,9 +117,9 @@ impl Process {
                 true => [(recipient().account(), recipient())].into(),
                 false => [].into(),
             };
-            let parts = assemble(Ingredients {
+            let parts = assemble(Inputs {
                 config: self.config.clone(),
-                promising,
+                gate_parts,
                 chain: Arc::new(chain.clone()),
                 store: store.clone(),
                 clock,

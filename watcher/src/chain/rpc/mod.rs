@@ -240,7 +240,8 @@ impl RpcChain {
         if simulated.restore_first {
             // Only a server without automatic restoration (before protocol 23) answers this. If the call were sent, it
             // would fail and cost its fee.
-            let why = "an entry that it needs is archived, and this network does not restore it automatically".to_owned();
+            let why =
+                "an entry that it needs is archived, and this network does not restore it automatically".to_owned();
             return Ok(Prepared::NeedsRestoration { why });
         }
         if simulated.auth.iter().any(auth::needs_signature) {

@@ -19,7 +19,7 @@ use paychan_store::{Held, Options, Store};
 use paychan_watcher::api::{Api, operator_router, router};
 use paychan_watcher::clock::Clock;
 use paychan_watcher::config::{ApiToken, Config};
-use paychan_watcher::daemon::{Ingredients, Parts, assemble, promising};
+use paychan_watcher::daemon::{Inputs, Parts, assemble, gate_parts};
 use paychan_watcher::follower::Follower;
 use paychan_watcher::settler::Settler;
 use paychan_watcher::view::View;
@@ -137,11 +137,11 @@ impl TestEnv {
         let chain = SimChain::new(lane().account());
         let clock: Arc<dyn Clock> = chain.clock();
         let options = Options { clock: clock.clone(), ..Options::default() };
-        let promising = promising(config.clone(), clock.clone());
-        let (store, _) = Store::open(dir.path(), &config.network_id(), options, promising.gate.clone()).unwrap();
-        let parts = assemble(Ingredients {
+        let gate_parts = gate_parts(config.clone(), clock.clone());
+        let (store, _) = Store::open(dir.path(), &config.network_id(), options, gate_parts.gate.clone()).unwrap();
+        let parts = assemble(Inputs {
             config,
-            promising,
+            gate_parts,
             chain: Arc::new(chain.clone()),
             store: store.clone(),
             clock,

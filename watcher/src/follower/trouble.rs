@@ -12,7 +12,7 @@ use crate::reminder::Reminder;
 
 /// What was reported already.
 #[derive(Debug)]
-pub(super) struct Complaints {
+pub(super) struct TroubleReports {
     /// The present trouble with following, so that it is reported once and not at every tick.
     following: Option<&'static str>,
     alarm: Reminder,
@@ -24,7 +24,7 @@ pub(super) struct Complaints {
     not_visible: Reminder,
 }
 
-impl Complaints {
+impl TroubleReports {
     /// Begins without trouble. `boot` is the boot clock's time of the start.
     pub(super) fn new(boot: Duration) -> Self {
         Self {
