@@ -1,4 +1,4 @@
-//! The recipient's front end ends a channel through the watcher, with less than the highest commitment.
+//! Tests that the recipient's front end can end a channel through the watcher with less than the highest commitment.
 
 use paychan_channel::Amount;
 use paychan_rpc::{TransactionAnswer, TxHash};
@@ -12,7 +12,7 @@ const DEPOSIT: i128 = 50_000_000;
 const HIGHEST: i128 = 10_000_000;
 const SPENT: i128 = 6_000_000;
 
-/// A watcher that sold [`SPENT`] of [`HIGHEST`], and is asked to close with what was spent. Answers with the close's answer.
+/// Lets a watcher that sold [`SPENT`] of [`HIGHEST`] close with what was spent. Returns the answer to the close.
 async fn closed(env: &TestEnv, may_close: bool) -> serde_json::Value {
     let mut options = env.watcher_options();
     options.may_close = may_close;

@@ -1,5 +1,5 @@
-//! Archived entries: settlements restore them on the way, the watcher restores what is in use, and an endpoint that is wrong
-//! about lives locks nobody out.
+//! Tests with archived entries: settlements restore them, the watcher restores those of channels in use, and an
+//! endpoint that is wrong about lives locks nobody out.
 
 use paychan_channel::xdr::LedgerKey;
 use paychan_channel::{ChannelKeys, ContractId, Ledger};
@@ -13,7 +13,7 @@ use crate::cli::proxy::Proxy;
 const WAITING_PERIOD: u32 = 400;
 const OWED: i128 = 500_000;
 
-/// The channel's own entries: instance, code and token balance.
+/// The keys of the channel's own entries: instance, code and token balance.
 async fn own_entries(env: &TestEnv, channel: &ContractId) -> Vec<LedgerKey> {
     let state = env.read(channel).await;
     let keys = ChannelKeys::of(channel, &state.wasm_hash, &state.token, state.token_kind.code().as_ref());
@@ -31,7 +31,7 @@ async fn pay(watcher: &Watcher, channel: &ContractId, amount: i128, signature: &
 }
 
 #[tokio::test]
-async fn a_settlement_restores_what_is_archived_on_its_way_and_the_alarm_names_it() {
+async fn a_settlement_restores_archived_entries_and_the_alarm_names_them() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
     let mut watcher = env.watcher();
@@ -59,7 +59,7 @@ async fn a_channel_in_use_is_restored_although_nothing_is_to_be_settled() {
     let mut watcher = env.watcher();
     watcher.start().await;
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
-    // Below the dust limit of 50,000.
+    // The amount is below the dust limit of 50,000.
     pay(&watcher, &payer.channel, 40_000, &payer.sign(40_000)).await;
     env.network.archive(&own_entries(&env, &payer.channel).await).await;
     watcher.wait_until("restored", async |_| archived(&env, &payer.channel).await.is_empty()).await;

@@ -1,5 +1,5 @@
-//! Channels and commitments that a watcher must refuse: each is refused with the kind of its fault, and nothing is
-//! remembered.
+//! Tests with channels and commitments that a watcher must refuse. Each is refused with the kind of its fault, and
+//! nothing is stored.
 
 use paychan_channel::{AccountId, ContractId, WasmHash};
 use paychan_tests::env::{TestEnv, text};
@@ -11,7 +11,7 @@ const WAITING_PERIOD: u32 = 200;
 
 async fn refused(watcher: &Watcher, channel: &ContractId) -> Value {
     let (status, body) = watcher.admit(channel).await;
-    // A channel that is closing is gone; every other rule says that it can't be processed.
+    // A closing channel gets 410 (gone); every other rule gets 422.
     let expected = if body["kind"] == "closing" { 410 } else { 422 };
     assert_eq!(status, expected, "{body}");
     let (status, _) = watcher.channel(channel).await;
@@ -20,7 +20,7 @@ async fn refused(watcher: &Watcher, channel: &ContractId) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_no_channel_or_not_a_good_one_is_refused_by_its_rule() {
+async fn a_bad_channel_is_refused_with_the_rule_that_it_breaks() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let stranger = env.network.account(env.path(), "stranger").await;
     let mut watcher = env.watcher();

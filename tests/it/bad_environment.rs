@@ -1,4 +1,4 @@
-//! Faults around the watcher: its configuration, its endpoint and its disk.
+//! Tests with faults of the watcher's configuration, endpoint and disk.
 
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ async fn a_store_that_was_restored_from_an_old_copy_takes_no_money_until_its_ope
     assert_eq!(watcher.admit(&payer.channel).await.0, 201);
     watcher.sigterm();
     watcher.ended().await;
-    // The copy is older than the commitment that a stranger settles then.
+    // The copy is older than the commitment that a stranger then settles.
     let copy = env.path().join("copy");
     copy_folder(&env.path().join("data"), &copy);
     env.settle_as_stranger(&payer, 900_000).await;
@@ -130,7 +130,7 @@ fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
         if entry.file_type().unwrap().is_dir() {
             copy_folder(&entry.path(), &target);
         } else if entry.file_type().unwrap().is_file() {
-            // The operator's socket is no part of what a copy keeps.
+            // A copy does not contain the operator's socket.
             std::fs::copy(entry.path(), target).unwrap();
         }
     }

@@ -1,4 +1,4 @@
-//! One transaction that settles many channels, on a network with real footprints, limits and fees.
+//! Tests one transaction that settles many channels, on a network with real footprints, limits and fees.
 
 use paychan_channel::calls::{self, OpenTerms, Settlement};
 use paychan_channel::xdr::{LedgerBounds, ScVal, TransactionEnvelope};
@@ -12,7 +12,7 @@ use paychan_tests::programs::{batch_wasm, contract_wasm};
 /// The deposit of each channel, in base units.
 const DEPOSIT: i128 = 10_000_000;
 
-/// Channels with one funder, recipient and token, and the batch contract.
+/// Channels with the same funder, recipient and token, and the batch contract.
 struct Channels {
     env: TestEnv,
     id: NetworkId,
@@ -83,7 +83,8 @@ impl Channels {
         Settlement { channel, amount, signature: commitment.sign(&self.secret) }
     }
 
-    /// Builds a batch and signs it as the fee account. Its fee leaves room for the entries of `room_for` channels to grow.
+    /// Builds a batch and signs it as the fee account. Its resources leave room for the entries of `room_for` channels
+    /// to grow.
     async fn prepared(&self, settlements: &[Settlement], room_for: u32) -> TransactionEnvelope {
         let client = &self.env.network.client;
         let lane = &self.env.lane.secret;
@@ -149,7 +150,8 @@ async fn thirty_channels_are_settled_at_once_by_somebody_who_only_pays_the_fee()
     assert_eq!(set.env.usdc(&set.env.recipient).await.get(), paid);
 }
 
-/// After the batch was simulated, the funder announces the close of every channel. Each entry then grows by the deadline.
+/// The funder announces the close of every channel after the batch was simulated. The deadline then makes each entry
+/// larger.
 #[tokio::test]
 async fn closes_that_start_after_simulation_do_not_stop_a_batch_that_left_room_for_them() {
     let set = Channels::open(2).await;

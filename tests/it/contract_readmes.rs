@@ -1,4 +1,4 @@
-//! Each contract's README consists of the docs at the top of its src/lib.rs.
+//! Tests that each contract's README is the documentation at the top of its src/lib.rs.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A store that can't be trusted any more: nothing is taken, and what can be read is settled all the same.
+//! Tests with a store that can't be trusted any more: nothing is taken, and what can be read is settled.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use paychan_tests::network::NetworkOptions;
 
 const WAITING_PERIOD: u32 = 200;
 
-/// Changes one byte of the only place in the journal that holds these bytes, as a disk that rots would.
+/// Changes one byte at the only place in the journal that holds these bytes, as a faulty disk might.
 fn rot(journal: &Path, what: &[u8]) {
     for entry in fs::read_dir(journal).unwrap() {
         let path = entry.unwrap().path();

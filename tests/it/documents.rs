@@ -1,4 +1,5 @@
-//! The documents are true: what they name exists, and docs/architecture.md names every member of the workspace.
+//! Tests that everything that the documents name exists, and that docs/architecture.md names every member of the
+//! workspace.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ fn members() -> Vec<String> {
     members.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The `code` of a document, without its blocks of code.
+/// The inline `code` of a document, without its blocks of code.
 fn inline_code(document: &str) -> Vec<String> {
     let outside: String = document.split("```").step_by(2).collect();
     outside.split('`').skip(1).step_by(2).map(str::to_owned).collect()
@@ -81,7 +82,7 @@ fn every_path_in_a_document_exists() {
     }
 }
 
-/// A row of the table of promises names a file, and after a colon the tests in it.
+/// A row of the table of promises names a file and, after a colon, the tests in it.
 #[test]
 fn every_test_that_the_architecture_names_exists() {
     let architecture = read("docs/architecture.md");

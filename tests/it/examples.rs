@@ -1,4 +1,5 @@
-//! The examples and `paychan pay` work: the seller sells over HTTP 402, and the watcher settles what was sold.
+//! Tests that the examples and `paychan pay` work: the seller sells over HTTP 402, and the watcher settles what was
+//! sold.
 
 use std::process::Stdio;
 
@@ -13,7 +14,7 @@ use tokio::process::{Child, Command};
 
 const WAITING_PERIOD: u32 = 200;
 
-/// Starts the example's seller, which is paid through this channel by those who name none. Returns its address.
+/// Starts the example's seller. Clients that name no channel pay through `fixed`. Returns the seller's address.
 pub(crate) async fn seller(env: &TestEnv, watcher: &Watcher, fixed: Option<&Payer>) -> (Child, String) {
     let mut command = Command::new(program("example-seller"));
     if let Some(payer) = fixed {
@@ -32,7 +33,7 @@ pub(crate) async fn seller(env: &TestEnv, watcher: &Watcher, fixed: Option<&Paye
     (seller, url)
 }
 
-/// `paychan pay URL/time` through this channel.
+/// A command that runs `paychan pay URL/time` through this channel.
 pub(crate) fn pay(env: &TestEnv, url: &str, payer: &Payer) -> Command {
     let mut command = Command::new(program("paychan"));
     command

@@ -1,5 +1,5 @@
-//! A token with code of its own, whose storage the standard (SEP-41) does not fix: what is read of its entries is compared
-//! with what its `balance` says, over the real RPC.
+//! Tests with a token that has code of its own. The standard (SEP-41) does not fix its storage, so the watcher compares
+//! what it reads of the entries with what `balance` returns, over the real RPC.
 
 use std::fs;
 
@@ -15,26 +15,26 @@ use paychan_tests::watcher::Watcher;
 
 const WAITING_PERIOD: u32 = 400;
 
-/// Wasm of a contract with one function, `balance`, that answers `units` whoever is asked about. It keeps no entries.
+/// The Wasm of a contract with one function, `balance`, that always returns `units`. It keeps no entries.
 fn token_wasm(units: u8) -> Vec<u8> {
     let mut wasm = b"\0asm\x01\0\0\0".to_vec();
     let mut section = |id: u8, content: &[u8]| {
         wasm.extend([id, u8::try_from(content.len()).unwrap()]);
         wasm.extend(content);
     };
-    // The interface's version, which the host wants to see: protocol 23, no pre-release (XDR SCEnvMetaEntry).
+    // The interface's version, which the host requires: protocol 23, no pre-release (XDR SCEnvMetaEntry).
     let mut meta = vec![17];
     meta.extend(b"contractenvmetav0");
     meta.extend([0, 0, 0, 0, 0, 0, 0, 23, 0, 0, 0, 0]);
     section(0, &meta);
-    // One type, i64 -> i64; one function of it; its export.
+    // There is one type, i64 -> i64, one function of it, and its export.
     section(1, &[1, 0x60, 1, 0x7e, 1, 0x7e]);
     section(3, &[1, 0]);
     let mut export = vec![1, 7];
     export.extend(b"balance");
     export.extend([0, 0]);
     section(7, &export);
-    // i64.const of the value: the number shifted over the tag of a small I128, 11 (CAP-46-01).
+    // The value is an i64.const: the number, shifted left, with the tag of a small I128, 11 (CAP-46-01).
     let mut code = vec![0, 0x42];
     let mut value = (i64::from(units) << 8) | 11;
     while value >= 0x40 {
@@ -61,7 +61,7 @@ async fn upload(env: &TestEnv, wasm: Vec<u8>) -> WasmHash {
     hash
 }
 
-/// A token whose `balance` answers this, and an empty channel in it.
+/// A token whose `balance` returns this, and an empty channel in it.
 async fn channel_in_token(env: &TestEnv, units: u8) -> (ContractId, ContractId) {
     let (id, deployer) = (env.network.id(), env.funder.address());
     let code = upload(env, token_wasm(units)).await;
@@ -80,7 +80,7 @@ async fn channel_in_token(env: &TestEnv, units: u8) -> (ContractId, ContractId) 
     (token, calls::channel_id(&id, &deployer, [2; 32]))
 }
 
-/// What a watcher that takes the token says to the channel.
+/// The kind of the refusal of the channel by a watcher that accepts the token.
 async fn kind_of_refusal(units: u8) -> String {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let (token, channel) = channel_in_token(&env, units).await;
@@ -105,6 +105,6 @@ async fn a_token_that_says_another_balance_than_its_entries_is_refused() {
 
 #[tokio::test]
 async fn a_token_that_says_what_its_entries_say_goes_on_to_the_next_rule() {
-    // The channel is empty.
+    // The next rule refuses the channel, since it is empty.
     assert_eq!(kind_of_refusal(0).await, "coverage_too_low");
 }

@@ -1,5 +1,5 @@
-//! A watcher whose disk fills up, while it runs and before it starts: it stays up, settles what it acknowledged, and says
-//! where room is missing and what may be deleted.
+//! Tests with a disk that fills up while the watcher runs or before it starts. The watcher stays up, settles what it
+//! acknowledged, and says where space is missing and what may be deleted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ use tokio::time::sleep;
 const WAITING_PERIOD: u32 = 400;
 const OWED: i128 = 500_000;
 
-/// The watcher's data directory as a file system of its own, of 48 MiB.
+/// The watcher's data directory on a file system of its own with 48 MiB.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// `None`, and a line that says so, where mounting is not allowed.
+    /// Mounts the file system. Where mounting is not allowed, it prints a line and returns `None`.
     fn mount(dir: &Path) -> Option<Self> {
         fs::create_dir(dir).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"]).arg(dir).output();
@@ -30,7 +30,7 @@ impl SmallDisk {
         None
     }
 
-    /// Writes files until nothing more fits, and again when the watcher has given up its reserve.
+    /// Writes files until the disk is full, and again after the watcher has given up its reserve.
     async fn fill(&self) {
         for round in 0..4 {
             let mut bytes = vec![1; 1 << 20];
@@ -62,7 +62,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// A watcher on a small disk that has acknowledged [`OWED`].
+/// A watcher that runs on a small disk and has acknowledged [`OWED`].
 async fn owing(env: &TestEnv) -> Option<(SmallDisk, Watcher, Payer)> {
     let disk = SmallDisk::mount(&env.path().join("data"))?;
     let mut watcher = env.watcher();
@@ -79,7 +79,7 @@ async fn offer(watcher: &Watcher, payer: &Payer, units: i128) -> (u16, Value) {
     watcher.offer(&payer.channel, &units.to_string(), &payer.sign(units), &units.to_string()).await.unwrap()
 }
 
-/// The funder closes; the watcher pays out what it acknowledged, and has said what the operator needs.
+/// Lets the funder close, and checks that the watcher pays what it acknowledged and has logged what the operator needs.
 async fn settles(env: &TestEnv, watcher: &Watcher, payer: &Payer) {
     assert_eq!(watcher.readyz().await, Some(503), "{}", watcher.logged());
     env.as_funder("close-start", &payer.channel).await;
@@ -105,7 +105,7 @@ async fn a_disk_that_fills_up_while_the_watcher_runs_stops_the_taking_and_not_th
     assert!(watcher.logged().contains("disk_low"), "{}", watcher.logged());
     settles(&env, &watcher, &payer).await;
 
-    // With room again, the next start takes money.
+    // When there is space again, the next start takes money.
     disk.make_room();
     watcher.sigterm();
     watcher.ended().await;
@@ -120,7 +120,7 @@ async fn a_watcher_that_starts_on_a_full_disk_settles_what_it_can_read() {
     disk.fill().await;
     watcher.spawn();
     watcher.wait_until("alive", async |watcher| watcher.healthz().await == Some(200)).await;
-    // What the start gave up is taken by others.
+    // Others take the space that the start gave up.
     disk.fill().await;
     settles(&env, &watcher, &payer).await;
 }

@@ -1,5 +1,5 @@
-//! mppx and our side sell to each other, with real vouchers of channels on a local network. `scripts/mppx.sh` installs mppx and runs
-//! these tests.
+//! Tests that mppx and our programs can sell to each other, with real vouchers of channels on a local network.
+//! `scripts/mppx.sh` installs mppx and runs these tests.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -16,7 +16,7 @@ use crate::examples::{json_of, pay, seller};
 const WAITING_PERIOD: u32 = 200;
 const NEEDS_NODE: &str = "PAYCHAN_MPPX_FOLDER: run scripts/mppx.sh, which installs mppx and runs this test";
 
-/// A script of tests/interop/mppx, beside an installed mppx.
+/// A command that runs a script of tests/interop/mppx beside an installed mppx.
 fn node(script: &str) -> Command {
     let folder = PathBuf::from(std::env::var("PAYCHAN_MPPX_FOLDER").expect(NEEDS_NODE));
     let mut command = Command::new("node");
@@ -24,7 +24,7 @@ fn node(script: &str) -> Command {
     command
 }
 
-/// A network, a channel on it, a watcher that knows it, and our seller, which is paid through it.
+/// A network with a channel, a watcher that watches it, and our seller, which is paid through it.
 async fn selling() -> (TestEnv, Payer, Watcher, Child, String) {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
@@ -57,7 +57,7 @@ async fn mppx_buys_from_our_seller() {
 async fn our_buyer_buys_from_mppx() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
-    // How a network without a name of its own is called.
+    // The name of a network that has no public name.
     let network = format!("stellar:{}", &env.network.id().to_string()[..16]);
     let mut server = node("server.mjs")
         .env("CHANNEL", payer.channel.to_string())
@@ -88,7 +88,7 @@ async fn mppx_validates_our_seller() {
     let text = String::from_utf8(output.stdout).unwrap();
     let (from, to) = (text.find('{').expect("JSON"), text.rfind('}').expect("JSON"));
     let told: Value = serde_json::from_str(&text[from..=to]).unwrap_or_else(|error| panic!("{error}: {text}"));
-    // What fails is discovery, which our seller does not offer.
+    // Only discovery fails, which our seller does not offer.
     assert_eq!((&told["summary"]["passed"], &told["summary"]["failed"]), (&json!(8), &json!(1)), "{told}");
     let endpoint = &told["endpoints"][0];
     for checks in ["challenge", "errorHandling", "payment"] {

@@ -1,4 +1,4 @@
-//! Whole-system tests: the real programs, as separate processes, on a real local network.
+//! Whole-system tests with the real programs as separate processes on a real local network.
 #![allow(missing_docs, reason = "tests say what they check by their names")]
 #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
 

@@ -1,20 +1,21 @@
-//! The demo and the tests share one build: whatever the demo's build compiles, the tests' build needs as it is.
+//! Tests that the demo and the tests share one build: the tests' build uses what the demo's build has compiled.
 //!
-//! Cargo compiles a dependency once for each set of features that the selected packages ask for. Where the two builds ask for
-//! different sets, a newcomer waits twice. tests/Cargo.toml says how to make the sets equal.
+//! Cargo compiles a dependency once for each set of features that the selected packages ask for. If the two builds ask
+//! for different sets, it is compiled twice. tests/Cargo.toml says how to make the sets equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
 
-/// What a build compiles: for each unit its name, by everything that decides whether it can be shared.
+/// The units that a build compiles. The key is everything that decides whether a unit can be shared, and the value is
+/// its name.
 fn units(selection: &[&str]) -> BTreeMap<String, String> {
     let output = Command::new(env!("CARGO"))
         .args(selection)
         .args(["--locked", "--unit-graph", "-Zunstable-options"])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        // The graph is a feature of nightly's cargo. It is printed, and nothing is built.
+        // The unit graph is a feature of nightly cargo. It is printed, and nothing is built.
         .env("RUSTC_BOOTSTRAP", "1")
         .output()
         .expect("cargo starts");
@@ -32,7 +33,7 @@ fn described(unit: &Value) -> String {
     format!("{package} {kind} {mode} {} {}", unit["profile"]["opt_level"], unit["features"])
 }
 
-/// A unit is shared when its own description and its dependencies' are the same.
+/// The identity of a unit. A unit is shared when its own description and those of its dependencies are the same.
 fn identity(units: &[Value], index: usize, known: &mut Vec<Option<String>>) -> String {
     if let Some(identity) = &known[index] {
         return identity.clone();
@@ -52,7 +53,7 @@ fn identity(units: &[Value], index: usize, known: &mut Vec<Option<String>>) -> S
 }
 
 #[test]
-fn the_tests_need_what_the_demo_has_compiled_and_nothing_of_it_twice() {
+fn the_tests_build_compiles_nothing_again_that_the_demo_has_compiled() {
     let script = include_str!("../../scripts/build-programs.sh");
     let (_, programs) = script.split_once("programs=(").expect("the script lists its programs");
     let (programs, _) = programs.split_once(')').expect("the list ends");
@@ -62,7 +63,7 @@ fn the_tests_need_what_the_demo_has_compiled_and_nothing_of_it_twice() {
     let tests = units(&["test", "--no-run", "--workspace"]);
     assert!(demo.len() > 100, "{} units", demo.len());
 
-    // The programs that are only started, and have no tests that need them built: the tests' build tests them themselves.
+    // These programs are only started, so the tests' build does not need them as they are in the demo's build.
     let only_started = |unit: &str| unit.starts_with("demo#") || unit.starts_with("examples#");
     let twice: Vec<&String> = demo
         .iter()

@@ -1,4 +1,4 @@
-//! Strangers open connections to the API and keep them: what was acknowledged is settled all the same.
+//! Tests that what was acknowledged is settled although strangers open connections to the API and keep them.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -16,8 +16,8 @@ const WAITING_PERIOD: u32 = 200;
 /// The number of file descriptors that the watcher may have.
 const DESCRIPTORS: u32 = 200;
 
-/// An endpoint that ends every connection after a moment, as a load balancer does before its restart. Whoever speaks to
-/// it needs a new descriptor again and again.
+/// An endpoint that ends every connection after a moment, as a load balancer does before its restart. Its client needs
+/// a new descriptor again and again.
 async fn cutting_endpoint(real: SocketAddr) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -33,7 +33,7 @@ async fn cutting_endpoint(real: SocketAddr) -> String {
 }
 
 #[tokio::test]
-async fn silent_connections_up_to_the_limit_keep_no_settlement_from_the_chain_and_no_operator_out() {
+async fn silent_connections_up_to_the_limit_stop_neither_settlements_nor_the_operator() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
     let real = env.network.rpc_url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
@@ -47,11 +47,11 @@ async fn silent_connections_up_to_the_limit_keep_no_settlement_from_the_chain_an
 
     let address: SocketAddr = watcher.url.trim_start_matches("http://").parse().unwrap();
     let connecting = std::thread::spawn(move || {
-        // Connections that the watcher ended are opened again, for as long as the funder needs.
+        // Connections that the watcher has ended are opened again until the test ends.
         let mut held: Vec<TcpStream> = Vec::new();
         for _ in 0..20 {
             held.truncate(50);
-            // Where the queue of the system is full, `connect` alone would wait for minutes.
+            // When the system's queue is full, `connect` alone would wait for minutes.
             let moment = Duration::from_millis(100);
             held.extend((0..DESCRIPTORS).map_while(|_| TcpStream::connect_timeout(&address, moment).ok()));
             std::thread::sleep(Duration::from_millis(250));

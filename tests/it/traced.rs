@@ -1,4 +1,5 @@
-//! Nothing is acknowledged before it is synced: shown by the system calls of the real program, as `strace` records them.
+//! Tests that nothing is acknowledged before it is synced, by the system calls of the real program that `strace`
+//! records.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,19 +9,19 @@ use paychan_tests::network::NetworkOptions;
 
 const REQUESTS: i128 = 20;
 
-/// What a line of the trace shows that matters here.
+/// A step that matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Bytes were appended to a segment of the journal.
     Appended,
-    /// A sync of a segment has ended well.
+    /// A sync of a segment has succeeded.
     Synced,
     /// A commitment was acknowledged.
     Answered,
 }
 
-/// The steps of a trace of `strace -f -y`, in their order. A call that another thread interrupts stands on two lines; it
-/// counts where it ends, an answer where it begins.
+/// The steps in a trace of `strace -f -y`, in their order. A call that another thread interrupts has two lines. A call
+/// counts where it ends, but an answer counts where it begins.
 fn steps(trace: &str) -> Vec<Step> {
     let mut syncing = Vec::new();
     let mut steps = Vec::new();
@@ -45,7 +46,7 @@ fn steps(trace: &str) -> Vec<Step> {
     steps
 }
 
-/// How many commitments were acknowledged, each after its record was appended and then synced.
+/// Checks that each acknowledgement came after an append and a sync, and returns how many there were.
 fn acknowledged_after_a_sync(steps: &[Step]) -> Result<usize, String> {
     let (mut appended, mut synced, mut answered) = (false, false, 0);
     for (at, step) in steps.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! `paychan-watcher` against an endpoint that lies: what it answers to a simulation is what would be signed, so it is not
-//! believed.
+//! Tests of `paychan-watcher` against an endpoint that lies. The answer to a simulation becomes part of what is signed,
+//! so the watcher must check it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,15 +21,15 @@ const OWED: i128 = 500_000;
 
 /// Changes the resources that a simulation proposes.
 fn change_resources(answer: &mut Value, change: impl Fn(&mut SorobanTransactionData)) {
-    // A simulation of `balance`, which is not for signing, has no need of them.
+    // A simulation of `balance` has no resources to change, since it is not signed.
     let Some(text) = answer["transactionData"].as_str() else { return };
     let mut data = SorobanTransactionData::from_xdr_base64(text, Limits::none()).unwrap();
     change(&mut data);
     answer["transactionData"] = json!(data.to_xdr_base64(Limits::none()).unwrap());
 }
 
-/// A watcher that owes a settlement, through an endpoint that lies so: it signs nothing, says why, and settles once the
-/// endpoint is honest.
+/// Checks a watcher that owes a settlement and has an endpoint with this lie: it signs nothing, logs why, and settles
+/// when the endpoint is honest again.
 async fn nothing_is_signed(
     env: &TestEnv,
     may_close: bool,
@@ -67,7 +67,7 @@ async fn nothing_is_signed(
 #[tokio::test]
 async fn a_fee_above_the_limit_is_not_paid() {
     let env = TestEnv::new(NetworkOptions::default()).await;
-    // 300 XLM.
+    // The fee is 300 XLM.
     let lie = |answer: &mut Value| change_resources(answer, |data| data.resource_fee = 3_000_000_000);
     nothing_is_signed(&env, false, lie, "50000000 stroops that this call may cost").await;
 }

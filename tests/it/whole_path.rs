@@ -1,4 +1,4 @@
-//! A channel's whole life: what the watcher acknowledged is paid on chain before the funder can take it back.
+//! Tests a channel's whole life: what the watcher acknowledged is paid on chain before the funder can take it back.
 
 use paychan_channel::Amount;
 use paychan_tests::env::{TestEnv, text};
@@ -98,7 +98,7 @@ async fn all_four_entries_of_an_idle_channel_are_extended_before_any_is_archived
         .await;
 
     assert_eq!(before.existing().count(), 4, "instance, code, token balance, token instance");
-    // After the ends of their first lives, the channel can still be settled.
+    // After the ends of the entries' first lives, the channel can still be settled.
     let now = env.network.ledger().await;
     env.network.jump(before.existing().map(|(_, until)| until.0).max().unwrap().saturating_sub(now) + 10).await;
     watcher
@@ -112,7 +112,7 @@ async fn all_four_entries_of_an_idle_channel_are_extended_before_any_is_archived
 }
 
 #[tokio::test]
-async fn status_tells_the_same_with_the_daemon_up_and_down() {
+async fn status_shows_the_same_with_the_daemon_up_and_down() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
     let mut watcher = env.watcher();

@@ -1,5 +1,5 @@
-//! The surroundings of a whole-system test: a network with accounts and a token, and channels on it that are opened and
-//! used through the command line.
+//! The surroundings of a whole-system test: a network with accounts and a token. The command line opens and uses the
+//! channels on it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,9 @@ pub struct TestEnv {
     folder: TempDir,
     /// The network.
     pub network: Network,
-    /// The one who pays. It starts with 1,000 USDC.
+    /// The funder. It starts with 1,000 USDC.
     pub funder: Person,
-    /// The one who is paid. It starts with no USDC.
+    /// The recipient. It starts without USDC.
     pub recipient: Person,
     /// The account that pays a watcher's fees.
     pub lane: Person,

@@ -1,5 +1,5 @@
-//! What the whole-system tests, the demo and the figures share: a local network and the real programs, each as a process of
-//! its own, and accounts that use them.
+//! The parts that the whole-system tests, the demo and the figures share: a local network and the real programs, each
+//! as a separate process, and accounts that use them.
 //!
 //! Everything here panics when something does not work, since its users are tests.
 

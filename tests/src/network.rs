@@ -28,8 +28,7 @@ pub struct NetworkOptions {
 
 impl Default for NetworkOptions {
     fn default() -> Self {
-        // Entries live as long as on the public networks, so that none is archived during a test that is about something
-        // else.
+        // Entries live as long as on the public networks, so that none is archived during a test of something else.
         Self { ledger_ms: 50, max_entry_ttl: 3_110_400, min_persistent_ttl: 120_960 }
     }
 }
@@ -91,7 +90,8 @@ impl Network {
         self.client.get_latest_ledger().await.expect("the local network answers").sequence.0
     }
 
-    /// Lets `ledgers` pass at once. The network's clock stays, since the watcher trusts no network whose clock is ahead.
+    /// Lets `ledgers` pass at once. The network's clock does not change, since the watcher trusts no network whose
+    /// clock is ahead.
     pub async fn jump(&self, ledgers: u32) {
         self.control("jump", &json!({ "ledgers": ledgers, "seconds": 0 })).await;
     }
@@ -108,7 +108,8 @@ impl Network {
         self.control("fill", &json!({ "ledgers": ledgers, "bid": bid })).await;
     }
 
-    /// Sets the price of inclusion in stroops for each operation: lower bids are refused with the fee that would do.
+    /// Sets the price of inclusion in stroops for each operation. Lower bids are refused with the fee that would be
+    /// enough.
     pub async fn set_inclusion_price(&self, stroops: u32) {
         self.control("inclusion-price", &json!({ "stroops": stroops })).await;
     }
@@ -175,7 +176,7 @@ impl Network {
             .expect("a trustline");
     }
 
-    /// The issuer pays `amount` base units of the token, which thereby come into being.
+    /// Lets the issuer pay `amount` base units of the token, which creates them.
     pub async fn mint(&self, token: &TestToken, to: &Person, amount: i64) {
         let network = self.id();
         self.submitter(&token.issuer.secret, &network)

@@ -1,4 +1,4 @@
-//! `paychan-watcher` as a separate process: its configuration, its signals and its HTTP API.
+//! Runs `paychan-watcher` as a separate process, with its configuration, its signals and its HTTP API.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use crate::files::write_secret;
 use crate::network::{Network, Person, TestToken};
 use crate::programs::{contract_wasm, program};
 
-/// How long a test waits for anything on a local network. It is long, since machines that run tests are busy.
+/// How long a test waits for anything on a local network. It is long, since test machines are busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A watcher: its configuration and, while it runs, its process, which is killed when this is dropped.
@@ -27,9 +27,9 @@ pub struct Watcher {
     pub log: PathBuf,
     /// The URL of its API.
     pub url: String,
-    /// The file descriptors that it may have, where the test limits them.
+    /// The number of file descriptors that it may have, if the test limits it.
     pub descriptors: Option<u32>,
-    /// Where `strace` writes the system calls of the program, if it is to be traced.
+    /// The file into which `strace` writes the program's system calls, if the test traces it.
     pub trace: Option<PathBuf>,
     token: String,
     http: reqwest::Client,
@@ -377,7 +377,7 @@ fn free_port() -> u16 {
     listener.local_addr().expect("a bound socket has an address").port()
 }
 
-/// The one who pays through a channel: the holder of its commitment key.
+/// The payer of a channel, who holds its commitment key.
 pub struct Payer {
     /// The commitment key.
     pub secret: CommitmentSecret,

@@ -1,11 +1,12 @@
-//! How fast commitments are accepted inside the process, against how fast a core checks signatures.
+//! Measures how fast commitments are accepted inside the process, compared with how fast a core checks signatures.
 //!
 //! `cargo bench -p paychan-watcher` prints, from one run on one machine:
-//! - `verify_strict` alone on one core: the same messages, signatures and decompressed keys, nothing else;
-//! - acceptance: 64 submitters, each on its own channel, each waiting for its answer before it submits again, through the
-//!   daemon's own path: the view is asked, the signature checked, the committer asks again, the journal is synced.
+//! - `verify_strict` alone on one core, with the same messages, signatures and decompressed keys;
+//! - acceptance: 64 submitters, each on its own channel, wait for an answer before they submit again. Each commitment
+//!   takes the daemon's own path: the view is asked, the signature is checked, the committer asks again, and the
+//!   journal is synced.
 //!
-//! The journal lies in cargo's target directory: a real disk, where that is one.
+//! The journal is in cargo's target directory, so on a real disk if that is on one.
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't run says where")]
 
 use std::collections::HashMap;
@@ -28,11 +29,11 @@ use paychan_watcher::daemon::{Inputs, assemble, gate_parts};
 use paychan_watcher::view::View;
 
 const SUBMITTERS: u8 = 64;
-/// Commitments that each submitter submits, one after the other.
+/// How many commitments each submitter submits, one after the other.
 const EACH: u64 = 2_000;
-/// Signatures checked in each of the two runs of `verify_strict` alone.
+/// How many signatures each of the two runs of `verify_strict` alone checks.
 const CHECKS: usize = 60_000;
-/// What the design asks for: acceptance reaches at least this part of `verify_strict` alone.
+/// The design's goal: acceptance reaches at least this part of the rate of `verify_strict` alone.
 const ASKED_PERCENT: u128 = 70;
 
 const TOKEN: ContractId = ContractId([200; 32]);
@@ -47,7 +48,7 @@ struct Funder {
 }
 
 fn main() {
-    // Cargo asks a benchmark for its tests too.
+    // Cargo runs a benchmark for its tests too.
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
@@ -58,7 +59,7 @@ fn main() {
     let before = verify_alone(&funders);
     let accepted = accept_all(&funders, &config);
     let after = verify_alone(&funders);
-    // The faster of the two: the harder to keep up with.
+    // The faster of the two runs counts, since it is the harder goal.
     let alone = before.max(after);
     let percent = accepted.per_second * 100 / alone;
     println!("verify_strict alone, one core     {before:>8} /s before, {after} /s after");
@@ -75,7 +76,7 @@ fn main() {
     }
 }
 
-/// Checks signatures on this thread and nothing else; gives how many a second.
+/// Only checks signatures, on this thread. Returns how many per second.
 fn verify_alone(funders: &[Funder]) -> u128 {
     let prepared: Vec<_> = funders
         .iter()
@@ -115,7 +116,7 @@ fn accept_all(funders: &[Funder], config: &Arc<Config>) -> Figures {
             store.admit(admission(&funder.state)).await.unwrap();
         }
         gate_parts.promises.count(&store.all_held(), &gate_parts.view);
-        // Nobody asks the chain anything here: no channel is topped up meanwhile.
+        // Nothing asks the chain here, since no channel is topped up meanwhile.
         let chain = Arc::new(RpcChain::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap());
         let parts = assemble(Inputs {
             config: Arc::clone(config),
@@ -216,7 +217,7 @@ fn admission(state: &ChannelState) -> Admission {
     Admission::of(state)
 }
 
-/// Puts in the view all that a follower would have seen just now.
+/// Puts everything into the view that a follower would have seen just now.
 fn see_chain(view: &View, funders: &[Funder]) {
     let head = Head { ledger: HEAD, closed_at_unix_ms: Some(SystemClock.wall_unix_ms()) };
     view.set_head(head, SystemClock.boot());

@@ -1,4 +1,4 @@
-//! `paychan close` where simulation alone would not do.
+//! Tests of `paychan close` in cases where the simulation alone is not enough.
 
 use paychan_rpc::operations;
 use paychan_tests::watcher::{Watcher, WatcherOptions};
@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::env::{TestEnv, assert_refused, units};
 
-/// The refund within the close then fails and is caught, and simulation forgets an entry: see `WRITE_BYTES_PER_CLOSE`.
+/// The refund within the close then fails and is caught, and the simulation leaves out an entry: see
+/// `WRITE_BYTES_PER_CLOSE`.
 #[tokio::test]
 async fn a_channel_is_closed_though_its_funder_has_no_trustline_any_more() {
     let env = TestEnv::new().await;
@@ -26,7 +27,7 @@ async fn a_channel_is_closed_though_its_funder_has_no_trustline_any_more() {
     let closed = env.run_as(&env.recipient, &["close", &channel, "--without-commitment"]).await.ok();
     assert_eq!((&closed["paid"], &closed["returned"]), (&json!("0"), &json!("0")));
 
-    // With a trustline again the funder takes the deposit back.
+    // When the funder has a trustline again, it takes the deposit back.
     env.network.trust(&env.usdc, &env.funder).await;
     env.run_as(&env.funder, &["refund", &channel]).await.ok();
     assert_eq!(env.usdc_of(&env.funder).await, units(125_000_000));

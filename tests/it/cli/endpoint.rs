@@ -1,4 +1,5 @@
-//! `paychan` against an endpoint that lies: what it answers to a simulation is what gets signed, so it is not believed.
+//! Tests of `paychan` against an endpoint that lies. The answer to a simulation becomes part of what is signed, so
+//! `paychan` must check it.
 
 use std::sync::Mutex;
 
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use super::env::{TestEnv, assert_refused};
 use super::proxy::Proxy;
 
-/// An endpoint that changes what the real one answers to the first simulation, and sticks to its lie from then on.
+/// An endpoint that changes the real one's answers to simulations.
 async fn proxy(env: &TestEnv, lie: impl Fn(&mut Value) + Send + Sync + 'static) -> Proxy {
     let told: Mutex<Option<Value>> = Mutex::default();
     let change = move |request: &Value, answer: &mut Value| {
@@ -29,7 +30,7 @@ async fn proxy(env: &TestEnv, lie: impl Fn(&mut Value) + Send + Sync + 'static) 
     Proxy::start(&env.network.rpc_url, |_| None, change).await
 }
 
-/// What a request carries of authorizations: whoever sees a signed one can use it.
+/// The number of authorizations in a request. Anyone who sees a signed authorization can use it.
 fn authorizations(request: &Value) -> usize {
     let text = request["params"]["transaction"].as_str().unwrap();
     let TransactionEnvelope::Tx(envelope) = TransactionEnvelope::from_xdr_base64(text, Limits::none()).unwrap() else {
@@ -42,7 +43,7 @@ fn authorizations(request: &Value) -> usize {
     envelope.tx.operations.iter().map(count).sum()
 }
 
-/// All that the funder has, to the stranger.
+/// A call that transfers all that the funder has to the stranger.
 fn theft(env: &TestEnv) -> SorobanAuthorizedInvocation {
     let transfer = calls::token_transfer(
         &env.usdc.contract,
@@ -66,7 +67,7 @@ fn replace_entry(answer: &mut Value, entry: &SorobanAuthorizationEntry) {
     answer["results"][0]["auth"] = json!([entry.to_xdr_base64(Limits::none()).unwrap()]);
 }
 
-/// Tops up through an endpoint that lies so: it must be refused, with nothing sent and nothing paid.
+/// Tops up through an endpoint with this lie. It must be refused, and nothing may be sent or paid.
 async fn top_up_is_refused(env: &TestEnv, lie: impl Fn(&mut Value) + Send + Sync + 'static, kind: &str, said: &str) {
     let channel = env.channel().await;
     let before = env.usdc_of(&env.funder).await;

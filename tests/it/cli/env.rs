@@ -1,4 +1,4 @@
-//! What a test of the command line needs around it: a network with a token and people on it.
+//! The surroundings of a test of the command line: a network with a token and accounts.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -12,10 +12,10 @@ use paychan_tests::programs::contract_wasm;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Long enough that no test reaches the deadline unless it jumps there.
+/// The waiting period in ledgers. It is so long that no test reaches the deadline without a jump.
 pub(super) const WAITING_PERIOD: &str = "20000";
 
-/// A network with a token, a funder who holds 1,000 of it, a recipient, and somebody with nothing but XLM.
+/// A network with a token, a funder who holds 1,000 of it, a recipient, and a stranger who has only XLM.
 pub(super) struct TestEnv {
     pub(super) folder: TempDir,
     pub(super) network: Network,
@@ -51,13 +51,14 @@ impl TestEnv {
         paychan(&self.network, args.iter().map(OsStr::new)).await
     }
 
-    /// A command as somebody.
+    /// Runs a command with the secret of `who`.
     pub(super) async fn run_as(&self, who: &Person, args: &[&str]) -> Ran {
         let secret = path_text(&who.file);
         self.run(&[args, &["--secret-file", &secret]].concat()).await
     }
 
-    /// Opens a channel with these options besides the usual ones; a later option takes the place of an earlier one.
+    /// Opens a channel with these options in addition to the usual ones. An option of `more` replaces the usual one of
+    /// the same name.
     pub(super) async fn open(&self, deposit: &str, more: &[&str]) -> Ran {
         let (token, to, seed) = (self.token(), self.recipient.id.to_string(), self.seed());
         let mut usual = vec![
@@ -75,7 +76,7 @@ impl TestEnv {
         self.run_as(&self.funder, &args).await
     }
 
-    /// A channel with 12.5 USDC in it.
+    /// Opens a channel with 12.5 USDC in it.
     pub(super) async fn channel(&self) -> String {
         let opened = self.open("12.5", &[]).await.ok();
         opened["channel"].as_str().unwrap().to_owned()
@@ -94,7 +95,7 @@ impl TestEnv {
         self.run(&["inspect", channel]).await.ok()
     }
 
-    /// An account's stroops.
+    /// An account's balance in stroops.
     pub(super) async fn xlm(&self, who: &Person) -> i64 {
         read_account(&self.network.client, &who.id).await.unwrap().balance.get()
     }
@@ -112,7 +113,7 @@ pub(super) fn units(units: u64) -> Amount {
     Amount::from(units)
 }
 
-/// The kind of a failure, and the exit code that goes with it.
+/// The exit code, the kind and the message of a failure.
 pub(super) fn refused(ran: &Ran) -> (i32, String, String) {
     let error = &ran.json()["error"];
     let text = |name: &str| error[name].as_str().unwrap_or_else(|| panic!("no error in {}", ran.stdout)).to_owned();

@@ -1,4 +1,4 @@
-//! `paychan` against a network: what each command does to the chain, and what it refuses to do.
+//! Tests of `paychan` against a network: what each command does on chain, and what it refuses to do.
 
 mod closing;
 mod endpoint;
@@ -47,7 +47,7 @@ async fn a_channel_is_opened_topped_up_settled_announced_closed_and_refunded() {
     let topped = env.run_as(&env.funder, &["top-up", channel, "--amount", "75000000", "--base-units"]).await.ok();
     assert_eq!((&topped["amount"], &topped["deposited"]), (&json!("75000000"), &json!("200000000")));
 
-    // Anyone may settle: the stranger has no USDC and no trustline.
+    // Anyone may settle, even the stranger, who has no USDC and no trustline.
     let commitment = env.sign(channel, "60000000").await;
     let settle = ["settle", "--commitment", &commitment];
     let settled = env.run_as(&env.stranger, &settle).await.ok();
@@ -111,12 +111,12 @@ async fn the_recipient_closes_with_a_commitment_and_the_rest_goes_back() {
 }
 
 #[tokio::test]
-async fn a_deed_that_can_not_be_told_is_told_to_be_done_with_its_transaction() {
+async fn an_effect_whose_report_cannot_be_printed_is_reported_as_done() {
     let env = TestEnv::new().await;
     let channel = env.channel().await;
     let secret = path_text(&env.funder.file);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    // Not tokio's, whose `output` takes no other standard output than its own.
+    // This is not tokio's `Command`, whose `output` always replaces standard output.
     let output = std::process::Command::new(paychan_tests::programs::program("paychan"))
         .args(["top-up", &channel, "--amount", "1", "--secret-file", &secret, "--json"])
         .env("PAYCHAN_RPC_URL", &env.network.rpc_url)
@@ -272,7 +272,7 @@ async fn a_commitment_that_the_chain_would_not_pay_is_refused_before_it_costs_a_
 }
 
 #[tokio::test]
-async fn what_is_the_funders_is_refused_to_others() {
+async fn commands_of_the_funder_are_refused_to_others() {
     let env = TestEnv::new().await;
     let channel = env.channel().await;
     for command in [vec!["top-up", &channel, "--amount", "1"], vec!["close-start", &channel], vec!["refund", &channel]]
@@ -284,7 +284,7 @@ async fn what_is_the_funders_is_refused_to_others() {
 }
 
 #[tokio::test]
-async fn what_is_no_channel_is_said_to_be_none() {
+async fn a_contract_that_is_no_channel_is_refused() {
     let env = TestEnv::new().await;
     let token = env.run(&["inspect", &env.usdc.contract.to_string()]).await;
     assert_refused(&token, 1, "not_a_channel", "a token");

@@ -1,4 +1,4 @@
-//! An endpoint between a command and the real one, which answers some things itself.
+//! A proxy between a command and the real endpoint, which answers some requests itself.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,13 +8,13 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) struct Proxy {
     pub(crate) url: String,
-    /// What was asked, in order.
+    /// The requests, in order.
     pub(crate) asked: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Proxy {
-    /// `instead` answers a request in place of the real endpoint (a whole JSON-RPC answer but for its id) where it gives
-    /// something; `change` may change what the real endpoint answers.
+    /// Starts a proxy. If `instead` returns something, it is the answer instead of the real endpoint's (a whole
+    /// JSON-RPC answer without the id). `change` may change the real endpoint's answer.
     pub(crate) async fn start(
         real: &str,
         instead: impl Fn(&Value) -> Option<Value> + Send + Sync + 'static,

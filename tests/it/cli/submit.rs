@@ -1,4 +1,4 @@
-//! `paychan submit` against a real watcher: what it takes, and how each refusal reaches a script.
+//! Tests of `paychan submit` against a real watcher: what it takes, and how each refusal reaches a script.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::env::{TestEnv, assert_refused};
 
-/// A watcher that watches for the env's recipient; the stranger's account pays its fees.
+/// A watcher for the env's recipient. The stranger's account pays its fees.
 async fn watcher(env: &TestEnv) -> Watcher {
     let options = WatcherOptions::new(&env.network, &env.recipient, &env.stranger, &env.usdc);
     let mut watcher = Watcher::configure(env.folder.path(), &options);
@@ -63,7 +63,7 @@ async fn a_commitment_is_taken_once_and_a_retry_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_price_is_charged_once_and_what_is_missing_is_told() {
+async fn a_price_is_charged_once_and_missing_credit_is_reported() {
     let env = TestEnv::new().await;
     let channel = env.channel().await;
     let watcher = watcher(&env).await;
@@ -115,7 +115,7 @@ async fn a_closing_channel_takes_no_more_and_the_payer_is_told_so() {
     assert_eq!(watcher.admit(&channel.parse().unwrap()).await.0, 201);
     env.run_as(&env.funder, &["close-start", &channel]).await.ok();
 
-    // The watcher learns of it within a few ledgers; until then it takes what is still covered.
+    // The watcher sees the close within a few ledgers. Until then it takes what is still covered.
     let deadline = Instant::now() + PATIENCE;
     let mut amount = 1_000_000;
     let refused = loop {

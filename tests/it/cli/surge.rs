@@ -1,4 +1,5 @@
-//! `paychan` when the network is busy, an endpoint does not tell what others pay, or one node is behind another.
+//! Tests of `paychan` when the network is busy, when an endpoint does not say what others pay, and when one node is
+//! behind another.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +21,7 @@ fn fee(request: &Value) -> u32 {
     }
 }
 
-/// "Your fee is too low, `needed` would do."
+/// An answer that says that the fee is too low and `needed` would be enough.
 fn insufficient_fee(needed: u32) -> Value {
     let result = TransactionResult {
         fee_charged: needed.into(),
@@ -47,7 +48,7 @@ async fn surging(env: &TestEnv, more: u32) -> Proxy {
 async fn in_a_surge_it_signs_again_with_what_the_network_asks_for() {
     let env = TestEnv::new().await;
     let channel = env.channel().await;
-    // Above a million: what is bid for inclusion has no cap but --max-fee.
+    // The bid is above a million, since only --max-fee limits it.
     let proxy = surging(&env, 3_000_000).await;
     let top_up = ["top-up", &channel, "--amount", "1", "--rpc-url", &proxy.url];
     let topped = env.run_as(&env.funder, &top_up).await.ok();
@@ -57,7 +58,7 @@ async fn in_a_surge_it_signs_again_with_what_the_network_asks_for() {
 }
 
 #[tokio::test]
-async fn a_surge_above_what_is_allowed_is_told_with_what_the_network_asks_for() {
+async fn a_surge_above_the_allowed_fee_is_refused_with_the_fee_that_the_network_asks_for() {
     let env = TestEnv::new().await;
     let channel = env.channel().await;
     let proxy = surging(&env, 3_000_000).await;
@@ -71,7 +72,7 @@ async fn a_surge_above_what_is_allowed_is_told_with_what_the_network_asks_for() 
 }
 
 #[tokio::test]
-async fn an_endpoint_that_does_not_tell_what_others_pay_is_good_enough() {
+async fn an_endpoint_that_does_not_say_what_others_pay_is_good_enough() {
     let env = TestEnv::new().await;
     let channel = env.channel().await;
     let instead = |request: &Value| {
@@ -85,7 +86,7 @@ async fn an_endpoint_that_does_not_tell_what_others_pay_is_good_enough() {
 }
 
 #[tokio::test]
-async fn what_others_paid_lately_is_no_reason_to_refuse_where_less_is_enough() {
+async fn a_lower_fee_than_others_paid_lately_is_tried_before_refusing() {
     let env = TestEnv::new().await;
     let channel = env.channel().await;
     let change = |request: &Value, answer: &mut Value| {
@@ -99,9 +100,9 @@ async fn what_others_paid_lately_is_no_reason_to_refuse_where_less_is_enough() {
     assert_eq!(fee(&proxy.requests("sendTransaction")[0]), 20_000_000, "all that is allowed unless told otherwise");
 }
 
-/// After the first transaction is in a ledger, one node answers as if it were not, a few times.
+/// After the first transaction is in a ledger, a node answers a few times as if it were not.
 #[tokio::test]
-async fn the_second_transaction_is_not_built_on_what_a_node_says_that_has_not_seen_the_first() {
+async fn the_second_transaction_is_not_built_on_a_state_from_before_the_first() {
     let env = TestEnv::new().await;
     let funder = env.funder.id;
     let account = paychan_channel::ledger_keys::account(&funder).to_xdr_base64(Limits::none()).unwrap();
@@ -116,7 +117,7 @@ async fn the_second_transaction_is_not_built_on_what_a_node_says_that_has_not_se
             remembered.lock().unwrap().get_or_insert_with(|| answer.clone());
         }
         if request["method"] == "getTransaction" && answer["result"]["status"] == "SUCCESS" {
-            // The upload: from now on three answers are old.
+            // This is the upload. From now on three answers are old.
             let _ = uploaded.compare_exchange(0, 3, Ordering::Relaxed, Ordering::Relaxed);
         }
     };

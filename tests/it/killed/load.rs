@@ -1,4 +1,4 @@
-//! Callers that ask for commitments, charges and credits until they are held off, and what is checked meanwhile.
+//! Callers that send commitments, charges and credits until they are paused, and the check that runs meanwhile.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -26,7 +26,8 @@ impl Channel {
         format!("/v1/channels/{}/{rest}", self.payer.channel)
     }
 
-    /// A charge that is not credited yet, and how much of it is to be given back. That is remembered before it is asked for.
+    /// A charge without a credit, and how much of it to give back. The amount is remembered before the credit is
+    /// requested.
     fn sale_to_credit(&self) -> Option<(String, i128)> {
         let mut memory = self.memory();
         let open = |sale: &Sale| sale.acknowledged && sale.credit.is_none() && !sale.checked;
@@ -36,7 +37,7 @@ impl Channel {
         Some((id.clone(), back))
     }
 
-    /// A commitment that is `more` above all that were signed before.
+    /// Signs a commitment that is `more` above all earlier ones.
     fn sign_more(&self, more: i128) -> Value {
         let mut memory = self.memory();
         memory.signed += more;
@@ -49,7 +50,7 @@ impl Channel {
 /// The callers. They stop when this is dropped.
 pub(super) struct Load {
     channels: Arc<Vec<Channel>>,
-    /// Held for reading during each request, and for writing while nobody may ask.
+    /// It is locked for reading during each request, and for writing while no request may be sent.
     gate: Arc<RwLock<()>>,
     _callers: JoinSet<()>,
 }
@@ -76,7 +77,7 @@ impl Load {
         Load { channels, gate, _callers: callers }
     }
 
-    /// Waits for the requests that are under way; nobody asks for anything until the guard is dropped.
+    /// Waits for the requests under way. No caller sends a request until the guard is dropped.
     pub(super) async fn hold_off(&self) -> RwLockWriteGuard<'_, ()> {
         self.gate.write().await
     }
@@ -93,8 +94,8 @@ impl Load {
         self.channels.iter().map(|channel| channel.memory().acknowledged).sum()
     }
 
-    /// Asks for every charge and credit since the last check again, so that nothing is unknown any more, and compares. Gives
-    /// what is wrong.
+    /// Repeats every charge and credit since the last check, so that their outcomes are known, and compares the sums.
+    /// Returns what is wrong.
     pub(super) async fn check(&self, watcher: &Watcher) -> Vec<String> {
         let mut wrong = Vec::new();
         let caller = watcher.caller();
@@ -121,7 +122,7 @@ impl Load {
     }
 }
 
-/// One request. Whether it was answered.
+/// Sends one request. Returns whether it was answered.
 async fn ask(caller: &Caller, channel: &Channel) -> bool {
     match fastrand::u32(..10) {
         0..3 => {
@@ -135,7 +136,7 @@ async fn ask(caller: &Caller, channel: &Channel) -> bool {
             let commitment = channel.sign_more(price);
             let id = channel.memory().next_id();
             let body = json!({ "price": price.to_string(), "request_id": id, "commitment": commitment });
-            // It is remembered before it is asked for, since its answer may be lost.
+            // It is remembered before it is sent, since its answer may be lost.
             let sale = Sale { body: body.clone(), price, acknowledged: false, credit: None, checked: false };
             channel.memory().sales.insert(id.clone(), sale);
             let Ok((status, answer)) = caller.post(&channel.path("charges"), &body).await else { return false };
@@ -143,7 +144,7 @@ async fn ask(caller: &Caller, channel: &Channel) -> bool {
             let mut memory = channel.memory();
             match memory.sales.get_mut(&id) {
                 Some(sale) if taken => sale.acknowledged = true,
-                // A refusal says that nothing was written, but for a failure of the store.
+                // A refusal means that nothing was written, except when the store failed.
                 _ if status < 500 => drop(memory.sales.remove(&id)),
                 _ => {}
             }
@@ -174,7 +175,7 @@ fn taken(channel: &Channel, status: u16, answer: &Value) -> bool {
     true
 }
 
-/// Asks for a charge again, and for its credit.
+/// Repeats a charge and its credit.
 async fn check_sale(caller: &Caller, channel: &Channel, id: &str, sale: Sale, wrong: &mut Vec<String>) {
     let (status, answer) = certain(caller, &channel.path("charges"), &sale.body).await;
     if sale.acknowledged && (status != 200 || answer["replayed"] != true) {
@@ -197,7 +198,7 @@ async fn check_sale(caller: &Caller, channel: &Channel, id: &str, sale: Sale, wr
     channel.memory().sales.insert(id.to_owned(), known);
 }
 
-/// Asks until the watcher says yes or no.
+/// Repeats a request until its outcome is certain.
 async fn certain(caller: &Caller, path: &str, body: &Value) -> (u16, Value) {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -1,31 +1,31 @@
-//! What the watcher has acknowledged on one channel, kept apart from the watcher. Base units.
+//! The test's own record of what the watcher has acknowledged on one channel. Amounts are base units.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-/// A charge that was asked for.
+/// A charge that was requested.
 #[derive(Clone)]
 pub(super) struct Sale {
-    /// The body, to ask the same again.
+    /// The body, to repeat the same request.
     pub(super) body: Value,
     pub(super) price: i128,
-    /// Whether the watcher has acknowledged it. If not, its answer was lost.
+    /// Whether the watcher has acknowledged the charge. If not, the answer was lost.
     pub(super) acknowledged: bool,
-    /// What was asked to be given back of it, and whether that was acknowledged.
+    /// The requested credit, and whether it was acknowledged.
     pub(super) credit: Option<(i128, bool)>,
-    /// Whether it was found at a check before.
+    /// Whether an earlier check has found it.
     pub(super) checked: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Memory {
-    /// The highest commitment acknowledged.
+    /// The highest acknowledged commitment.
     pub(super) highest: i128,
-    /// The highest that was signed: the next one is above it.
+    /// The highest signed commitment. The next one is above it.
     pub(super) signed: i128,
     pub(super) sales: HashMap<String, Sale>,
-    /// How many requests were made, so that each has an id of its own.
+    /// How many requests were made. It makes each id unique.
     pub(super) requests: u64,
     pub(super) acknowledged: u64,
 }
@@ -43,7 +43,7 @@ impl Memory {
     }
 }
 
-/// An amount of an answer: a string of digits.
+/// An amount in an answer, which is a string of digits.
 pub(super) fn units(answer: &Value, name: &str) -> i128 {
     answer[name].as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no amount {name} in {answer}"))
 }

@@ -1,7 +1,7 @@
-//! The real program under load from 16 connections is killed at random moments, again and again. All that it acknowledged is
-//! there afterwards, everything is charged once, and the highest commitment never falls.
+//! Kills the real program at random moments while 16 connections load it, many times. Afterwards all that it
+//! acknowledged is there, everything is charged once, and the highest commitment has never fallen.
 //!
-//! `PAYCHAN_KILLS` says how often it is killed: 100 times unless told otherwise.
+//! `PAYCHAN_KILLS` sets the number of kills. It is 100 by default.
 
 mod load;
 mod memory;
@@ -21,7 +21,7 @@ use load::Load;
 const WAITING_PERIOD: u32 = 200;
 const CHANNELS: usize = 4;
 const CONNECTIONS: usize = 16;
-/// Less than this is not settled: the token's `dust` in the watcher's configuration.
+/// The token's `dust` in the watcher's configuration. A smaller amount is not settled.
 const DUST: i128 = 50_000;
 
 async fn channels(env: &TestEnv) -> Vec<Payer> {
@@ -57,7 +57,7 @@ async fn a_watcher_that_is_killed_again_and_again_loses_nothing_and_charges_noth
     let (began, mut acknowledged) = (Instant::now(), 0);
     for kill in 0..kills {
         if kill % 2 == 0 {
-            // Nobody asks for anything while it is checked: a newer commitment hides one that was lost.
+            // No caller sends a request during the check, since a newer commitment would hide one that was lost.
             let asked = load.hold_off().await;
             watcher.start().await;
             let wrong = load.check(&watcher).await;
@@ -107,7 +107,7 @@ fn lose_the_last_records(data: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn records_that_are_cut_off_the_journal_are_missed() {
+async fn the_check_notices_records_that_are_cut_off_the_journal() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payers = channels(&env).await;
     let mut watcher = started(&env, &payers).await;

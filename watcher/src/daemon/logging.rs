@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_logs_never_waits_and_what_was_dropped_is_counted() {
+    fn logging_never_waits_and_dropped_lines_are_counted() {
         let slow = Slow::default();
         let blocked = slow.0.lock().unwrap();
         let lines = lines_to(slow.clone());

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn one_far_ledger_number_blinds_nobody_whatever_its_date() {
+    fn one_far_ledger_number_blocks_no_later_head_whatever_its_date() {
         for closed_at in [None, Some(0), Some(START + 10), Some(START + 50), Some(START + 10_000_000)] {
             let mut watch = Watch::following();
             watch.pass(10);
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_near_ledger_that_is_dated_ahead_of_the_clock_blinds_nobody() {
+    fn a_near_ledger_that_is_dated_ahead_of_the_clock_blocks_no_later_head() {
         let mut watch = Watch::following();
         watch.pass(10);
         assert_eq!(watch.answer(10_003, Some(START + 10_000_000)), Verdict::Believed);

@@ -116,7 +116,7 @@ fn a_closing_channel_is_settled_without_the_recipients_key_and_closed_with_it() 
 }
 
 #[test]
-fn a_close_that_only_an_event_told_of_is_acted_on() {
+fn a_close_known_only_from_an_event_is_acted_on() {
     let mut case = Case::of(state(), 500_000_000);
     case.view.deadline = Some(Ledger(HEAD.0 + 10));
     assert!(matches!(case.decide(), Action::Settle { .. }));
@@ -219,7 +219,7 @@ fn store() -> (tempfile::TempDir, paychan_store::Store) {
 }
 
 #[test]
-fn the_networks_longest_life_bounds_what_is_extended_to_and_when() {
+fn the_networks_longest_life_bounds_extensions_and_their_floor() {
     let (_dir, store) = store();
     let (config, view, past) = (config(), view(), Past::default());
     let (store, view, past) = (&store, &view, &past);
@@ -451,7 +451,7 @@ fn a_channel_that_was_never_paid_through_is_dropped_when_it_is_idle_and_costs_no
 }
 
 #[test]
-fn what_was_used_or_is_not_known_or_is_about_to_end_is_not_dropped() {
+fn a_channel_that_was_used_or_is_unread_or_is_ending_is_not_dropped() {
     let paid = unused(ChannelState { withdrawn: units(1), ..state() });
     let mut committed = unused(state());
     committed.held.highest = held(5).highest;
@@ -511,7 +511,7 @@ fn an_archived_entry_is_restored_by_a_settlement_when_something_is_unsettled_for
 }
 
 #[test]
-fn an_archived_entry_of_a_channel_in_use_is_restored_when_no_settlement_is_about_to_do_it() {
+fn an_archived_entry_of_a_channel_in_use_is_restored_when_no_settlement_will_do_it() {
     let mut archived = ChannelState { withdrawn: units(5_000_000), ..state() };
     (archived.lives.instance, archived.lives.code) = (Some(Ledger(0)), Some(Ledger(HEAD.0 - 1)));
     let keys = vec![ledger_keys::instance(&CHANNEL), ledger_keys::code(&CODE)];
@@ -607,7 +607,7 @@ fn failing_and_untried_payouts_take_turns() {
 }
 
 #[test]
-fn what_may_not_be_tried_yet_and_what_is_not_worth_the_fee_comes_last() {
+fn payouts_that_may_not_be_tried_yet_or_are_not_worth_the_fee_come_last() {
     let mut cases = ten_closing();
     cases[0].tried.payout.not_before = Ledger(HEAD.0 + 1);
     cases[2].tried.asked = Some(Stroops(2_000_000));
@@ -643,7 +643,7 @@ fn any_state() -> impl Strategy<Value = ChannelState> {
 
 proptest! {
     #[test]
-    fn what_is_closing_with_more_than_dust_unsettled_never_waits(
+    fn a_closing_channel_with_more_than_dust_unsettled_never_waits(
         state in any_state(), highest in 0u64..2_000_000, can_close in any::<bool>(), close_failed in any::<bool>(),
     ) {
         let mut case = Case::of(state, highest);

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_paid_already_is_still_to_be_closed_where_it_can_be() {
+    fn a_channel_that_is_paid_already_is_still_closed_if_possible() {
         let outcomes = [confirmed(1, settle(70))];
         assert_eq!(stands(70, true, &[], &outcomes, false), (CloseState::Agreed, None));
         assert_eq!(stands(70, false, &[], &outcomes, false), (CloseState::Settled, Some(1)));

@@ -148,7 +148,7 @@ async fn readiness_names_every_reason_against_it() {
 }
 
 #[tokio::test]
-async fn a_fee_account_that_cannot_pay_for_the_promises_is_told_how_much_to_send() {
+async fn the_report_says_how_much_to_send_to_a_fee_account_that_is_short() {
     let env = TestEnv::new();
     let held = |number| {
         let mut held = held(1_000_000_000);

@@ -141,7 +141,7 @@ fn of_two_reads_at_one_ledger_the_lower_coverage_stays() {
 }
 
 #[test]
-fn a_close_that_an_older_read_shows_is_believed_and_never_un_seen() {
+fn a_close_that_an_older_read_shows_is_believed_and_never_forgotten() {
     let view = view();
     view.merge_channel(closing(Ledger(HEAD.0 - 5), 2_000_000));
     let known = view.channel(&CHANNEL).unwrap();
@@ -180,7 +180,7 @@ fn an_end_that_was_seen_once_stays_seen() {
 }
 
 #[test]
-fn what_the_lanes_may_spend_is_their_sum_and_an_older_read_of_one_is_ignored() {
+fn the_lanes_spendable_amounts_are_added_and_an_older_read_is_ignored() {
     let view = View::new();
     assert_eq!(view.spendable(), None);
     view.set_lane(lane(500));
@@ -223,7 +223,7 @@ fn a_head_that_is_taken_back_takes_back_every_number_read_above_it_and_no_danger
 }
 
 #[test]
-fn what_channels_pay_after_the_room_was_read_is_counted_as_room_used_up() {
+fn payments_after_the_room_was_read_are_counted_as_used_room() {
     let view = view();
     let paid = |channel, units_paid, at| ChannelState {
         channel,
@@ -242,7 +242,7 @@ fn what_channels_pay_after_the_room_was_read_is_counted_as_room_used_up() {
 }
 
 #[test]
-fn what_is_said_to_be_of_a_ledger_far_above_the_head_is_soon_replaced() {
+fn facts_from_a_ledger_far_above_the_head_are_soon_replaced() {
     let view = view();
     let far = Ledger(HEAD.0 + 1_000_000);
     let most = HEAD.saturating_add(AHEAD_OF_HEAD);
@@ -276,7 +276,7 @@ fn any_read() -> impl Strategy<Value = ChannelState> {
 
 proptest! {
     #[test]
-    fn in_whatever_order_reads_come_danger_is_never_un_seen_and_numbers_never_age(
+    fn in_any_order_of_reads_danger_is_never_forgotten_and_numbers_never_get_older(
         reads in proptest::collection::vec(any_read(), 1..20)
     ) {
         let view = View::new();

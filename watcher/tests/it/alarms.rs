@@ -1,4 +1,4 @@
-//! Every alarm is documented, and raised by something.
+//! Tests that every alarm is documented, and that something raises it.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! One wrong answer never blinds the watcher, neither in one process nor over a restart.
+//! Tests that one wrong answer never makes the watcher refuse later true answers, neither in one process nor after a
+//! restart.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use paychan_watcher::view::{AHEAD_OF_HEAD, NotFresh};
 
 use crate::env::{SWEEP_INTERVAL, TestEnv, Watcher, amount, id};
 
-/// The dates that a wrong head may have: none, long ago, now, and far ahead of the clock.
+/// The dates that a wrong head may have: no date, long ago, now, and far ahead of the clock.
 fn dates(env: &TestEnv) -> [Option<u64>; 4] {
     let now = env.sim.clock().wall_unix_ms();
     [None, Some(1), Some(now), Some(now + 1_000_000_000)]
@@ -149,12 +150,12 @@ async fn a_machine_that_slept_believes_the_first_ledgers_it_sees() {
 }
 
 #[tokio::test]
-async fn a_far_ledger_number_with_the_entries_keeps_no_later_answer_out() {
+async fn a_far_ledger_number_with_the_entries_blocks_no_later_answer() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;
     watcher.offer(1, 600_000_000).await.unwrap();
     env.sim.network().faults.far_entries = 1;
-    // A commitment above the coverage has the channel read anew.
+    // A commitment above the coverage makes the watcher read the channel again.
     watcher.offer(1, 2_000_000_000).await.unwrap_err();
     assert_eq!(env.sim.network().faults.far_entries, 0, "it was read");
     is_settled(&env, &mut watcher).await;
@@ -177,7 +178,7 @@ async fn a_far_ledger_number_with_the_fee_account_makes_no_transaction_that_is_v
     watcher.follow().await.unwrap();
     {
         let faults = &mut env.sim.network().faults;
-        // The settler is who asks next.
+        // The settler asks next.
         faults.far_entries = 1;
         faults.market = 1_000_000;
     }

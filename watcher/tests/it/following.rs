@@ -1,4 +1,4 @@
-//! What is known of the chain: when it may be trusted, and when not.
+//! Tests when the watcher trusts what it knows of the chain.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn is_not_fresh(refused: &OfferError) -> bool {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_before_the_first_sweep_and_much_after() {
+async fn nothing_is_taken_before_the_first_sweep() {
     let env = TestEnv::new(1, false);
     drop(env.watching(1).await);
     let mut watcher = env.start().await;
@@ -34,7 +34,7 @@ async fn a_frozen_node_makes_every_channel_stale_by_the_boot_clock() {
     watcher.offer(1, 1_000_000).await.unwrap();
     let frozen = env.now();
     env.sim.network().faults.frozen_at = Some(frozen.0);
-    // A machine whose wall clock was set back to the frozen ledger's time all along would not notice by wall time.
+    // A machine whose wall clock is always set back to the frozen ledger's time would not notice it by wall time.
     for _ in 0..20 {
         env.sim.close(1);
         watcher.follow().await.unwrap();
@@ -48,10 +48,10 @@ async fn a_frozen_node_makes_every_channel_stale_by_the_boot_clock() {
 }
 
 #[tokio::test]
-async fn a_machine_that_was_suspended_is_stale_until_it_has_looked() {
+async fn a_machine_that_was_suspended_is_stale_until_it_has_read_the_chain() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;
-    // Suspended for an hour: only the boot clock shows it, if the wall clock was not set yet.
+    // The machine was suspended for an hour. Only the boot clock shows it while the wall clock is not set yet.
     let wall = env.sim.clock().wall_unix_ms();
     env.sim.clock().advance(Duration::from_secs(3_600));
     env.sim.clock().set_wall_unix_ms(wall);
@@ -79,7 +79,7 @@ async fn a_close_whose_event_never_came_is_seen_by_the_next_sweep() {
 }
 
 #[tokio::test]
-async fn a_close_event_is_acted_on_in_the_ledger_that_tells_it() {
+async fn a_close_event_is_acted_on_in_the_ledger_in_which_it_is_read() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;
     for _ in 0..3 {
@@ -130,7 +130,7 @@ async fn history_that_is_gone_is_a_gap_that_a_sweep_closes() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;
     env.ledger(&mut watcher).await;
-    // The node is replaced by one that starts later: the ledgers between are in nobody's memory.
+    // Another node that starts later replaces the first one, so no node has the ledgers between.
     env.sim.close(10);
     let deadline = env.sim.network().close_start(id(1));
     env.sim.close(1);
@@ -147,7 +147,7 @@ async fn history_that_is_gone_is_a_gap_that_a_sweep_closes() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_down_ends_nothing() {
+async fn an_endpoint_that_is_down_does_not_end_the_watcher() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;
     env.sim.network().faults.down = true;
@@ -212,7 +212,7 @@ async fn a_network_that_started_anew_is_an_alarm_and_takes_no_money() {
     for _ in 0..5 {
         env.ledger(&mut watcher).await;
     }
-    // Reset: ledger FIRST again, closed now, with no channel in it.
+    // The network is reset: its ledger is FIRST again, closed now, and has no channel.
     {
         let mut network = env.sim.network();
         let closed_at_ms = network.clock.wall_unix_ms() + 1;
@@ -245,7 +245,7 @@ async fn a_store_restored_from_an_old_copy_takes_nothing_on_the_channels_that_sh
     let watcher = env.watching(2).await;
     watcher.offer(1, 1_000_000).await.unwrap();
     drop(watcher);
-    // The chain has paid what this store never held.
+    // The chain has paid more than this store ever held.
     {
         let mut network = env.sim.network();
         let state = network.channels.get_mut(&id(1)).unwrap();
@@ -275,7 +275,7 @@ async fn a_fee_account_ahead_of_the_store_shows_an_old_copy_for_all_channels_unt
     env.settled_by(&mut watcher, 1, amount(600_000_000), deadline).await.unwrap();
     env.ledger(&mut watcher).await;
     drop(watcher);
-    // What a newer copy of the store has sent, or somebody else who has the key.
+    // A watcher with a newer copy of the store has sent it, or somebody else who has the key.
     env.sim.network().lane_sequence += 1;
     env.sim.close(1);
     let mut watcher = env.start().await;
@@ -329,7 +329,7 @@ async fn a_fee_account_that_somebody_else_uses_while_the_watcher_runs_is_no_roll
 }
 
 #[tokio::test]
-async fn paid_by_somebody_else_while_the_watcher_runs_is_no_rollback() {
+async fn a_payment_by_somebody_else_while_the_watcher_runs_is_no_rollback() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;
     {
@@ -346,7 +346,7 @@ async fn paid_by_somebody_else_while_the_watcher_runs_is_no_rollback() {
 }
 
 #[tokio::test]
-async fn a_first_read_of_an_old_copy_is_read_again_before_the_next_sweep() {
+async fn a_first_read_from_an_old_copy_is_repeated_before_the_next_sweep() {
     let env = TestEnv::new(1, false);
     drop(env.watching(1).await);
     env.sim.close(5);

@@ -1,4 +1,4 @@
-//! What a watcher raises while a test runs.
+//! Collects the alarms that a watcher raises while a test runs.
 
 use paychan_watcher::notify::{Notice, alarms};
 use tokio::sync::mpsc::Receiver;
@@ -12,14 +12,14 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Listens from now on.
+    /// Starts to collect alarms.
     pub fn listen() -> Self {
         let (layer, alarms) = alarms();
         let subscriber = tracing_subscriber::registry().with(layer);
         Self { alarms, _subscriber: tracing::subscriber::set_default(subscriber) }
     }
 
-    /// The alarms of this name since the last question about any, oldest first.
+    /// The alarms of this name since the last call, oldest first.
     pub fn named(&mut self, name: &str) -> Vec<Notice> {
         let mut named = Vec::new();
         while let Ok(notice) = self.alarms.try_recv() {

@@ -1,10 +1,11 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that fails here says where, and nobody links to tests")]
-//! The watcher's behaviour, from outside.
+//! Tests of the watcher's behaviour, seen from outside.
 
 mod alarms;
 mod blinded;
 mod endpoints;
 mod env;
+mod faults;
 mod following;
 mod heard;
 mod http;
@@ -14,5 +15,4 @@ mod payable;
 mod process;
 mod settling;
 mod store_health;
-mod storms;
 mod without_events;

@@ -1,4 +1,4 @@
-//! One field that is not understood stops what depends on it, and nothing else.
+//! Tests that an answer that is not understood stops only what depends on it.
 
 use paychan_watcher::chain::NetworkTerms;
 use paychan_watcher::view::NotFresh;
@@ -6,7 +6,7 @@ use paychan_watcher::view::NotFresh;
 use crate::env::{SWEEP_INTERVAL, TestEnv, amount, id};
 
 #[tokio::test]
-async fn a_channel_that_is_unreadable_since_the_restart_is_known_as_far_as_it_can_be() {
+async fn a_channel_that_is_unreadable_since_the_restart_is_settled_with_what_is_known() {
     let env = TestEnv::new(2, false);
     let watcher = env.watching(2).await;
     watcher.offer(1, 600_000_000).await.unwrap();
@@ -27,7 +27,7 @@ async fn a_channel_that_is_unreadable_since_the_restart_is_known_as_far_as_it_ca
 }
 
 #[tokio::test]
-async fn settings_that_cannot_be_true_or_not_be_decoded_change_nothing() {
+async fn implausible_or_undecodable_settings_change_nothing() {
     let absurd = |target_close_ms, max_entry_ttl| Ok(NetworkTerms { target_close_ms, max_entry_ttl });
     for settings in [absurd(0, 3_110_400), absurd(u32::MAX, 3_110_400), absurd(5_000, 0), Err(())] {
         let env = TestEnv::new(2, false);
@@ -48,7 +48,7 @@ async fn settings_that_cannot_be_true_or_not_be_decoded_change_nothing() {
 }
 
 #[tokio::test]
-async fn settings_that_were_never_read_since_the_restart_hold_back_no_settlement() {
+async fn settings_that_were_never_read_since_the_restart_delay_no_settlement() {
     let env = TestEnv::new(1, false);
     let watcher = env.watching(1).await;
     watcher.offer(1, 600_000_000).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_signature_that_is_not_the_funders_costs_no_call() {
         assert!(matches!(refused, paychan_watcher::commitments::OfferError::BadSignature(_)), "{refused:?}");
         env.ledger(&mut watcher).await;
         if env.sim.network().reads > before {
-            // The sweep has come.
+            // The sweep has run.
             assert!(above_coverage + 1 >= i128::from(SWEEP_INTERVAL) - 2, "read after {above_coverage} ledgers");
             return;
         }

@@ -1,5 +1,5 @@
-//! Telling somebody outside: alarms reach the webhook signed, again if need be, and past one that hangs; the heartbeat stops
-//! when the watcher stands still.
+//! Tests of notifications. Alarms reach the webhook signed, are repeated if necessary, and don't wait for one that
+//! hangs. The heartbeat stops when a loop of the watcher makes no progress.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 const SECRET: &str = "a-webhook-secret-0123456789abcdef";
-/// Generous: a busy machine is no failure.
+/// The limit is long, so that a busy machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What somebody outside received: the head and the body of a request.
+/// A request that the server received: its head and its body.
 struct Received {
     head: String,
     body: String,
@@ -45,7 +45,7 @@ impl Received {
     }
 }
 
-/// A server on this machine. Who asks waits until the test answers.
+/// A server on this machine. A client waits until the test answers.
 async fn server() -> (Url, Receiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/there", listener.local_addr().unwrap()).parse().unwrap();
@@ -86,7 +86,7 @@ async fn nobody_asks(received: &mut Receiver<Received>, time: Duration) {
     assert!(timeout(time, received.recv()).await.is_err(), "somebody asked");
 }
 
-/// A webhook, and where alarms for it go in.
+/// A webhook, with the sender of its alarms and the receiver of its requests.
 async fn webhook() -> (Sender<Notice>, Receiver<Received>) {
     let (url, received) = server().await;
     let (alarms, notices) = channel(100);
@@ -102,7 +102,7 @@ fn notice(alarm: &str, channel: &str) -> Notice {
 }
 
 #[tokio::test]
-async fn a_receiver_that_hangs_on_one_alarm_gets_the_next_all_the_same() {
+async fn a_receiver_that_hangs_on_one_alarm_still_gets_the_next() {
     let (alarms, mut received) = webhook().await;
     alarms.send(notice("close_seen", "C1")).await.unwrap();
     let hanging = next(&mut received).await;
@@ -111,7 +111,7 @@ async fn a_receiver_that_hangs_on_one_alarm_gets_the_next_all_the_same() {
     let start = std::time::Instant::now();
     let second = next(&mut received).await;
     assert_eq!(second.field("alarm"), "loss");
-    // Sooner than the first could be given up.
+    // It comes before the first could be given up.
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     second.answer("200 OK").await;
     drop(hanging);
@@ -140,7 +140,7 @@ async fn an_alarm_is_signed_repeated_until_it_is_taken_and_not_sent_twice() {
 }
 
 #[tokio::test]
-async fn the_heartbeat_beats_while_all_loops_live_and_stops_when_one_stands_still() {
+async fn the_heartbeat_is_sent_while_all_loops_make_progress_and_stops_when_one_hangs() {
     let (url, mut received) = server().await;
     let clock = Arc::new(ManualClock::at_unix_ms(1_795_000_000_000));
     let loops = vec![Arc::new(Liveness::default()), Arc::new(Liveness::default())];
@@ -154,7 +154,7 @@ async fn the_heartbeat_beats_while_all_loops_live_and_stops_when_one_stands_stil
 
     clock.advance(Duration::from_secs(301));
     loops[0].beat(clock.boot());
-    // One may have been on its way.
+    // One heartbeat may have been under way.
     if let Ok(Some(heard)) = timeout(Duration::from_millis(500), received.recv()).await {
         heard.answer("200 OK").await;
     }

@@ -1,4 +1,5 @@
-//! What is acknowledged can be paid: by the recipient's room, by the issuer's leave, by the fee accounts.
+//! Tests that what is acknowledged can be paid: the recipient has room, the issuer allows it, and the fee accounts can
+//! pay for it.
 
 use paychan_channel::{Address, Amount, Ledger, TokenKind, WasmHash};
 use paychan_channel::{IssuerFlags, Payability};
@@ -62,7 +63,7 @@ async fn two_offers_at_once_do_not_get_the_same_room() {
 }
 
 #[tokio::test]
-async fn what_was_settled_has_used_up_room() {
+async fn a_settlement_uses_up_room() {
     let env = TestEnv::new(2, false);
     let mut watcher = env.watching(2).await;
     env.sim.network().faults.payability.insert(to(), Payability::Room(amount(10_000_000)));
@@ -78,7 +79,7 @@ async fn what_was_settled_has_used_up_room() {
 }
 
 #[tokio::test]
-async fn what_is_not_known_of_the_recipient_is_no_after_a_restart_and_after_a_while() {
+async fn nothing_is_taken_on_unknown_or_old_facts_about_the_recipient() {
     let env = TestEnv::new(1, false);
     drop(env.watching(1).await);
     env.sim.network().faults.recipients_down = true;
@@ -135,10 +136,10 @@ async fn a_clawback_takes_no_more_money_on_that_channel() {
 }
 
 #[tokio::test]
-async fn channels_with_dust_stop_no_customer() {
+async fn channels_with_dust_reserve_no_fees() {
     let env = TestEnv::new(7, false);
     let mut watcher = env.watching(7).await;
-    // One settlement may cost a bid of 1,000,000 stroops, and 50,000 for its resources.
+    // One settlement may cost a bid of 1,000,000 stroops and 50,000 for its resources.
     env.sim.network().lane_balance = 1_050_000;
     env.ledger(&mut watcher).await;
     env.ledger(&mut watcher).await;
@@ -150,7 +151,7 @@ async fn channels_with_dust_stop_no_customer() {
     assert!(watcher.promises.owed(&paychan_sim::network::TOKEN, &to()) > Amount::ZERO);
 }
 
-/// Two channels in a token that is a contract of its own.
+/// Two channels in a token with code of its own.
 fn opaque() -> TestEnv {
     let accepts = |text: String| {
         text.replace("decimals = 7", "decimals = 7\nissuer_may_claw_back = true\nissuer_may_revoke = true")
@@ -179,7 +180,7 @@ async fn a_token_whose_storage_is_not_what_its_balance_says_is_refused_at_admiss
 }
 
 #[tokio::test]
-async fn a_funder_has_so_many_channels_and_an_idle_one_that_owes_nothing_makes_room() {
+async fn the_channels_of_a_funder_are_limited_and_an_idle_one_that_owes_nothing_makes_room() {
     let quota = |text: String| format!("{text}\n[quotas]\nchannels_per_funder = 2\nidle_ledgers = 30\n");
     let env = TestEnv::configured(4, false, quota);
     let mut watcher = env.watching(2).await;
@@ -198,7 +199,7 @@ async fn a_funder_has_so_many_channels_and_an_idle_one_that_owes_nothing_makes_r
     watcher.channels.take(id(4)).await.unwrap_err();
 }
 
-/// Ledgers pass until all channels were read again.
+/// Closes ledgers until all channels were read again.
 async fn swept(env: &TestEnv, watcher: &mut crate::env::Watcher) {
     for _ in 0..=SWEEP_INTERVAL {
         env.ledger(watcher).await;
@@ -273,7 +274,7 @@ async fn an_archived_or_short_lived_entry_raises_an_alarm_only_where_something_i
     let env = TestEnv::new(2, false);
     let mut watcher = env.watching(2).await;
     watcher.offer(1, 600_000_000).await.unwrap();
-    // Nothing is left over for extensions.
+    // The fee account has nothing to spare for extensions.
     env.sim.network().lane_balance = 1_050_000;
     env.ledger(&mut watcher).await;
     env.ledger(&mut watcher).await;

@@ -1,4 +1,4 @@
-//! What is acknowledged is paid before the deadline, whatever the process and the network do meanwhile.
+//! Tests that what is acknowledged is paid before the deadline, whatever the process and the network do meanwhile.
 
 use std::sync::atomic::Ordering;
 
@@ -11,15 +11,15 @@ use crate::env::{MAX_FEE, SWEEP_INTERVAL, TestEnv, WAITING, amount, funder, id, 
 use paychan_sim::network::{Hang, SimChain};
 
 const OWED: i128 = 600_000_000;
-/// Just above dust: worth 440,000 stroops.
+/// An amount just above dust, worth 440,000 stroops.
 const CHEAP: i128 = 110_000;
 
-/// The signature of channel 1's funder.
+/// A signature of channel 1's funder.
 fn signed(units: i128) -> Signature {
     Commitment { network: SimChain::network_id(), channel: id(1), amount: amount(units) }.sign(&funder(1))
 }
 
-/// A watcher that acknowledged [`OWED`] on channel 1, and whose funder has just announced a close.
+/// A watcher that acknowledged [`OWED`] on channel 1, whose funder has just announced a close.
 async fn closing(holds_recipient_key: bool) -> (TestEnv, crate::env::Watcher, Ledger) {
     let env = TestEnv::new(3, holds_recipient_key);
     let mut watcher = env.watching(3).await;
@@ -35,7 +35,7 @@ async fn a_close_is_answered_with_a_settlement_of_the_highest_commitment_within_
     let (env, mut watcher, deadline) = closing(false).await;
     let settled = env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
     assert!(deadline.since(settled) > WAITING - 6, "settled at {settled}, deadline {deadline}");
-    // One more ledger and the outcome is in the journal.
+    // After one more ledger the outcome is in the journal.
     env.ledger(&mut watcher).await;
     assert_eq!(watcher.settler.in_flight(), 0);
     let outcomes = watcher.store.outcomes(&id(1), 8);
@@ -59,7 +59,7 @@ async fn settles_before_the_deadline_through_a_crash_at_every_step() {
         let signed_before = watcher.store.in_flight();
         drop(watcher);
 
-        // Down for a while, then a new process on the same disk.
+        // The watcher is down for a while; then a new process starts on the same disk.
         env.sim.close(2);
         let mut watcher = env.start().await;
         assert_eq!(watcher.store.in_flight(), signed_before, "{hang:?}: the journal forgot a signed transaction");
@@ -114,7 +114,7 @@ async fn a_bid_refused_as_too_low_is_signed_anew_at_the_price_that_was_named() {
     assert_eq!(network.offered.len(), 2, "{:?}", network.offered);
     let paid = network.results.values().next().unwrap();
     let Found::Included { fee_charged, .. } = paid else { panic!("{paid:?}") };
-    // The price named, and the little that the bid has risen by since with the ledgers that passed.
+    // The bid is the named price, or a little more, since it rises with each ledger.
     let bid = fee_charged.get() - paychan_sim::network::RESOURCE_FEE;
     assert!((33_333..34_000).contains(&bid), "{bid}");
     drop(network);
@@ -129,14 +129,14 @@ async fn no_bid_is_above_the_operators_limit() {
     let signed: Vec<_> = watcher.store.in_flight().into_iter().map(|signed| signed.fee).collect();
     assert!(signed.iter().all(|fee| fee.get() <= MAX_FEE + paychan_sim::network::RESOURCE_FEE), "{signed:?}");
     env.assert_one_in_flight();
-    // Past the deadline settling works until the refund does: when the price falls, it is paid.
+    // After the deadline, settling works until the funder refunds. When the price falls, the amount is paid.
     env.sim.network().faults.market = 0;
     let after = Ledger(deadline.0 + 20);
     assert!(env.settled_by(&mut watcher, 1, amount(OWED), after).await.is_some());
 }
 
 #[tokio::test]
-async fn a_channel_whose_simulation_fails_keeps_nothing_from_the_others_and_is_tried_again() {
+async fn a_channel_whose_simulation_fails_delays_no_other_and_is_tried_again() {
     let env = TestEnv::new(3, false);
     let mut watcher = env.watching(3).await;
     for number in 1..=3 {
@@ -176,7 +176,7 @@ async fn with_the_recipients_key_a_closing_channel_is_fenced_and_closed_with_the
     let (env, mut watcher, deadline) = closing(true).await;
     env.sim.network().faults.hang = Some(Hang::Prepare);
     while !env.ledger_with_hang(&mut watcher).await {}
-    // Before the close is even signed, the fence is on disk.
+    // The fence is on disk before the close is signed.
     assert!(watcher.store.held(&id(1)).unwrap().fence.is_some());
     drop(watcher);
     let mut watcher = env.start().await;
@@ -228,7 +228,7 @@ async fn a_transaction_of_another_process_that_used_the_sequence_number_is_notic
     env.sim.network().faults.hang = Some(Hang::BeforeSend);
     while !env.ledger_with_hang(&mut watcher).await {}
     drop(watcher);
-    // Somebody else spends the lane's next number while the watcher is down.
+    // Somebody else uses the lane's next number while the watcher is down.
     env.sim.network().lane_sequence += 1;
     env.sim.close(1);
     let mut watcher = env.start().await;
@@ -320,10 +320,10 @@ async fn many_channels_that_close_at_once_are_settled_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_not_worth_the_price_does_not_keep_the_lane_from_one_that_is() {
+async fn a_channel_that_is_not_worth_the_price_does_not_block_the_lane_for_one_that_is() {
     let env = TestEnv::new(2, false);
     let mut watcher = env.watching(2).await;
-    // Worth little more than its resources; and its deadline comes first.
+    // It is worth little more than its resources, and its deadline comes first.
     watcher.offer(1, CHEAP).await.unwrap();
     watcher.offer(2, OWED).await.unwrap();
     env.sim.network().close_start(id(1));
@@ -341,7 +341,7 @@ async fn a_transaction_whose_outcome_cannot_be_decoded_frees_the_lane_a_few_ledg
     watcher.offer(2, OWED).await.unwrap();
     env.sim.network().close_start(id(2));
     env.sim.network().faults.garbled_outcomes = true;
-    // The first one pays; that it did can't be asked. The second one has its turn all the same.
+    // The first one pays, but its outcome can't be asked for. The second one still has its turn.
     assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
     assert!(env.settled_by(&mut watcher, 2, amount(OWED), deadline).await.is_some());
     env.assert_one_in_flight();
@@ -354,7 +354,7 @@ async fn a_channel_that_cannot_be_read_since_the_restart_is_settled_with_what_th
     env.sim.network().faults.garbled.insert(id(1));
     let mut watcher = env.start().await;
     assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
-    // The chain can't say that it is paid; the transaction's result does, so it is not paid again and again.
+    // The channel's entries can't show that it is paid, but the transaction's result does, so it is not paid again.
     for _ in 0..20 {
         env.ledger(&mut watcher).await;
     }
@@ -379,7 +379,7 @@ async fn a_channel_that_cannot_be_read_any_more_is_settled_before_a_deadline_tha
 #[tokio::test]
 async fn many_failing_channels_do_not_starve_a_healthy_one() {
     let env = TestEnv::new(60, false);
-    // The floor grows with the number of channels.
+    // The waiting period is longer, since the floor grows with the number of channels.
     env.sim.network().channels.values_mut().for_each(|state| state.refund_waiting_period = 2_000);
     env.sim.close(1);
     let mut watcher = env.watching(60).await;
@@ -389,7 +389,7 @@ async fn many_failing_channels_do_not_starve_a_healthy_one() {
     for number in 1..=59 {
         env.sim.network().faults.broken.insert(id(number));
     }
-    // The healthy one has the last deadline.
+    // The healthy channel has the last deadline.
     for number in 1..=60 {
         env.sim.network().close_start(id(number));
     }
@@ -403,7 +403,7 @@ async fn many_failing_channels_do_not_starve_a_healthy_one() {
 #[tokio::test]
 async fn resources_that_cost_more_than_is_allowed_or_at_stake_are_not_paid_for() {
     let (env, mut watcher, deadline) = closing(false).await;
-    // Hundreds of XLM, for a settlement that needs a hundredth of one.
+    // The fee is hundreds of XLM for a settlement that needs a hundredth of one.
     env.sim.network().faults.extra_resource_fee = 3_000_000_000;
     for _ in 0..5 {
         env.ledger(&mut watcher).await;
@@ -496,7 +496,7 @@ async fn a_close_that_was_agreed_is_done_after_a_crash_and_claims_no_more_than_t
             env.sim.network().faults.hang = hang;
             while !env.ledger_with_hang(&mut watcher).await {}
         }
-        // The process ends here: at once after the fence, or in the middle of the close.
+        // The process ends here, directly after the fence or in the middle of the close.
         drop(watcher);
         let mut watcher = env.start().await;
         for _ in 0..12 {
@@ -533,7 +533,7 @@ async fn with_a_full_disk_nothing_is_taken_and_what_is_held_is_settled() {
         assert!(watcher.offer(2, OWED).await.is_err(), "it can't be written down");
         assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
         assert!(!env.sim.network().channels[&id(1)].refunded, "a close that can't be fenced is no close");
-        // Nothing is left to be done, and the lane is free.
+        // Nothing is left to do, and the lane is free.
         for _ in 0..10 {
             env.ledger(&mut watcher).await;
         }
@@ -575,7 +575,7 @@ async fn nothing_is_dropped_while_the_store_may_have_forgotten_commitments() {
     assert!(watcher.store.held(&id(1)).is_some());
 }
 
-/// Archives all entries of channel 1, except for the token's own.
+/// Archives all entries of channel 1 except those of the token.
 fn archive(env: &TestEnv) {
     let mut network = env.sim.network();
     let lives = &mut network.channels.get_mut(&id(1)).unwrap().lives;
@@ -591,7 +591,7 @@ fn is_live(env: &TestEnv) -> bool {
 async fn an_archived_channel_in_use_is_restored_before_it_matters() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;
-    // Dust: no settlement is about to restore anything.
+    // The amount is dust, so no settlement will restore anything.
     watcher.offer(1, 50_000).await.unwrap();
     archive(&env);
     for _ in 0..SWEEP_INTERVAL + 5 {
@@ -603,7 +603,7 @@ async fn an_archived_channel_in_use_is_restored_before_it_matters() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_restored_on_the_way_a_closing_channel_is_restored_first_and_then_settled() {
+async fn without_automatic_restoration_a_closing_channel_is_restored_first_and_then_settled() {
     let (env, mut watcher, deadline) = closing(false).await;
     archive(&env);
     env.sim.network().faults.no_restoration_on_the_way = true;

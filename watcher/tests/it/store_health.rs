@@ -1,5 +1,5 @@
-//! A disk that does not answer, fails, or is nearly full: `/readyz` and the operator know within seconds, and settling goes
-//! on.
+//! Tests with a disk that does not answer, fails, or is nearly full: `/readyz` and the operator know it within seconds,
+//! and settling goes on.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::env::{TestEnv, WAITING, Watcher, amount, id};
 
-/// What is to be seen "within seconds", on a busy machine.
+/// The limit for "within seconds" on a busy machine.
 const SECONDS: Duration = Duration::from_secs(10);
 
 async fn eventually(what: &str, happened: impl Fn() -> bool) {
@@ -40,7 +40,7 @@ async fn a_disk_that_hangs_is_seen_within_seconds_and_what_is_held_is_settled() 
     tokio::spawn(watch_store(watcher.store.clone(), clock, stopped));
 
     env.disk_hangs.store(true, Ordering::Relaxed);
-    // A request that the disk never finishes.
+    // The disk never finishes this request.
     let hanging = tokio::time::timeout(SECONDS * 2, watcher.offer(2, 1_000_000));
     let looking = async {
         eventually("it says that it stalls", || in_the_way(&watcher, ProblemKind::StoreStalled)).await;
@@ -61,7 +61,7 @@ async fn a_disk_that_hangs_is_seen_within_seconds_and_what_is_held_is_settled() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_below_the_mark_is_named_as_what_it_is_and_nothing_new_is_taken() {
-    // No disk has as much as this.
+    // No disk has this much space.
     let env = TestEnv::configured(1, false, |text| format!("{text}\n[disk]\nfree_mark_mib = 1000000000\n"));
     let mut watcher = env.watching(0).await;
     env.ledger(&mut watcher).await;

@@ -1,4 +1,4 @@
-//! Events are hints: without them, sweeps alone carry the watcher.
+//! Tests that the watcher works with sweeps alone, since events are only hints.
 
 use crate::env::{TestEnv, amount, id};
 use paychan_sim::network::EventsFault;

@@ -17,13 +17,13 @@ fn refusal(result: TransactionResultResult, fee_charged: i64) -> Sent {
 }
 
 #[test]
-fn the_topic_is_the_one_that_one_filter_serves_all_channels_with() {
+fn one_topic_filter_serves_all_channels() {
     let topic = close_topic().to_xdr_base64(Limits::none()).unwrap();
     assert_eq!(topic, "AAAADwAAAAVjbG9zZQAAAA==");
 }
 
 #[test]
-fn every_refusal_that_needs_its_own_answer_is_told_apart() {
+fn every_refusal_that_needs_its_own_answer_has_its_own_kind() {
     assert_eq!(
         refusal(TransactionResultResult::TxInsufficientFee, 70_100),
         Sent::InsufficientFee { needed: Stroops(70_100) }
@@ -95,7 +95,7 @@ fn page(scanned_to: Option<u32>, undecodable: Vec<UndecodableEvent>) -> EventsPa
 }
 
 #[test]
-fn a_strangers_odd_event_is_passed_over_and_the_page_counts() {
+fn a_strangers_undecodable_event_is_ignored_and_the_page_counts() {
     let odd = |ledger: Option<u32>, contract| UndecodableEvent {
         ledger: ledger.map(Ledger),
         contract,

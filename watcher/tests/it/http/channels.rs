@@ -1,4 +1,4 @@
-//! `POST /v1/channels` and what is told of channels.
+//! Tests of `POST /v1/channels` and of the reports about channels.
 
 use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Layout, Ledger, WasmHash};
 use serde_json::json;
@@ -8,7 +8,8 @@ use paychan_sim::network::TOKEN;
 
 const OTHER: ContractId = ContractId([2; 32]);
 
-/// Puts this on the ledger at another address, asks for it, and checks that nothing came of it.
+/// Puts this channel on the ledger at another address, asks for it, and checks that it was refused and nothing was
+/// stored.
 async fn refused(state: ChannelState, kind: &str) -> String {
     refused_as(422, state, kind).await
 }
@@ -25,7 +26,7 @@ async fn refused_as(status: u16, state: ChannelState, kind: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_good_channel_is_created_and_told_of() {
+async fn a_good_channel_is_created_and_reported() {
     let env = TestEnv::new().await;
     let created = env.admit(CHANNEL).await.ok(201).clone();
     assert_eq!(created["channel"], CHANNEL.to_string());
@@ -56,7 +57,7 @@ async fn no_channels_are_an_empty_list() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_contracts_address_is_malformed() {
+async fn an_invalid_contract_address_is_malformed() {
     let env = TestEnv::new().await;
     let account = AccountId([4; 32]).to_string();
     let mistyped = format!("{}A", &CHANNEL.to_string()[..55]);
@@ -77,7 +78,7 @@ async fn what_is_not_a_contracts_address_is_malformed() {
 }
 
 #[tokio::test]
-async fn an_address_without_a_contract_and_a_contract_that_is_no_channel_are_told_apart() {
+async fn an_address_without_a_contract_and_a_contract_that_is_no_channel_get_different_errors() {
     let env = TestEnv::new().await;
     env.admit(OTHER).await.is(422, "not_on_chain").says("deploy it first");
     env.chain.network().faults.garbled.insert(CHANNEL);
@@ -126,11 +127,12 @@ async fn a_network_that_cannot_be_reached_admits_nothing() {
 }
 
 #[tokio::test]
-async fn a_close_that_the_follower_passed_over_before_the_channel_was_admitted_is_found_all_the_same() {
+async fn a_close_that_the_follower_ignored_before_the_admission_is_still_found() {
     let mut env = TestEnv::new().await;
     env.chain.close(3);
     env.chain.network().close_start(CHANNEL);
-    // The follower reads the event of a channel that it does not watch; admission then reads from before the close.
+    // The follower reads the event of a channel that it does not watch. The admission then reads a state from before
+    // the close.
     env.next_ledger().await;
     env.chain.network().faults.lag = 2;
     env.admit(CHANNEL).await.ok(201);

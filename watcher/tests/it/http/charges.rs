@@ -1,4 +1,4 @@
-//! `POST /v1/channels/{C}/charges` and credits: what is sold is sold once.
+//! Tests of `POST /v1/channels/{C}/charges` and of credits: nothing is sold twice.
 
 use paychan_channel::ContractId;
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ impl TestEnv {
 async fn two_front_ends_that_saw_the_same_total_do_not_sell_one_price_twice() {
     let env = TestEnv::with_channel().await;
     env.charge(100, "before", Some(100)).await.ok(200);
-    // Each last saw 100 and was given a total that is above it.
+    // Each front end last saw 100, and gets a commitment with a higher total.
     let first = env.charge(10, "one", Some(110)).await.ok(200).clone();
     assert_eq!((&first["highest"], &first["spent"], &first["previous"]), (&json!("110"), &json!("110"), &json!("100")));
     let second = env.charge(10, "two", Some(111)).await;
@@ -158,36 +158,36 @@ async fn a_fenced_channel_sells_nothing_more() {
     assert_eq!(env.spent(), 10);
 }
 
-/// What front ends do: each knows some total, and charges for one more price.
+/// A call of a front end, which knows some total and charges one more price.
 #[derive(Debug, Clone)]
-enum Deed {
+enum Call {
     Charge { price: i128, id: u8, total: Option<i128> },
     Credit { amount: i128, id: u8 },
 }
 
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+fn calls() -> impl Strategy<Value = Vec<Call>> {
     let charge = (1..40i128, 0..20u8, proptest::option::of(1..400i128));
-    let deed = prop_oneof![
-        4 => charge.prop_map(|(price, id, total)| Deed::Charge { price, id, total }),
-        1 => (1..40i128, 0..20u8).prop_map(|(amount, id)| Deed::Credit { amount, id }),
+    let call = prop_oneof![
+        4 => charge.prop_map(|(price, id, total)| Call::Charge { price, id, total }),
+        1 => (1..40i128, 0..20u8).prop_map(|(amount, id)| Call::Credit { amount, id }),
     ];
-    proptest::collection::vec(deed, 1..60)
+    proptest::collection::vec(call, 1..60)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
     #[test]
-    fn spent_is_the_sum_of_what_was_sold_less_what_was_given_back_and_never_above_the_highest(deeds in deeds()) {
+    fn spent_is_the_sum_of_what_was_sold_less_what_was_given_back_and_never_above_the_highest(calls in calls()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let env = TestEnv::with_channel().await;
             let (mut sold, mut given) = (0, 0);
-            for deed in deeds {
-                let (answer, amount, counter) = match deed {
-                    Deed::Charge { price, id, total } => {
+            for call in calls {
+                let (answer, amount, counter) = match call {
+                    Call::Charge { price, id, total } => {
                         (env.charge(price, &id.to_string(), total).await, price, &mut sold)
                     }
-                    Deed::Credit { amount, id } => (env.credit(amount, &id.to_string()).await, amount, &mut given),
+                    Call::Credit { amount, id } => (env.credit(amount, &id.to_string()).await, amount, &mut given),
                 };
                 if answer.status.as_u16() == 200 && answer.body["replayed"] == false {
                     *counter += amount;

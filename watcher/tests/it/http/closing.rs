@@ -1,11 +1,12 @@
-//! `POST /v1/channels/{C}/close`: the recipient ends a channel, with the highest commitment or with an agreed lower one.
+//! Tests of `POST /v1/channels/{C}/close`, with which the recipient ends a channel, with the highest commitment or with
+//! an agreed lower one.
 
 use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{Answer, CHANNEL, TestEnv, config_text, signed};
 
-/// Ledgers within which a close is done on a network that works.
+/// The number of ledgers within which a close is done on a network that works.
 const SOON: u32 = 5;
 
 impl TestEnv {
@@ -50,7 +51,7 @@ impl TestEnv {
 }
 
 #[tokio::test]
-async fn what_the_payer_has_not_spent_is_not_claimed_when_that_is_agreed() {
+async fn unspent_credit_is_not_claimed_when_that_is_agreed() {
     let mut env = TestEnv::sold_60_of_100(true).await;
     assert_eq!(env.close(Some(59_999_999), 0).await.is(422, "close_too_low").body["needed"], "60000000");
     assert_eq!(env.close(Some(100_000_001), 0).await.is(422, "close_above_highest").body["highest"], "100000000");
@@ -102,7 +103,7 @@ async fn the_answer_waits_for_the_close_and_carries_the_hash() {
     });
     assert_eq!(answer.ok(200)["state"], "closed");
     assert_eq!(answer.body["transaction"].as_str().map(str::len), Some(64));
-    // A wait is over when the time is, whatever became of the close.
+    // A wait ends after its time, even if the close is not done.
     let env = TestEnv::sold_60_of_100(true).await;
     let began = std::time::Instant::now();
     assert_eq!(env.close(None, 1).await.ok(200)["state"], "agreed");
@@ -131,7 +132,7 @@ async fn without_the_recipients_key_what_was_agreed_is_settled_and_no_more() {
     assert_eq!((&settled["state"], settled["transaction"].as_str().map(str::len)), (&json!("settled"), Some(64)));
     let next = env.report().await["next_action"].as_str().unwrap().to_owned();
     assert!(next.contains("its funder takes the rest back"), "{next}");
-    // The funder's own close changes nothing about the amount.
+    // The funder's own close does not change the amount.
     env.chain.network().close_start(CHANNEL);
     env.turns(30).await;
     assert_eq!(env.withdrawn(), 60_000_000);
@@ -166,7 +167,7 @@ async fn a_channel_with_nothing_unsettled_or_nothing_at_all_is_closed_too() {
 }
 
 #[tokio::test]
-async fn what_is_no_close_fences_nothing() {
+async fn an_invalid_close_fences_nothing() {
     let env = TestEnv::sold_60_of_100(true).await;
     let path = format!("/v1/channels/{CHANNEL}/close");
     let forged = json!({ "amount": "60000000", "signature": signed(60_000_001, "close")["signature"] });
@@ -187,7 +188,7 @@ async fn a_channel_that_has_ended_is_not_closed_again() {
     let mut env = TestEnv::sold_60_of_100(true).await;
     paychan_sim::network::pay(env.chain.network().channels.get_mut(&CHANNEL).unwrap(), 100_000_000).unwrap();
     env.chain.network().channels.get_mut(&CHANNEL).unwrap().refunded = true;
-    // Until the next sweep.
+    // The next sweep shows it.
     env.turns(125).await;
     assert_eq!(env.report().await["status"], "final");
     env.close(None, 0).await.is(410, "final");

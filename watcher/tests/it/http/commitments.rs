@@ -1,4 +1,5 @@
-//! `POST /v1/channels/{C}/commitments`: what is taken, what is refused and as what, and that a refusal changes nothing.
+//! Tests of `POST /v1/channels/{C}/commitments`: what is taken, what is refused with which kind, and that a refusal
+//! changes nothing.
 
 use paychan_channel::{Amount, CommitmentSecret, ContractId, NetworkId};
 use proptest::prelude::*;
@@ -33,7 +34,7 @@ async fn the_same_request_id_gets_the_same_answer_and_the_same_amount_under_anot
 }
 
 #[tokio::test]
-async fn the_highest_commitment_can_be_had_with_its_signature() {
+async fn the_highest_commitment_can_be_read_with_its_signature() {
     let env = TestEnv::with_channel().await;
     let path = format!("/v1/channels/{CHANNEL}/commitments/highest");
     env.get(&path).await.is(404, "no_commitment");
@@ -54,7 +55,7 @@ async fn a_lower_commitment_is_refused_with_the_highest() {
     assert_eq!(env.held().highest_amount().get(), 250);
 }
 
-/// Each of these ends at the edge, before the channel is looked at.
+/// Each of these is refused before the channel is looked up.
 #[tokio::test]
 async fn bodies_that_are_not_a_commitment_are_malformed_and_change_nothing() {
     let env = TestEnv::with_channel().await;
@@ -231,7 +232,7 @@ async fn a_promise_counts_at_once_against_the_fees_of_the_next_channels_first() 
     let other = ContractId([2; 32]);
     let twin = paychan_channel::ChannelState { channel: other, ..super::good_channel() };
     env.chain.network().open(twin);
-    // One settlement may cost 10,200,000 stroops.
+    // One settlement may cost up to 10,200,000 stroops.
     env.chain.network().lane_balance = 10_200_000;
     env.next_ledger().await;
     env.admit(other).await.ok(201);
@@ -273,7 +274,7 @@ async fn what_somebody_else_settled_is_not_promised_again() {
 }
 
 #[tokio::test]
-async fn many_at_once_are_each_answered_for_what_they_are() {
+async fn many_commitments_at_once_each_get_their_own_answer() {
     let env = std::sync::Arc::new(TestEnv::with_channel().await);
     let mut offers = tokio::task::JoinSet::new();
     for amount in 1..=200i128 {
@@ -299,7 +300,7 @@ async fn many_at_once_are_each_answered_for_what_they_are() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
     #[test]
-    fn no_bytes_make_the_api_do_anything_but_refuse(
+    fn the_api_refuses_arbitrary_bytes(
         bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..40)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

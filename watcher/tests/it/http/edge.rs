@@ -1,4 +1,4 @@
-//! What holds for every call: who may, how much, and what the probes say.
+//! Tests of what applies to every call: the token, the limits, and the probes.
 
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -17,7 +17,7 @@ fn request(method: Method, path: &str, authorization: Option<&str>) -> Request<B
 }
 
 #[tokio::test]
-async fn every_call_under_v1_wants_the_token_before_it_looks_at_anything() {
+async fn every_call_under_v1_checks_the_token_first() {
     let env = TestEnv::new().await;
     let commitments = format!("/v1/channels/{CHANNEL}/commitments");
     let channel = format!("/v1/channels/{CHANNEL}");
@@ -69,7 +69,7 @@ async fn paths_and_methods_that_do_not_exist_are_problems_too() {
 }
 
 #[tokio::test]
-async fn the_probes_need_no_token_and_tell_alive_from_ready() {
+async fn the_probes_need_no_token_and_distinguish_alive_from_ready() {
     let env = TestEnv::new().await;
     let probe = |path: &'static str| env.send(request(Method::GET, path, None));
     assert_eq!(probe("/healthz").await.ok(200), &json!({ "alive": true }));
@@ -80,7 +80,7 @@ async fn the_probes_need_no_token_and_tell_alive_from_ready() {
 }
 
 #[tokio::test]
-async fn why_it_is_not_ready_is_told_in_figures_to_those_who_present_the_token() {
+async fn only_callers_with_the_token_see_in_figures_why_the_watcher_is_not_ready() {
     let mut env = TestEnv::new().await;
     env.chain.network().lane_balance = 10_199_999;
     env.next_ledger().await;
@@ -92,7 +92,7 @@ async fn why_it_is_not_ready_is_told_in_figures_to_those_who_present_the_token()
 }
 
 #[tokio::test]
-async fn the_terms_tell_what_channels_are_watched() {
+async fn the_terms_say_which_channels_are_watched() {
     let env = TestEnv::with_channel().await;
     let terms = env.get("/v1/terms").await;
     let terms: paychan_watcher_api::Terms = serde_json::from_value(terms.ok(200).clone()).unwrap();
@@ -108,7 +108,7 @@ async fn the_terms_tell_what_channels_are_watched() {
 }
 
 #[tokio::test]
-async fn the_status_tells_channels_and_fee_accounts() {
+async fn the_status_shows_channels_and_fee_accounts() {
     let env = TestEnv::with_channel().await;
     env.pay(100, "one").await.ok(200);
     let status = env.get("/v1/status").await;

@@ -1,4 +1,5 @@
-//! The HTTP API, called as a front end calls it, over the real store, follower and gate; only the network is simulated.
+//! Tests of the HTTP API as a front end calls it, with the real store, follower and gate. Only the network is
+//! simulated.
 
 mod channels;
 mod charges;
@@ -34,11 +35,11 @@ use paychan_sim::network::{CODE, PASSPHRASE, SimChain, TOKEN, channel};
 const API_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const CHANNEL: ContractId = ContractId([1; 32]);
 const SEED: &str = "2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a";
-/// What the channel of the tests holds, base units: 100 tokens.
+/// The balance of the tests' channel in base units, 100 tokens.
 const DEPOSIT: i128 = 1_000_000_000;
 const WAITING: u32 = 17_280;
 
-/// A watcher with its API, on a network with one channel that could be admitted.
+/// A watcher with its API, on a network with one channel that can be admitted.
 struct TestEnv {
     api: Router,
     operator_api: Router,
@@ -50,7 +51,7 @@ struct TestEnv {
     _dir: TempDir,
 }
 
-/// What the API answered.
+/// An answer of the API.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
@@ -82,7 +83,7 @@ impl Answer {
     }
 }
 
-/// Who is paid.
+/// The recipient.
 fn to() -> Address {
     Address::Account(recipient().account())
 }
@@ -125,12 +126,12 @@ fn good_channel() -> ChannelState {
 }
 
 impl TestEnv {
-    /// A watcher whose follower has seen the chain. The channel is on chain and not admitted.
+    /// A watcher whose follower has seen the chain. The channel is on chain and not admitted yet.
     async fn new() -> Self {
         Self::configured(&config_text(), false).await
     }
 
-    /// As [`TestEnv::new`], with this configuration, with or without the recipient's key.
+    /// Does the same as [`TestEnv::new`] with this configuration, with or without the recipient's key.
     async fn configured(config: &str, holds_recipient_key: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = Arc::new(Config::parse(config).unwrap());
@@ -168,13 +169,13 @@ impl TestEnv {
         env
     }
 
-    /// Closes a ledger, and the watcher follows and settles.
+    /// Closes a ledger, and lets the watcher follow and settle.
     async fn turn(&mut self) {
         self.next_ledger().await;
         self.settler.tick().await;
     }
 
-    /// Closes a ledger, and the follower sees it.
+    /// Closes a ledger, and lets the follower see it.
     async fn next_ledger(&mut self) {
         self.chain.close(1);
         self.follower.tick().await.unwrap();
@@ -204,7 +205,7 @@ impl TestEnv {
         self.post(&format!("/v1/channels/{CHANNEL}/commitments"), body).await
     }
 
-    /// Offers a rightly signed commitment.
+    /// Offers a correctly signed commitment.
     async fn pay(&self, amount: i128, request_id: &str) -> Answer {
         self.offer(&signed(amount, request_id)).await
     }
@@ -226,7 +227,7 @@ async fn send(api: &Router, request: Request<Body>) -> Answer {
     }
 }
 
-/// Calls as a front end that has the token.
+/// Calls the API as a front end that has the token.
 async fn call(api: &Router, method: Method, path: &str, body: impl Into<Body>) -> Answer {
     let request = Request::builder()
         .method(method)
@@ -242,7 +243,7 @@ fn signature(network: NetworkId, channel: ContractId, amount: i128, secret: &Com
     Commitment { network, channel, amount: Amount::new(amount).unwrap() }.sign(secret).to_string()
 }
 
-/// A commitment as a front end sends it.
+/// A commitment in the form that a front end sends.
 fn signed(amount: i128, request_id: &str) -> Value {
     let signature = signature(SimChain::network_id(), CHANNEL, amount, &secret());
     json!({ "amount": amount.to_string(), "signature": signature, "request_id": request_id })

@@ -1,4 +1,4 @@
-//! What the operator asks: pause and resume, confirm a rollback, metrics, and lists in pages.
+//! Tests of the operator's calls: pause and resume, confirming a rollback, metrics, and lists in pages.
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request};
@@ -9,7 +9,7 @@ use tower::ServiceExt;
 use super::{CHANNEL, DEPOSIT, TestEnv, good_channel, signed};
 use paychan_sim::network::TOKEN;
 
-/// What the operator's socket answers.
+/// Calls the API on the operator's socket.
 async fn ask(env: &TestEnv, method: Method, path: &str) -> (u16, String) {
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let response = env.operator_api.clone().oneshot(request).await.unwrap();
@@ -33,7 +33,7 @@ async fn a_pause_stops_the_taking_of_money_until_it_is_ended() {
     env.post(&format!("/v1/channels/{CHANNEL}/charges"), &charge).await.is(503, "paused");
     env.admit(ContractId([2; 32])).await.is(503, "paused");
     assert_eq!(env.get("/readyz").await.ok(503)["kinds"], json!(["paused"]));
-    // What was acknowledged before is told again: it promises nothing new.
+    // An earlier acknowledgement is repeated, since that makes no new promise.
     assert_eq!(env.pay(100, "one").await.ok(200)["replayed"], true);
     env.admit(CHANNEL).await.ok(201);
 
@@ -42,7 +42,7 @@ async fn a_pause_stops_the_taking_of_money_until_it_is_ended() {
 }
 
 #[tokio::test]
-async fn a_pause_that_the_disk_does_not_take_holds_and_says_so() {
+async fn a_pause_that_cannot_be_written_still_holds_and_says_so() {
     let env = TestEnv::with_channel().await;
     let paused = ask_json(&env, Method::POST, "/v1/pause").await;
     assert!(paused["not_kept"].is_string(), "the data directory of these tests does not exist: {paused}");
@@ -72,7 +72,7 @@ async fn a_rollback_is_confirmed_while_the_watcher_runs() {
 }
 
 #[tokio::test]
-async fn metrics_tell_what_is_owed_and_a_stranger_learns_nothing() {
+async fn metrics_show_what_is_owed_to_callers_with_the_token_only() {
     let env = TestEnv::with_channel().await;
     env.pay(1_500, "one").await.ok(200);
     env.post(&format!("/v1/channels/{CHANNEL}/charges"), &json!({ "price": "400", "request_id": "two" })).await.ok(200);

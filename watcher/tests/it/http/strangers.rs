@@ -1,4 +1,4 @@
-//! Callers who hold on to what they were given: the server ends with each of them by itself.
+//! Tests with callers who keep their connections: the server ends each of these connections by itself.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{API_TOKEN, CHANNEL, TestEnv, signed};
 
-/// Limits that a test can wait for.
+/// Limits that are short enough for a test.
 const SHORT: Limits = Limits {
     connections: 4,
     head: Duration::from_millis(300),
@@ -23,7 +23,7 @@ const SHORT: Limits = Limits {
     grace: Duration::from_millis(300),
 };
 
-/// Far above what any of these limits allows, for busy machines.
+/// A time far above all of these limits, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Server {
@@ -49,7 +49,7 @@ impl Server {
         Client::new(format!("http://{}", self.address).parse().unwrap(), token).unwrap()
     }
 
-    /// Tells it to stop, and answers how long it took.
+    /// Stops the server, and returns how long that took.
     async fn stop(self) -> Duration {
         let asked = Instant::now();
         self.stop.send_replace(true);
@@ -58,10 +58,10 @@ impl Server {
     }
 }
 
-/// What comes until the server closes the connection.
+/// Reads everything until the server closes the connection.
 async fn rest(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
-    // A connection that is cut may end in a reset.
+    // A connection that is cut may end with a reset.
     let _ = timeout(PATIENCE, stream.read_to_end(&mut text)).await.expect("the server closes the connection");
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -136,7 +136,7 @@ async fn a_caller_who_does_not_read_its_answers_is_cut() {
     let server = Server::start(env.api.clone(), SHORT).await;
     let mut deaf = server.connect().await;
     let asking = b"GET /nothing-here HTTP/1.1\r\nhost: w\r\n\r\n".repeat(100);
-    // Answers fill both kernels' buffers, then the server can write no more, and reads no more.
+    // When the answers have filled both kernels' buffers, the server can neither write nor read any more.
     let cut = async { while deaf.write_all(&asking).await.is_ok() {} };
     timeout(PATIENCE, cut).await.expect("the server closes the connection");
 }
@@ -150,7 +150,7 @@ async fn requests_that_were_half_sent_do_not_delay_the_end() {
     let mut body = server.connect().await;
     body.write_all(half_a_body().as_bytes()).await.unwrap();
     let silent = server.connect().await;
-    // So that the server has taken them all.
+    // This gives the server time to accept them all.
     let _: Value = server.client().channel(&CHANNEL).await.unwrap();
     let took = server.stop().await;
     assert!(took < Duration::from_secs(4), "{took:?}");
@@ -158,7 +158,7 @@ async fn requests_that_were_half_sent_do_not_delay_the_end() {
 }
 
 #[tokio::test]
-async fn the_operators_socket_asks_for_no_token_and_tells_figures() {
+async fn the_operators_socket_needs_no_token_and_shows_figures() {
     let env = TestEnv::with_channel().await;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s");

@@ -1,11 +1,11 @@
-//! Keys stay in memory: out of swap, and out of the reach of others.
+//! Tests that keys stay in memory: they are not swapped, and other processes can't read them.
 
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
 use super::{Folder, Running, eventually};
 
-/// A watcher under this limit of locked memory; `None`, and a line that says so, where the limit can't be set.
+/// A watcher with this limit of locked memory. Where the limit can't be set, it prints a line and returns `None`.
 fn started_with_limit(folder: &Folder, limit: &str) -> Option<Running> {
     let may = Command::new("sh").args(["-c", &format!("ulimit -l {limit}")]).stderr(Stdio::null()).status().unwrap();
     if !may.success() {
@@ -22,7 +22,7 @@ fn started_with_limit(folder: &Folder, limit: &str) -> Option<Running> {
     Some(running)
 }
 
-/// Kilobytes of memory that the process has locked.
+/// The memory that the process has locked, in kilobytes.
 fn locked(running: &Running) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", running.0.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
@@ -33,7 +33,7 @@ fn locked(running: &Running) -> u64 {
 fn without_a_limit_all_memory_is_locked() {
     let folder = Folder::new();
     let Some(running) = started_with_limit(&folder, "unlimited") else { return };
-    // Each thread's stack alone is more than this.
+    // The stack of one thread is already larger than this.
     assert!(locked(&running) > 1_000, "{} kB are locked\n{}", locked(&running), folder.log());
 }
 

@@ -1,4 +1,4 @@
-//! The program itself: what it answers, what it says with its exit code, how it starts without a network and how it ends.
+//! Tests of the program itself: its answers, its exit codes, its start without a network, and its end.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -20,10 +20,10 @@ mod memory;
 mod rescue;
 mod unsettled;
 
-/// Generous: a busy machine is no failure.
+/// The limit is long, so that a busy machine is no failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A folder with a configuration whose endpoint nobody serves.
+/// A folder with a configuration whose endpoint does not exist.
 struct Folder {
     dir: tempfile::TempDir,
     listen: String,
@@ -52,7 +52,7 @@ impl Folder {
         fs::write(self.path("watcher.toml"), text).unwrap();
     }
 
-    /// Sends alarms there, and has one raised soon: nothing of the chain is seen for a second.
+    /// Configures alarms to be sent to this listener, and a freshness limit of a second, so that one is raised soon.
     fn notify(&self, listener: &TcpListener) {
         secret(&self.path("webhook"), "a-webhook-secret-0123456789abcdef", 0o600);
         let path = self.path("watcher.toml");
@@ -87,7 +87,7 @@ impl Folder {
         running
     }
 
-    /// The status of a GET, once something listens.
+    /// The HTTP status of a GET; `None` while nothing listens.
     fn get(&self, path: &str) -> Option<u16> {
         let url = format!("http://{}{path}", self.listen);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -97,7 +97,7 @@ impl Folder {
         asked.ok().map(|answer| answer.status().as_u16())
     }
 
-    /// The log, as far as it was written.
+    /// What was logged so far.
     fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
@@ -188,7 +188,7 @@ fn systemd_hears_that_it_starts_and_stops_and_never_that_it_is_ready_without_a_n
 }
 
 #[test]
-fn a_second_process_on_the_same_store_is_told_so_and_the_first_goes_on() {
+fn a_second_process_on_the_same_store_is_refused_and_the_first_goes_on() {
     let folder = Folder::new();
     let mut first = folder.run();
     let second = folder.once("run");
@@ -250,7 +250,7 @@ fn silent_connections_use_up_no_descriptor_that_the_operator_needs_and_do_not_de
     let folder = Folder::new();
     let log = File::create(folder.path("log")).unwrap();
     let mut limited = Command::new("sh");
-    // Both limits: the watcher raises the soft one as far as it may.
+    // Both limits are set, since the watcher raises the soft one to the hard one.
     limited.args(["-c", "ulimit -n 200 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_paychan-watcher")]);
     limited.args(["run", "--config"]).arg(folder.path("watcher.toml"));
     let child = limited.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).spawn().unwrap();
@@ -280,7 +280,7 @@ fn silent_connections_use_up_no_descriptor_that_the_operator_needs_and_do_not_de
 }
 
 #[test]
-fn help_tells_the_exit_codes() {
+fn help_lists_the_exit_codes() {
     let output = Command::new(env!("CARGO_BIN_EXE_paychan-watcher")).arg("--help").output().unwrap();
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0));
@@ -289,11 +289,11 @@ fn help_tells_the_exit_codes() {
     assert_eq!(wrong.status.code(), Some(2));
 }
 
-/// Reads nothing of what it says, and answers how it fares.
+/// Checks that the program runs and stops although nobody reads its output.
 fn lives_and_stops(folder: &Folder, mut command: Command) {
     let mut running = Running(command.spawn().unwrap());
     eventually("the API answers", || folder.get("/healthz") == Some(200));
-    // Each request is worth some lines at this level: several times what a pipe holds.
+    // Each request logs several lines at this level, in total several times what a pipe holds.
     for _ in 0..400 {
         assert_eq!(folder.get("/healthz"), Some(200));
     }
@@ -325,7 +325,7 @@ fn standard_streams_that_are_closed_or_full_stop_nothing() {
 #[test]
 fn a_webhook_that_hangs_stops_nothing() {
     let folder = Folder::new();
-    // Connections are taken by the system, and nobody ever answers.
+    // The system accepts connections, and nobody answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     folder.notify(&silent);
     let mut command = folder.command("run");
@@ -356,7 +356,7 @@ fn a_chain_that_cannot_be_seen_is_an_alarm_that_reaches_the_webhook_signed() {
     eventually("the log has it too", || log().contains("chain_not_visible"));
 }
 
-/// The store of a watcher that has taken a commitment for `units` on each channel `1..=channels`.
+/// Writes the store of a watcher that has taken a commitment for `units` on each of the channels `1..=channels`.
 fn commitments_held(folder: &Folder, channels: u8, units: i128) {
     let config = paychan_watcher::config::Config::load(&folder.path("watcher.toml")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -401,7 +401,7 @@ fn a_mounted_secret_may_be_read_by_the_process_group_alone() {
     for (mode, taken) in [(0o440, true), (0o400, true), (0o444, false), (0o460, false), (0o640, false)] {
         set_mode(mode);
         let output = folder.once("check");
-        // The endpoint does not answer: that comes after the secrets.
+        // The failure comes from the endpoint, which is asked after the secrets were read.
         let refused = output.status.code() == Some(2);
         assert_eq!(refused, !taken, "{mode:o}: {}", said(&output));
     }

@@ -1,4 +1,4 @@
-//! What is printed of a damaged journal.
+//! Tests of what is printed from a damaged journal.
 
 use std::fs;
 use std::process::Output;
@@ -28,7 +28,7 @@ fn rescue_and_status_read_what_is_left_of_a_damaged_journal_while_the_daemon_run
     commitments_held(&folder, 3, 7_000_000);
     let journal = fs::read_dir(folder.path("data").join("journal")).unwrap().next().unwrap().unwrap().path();
     let mut bytes = fs::read(&journal).unwrap();
-    // The record of the first channel's commitment is the first that holds its signature.
+    // The first record with the signature is that of the first channel's commitment.
     let signature = signature(1, 7_000_000).0;
     let at = bytes.windows(64).position(|window| window == signature).unwrap();
     bytes[at] ^= 0xff;

@@ -1,4 +1,4 @@
-//! With something unsettled, trouble at the start is an alarm and no end.
+//! Tests that trouble at the start raises an alarm and does not end the program while something is unsettled.
 
 use std::fs;
 use std::net::TcpListener;
@@ -23,7 +23,7 @@ fn with_something_unsettled_an_address_that_is_taken_is_an_alarm_and_is_tried_ag
 }
 
 #[test]
-fn with_something_unsettled_a_secret_that_is_missing_ends_nothing() {
+fn with_something_unsettled_a_missing_secret_does_not_end_the_watcher() {
     let folder = Folder::new();
     commitments_held(&folder, 1, 7_000_000);
     let lane = fs::read_to_string(folder.path("lane")).unwrap();

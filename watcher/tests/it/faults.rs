@@ -1,5 +1,5 @@
-//! Generated weeks of bad weather: whatever breaks and however often the process dies, what was acknowledged is paid at
-//! the deadline, and no lane ever has two transactions that could both be pending.
+//! Tests with generated faults over a whole waiting period: whatever fails and however often the process dies, what was
+//! acknowledged is paid at the deadline, and no lane ever has two transactions that could both be pending.
 
 use paychan_channel::xdr::TransactionEnvelope;
 use paychan_channel::{Ledger, Stroops, ledger_keys};
@@ -11,10 +11,10 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::env::{TestEnv, WAITING, amount, id, lane};
 use paychan_sim::network::Hang;
 
-/// What goes wrong at one ledger.
+/// The fault at one ledger.
 #[derive(Debug, Clone)]
-enum Weather {
-    Fair,
+enum Fault {
+    None,
     LoseSends(u32),
     TryAgainLater(u32),
     Lag(u32),
@@ -27,29 +27,29 @@ enum Weather {
     Kill,
 }
 
-fn weather() -> impl Strategy<Value = Weather> {
+fn any_fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
-        6 => Just(Weather::Fair),
-        1 => (1u32..4).prop_map(Weather::LoseSends),
-        1 => (1u32..4).prop_map(Weather::TryAgainLater),
-        1 => (1u32..4).prop_map(Weather::Lag),
-        1 => (1u32..4).prop_map(Weather::OldEntries),
-        1 => Just(Weather::Down),
-        1 => Just(Weather::HideEvents),
-        1 => (0i64..200_000).prop_map(Weather::Market),
-        1 => (0i64..100_000).prop_map(Weather::Entrance),
+        6 => Just(Fault::None),
+        1 => (1u32..4).prop_map(Fault::LoseSends),
+        1 => (1u32..4).prop_map(Fault::TryAgainLater),
+        1 => (1u32..4).prop_map(Fault::Lag),
+        1 => (1u32..4).prop_map(Fault::OldEntries),
+        1 => Just(Fault::Down),
+        1 => Just(Fault::HideEvents),
+        1 => (0i64..200_000).prop_map(Fault::Market),
+        1 => (0i64..100_000).prop_map(Fault::Entrance),
         1 => prop_oneof![
             Just(Hang::Prepare), Just(Hang::BeforeSend), Just(Hang::AfterSend), Just(Hang::Outcome)
-        ].prop_map(Weather::Crash),
-        1 => Just(Weather::Kill),
+        ].prop_map(Fault::Crash),
+        1 => Just(Fault::Kill),
     ]
 }
 
-/// Two thirds of the wait may be as bad as they like; in the last third the endpoint answers and a bid at the cap is
-/// taken (invariant 4 of the design).
-const STORMY: usize = (WAITING - WAITING / 3) as usize;
+/// Checks one series of faults. Anything may fail in the first two thirds of the waiting period. In the last third the
+/// endpoint answers and a bid at the cap is accepted (promise 4 of `docs/reliability.md`).
+const FAULTY_LEDGERS: usize = (WAITING - WAITING / 3) as usize;
 
-async fn weather_the_storm(days: Vec<Weather>, holds_recipient_key: bool) -> Result<(), TestCaseError> {
+async fn survives(faults: Vec<Fault>, holds_recipient_key: bool) -> Result<(), TestCaseError> {
     let env = TestEnv::new(2, holds_recipient_key);
     let mut watcher = env.watching(2).await;
     let mut acknowledged = [0i128; 2];
@@ -59,34 +59,34 @@ async fn weather_the_storm(days: Vec<Weather>, holds_recipient_key: bool) -> Res
     }
     env.sim.network().close_start(id(1));
     let deadline: Ledger = env.sim.network().close_start(id(2));
-    for day in days {
+    for fault in faults {
         {
             let mut network = env.sim.network();
             let faults = &mut network.faults;
             (faults.down, faults.hides_events, faults.hang) = (false, false, None);
             (faults.lag, faults.old_entries) = (0, 0);
-            match &day {
-                Weather::Fair | Weather::Kill => {}
-                Weather::LoseSends(n) => faults.lose_sends = *n,
-                Weather::TryAgainLater(n) => faults.try_again_later = *n,
-                Weather::Lag(ledgers) => faults.lag = *ledgers,
-                Weather::OldEntries(ledgers) => faults.old_entries = *ledgers,
-                Weather::Down => faults.down = true,
-                Weather::HideEvents => faults.hides_events = true,
-                Weather::Market(price) => faults.market = *price,
-                Weather::Entrance(price) => faults.entrance = *price,
-                Weather::Crash(hang) => faults.hang = Some(*hang),
+            match &fault {
+                Fault::None | Fault::Kill => {}
+                Fault::LoseSends(n) => faults.lose_sends = *n,
+                Fault::TryAgainLater(n) => faults.try_again_later = *n,
+                Fault::Lag(ledgers) => faults.lag = *ledgers,
+                Fault::OldEntries(ledgers) => faults.old_entries = *ledgers,
+                Fault::Down => faults.down = true,
+                Fault::HideEvents => faults.hides_events = true,
+                Fault::Market(price) => faults.market = *price,
+                Fault::Entrance(price) => faults.entrance = *price,
+                Fault::Crash(hang) => faults.hang = Some(*hang),
             }
         }
         let hung = env.ledger_with_hang(&mut watcher).await;
-        // Whatever is acknowledged in between is owed too: more than dust each time, so that it must be paid.
+        // What is acknowledged in between is owed too. Each amount is above dust, so that it must be paid.
         for number in [1u8, 2] {
             let owed = &mut acknowledged[usize::from(number - 1)];
             if watcher.offer(number, *owed + 200_000).await.is_ok() {
                 *owed += 200_000;
             }
         }
-        if hung || matches!(day, Weather::Kill) {
+        if hung || matches!(fault, Fault::Kill) {
             drop(watcher);
             env.sim.network().faults.hang = None;
             watcher = env.start().await;
@@ -112,17 +112,17 @@ async fn weather_the_storm(days: Vec<Weather>, holds_recipient_key: bool) -> Res
 }
 
 #[test]
-fn what_was_acknowledged_is_paid_at_the_deadline_whatever_the_weather() {
+fn what_was_acknowledged_is_paid_at_the_deadline_whatever_fails() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut runner =
         TestRunner::new(Config { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..Config::default() });
-    let storms = (proptest::collection::vec(weather(), STORMY..=STORMY), any::<bool>());
+    let inputs = (proptest::collection::vec(any_fault(), FAULTY_LEDGERS..=FAULTY_LEDGERS), any::<bool>());
     runner
-        .run(&storms, |(days, holds_recipient_key)| runtime.block_on(weather_the_storm(days, holds_recipient_key)))
+        .run(&inputs, |(faults, holds_recipient_key)| runtime.block_on(survives(faults, holds_recipient_key)))
         .unwrap();
 }
 
-/// The check that the storms rely on can fail.
+/// Shows that the check for two pending transactions can fail.
 #[tokio::test]
 async fn the_simulated_network_notices_two_transactions_that_could_both_be_pending() {
     let env = TestEnv::new(1, false);
