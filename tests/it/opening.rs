@@ -1,5 +1,5 @@
-//! A buyer without a channel: `paychan pay --open` opens one with the money and on the terms that it was told, and with no other;
-//! `--top-up` deposits more when the deposit is used up.
+//! Tests with a buyer without a channel. `paychan pay --open` opens one with the named deposit and terms, and with no
+//! others; `--top-up` deposits more when the deposit is used up.
 
 use paychan_channel::Amount;
 use paychan_rpc::read_account;
@@ -13,10 +13,10 @@ use tokio::process::{Child, Command};
 
 use crate::examples::{json_of, seller};
 
-/// What an answer costs, in base units.
+/// The price of an answer, in base units.
 const PRICE: u64 = 10_000;
 
-/// A seller and a buyer who has an account with money and a commitment key, and no channel.
+/// A seller, and a buyer who has an account with money and a commitment key but no channel.
 struct Market {
     env: TestEnv,
     watcher: Watcher,
@@ -35,7 +35,7 @@ impl Market {
         Self { env, watcher, _seller: seller, url }
     }
 
-    /// `paychan pay URL/time` by somebody without a channel.
+    /// A command that runs `paychan pay URL/time` without a channel.
     fn pay(&self) -> Command {
         let mut command = Command::new(program("paychan"));
         command
@@ -46,7 +46,8 @@ impl Market {
         command
     }
 
-    /// The same with `--open` and these options besides the usual ones; an option of the same name takes the place of a usual one.
+    /// The same command with `--open` and these options in addition to the usual ones. An option replaces the usual one
+    /// of the same name.
     fn open(&self, deposit: &str, more: &[(&str, &str)]) -> Command {
         let env = &self.env;
         let text = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
@@ -68,7 +69,7 @@ impl Market {
         command
     }
 
-    /// The transactions that the funder has sent, by its sequence number.
+    /// The number of transactions that the funder has sent, by its sequence number.
     async fn sent(&self) -> i64 {
         read_account(&self.env.network.client, &self.env.funder.id).await.unwrap().sequence
     }
@@ -79,7 +80,7 @@ impl Market {
 }
 
 #[tokio::test]
-async fn a_buyer_without_a_channel_opens_one_with_the_money_it_was_told_and_pays() {
+async fn a_buyer_without_a_channel_opens_one_with_the_named_deposit_and_pays() {
     let market = Market::new().await;
     let before = market.sent().await;
     let (code, refused) = json_of(&mut market.pay()).await;
@@ -96,7 +97,7 @@ async fn a_buyer_without_a_channel_opens_one_with_the_money_it_was_told_and_pays
     let sent = market.sent().await;
     assert!(sent > before);
 
-    // The channel is found again, by the same command and by many requests: nothing is opened twice.
+    // The same command and many requests find the channel again, so nothing is opened twice.
     let (code, again) = json_of(&mut market.open("1.5", &[])).await;
     assert_eq!((code, &again["paid"]["total"]), (0, &json!("20000")), "{again}");
     assert_eq!((&again["opened"]["already_open"], &again["opened"]["channel"]), (&json!(true), channel));
@@ -135,7 +136,7 @@ async fn a_server_that_wants_another_channel_than_was_allowed_gets_none() {
 }
 
 #[tokio::test]
-async fn a_deposit_that_is_used_up_is_topped_up_only_when_that_was_said() {
+async fn a_deposit_that_is_used_up_is_topped_up_only_with_the_option() {
     let market = Market::new().await;
     // Ten answers, and a rest that is too small for another one.
     let enough_for = 10 * PRICE + PRICE / 2;
@@ -150,7 +151,7 @@ async fn a_deposit_that_is_used_up_is_topped_up_only_when_that_was_said() {
     let (code, one) = json_of(&mut market.open("1", &[("--top-up", &deposit(enough_for))])).await;
     assert_eq!((code, &one["paid"]["total"]), (0, &json!("1010000")), "the total that was refused is paid: {one}");
     assert_eq!(market.deposited(channel).await, Amount::from(1_000_000 + PRICE / 2 + enough_for));
-    // 100 requests more need more than the ten that are left: topped up once in between.
+    // 100 more requests cost more than what is left, so the deposit is topped up once in between.
     let (code, many) =
         json_of(market.open("1", &[("--top-up", "0.2")]).args(["--repeat", "100", "--concurrency", "4"])).await;
     assert_eq!((code, &many["succeeded"], &many["paid"]), (0, &json!(100), &json!("1000000")), "{many}");

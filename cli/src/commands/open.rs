@@ -122,7 +122,7 @@ pub(crate) fn random_salt() -> Result<Salt, Failure> {
     Ok(Salt(salt))
 }
 
-/// A channel that is open.
+/// An open channel.
 #[derive(Serialize)]
 pub(crate) struct Opened {
     pub(crate) channel: ContractId,
@@ -296,7 +296,7 @@ pub(crate) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// The channel as it lies on chain; `None` when it was not opened.
+    /// The channel as it is on chain; `None` when it was not opened.
     pub(crate) async fn state(&self) -> Result<Option<ChannelState>, Failure> {
         match self.session.entry(&ledger_keys::instance(&self.channel)).await? {
             Some(_) => self.session.channel(&self.channel).await.map(Some),

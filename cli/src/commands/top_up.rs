@@ -74,7 +74,7 @@ impl TopUp {
     }
 }
 
-/// Deposits more into a channel that was read. `option` is the one that names the amount.
+/// Deposits more into a channel whose state was read. `option` is the name of the option for the amount.
 pub(crate) async fn deposit(
     session: &Session,
     secret: &SecretKey,

@@ -78,7 +78,7 @@ impl Session {
         Self::connect_to_send(&args.network, args.max_fee, output).await
     }
 
-    /// For commands that send transactions. `max_fee` is in stroops.
+    /// Connects for a command that sends transactions. `max_fee` is in stroops.
     pub(crate) async fn connect_to_send(
         network: &NetworkArgs,
         max_fee: Option<i64>,

@@ -55,7 +55,7 @@ struct Done {
     paid: Amount,
 }
 
-/// The same request, many times.
+/// A request that is sent many times.
 pub(super) struct Many {
     pub(super) buyer: Arc<Buyer>,
     pub(super) request: Request,
@@ -64,7 +64,7 @@ pub(super) struct Many {
     pub(super) output: Output,
 }
 
-/// Why a worker stopped before its time.
+/// Why a worker stopped early.
 struct Stopped {
     failure: Failure,
     /// The channel's deposit is used up.
@@ -84,7 +84,7 @@ impl From<&PayError> for Stopped {
 }
 
 impl Many {
-    /// Sends them all. When the deposit is used up, `top_up` is called, once, and the rest is sent.
+    /// Sends all requests. When the deposit is used up, it calls `top_up` once and sends the rest.
     pub(super) async fn run<T>(
         self,
         mut top_up: Option<impl AsyncFnOnce() -> Result<T, Failure>>,
@@ -101,7 +101,7 @@ impl Many {
         Ok(all.summary(started.elapsed()))
     }
 
-    /// Sends what is not answered yet, some at a time, until all is answered or something fails.
+    /// Sends the requests without an answer, several at a time, until all are answered or something fails.
     async fn round(&self, all: &mut Done) -> Result<(), Stopped> {
         let next = Arc::new(AtomicU64::new(all.answered()));
         let mut workers = JoinSet::new();
@@ -121,9 +121,9 @@ impl Many {
                 Err(error) => Some(Failure::new(Kind::OutcomeUnknown, format!("a worker broke off: {error}")).into()),
             };
             if let Some(why) = why {
-                // The others finish what they have begun, and begin nothing more.
+                // The other workers finish their requests and begin no new ones.
                 next.store(self.repeat, Ordering::Relaxed);
-                // A deposit that is used up can be mended; anything else can't.
+                // Only a deposit that is used up can be repaired here.
                 if stopped.as_ref().is_none_or(|stopped| stopped.exhausted) {
                     stopped = Some(why);
                 }
@@ -144,7 +144,7 @@ impl Done {
         self.paid = self.paid.saturating_add(other.paid);
     }
 
-    /// A failure, with what was answered before it.
+    /// A failure with the number of requests that were answered before it.
     fn after(&self, failure: Failure) -> Failure {
         let message = format!(
             "after {} answers, for which {} base units were paid: {}",

@@ -1,25 +1,25 @@
-//! How much may be signed away. Pure.
+//! Limits how much may be signed. Pure.
 
 use paychan_channel::{Amount, ContractId};
 use serde::{Deserialize, Serialize};
 
-/// Caps, base units. `None` is no cap. What counts is by how much a signature raises what a recipient may have.
+/// Caps in base units. `None` means no cap. What counts is how much a signature raises the recipient's total.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Caps {
-    /// The price of one request.
+    /// The cap for the price of one request.
     pub per_request: Option<Amount>,
-    /// All payments to one host.
+    /// The cap for all payments to one host.
     pub per_host: Option<Amount>,
-    /// All payments through one channel.
+    /// The cap for all payments through one channel.
     pub per_channel: Option<Amount>,
-    /// All payments of a day, UTC.
+    /// The cap for all payments of a day, UTC.
     pub per_day: Option<Amount>,
-    /// All payments.
+    /// The cap for all payments.
     pub total: Option<Amount>,
 }
 
-/// What was signed away so far, base units.
+/// What was signed so far, base units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SignedAway {
     /// To this host.
@@ -28,29 +28,29 @@ pub struct SignedAway {
     pub channel: Amount,
     /// Today.
     pub today: Amount,
-    /// In all.
+    /// In total.
     pub total: Amount,
 }
 
-/// A cap that a payment would break. Nothing was signed.
+/// A cap that a payment would exceed. Nothing was signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{what} would be {would_be} base units, and the cap is {cap}; nothing was signed. Raise the cap if that is meant"
+    "{what} would be {would_be} base units, but the cap is {cap}; nothing was signed. Raise the cap if you want this payment"
 )]
 pub struct CapExceeded {
-    /// Which one.
+    /// The amount that is capped.
     pub what: String,
-    /// What it would come to.
+    /// Its value with the payment.
     pub would_be: Amount,
-    /// What is allowed.
+    /// The cap.
     pub cap: Amount,
 }
 
 impl Caps {
-    /// Whether a request of this price, which raises what is signed away by `raise`, keeps to all caps.
+    /// Checks that a request of this price, whose voucher raises the signed total by `raise`, keeps all caps.
     ///
     /// # Errors
-    /// [`CapExceeded`] for the first cap that it breaks.
+    /// [`CapExceeded`] for the first cap that it exceeds.
     pub fn check(
         &self,
         price: Amount,
@@ -74,7 +74,7 @@ impl Caps {
         Ok(())
     }
 
-    /// The tighter of two sets of caps.
+    /// The lower cap of each kind from two sets.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let least = |a: Option<Amount>, b: Option<Amount>| match (a, b) {

@@ -1,4 +1,4 @@
-//! Why a request was not bought.
+//! The errors of buying a request.
 
 use paychan_channel::{Amount, ContractId};
 
@@ -8,41 +8,41 @@ use super::store::StoreError;
 use crate::problem::ProblemBody;
 use crate::wire::WireError;
 
-/// Why a request was not answered, or not paid. [`PayError::may_have_paid`] says whether a voucher left.
+/// Why a request was not answered or not paid. [`PayError::may_have_paid`] says whether a voucher was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum PayError {
-    /// Nobody answered.
+    /// No answer came.
     #[error("no answer from {host}: {why}")]
     NoAnswer {
-        /// Who was asked.
+        /// The host that was asked.
         host: String,
         /// What happened.
         why: String,
-        /// A voucher was sent.
+        /// Whether a voucher was sent.
         paid: bool,
     },
     /// The request's body can't be sent twice, as a paid request needs.
     #[error("the request's body is a stream, which can't be sent again with a payment; give it as bytes")]
     BodyIsAStream,
-    /// The address is not one of HTTP.
+    /// The address is not an HTTP address.
     #[error("{0} is no http:// or https:// address with a host")]
     BadUrl(String),
-    /// Plain HTTP to another machine: a voucher could be read on the way.
+    /// The address uses plain HTTP to another machine, so others could read a voucher.
     #[error(
-        "{0} is reached by plain HTTP, where whoever listens can read vouchers; use https, or allow it for this host"
+        "{0} is reached by plain HTTP, so others on the network can read vouchers; use https, or allow it for this host"
     )]
     Exposed(String),
-    /// The server wants money, and offers nothing that can be paid with the channels that are pinned for it.
+    /// The server wants money, but the channels that are pinned for it can pay none of its offers.
     #[error("{host} asks for payment, and none of its offers can be paid: {why}")]
     NoOffer {
-        /// Who asks.
+        /// The host that asks.
         host: String,
-        /// Why not.
+        /// Why none can be paid.
         why: String,
-        /// What the server says.
+        /// The server's message.
         problem: Option<Box<ProblemBody>>,
     },
-    /// A cap.
+    /// A cap would be exceeded.
     #[error(transparent)]
     Cap(#[from] CapExceeded),
     /// The server says that more was signed than this store knows.
@@ -51,65 +51,65 @@ pub enum PayError {
          resync to that total explicitly, else the server lies"
     )]
     ServerAhead {
-        /// Who says so.
+        /// The host that says so.
         host: String,
         /// The channel.
         channel: ContractId,
-        /// What it says.
+        /// The total that it claims.
         says: Amount,
-        /// What was signed by this store.
+        /// The total that this store has signed.
         known: Amount,
     },
-    /// The server answered the payment with another request for payment. No second one is made.
+    /// The server answered the payment with another request for payment. The buyer does not pay twice.
     #[error("{host} took a voucher and asks for payment again ({why}); nothing more was signed")]
     AskedTwice {
         /// Who.
         host: String,
-        /// What it says.
+        /// The server's message.
         why: String,
-        /// The whole problem.
+        /// The server's problem.
         problem: Option<Box<ProblemBody>>,
     },
-    /// The channel has ended, or is about to.
+    /// The channel has ended or is ending.
     #[error("the channel {channel} can't be used any more: {why}; open another one")]
     ChannelOver {
         /// The channel.
         channel: ContractId,
-        /// What the server says, or said before.
+        /// What the server says or has said before.
         why: String,
     },
-    /// The server can't take payments now. The same payment is good later.
+    /// The server can't take payments now. The same payment stays valid.
     #[error("{host} can't take payments at the moment: {why}")]
     Unavailable {
         /// Who.
         host: String,
-        /// What it says.
+        /// The server's message.
         why: String,
     },
-    /// The answer came from somewhere else than where it was paid.
+    /// The server redirected a paid request.
     #[error("the paid request to {host} was redirected to {to}; a payment follows no redirect")]
     Redirected {
-        /// Who was paid.
+        /// The host that was paid.
         host: String,
-        /// Where it went.
+        /// The target of the redirect.
         to: String,
     },
-    /// The signer.
+    /// The signer failed.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// The signer's signature is not the key's.
+    /// The signer's signature is not valid for its key.
     #[error("the signer's signature is not one of its key; nothing was sent")]
     WrongSignature,
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Something that can't be written or read.
+    /// A message can't be written or read.
     #[error(transparent)]
     Wire(#[from] WireError),
 }
 
 impl PayError {
-    /// Whether a voucher was sent for the request. Then the amount counts as signed away, whatever became of it.
+    /// Whether a voucher was sent for the request. If so, its amount counts as signed, whatever the outcome is.
     #[must_use]
     pub fn may_have_paid(&self) -> bool {
         match self {
@@ -119,7 +119,7 @@ impl PayError {
         }
     }
 
-    /// What the server says, if it was the server.
+    /// The server's problem, if the error came from the server.
     #[must_use]
     pub fn problem(&self) -> Option<&ProblemBody> {
         match self {

@@ -1,4 +1,4 @@
-//! What a buyer tells while it pays.
+//! The events that a buyer reports while it pays.
 
 use std::sync::Arc;
 
@@ -9,33 +9,33 @@ use paychan_channel::{Amount, ContractId};
 pub enum Event {
     /// The server asks for this much.
     Asked {
-        /// Who.
+        /// The host.
         host: String,
-        /// How much.
+        /// The price.
         price: Amount,
-        /// Through which channel.
+        /// The channel for the payment.
         channel: ContractId,
     },
-    /// A voucher is written down and signed, and leaves.
+    /// A voucher is recorded and signed, and is sent now.
     Paying {
         /// The channel.
         channel: ContractId,
         /// The total.
         total: Amount,
-        /// By how much it is above all that was signed before.
+        /// How much it is above the highest total that was signed before.
         raise: Amount,
     },
     /// The same voucher is sent again.
     SendingAgain {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// It was answered.
+    /// The answer came.
     Answered {
         /// The status.
         status: u16,
     },
 }
 
-/// Called with each [`Event`]. It must be quick.
+/// A function that is called with each [`Event`]. It must return quickly.
 pub type OnEvent = Arc<dyn Fn(&Event) + Send + Sync>;

@@ -1,4 +1,4 @@
-//! Sending: by a client of our own, or by the rest of a middleware's chain.
+//! Sends requests with our own client, or with the rest of a middleware's chain.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,7 +11,7 @@ use reqwest::{Request, Response};
 /// Why no answer came.
 #[derive(Debug, Clone)]
 pub(super) struct NotSent {
-    /// There was no connection, so nothing was sent.
+    /// Whether there was no connection, so that nothing was sent.
     pub(super) unconnected: bool,
     pub(super) why: String,
 }
@@ -23,13 +23,13 @@ pub(super) trait Exchange: Send {
     fn send(&mut self, request: Request) -> Sending<'_>;
 }
 
-/// One client for each host, since whether a proxy is used depends on the host.
+/// One client for each host, since the use of a proxy depends on the host.
 pub(super) struct Clients {
     limits: HttpLimits,
     by_host: Mutex<HashMap<String, reqwest::Client>>,
 }
 
-/// Hosts whose clients are kept.
+/// The most hosts whose clients are kept.
 const CLIENTS: usize = 256;
 
 impl Clients {

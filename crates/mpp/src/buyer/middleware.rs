@@ -1,4 +1,4 @@
-//! A middleware for `reqwest`: a 402 is paid, and the rest of the program need not know.
+//! A middleware for `reqwest` that pays each 402 without a change of the program.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use super::Buyer;
 use super::exchange::{Exchange, NotSent, Sending};
 use super::pay::PaidRequest;
 
-/// Pays for requests of a `reqwest_middleware` client. Build that client on one of `paychan_rpc::http`, which follows no
-/// redirect: a paid answer that came from elsewhere is an error.
+/// Pays for the requests of a `reqwest_middleware` client. Build that client on one of `paychan_rpc::http`, which
+/// follows no redirect, since a paid answer from another host is an error.
 ///
-/// What was paid is an extension of the answer: [`super::Payment`].
+/// The answer has the payment as an extension: [`super::Payment`].
 pub struct PaymentMiddleware(pub Arc<Buyer>);
 
 struct Rest<'a> {

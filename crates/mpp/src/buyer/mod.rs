@@ -1,11 +1,12 @@
-//! The buyer's side: pays for requests, within caps, through pinned channels.
+//! The buyer's side pays for requests within caps, through pinned channels.
 //!
-//! - What is signed is on disk first ([`Store`]), so that a crash can't sign the same credit away twice.
-//! - **One answer is paid once.** A server that asks again after a payment gets no second one. The same voucher is sent again only
-//!   where that can't cost more.
-//! - A server chooses neither channel nor network, and not the price either: caps hold for a request, a host, a channel, a day and
-//!   in all.
-//! - A payment follows no redirect. A channel that is closing or over is left.
+//! - Each payment is on disk before it is signed ([`Store`]), so that a crash can't make the buyer sign the same credit
+//!   twice.
+//! - **One answer is paid once.** A server that asks again after a payment gets no second payment. The same voucher is
+//!   sent again only when that can't cost more.
+//! - A server chooses neither the channel nor the network. There are caps for a request, a host, a channel, a day and
+//!   in total.
+//! - A payment follows no redirect. A channel that is closing or has ended is no longer used.
 
 mod caps;
 mod error;

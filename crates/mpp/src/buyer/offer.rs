@@ -1,4 +1,4 @@
-//! Which offer of a 402 is paid.
+//! Chooses the offer of a 402 that is paid.
 
 use paychan_channel::{Amount, ContractId};
 use reqwest::Response;
@@ -17,7 +17,7 @@ const LONGEST_PROBLEM: usize = 64 * 1024;
 pub(super) struct Payable {
     pub(super) challenge: Challenge,
     pub(super) price: Amount,
-    /// To which total the price is added, as the server says.
+    /// The total to which the price is added, according to the server.
     pub(super) base: Option<Amount>,
     pub(super) pinned: PinnedChannel,
 }
@@ -27,14 +27,14 @@ impl Payable {
         self.pinned.channel
     }
 
-    /// Whether it can be paid a while longer.
+    /// Whether it stays valid for a while.
     pub(super) fn is_good_for_a_while(&self) -> bool {
         let soon = Timestamp::now().after(std::time::Duration::from_secs(5));
         self.challenge.expires().is_some_and(|expires| expires > soon)
     }
 }
 
-/// The challenges of an answer that name a channel, method and intent of ours. What else is offered is passed over.
+/// Chooses the first challenge that names our method and intent and one of our channels. Other offers are ignored.
 pub(super) fn choose(response: &Response, host: &str, channels: &[PinnedChannel]) -> Result<Payable, String> {
     let values = response.headers().get_all(WWW_AUTHENTICATE).iter().map(|value| value.as_bytes());
     let mut why_not = Vec::new();
@@ -94,7 +94,7 @@ pub(super) async fn problem(mut response: Response) -> Option<Box<ProblemBody>> 
     serde_json::from_slice(&body).ok().map(Box::new)
 }
 
-/// What a problem says, fit for one line of a terminal.
+/// A problem's message in a form that is safe for one line of a terminal.
 pub(super) fn says(problem: Option<&ProblemBody>) -> String {
     let Some(problem) = problem else { return "it does not say why".to_owned() };
     let hint = problem.hint.as_deref().map(|hint| format!(": {hint}")).unwrap_or_default();

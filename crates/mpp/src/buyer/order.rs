@@ -1,4 +1,4 @@
-//! A payment is written down before it is signed.
+//! Records a payment before it is signed.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -12,7 +12,7 @@ use super::store::{Record, Resynced, Signed, Store};
 use super::total::{self, Known};
 use crate::wire::Timestamp;
 
-/// A payment that is to be written down.
+/// A payment that is to be recorded.
 pub(super) struct Order {
     pub(super) host: String,
     pub(super) method: String,
@@ -25,9 +25,9 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// Chooses the total, asks the caps, and writes it down: on disk when this returns.
+    /// Chooses the total, checks the caps, and records the payment, which is on disk when this returns.
     ///
-    /// The store's lock is held all the while, so that no two payments choose the same total.
+    /// It holds the store's lock all the time, so that no two payments choose the same total.
     pub(super) fn write(self, store: &Mutex<Store>, state: &Mutex<State>) -> Result<(u64, Amount, Amount), PayError> {
         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
         let state = || state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,13 +36,13 @@ impl Order {
         let signed = store.signed(&channel);
         let server = match (self.fresh, standing.spent, standing.accepted) {
             (true, ..) => self.payable.base,
-            // As the server reckons it: at least one base unit above the highest.
+            // The server computes it in the same way: at least one base unit above the highest.
             (false, Some(spent), Some(accepted)) => {
                 Some(spent.max(accepted.saturating_add(Amount::from(1)).saturating_sub(price)))
             }
             (false, ..) => None,
         };
-        // A retry under a limit is this payment itself, so it does not count as another one under way.
+        // A retry with a limit is this payment itself, so it does not count as another payment under way.
         let under_way = standing.under_way > u32::from(self.limit.is_some());
         let mut known = Known { signed, server, under_way };
         let total = match total::to_sign(known, price) {

@@ -1,4 +1,4 @@
-//! Paying for one request.
+//! Pays for one request.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,37 +23,37 @@ use crate::problem::{ProblemBody, ProblemType};
 use crate::wire::headers::{ACCEPT_PAYMENT, AUTHORIZATION, PAYMENT_AUTHORIZATION, PAYMENT_RECEIPT, PAYMENT_SESSION};
 use crate::wire::{Action, Credential, Payload, Receipt, Timestamp};
 
-/// How often the same voucher is sent again when no answer came, or when the server can't take payments.
+/// How many times the same voucher is sent again when no answer came or the server can't take payments.
 const TRIES: u32 = 4;
 /// The longest wait between them.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How long a server may take until it sees what was deposited on chain: some ledgers for its node, and some for its watcher.
+/// How long a server may take to see a deposit on chain: some ledgers for its node, and some for its watcher.
 const UNSEEN: Duration = Duration::from_secs(60);
 /// The longest wait before it is asked again.
 const LONGEST_UNSEEN_WAIT: Duration = Duration::from_secs(2);
-/// Challenges that are kept to be used again.
+/// The most challenges that are kept to be used again.
 const KEPT_CHALLENGES: usize = 1_024;
 
 /// How a buyer pays.
 #[derive(Default)]
 pub struct BuyerOptions {
-    /// The channels that may be paid through. The first one for a host is named to it.
+    /// The channels through which the buyer may pay. It names the first one for a host to that host.
     pub channels: Vec<PinnedChannel>,
-    /// How much may be signed away.
+    /// How much may be signed.
     pub caps: Caps,
-    /// If a server says that more was signed than the store knows of, believe it up to this total. Base units.
+    /// The total up to which a server is believed that claims more than the store knows. Base units.
     pub resync_up_to: Option<Amount>,
-    /// Ask for a new challenge for each request.
+    /// Whether each request needs a new challenge.
     pub new_challenge_each_time: bool,
-    /// Allow plain HTTP to other machines.
+    /// Whether plain HTTP to other machines is allowed.
     pub allow_plain_http: bool,
     /// Time limits.
     pub limits: HttpLimits,
-    /// Told what happens.
+    /// A function that gets the events.
     pub on_event: Option<OnEvent>,
 }
 
-/// Buys requests. Share it in an `Arc`: its payments then run side by side.
+/// Buys requests. Share it in an `Arc` to make payments at the same time.
 pub struct Buyer {
     options: BuyerOptions,
     clients: Clients,
@@ -79,7 +79,7 @@ pub struct Payment {
 pub struct PaidRequest {
     /// The answer.
     pub response: Response,
-    /// `None` when nothing was asked for.
+    /// `None` when the server asked for no payment.
     pub paid: Option<Payment>,
 }
 
@@ -92,7 +92,7 @@ struct Voucher {
 }
 
 impl Buyer {
-    /// A buyer whose payments are written into `folder`. Only one at a time can pay with a folder.
+    /// Opens a buyer that records its payments in `folder`. Only one buyer at a time can use a folder.
     ///
     /// # Errors
     /// [`PayError::Store`].
@@ -102,24 +102,26 @@ impl Buyer {
         Ok(Self { options, clients, store: Arc::new(Mutex::new(store)), state: Arc::default() })
     }
 
-    /// Pays through one channel more.
+    /// Adds a channel through which the buyer may pay.
     pub fn add_channel(&mut self, pinned: PinnedChannel) {
         self.options.channels.push(pinned);
     }
 
-    /// Says that a channel was opened, or that a deposit was made into it, a moment ago. For a minute, a server that does not know of it yet is asked again.
+    /// Records that a channel was opened, or that a deposit was made into it, a moment ago. For a minute, a server that
+    /// does not know of it yet is asked again.
     pub fn deposited(&self, channel: &ContractId) {
         self.with_state(|state| state.unseen.insert(*channel, Instant::now()));
     }
 
-    /// Whether a server that says this of a channel may only not have seen yet what was deposited.
+    /// Whether the server's problem may only mean that it has not seen the deposit yet.
     fn is_unseen(&self, channel: &ContractId, problem: Option<&ProblemBody>) -> bool {
         let says = problem.and_then(ProblemBody::known);
         matches!(says, Some(ProblemType::ChannelNotFound | ProblemType::AmountExceedsDeposit))
             && self.with_state(|state| state.unseen.get(channel).is_some_and(|since| since.elapsed() < UNSEEN))
     }
 
-    /// The channels that were opened for a server, or were about to be: the newest first, without those that are over.
+    /// The channels that were opened or were about to be opened for a server, the newest first, without those that have
+    /// ended.
     ///
     /// # Errors
     /// [`PayError::BadUrl`].
@@ -134,7 +136,7 @@ impl Buyer {
         self.with_store(|store| store.signed(channel))
     }
 
-    /// Writes down that a channel is about to be opened for a server. It is on disk when this returns.
+    /// Records that a channel is about to be opened for a server. The record is on disk when this returns.
     ///
     /// # Errors
     /// [`PayError::BadUrl`], [`PayError::Store`].
@@ -143,7 +145,7 @@ impl Buyer {
         Ok(self.with_store(|store| store.write(&Record::Opening(opening), true))?)
     }
 
-    /// Sends `GET url`, and pays for it if it is asked to. No redirect is followed.
+    /// Sends `GET url`, and pays for it if the server asks for payment. No redirect is followed.
     ///
     /// # Errors
     /// [`PayError`].
@@ -152,7 +154,7 @@ impl Buyer {
         self.pay(Request::new(Method::GET, url)).await
     }
 
-    /// Sends a request, and pays for it if it is asked to. No redirect is followed.
+    /// Sends a request, and pays for it if the server asks for payment. No redirect is followed.
     ///
     /// # Errors
     /// [`PayError`].
@@ -160,7 +162,7 @@ impl Buyer {
         self.pay_over(&mut &self.clients, request).await
     }
 
-    /// What a request would cost, without paying: `None` when it was answered for nothing.
+    /// Asks what a request would cost, without paying. `None` when it was answered for free.
     ///
     /// # Errors
     /// [`PayError`].
@@ -199,8 +201,9 @@ impl Buyer {
             Outcome::Paid(paid) => return Ok(*paid),
             Outcome::Refused(payable, problem) => (payable, problem),
         };
-        // Asked again. The answer to a new challenge may cost no more than what was signed for this request already: then it is the
-        // same payment, which the server has not taken. Anything else would be a second one.
+        // The server asks again. An answer to the new challenge may cost no more than what was signed for this request
+        // already: it is then the same payment, which the server has not taken. A higher total would be a second
+        // payment.
         let (payable, problem) = refused;
         let asked_twice = |problem: Option<Box<ProblemBody>>| PayError::AskedTwice {
             host: host.clone(),
@@ -233,7 +236,7 @@ impl Buyer {
         Ok(host)
     }
 
-    /// Asks without paying, and says which channel would be paid through.
+    /// Sends the request without a payment, and names the channel that would pay.
     async fn ask(&self, over: &mut dyn Exchange, mut request: Request, host: &str) -> Result<Response, PayError> {
         let usable = self
             .options
@@ -261,7 +264,7 @@ impl Buyer {
         }
     }
 
-    /// Writes a total down and signs it. With a `limit`, a higher total is refused.
+    /// Records a total and signs it. With a `limit`, a higher total is refused.
     async fn voucher(
         &self,
         request: &Request,
@@ -286,7 +289,7 @@ impl Buyer {
             caps: self.options.caps,
             resync_up_to: self.options.resync_up_to,
         };
-        // Writing waits for the disk, which must not hold up other tasks.
+        // Writing waits for the disk, which must not delay other tasks.
         let written = tokio::task::spawn_blocking(move || order.write(&store, &state)).await;
         let (id, total, raise) = written.unwrap_or_else(|error| {
             Err(PayError::NoAnswer { host: host.to_owned(), why: error.to_string(), paid: false })
@@ -320,7 +323,7 @@ impl Buyer {
         Ok((name, value))
     }
 
-    /// Sends a voucher, the same one again where that is safe, until it is answered.
+    /// Sends a voucher until it is answered, and repeats the same one where that is safe.
     async fn send(
         &self,
         over: &mut dyn Exchange,
@@ -339,7 +342,7 @@ impl Buyer {
             paid.headers_mut().insert(name.clone(), value.clone());
             let response = match over.send(paid).await {
                 Ok(response) => response,
-                // The voucher may have been taken. The same one again is charged once.
+                // The voucher may have been taken. If it is sent again, it is charged only once.
                 Err(NotSent { unconnected, why }) if tries < TRIES && (unconnected || repeatable) => {
                     self.wait(tries, None, why).await;
                     continue;
@@ -404,11 +407,11 @@ impl Buyer {
         }
     }
 
-    /// Takes an answer that was paid for.
+    /// Handles a paid answer.
     fn take(&self, voucher: &Voucher, response: Response, key: &str) -> PaidRequest {
         let header = response.headers().get(PAYMENT_RECEIPT).and_then(|value| value.to_str().ok());
         let receipt = header.and_then(|value| Receipt::from_header(value).ok()).filter(|receipt| {
-            // More than was ever signed can't have been accepted. Such a receipt is not believed.
+            // The server can't have accepted more than was ever signed, so such a receipt is not believed.
             let signed = self.with_store(|store| store.signed(&voucher.payable.channel()));
             let honest = receipt.accepted_cumulative.is_none_or(|accepted| accepted <= signed);
             if !honest {
@@ -429,7 +432,7 @@ impl Buyer {
             let standing = state.channels.entry(voucher.payable.channel()).or_default();
             if let Some(receipt) = &receipt {
                 standing.accepted = standing.accepted.max(receipt.accepted_cumulative);
-                // The newest word counts: credits lower it.
+                // The newest receipt counts, since credits lower the total.
                 standing.spent = receipt.spent.or(standing.spent);
             } else {
                 (standing.accepted, standing.spent) = (None, None);
@@ -440,10 +443,10 @@ impl Buyer {
         PaidRequest { response, paid: Some(paid) }
     }
 
-    /// Writes down how a payment was answered. That it may be lost in a crash harms nobody.
+    /// Records how a payment was answered. A crash may lose this record, which does no harm.
     fn answered(&self, voucher: &Voucher, status: Option<StatusCode>, receipt: Option<Receipt>) {
         if receipt.is_none() {
-            // What the server holds is not known now. The next challenge says it.
+            // It is not known now what the server holds. The next challenge says it.
             self.with_state(|state| {
                 let channel = voucher.payable.channel();
                 state.challenges.retain(|_, payable| payable.channel() != channel);
@@ -468,7 +471,7 @@ impl Buyer {
         });
     }
 
-    /// Waits before the same voucher is sent again: as long as the server asks for, or longer with each try.
+    /// Waits before the same voucher is sent again, for this time.
     async fn wait(&self, tries: u32, asked: Option<Duration>, why: String) {
         let wait = asked.unwrap_or_else(|| usual_wait(tries)).min(LONGEST_WAIT);
         self.send_again_after(wait, why).await;
@@ -500,7 +503,7 @@ fn usual_wait(tries: u32) -> Duration {
 
 enum Outcome {
     Paid(Box<PaidRequest>),
-    /// A 402, with what it offers for the same channel and what it says.
+    /// A 402, with its offer for the same channel and its problem.
     Refused(Option<Box<Payable>>, Option<Box<ProblemBody>>),
 }
 

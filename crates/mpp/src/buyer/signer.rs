@@ -1,11 +1,11 @@
-//! Who signs commitments. The key may live elsewhere.
+//! Signs commitments. The key may be in another place, such as a hardware module.
 
 use std::future::{Future, ready};
 use std::pin::Pin;
 
 use paychan_channel::{Commitment, CommitmentKey, CommitmentSecret, Signature};
 
-/// A signature that is on its way.
+/// The future of a signature.
 pub type Signing<'a> = Pin<Box<dyn Future<Output = Result<Signature, SignerError>> + Send + 'a>>;
 
 /// Signs commitments with a channel's commitment key.
@@ -13,7 +13,7 @@ pub trait Signer: Send + Sync {
     /// The public half of the key.
     fn public(&self) -> CommitmentKey;
 
-    /// Signs a commitment. The buyer has written the total down before it asks, and checks the signature before it sends it.
+    /// Signs a commitment. The buyer records the total before it asks, and checks the signature before it sends it.
     fn sign<'a>(&'a self, commitment: &'a Commitment) -> Signing<'a>;
 }
 

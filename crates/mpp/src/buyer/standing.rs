@@ -10,11 +10,11 @@ use super::offer::Payable;
 /// The part of a buyer that all its payments share. A restart forgets it.
 #[derive(Default)]
 pub(super) struct State {
-    /// Challenges that may be used again, by method and address without the query.
+    /// Challenges that may be used again. The key is the method and the address without the query.
     pub(super) challenges: HashMap<String, Payable>,
-    /// By channel.
+    /// What the last receipts said, by channel.
     pub(super) channels: HashMap<ContractId, Standing>,
-    /// Channels into which money was deposited, and when: a server may not have seen it yet.
+    /// Channels with a recent deposit, and the time of it, since a server may not have seen it yet.
     pub(super) unseen: HashMap<ContractId, Instant>,
 }
 

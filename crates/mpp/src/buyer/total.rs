@@ -1,16 +1,16 @@
-//! The total to sign. Pure.
+//! Computes the total to sign. Pure.
 
 use paychan_channel::Amount;
 
 /// What is known of a channel when a total is chosen. Base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
-    /// The highest total that was signed, by the store.
+    /// The highest total that was signed, from the store.
     pub(super) signed: Amount,
-    /// To which total the server adds the price: what a fresh challenge says, or what the last receipt says. `None` when it says
-    /// nothing.
+    /// The total to which the server adds the price, from a fresh challenge or from the last receipt. `None` when
+    /// neither has it.
     pub(super) server: Option<Amount>,
-    /// Payments of this channel are under way, which the server may not have seen.
+    /// Whether payments of this channel are under way, which the server may not have seen.
     pub(super) under_way: bool,
 }
 
@@ -18,10 +18,11 @@ pub(super) struct Known {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ahead(pub(super) Amount);
 
-/// The total for a request of this price: the price above the lower of what was signed and what the server says. A server that
-/// says less than was signed has not taken it (an answer was lost, or it failed), so that no credit is signed away twice.
+/// The total for a request of this price. The price is added to the lower of the signed total and the server's total. A
+/// server whose total is lower has not taken the last voucher (it failed, or an answer was lost), so the same credit is
+/// not paid twice.
 ///
-/// While payments are under way, the server's word is older than they are, and the price is added to what was signed.
+/// While payments are under way, the server's total is older than they are, and the price is added to the signed total.
 pub(super) fn to_sign(known: Known, price: Amount) -> Result<Amount, Ahead> {
     let base = match known.server {
         Some(server) if server > known.signed => return Err(Ahead(server)),

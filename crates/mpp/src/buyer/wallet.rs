@@ -1,4 +1,4 @@
-//! The channels that may be paid through, and for whom.
+//! The channels through which the buyer may pay, and for which hosts.
 
 use std::sync::Arc;
 
@@ -7,23 +7,23 @@ use paychan_channel::ContractId;
 use super::signer::Signer;
 use crate::wire::NetworkName;
 
-/// A channel that may be paid through. What is pinned here is what a server can't choose. The recipient and the token are the
-/// contract's: whoever pins a channel pins them.
+/// A channel through which the buyer may pay. A server can't choose what is pinned here. The contract fixes the
+/// recipient and the token, so pinning a channel pins them too.
 #[derive(Clone)]
 pub struct PinnedChannel {
     /// Its address.
     pub channel: ContractId,
     /// Its network.
     pub network: NetworkName,
-    /// Who signs for it.
+    /// The signer of its commitments.
     pub signer: Arc<dyn Signer>,
-    /// Who may be paid: `host` or `host:port`. Empty means anybody who asks to be paid through this channel, whose recipient gets
-    /// the money in any case.
+    /// The servers that may be paid: `host` or `host:port`. If it is empty, every server that names this channel may be
+    /// paid, since the money goes to the channel's recipient in any case.
     pub hosts: Vec<String>,
 }
 
 impl PinnedChannel {
-    /// A channel for whoever asks to be paid through it.
+    /// A channel for every server that names it.
     pub fn new(channel: ContractId, network: NetworkName, signer: impl Signer + 'static) -> Self {
         Self { channel, network, signer: Arc::new(signer), hosts: Vec::new() }
     }

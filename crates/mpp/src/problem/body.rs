@@ -8,7 +8,7 @@ use super::ProblemType;
 /// The media type of a [`ProblemBody`].
 pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 
-/// A problem as it goes over the wire. Unknown members are passed over.
+/// A problem as it is sent. Unknown members are ignored when it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProblemBody {
@@ -27,7 +27,7 @@ pub struct ProblemBody {
     /// Figures for programs. Amounts are decimal strings of base units.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
-    /// How to go on.
+    /// How the client can go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The challenge that came with it.

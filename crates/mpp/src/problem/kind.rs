@@ -1,13 +1,14 @@
-//! The types of problems. One table: the type's name, the HTTP status, a title, and how to go on.
+//! The types of problems, in one table: the type's name, the HTTP status, a title, and how to go on.
 
 use http::StatusCode;
 
-/// Under this lie all types.
+/// The base URL of all types.
 const BASE: &str = "https://paymentauth.org/problems/";
 
 macro_rules! problem_types {
     ($( $(#[$doc:meta])* $variant:ident: $status:ident, $name:literal, $title:literal, $hint:literal; )*) => {
-        /// Why a request was not answered. Names under `session/` and the core ones are those of the protocol; the rest are ours.
+        /// Why a request was not answered. The core names and those under `session/` are the protocol's; the others are
+        /// ours.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ProblemType {
             $( $(#[$doc])* $variant, )*
@@ -23,7 +24,7 @@ macro_rules! problem_types {
                 match self { $( Self::$variant => $name, )* }
             }
 
-            /// The HTTP status that goes with it.
+            /// The HTTP status of the type.
             #[must_use]
             pub const fn status(self) -> StatusCode {
                 match self { $( Self::$variant => StatusCode::$status, )* }
@@ -48,25 +49,25 @@ problem_types! {
     /// Nothing was paid.
     PaymentRequired: PAYMENT_REQUIRED, "payment-required", "Payment Required",
         "sign a commitment of the channel for cumulativeAmount + amount, and send it with this challenge";
-    /// The voucher, with what was paid before, is not enough for the price.
+    /// The voucher and the earlier payments are not enough for the price.
     PaymentInsufficient: PAYMENT_REQUIRED, "payment-insufficient", "Payment Insufficient",
         "sign a commitment for the total that `details.needed` says";
-    /// The challenge's time is over. Nothing was taken.
+    /// The challenge has expired. Nothing was taken.
     PaymentExpired: PAYMENT_REQUIRED, "payment-expired", "Payment Expired",
         "answer the new challenge; the same total is enough, since nothing was taken";
-    /// What stands in the header is no credential.
+    /// The header does not hold a credential.
     MalformedCredential: PAYMENT_REQUIRED, "malformed-credential", "Malformed Credential",
         "send `Payment` and base64url of the JSON with `challenge` and `payload`";
-    /// The challenge is not this server's, or not one for this request.
+    /// The challenge is not from this server, or is for another request.
     InvalidChallenge: PAYMENT_REQUIRED, "invalid-challenge", "Invalid Challenge",
         "answer the new challenge, and give its fields back as they are";
-    /// The payload is no voucher.
+    /// The payload is not a voucher.
     InvalidPayload: PAYMENT_REQUIRED, "invalid-payload", "Invalid Payload",
         "send action, amount (a decimal string of base units) and signature (128 hexadecimal digits)";
     /// The request names no channel, and no channel belongs to this path.
     ChannelRequired: PAYMENT_REQUIRED, "session/channel-required", "Channel Required",
         "name your channel in the header `Payment-Session: C...`; `details` says what to open one with";
-    /// The voucher's signature is not the channel's commitment key's.
+    /// The voucher's signature is not by the channel's commitment key.
     InvalidSignature: PAYMENT_REQUIRED, "session/invalid-signature", "Invalid Signature",
         "sign with the channel's commitment key, for this network, channel and total";
     /// The voucher is above what the channel would pay.
@@ -78,10 +79,10 @@ problem_types! {
     /// The agreed amount of a close is below what was sold.
     CloseTooLow: PAYMENT_REQUIRED, "session/close-too-low", "Close Amount Too Low",
         "sign a close for at least `details.needed`";
-    /// The channel is not one that this seller is paid through.
+    /// This seller takes no payments through the channel.
     ChannelRefused: PAYMENT_REQUIRED, "session/channel-refused", "Channel Refused",
         "use another channel; `details` says what to open one with";
-    /// The request is no valid one. Nothing was taken.
+    /// The request is invalid. Nothing was taken.
     BadRequest: BAD_REQUEST, "bad-request", "Bad Request", "correct the request";
     /// The challenge is for another payment method.
     MethodUnsupported: BAD_REQUEST, "method-unsupported", "Method Unsupported",
@@ -91,7 +92,7 @@ problem_types! {
         "give each purchase a key of its own";
     /// The same purchase is being answered right now.
     InProgress: CONFLICT, "in-progress", "In Progress", "wait, then send the same request again";
-    /// It was paid and answered, and the answer is not kept any more.
+    /// The request was paid and answered, but the answer is no longer kept.
     AnswerNotKept: CONFLICT, "answer-not-kept", "Answer Not Kept",
         "nothing is charged again; for a new answer, pay with a higher voucher";
     /// There is no such channel.
@@ -104,7 +105,7 @@ problem_types! {
     /// The seller can't take money now. Nothing was taken.
     Unavailable: SERVICE_UNAVAILABLE, "payment-unavailable", "Payment Unavailable",
         "send the same request with the same credential again later; nothing was taken";
-    /// Whether the payment was taken is not known.
+    /// It is not known whether the payment was taken.
     OutcomeUnknown: SERVICE_UNAVAILABLE, "payment-outcome-unknown", "Payment Outcome Unknown",
         "send the same request with the same credential again; it is charged once";
     /// The seller made a mistake.

@@ -1,4 +1,5 @@
-//! What a seller answers when it does not sell: `application/problem+json` (RFC 9457), with a type that programs match.
+//! The seller's answers when it does not sell: `application/problem+json` (RFC 9457), with a type that programs can
+//! match.
 
 mod body;
 mod kind;

@@ -1,4 +1,4 @@
-//! What a seller wants a channel to be like. The problem `session/channel-required` tells it in its `details`.
+//! The terms that a seller has for channels. The problem `session/channel-required` has them in its `details`.
 
 use paychan_channel::{Address, Amount, ContractId, WasmHash};
 use paychan_watcher_api::Terms;
@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpeningTerms {
-    /// Who is to be paid.
+    /// The recipient.
     pub recipient: Address,
-    /// The tokens that are taken, by their contracts.
+    /// The tokens that the seller accepts.
     pub tokens: Vec<AcceptedToken>,
-    /// The code that is trusted.
+    /// The hashes of the code that the seller trusts.
     pub trusted_code: Vec<WasmHash>,
     /// The shortest waiting period, in ledgers.
     pub minimum_waiting_period: u32,
 }
 
-/// A token that is taken.
+/// A token that the seller accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AcceptedToken {
@@ -48,7 +48,7 @@ impl OpeningTerms {
     /// Reads the terms, and the name of the network that they are for, from a problem's details.
     ///
     /// # Errors
-    /// What is missing or malformed.
+    /// The error says what is missing or malformed.
     pub fn of_details(details: &Map<String, Value>) -> Result<(String, Self), serde_json::Error> {
         #[derive(Deserialize)]
         struct Details {

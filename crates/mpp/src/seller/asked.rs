@@ -1,4 +1,4 @@
-//! A request as the seller's core sees it: no web framework's type.
+//! A request in the form that the seller's core needs, without types of a web framework.
 
 use http::request::Parts;
 
@@ -8,13 +8,13 @@ use crate::wire::headers;
 /// A request that costs something.
 #[derive(Debug, Clone)]
 pub struct Asked<'a> {
-    /// What a challenge is bound to: the method and the route, such as `GET /time`.
+    /// The scope to which a challenge is bound: the method and the route, such as `GET /time`.
     pub scope: String,
     /// The path, without the query.
     pub path: &'a str,
-    /// The method, path and query: what makes two requests the same.
+    /// The method, path and query. Two requests with the same ones count as the same.
     pub target: String,
-    /// Whether doing it twice does no harm (RFC 9110, section 9.2.1).
+    /// Whether the request is safe to repeat (RFC 9110, section 9.2.1).
     pub safe: bool,
     /// All values of `Authorization` and `Payment-Authorization`.
     pub authorizations: Vec<&'a [u8]>,
@@ -22,14 +22,14 @@ pub struct Asked<'a> {
     pub session: Option<&'a [u8]>,
     /// `Idempotency-Key`.
     pub idempotency_key: Option<&'a [u8]>,
-    /// What it costs.
+    /// The price.
     pub price: Price,
-    /// For people.
+    /// A description for people.
     pub description: Option<&'a str>,
 }
 
 impl<'a> Asked<'a> {
-    /// A request by its head. `route` is the pattern that it matched, such as `/items/{id}`, or its path.
+    /// Makes it from a request's head. `route` is the matched pattern, such as `/items/{id}`, or the path.
     #[must_use]
     pub fn of(parts: &'a Parts, route: &str, price: Price, description: Option<&'a str>) -> Self {
         let all = |name| parts.headers.get_all(name).iter().map(http::HeaderValue::as_bytes);

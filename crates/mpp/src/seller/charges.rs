@@ -1,4 +1,4 @@
-//! What a seller needs of a watcher. The watcher's charge is the payment.
+//! The calls that a seller needs of a watcher. The watcher's charge is the payment.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,11 +6,12 @@ use std::time::Duration;
 use paychan_channel::{Amount, CommitmentKey, ContractId, RequestId};
 use paychan_watcher_api::{ChannelStatus, ChargeBody, Charged, CloseState, Problem, SignedAmount};
 
-/// Counts for the seller, durably. A watcher's client is one; another may stand in the same process.
+/// Keeps the seller's accounts durably. A watcher's client implements it; another implementation may run in the same
+/// process.
 ///
-/// Each method answers once its effect is on disk, and is safe to repeat.
+/// Each method returns when its effect is on disk, and is safe to repeat.
 pub trait Charges: Send + Sync + 'static {
-    /// Takes the price once under the request id, and the commitment that came with it if it is higher than the highest.
+    /// Takes the price once under the request id, and its commitment if that is above the highest.
     fn charge(
         &self,
         channel: &ContractId,
@@ -36,10 +37,10 @@ pub trait Charges: Send + Sync + 'static {
     /// Begins to watch a channel.
     fn admit(&self, channel: &ContractId) -> impl Future<Output = Result<Standing, ChargesError>> + Send;
 
-    /// What is known of a channel.
+    /// Reads what is known of a channel.
     fn standing(&self, channel: &ContractId) -> impl Future<Output = Result<Standing, ChargesError>> + Send;
 
-    /// Ends the channel with this total. Answers when that is over, or after `wait`.
+    /// Ends the channel with this total. Returns when that is done, or after `wait`.
     fn close(
         &self,
         channel: &ContractId,
@@ -48,25 +49,25 @@ pub trait Charges: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Ending, ChargesError>> + Send;
 }
 
-/// Where a channel stands. Amounts are base units.
+/// The state of a channel's account. Amounts are base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The highest commitment held.
+    /// The highest commitment that is held.
     pub highest: Amount,
     /// The sum of all charges less all credits.
     pub spent: Amount,
-    /// Where it stands on chain.
+    /// Its status on chain.
     pub status: ChannelStatus,
-    /// It is to be closed, and takes nothing more.
+    /// Whether it is to be closed and takes nothing more.
     pub fenced: bool,
-    /// The key that its commitments are signed with.
+    /// The key that signs its commitments.
     pub commitment_key: Option<CommitmentKey>,
 }
 
-/// How far a close has come.
+/// The progress of a close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// How far.
+    /// The state of the close.
     pub state: CloseState,
     /// The transaction's hash, 64 hexadecimal digits.
     pub transaction: Option<String>,
@@ -74,16 +75,16 @@ pub struct Ending {
     pub amount: Amount,
 }
 
-/// Why a call gave nothing.
+/// The errors of a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChargesError {
-    /// The watcher says why not.
+    /// The watcher refused.
     #[error("{}: {}", .0.kind.name(), .0.detail)]
     Refused(Box<Problem>),
-    /// The watcher can't be reached. Nothing was done.
+    /// The watcher can't be reached, so nothing was done.
     #[error("the watcher can't be reached: {0}")]
     Unreachable(String),
-    /// Whether it was done is not known. The same call tells.
-    #[error("whether the watcher did it is not known: {0}")]
+    /// It is not known whether it was done. Repeating the call shows it.
+    #[error("it is not known whether the watcher did it: {0}")]
     OutcomeUnknown(String),
 }

@@ -1,5 +1,5 @@
-//! The checks on a credential before it costs anything. Pure. The order is that of the protocol: what is said about a foreign
-//! challenge must not depend on what it says.
+//! Checks a credential before it costs anything. Pure. The order is the protocol's: the answer to a foreign challenge
+//! must not depend on its content.
 
 use paychan_channel::ContractId;
 use serde_json::{Map, Value, json};
@@ -11,34 +11,34 @@ use crate::wire::{
     base64url, canonical_json, read_credential,
 };
 
-/// What the seller pins.
+/// The seller's own values that a credential must match.
 pub(super) struct Pinned<'a> {
     pub(super) secrets: &'a ChallengeSecrets,
     pub(super) realm: &'a str,
     pub(super) network: &'a NetworkName,
-    /// The channel that this request is to be paid through, when it names one or the path has one.
+    /// The channel for this request, if the request names one or its path has one.
     pub(super) channel: Option<ContractId>,
     pub(super) now: Timestamp,
 }
 
-/// A credential that is this server's and for this request. Its signature is not checked yet.
+/// A credential whose challenge is from this server and for this request. Its signature is not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Checked {
     pub(super) challenge_id: String,
     pub(super) channel: ContractId,
     pub(super) payload: Payload,
     pub(super) reference: Option<String>,
-    /// The challenge's time is over: only what was sold before may be answered.
+    /// Whether the challenge has expired, so that only an earlier sale may be answered again.
     pub(super) expired: bool,
 }
 
-/// Why a credential is not taken.
+/// Why a credential is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Flaw {
     pub(super) problem: ProblemType,
     pub(super) detail: String,
     pub(super) details: Box<Map<String, Value>>,
-    /// The channel that the refused challenge was for, if this server made the challenge: the next one is for it too.
+    /// The channel of the refused challenge, if this server made the challenge. The next challenge is for it too.
     pub(super) channel: Option<ContractId>,
 }
 
@@ -53,14 +53,14 @@ impl Flaw {
     }
 }
 
-/// The one credential of a request; `None` when nothing was paid.
+/// The only credential of a request; `None` when nothing was paid.
 pub(super) fn credential(asked: &Asked<'_>) -> Result<Option<Credential>, Flaw> {
     let mut found = None;
     for value in &asked.authorizations {
         if credentials_in(value) > 1 {
             return Err(several());
         }
-        // Another scheme's value may hold any bytes; ours is ASCII.
+        // The value of another scheme may hold any bytes; ours is ASCII.
         let read = match std::str::from_utf8(value) {
             Ok(text) => read_credential(text),
             Err(_) if value.to_ascii_lowercase().starts_with(b"payment ") => {
@@ -80,7 +80,7 @@ pub(super) fn credential(asked: &Asked<'_>) -> Result<Option<Credential>, Flaw> 
     Ok(found)
 }
 
-/// How many credentials of ours a value joins with commas.
+/// How many credentials of ours a value has, separated by commas.
 fn credentials_in(value: &[u8]) -> usize {
     let starts = |part: &[u8]| part.trim_ascii_start().get(..8).is_some_and(|s| s.eq_ignore_ascii_case(b"payment "));
     value.split(|byte| *byte == b',').filter(|part| starts(part)).count()
@@ -152,7 +152,7 @@ pub(super) fn expired_flaw() -> Flaw {
     Flaw::new(ProblemType::PaymentExpired, "the challenge has expired")
 }
 
-/// What a challenge carries to be bound to its route. The key is mppx's.
+/// The text that binds a challenge to its route. The key is the same as in mppx.
 pub(super) fn scope_text(scope: &str) -> Result<String, WireError> {
     Ok(base64url(canonical_json(&json!({ "_mppx_scope": scope }))?.as_bytes()))
 }

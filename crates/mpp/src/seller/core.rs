@@ -1,4 +1,4 @@
-//! The seller: decides whether a request is paid, and takes the payment.
+//! The seller decides whether a request is paid, and takes the payment.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,22 +20,22 @@ use crate::wire::{
     Payload, Receipt, Timestamp, WireError,
 };
 
-/// How long a challenge can be paid. The reference server's five minutes.
+/// How long a challenge can be paid. The reference server has five minutes too.
 const CHALLENGE_LIFE: Duration = Duration::from_secs(300);
 /// How long a payer who asks for a close waits for it.
 const CLOSE_WAIT: Duration = Duration::from_secs(20);
-/// Channels that are admitted at a time: each costs the watcher some calls of its RPC endpoint.
+/// How many channels are admitted at the same time, since each costs the watcher some calls of its RPC endpoint.
 const ADMISSIONS_AT_A_TIME: usize = 4;
-/// Seconds after which a payer asks again when the seller can't take money.
+/// The seconds after which a payer should ask again when the seller can't take money.
 const ASK_AGAIN: u32 = 2;
 
-/// How a seller sells.
+/// The options of a seller.
 pub struct SellerOptions {
-    /// Whose prices these are: the API's host name.
+    /// The owner of the prices: the API's host name.
     pub realm: String,
-    /// The network that payments are made on.
+    /// The network of the payments.
     pub network: NetworkName,
-    /// What challenges are made with.
+    /// The secrets that make challenges.
     pub secrets: ChallengeSecrets,
     /// How long a challenge can be paid.
     pub challenge_life: Duration,
@@ -43,7 +43,7 @@ pub struct SellerOptions {
     pub close_wait: Duration,
     /// The channels of paths, for clients that can't name one.
     pub fixed_channels: FixedChannels,
-    /// What payers are told who have no channel yet.
+    /// The terms for payers who have no channel yet.
     pub opening_terms: Option<OpeningTerms>,
 }
 
@@ -61,7 +61,7 @@ impl SellerOptions {
         }
     }
 
-    /// The usual options, with the network and the terms for new channels that this watcher says.
+    /// The usual options, with the network and the terms for new channels of this watcher.
     ///
     /// # Errors
     /// [`ClientError`] when the watcher does not answer.
@@ -79,14 +79,14 @@ impl SellerOptions {
 /// Why a seller can't be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// The realm does not fit a challenge.
+    /// The realm can't be part of a challenge.
     #[error(
         "the realm {0:?} can't stand in a challenge; expected printable characters without `|`, such as api.example.com"
     )]
     Realm(String),
 }
 
-/// Sells requests. Cheap to clone.
+/// Sells requests. It is cheap to clone.
 pub struct Seller<C>(pub(super) Arc<Inner<C>>);
 
 impl<C> Clone for Seller<C> {
@@ -103,7 +103,7 @@ pub(super) struct Inner<C> {
 }
 
 impl<C: Charges> Seller<C> {
-    /// A seller whose payments `charges` takes.
+    /// Makes a seller. `charges` takes its payments.
     ///
     /// # Errors
     /// [`BuildError`].
@@ -120,7 +120,7 @@ impl<C: Charges> Seller<C> {
         })))
     }
 
-    /// Decides about a request. When it says to sell, the price has been taken.
+    /// Decides about a request. With [`Decision::Sell`] the price has been taken.
     pub async fn decide(&self, asked: &Asked<'_>) -> Decision {
         match self.decided(asked).await {
             Ok(decision) => decision,
@@ -156,7 +156,7 @@ impl<C: Charges> Seller<C> {
         decided.map_err(|flaw| Flaw { channel: check::channel_of(&credential, &options.secrets), ..flaw })
     }
 
-    /// The channel that the request is to be paid through, when it says so.
+    /// The channel that the request names for its payment, if it names one.
     fn channel_of(&self, asked: &Asked<'_>) -> Result<Option<ContractId>, Flaw> {
         match asked.session {
             Some(named) => {
@@ -177,7 +177,7 @@ impl<C: Charges> Seller<C> {
         let wait = self.0.options.close_wait;
         let mut ended = charges.close(channel, agreed, wait).await;
         if is_refused_as(&ended, &ProblemKind::CloseAboveHighest) {
-            // Clients sign a close above everything before it. It is taken as a prepayment first.
+            // Clients sign a close above everything before it, so it is first taken as a prepayment.
             let id = super::request_id::of_credential(&checked.challenge_id, channel, &checked.payload);
             charges.prepay(channel, agreed, &id).await.map_err(|error| refused::flaw(&error))?;
             ended = charges.close(channel, agreed, wait).await;
@@ -200,7 +200,7 @@ impl<C: Charges> Seller<C> {
         })))
     }
 
-    /// Admits a channel at the watcher, a few at a time.
+    /// Admits a channel at the watcher. Only a few are admitted at the same time.
     pub(super) async fn admit(&self, channel: &ContractId) -> Result<Standing, Flaw> {
         let Ok(_permit) = self.0.admissions.try_acquire() else {
             return Err(Flaw::new(ProblemType::Unavailable, "too many new channels at a time; nothing was taken"));
@@ -210,7 +210,7 @@ impl<C: Charges> Seller<C> {
         Ok(standing)
     }
 
-    /// What is known of a channel: from memory, or from the watcher. `None` when the watcher does not watch it.
+    /// What is known of a channel, from memory or from the watcher. `None` when the watcher does not watch it.
     pub(super) async fn standing(&self, channel: &ContractId) -> Result<Option<Standing>, ChargesError> {
         let known = self.with_memory(|memory| memory.known(channel).and_then(|known| known.standing));
         if known.is_some() {
@@ -235,7 +235,7 @@ impl<C: Charges> Seller<C> {
     }
 
     pub(super) fn with_memory<T>(&self, of: impl FnOnce(&mut Memory) -> T) -> T {
-        // What is remembered decides about no money: after a panic it is used as it is.
+        // The memory does not decide about money, so after a panic it is used as it is.
         of(&mut self.0.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -265,7 +265,7 @@ impl<C: Charges> Seller<C> {
         Refusal { status: flaw.problem.status(), body, challenge, retry_after: waits.then_some(ASK_AGAIN) }
     }
 
-    /// A challenge for this request; `None` when it is not known which channel it could be paid through.
+    /// A challenge for this request; `None` when no channel for its payment is known.
     async fn challenge(&self, asked: &Asked<'_>, paid_through: Option<ContractId>) -> Result<Option<Challenge>, Flaw> {
         let Some(channel) = self.channel_of(asked)?.or(paid_through) else {
             return Ok(None);
@@ -319,8 +319,9 @@ impl<C: Charges> Seller<C> {
     }
 }
 
-/// The total to which the payer adds the price: what is spent, and so much that the sum is above the highest commitment. With credit
-/// left, that is one base unit more than the highest: the payer signs for each purchase, and a signature raises the total.
+/// The total to which the payer adds the price. It is what is spent, or more, so that the sum is above the highest
+/// commitment. If credit is left, the sum is one base unit above the highest, since the payer signs for each purchase
+/// and each signature raises the total.
 fn base(standing: &Standing, price: Amount) -> Amount {
     let above_highest = standing.highest.saturating_add(Amount::from(1)).saturating_sub(price);
     standing.spent.max(above_highest)
@@ -341,7 +342,7 @@ fn random_uuid() -> Result<String, WireError> {
     Ok(format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)))
 }
 
-/// Whether a sale of this process answers for the credential already.
+/// What this process knows of an earlier sale with the credential.
 pub(super) enum Earlier {
     /// Nothing is known of it.
     Unknown,

@@ -1,4 +1,4 @@
-//! What the core decides about a request.
+//! The decisions of the core about a request.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::wire::{Challenge, Receipt};
 /// What to do with a request.
 #[derive(Debug)]
 pub enum Decision {
-    /// It is paid: answer it, and tell the seller how with [`super::Seller::settle_sale`].
+    /// It is paid. Answer it, and report the answer with [`super::Seller::settle_sale`].
     Sell(Box<Sold>),
-    /// It was paid and answered before: the same answer.
+    /// It was paid and answered before. Give the same answer.
     Again(Arc<KeptAnswer>),
-    /// The channel is being closed, as the payer asked.
+    /// The payer asked to close the channel, and it is being closed.
     Ended(Box<Ended>),
-    /// Don't answer it.
+    /// Do not answer it.
     Refuse(Box<Refusal>),
 }
 
@@ -27,26 +27,26 @@ pub enum Decision {
 pub struct Sold {
     /// The channel.
     pub channel: ContractId,
-    /// The sale's name at the watcher.
+    /// The request id of the sale at the watcher.
     pub request_id: RequestId,
     /// What was charged, base units.
     pub charged: Amount,
-    /// What the answer carries.
+    /// The receipt for the answer.
     pub receipt: Receipt,
 }
 
-/// A channel's end.
+/// The end of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// The channel.
     pub channel: ContractId,
-    /// 200 when it is over, 202 while it is on its way.
+    /// 200 when the close is done, 202 while it is under way.
     pub status: StatusCode,
     /// The transaction's hash, if there is one yet.
     pub transaction: Option<String>,
     /// What the recipient claims in total, base units.
     pub amount: Amount,
-    /// What the answer carries.
+    /// The receipt for the answer.
     pub receipt: Receipt,
 }
 
@@ -57,8 +57,8 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The body.
     pub body: ProblemBody,
-    /// What to pay, with a 402.
+    /// The challenge of a 402.
     pub challenge: Option<Challenge>,
-    /// Seconds after which to ask again.
+    /// The seconds after which to ask again.
     pub retry_after: Option<u32>,
 }

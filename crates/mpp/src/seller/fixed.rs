@@ -7,7 +7,7 @@ use paychan_channel::ContractId;
 pub struct FixedChannels(Vec<(String, ContractId)>);
 
 impl FixedChannels {
-    /// Has all paths that begin with `prefix` paid through `channel`. The longest prefix counts.
+    /// Makes `channel` the channel of all paths that begin with `prefix`. The longest prefix counts.
     pub fn add(&mut self, prefix: impl Into<String>, channel: ContractId) {
         self.0.push((prefix.into(), channel));
         self.0.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));

@@ -1,4 +1,4 @@
-//! A tower layer for axum: what lies behind it is answered only when it is paid.
+//! A tower layer for axum. The service behind it answers only paid requests.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,13 +24,13 @@ use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemBody, ProblemType};
 use crate::wire::Receipt;
 use crate::wire::headers::{PAYMENT_RECEIPT, WWW_AUTHENTICATE};
 
-/// An extension of a paid request: the handler may ask what was paid.
+/// An extension of a paid request that tells the handler what was paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paid(pub Sold);
 
 impl<C: Charges> Seller<C> {
-    /// A layer that asks this price for everything behind it. Use it with `route_layer`, so that a challenge is good for a route
-    /// (`/items/{id}`) and not for a path only.
+    /// A layer that asks this price for everything behind it. Use it with `route_layer`, so that a challenge is valid
+    /// for a whole route (`/items/{id}`) and not for one path.
     pub fn price(&self, price: impl Into<Pricing>) -> PaidLayer<C> {
         PaidLayer { seller: self.clone(), pricing: price.into(), description: None }
     }
@@ -44,7 +44,7 @@ pub struct PaidLayer<C> {
 }
 
 impl<C> PaidLayer<C> {
-    /// What is sold, for people: it stands in challenges. Characters that do not print are left out.
+    /// Sets a description for people, which is part of challenges. Characters that can't be printed are left out.
     #[must_use]
     pub fn describe(mut self, description: &str) -> Self {
         self.description = Some(description.chars().filter(|c| !c.is_control()).collect::<String>().into());
@@ -90,14 +90,14 @@ where
     type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        // The inner service is asked when the request is paid.
+        // The inner service is polled when the request is paid.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let Self { inner, layer } = self.clone();
         Box::pin(async move {
-            // On a task of its own: a client that hangs up must not lose what it has paid for.
+            // The answer is made on its own task, so that a client that hangs up does not lose what it has paid for.
             match tokio::spawn(answer(inner, layer, request)).await {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -136,7 +136,7 @@ where
     Ok(response)
 }
 
-/// A sale whose handler did not come to its end: the same credential may try again.
+/// A sale whose handler has not ended. When this is dropped, the same credential may try again.
 struct Unanswered<C: Charges> {
     seller: Seller<C>,
     sold: Option<Sold>,
@@ -150,7 +150,7 @@ impl<C: Charges> Drop for Unanswered<C> {
     }
 }
 
-/// Gives back what is too much, puts the receipt on the answer, and keeps it.
+/// Gives back what was charged too much, adds the receipt to the answer, and keeps the answer.
 async fn paid_response<C: Charges>(seller: &Seller<C>, sold: Sold, price: Price, mut response: Response) -> Response {
     let final_price = response.extensions().get::<FinalPrice>().map(|price| price.0);
     let credit = seller.settle_sale(&sold, price, response.status(), final_price).await;

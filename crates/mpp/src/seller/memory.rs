@@ -1,6 +1,6 @@
-//! What the seller remembers of the channels: which vouchers bought something, and the newest answers.
+//! The seller's memory of the channels: which vouchers bought something, and the newest answers.
 //!
-//! It is lost with the process, and nothing of it decides about money: the watcher's journal does.
+//! It is lost with the process. It does not decide about money; the watcher's journal does.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use paychan_channel::{Amount, ContractId, RequestId};
 
 use super::charges::Standing;
 
-/// Sales remembered per channel: as many as the watcher remembers request ids.
+/// How many sales are remembered for each channel. The watcher remembers as many request ids.
 pub(super) const SALES_PER_CHANNEL: usize = 1_024;
-/// Channels remembered. The one that was used longest ago makes room.
+/// How many channels are remembered. The one that was used the longest time ago is forgotten first.
 const CHANNELS: usize = 4_096;
 /// The largest body that is kept, in bytes.
 pub const LARGEST_KEPT_BODY: usize = 64 * 1024;
-/// All kept bodies together, in bytes.
+/// The largest size of all kept bodies together, in bytes.
 pub const KEPT_BODIES: usize = 32 * 1024 * 1024;
 
-/// An answer that was given, receipt included.
+/// A kept answer with its receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     /// The status.
     pub status: StatusCode,
-    /// The headers, the receipt among them.
+    /// The headers, including the receipt.
     pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
@@ -33,7 +33,7 @@ pub struct KeptAnswer {
 /// A sale.
 #[derive(Debug, Clone)]
 pub(super) struct Sale {
-    /// What was asked for.
+    /// The request.
     pub(super) target: String,
     pub(super) amount: Amount,
     pub(super) progress: Progress,
@@ -43,7 +43,7 @@ pub(super) struct Sale {
 pub(super) enum Progress {
     /// It is being charged or answered.
     Running,
-    /// It was answered. `None`: the answer was too large to keep, or made room for others.
+    /// It was answered. `None` when the answer was too large to keep or was dropped to make room.
     Answered(Option<Arc<KeptAnswer>>),
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Progress {
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) standing: Option<Standing>,
-    /// A voucher up to this one may have bought something that is not remembered here.
+    /// A voucher up to this amount may have bought something that is not remembered here.
     pub(super) floor: Option<Amount>,
     sales: HashMap<RequestId, Sale>,
     by_amount: HashMap<Amount, RequestId>,
@@ -73,7 +73,7 @@ impl Memory {
         self.channels.get(channel)
     }
 
-    /// The channel, which is remembered from now on.
+    /// The memory of a channel, which is created if there is none.
     pub(super) fn channel(&mut self, id: &ContractId) -> &mut Channel {
         self.clock = self.clock.saturating_add(1);
         if !self.channels.contains_key(id) && self.channels.len() >= CHANNELS {
@@ -87,7 +87,7 @@ impl Memory {
         channel
     }
 
-    /// Writes down how a sale was answered.
+    /// Records the answer of a sale.
     pub(super) fn answered(&mut self, id: &ContractId, request_id: &RequestId, answer: Option<KeptAnswer>) {
         let room = KEPT_BODIES.saturating_sub(self.kept_bytes);
         let kept = answer.filter(|answer| answer.body.len() <= room);
@@ -99,7 +99,7 @@ impl Memory {
         self.kept_bytes = self.kept_bytes.saturating_add(bytes);
     }
 
-    /// Writes down that a sale is being made, under the key that the client gave it. The oldest sale makes room.
+    /// Records the start of a sale, with the client's key if there is one. The oldest sale is forgotten to make room.
     pub(super) fn begin(&mut self, id: &ContractId, request_id: &RequestId, sale: Sale, key: Option<&[u8]>) {
         let channel = self.channel(id);
         let mut freed = 0;
@@ -116,7 +116,7 @@ impl Memory {
         self.kept_bytes = self.kept_bytes.saturating_sub(freed);
     }
 
-    /// Forgets a sale that was not made.
+    /// Forgets a sale that did not happen.
     pub(super) fn undo(&mut self, id: &ContractId, request_id: &RequestId) {
         let Some(channel) = self.channels.get_mut(id) else { return };
         let freed = channel.forget(request_id);
@@ -144,7 +144,7 @@ impl Channel {
         let Some(sale) = self.sales.remove(request_id) else { return 0 };
         self.by_amount.remove(&sale.amount);
         self.by_key.retain(|_, kept| kept != request_id);
-        // An older voucher than those remembered may have bought something.
+        // A voucher older than the remembered ones may have bought something.
         self.floor = self.floor.max(matches!(sale.progress, Progress::Answered(_)).then_some(sale.amount));
         sale.bytes()
     }

@@ -1,16 +1,18 @@
-//! The seller's side: asks for payment, takes it, and answers once.
+//! The seller's side asks for payment, takes it, and answers once.
 //!
-//! The order of checks: challenge, HMAC; realm, method, intent, route, channel and network; expiry; payload; charge at the watcher;
-//! handler; receipt. **The watcher's charge is the payment.** After it is durable no 402 is answered to the same credential, since
-//! clients answer a 402 with another payment; trouble with the watcher is a 5xx before anything is taken.
+//! The order is: the challenge's HMAC; realm, method, intent, route, channel and network; expiry; payload; charge at
+//! the watcher; handler; receipt. **The watcher's charge is the payment.** When it is durable, the same credential
+//! never gets a 402, since clients answer a 402 with another payment. Trouble with the watcher is a 5xx before anything
+//! is taken.
 //!
-//! What is kept, so that a retry gets the same answer: the watcher remembers the last 1,024 sales of a channel on its disk, so that
-//! none is charged twice. This process remembers as many, and the answers' bodies up to [`LARGEST_KEPT_BODY`] each and
-//! [`KEPT_BODIES`] together. After a restart a paid request whose method is safe (GET, HEAD), or that has an `Idempotency-Key`, is
-//! answered anew under the old receipt; another one is told that it was paid and that its answer is not kept.
+//! A retry gets the same answer. The watcher remembers the last 1,024 sales of a channel on its disk, so that none is
+//! charged twice. This process remembers as many, and the answers' bodies up to [`LARGEST_KEPT_BODY`] each and
+//! [`KEPT_BODIES`] together. After a restart, a paid request with a safe method (GET, HEAD) or an `Idempotency-Key` is
+//! answered again with the old receipt. For any other request, the answer says that it was paid and that its answer is
+//! no longer kept.
 //!
-//! One process sells for a channel at a time: several would have to share what they remember of used vouchers. Route a channel to
-//! one of them (by the header `Payment-Session`).
+//! Only one process at a time may sell for a channel, since several would have to share their memory of used vouchers.
+//! With several processes, route each channel to one of them (by the header `Payment-Session`).
 
 mod asked;
 mod charges;

@@ -1,4 +1,4 @@
-//! What a request costs.
+//! The price of a request.
 
 use std::sync::Arc;
 
@@ -8,19 +8,20 @@ use paychan_channel::Amount;
 /// A price, base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Price {
-    /// This much.
+    /// Exactly this amount.
     Exactly(Amount),
-    /// At most this much. It is charged before the request is answered; the handler puts a [`FinalPrice`] into the answer's
-    /// extensions, and the rest is given back.
+    /// At most this amount. It is charged before the request is answered. The handler puts a [`FinalPrice`] into the
+    /// answer's extensions, and the rest is given back.
     AtMost(Amount),
 }
 
-/// What a request turned out to cost, base units: an extension of the answer. More than the maximum counts as the maximum.
+/// The final price of a request in base units, as an extension of the answer. A price above the maximum counts as the
+/// maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FinalPrice(pub Amount);
 
 impl Price {
-    /// What is charged first.
+    /// The amount that is charged first.
     #[must_use]
     pub fn charged(self) -> Amount {
         match self {
@@ -35,19 +36,19 @@ pub type PriceOf = Arc<dyn Fn(&Parts) -> Option<Price> + Send + Sync>;
 /// How a request's price is found.
 #[derive(Clone)]
 pub enum Pricing {
-    /// The same for all.
+    /// The same price for all requests.
     Fixed(Price),
-    /// By the request. `None` sells for nothing.
+    /// A price for each request. `None` makes it free.
     Of(PriceOf),
 }
 
 impl Pricing {
-    /// By a function of the request. It must be cheap: it is asked for unpaid requests too.
+    /// A price by a function of the request. The function must be cheap, since it is called for unpaid requests too.
     pub fn of(price: impl Fn(&Parts) -> Option<Price> + Send + Sync + 'static) -> Self {
         Self::Of(Arc::new(price))
     }
 
-    /// The price of this request; `None` when it is free. A price of zero is none.
+    /// The price of this request; `None` when it is free. A price of zero counts as free.
     #[must_use]
     pub fn of_request(&self, request: &Parts) -> Option<Price> {
         let price = match self {

@@ -1,4 +1,4 @@
-//! What a watcher's refusal means for the payer.
+//! Converts a watcher's refusal to a problem for the payer.
 
 use paychan_watcher_api::{Facts, Problem, ProblemKind};
 
@@ -6,9 +6,9 @@ use super::charges::ChargesError;
 use super::check::Flaw;
 use crate::problem::ProblemType;
 
-/// The problem that the payer is told.
+/// The problem for the payer.
 ///
-/// What the payer can change is told as it is. What only the seller can change is told without figures.
+/// What the payer can change is reported in full. What only the seller can change is reported without figures.
 pub(super) fn flaw(error: &ChargesError) -> Flaw {
     match error {
         ChargesError::Refused(problem) => of_problem(problem),

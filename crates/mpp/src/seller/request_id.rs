@@ -1,4 +1,4 @@
-//! The name of a sale: it follows from the challenge and the voucher, so that asking again is harmless.
+//! Computes the request id of a sale from the challenge and the voucher, so that asking again is harmless.
 
 use paychan_channel::{ContractId, RequestId};
 use sha2::{Digest, Sha256};
@@ -7,7 +7,7 @@ use crate::wire::Payload;
 
 /// The id under which a credential is charged: `mpp-` and 40 hexadecimal digits of a hash.
 ///
-/// 160 bits: whoever looks for two credentials with one id can only harm their own channel.
+/// It has 160 bits. Anyone who finds two credentials with the same id can only harm their own channel.
 pub(super) fn of_credential(challenge_id: &str, channel: &ContractId, payload: &Payload) -> RequestId {
     let mut hash = Sha256::new();
     hash.update(b"paychan-mpp sale 1\0");

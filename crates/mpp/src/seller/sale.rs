@@ -1,4 +1,4 @@
-//! A sale: charge, then answer, once.
+//! Makes a sale: it charges and then answers, once.
 
 use http::StatusCode;
 use paychan_channel::{Amount, Commitment, ContractId, RequestId};
@@ -31,7 +31,8 @@ impl<C: Charges> Seller<C> {
 
         let fresh = self.is_fresh(&checked, &charged);
         if !charged.replayed && (checked.expired || !fresh) {
-            // What must not be sold was charged to find out whether it had been sold before. It is given back at once.
+            // This must not be sold. It was charged to find out whether it had been sold before, so it is given back at
+            // once.
             let given = self.0.charges.credit(&checked.channel, &id, charged.price).await;
             given.map_err(|error| refused::flaw(&error))?;
             self.learn_credit(&checked.channel, charged.price);
@@ -57,7 +58,7 @@ impl<C: Charges> Seller<C> {
         })))
     }
 
-    /// Reserves the sale, or finds the one that this credential or this key made before.
+    /// Reserves the sale, or finds an earlier one with this credential or this key.
     async fn begin(&self, asked: &Asked<'_>, checked: &Checked, id: &RequestId) -> Result<Begun<'_, C>, Flaw> {
         let Checked { channel, payload, .. } = checked;
         let earlier = |memory: &super::memory::Memory| match memory.known(channel) {
@@ -71,7 +72,7 @@ impl<C: Charges> Seller<C> {
         if let Some(key) = asked.idempotency_key
             && let Some(found) = self.with_memory(|memory| Some(Earlier::of(memory.known(channel)?.under_key(key)?)))
         {
-            // Any valid credential of the channel gets the stored outcome, so the signature is checked here.
+            // Any valid credential of the channel gets the stored answer, so the signature is checked here.
             self.verify(channel, payload).await?;
             return Ok(Begun::Earlier(found));
         }
@@ -109,7 +110,7 @@ impl<C: Charges> Seller<C> {
             self.admit(&checked.channel).await.map_err(ChargeFailure::Flaw)?;
             charged = charges.charge(&checked.channel, &body(price)).await;
         }
-        // The same credential was charged when the price was another one: that sale counts.
+        // The same credential was charged at another price before. That sale counts.
         let other_price = match &charged {
             Err(ChargesError::Refused(problem)) if problem.kind == ProblemKind::RequestIdReused => {
                 problem.facts.price.filter(|_| problem.facts.accepted == Some(amount))
@@ -122,7 +123,8 @@ impl<C: Charges> Seller<C> {
         charged.map_err(ChargeFailure::Watcher)
     }
 
-    /// Whether the voucher can't have bought anything before: it is above all that this process does not remember.
+    /// Whether the voucher can't have bought anything before, since it is above everything that this process does not
+    /// remember.
     fn is_fresh(&self, checked: &Checked, charged: &Charged) -> bool {
         let amount = checked.payload.amount;
         let floor = self.with_memory(|memory| *memory.channel(&checked.channel).floor.get_or_insert(charged.previous));
@@ -149,7 +151,7 @@ impl<C: Charges> Seller<C> {
         });
     }
 
-    /// What a refusal says of the channel goes into the next challenge.
+    /// Remembers what a refusal says of the channel, for the next challenge.
     fn learn(&self, channel: &ContractId, failure: &ChargeFailure) {
         let ChargeFailure::Watcher(ChargesError::Refused(problem)) = failure else { return };
         let stale = matches!(
@@ -157,15 +159,15 @@ impl<C: Charges> Seller<C> {
             ProblemKind::Insufficient | ProblemKind::NotHigher | ProblemKind::Closing | ProblemKind::Final
         );
         if stale {
-            // It is read anew for the challenge that goes with the refusal.
+            // The channel is read again for the challenge of the refusal.
             self.with_memory(|memory| memory.channel(channel).standing = None);
         }
     }
 
-    /// Tells how a sale was answered. `final_price` is what it turned out to cost, where the price was a maximum; `answer` is what to
-    /// keep of the answer, receipt included.
+    /// Reports the answer of a sale. `final_price` is the final cost if the price was a maximum, and `answer` is what
+    /// to keep of the answer, including the receipt.
     ///
-    /// A sale whose handler failed (5xx) costs nothing: the charge is given back in full.
+    /// A sale whose handler failed (5xx) costs nothing. The whole charge is given back.
     pub async fn settle_sale(
         &self,
         sold: &Sold,
@@ -193,21 +195,21 @@ impl<C: Charges> Seller<C> {
         }
     }
 
-    /// Keeps an answer, so that a retry gets the same.
+    /// Keeps an answer, so that a retry gets the same one.
     pub fn keep(&self, sold: &Sold, answer: Option<KeptAnswer>) {
         self.with_memory(|memory| memory.answered(&sold.channel, &sold.request_id, answer));
     }
 
-    /// Forgets that a sale is being answered, because it never was: the same credential may try again.
+    /// Forgets a sale that was never answered, so that the same credential may try again.
     pub fn abandon(&self, sold: &Sold) {
         self.with_memory(|memory| memory.undo(&sold.channel, &sold.request_id));
     }
 }
 
-/// What was given back after a sale, base units.
+/// The amount that was given back after a sale, base units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Credit {
-    /// How much.
+    /// The amount.
     pub amount: Amount,
 }
 
@@ -216,7 +218,7 @@ enum Begun<'a, C: Charges> {
     Earlier(Earlier),
 }
 
-/// Takes a reservation back unless the sale was made.
+/// Removes a reservation when it is dropped, unless the sale was made.
 struct Guard<'a, C: Charges> {
     seller: &'a Seller<C>,
     channel: ContractId,

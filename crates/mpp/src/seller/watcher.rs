@@ -1,4 +1,4 @@
-//! A watcher's client as [`Charges`].
+//! Implements [`Charges`] for a watcher's client.
 
 use std::time::Duration;
 

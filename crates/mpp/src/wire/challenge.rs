@@ -1,4 +1,4 @@
-//! Challenges: what a server wants to be paid, bound to it by an HMAC.
+//! Challenges say what a server wants to be paid. An HMAC binds a challenge to the server.
 
 use mpp::protocol::core::{
     compute_challenge_id_with_header, format_www_authenticate, parse_www_authenticate_all_bytes,
@@ -8,46 +8,46 @@ use subtle::ConstantTimeEq;
 
 use super::{ChallengeSecret, Timestamp, WireError};
 
-/// A challenge, whose fields are the text that came or goes. The id binds all of them but the description.
+/// A challenge. Its fields are the text as it was received or is sent. The id binds all of them except the description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// The HMAC over the rest.
+    /// The HMAC over the other fields.
     pub id: String,
-    /// All that the id binds, and the description.
+    /// The fields that the id binds, and the description.
     pub terms: ChallengeTerms,
 }
 
 /// A challenge without its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChallengeTerms {
-    /// Whose prices these are.
+    /// The server whose prices these are.
     pub realm: String,
     /// The payment method, `stellar`.
     pub method: String,
     /// The intent, `channel`.
     pub intent: String,
-    /// What is asked for: base64url of JSON.
+    /// What the server asks for, as base64url of JSON.
     pub request: String,
-    /// Until when it may be paid, RFC 3339.
+    /// The time until which it may be paid, RFC 3339.
     pub expires: Option<String>,
-    /// For people. Not bound by the id.
+    /// A description for people. The id does not bind it.
     pub description: Option<String>,
-    /// The digest of the body that it is for.
+    /// The digest of the body for which it is.
     pub digest: Option<String>,
-    /// What the server wants to get back: base64url of a flat JSON object.
+    /// Data that the client gives back unchanged: base64url of a flat JSON object.
     pub opaque: Option<String>,
     /// `Payment-Authorization`, if the credential belongs there.
     pub header: Option<String>,
 }
 
-/// One offer of a 402: a challenge, or why what stood there is none.
+/// One offer of a 402: a challenge, or the error if it is not valid.
 pub type Offer = Result<Challenge, WireError>;
 
 impl ChallengeTerms {
     /// Makes the challenge.
     ///
     /// # Errors
-    /// [`WireError::Challenge`] for a `|` in the realm: the id would not bind where the realm ends.
+    /// [`WireError::Challenge`] for a `|` in the realm, since the id would not bind the end of the realm.
     pub fn issue(self, secret: &ChallengeSecret) -> Result<Challenge, WireError> {
         if self.realm.contains('|') {
             return Err(WireError::Challenge("a realm must not contain `|`".to_owned()));
@@ -71,7 +71,7 @@ impl ChallengeTerms {
 }
 
 impl Challenge {
-    /// Whether this secret made it, text for text.
+    /// Whether this secret made the challenge with exactly this text.
     #[must_use]
     pub fn is_issued_with(&self, secret: &ChallengeSecret) -> bool {
         let expected = self.terms.id(secret);
@@ -81,7 +81,7 @@ impl Challenge {
     /// The value of a `WWW-Authenticate` line. Characters above 0x7E are escaped as `\uXXXX`.
     ///
     /// # Errors
-    /// [`WireError::Challenge`] for what the reader would not take, such as a line break in the description.
+    /// [`WireError::Challenge`] for text that a reader would refuse, such as a line break in the description.
     pub fn to_header(&self) -> Result<String, WireError> {
         let terms = self.terms.clone();
         let challenge = PaymentChallenge {
@@ -99,15 +99,15 @@ impl Challenge {
         format_www_authenticate(&challenge).map_err(|error| WireError::Challenge(error.to_string()))
     }
 
-    /// When it expires. `None` when it says nothing, or nothing that is a time.
+    /// When it expires. `None` when there is no time, or no valid one.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         self.terms.expires.as_deref().and_then(Timestamp::parse)
     }
 }
 
-/// The offers in the values of `WWW-Authenticate` lines: one a line, or several in one line. Foreign schemes are skipped, and each
-/// bad offer is an error of its own.
+/// The offers in the values of `WWW-Authenticate` lines. A line may hold one or several. Foreign schemes are skipped,
+/// and each bad offer is a separate error.
 pub fn offers<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Vec<Offer> {
     parse_www_authenticate_all_bytes(values)
         .into_iter()

@@ -1,11 +1,11 @@
-//! What a challenge of `stellar`/`channel` asks for.
+//! The request in a challenge of `stellar`/`channel`.
 
 use paychan_channel::{Amount, ContractId};
 use serde::{Deserialize, Serialize};
 
 use super::{WireError, from_base64url, json};
 
-/// The `request` of a challenge. Unknown members are passed over.
+/// The `request` of a challenge. Unknown members are ignored when it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelRequest {
@@ -16,22 +16,23 @@ pub struct ChannelRequest {
     /// The seller's own name for what is sold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// What the method adds.
+    /// The members that the method adds.
     #[serde(default, skip_serializing_if = "MethodDetails::is_empty")]
     pub method_details: MethodDetails,
 }
 
-/// What the method adds to a request.
+/// The members that the method adds to a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MethodDetails {
-    /// What the receipt will refer to.
+    /// The reference that the receipt will have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The network by its CAIP-2 name; the test network when it is absent.
+    /// The network's CAIP-2 name. Without it, the test network is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// The total to add the price to, base units: a commitment to `cumulative_amount + amount` pays for the request.
+    /// The total to which the price is added, base units: a commitment to `cumulative_amount + amount` pays for the
+    /// request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cumulative_amount: Option<Amount>,
 }
@@ -43,7 +44,7 @@ impl MethodDetails {
 }
 
 impl ChannelRequest {
-    /// The text that stands in a challenge: base64url of canonical JSON.
+    /// The text for a challenge: base64url of canonical JSON.
     ///
     /// # Errors
     /// [`WireError::Json`].

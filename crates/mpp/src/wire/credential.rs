@@ -1,4 +1,4 @@
-//! Credentials: a challenge given back with a voucher.
+//! Credentials, which give a challenge back with a voucher.
 
 use mpp::protocol::core::{extract_payment_scheme, parse_authorization};
 use paychan_channel::{Amount, Signature};
@@ -9,13 +9,13 @@ use super::{Challenge, ChallengeTerms, WireError, base64url};
 /// A credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// The challenge as it came back.
+    /// The challenge as the client gave it back.
     pub challenge: Challenge,
-    /// What pays, not yet understood: the seller first asks whose challenge it is.
+    /// The payload, which is not interpreted yet, since the seller first checks the challenge.
     payload: serde_json::Value,
 }
 
-/// What a credential of `stellar`/`channel` pays with.
+/// The payload of a credential of `stellar`/`channel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// What to do with it.
@@ -36,7 +36,7 @@ pub enum Action {
     Close,
 }
 
-/// What is written, in this order.
+/// A credential as it is written, with this order of members.
 #[derive(Serialize)]
 struct Written<'a> {
     challenge: Echo<'a>,
@@ -70,7 +70,7 @@ impl Credential {
         Ok(Self { challenge, payload })
     }
 
-    /// What pays.
+    /// The payload.
     ///
     /// # Errors
     /// [`WireError::Payload`].
@@ -103,7 +103,7 @@ impl Credential {
     }
 }
 
-/// Reads a header's value: `None` when it holds no `Payment` credential but, for example, a bearer token.
+/// Reads a header's value. Returns `None` when it holds no `Payment` credential but, for example, a bearer token.
 ///
 /// # Errors
 /// [`WireError::Credential`].

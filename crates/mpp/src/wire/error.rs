@@ -1,6 +1,6 @@
-//! What can be wrong with foreign text.
+//! The errors of foreign text.
 
-/// Why a text of the wire was not understood. The words are for the other side's developer.
+/// Why foreign text was not understood. The message is for the other side's developer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// A challenge.

@@ -7,7 +7,7 @@ use super::WireError;
 /// Writes a value as canonical JSON.
 ///
 /// # Errors
-/// [`WireError::Json`] for what JSON can't say.
+/// [`WireError::Json`] for a value that JSON can't represent.
 pub fn canonical_json(value: &impl Serialize) -> Result<String, WireError> {
     let encoded = mpp::Base64UrlJson::from_typed(value).map_err(|error| WireError::Json(error.to_string()))?;
     let bytes = from_base64url(encoded.raw())?;
@@ -26,7 +26,7 @@ pub fn base64url(bytes: &[u8]) -> String {
     mpp::base64url_encode(bytes)
 }
 
-/// Decodes base64url. Padding and the standard alphabet are taken too; bits left over at the end must be zero.
+/// Decodes base64url. Padding and the standard alphabet are accepted too; unused bits at the end must be zero.
 ///
 /// # Errors
 /// [`WireError::Json`].

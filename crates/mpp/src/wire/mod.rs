@@ -1,9 +1,9 @@
-//! What goes over the wire: challenges, credentials, receipts, canonical JSON.
+//! Challenges, credentials, receipts and canonical JSON as they are sent.
 //!
-//! This is the one module that names the `mpp` crate, which breaks often; none of its types leave it. What is written is
-//! strict: one header line for each challenge, base64url without padding, canonical JSON. What is read is lenient: foreign
-//! schemes are skipped, a bad offer does not spoil the others, padding and the standard base64 alphabet are taken. The
-//! challenge's id binds the text as it came, so leniency forges nothing.
+//! Only this module uses the `mpp` crate, which changes often; none of its types are public here. Writing is strict:
+//! one header line for each challenge, base64url without padding, canonical JSON. Reading is lenient: foreign schemes
+//! are skipped, a bad offer does not affect the others, and padding and the standard base64 alphabet are accepted. The
+//! challenge's id binds the received text, so lenient reading allows no forgery.
 
 mod challenge;
 mod channel_request;
@@ -30,5 +30,5 @@ pub use timestamp::Timestamp;
 
 /// The payment method of this crate.
 pub const METHOD: &str = "stellar";
-/// Its intent.
+/// The intent of this crate.
 pub const INTENT: &str = "channel";

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use paychan_channel::NetworkId;
 
-/// A network as the wire names it (`stellar:testnet`, `stellar:pubnet`), with the id that commitments are signed for.
+/// A network's CAIP-2 name (`stellar:testnet`, `stellar:pubnet`), with the id for which commitments are signed.
 ///
-/// A network of one's own has a name of one's own, such as `stellar:local`, and its passphrase says the id.
+/// A private network has its own name, such as `stellar:local`, and its id follows from its passphrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkName {
     name: String,
@@ -17,10 +17,10 @@ pub struct NetworkName {
 /// Why a text names no network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkNameError {
-    /// It is no name of the form `stellar:...`.
+    /// The name does not have the form `stellar:...`.
     #[error("{0:?} is no network name; expected `stellar:` and letters, digits or `-`, such as stellar:testnet")]
     Malformed(String),
-    /// It is a private network's, whose id does not follow from the name.
+    /// It is the name of a private network, whose id does not follow from the name.
     #[error("the id of the network {0} does not follow from its name; give its passphrase too")]
     PassphraseNeeded(String),
     /// The passphrase is not the one of the network with this name.
@@ -46,8 +46,8 @@ impl NetworkName {
         Self { name: PUBNET.to_owned(), id: NetworkId::of("Public Global Stellar Network ; September 2015") }
     }
 
-    /// The network with this passphrase: a public one, or else a private one that is called `stellar:` and the first 16 hexadecimal
-    /// digits of its id.
+    /// The network with this passphrase. A private network gets the name `stellar:` and the first 16 hexadecimal digits
+    /// of its id.
     #[must_use]
     pub fn of_passphrase(passphrase: &str) -> Self {
         let id = NetworkId::of(passphrase);
@@ -58,10 +58,10 @@ impl NetworkName {
         })
     }
 
-    /// A private network under a name of one's own.
+    /// A private network with a chosen name.
     ///
     /// # Errors
-    /// [`NetworkNameError`] for what is no name, and for a public network's name with another passphrase.
+    /// [`NetworkNameError`] for an invalid name, and for a public network's name with another passphrase.
     pub fn private(name: &str, passphrase: &str) -> Result<Self, NetworkNameError> {
         let malformed = || NetworkNameError::Malformed(name.chars().take(64).collect());
         // CAIP-2 allows 32 characters of these.
@@ -77,7 +77,7 @@ impl NetworkName {
         }
     }
 
-    /// The name on the wire.
+    /// The CAIP-2 name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.name

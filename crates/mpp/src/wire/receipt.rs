@@ -1,4 +1,4 @@
-//! Receipts: what a server says about a payment that it took.
+//! Receipts, in which a server describes a payment that it took.
 
 use paychan_channel::{Amount, ContractId};
 use serde::{Deserialize, Serialize};
@@ -6,25 +6,25 @@ use serde_json::Value;
 
 use super::{METHOD, WireError, base64url};
 
-/// A receipt. The members behind `timestamp` are extensions, which other servers may leave out. Amounts are base units.
+/// A receipt. The members after `timestamp` are extensions, which other servers may leave out. Amounts are base units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
     /// The payment method.
     pub method: String,
-    /// For a voucher what the challenge referred to, for a close the transaction's hash.
+    /// The challenge's reference for a voucher, and the transaction's hash for a close.
     pub reference: String,
     /// Always `success`.
     pub status: String,
-    /// When, RFC 3339.
+    /// The time of the payment, RFC 3339.
     pub timestamp: String,
     /// The highest commitment that the server holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted_cumulative: Option<Amount>,
-    /// What of it is spent.
+    /// The spent part of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent: Option<Amount>,
-    /// What this request took.
+    /// What was charged for this request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged: Option<Amount>,
     /// The channel.
@@ -33,7 +33,7 @@ pub struct Receipt {
     /// The challenge that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenge_id: Option<String>,
-    /// The same credential was taken before, and nothing was charged now.
+    /// Whether the same credential was taken before, so that nothing was charged now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replayed: bool,
 }
@@ -65,10 +65,10 @@ impl Receipt {
         Ok(base64url(&json))
     }
 
-    /// Reads that value. An extension that has another form is taken as absent.
+    /// Reads the value of the header. An extension of another form counts as absent.
     ///
     /// # Errors
-    /// [`WireError::Receipt`] when what the protocol asks for is not there.
+    /// [`WireError::Receipt`] when a required member is missing.
     pub fn from_header(value: &str) -> Result<Self, WireError> {
         let read = mpp::parse_receipt(value).map_err(|error| WireError::Receipt(error.to_string()))?;
         let amount = |name| read.extensions.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());

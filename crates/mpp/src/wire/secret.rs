@@ -1,11 +1,11 @@
-//! The secrets that challenge ids are made with.
+//! The secrets with which challenge ids are made.
 
 use zeroize::Zeroizing;
 
-/// The least that is taken, in bytes: the output of SHA-256, and what mppx asks for.
+/// The shortest secret that is accepted, in bytes. It is the output length of SHA-256, and mppx has the same minimum.
 const LEAST_BYTES: usize = 32;
 
-/// Makes and checks challenge ids. Wiped from memory when dropped; never printed.
+/// Makes and checks challenge ids. It is zeroized when dropped, and never printed.
 pub struct ChallengeSecret(Zeroizing<String>);
 
 /// Why a text is no secret for challenges.
@@ -25,7 +25,7 @@ pub enum SecretError {
 }
 
 impl ChallengeSecret {
-    /// Takes a text of at least 32 bytes. Its UTF-8 bytes are the key of the HMAC.
+    /// Makes a secret from a text of at least 32 bytes. Its UTF-8 bytes are the key of the HMAC.
     ///
     /// # Errors
     /// [`SecretError::TooShort`].
@@ -36,7 +36,7 @@ impl ChallengeSecret {
         Ok(Self(text))
     }
 
-    /// Makes one at random. Challenges that it made are worth nothing to another process, nor after a restart.
+    /// Makes a random secret. Another process, or this one after a restart, refuses its challenges.
     ///
     /// # Errors
     /// [`SecretError::NoRandomness`].
@@ -51,33 +51,33 @@ impl ChallengeSecret {
     }
 }
 
-/// The secret that new challenges are made with, and the one before it, which still checks those that it made. Keep the old one
-/// until the challenges made with it have expired.
+/// The secret that makes new challenges, and the previous one, which still checks its own challenges. Keep the previous
+/// one until its challenges have expired.
 pub struct ChallengeSecrets {
     current: ChallengeSecret,
     previous: Option<ChallengeSecret>,
 }
 
 impl ChallengeSecrets {
-    /// One secret.
+    /// Uses one secret.
     #[must_use]
     pub fn new(current: ChallengeSecret) -> Self {
         Self { current, previous: None }
     }
 
-    /// A new secret, while challenges of the previous one are outstanding.
+    /// Uses a new secret while challenges of the previous one are still valid.
     #[must_use]
     pub fn rotated(current: ChallengeSecret, previous: ChallengeSecret) -> Self {
         Self { current, previous: Some(previous) }
     }
 
-    /// The one that makes challenges.
+    /// The secret that makes challenges.
     #[must_use]
     pub fn current(&self) -> &ChallengeSecret {
         &self.current
     }
 
-    /// Those that check them.
+    /// The secrets that check challenges.
     pub fn all(&self) -> impl Iterator<Item = &ChallengeSecret> {
         std::iter::once(&self.current).chain(&self.previous)
     }
@@ -85,7 +85,7 @@ impl ChallengeSecrets {
 
 #[cfg(test)]
 impl ChallengeSecret {
-    /// Takes a secret of any length: published vectors have short ones.
+    /// Accepts a secret of any length, since published test vectors have short ones.
     pub(super) fn of_vector(text: Zeroizing<String>) -> Self {
         Self(text)
     }

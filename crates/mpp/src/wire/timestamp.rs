@@ -22,7 +22,7 @@ impl Timestamp {
         OffsetDateTime::parse(text, &Rfc3339).ok().map(Self)
     }
 
-    /// That much later; at most the last year that RFC 3339 can say.
+    /// The time after this wait, but at most the last year that RFC 3339 allows.
     #[must_use]
     pub fn after(self, wait: Duration) -> Self {
         let wait = time::Duration::try_from(wait).unwrap_or(time::Duration::MAX);
@@ -36,13 +36,13 @@ impl Timestamp {
         self.0.unix_timestamp()
     }
 
-    /// The day it falls on, UTC, counted from the Unix epoch.
+    /// The day of this time in UTC, counted from the Unix epoch.
     #[must_use]
     pub fn day(self) -> i64 {
         self.0.unix_timestamp().div_euclid(86_400)
     }
 
-    /// As mppx writes it: UTC with milliseconds, `2030-01-01T00:00:00.000Z`.
+    /// The text in the form of mppx: UTC with milliseconds, `2030-01-01T00:00:00.000Z`.
     #[must_use]
     pub fn to_text(self) -> String {
         let utc = self.0.to_offset(time::UtcOffset::UTC);

@@ -1,4 +1,4 @@
-//! The surroundings of a test: a seller behind axum, whose watcher is in memory, and a payer's key.
+//! The surroundings of a test: a seller behind axum with a watcher in memory, and a payer's key.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,9 +22,9 @@ use crate::fake_watcher::FakeWatcher;
 pub(crate) const REALM: &str = "api.example.com";
 pub(crate) const SECRET: &str = "paychan-test-secret-0123456789abcdef";
 pub(crate) const CHANNEL: ContractId = ContractId([7; 32]);
-/// What `/time` costs.
+/// The price of `/time`, base units.
 pub(crate) const PRICE: u64 = 10;
-/// What the channel covers.
+/// The coverage of the channel, base units.
 pub(crate) const COVERAGE: u64 = 100_000;
 
 pub(crate) struct TestEnv {
@@ -32,7 +32,7 @@ pub(crate) struct TestEnv {
     pub(crate) app: Router,
     pub(crate) key: CommitmentSecret,
     pub(crate) network: NetworkName,
-    /// How often a handler ran.
+    /// How many times a handler ran.
     pub(crate) sold: Arc<AtomicUsize>,
 }
 
@@ -59,7 +59,7 @@ impl TestEnv {
         Self { watcher, app, key, network, sold }
     }
 
-    /// The seller's process ends and starts again. The watcher stays.
+    /// Ends the seller's process and starts it again. The watcher stays.
     pub(crate) fn restart(&mut self) {
         self.app = app(&self.watcher, options(), &self.sold);
     }
@@ -74,7 +74,7 @@ impl TestEnv {
         Payload { action, amount, signature: commitment.sign(&self.key) }
     }
 
-    /// The value of `Authorization` that pays with a voucher for `amount`.
+    /// A value of `Authorization` that pays with a voucher for `amount`.
     pub(crate) fn voucher(&self, challenge: &Challenge, amount: u64) -> String {
         self.credential(challenge, Action::Voucher, amount)
     }
@@ -148,7 +148,7 @@ async fn panics() -> Response {
     panic!("the handler's own fault")
 }
 
-/// An answer that was read whole.
+/// An answer that was read completely.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -179,7 +179,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// Checks that it is this problem.
+    /// Checks that the answer is this problem.
     pub(crate) fn is(&self, status: u16, name: &str) -> ProblemBody {
         let problem = self.problem();
         assert_eq!(

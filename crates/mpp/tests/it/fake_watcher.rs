@@ -8,16 +8,16 @@ use paychan_channel::{Amount, Commitment, CommitmentKey, ContractId, NetworkId, 
 use paychan_mpp::seller::{Charges, ChargesError, Ending, Standing};
 use paychan_watcher_api::{ChannelStatus, ChargeBody, Charged, CloseState, Facts, Problem, ProblemKind, SignedAmount};
 
-/// Shared by its clones.
+/// All clones share the state.
 #[derive(Clone)]
 pub(crate) struct FakeWatcher(Arc<Mutex<State>>);
 
 pub(crate) struct State {
     network: NetworkId,
     pub(crate) channels: HashMap<ContractId, Channel>,
-    /// What every call is answered with, if anything.
+    /// The answer to every call, if it is set.
     pub(crate) trouble: Option<ChargesError>,
-    /// Calls of `charge` so far.
+    /// The number of calls of `charge` so far.
     pub(crate) charge_calls: usize,
 }
 

@@ -1,4 +1,5 @@
-//! Bytes of strangers: whatever they are, reading them ends with a value or an error. What was read can be written again.
+//! Tests that reading any bytes of strangers ends with a value or an error, and that what was read can be written
+//! again.
 
 use paychan_mpp::problem::ProblemBody;
 use paychan_mpp::wire::{ChannelRequest, Receipt, base64url, offers, read_credential};
@@ -6,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::env::{SECRET, TestEnv, challenge_secret};
 
-/// A valid header of each kind, to be mangled.
+/// A valid header of each kind, which the tests change.
 fn headers() -> (String, String, String) {
     let env = TestEnv::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
 
-//! What the seller and the buyer do, seen from outside.
+//! Tests of the seller and the buyer, seen from outside.
 
 mod buyer;
 mod env;

@@ -1,4 +1,5 @@
-//! `--open` and `--top-up`: a deposit is made only when that was said, and a channel is opened only on the terms that were named.
+//! `--open` and `--top-up` make deposits. A deposit is made only with these options, and a channel is opened only on
+//! the terms that they name.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,16 +25,16 @@ use crate::session::Session;
 use crate::signers::account_secret;
 use crate::token::{Token, TokenArg};
 
-/// Options that let money go into a channel.
+/// Options that allow deposits into a channel.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Opening a channel")]
 pub(super) struct FundingArgs {
-    /// If the server wants a channel, open one with the terms that are named here, and with no other. A channel that an earlier
+    /// If the server wants a channel, open one, but only on the terms that are named here. A channel that an earlier
     /// run has opened for this server is used again
     #[arg(long, requires_all = ["deposit", "token", "to", "refund_waiting_period"])]
     open: bool,
 
-    /// The deposit of a new channel, in the token's own words, such as 12.5
+    /// The deposit of a new channel in whole tokens, such as 12.5
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true, requires = "open")]
     deposit: Option<String>,
 
@@ -45,7 +46,7 @@ pub(super) struct FundingArgs {
     #[arg(long, value_name = "ADDRESS", requires = "open")]
     to: Option<Address>,
 
-    /// Ledgers between close-start and refund: so long the rest of the deposit stays locked
+    /// Ledgers between close-start and refund; the rest of the deposit stays locked for this time
     #[arg(long, value_name = "LEDGERS", requires = "open", value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_WAITING_PERIOD)))]
     refund_waiting_period: Option<u32>,
 
@@ -53,11 +54,11 @@ pub(super) struct FundingArgs {
     #[arg(long, value_name = "FILE", env = "PAYCHAN_WASM")]
     wasm: Option<PathBuf>,
 
-    /// Or the hash of Wasm that the network has already
+    /// Instead of --wasm: the hash of Wasm that the network has already
     #[arg(long, value_name = "HEX", requires = "open")]
     wasm_hash: Option<WasmHash>,
 
-    /// If the deposit does not cover a payment, deposit so much more, once
+    /// If the deposit does not cover a payment, deposit this much more, once
     #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     top_up: Option<String>,
 
@@ -74,7 +75,7 @@ pub(super) struct FundingArgs {
     max_fee: Option<i64>,
 }
 
-/// What the person allows a new channel to be.
+/// The terms that the person allows for a new channel.
 #[derive(Debug, Clone)]
 struct Allowed {
     network: NetworkName,
@@ -139,8 +140,8 @@ impl FundingArgs {
         self.source().is_stdin()
     }
 
-    /// Has the buyer pay through a channel that was opened for this server: by an earlier run, or now if the server wants one.
-    /// `None` when neither was needed.
+    /// Lets the buyer pay through a channel that was opened for this server by an earlier run, or opens one if the
+    /// server wants it. Returns `None` when no channel was needed.
     pub(super) async fn open(
         &self,
         network: &NetworkArgs,
@@ -223,12 +224,12 @@ impl FundingArgs {
         self.top_up.is_some()
     }
 
-    /// Whether a failed payment is to be made again after a deposit.
+    /// Whether a failed payment should be repeated after a deposit.
     pub(super) fn may_top_up(&self, error: &PayError) -> bool {
         self.top_up.is_some() && is_exhausted(error)
     }
 
-    /// Deposits more, if the deposit really does not cover what is to be paid in total.
+    /// Deposits more, if the channel really does not cover the total.
     pub(super) async fn top_up(
         &self,
         network: &NetworkArgs,
@@ -258,11 +259,11 @@ pub(super) fn is_exhausted(error: &PayError) -> bool {
 }
 
 enum Found {
-    /// A channel that is open, with these terms.
+    /// There is an open channel with these terms.
     Open(Box<Opened>),
-    /// An earlier run began to open one, and did not get far. Its salt is used again.
+    /// An earlier run began to open one and did not finish. Its salt is used again.
     Begun,
-    /// None.
+    /// There is no such channel.
     Nothing,
 }
 
@@ -275,7 +276,7 @@ async fn earlier(opening: &mut Opening<'_>, buyer: &Buyer, url: &Url) -> Result<
         })?;
         opening.set_salt(salt);
         if opening.channel != earlier.channel {
-            // Another funder's, or on another network.
+            // It is a channel of another funder or on another network.
             continue;
         }
         match opening.state().await? {
@@ -295,7 +296,7 @@ async fn earlier(opening: &mut Opening<'_>, buyer: &Buyer, url: &Url) -> Result<
     })
 }
 
-/// The server's words when it wants a channel; `None` when the request is free, or can be paid through another channel.
+/// The server's problem if it wants a channel; `None` when the request is free or can be paid through another channel.
 async fn wants_channel(buyer: &Buyer, request: &Request) -> Result<Option<Box<ProblemBody>>, Failure> {
     let request = request.try_clone().ok_or_else(|| pay_failure(&PayError::BodyIsAStream))?;
     match buyer.price(request).await {

@@ -1,7 +1,7 @@
-//! What was signed, on disk before it leaves: a crash can't sign the same credit away twice.
+//! Keeps on disk what was signed, before it is sent, so that a crash can't make the buyer sign the same credit twice.
 //!
-//! One file of JSON lines, `payments.jsonl`, that only grows. A payment's line is written and synced before its voucher is made; a
-//! line that says how it was answered follows. One process at a time holds the file.
+//! The store is one file of JSON lines, `payments.jsonl`, that only grows. A payment's line is written and synced
+//! before its voucher is made; a line with its answer follows. Only one process at a time can use the file.
 
 mod record;
 #[cfg(test)]
@@ -21,10 +21,10 @@ use super::caps::SignedAway;
 
 /// The file's name.
 const FILE: &str = "payments.jsonl";
-/// The largest file that is read, in bytes: some millions of payments.
+/// The largest file that is read, in bytes. It holds some millions of payments.
 const LARGEST: u64 = 4 * 1024 * 1024 * 1024;
 
-/// The payments of one folder. It holds the folder's lock.
+/// The payments of one folder. A store holds the folder's lock.
 pub struct Store {
     file: File,
     path: PathBuf,
@@ -34,7 +34,7 @@ pub struct Store {
     broken: Option<String>,
 }
 
-/// What the records add up to.
+/// The sums of the records.
 #[derive(Debug, Default)]
 struct Sums {
     signed: HashMap<ContractId, Amount>,
@@ -54,25 +54,25 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Read, written, locked.
+        /// What failed: read, written, locked.
         what: &'static str,
-        /// The system's words.
+        /// The system's error.
         why: String,
     },
-    /// Another process pays with it.
+    /// Another process uses the folder.
     #[error("another process is paying with {path}; wait for it, or give this one a folder and a channel of its own")]
     InUse {
         /// The file.
         path: PathBuf,
     },
-    /// A line in the middle is not understood.
+    /// A line that is not the last one is not understood.
     #[error(
         "line {line} of {path} is not understood ({why}); restore the file from a copy, since it says what was signed"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Which line, from one.
+        /// The number of the line, from one.
         line: usize,
         /// What is wrong.
         why: String,
@@ -80,7 +80,7 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// Opens the folder, which is made if it is not there.
+    /// Opens the folder, and creates it if it does not exist.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -111,7 +111,7 @@ impl Store {
         let text = read_all(&mut file).map_err(io("read"))?;
         let (records, whole) = parse(&path, &text)?;
         if whole < text.len() {
-            // The last line was being written when the process died, so its voucher never left.
+            // The process died while it wrote the last line, so its voucher was never sent.
             file.set_len(whole as u64).and_then(|()| file.sync_all()).map_err(io("written"))?;
         }
         file.seek(SeekFrom::End(0)).map_err(io("read"))?;
@@ -148,21 +148,21 @@ impl Store {
         self.sums.signed.get(channel).copied().unwrap_or(Amount::ZERO)
     }
 
-    /// Why a channel is not paid through any more.
+    /// Why a channel is no longer used; `None` when it is.
     #[must_use]
     pub fn left(&self, channel: &ContractId) -> Option<&str> {
         self.sums.left.get(channel).map(String::as_str)
     }
 
-    /// The channels that were opened, or were about to be, for a server. The newest comes first; those that are not paid through any
-    /// more are left out.
+    /// The channels that were opened or were about to be opened for a server, the newest first, without those that are
+    /// no longer used.
     #[must_use]
     pub fn openings_for(&self, host: &str) -> Vec<Opening> {
         let usable = |opening: &&Opening| opening.host == host && self.left(&opening.channel).is_none();
         self.sums.openings.iter().rev().filter(usable).cloned().collect()
     }
 
-    /// What was signed away so far. `day` is counted from the Unix epoch.
+    /// What was signed so far. `day` is counted from the Unix epoch.
     #[must_use]
     pub fn signed_away(&self, host: &str, channel: &ContractId, day: i64) -> SignedAway {
         let of = |amount: Option<&Amount>| amount.copied().unwrap_or(Amount::ZERO);
@@ -181,10 +181,10 @@ impl Store {
         id
     }
 
-    /// Writes a record. With `durable` it is on disk when this returns.
+    /// Writes a record. If `durable` is set, it is on disk when this returns.
     ///
     /// # Errors
-    /// [`StoreError::Io`]. After one, nothing is written any more: what is on disk is not known.
+    /// [`StoreError::Io`]. After such an error nothing is written any more, since it is not known what is on disk.
     pub fn write(&mut self, record: &Record, durable: bool) -> Result<(), StoreError> {
         let path = self.path.clone();
         let failed = |why: String| StoreError::Io { path: path.clone(), what: "written", why };
@@ -209,7 +209,8 @@ fn read_all(file: &mut File) -> std::io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// The records, and how many bytes of the text they are: less than all when the last line is torn.
+/// Reads the records, and the length of the text that they take, which is shorter than the text when the last line is
+/// torn.
 fn parse(path: &Path, text: &[u8]) -> Result<(Vec<Record>, usize), StoreError> {
     let mut records = Vec::new();
     let mut whole = 0;

@@ -1,11 +1,11 @@
-//! The lines of the store. Amounts are decimal strings of base units.
+//! The records of the store, one per line. Amounts are decimal strings of base units.
 
 use paychan_channel::{Amount, ContractId};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{Receipt, Timestamp};
 
-/// A line.
+/// A record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
@@ -13,30 +13,30 @@ pub enum Record {
     Signed(Signed),
     /// How a payment was answered.
     Answered(Answered),
-    /// The total was raised to what a server says, since this store had lost its own.
+    /// The total was raised to the server's, since this store had lost its own.
     Resynced(Resynced),
-    /// A channel is not paid through any more.
+    /// A channel is no longer used.
     Left(Left),
     /// A channel is about to be opened.
     Opening(Opening),
 }
 
-/// A payment. Synced before its voucher is made.
+/// A payment. It is synced before its voucher is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signed {
-    /// Counts the payments of the store.
+    /// The payment's number in the store.
     pub id: u64,
-    /// When, RFC 3339.
+    /// The time, RFC 3339.
     pub at: String,
     /// The channel.
     pub channel: ContractId,
     /// The total over the channel's life.
     pub total: Amount,
-    /// By how much that is above all that was signed before.
+    /// How much the total is above the highest one that was signed before.
     pub raise: Amount,
     /// The price of the request.
     pub price: Amount,
-    /// Who is paid: host and port.
+    /// The server that is paid: host and port.
     pub host: String,
     /// The request's method.
     pub method: String,
@@ -55,10 +55,10 @@ pub struct Answered {
     pub receipt: Option<Receipt>,
 }
 
-/// See [`Record::Resynced`].
+/// The content of [`Record::Resynced`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resynced {
-    /// When, RFC 3339.
+    /// The time, RFC 3339.
     pub at: String,
     /// The channel.
     pub channel: ContractId,
@@ -66,10 +66,10 @@ pub struct Resynced {
     pub total: Amount,
 }
 
-/// See [`Record::Left`].
+/// The content of [`Record::Left`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
-    /// When, RFC 3339.
+    /// The time, RFC 3339.
     pub at: String,
     /// The channel.
     pub channel: ContractId,
@@ -77,11 +77,11 @@ pub struct Left {
     pub why: String,
 }
 
-/// A channel that is about to be opened for a server. Synced before anything is sent to the network, so that a repetition finds the
-/// channel and does not open a second one.
+/// A channel that is about to be opened for a server. The record is synced before anything is sent to the network, so
+/// that a repetition finds the channel and does not open a second one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
-    /// When, RFC 3339.
+    /// The time, RFC 3339.
     pub at: String,
     /// The server: host and port.
     pub host: String,

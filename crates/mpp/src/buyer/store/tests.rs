@@ -41,8 +41,8 @@ fn what_was_written_is_there_after_a_restart() {
     assert_eq!(Store::read(folder.path()).unwrap().len(), 3);
 }
 
-/// A crash at every byte of the last write: what was synced before is there, and the torn line, whose voucher was never made, is
-/// not.
+/// Tests a crash at every byte of the last write. What was synced before is there, and the torn line, whose voucher was
+/// never made, is not.
 #[test]
 fn a_write_that_was_cut_anywhere_loses_nothing_before_it() {
     let folder = TempDir::new().unwrap();
@@ -63,7 +63,7 @@ fn a_write_that_was_cut_anywhere_loses_nothing_before_it() {
 }
 
 #[test]
-fn a_damaged_line_in_the_middle_is_told_and_nothing_is_signed() {
+fn a_damaged_line_in_the_middle_is_reported_and_nothing_is_signed() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join(FILE), "{}\n{}\n").unwrap();
     assert!(matches!(Store::open(folder.path()), Err(StoreError::Damaged { line: 1, .. })));

@@ -23,7 +23,7 @@ fn sha256(bytes: &[u8]) -> String {
     WasmHash::of(bytes).to_string()
 }
 
-/// A secret of any length, as some vectors have it.
+/// A secret of any length, since some vectors have short ones.
 fn secret(text: &str) -> ChallengeSecret {
     ChallengeSecret::of_vector(Zeroizing::new(text.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! `tests/vectors/payment-auth-vectors.json`.
+//! Tests with the vectors in `tests/vectors/payment-auth-vectors.json`.
 
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ fn canonical_json_is_rfc_8785s() {
 
 #[test]
 fn base64url_is_written_without_padding_and_read_with_it() {
-    // Read leniently, as mppx does and more than the vectors say: the challenge's id binds the text, not the bytes.
+    // Reading is more lenient than the vectors, as in mppx: the challenge's id binds the text and not the bytes.
     let lenient = ["standard rather than url alphabet", "excess padding"];
     for case in cases("base64url", 17) {
         let (name, encoded) = (case["name"].as_str().unwrap(), case["encoded"].as_str().unwrap());
@@ -70,7 +70,7 @@ fn challenge_headers_are_read_as_they_were_meant() {
     }
 }
 
-/// The vectors' requests are no JSON, which this crate asks for. The empty object takes their place.
+/// Replaces the vectors' requests, which are not JSON, with the empty object, since this crate needs JSON.
 fn with_json_requests(text: &str) -> String {
     text.replace("Q0hBUkdF", "e30").replace("U0VTU0lPTg", "e30").replace("\"cQ\"", "\"e30\"").replace("=cQ", "=e30")
 }
@@ -82,7 +82,8 @@ fn lists_of_offers_are_split_outside_of_quotes_and_a_bad_offer_spoils_no_other()
         let header = with_json_requests(case["header"].as_str().unwrap());
         let read: Vec<_> = offers([header.as_bytes()]).into_iter().filter_map(Result::ok).collect();
         if name == "repeated parameter takes the first occurrence" {
-            // Stricter: which of the two was meant is not guessed where money is asked for. Only this offer is skipped.
+            // This is stricter than the vectors: where money is asked for, we don't guess which of the two is meant.
+            // Only this offer is skipped.
             assert_eq!(read, []);
             continue;
         }
@@ -105,14 +106,14 @@ fn ids_are_the_hmac_of_the_slots() {
         let expected = of_params(&case["params"]);
         match expected.terms.clone().issue(&secret) {
             Ok(challenge) => assert_eq!(challenge.id, expected.id, "{}", case["name"]),
-            // Two of the vectors collide by a `|` in the realm, so it is forbidden there.
+            // Two of the vectors collide because of a `|` in the realm, so it is forbidden there.
             Err(_) => assert!(expected.terms.realm.contains('|')),
         }
     }
 }
 
 #[test]
-fn credentials_are_read_and_what_is_none_is_refused() {
+fn credentials_are_read_and_invalid_ones_are_refused() {
     for case in cases("credentials", 11) {
         let (name, header) = (case["name"].as_str().unwrap(), case["header"].as_str().unwrap());
         let read = read_credential(header);
@@ -126,7 +127,7 @@ fn credentials_are_read_and_what_is_none_is_refused() {
         let expected_challenge = of_params(&expected["challenge"]);
         assert_eq!(credential.challenge.id, expected_challenge.id, "{name}");
         assert_eq!(credential.challenge.terms.request, expected_challenge.terms.request, "{name}");
-        // Foreign payloads are carried, and are none of ours.
+        // Foreign payloads are kept, but are not valid payloads of ours.
         assert!(credential.payload().is_err(), "{name}");
         let written = credential.to_header().unwrap();
         let json = from_base64url(written.strip_prefix("Payment ").unwrap()).unwrap();

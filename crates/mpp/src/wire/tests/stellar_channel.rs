@@ -1,4 +1,4 @@
-//! `tests/vectors/stellar-channel.json`.
+//! Tests with the vectors in `tests/vectors/stellar-channel.json`.
 
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ fn an_altered_challenge_is_not_the_servers_and_the_raw_text_is_what_is_bound() {
         |terms| terms.realm.push('x'),
         |terms| terms.method = "stella".to_owned(),
         |terms| terms.intent = "charge".to_owned(),
-        // The same JSON with a space in it.
+        // This is the same JSON with a space in it.
         |terms| {
             let json = String::from_utf8(from_base64url(&terms.request).unwrap()).unwrap();
             terms.request = base64url(json.replacen(':', ": ", 1).as_bytes());

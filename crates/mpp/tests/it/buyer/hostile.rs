@@ -1,4 +1,5 @@
-//! Servers that ask for too much, ask twice, change their mind, redirect or lie: no more is signed than one price.
+//! Tests with servers that ask for too much, ask twice, change the price, redirect or lie: no more is signed than one
+//! price.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 use super::{get, open, pinned, serve};
 use crate::env::{CHANNEL, SECRET, challenge_secret};
 
-/// What a challenge of the hostile server says.
+/// The content of a challenge of the hostile server.
 #[derive(Clone)]
 struct Says {
     amount: u64,
@@ -78,7 +79,7 @@ async fn server(
 
 struct Outcome {
     error: PayError,
-    /// The total that was signed away.
+    /// The total that was signed.
     signed: i128,
     vouchers: usize,
 }
@@ -145,7 +146,7 @@ async fn offers_that_are_not_ours_or_break_a_cap_are_not_paid() {
 #[tokio::test]
 async fn a_server_that_asks_again_after_a_payment_gets_no_second_one() {
     let first = || asks(&HONEST, ProblemType::PaymentRequired);
-    // The price went up; the first payment counts as taken; or the same total is refused for ever.
+    // The price went up, the first payment counts as taken, or the same total is always refused.
     for (says, most) in [(Says { amount: 20, ..HONEST }, 1), (Says { cumulative: 10, ..HONEST }, 1), (HONEST, 2)] {
         let outcome = against(buyer(), first, move |_| asks(&says, ProblemType::PaymentInsufficient)).await;
         assert!(matches!(outcome.error, PayError::AskedTwice { .. }), "{}", outcome.error);
@@ -184,7 +185,7 @@ async fn a_receipt_that_claims_more_than_was_signed_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_channel_that_is_over_is_left_also_after_a_restart() {
+async fn a_channel_that_has_ended_is_no_longer_used_also_after_a_restart() {
     let gone = |_| {
         let body = ProblemBody::new(ProblemType::ChannelClosing, "closing", serde_json::Map::new());
         let text = serde_json::to_string(&body).unwrap();
@@ -204,7 +205,7 @@ async fn a_channel_that_is_over_is_left_also_after_a_restart() {
 }
 
 #[tokio::test]
-async fn trouble_that_passes_is_waited_for_with_the_same_voucher() {
+async fn passing_trouble_is_retried_with_the_same_voucher() {
     let passing = |number: usize| match number {
         1..=2 => {
             let body = ProblemBody::new(ProblemType::Unavailable, "later", serde_json::Map::new());

@@ -1,4 +1,4 @@
-//! The buyer against our seller, and against servers that lie.
+//! Tests of the buyer against our seller, and against servers that lie.
 
 mod hostile;
 mod paying;

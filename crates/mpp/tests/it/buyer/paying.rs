@@ -1,4 +1,4 @@
-//! Our buyer and our seller.
+//! Tests of our buyer with our seller.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -36,7 +36,7 @@ async fn requests_are_paid_one_after_another_with_one_challenge() {
 }
 
 #[tokio::test]
-async fn requests_side_by_side_on_one_channel_are_each_paid_once() {
+async fn concurrent_requests_on_one_channel_are_each_paid_once() {
     let env = TestEnv::new();
     let address = serve(env.app.clone()).await;
     let folder = TempDir::new().unwrap();
@@ -56,7 +56,7 @@ async fn requests_side_by_side_on_one_channel_are_each_paid_once() {
 }
 
 #[tokio::test]
-async fn the_middleware_pays_and_the_program_need_not_know() {
+async fn the_middleware_pays_without_a_change_of_the_program() {
     let env = TestEnv::new();
     let address = serve(env.app.clone()).await;
     let folder = TempDir::new().unwrap();
@@ -87,7 +87,7 @@ async fn the_total_survives_a_restart_and_a_lost_answer_is_not_signed_away_twice
     let address = serve(env.app.clone()).await;
     let folder = TempDir::new().unwrap();
     open(&folder, options(&env)).pay(get(address, "/time")).await.unwrap();
-    // The process died between writing a total down and sending the voucher.
+    // The process died after it recorded a total and before it sent the voucher.
     {
         let mut store = Store::open(folder.path()).unwrap();
         let Record::Signed(mut signed) = Store::read(folder.path()).unwrap()[0].clone() else { panic!("the payment") };
@@ -133,7 +133,7 @@ async fn caps_hold_and_nothing_is_signed_above_them() {
     let error = buyer.pay(get(address, "/time")).await.unwrap_err();
     assert!(matches!(error, PayError::Cap(_)) && !error.may_have_paid(), "{error}");
     drop(buyer);
-    // It holds over a restart.
+    // The cap holds after a restart too.
     let buyer = open(&folder, BuyerOptions { caps: capped(25), ..options(&env) });
     assert!(matches!(buyer.pay(get(address, "/time")).await, Err(PayError::Cap(_))));
     assert_eq!(env.watcher.totals(&CHANNEL), (20, 20));

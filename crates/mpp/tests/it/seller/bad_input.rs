@@ -1,4 +1,4 @@
-//! Bad input: each has its status, its problem and its advice, and nothing is taken.
+//! Tests with bad input: each case has its status, its problem and its advice, and nothing is taken.
 
 use paychan_channel::{Amount, CommitmentSecret, ContractId};
 use paychan_mpp::seller::SellerOptions;
@@ -156,7 +156,7 @@ async fn bad_credentials_are_refused_and_take_nothing() {
         let answer = env.get("/time", &[("authorization", &header), ("payment-session", &session)]).await;
         assert_eq!(answer.status.as_u16(), status, "{name}: {}", answer.body);
         let told = answer.is(status, problem);
-        // What to pay, with each refusal: the same total as before.
+        // Each refusal says what to pay, and the total is the same as before.
         let wanted = ChannelRequest::decode(&answer.challenge().terms.request).unwrap();
         let total = wanted.method_details.cumulative_amount.unwrap().get() + wanted.amount.get();
         assert_eq!(total, 20, "{name}");
@@ -168,7 +168,7 @@ async fn bad_credentials_are_refused_and_take_nothing() {
     env.get("/time", &[("authorization", &format!("{good}, {good}"))]).await.is(400, "bad-request");
     let elsewhere = env.get("/other", &[("authorization", &good), ("payment-session", &session)]).await;
     elsewhere.is(402, "invalid-challenge");
-    // After all of it, the good one is as good as before.
+    // After all of these, the good credential is still valid.
     env.get("/time", &[("authorization", &good)]).await.receipt();
     assert_eq!(env.watcher.totals(&CHANNEL), (20, 20));
 }
@@ -197,7 +197,7 @@ async fn a_request_without_a_channel_is_told_all_that_is_needed_to_open_one() {
 }
 
 #[tokio::test]
-async fn channels_that_are_unknown_closing_or_over_are_told_apart() {
+async fn unknown_closing_and_ended_channels_get_different_problems() {
     let env = TestEnv::new();
     let challenge = env.challenge("/time").await;
     let nobody = ContractId([9; 32]).to_string();

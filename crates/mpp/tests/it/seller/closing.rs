@@ -1,4 +1,4 @@
-//! A payer ends the channel.
+//! Tests of a payer who ends the channel.
 
 use paychan_channel::Amount;
 use paychan_mpp::wire::Action;

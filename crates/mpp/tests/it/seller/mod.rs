@@ -1,4 +1,4 @@
-//! The seller behind axum, with a watcher in memory.
+//! Tests of the seller behind axum, with a watcher in memory.
 
 mod bad_input;
 mod closing;

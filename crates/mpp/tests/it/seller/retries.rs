@@ -1,4 +1,4 @@
-//! Asking again with the same credential.
+//! Tests of repeated requests with the same credential.
 
 use paychan_channel::Amount;
 use paychan_mpp::seller::ChargesError;
@@ -15,7 +15,7 @@ async fn the_same_credential_gets_the_same_answer_and_is_charged_once() {
     let again = env.get("/time", &[("authorization", &header)]).await;
     assert_eq!((again.status, &again.body, again.receipt()), (first.status, &first.body, first.receipt()));
     assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((10, 10), 1));
-    // It is no other request's.
+    // The credential is not valid for another request.
     env.get("/time?x", &[("authorization", &header)]).await.is(402, "session/delta-too-small");
     assert_eq!(env.watcher.totals(&CHANNEL), (10, 10));
 }
@@ -93,7 +93,7 @@ async fn a_key_gets_the_stored_answer_whatever_valid_credential_comes_with_it() 
 async fn a_voucher_buys_once_whatever_challenge_it_comes_with_also_after_a_restart() {
     let mut env = TestEnv::new();
     env.buy("/time", 10).await.receipt();
-    // Credit that an old voucher could be used to spend.
+    // There is credit that an old voucher could be used to spend.
     env.buy("/time", 100).await.receipt();
     for restarted in [false, true] {
         if restarted {
@@ -131,7 +131,7 @@ async fn what_was_paid_before_its_challenge_expired_is_answered_and_nothing_else
         refused.is(402, "payment-expired");
     }
     assert_eq!(env.watcher.totals(&CHANNEL).1, 10, "what was charged to find out was given back");
-    // The same total pays with a new challenge.
+    // With a new challenge, the same total pays.
     let new = env.challenge("/time").await;
     env.get("/time", &[("authorization", &env.voucher(&new, 21))]).await.receipt();
 }
@@ -171,7 +171,7 @@ async fn a_purchase_whose_price_changed_since_is_answered_for_the_old_price() {
 }
 
 #[tokio::test]
-async fn challenges_of_the_secret_before_are_taken_while_it_is_kept() {
+async fn challenges_of_the_previous_secret_are_accepted_while_it_is_kept() {
     let env = TestEnv::new();
     let challenge = env.challenge("/time").await;
     let new = || challenge_secret("another-secret-of-more-than-32-bytes!");

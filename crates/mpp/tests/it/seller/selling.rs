@@ -1,4 +1,4 @@
-//! What is sold, and what it takes.
+//! Tests of what is sold, and of what is charged.
 
 use std::sync::atomic::Ordering;
 
@@ -34,7 +34,7 @@ async fn an_unexpired_challenge_is_used_again_with_higher_vouchers_in_any_order(
     let env = TestEnv::new();
     env.buy("/time", 10).await;
     let challenge = env.challenge("/time").await;
-    // Vouchers that are under way at the same time arrive in any order: each buys once.
+    // Vouchers that are under way at the same time arrive in any order. Each buys once.
     for (amount, status) in [(30, 200), (20, 200), (40, 200), (50, 200)] {
         let answer = env.get("/time", &[("authorization", &env.voucher(&challenge, amount))]).await;
         assert_eq!(answer.status.as_u16(), status, "{amount}: {}", answer.body);
