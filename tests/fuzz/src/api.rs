@@ -14,7 +14,7 @@ use paychan_store::{Options, Store};
 use paychan_watcher::api::{Api, operator_router, router};
 use paychan_watcher::clock::Clock;
 use paychan_watcher::config::{ApiToken, Config};
-use paychan_watcher::daemon::{Ingredients, Parts, assemble, promising};
+use paychan_watcher::daemon::{Inputs, Parts, assemble, gate_parts};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -48,14 +48,14 @@ impl TestEnv {
         chain.network().open(open_channel(1));
         chain.close(1);
         let clock: Arc<dyn Clock> = chain.clock();
-        let promising = promising(config.clone(), clock.clone());
+        let gate_parts = gate_parts(config.clone(), clock.clone());
         let options = Options { clock: clock.clone(), free_space_mark: 0, reserve_bytes: 0, ..Options::default() };
         let journal = SimDisk::default().journal();
         let (store, _) =
-            Store::open_on(&config.data_dir, journal, &config.network_id(), options, promising.gate.clone()).unwrap();
-        let parts = assemble(Ingredients {
+            Store::open_on(&config.data_dir, journal, &config.network_id(), options, gate_parts.gate.clone()).unwrap();
+        let parts = assemble(Inputs {
             config,
-            promising,
+            gate_parts,
             chain: Arc::new(chain.clone()),
             store,
             clock,

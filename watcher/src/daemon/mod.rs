@@ -74,8 +74,8 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain = Arc::new(SeveralEndpoints::of(&config, clock.clone())?);
-    let promising = promising(config.clone(), clock.clone());
-    let store = open_store(&config, promising.gate.clone()).await?;
+    let gate_parts = gate_parts(config.clone(), clock.clone());
+    let store = open_store(&config, gate_parts.gate.clone()).await?;
     let Some(secrets) = secrets(&config, &store, clock.as_ref(), shutdown.as_mut()).await? else {
         return store.shutdown().await.map_err(RunError::from);
     };

@@ -33,7 +33,7 @@ pub struct Known<'a> {
     /// What the chain says of the channel; `None` when its entries were not read since the start.
     pub chain: Option<ChannelView>,
     /// The deadline that was told of, for a channel whose entries were not read since the start.
-    pub told_deadline: Option<Ledger>,
+    pub event_deadline: Option<Ledger>,
     /// Whether enough endpoints told of the close for the channel to be ended because of it.
     pub close_agreed: bool,
     /// Whether the last read found no channel, or something that the watcher does not understand.

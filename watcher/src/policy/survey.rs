@@ -100,7 +100,7 @@ impl<'a> SurveySources<'a> {
         };
         let mut known = Known {
             chain,
-            told_deadline: unread.and_then(|unread| unread.deadline),
+            event_deadline: unread.and_then(|unread| unread.deadline),
             close_agreed,
             unreadable: view.is_unreadable(&channel),
             trouble: trouble.or_else(|| tried.why.clone()),

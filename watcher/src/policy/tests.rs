@@ -69,7 +69,7 @@ impl Case {
             held: self.held.clone(),
             chain: Some(self.view.clone()),
             close_agreed: true,
-            told_deadline: None,
+            event_deadline: None,
             unreadable: self.unreadable,
             trouble: None,
             paid: Amount::ZERO,

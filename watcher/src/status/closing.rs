@@ -87,7 +87,7 @@ mod tests {
             held,
             chain: Some(channel_view(ChannelState { withdrawn: units(paid), refunded, ..chain_state() })),
             close_agreed: true,
-            told_deadline: None,
+            event_deadline: None,
             unreadable: false,
             trouble: None,
             paid: Amount::ZERO,

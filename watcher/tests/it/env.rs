@@ -89,7 +89,7 @@ impl TestEnv {
         };
         let parts = assemble(Inputs {
             config: self.config.clone(),
-            promising,
+            gate_parts,
             chain: self.endpoints.clone().unwrap_or_else(|| Arc::new(self.sim.clone())),
             store: store.clone(),
             clock: clock.clone(),
