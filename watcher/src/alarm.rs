@@ -37,7 +37,7 @@ pub enum Alarm {
     ChainNotVisible,
     /// The watcher does not understand an answer of the chain.
     ChainNotUnderstood,
-    /// An endpoint wants something signed that was not asked for, or told of a close that the others deny.
+    /// An endpoint wants something signed that was not asked for, or reported a close that the others deny.
     EndpointNotTrusted,
     /// A waiting period is below the floor.
     WaitingPeriodTooShort,
@@ -257,10 +257,10 @@ impl Alarm {
                 name: "endpoint_not_trusted",
                 meaning: "The endpoint's simulation adds something to a transaction that the watcher did not ask for: an \
                           authorization, a ledger entry that the call has nothing to do with, or a fee above the \
-                          configured limit. Or one of several endpoints told of a close that more than half of them deny. \
+                          configured limit. Or one of several endpoints reported a close that more than half of them deny. \
                           The field `why` says what.",
                 danger: "The watcher signed nothing. It does not send the transaction while the endpoint or the token asks \
-                         for this. A channel whose close was made up was settled early, and took nothing meanwhile.",
+                         for this. A channel with an invented close was settled early, and took nothing meanwhile.",
                 remedy: "Use another endpoint. If all endpoints ask for the same fee, the network's prices have risen: raise \
                          the limit in `[fees]`. If they ask for the same entry or authorization, look at the token's \
                          contract.",

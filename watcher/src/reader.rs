@@ -50,7 +50,7 @@ pub struct ReadSummary {
     pub unreadable: Vec<ContractId>,
     /// The lowest ledger at which a state was read.
     pub lowest: Option<Ledger>,
-    /// How many channels too few of several endpoints told of.
+    /// How many channels too few of several endpoints reported.
     unconfirmed: usize,
 }
 
@@ -156,7 +156,7 @@ impl ChannelReader {
             channels => Err(ChainError {
                 what: "reading channels",
                 kind: ChainErrorKind::Behind,
-                message: format!("too few endpoints tell the state of {channels} channels for it to be believed"),
+                message: format!("too few endpoints report the state of {channels} channels, so it can't be believed"),
             }),
         }
     }
@@ -202,15 +202,15 @@ impl ChannelReader {
                     Some(close_agreed) => self.view.merge_agreed(state, close_agreed),
                 };
                 if taken_back {
-                    info!(%channel, %at, "more than half of the endpoints deny the close that was told: it is taken back");
+                    info!(%channel, %at, "more than half of the endpoints deny the reported close, so it is taken back");
                 }
             }
             Err(why) => self.unreadable(&channel, why, summary),
         }
     }
 
-    /// Too few of several endpoints told this. A close that it shows is believed, and nothing else: one endpoint alone must
-    /// not make anything look paid or ended.
+    /// Handles a state that too few of several endpoints report. Only a close in it is believed, since one endpoint
+    /// alone must not make anything look paid or ended.
     fn unconfirmed(&self, held: &Held, state: ChannelState, summary: &mut ReadSummary) {
         summary.unconfirmed += 1;
         let Some(deadline) = same_channel(held, state.clone()).ok().and_then(|state| state.deadline()) else { return };
@@ -222,7 +222,7 @@ impl ChannelReader {
         if before != Some(deadline) && known.is_none_or(|known| !known.ended) {
             raise!(
                 CloseSeen, %channel, %deadline, at = %state.read_at,
-                "too few endpoints to be sure tell that a close has started: what is unsettled is settled before the deadline"
+                "too few endpoints to be certain report that a close has started; what is unsettled is settled before the deadline"
             );
         }
         self.view.note_unconfirmed_close(&channel, deadline, state.read_at);

@@ -19,9 +19,9 @@ use crate::watcher::{TokenArgs, watcher_failure};
 
 /// Pay out and end the channel, by its recipient
 ///
-/// Pays the commitment, sends the rest back to the funder and ends the channel for good: no later commitment is paid.
-/// So give the highest one, or name the watcher with --watcher: if it holds a higher one, that one is paid. (A watcher
-/// that has the recipient's key closes by itself, and takes no commitment that arrives meanwhile.)
+/// The command pays the commitment, sends the rest back to the funder and ends the channel for good: no later
+/// commitment is paid. So give the highest one, or name the watcher with --watcher: if it holds a higher one, that one
+/// is paid. (A watcher that has the recipient's key closes by itself, and takes no commitment that arrives meanwhile.)
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan close --commitment newest.json --network testnet --secret-file recipient.key

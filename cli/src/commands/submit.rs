@@ -50,7 +50,7 @@ pub(crate) struct Submit {
 #[derive(Serialize)]
 struct Submitted {
     channel: ContractId,
-    /// The commitment's total; null when none was handed over.
+    /// The commitment's total; null when none was given.
     amount: Option<Amount>,
     /// What was charged; null for a commitment alone.
     price: Option<Amount>,

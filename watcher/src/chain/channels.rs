@@ -30,17 +30,17 @@ pub struct CloseHint {
 /// The result of reading one channel. One unreadable channel must not hide the others.
 #[derive(Debug, Clone)]
 pub enum ChannelRead {
-    /// Its state, as the one endpoint tells it that is configured and trusted.
+    /// The state from the only endpoint, which is trusted.
     Read(ChannelState),
-    /// Its state, as more than half of several endpoints tell it. A close that it does not show has not begun, whatever an
-    /// endpoint told before.
+    /// The state that more than half of several endpoints report. If it shows no close, none has begun, whatever an
+    /// endpoint reported before.
     Agreed {
-        /// The state. A close in it may be told by one endpoint alone.
+        /// The state. A close in it may be reported by one endpoint only.
         state: ChannelState,
-        /// Whether more than half of the endpoints tell of the close.
+        /// Whether more than half of the endpoints report the close.
         close_agreed: bool,
     },
-    /// Its state, as too few of several endpoints tell it. Only the close that it may show is believed: it is a danger.
+    /// The state that too few of several endpoints report. Only a close in it is believed, since it is a danger.
     Unconfirmed(ChannelState),
     /// There is no contract instance at this address.
     Missing {
@@ -68,7 +68,7 @@ impl ChannelRead {
         }
     }
 
-    /// Its state, if enough endpoints tell it for its numbers to be believed.
+    /// Its state, if enough endpoints report it, so that its numbers can be believed.
     pub fn believed(self) -> Option<ChannelState> {
         match self {
             Self::Read(state) | Self::Agreed { state, .. } => Some(state),

@@ -12,22 +12,23 @@ pub struct Head {
     pub closed_at_unix_ms: Option<u64>,
 }
 
-/// How many endpoints see the chain alike. That it is seen as it is now takes more than half of those that are configured.
+/// How many endpoints agree on the chain. More than half of the configured ones must agree before the view counts as
+/// the present chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreement {
-    /// So many are at the newest ledger, or at most the tolerated lag behind it.
+    /// How many endpoints are at the newest ledger, or at most the tolerated lag behind it.
     pub agreeing: usize,
-    /// So many are needed before money is taken.
+    /// How many must agree before money is taken.
     pub needed: usize,
-    /// So many are configured.
+    /// How many are configured.
     pub configured: usize,
 }
 
 impl Agreement {
-    /// One endpoint, which is trusted.
+    /// The agreement of a single endpoint, which is trusted.
     pub const ALONE: Self = Self { agreeing: 1, needed: 1, configured: 1 };
 
-    /// Whether enough of them see the chain alike.
+    /// Whether enough endpoints agree on the chain.
     pub fn is_quorum(&self) -> bool {
         self.agreeing >= self.needed
     }
@@ -90,8 +91,8 @@ pub struct LaneAccount {
     pub facts: LaneFacts,
     /// The sequence number last used.
     pub sequence: i64,
-    /// Whether enough endpoints tell this: the one that is configured, or more than half of several. Otherwise it may be used
-    /// to settle with, and nothing lasting is concluded from it.
+    /// Whether enough endpoints report this: the only one, or more than half of several. Otherwise it is used to
+    /// settle, but nothing lasting is concluded from it.
     pub agreed: bool,
 }
 

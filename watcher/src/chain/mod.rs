@@ -32,14 +32,14 @@ pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, ChainError>> + Se
 /// What the network answers. Implemented by [`RpcChain`] for one endpoint, by
 /// [`SeveralEndpoints`] in the daemon, and by the simulator in tests.
 pub trait Chain: Send + Sync + 'static {
-    /// Makes sure that the network with this passphrase answers.
+    /// Checks that the network with this passphrase answers.
     ///
     /// Errors: [`WrongNetwork`](ChainErrorKind::WrongNetwork) names both.
     fn serves<'a>(&'a self, _passphrase: &'a str) -> Asking<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 
-    /// How many endpoints saw the chain alike when the head was last asked for.
+    /// How many endpoints agreed when the head was last asked for.
     fn agreement(&self) -> Agreement {
         Agreement::ALONE
     }

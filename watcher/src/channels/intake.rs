@@ -51,8 +51,8 @@ pub enum IntakeError {
     /// With one more channel no floor can be computed.
     #[error(transparent)]
     Floor(#[from] FloorError),
-    /// Too few of several endpoints have told the channel's state.
-    #[error("too few endpoints have told the state of {channel}, so it can't be believed; try again later")]
+    /// Too few of several endpoints report the channel's state.
+    #[error("too few endpoints report the state of {channel}, so it can't be believed; try again later")]
     NoQuorum {
         /// The address.
         channel: ContractId,
@@ -142,12 +142,12 @@ impl Channels {
         Ok(())
     }
 
-    /// On which terms one channel more would be taken now.
+    /// The terms on which one more channel would be taken now.
     pub fn terms(&self) -> Terms {
         let config = &self.config;
         let channels = u32::try_from(self.not_ended().len()).unwrap_or(u32::MAX).saturating_add(1);
         let settings = self.view.network();
-        // Where no floor can be computed, no channel is taken, whatever its waiting period.
+        // If no floor can be computed, no channel is taken, whatever its waiting period is.
         let floor = settings.and_then(|known| config.floor(known.target_close_ms, self.bounds, channels).ok());
         let floor = floor.map_or(0, |floor| floor.waiting_period);
         let token = |token: &config::Token| TokenTerms {

@@ -75,7 +75,9 @@ async fn endpoints(chain: &SeveralEndpoints) -> String {
     let head = chain.head().await;
     match chain.agreement() {
         Agreement { configured: 1, .. } => {
-            format!("The endpoint {names} serves the configured network. It is the only one: what it says is believed.")
+            format!(
+                "The endpoint {names} serves the configured network. It is the only one, so the watcher believes what it says."
+            )
         }
         Agreement { agreeing, needed, configured } => {
             let trouble = head.err().map(|error| format!(" {error}.")).unwrap_or_default();

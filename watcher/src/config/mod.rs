@@ -102,10 +102,11 @@ pub struct Network {
     pub name: Option<NetworkName>,
     /// The passphrase of any other network.
     pub passphrase: Option<String>,
-    /// A Stellar RPC endpoint, http or https: the only one, which is trusted.
+    /// The URL of the only Stellar RPC endpoint, http or https. It is trusted.
     #[serde(default)]
     pub rpc_url: Option<String>,
-    /// Several Stellar RPC endpoints instead, best of different operators: what is safe needs more than half of them.
+    /// The URLs of several Stellar RPC endpoints instead of `rpc_url`, preferably of different operators. What is safe
+    /// needs more than half of them.
     #[serde(default)]
     pub rpc_urls: Vec<String>,
     /// How long one request may take, in milliseconds.
@@ -117,7 +118,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// The URLs of all endpoints: at least one.
+    /// The URLs of all endpoints, at least one.
     pub fn endpoints(&self) -> Vec<&str> {
         self.rpc_url.iter().chain(&self.rpc_urls).map(String::as_str).collect()
     }

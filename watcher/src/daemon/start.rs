@@ -33,7 +33,7 @@ pub(super) struct Starting {
 }
 
 impl Starting {
-    /// Makes sure that an endpoint serves the configured network. Nothing that another network says may be believed.
+    /// Checks that an endpoint serves the configured network, since answers of another network must not be believed.
     ///
     /// # Errors
     /// The endpoint serves another network, and nothing is unsettled. If something is unsettled, the question is
@@ -46,12 +46,11 @@ impl Starting {
         match self.chain.agreement().configured {
             1 => info!(
                 endpoint = %self.chain.names(), passphrase,
-                "one endpoint is configured, so it is trusted: what it says of the chain is believed without a second \
-                 opinion"
+                "only one endpoint is configured, so the watcher trusts what it says about the chain"
             ),
             configured => info!(
                 endpoints = %self.chain.names(), configured, needed = self.chain.agreement().needed, passphrase,
-                "danger is believed from any one endpoint, and what is safe needs more than half of them"
+                "the watcher believes in danger from any one endpoint, and in safety from more than half of them"
             ),
         }
         Ok(())

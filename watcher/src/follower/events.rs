@@ -96,7 +96,7 @@ impl Events {
                 if let Some(deadline) = hint.effective_at {
                     parts.view.note_close(&hint.contract, deadline, hint.ledger);
                 }
-                // A wrong number above the head would be waited for: the next page names a true one again.
+                // A wrong number above the head would be waited for. The next page names a true one again.
                 let seen_at = hint.ledger.min(head);
                 let at = self.hinted.entry(hint.contract).or_insert(seen_at);
                 *at = (*at).max(seen_at);

@@ -263,7 +263,7 @@ impl Follower {
         }
     }
 
-    /// The newest ledger, and a note of how many endpoints agree on it.
+    /// Asks for the newest ledger, and records how many endpoints agree on it.
     async fn ask_for_head(&self) -> Result<Head, ChainError> {
         let head = self.parts.chain.head().await;
         self.parts.view.set_agreement(self.parts.chain.agreement());

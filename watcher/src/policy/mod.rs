@@ -32,9 +32,9 @@ pub struct Known<'a> {
     pub held: Held,
     /// What the chain says of the channel; `None` when its entries were not read since the start.
     pub chain: Option<ChannelView>,
-    /// The deadline that was told of, for a channel whose entries were not read since the start.
+    /// The deadline of a close that was reported, for a channel whose entries were not read since the start.
     pub event_deadline: Option<Ledger>,
-    /// Whether enough endpoints told of the close for the channel to be ended because of it.
+    /// Whether enough endpoints reported the close, so that the channel may be ended because of it.
     pub close_agreed: bool,
     /// Whether the last read found no channel, or something that the watcher does not understand.
     pub unreadable: bool,
@@ -270,7 +270,8 @@ fn before_refund(known: &Known<'_>, limits: &Limits, deadline: Ledger, unsettled
     }
     let bid = known.urgent_bid(limits, deadline, unsettled);
     let (amount, reason) = (known.claim(), Reason::Closing);
-    // What one of several endpoints tells alone has the channel settled, which is harmless, and not ended.
+    // A close that only one of several endpoints reports makes the watcher settle, which is harmless, but not end the
+    // channel.
     match known.may_close() && known.close_agreed {
         true => Action::Close { amount, bid, reason },
         false => Action::Settle { amount, bid, reason },

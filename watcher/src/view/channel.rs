@@ -9,8 +9,8 @@ pub struct ChannelView {
     pub state: ChannelState,
     /// The deadline, if a close was ever seen in the entries or in an event.
     pub deadline: Option<Ledger>,
-    /// Whether enough endpoints have told of that close for the channel to be ended because of it. One of several endpoints
-    /// can have it settled early, and not ended.
+    /// Whether enough endpoints have reported the close, so that the channel may be ended because of it. One of several
+    /// endpoints alone can make the watcher settle early, but not end the channel.
     pub close_agreed: bool,
     /// Whether any read ever showed the channel as final. It takes no commitment from then on.
     pub ended: bool,
@@ -35,9 +35,9 @@ impl ChannelView {
 /// A channel whose entries this process could not read yet. What the store holds of it must still be settled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnreadChannel {
-    /// The deadline, when a close was told of.
+    /// The deadline, if a close was reported.
     pub deadline: Option<Ledger>,
-    /// As [`ChannelView::close_agreed`].
+    /// The same as [`ChannelView::close_agreed`].
     pub close_agreed: bool,
     /// Why its entries could not be read, as text for the operator.
     pub trouble: Option<String>,
@@ -62,7 +62,7 @@ pub(super) struct Unread {
     pub(super) trouble: Option<String>,
 }
 
-/// What was seen once and stays true whatever is read later, unless more than half of several endpoints take it back.
+/// Facts that stay true once they were seen, unless more than half of several endpoints deny them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Danger {
     pub(super) deadline: Option<Deadline>,
@@ -74,7 +74,7 @@ pub(super) struct Danger {
 pub(super) struct Deadline {
     pub(super) ledger: Ledger,
     pub(super) seen_at: Ledger,
-    /// Whether enough endpoints told of it.
+    /// Whether enough endpoints reported it.
     pub(super) agreed: bool,
 }
 
@@ -83,7 +83,7 @@ impl Danger {
     /// again, which starts the waiting period again. Of two at one ledger, the earlier deadline is believed. An older
     /// one counts only when none was seen yet.
     ///
-    /// `agreed` says whether enough endpoints tell it. A close that they told once stays one that they told.
+    /// `agreed` says whether enough endpoints report it. Once they have reported a close, it stays agreed.
     pub(super) fn note_deadline(&mut self, ledger: Ledger, seen_at: Ledger, agreed: bool) {
         let believe = match self.deadline {
             None => true,
@@ -97,8 +97,8 @@ impl Danger {
         }
     }
 
-    /// Enough endpoints, asked at ledger `at`, say that the channel is not closing. Answers whether that takes a close back
-    /// that too few of them had told.
+    /// Handles that enough endpoints, asked at ledger `at`, report that the channel is not closing. Returns whether
+    /// that takes back a close that too few of them had reported.
     fn take_back_close(&mut self, at: Ledger) -> bool {
         let is_denied = self.deadline.is_some_and(|known| !known.agreed && known.seen_at <= at);
         if is_denied {

@@ -14,17 +14,17 @@ pub enum NotFresh {
     /// No node ever answered.
     #[error("no ledger was seen yet; the watcher has not reached a node of the network")]
     NoHead,
-    /// Too few of the endpoints see the chain alike.
+    /// Too few of the endpoints agree on the chain.
     #[error(
-        "{agreeing} of the {configured} endpoints see the chain alike, and {needed} are needed; the others give no answer, lag \
+        "{agreeing} of the {configured} endpoints agree on the chain, but {needed} are needed; the others give no answer, lag \
          behind or tell another history"
     )]
     NoQuorum {
-        /// So many do.
+        /// How many agree.
         agreeing: usize,
-        /// So many have to.
+        /// How many have to agree.
         needed: usize,
-        /// So many are configured.
+        /// How many are configured.
         configured: usize,
     },
     /// The node does not say when its newest ledger closed, or gives an impossible time.

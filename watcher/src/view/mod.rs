@@ -76,7 +76,7 @@ pub struct View {
 #[derive(Debug, Default)]
 struct Inner {
     head: Option<KnownHead>,
-    /// `None` until a head was asked for.
+    /// `None` until a head is asked for.
     agreement: Option<Agreement>,
     events: Option<Span>,
     network: Option<NetworkTerms>,
@@ -138,7 +138,7 @@ impl View {
         moved
     }
 
-    /// How many endpoints see the chain alike, as of the last question for the head.
+    /// Sets how many endpoints agreed when the head was last asked for.
     pub fn set_agreement(&self, agreement: Agreement) {
         self.write().agreement = Some(agreement);
     }
@@ -185,7 +185,7 @@ impl View {
         self.note_deadline(channel, effective_at, at, true);
     }
 
-    /// Too few of several endpoints tell, as of ledger `at`, that the channel is closing.
+    /// Records that too few of several endpoints report, at ledger `at`, that the channel is closing.
     pub fn note_unconfirmed_close(&self, channel: &ContractId, effective_at: Ledger, at: Ledger) {
         self.note_deadline(channel, effective_at, at, false);
     }
@@ -212,8 +212,9 @@ impl View {
         self.write().merge_channel(state, true);
     }
 
-    /// As [`View::merge_channel`], with what more than half of several endpoints tell; `close_agreed` says whether so many
-    /// tell of the close that it may show. Answers whether it takes back a close that too few of them had told.
+    /// Does the same as [`View::merge_channel`] with a state that more than half of several endpoints report.
+    /// `close_agreed` says whether so many report a close in it. Returns whether it takes back a close that too few of
+    /// them had reported.
     pub fn merge_agreed(&self, state: ChannelState, close_agreed: bool) -> bool {
         let mut inner = self.write();
         let (channel, at, is_closing) = (state.channel, inner.plausible(state.read_at), state.deadline().is_some());
@@ -498,7 +499,7 @@ impl Inner {
         self.head.map_or(ledger, |known| ledger.min(known.head.ledger.saturating_add(AHEAD_OF_HEAD)))
     }
 
-    /// See [`View::merge_channel`]. `close_agreed`: enough endpoints tell of the close that it may show.
+    /// See [`View::merge_channel`]. `close_agreed` says whether enough endpoints report a close in it.
     fn merge_channel(&mut self, mut state: ChannelState, close_agreed: bool) {
         state.read_at = self.plausible(state.read_at);
         let payee = (state.token, state.to);

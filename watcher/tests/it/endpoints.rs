@@ -1,4 +1,4 @@
-//! Several endpoints: what one of them hides, claims or does not answer endangers no promise.
+//! Tests with several endpoints: whatever one of them hides, claims or does not answer, no promise is endangered.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -13,12 +13,12 @@ use paychan_watcher::view::NotFresh;
 use crate::env::{TestEnv, Watcher, amount, id, lane};
 use paychan_sim::network::{PASSPHRASE, SimChain};
 
-/// What one endpoint does wrong.
+/// The faults of one endpoint.
 #[derive(Debug, Default)]
 struct Wrong {
     /// It gives no answer.
     down: bool,
-    /// It asks to be left alone.
+    /// It asks for a pause.
     busy: bool,
     /// It hides that funders close their channels.
     hides_closes: bool,
@@ -34,13 +34,13 @@ struct Wrong {
     claims_unpayable: bool,
     /// It says that the fee account is empty and has used other sequence numbers.
     claims_wrong_lane: bool,
-    /// It says that its newest ledger is so many further.
+    /// It adds this number to its newest ledger.
     ahead: u32,
     /// It says that every transaction is in a ledger.
     claims_included: bool,
     /// It prepares no transaction.
     prepares_nothing: bool,
-    /// How often it was asked.
+    /// The number of questions that it got.
     asked: u32,
 }
 
@@ -87,7 +87,8 @@ fn lie(wrong: &Wrong, read: &mut ChannelRead) {
         state.close_effective_at = None;
     }
     if wrong.claims_closing {
-        // So far that it never comes, and further at each answer, as of a ledger that the others have not reached.
+        // The deadline is so far away that it never comes, and moves on with each answer, at a ledger that the others
+        // have not reached.
         state.read_at = Ledger(state.read_at.get() + 1);
         state.close_effective_at = Some(Ledger(state.read_at.get() + 10_000));
     }
@@ -191,7 +192,7 @@ impl Chain for Endpoint {
     }
 }
 
-/// A watcher of one channel that asks so many endpoints, and owes 600,000,000.
+/// A watcher with one channel and this number of endpoints that owes 600,000,000.
 async fn owing(endpoints: usize) -> (TestEnv, Watcher, Vec<Endpoint>) {
     owing_in(TestEnv::new(1, false), endpoints).await
 }
@@ -256,7 +257,7 @@ async fn without_a_quorum_nothing_is_taken_and_settling_goes_on() {
 }
 
 #[tokio::test]
-async fn with_one_of_three_away_money_is_taken() {
+async fn money_is_taken_when_one_of_three_gives_no_answer() {
     let (env, mut watcher, endpoints) = owing(3).await;
     endpoints[0].wrong().down = true;
     env.ledger(&mut watcher).await;
@@ -264,13 +265,13 @@ async fn with_one_of_three_away_money_is_taken() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_asks_to_be_left_alone_is_left_alone_even_if_it_is_the_only_one() {
+async fn an_endpoint_that_asks_for_a_pause_gets_it_even_if_it_is_the_only_one() {
     for others in [0, 2] {
         let (env, mut watcher, endpoints) = owing(1 + others).await;
         endpoints[0].wrong().busy = true;
         env.ledger(&mut watcher).await;
         let asked = endpoints[0].wrong().asked;
-        // Two ledgers are ten seconds, and a minute was asked for.
+        // Two ledgers are ten seconds, but the endpoint asked for a minute.
         env.ledger(&mut watcher).await;
         env.ledger(&mut watcher).await;
         assert_eq!(endpoints[0].wrong().asked, asked, "with {others} others");
@@ -282,7 +283,7 @@ async fn an_endpoint_that_asks_to_be_left_alone_is_left_alone_even_if_it_is_the_
     }
 }
 
-/// Ledgers pass.
+/// Closes this number of ledgers.
 async fn ledgers(env: &TestEnv, watcher: &mut Watcher, count: u32) {
     for _ in 0..count {
         env.ledger(watcher).await;
@@ -312,7 +313,7 @@ async fn below_a_quorum_one_endpoint_can_not_make_the_store_look_rolled_back() {
     let mut watcher = env.start().await;
     ledgers(&env, &mut watcher, 5).await;
     endpoints.iter().for_each(|endpoint| *endpoint.wrong() = Wrong::default());
-    // The endpoints that gave no answer are asked again after their rest.
+    // The endpoints without an answer are asked again after their rest.
     ledgers(&env, &mut watcher, 20).await;
     watcher.offer(1, 600_000_001).await.unwrap();
 }
@@ -329,9 +330,9 @@ async fn a_start_below_a_quorum_settles_what_one_endpoint_says_is_closing() {
 
 #[tokio::test]
 async fn a_close_that_one_endpoint_makes_up_settles_early_and_ends_nothing() {
-    // Two endpoints can't outvote one of them: it is taken back when that one no longer tells it.
+    // With two endpoints, no quorum can deny the close of one. It is taken back when that one no longer reports it.
     for (others, goes_on) in [(2, true), (1, false)] {
-        // The watcher has the recipient's key, so it would end a channel that is closing.
+        // The watcher has the recipient's key, so it would end a closing channel.
         let (env, mut watcher, endpoints) = owing_in(TestEnv::new(1, true), 1 + others).await;
         endpoints[0].wrong().claims_closing = true;
         ledgers(&env, &mut watcher, 20).await;
@@ -345,7 +346,7 @@ async fn a_close_that_one_endpoint_makes_up_settles_early_and_ends_nothing() {
 }
 
 #[tokio::test]
-async fn of_an_endpoint_that_limits_the_rate_settling_is_asked_first() {
+async fn an_endpoint_that_limits_the_rate_is_first_asked_what_settling_needs() {
     let (env, mut watcher, endpoints) = owing(1).await;
     let rest = std::time::Duration::from_secs(60);
     endpoints[0].wrong().busy = true;

@@ -34,7 +34,7 @@ pub struct TestEnv {
     pub disk_fails: Arc<AtomicBool>,
     /// Whether the disk does not answer.
     pub disk_hangs: Arc<AtomicBool>,
-    /// The endpoints that the watcher asks; `None`: the network itself, as one endpoint.
+    /// The endpoints that the watcher asks; with `None`, it asks the network itself as one endpoint.
     pub endpoints: Option<Arc<dyn Chain>>,
 }
 

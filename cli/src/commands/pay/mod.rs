@@ -118,7 +118,7 @@ pub(crate) struct Pay {
     #[arg(long, value_name = "BASE_UNITS", help_heading = "Payment")]
     resync_up_to: Option<Amount>,
 
-    /// Allow plain http to other machines, where vouchers can be read on the way
+    /// Allow plain http to other machines, although others can then read the vouchers
     #[arg(long, help_heading = "Payment")]
     allow_plain_http: bool,
 

@@ -116,7 +116,7 @@ pub(super) fn check(credential: &Credential, asked: &Asked<'_>, pinned: &Pinned<
     }
     let request = ChannelRequest::decode(&terms.request).map_err(|error| invalid(&error.to_string()))?;
     if pinned.channel.is_some_and(|channel| channel != request.channel) {
-        return Err(invalid("the challenge is for another channel than the request is to be paid through"));
+        return Err(invalid("the challenge is for another channel than the request"));
     }
     if request.network() != pinned.network.as_str() {
         return Err(invalid("the challenge is for another network"));

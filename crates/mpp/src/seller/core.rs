@@ -134,7 +134,7 @@ impl<C: Charges> Seller<C> {
         let Some(credential) = credential else {
             return Err(match channel {
                 Some(_) => Flaw::new(ProblemType::PaymentRequired, "this request has to be paid for"),
-                None => Flaw::new(ProblemType::ChannelRequired, "the request names no channel to be paid through"),
+                None => Flaw::new(ProblemType::ChannelRequired, "the request names no channel for its payment"),
             });
         };
         let options = &self.0.options;
@@ -162,7 +162,7 @@ impl<C: Charges> Seller<C> {
             Some(named) => {
                 let named = std::str::from_utf8(named).ok().and_then(|text| text.trim().parse().ok());
                 named.map(Some).ok_or_else(|| {
-                    Flaw::new(ProblemType::BadRequest, "the header Payment-Session is no channel's address (C...)")
+                    Flaw::new(ProblemType::BadRequest, "the header Payment-Session is not a channel's address (C...)")
                 })
             }
             None => Ok(self.0.options.fixed_channels.of_path(asked.path)),

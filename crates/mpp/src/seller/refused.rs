@@ -16,7 +16,7 @@ pub(super) fn flaw(error: &ChargesError) -> Flaw {
             Flaw::new(ProblemType::Unavailable, "payments can't be taken at the moment; nothing was taken")
         }
         ChargesError::OutcomeUnknown(_) => {
-            Flaw::new(ProblemType::OutcomeUnknown, "whether the payment was taken is not known yet")
+            Flaw::new(ProblemType::OutcomeUnknown, "it is not known yet whether the payment was taken")
         }
     }
 }
@@ -25,8 +25,8 @@ fn of_problem(problem: &Problem) -> Flaw {
     let kind = problem_type(&problem.kind);
     let detail = match kind {
         ProblemType::Unavailable => "payments can't be taken at the moment; nothing was taken",
-        ProblemType::OutcomeUnknown => "whether the payment was taken is not known yet",
-        ProblemType::Internal => "the seller is not set up rightly",
+        ProblemType::OutcomeUnknown => "it is not known yet whether the payment was taken",
+        ProblemType::Internal => "the seller is not set up correctly",
         _ => problem.detail.as_str(),
     };
     let Facts { highest, spent, needed, coverage, deadline, .. } = problem.facts;

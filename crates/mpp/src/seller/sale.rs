@@ -264,7 +264,7 @@ fn again(asked: &Asked<'_>, earlier: Earlier) -> Result<Decision, Flaw> {
         Earlier::Answered(target, _) if target != asked.target => Err(used_before()),
         Earlier::Answered(_, Some(kept)) => Ok(Decision::Again(kept)),
         Earlier::Answered(_, None) => Err(not_kept()),
-        Earlier::Running => Err(Flaw::new(ProblemType::InProgress, "this very purchase is being answered")),
+        Earlier::Running => Err(Flaw::new(ProblemType::InProgress, "this purchase is being answered at the moment")),
         Earlier::Used | Earlier::Unknown => Err(used_before()),
     }
 }

@@ -1,4 +1,4 @@
-//! Asking several endpoints at once.
+//! Asks several endpoints at the same time.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// How long the slower endpoints are waited for, once enough have answered. Shorter than a ledger; an endpoint that is
-/// always slower than this warns of nothing.
+/// How long to wait for slower endpoints after enough have answered. It is shorter than a ledger. An endpoint that is
+/// always slower than this never warns of danger.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Questions under way, and what came of them, in the same order.
+/// Questions under way and their answers, in the same order.
 struct Round<T, F> {
     waiting: Vec<Option<Pin<Box<F>>>>,
     answers: Vec<Option<T>>,
@@ -28,7 +28,7 @@ impl<T, F: Future<Output = T>> Round<T, F> {
         }
     }
 
-    /// Waits until so many answers that count are there, or none is to come any more.
+    /// Waits until `enough` answers that count have come, or all have come.
     async fn until(&mut self, enough: usize, counts: impl Fn(&T) -> bool) {
         poll_fn(|context| {
             self.poll(context);
@@ -42,8 +42,8 @@ impl<T, F: Future<Output = T>> Round<T, F> {
     }
 }
 
-/// Runs all futures at once. Returns what came, in their order; `None` for those that had not answered a second after
-/// `enough` answers that count were there.
+/// Runs all futures at the same time. Returns their results in order, with `None` for those that had no result
+/// [`GRACE`] after `enough` results that count had come.
 pub(super) async fn all<T, F: Future<Output = T>>(
     futures: Vec<F>,
     enough: usize,
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_hangs_is_not_waited_for_once_enough_have_answered() {
+    async fn an_endpoint_that_hangs_is_not_waited_for_once_enough_have_answered() {
         let late: Answer = Box::pin(async {
             tokio::time::sleep(GRACE / 2).await;
             3

@@ -1,4 +1,4 @@
-//! One endpoint among several: how far it has come, and how long it is to be left alone.
+//! One endpoint among several: its newest ledger, and how long it rests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,35 +10,36 @@ use tracing::{info, warn};
 use crate::alarm::raise;
 use crate::chain::{Chain, ChainError, ChainErrorKind};
 
-/// The first rest of an endpoint that gives no answer; each is twice the one before, up to [`LONGEST_REST`]. So one that
-/// hangs holds up few questions.
+/// The first rest of an endpoint that gives no answer. Each further rest is twice as long, up to [`LONGEST_REST`], so
+/// that an endpoint that hangs delays few questions.
 const FIRST_REST: Duration = Duration::from_secs(1);
 
 /// The longest rest of an endpoint that gives no answer.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
-/// After an endpoint has asked to be left alone, it is asked only what settling and following need for this long.
-const SPARED: Duration = Duration::from_secs(10);
+/// After the pause that an endpoint has asked for, it is asked only what settling and following need for this long.
+const REDUCED_FOR: Duration = Duration::from_secs(10);
 
-/// The first rest of an endpoint that told of a close which the others deny; each is twice the one before, up to a day.
-const FIRST_REST_OF_A_LIAR: Duration = Duration::from_secs(600);
-const LONGEST_REST_OF_A_LIAR: Duration = Duration::from_secs(86_400);
+/// The first rest of an endpoint that reported a close which the others deny. Each further rest is twice as long, up to
+/// a day.
+const FIRST_PENALTY: Duration = Duration::from_secs(600);
+const LONGEST_PENALTY: Duration = Duration::from_secs(86_400);
 
-/// What a question is for. Where an endpoint limits the rate, what settling needs goes first.
+/// The priority of a question. If an endpoint limits the rate, questions that settling needs come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Errand {
-    /// Settling, and seeing that it has to be done.
+pub(super) enum Priority {
+    /// Questions for settling, and for noticing that it has to be done.
     First,
-    /// Sweeps, admission and what else can wait.
+    /// Questions that can wait, such as those of sweeps and admissions.
     Later,
 }
 
-/// A close that an endpoint told of.
+/// A close that an endpoint reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ToldClose {
-    /// The ledger as of which it was first told.
+pub(super) struct ReportedClose {
+    /// The ledger at which it was first reported.
     pub(super) at: Ledger,
-    /// The deadline, as it was told last.
+    /// The deadline that was reported last.
     pub(super) deadline: Ledger,
 }
 
@@ -53,18 +54,18 @@ pub(super) struct Endpoint {
 struct Known {
     /// Whether it was found to serve the configured network.
     serves: bool,
-    /// The highest ledger that this endpoint has told and that was believed.
+    /// The endpoint's newest ledger that was believed.
     mark: Option<Ledger>,
-    /// By the boot clock: until when it is asked nothing.
+    /// The end of its rest, by the boot clock. Until then it is asked nothing.
     rests_until: Duration,
-    /// How long the last rest was, while it gives no answer.
+    /// The length of the last rest, while it gives no answer.
     rest: Option<Duration>,
-    /// By the boot clock: until when it is asked only what is most needed.
-    spared_until: Duration,
-    /// The closes that it told of, and that were not denied since.
-    closes: HashMap<ContractId, ToldClose>,
-    /// How long the last rest was that it got for a close which the others deny.
-    rest_of_a_liar: Option<Duration>,
+    /// The time until which it is asked only what is most needed, by the boot clock.
+    reduced_until: Duration,
+    /// The closes that it reported and that were not denied since.
+    closes: HashMap<ContractId, ReportedClose>,
+    /// The length of its last rest for a close which the others deny.
+    penalty: Option<Duration>,
 }
 
 impl Endpoint {
@@ -72,29 +73,30 @@ impl Endpoint {
         Self { name, chain, known: Mutex::default() }
     }
 
-    /// How long it is still to be left alone with this; `None` when it may be asked.
-    pub(super) fn rests_for(&self, errand: Errand, boot: Duration) -> Option<Duration> {
+    /// How much longer it rests for a question of this priority; `None` when it may be asked.
+    pub(super) fn rests_for(&self, priority: Priority, boot: Duration) -> Option<Duration> {
         let known = self.known();
-        let until = match errand {
-            Errand::First => known.rests_until,
-            Errand::Later => known.rests_until.max(known.spared_until),
+        let until = match priority {
+            Priority::First => known.rests_until,
+            Priority::Later => known.rests_until.max(known.reduced_until),
         };
         let left = until.saturating_sub(boot);
         (!left.is_zero()).then_some(left)
     }
 
-    /// It tells of a close, as of ledger `at`.
-    pub(super) fn tells_close(&self, channel: &ContractId, at: Ledger, deadline: Ledger) {
+    /// Records that it reports a close at ledger `at`.
+    pub(super) fn reports_close(&self, channel: &ContractId, at: Ledger, deadline: Ledger) {
         let mut known = self.known();
-        known.closes.entry(*channel).or_insert(ToldClose { at, deadline }).deadline = deadline;
+        known.closes.entry(*channel).or_insert(ReportedClose { at, deadline }).deadline = deadline;
     }
 
-    /// The close of this channel that it told of, if that was not denied.
-    pub(super) fn told_close(&self, channel: &ContractId) -> Option<ToldClose> {
+    /// The close of this channel that it reported, if that was not denied.
+    pub(super) fn reported_close(&self, channel: &ContractId) -> Option<ReportedClose> {
         self.known().closes.get(channel).copied()
     }
 
-    /// Enough endpoints deny the close that it told of. Where the others are a quorum without it (`spare`), it rests.
+    /// Handles that enough endpoints deny the close that it reported. If the others are a quorum without it (`spare`),
+    /// it rests.
     pub(super) fn close_is_denied(&self, channel: &ContractId, boot: Duration, spare: bool) {
         let mut known = self.known();
         known.closes.remove(channel);
@@ -103,29 +105,30 @@ impl Endpoint {
         }
         raise!(
             EndpointNotTrusted, endpoint = self.name, %channel,
-            why = "it told of a close, and more than half of the endpoints deny it",
-            "an endpoint told of a close that has not begun; nothing is lost by it, and money is taken on the channel again"
+            why = "it reported a close that more than half of the endpoints deny",
+            "an endpoint reported a close that has not begun; nothing is lost by it, and money is taken on the channel again"
         );
         if spare {
-            let rest = known.rest_of_a_liar.map_or(FIRST_REST_OF_A_LIAR, |last| last.saturating_mul(2));
-            let rest = rest.min(LONGEST_REST_OF_A_LIAR);
-            known.rest_of_a_liar = Some(rest);
+            let rest = known.penalty.map_or(FIRST_PENALTY, |last| last.saturating_mul(2));
+            let rest = rest.min(LONGEST_PENALTY);
+            known.penalty = Some(rest);
             known.rests_until = boot.saturating_add(rest);
         }
     }
 
-    /// The highest ledger that it has told and that was believed.
+    /// The endpoint's newest ledger that was believed.
     pub(super) fn mark(&self) -> Option<Ledger> {
         self.known().mark
     }
 
-    /// It is at this ledger, which is believed. One that falls back below an earlier ledger is believed to be there, too: a
-    /// balancer has handed it another node.
+    /// Records its newest ledger, which is believed. It may be lower than an earlier one, since a load balancer may
+    /// have switched to another node.
     pub(super) fn is_at(&self, ledger: Ledger) {
         self.known().mark = Some(ledger);
     }
 
-    /// Makes sure, once, that it serves the network with this passphrase. Nothing that another network says may be believed.
+    /// Checks once that it serves the network with this passphrase, since answers of another network must not be
+    /// believed.
     pub(super) async fn serves(&self, passphrase: &str) -> Result<(), ChainError> {
         if self.known().serves {
             return Ok(());
@@ -135,8 +138,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Notes an answer, or that there was none. `alone` says that there is no other endpoint to ask: then it rests only when
-    /// it asks for that itself.
+    /// Records an answer, or that there was none. `alone` means that there is no other endpoint; it then rests only
+    /// when it asks for that itself.
     pub(super) fn note<T>(&self, answer: &Result<T, ChainError>, boot: Duration, alone: bool) {
         let mut known = self.known();
         let Err(error) = answer else {
@@ -147,7 +150,7 @@ impl Endpoint {
         };
         let rest = match error.kind {
             ChainErrorKind::Busy { retry_after: Some(asked) } => {
-                known.spared_until = boot.saturating_add(asked).saturating_add(SPARED);
+                known.reduced_until = boot.saturating_add(asked).saturating_add(REDUCED_FOR);
                 asked
             }
             ChainErrorKind::Transport | ChainErrorKind::Busy { retry_after: None } | ChainErrorKind::WrongNetwork
@@ -158,7 +161,7 @@ impl Endpoint {
                     match error.kind {
                         ChainErrorKind::WrongNetwork => raise!(
                             ChainNotUnderstood, endpoint = self.name, %error,
-                            "this endpoint is believed in nothing; the others are asked"
+                            "this endpoint is never believed; the others are asked"
                         ),
                         _ => warn!(
                             endpoint = self.name, %error,
@@ -174,7 +177,7 @@ impl Endpoint {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // Each field is a whole value by itself.
+        // A thread that panicked left only complete values.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,10 @@
-//! The network through several Stellar RPC endpoints, or one.
+//! Implements the seam to the network with one or several Stellar RPC endpoints.
 //!
-//! Every endpoint is asked what is asked here, and [`merge`] makes one answer of theirs. An endpoint that gives no answer, or
-//! asks to be left alone (`Retry-After`), rests while the others are asked; after that it is first asked what settling needs.
-//! One that turns out to serve another network is believed in nothing.
+//! Each question goes to every endpoint, and [`merge`] makes one answer of theirs. An endpoint that gives no answer, or
+//! asks for a pause (`Retry-After`), rests while the others are asked. After its rest, it is first asked what settling
+//! needs. An endpoint that serves another network is never believed.
 //!
-//! With one endpoint, it is trusted: its answers pass as they are.
+//! A single endpoint is trusted, and its answers are used as they are.
 
 mod ask;
 mod endpoint;
@@ -24,15 +24,16 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::config::Config;
-use endpoint::{Endpoint, Errand};
+use endpoint::{Endpoint, Priority};
 use merge::Anchor;
 
-/// How far ahead of the last head that a quorum told a head may be, beside one ledger for each second that has passed: no
-/// network closes a ledger each second.
+/// How many ledgers a head may be ahead of the last head of a quorum, in addition to one ledger for each second that
+/// has passed. No network closes a ledger each second.
 const AHEAD: u64 = 60;
 
-/// Ledgers for which a close is believed that one endpoint tells and a quorum denies. Many times what a settlement takes with
-/// all its attempts, so that the channel is settled before the close is taken back, in case that the one is right.
+/// The number of ledgers for which a close is believed that one endpoint reports and a quorum denies. It is many times
+/// longer than a settlement with all its attempts, so that the channel is settled before the close is taken back, in
+/// case the one endpoint is right.
 const BELIEVED_FOR: u32 = 60;
 
 /// Several endpoints of one network.
@@ -40,26 +41,26 @@ pub struct SeveralEndpoints {
     endpoints: Vec<Endpoint>,
     passphrase: String,
     clock: Arc<dyn Clock>,
-    /// Ledgers that nodes of one network may be apart.
+    /// The number of ledgers that nodes of one network may be apart.
     lag: u32,
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// The last head that a quorum told, and when, by the boot clock.
+    /// The last head that a quorum reported, and its time by the boot clock.
     agreed: Option<(Ledger, Duration)>,
-    /// How many endpoints were there, or near it, when the head was last asked for.
+    /// How many endpoints were at or near the head when it was last asked for.
     agreeing: usize,
-    /// How many were said to be, the last time that it was said.
+    /// How many agreed when this was last logged.
     said: Option<usize>,
 }
 
 impl SeveralEndpoints {
-    /// The configured endpoints. Opens no connection yet.
+    /// Makes clients of the configured endpoints. It opens no connection yet.
     ///
     /// # Errors
-    /// [`ChainErrorKind::Refused`] when a URL is none; [`ChainErrorKind::Transport`] when TLS can't be set up.
+    /// [`ChainErrorKind::Refused`] when a URL is invalid; [`ChainErrorKind::Transport`] when TLS can't be set up.
     pub fn of(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ChainError> {
         let timeout = Duration::from_millis(config.network.timeout_ms.into());
         let endpoint = |url: &str| {
@@ -70,8 +71,8 @@ impl SeveralEndpoints {
         Ok(Self::new(endpoints, config.passphrase(), clock, config.reaction.node_lag_ledgers))
     }
 
-    /// Endpoints by their names, which may be shown, of the network with this passphrase. Their nodes may be `lag` ledgers
-    /// apart.
+    /// Makes it from endpoints of the network with this passphrase. Their names may be shown, and their nodes may be
+    /// `lag` ledgers apart.
     pub fn new(endpoints: Vec<(String, Arc<dyn Chain>)>, passphrase: &str, clock: Arc<dyn Clock>, lag: u32) -> Self {
         let endpoints = endpoints.into_iter().map(|(name, chain)| Endpoint::new(name, chain)).collect();
         Self { endpoints, passphrase: passphrase.to_owned(), clock, lag, seen: Mutex::default() }
@@ -82,29 +83,30 @@ impl SeveralEndpoints {
         self.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Makes sure that an endpoint serves the configured network. Those that serve another one are believed in nothing.
+    /// Checks that an endpoint serves the configured network. Endpoints that serve another one are never believed.
     ///
     /// # Errors
-    /// [`ChainErrorKind::WrongNetwork`] names both, when no endpoint serves the right one; any other when none can be asked.
+    /// [`ChainErrorKind::WrongNetwork`] names both networks, when no endpoint serves the right one; any other kind when
+    /// none can be asked.
     pub async fn check_network(&self) -> Result<(), ChainError> {
-        self.answers(Errand::First, |_| Box::pin(async { Ok(()) })).await.map(|_| ())
+        self.answers(Priority::First, |_| Box::pin(async { Ok(()) })).await.map(|_| ())
     }
 
     fn quorum(&self) -> usize {
         merge::quorum(self.endpoints.len())
     }
 
-    /// Asks all endpoints that may be asked, each of which was found to serve the configured network. Returns what came: at
-    /// least one answer, with the place of its endpoint.
+    /// Asks all endpoints that don't rest, after checking that each serves the configured network. Returns at least one
+    /// answer, each with the index of its endpoint.
     async fn ask<'a, T>(
         &'a self,
-        errand: Errand,
+        priority: Priority,
         question: impl Fn(usize, &'a Endpoint) -> Asking<'a, T>,
     ) -> Result<Vec<(usize, T)>, ChainError> {
         let (boot, alone) = (self.clock.boot(), self.endpoints.len() == 1);
         let all = || self.endpoints.iter().enumerate();
         let (places, questions): (Vec<usize>, Vec<_>) = all()
-            .filter(|(_, endpoint)| endpoint.rests_for(errand, boot).is_none())
+            .filter(|(_, endpoint)| endpoint.rests_for(priority, boot).is_none())
             .map(|(place, endpoint)| {
                 let asked = question(place, endpoint);
                 let answer = async move {
@@ -119,8 +121,8 @@ impl SeveralEndpoints {
             })
             .unzip();
         if questions.is_empty() {
-            let retry_after = all().filter_map(|(_, endpoint)| endpoint.rests_for(errand, boot)).min();
-            let message = format!("every endpoint has asked to be left alone or gave no answer: {}", self.names());
+            let retry_after = all().filter_map(|(_, endpoint)| endpoint.rests_for(priority, boot)).min();
+            let message = format!("every endpoint has asked for a pause or gave no answer: {}", self.names());
             return Err(ChainError { what: "asking", kind: ChainErrorKind::Busy { retry_after }, message });
         }
         let came = ask::all(questions, self.quorum(), Result::is_ok).await;
@@ -134,22 +136,22 @@ impl SeveralEndpoints {
         }
         match answers.is_empty() {
             false => Ok(answers),
-            true => Err(most_telling(errors)),
+            true => Err(most_useful(errors)),
         }
     }
 
-    /// As [`SeveralEndpoints::ask`], without the places.
+    /// Does the same as [`SeveralEndpoints::ask`], and returns the answers without the indexes.
     async fn answers<'a, T>(
         &'a self,
-        errand: Errand,
+        priority: Priority,
         question: impl Fn(&'a dyn Chain) -> Asking<'a, T>,
     ) -> Result<Vec<T>, ChainError> {
-        let answers = self.ask(errand, |_, endpoint| question(endpoint.chain.as_ref())).await?;
+        let answers = self.ask(priority, |_, endpoint| question(endpoint.chain.as_ref())).await?;
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 
     async fn newest(&self) -> Result<Head, ChainError> {
-        let answers = self.ask(Errand::First, |_, endpoint| endpoint.chain.head()).await;
+        let answers = self.ask(Priority::First, |_, endpoint| endpoint.chain.head()).await;
         let boot = self.clock.boot();
         let mut seen = self.seen();
         seen.agreeing = 0;
@@ -166,7 +168,7 @@ impl SeveralEndpoints {
         if merged.agreeing >= self.quorum() {
             seen.agreed = Some((merged.head.ledger, boot));
         }
-        // What lies far ahead of all others is no mark.
+        // A ledger that is far ahead of all others is no mark.
         for (place, head) in answers.iter().filter(|(_, head)| head.ledger <= merged.head.ledger) {
             if let Some(endpoint) = self.endpoints.get(*place) {
                 endpoint.is_at(head.ledger);
@@ -176,26 +178,26 @@ impl SeveralEndpoints {
     }
 
     async fn page(&self, since: &EventsFrom) -> Result<CloseHints, ChainError> {
-        // Alone, it may use cursors of its own.
+        // A single endpoint may use its own cursors.
         let ledger = match (since, self.endpoints.as_slice()) {
             (EventsFrom::Ledger(ledger), [_, _, ..]) => *ledger,
             _ => {
-                let mut pages = self.ask(Errand::First, |_, endpoint| endpoint.chain.closes(since)).await?;
+                let mut pages = self.ask(Priority::First, |_, endpoint| endpoint.chain.closes(since)).await?;
                 return pages.pop().map(|(_, page)| page).ok_or_else(|| nothing("getEvents"));
             }
         };
-        // One that is a ledger behind the newest is asked from where it is.
+        // An endpoint that is behind the newest ledger is asked from its own ledger on.
         let from = |endpoint: &Endpoint| endpoint.mark().map_or(ledger, |mark| mark.min(ledger));
         let starts: Vec<EventsFrom> =
             self.endpoints.iter().map(|endpoint| EventsFrom::Ledger(from(endpoint))).collect();
         let pages = self
-            .ask(Errand::First, |place, endpoint| endpoint.chain.closes(starts.get(place).unwrap_or(since)))
+            .ask(Priority::First, |place, endpoint| endpoint.chain.closes(starts.get(place).unwrap_or(since)))
             .await?;
         Ok(merge::close_hints(pages.into_iter().map(|(_, page)| page).collect(), self.quorum()))
     }
 
     async fn channels(&self, channels: &[KnownChannel]) -> Result<Vec<ChannelRead>, ChainError> {
-        let mut answers = self.ask(Errand::Later, |_, endpoint| endpoint.chain.read_channels(channels)).await?;
+        let mut answers = self.ask(Priority::Later, |_, endpoint| endpoint.chain.read_channels(channels)).await?;
         if self.is_alone() {
             return answers.pop().map(|(_, reads)| reads).ok_or_else(|| nothing("reading channels"));
         }
@@ -207,7 +209,7 @@ impl SeveralEndpoints {
     }
 
     async fn channel(&self, channel: &ContractId) -> Result<ChannelRead, ChainError> {
-        let mut answers = self.ask(Errand::Later, |_, endpoint| endpoint.chain.first_read(channel)).await?;
+        let mut answers = self.ask(Priority::Later, |_, endpoint| endpoint.chain.first_read(channel)).await?;
         let read = match self.is_alone() {
             true => answers.pop().map(|(_, read)| read),
             false => self.merged(answers),
@@ -215,21 +217,22 @@ impl SeveralEndpoints {
         read.ok_or_else(|| nothing("reading a channel"))
     }
 
-    /// One channel's state, from what the endpoints at these places tell.
+    /// Merges one channel's states from the endpoints with these indexes.
     ///
-    /// A close that any of them tells, or told before, is believed until a quorum has denied it for [`BELIEVED_FOR`] ledgers.
+    /// A close that any of them reports or has reported is believed until a quorum has denied it for [`BELIEVED_FOR`]
+    /// ledgers.
     fn merged(&self, mut reads: Vec<(usize, ChannelRead)>) -> Option<ChannelRead> {
         let channel = reads.first()?.1.channel();
         self.note_closes(&reads);
         self.deny_closes(&channel, &mut reads);
-        let told = self.endpoints.iter().filter_map(|endpoint| endpoint.told_close(&channel));
+        let told = self.endpoints.iter().filter_map(|endpoint| endpoint.reported_close(&channel));
         let told = told.map(|close| close.deadline).min();
         merge::channel(reads.into_iter().map(|(_, read)| read).collect(), told, self.quorum(), self.lag)
     }
 
-    /// Notes which closes are told.
+    /// Records the closes that the endpoints report.
     fn note_closes(&self, reads: &[(usize, ChannelRead)]) {
-        // A close can't be denied before the ledger as of which it was told, so that must be a plausible one.
+        // A close can't be denied before the ledger at which it was reported, so that ledger must be plausible.
         let most =
             self.seen().agreed.map(|(ledger, _)| ledger.saturating_add(u32::try_from(AHEAD).unwrap_or(u32::MAX)));
         for (place, read) in reads {
@@ -237,12 +240,12 @@ impl SeveralEndpoints {
                 && let Some(deadline) = state.close_effective_at
             {
                 let at = most.map_or(state.read_at, |most| state.read_at.min(most));
-                endpoint.tells_close(&state.channel, at, deadline);
+                endpoint.reports_close(&state.channel, at, deadline);
             }
         }
     }
 
-    /// Takes back the closes that a quorum denies, with the answers that tell of them.
+    /// Takes back the closes that a quorum denies, and removes the answers that report them.
     fn deny_closes(&self, channel: &ContractId, reads: &mut Vec<(usize, ChannelRead)>) {
         let states = || {
             reads.iter().filter_map(|(_, read)| match read {
@@ -251,7 +254,7 @@ impl SeveralEndpoints {
             })
         };
         let is_denied = |endpoint: &Endpoint| {
-            let close = endpoint.told_close(channel);
+            let close = endpoint.reported_close(channel);
             close.is_some_and(|close| {
                 merge::shows_no_close(states(), close.at.saturating_add(BELIEVED_FOR), self.quorum())
             })
@@ -271,15 +274,15 @@ impl SeveralEndpoints {
         self.endpoints.len() == 1
     }
 
-    /// Has one endpoint after the other prepare a transaction, the most advanced first, until one of them can. Whether it is
-    /// what was asked has been checked for each.
+    /// Asks one endpoint after the other to prepare a transaction, the most advanced first, until one succeeds. Each
+    /// answer has been checked against what was asked for.
     async fn build(&self, request: &CallRequest) -> Result<Prepared, ChainError> {
         let mut order: Vec<usize> = (0..self.endpoints.len()).collect();
         order.sort_by_key(|place| std::cmp::Reverse(self.endpoints.get(*place).and_then(Endpoint::mark)));
         let mut last = None;
         for wanted in order {
             let Some(endpoint) = self.endpoints.get(wanted) else { continue };
-            if endpoint.rests_for(Errand::First, self.clock.boot()).is_some() {
+            if endpoint.rests_for(Priority::First, self.clock.boot()).is_some() {
                 continue;
             }
             let prepared = match endpoint.serves(&self.passphrase).await {
@@ -295,7 +298,7 @@ impl SeveralEndpoints {
         last.unwrap_or_else(|| Err(nothing("simulateTransaction")))
     }
 
-    /// Says it when there is a quorum again, or none any more. Without one for long, the follower raises the alarm.
+    /// Logs when a quorum is reached or lost. If it is lost for long, the follower raises the alarm.
     fn say(&self, before: Option<usize>, agreeing: usize) {
         let (needed, configured) = (self.quorum(), self.endpoints.len());
         match (before.is_none_or(|before| before >= needed), agreeing >= needed) {
@@ -303,20 +306,20 @@ impl SeveralEndpoints {
                 agreeing,
                 needed,
                 configured,
-                "too few endpoints see the chain alike, so no money is taken; what is owed is settled all the same"
+                "too few endpoints agree on the chain, so no money is taken; what is owed is still settled"
             ),
-            (false, true) => info!(agreeing, needed, configured, "enough endpoints see the chain alike again"),
+            (false, true) => info!(agreeing, needed, configured, "enough endpoints agree on the chain again"),
             _ => {}
         }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // Two whole values.
+        // A thread that panicked left only complete values.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Which of two answers without a transaction to tell: one that understood the call rather than none.
+/// Chooses between two answers without a transaction. An answer to the call is better than an error.
 fn better(
     last: Option<Result<Prepared, ChainError>>,
     next: Result<Prepared, ChainError>,
@@ -327,8 +330,9 @@ fn better(
     }
 }
 
-/// The error that the caller should act on: what needs a person or another way first, what needs patience last.
-fn most_telling(errors: Vec<ChainError>) -> ChainError {
+/// The error on which the caller should act. Errors that need a person or another way come first, and errors that only
+/// need patience last.
+fn most_useful(errors: Vec<ChainError>) -> ChainError {
     let rank = |error: &ChainError| match error.kind {
         ChainErrorKind::Undecodable => 0,
         ChainErrorKind::Gone => 1,
@@ -372,7 +376,7 @@ impl Chain for SeveralEndpoints {
 
     fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenRisk> {
         Box::pin(async move {
-            let answers = self.answers(Errand::Later, |chain| chain.token_facts(asset)).await?;
+            let answers = self.answers(Priority::Later, |chain| chain.token_facts(asset)).await?;
             merge::token_risk(answers).ok_or_else(|| nothing("reading the token's issuer"))
         })
     }
@@ -385,42 +389,42 @@ impl Chain for SeveralEndpoints {
         to: &'a Address,
     ) -> Asking<'a, Payability> {
         Box::pin(async move {
-            let answers = self.answers(Errand::Later, |chain| chain.payability(token, asset, facts, to)).await?;
+            let answers = self.answers(Priority::Later, |chain| chain.payability(token, asset, facts, to)).await?;
             merge::payability(answers, self.quorum()).ok_or_else(|| nothing("reading the recipient"))
         })
     }
 
     fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>> {
         Box::pin(async move {
-            let answers = self.answers(Errand::Later, |chain| chain.token_balance(token, holder)).await?;
+            let answers = self.answers(Priority::Later, |chain| chain.token_balance(token, holder)).await?;
             Ok(merge::token_balance(&answers))
         })
     }
 
     fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>> {
         Box::pin(async move {
-            let answers = self.answers(Errand::Later, |chain| chain.meets_archived(channel)).await?;
+            let answers = self.answers(Priority::Later, |chain| chain.meets_archived(channel)).await?;
             Ok(merge::meets_archived(&answers, self.quorum()))
         })
     }
 
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
         Box::pin(async move {
-            let answers = self.answers(Errand::First, |chain| chain.lane_account(account)).await?;
+            let answers = self.answers(Priority::First, |chain| chain.lane_account(account)).await?;
             Ok(merge::lane(&answers, self.quorum()))
         })
     }
 
     fn settings(&self) -> Asking<'_, NetworkTerms> {
         Box::pin(async move {
-            let answers = self.answers(Errand::Later, |chain| chain.settings()).await?;
+            let answers = self.answers(Priority::Later, |chain| chain.settings()).await?;
             merge::settings(&answers).ok_or_else(|| nothing("reading the network's settings"))
         })
     }
 
     fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
         Box::pin(async move {
-            let answers = self.answers(Errand::First, |chain| chain.inclusion_fees()).await?;
+            let answers = self.answers(Priority::First, |chain| chain.inclusion_fees()).await?;
             merge::inclusion_fees(answers).ok_or_else(|| nothing("getFeeStats"))
         })
     }
@@ -431,19 +435,19 @@ impl Chain for SeveralEndpoints {
 
     fn send<'a>(&'a self, envelope: &'a TransactionEnvelope) -> Asking<'a, Sent> {
         Box::pin(async move {
-            let answers = self.answers(Errand::First, |chain| chain.send(envelope)).await?;
+            let answers = self.answers(Priority::First, |chain| chain.send(envelope)).await?;
             merge::sent(answers).ok_or_else(|| nothing("sendTransaction"))
         })
     }
 
     fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
         Box::pin(async move {
-            let answers = self.answers(Errand::First, |chain| chain.outcome(hash)).await?;
+            let answers = self.answers(Priority::First, |chain| chain.outcome(hash)).await?;
             merge::outcome(&answers, self.quorum()).ok_or_else(|| ChainError {
                 what: "getTransaction",
                 kind: ChainErrorKind::Behind,
                 message: format!(
-                    "{} endpoints answered, and not the {} that are needed say the same of it",
+                    "{} endpoints answered, but fewer than the needed {} agree on it",
                     answers.len(),
                     self.quorum()
                 ),

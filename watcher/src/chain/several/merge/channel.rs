@@ -1,12 +1,12 @@
-//! A channel's state, as several endpoints tell it.
+//! Merges a channel's states from several endpoints.
 
 use paychan_channel::{Amount, ChannelState, Ledger, Lives};
 
 use super::reached_by_quorum;
 use crate::chain::ChannelRead;
 
-/// Merges what was read of one channel. `told` is the earliest deadline that an endpoint told before and that still counts;
-/// `lag` is how many ledgers nodes of one network may be apart. `None` without answers.
+/// Merges what was read of one channel. `told` is the earliest deadline that an endpoint reported before and that still
+/// counts; `lag` is how many ledgers nodes of one network may be apart. `None` without answers.
 pub(in super::super) fn channel(
     answers: Vec<ChannelRead>,
     told: Option<Ledger>,
@@ -21,7 +21,7 @@ pub(in super::super) fn channel(
             other => others.push(other),
         }
     }
-    // What one endpoint can't read, another one can. That it is gone needs a quorum.
+    // Another endpoint may read what one can't. Only a quorum can report a channel as missing.
     if states.is_empty() || missing >= quorum {
         others.sort_by_key(|read| matches!(read, ChannelRead::Undecodable { .. }) ^ (missing < quorum));
         return others.into_iter().next();
@@ -40,7 +40,7 @@ pub(in super::super) fn channel(
     })
 }
 
-/// Whether a quorum, read at this ledger or later, shows that the channel is not closing.
+/// Whether a quorum of the states that were read at this ledger or later shows no close.
 pub(in super::super) fn shows_no_close<'a>(
     states: impl IntoIterator<Item = &'a ChannelState>,
     at: Ledger,
@@ -49,7 +49,7 @@ pub(in super::super) fn shows_no_close<'a>(
     states.into_iter().filter(|state| state.close_effective_at.is_none() && state.read_at >= at).count() >= quorum
 }
 
-/// The states that tell the same of what never changes, if it is all of them or those of a quorum.
+/// The states that agree on what never changes, if all agree or a quorum does.
 fn one_channel(states: Vec<ChannelState>, quorum: usize) -> Option<Vec<ChannelState>> {
     let agreeing = |state: &ChannelState| states.iter().filter(|other| is_same_channel(state, other)).count();
     let most = states.iter().max_by_key(|state| agreeing(state))?.clone();
@@ -65,14 +65,14 @@ fn is_same_channel(a: &ChannelState, b: &ChannelState) -> bool {
 
 fn merge(all: &[ChannelState], told: Option<Ledger>, quorum: usize, lag: u32) -> Option<ChannelState> {
     let read_at = reached_by_quorum(all.iter().map(|state| state.read_at), quorum)?;
-    // What is older than this tells nothing about numbers: a settlement or a top-up may have come since.
+    // Older states have no vote on numbers, since a settlement or a top-up may have come since.
     let voting: Vec<&ChannelState> = all.iter().filter(|state| state.read_at.saturating_add(lag) >= read_at).collect();
     let newest = voting.iter().max_by_key(|state| state.read_at)?;
     let withdrawn = match all.len() >= quorum {
         true => reached_by_quorum(all.iter().map(|state| state.withdrawn), quorum)?,
         false => voting.iter().map(|state| state.withdrawn).min()?,
     };
-    // A settlement moves money from the one to the other, so their sum is the same before and after it.
+    // A settlement moves money from the balance to what was paid, so the sum is the same before and after it.
     let covered = voting.iter().map(|state| held_and_paid(state)).min()?;
     let refunded = all.iter().filter(|state| state.refunded).count() >= quorum;
     let life =
@@ -95,7 +95,8 @@ fn merge(all: &[ChannelState], told: Option<Ledger>, quorum: usize, lag: u32) ->
         read_at,
         ..(*newest).clone()
     };
-    // In the reference's layout a channel is final when it holds nothing after the deadline. One endpoint can't make it so.
+    // In the reference's layout a channel is final when it is empty after the deadline. One endpoint alone can't make
+    // it final.
     if merged.is_final() && all.iter().filter(|state| state.is_final()).count() < quorum {
         merged.balance = voting.iter().map(|state| held_and_paid(state)).max()?.saturating_sub(withdrawn);
         if merged.is_final() {
@@ -105,7 +106,7 @@ fn merge(all: &[ChannelState], told: Option<Ledger>, quorum: usize, lag: u32) ->
     Some(merged)
 }
 
-/// What a channel holds and has paid, together. One that is said to be refunded holds nothing, whoever says it.
+/// What a channel holds plus what it has paid. A channel that is reported as refunded holds nothing.
 fn held_and_paid(state: &ChannelState) -> Amount {
     match state.refunded {
         true => state.withdrawn,

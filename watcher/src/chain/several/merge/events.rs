@@ -1,4 +1,4 @@
-//! `close` events, as several endpoints tell them.
+//! Merges `close` events from several endpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,9 @@ use paychan_channel::{ContractId, Ledger};
 use super::reached_by_quorum;
 use crate::chain::{CloseHint, CloseHints, EventsFrom};
 
-/// Merges the pages of those that answered. Whoever is named by any of them is looked at; that nobody else closed is only
-/// inferred up to where a quorum has looked. A deadline is believed where a quorum names it: what one endpoint's event says
-/// is a reason to read the channel's entries, and those tell the deadline.
+/// Merges the pages of the endpoints that answered. Every channel that any of them names is read. That no other channel
+/// closed is inferred only up to the ledger that a quorum has searched. A deadline is believed if a quorum names it.
+/// The event of one endpoint is only a reason to read the channel's entries, which show the deadline.
 pub(in super::super) fn close_hints(pages: Vec<CloseHints>, quorum: usize) -> CloseHints {
     let ends: Vec<Ledger> = pages.iter().filter_map(|page| page.scanned_to).collect();
     let scanned_to = match ends.len() >= quorum {
@@ -17,7 +17,7 @@ pub(in super::super) fn close_hints(pages: Vec<CloseHints>, quorum: usize) -> Cl
         false => None,
     };
     let more = pages.iter().any(|page| page.next.is_some());
-    // Cursors are each endpoint's own, so the next page starts at a ledger.
+    // A cursor is valid at its endpoint only, so the next page starts at a ledger.
     let next = scanned_to.filter(|_| more).map(|to| EventsFrom::Ledger(to.saturating_add(1)));
     let mut told: BTreeMap<Place, BTreeMap<Option<Ledger>, usize>> = BTreeMap::new();
     for page in pages {

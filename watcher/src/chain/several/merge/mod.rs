@@ -1,9 +1,9 @@
-//! The answers of several endpoints, made into one. Pure.
+//! Merges the answers of several endpoints into one. Pure.
 //!
-//! **Danger is believed from any one**: the earliest deadline, the lowest coverage, a frozen balance.
-//! **Safety needs a quorum**, more than half of the configured endpoints: that the chain is seen as it is now, what was
-//! paid out, that a transaction is in a ledger, that a channel is final. An endpoint that is older than the others has no
-//! vote on numbers; a close that it tells counts all the same, since a close never goes away.
+//! **Danger is believed from any one endpoint**: the earliest deadline, the lowest coverage, a frozen balance. **Safety
+//! needs a quorum**, more than half of the configured endpoints: that the known chain is the present one, what was paid
+//! out, that a transaction is in a ledger, that a channel is final. An endpoint that is behind the others has no vote
+//! on numbers, but a close that it reports still counts, since a close never goes away.
 
 mod channel;
 mod events;
@@ -19,13 +19,13 @@ pub(super) use channel::{channel, shows_no_close};
 pub(super) use events::close_hints;
 pub(super) use head::{Anchor, head};
 
-/// How many of so many configured endpoints are a quorum: more than half.
+/// The quorum of this number of configured endpoints: more than half.
 pub(super) const fn quorum(configured: usize) -> usize {
     configured / 2 + 1
 }
 
-/// The highest value that at least a quorum of the answers reach; below a quorum of answers, the lowest. `None` without
-/// answers.
+/// The highest value that at least a quorum of the answers reaches. If there are fewer answers than a quorum, it is the
+/// lowest one. `None` without answers.
 fn reached_by_quorum<T: Ord>(values: impl IntoIterator<Item = T>, quorum: usize) -> Option<T> {
     let mut values: Vec<T> = values.into_iter().collect();
     values.sort_unstable_by(|a, b| b.cmp(a));
@@ -33,8 +33,8 @@ fn reached_by_quorum<T: Ord>(values: impl IntoIterator<Item = T>, quorum: usize)
     values.pop()
 }
 
-/// What became of a transaction. That it is in a ledger needs a quorum which says the same of it; that it is in none does
-/// too. `None` when there is neither: then it has to be asked again.
+/// The outcome of a transaction. A quorum must agree that it is in a ledger, or that it is in none. `None` when there
+/// is no such quorum, so that it has to be asked again.
 pub(super) fn outcome(answers: &[Found], quorum: usize) -> Option<Found> {
     let included = answers.iter().find(|answer| {
         let same = |other: &&Found| match (answer, other) {
@@ -53,19 +53,20 @@ pub(super) fn outcome(answers: &[Found], quorum: usize) -> Option<Found> {
         Found::Included { .. } => None,
     };
     let not_found: Vec<(Ledger, Ledger)> = answers.iter().filter_map(holds).collect();
-    // Somebody saw it: then those who did not may only be late.
+    // If one endpoint has seen it, the others may only be late.
     if not_found.len() < quorum || not_found.len() < answers.len() {
         return None;
     }
     let latest = reached_by_quorum(not_found.iter().map(|(_, latest)| *latest), quorum)?;
-    // The history that a quorum holds: not before the quorum's oldest.
+    // The history that a quorum has begins at the quorum's oldest ledger.
     let oldest = not_found.iter().map(|(oldest, _)| *oldest).max()?;
     Some(Found::No { oldest, latest })
 }
 
-/// What the network said to a transaction that was given to several endpoints: once one of them has taken it, it is there.
+/// The network's answer to a transaction that was sent to several endpoints. If one of them has taken it, it is in the
+/// network.
 pub(super) fn sent(answers: Vec<Sent>) -> Option<Sent> {
-    // Which answer tells most, the best first. A fee that would have been enough can be bid; the highest named one is.
+    // The most useful answer comes first. A named fee can be bid, and the highest named fee is used.
     let rank = |sent: &Sent| match sent {
         Sent::Pending => (0, 0),
         Sent::Duplicate => (1, 0),
@@ -79,8 +80,9 @@ pub(super) fn sent(answers: Vec<Sent>) -> Option<Sent> {
     answers.into_iter().min_by_key(rank)
 }
 
-/// A fee account, as a quorum tells it: each number is the highest that a quorum reaches, so that no single endpoint has
-/// transactions signed with a sequence number that is none, or lets the account seem empty. `None` when no endpoint knows it.
+/// A fee account as a quorum reports it. Each number is the highest that a quorum reaches, so that a single endpoint
+/// can't make the watcher use a wrong sequence number or see an empty account. `None` when no endpoint knows the
+/// account.
 pub(super) fn lane(answers: &[Option<LaneAccount>], quorum: usize) -> Option<LaneAccount> {
     let known: Vec<&LaneAccount> = answers.iter().flatten().collect();
     let account = known.first()?.facts.account;
@@ -97,37 +99,38 @@ pub(super) fn lane(answers: &[Option<LaneAccount>], quorum: usize) -> Option<Lan
     })
 }
 
-/// Whether a recipient can be paid: as much as a quorum says. What nobody can be paid is not tried, so one endpoint must not
-/// say it alone.
+/// Whether and how much a recipient can be paid, as far as a quorum agrees. A payout that can't work is not tried, so
+/// one endpoint alone must not be able to prevent it.
 pub(super) fn payability(mut answers: Vec<Payability>, quorum: usize) -> Option<Payability> {
     answers.sort_by_key(|payability| std::cmp::Reverse((matches!(payability, Payability::Room(_)), payability.room())));
     answers.truncate(quorum);
     answers.pop()
 }
 
-/// What a token's issuer may do: the most that is told.
+/// What a token's issuer may do: the most that any endpoint reports.
 pub(super) fn token_risk(answers: Vec<TokenRisk>) -> Option<TokenRisk> {
     answers.into_iter().max_by_key(|risk| (risk.may_claw_back(), risk.may_revoke()))
 }
 
-/// What a token's contract says that a holder has: the least of it; nothing where one endpoint gets no answer from it.
+/// The balance that a token's contract reports: the lowest answer, or none if one endpoint gets no answer from the
+/// contract.
 pub(super) fn token_balance(answers: &[Option<Amount>]) -> Option<Amount> {
     answers.iter().copied().min().flatten()
 }
 
-/// Whether a call meets archived entries: where a quorum says so, it does. One endpoint that is wrong locks no channel out.
+/// Whether a call meets archived entries, which needs a quorum. One wrong endpoint locks no channel out.
 pub(super) fn meets_archived(answers: &[Option<bool>], quorum: usize) -> Option<bool> {
     reached_by_quorum(answers.iter().copied(), quorum).flatten()
 }
 
-/// The network's settings: those that most endpoints tell.
+/// The network's settings that most endpoints report.
 pub(super) fn settings(answers: &[NetworkTerms]) -> Option<NetworkTerms> {
     let same = |terms: &&NetworkTerms| answers.iter().filter(|other| other == terms).count();
-    // Of two that are told equally often, the shorter close time: it makes the longer floor.
+    // If two are reported equally often, the shorter close time counts, since it makes the floor longer.
     answers.iter().max_by_key(|terms| (same(terms), std::cmp::Reverse(terms.target_close_ms))).copied()
 }
 
-/// What others bid: the middle one of what is told, so that no single endpoint sets the price.
+/// What others bid: the median of the answers, so that no single endpoint sets the price.
 pub(super) fn inclusion_fees(mut answers: Vec<InclusionFees>) -> Option<InclusionFees> {
     answers.sort_by_key(|fees| (fees.p95, fees.max));
     answers.get(answers.len() / 2).copied()

@@ -1,4 +1,5 @@
-//! For any answers: one endpoint can warn of danger, and fewer than a quorum can't make anything look safe.
+//! Tests that, with any answers, one endpoint can warn of danger, and fewer than a quorum can't make anything look
+//! safe.
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
@@ -13,7 +14,7 @@ use crate::fixtures::{CHANNEL, state, units};
 
 const LAG: u32 = 12;
 
-/// What an endpoint tells of the one channel: its ledger, what was paid, what is left, the deadline, whether it is final.
+/// An endpoint's state of the channel: its ledger, what was paid, what is left, the deadline, and whether it is final.
 fn told() -> impl Strategy<Value = ChannelState> {
     (1_000_u32..1_040, 0_u64..50, 0_u64..50, option::of(1_000_u32..2_000), any::<bool>()).prop_map(
         |(read_at, withdrawn, balance, deadline, refunded)| ChannelState {
@@ -38,7 +39,7 @@ fn merged(states: &[ChannelState], quorum: usize) -> ChannelState {
     }
 }
 
-/// Between one and five endpoints, and the quorum of them.
+/// The states of one to five endpoints, and their quorum.
 fn endpoints() -> impl Strategy<Value = (Vec<ChannelState>, usize)> {
     vec(told(), 1..=5).prop_map(|states| {
         let quorum = quorum(states.len());
@@ -69,14 +70,14 @@ proptest! {
         let merged = merged(&states, quorum);
         for state in states.iter().filter(|state| state.read_at.saturating_add(LAG) >= merged.read_at) {
             let told = if state.refunded { state.withdrawn } else { state.balance.saturating_add(state.withdrawn) };
-            // What was paid is confirmed by a quorum, so it counts even where one endpoint tells less.
+            // A quorum confirms what was paid, so it counts even if one endpoint reports less.
             prop_assert!(merged.coverage() <= told.max(merged.withdrawn));
         }
     }
 
     #[test]
     fn the_order_of_the_endpoints_decides_nothing((mut states, quorum) in endpoints()) {
-        // The newest state is the base of what never changes, so it does not matter which of two it is.
+        // What never changes is taken from the newest state, so it does not matter which of two that is.
         let first = merged(&states, quorum);
         states.reverse();
         prop_assert_eq!(merged(&states, quorum), first);
@@ -88,7 +89,8 @@ proptest! {
         lies in vec(told(), 1..=2),
         silent in any::<bool>(),
     ) {
-        // Three or five endpoints, more than half of them honest and up to date. At least a quorum answers.
+        // There are three or five endpoints, of which more than half are honest and up to date. At least a quorum
+        // answers.
         let configured = 2 * lies.len() + 1;
         let truth = ChannelState {
             read_at: Ledger(1_020),
@@ -110,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_head_that_a_quorum_is_gathered_around_is_found(
+    fn a_head_with_which_a_quorum_agrees_is_found(
         ledgers in vec(1_000_u32..1_100, 1..=5),
         at_most in option::of(1_000_u32..1_100),
     ) {
@@ -127,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn events_vouch_for_no_more_than_a_quorum_has_looked_through(ends in vec(option::of(1_000_u32..1_010), 1..=5)) {
+    fn events_cover_only_what_a_quorum_has_searched(ends in vec(option::of(1_000_u32..1_010), 1..=5)) {
         let quorum = quorum(ends.len());
         let pages = ends.iter().enumerate().map(|(place, end)| page(place, *end)).collect();
         let merged = close_hints(pages, quorum);
@@ -156,7 +158,7 @@ fn more_than_half_is_a_quorum() {
 }
 
 #[test]
-fn what_fewer_than_a_quorum_tell_of_a_channel_is_not_confirmed() {
+fn what_fewer_than_a_quorum_report_of_a_channel_is_not_confirmed() {
     let paid = ChannelState { withdrawn: units(1_000_000_000), balance: Amount::ZERO, refunded: true, ..state() };
     let alone = channel(reads(std::slice::from_ref(&paid)), None, 2, LAG).unwrap();
     assert!(matches!(alone, ChannelRead::Unconfirmed(_)), "{alone:?}");
@@ -166,7 +168,7 @@ fn what_fewer_than_a_quorum_tell_of_a_channel_is_not_confirmed() {
 }
 
 #[test]
-fn that_a_close_has_begun_is_agreed_by_a_quorum_and_believed_from_any_one() {
+fn a_close_is_believed_from_any_one_endpoint_and_agreed_by_a_quorum() {
     let closing = ChannelState { close_effective_at: Some(Ledger(2_000_000)), ..state() };
     let of = |states: &[ChannelState], told| match channel(reads(states), told, 2, LAG) {
         Some(ChannelRead::Agreed { state, close_agreed }) => (state.close_effective_at, close_agreed),
@@ -189,8 +191,8 @@ fn a_quorum_shows_that_a_channel_is_not_closing_only_at_the_ledger_of_the_close_
 }
 
 #[test]
-fn one_endpoint_can_not_end_a_channel_of_the_layout_that_only_its_balance_ends() {
-    // Everything is paid out, and one of three says that a close which nobody else sees is over.
+fn one_endpoint_can_not_end_a_channel_whose_layout_ends_it_by_its_balance() {
+    // Everything is paid out, and one of three reports a close with a past deadline that no other endpoint sees.
     let empty = ChannelState { layout: Layout::Reference, balance: Amount::ZERO, ..state() };
     let over = ChannelState { close_effective_at: Some(Ledger(empty.read_at.get() - 1)), ..empty.clone() };
     assert!(over.is_final());
@@ -200,7 +202,7 @@ fn one_endpoint_can_not_end_a_channel_of_the_layout_that_only_its_balance_ends()
 }
 
 #[test]
-fn a_deadline_that_one_endpoint_names_in_an_event_is_a_reason_to_look() {
+fn a_deadline_that_one_endpoint_names_in_an_event_is_only_a_reason_to_read() {
     let contract = ContractId([7; 32]);
     let named = |deadline| CloseHints {
         hints: vec![CloseHint { contract, ledger: Ledger(1_000), effective_at: Some(Ledger(deadline)) }],
@@ -219,7 +221,7 @@ fn one_far_ledger_moves_no_head_and_is_no_agreement() {
     let far = Head { ledger: Ledger(5_000_000), closed_at_unix_ms: Some(NOW_MS - 1_000) };
     let of_three = head(&[dated(1_000), far, dated(1_001)], 2, LAG, None, NOW_MS).unwrap();
     assert_eq!((of_three.head.ledger, of_three.agreeing), (Ledger(1_001), 2));
-    // With one of two gone mad, the plausible one is followed, and no money is taken.
+    // If one of two reports an implausible ledger, the plausible one is followed, and no money is taken.
     let anchor = Some(Anchor { at_most: Ledger(1_060) });
     let of_two = head(&[dated(1_000), far], 2, LAG, anchor, NOW_MS).unwrap();
     assert_eq!((of_two.head.ledger, of_two.agreeing), (Ledger(1_000), 1));
@@ -257,7 +259,7 @@ fn not_found(oldest: u32, latest: u32) -> Found {
 }
 
 #[test]
-fn that_a_transaction_is_in_a_ledger_or_in_none_needs_a_quorum() {
+fn a_quorum_must_agree_that_a_transaction_is_in_a_ledger_or_in_none() {
     assert_eq!(outcome(&[found(7), not_found(1, 6), found(7)], 2), Some(found(7)));
     assert_eq!(outcome(&[found(7), not_found(1, 9)], 2), None, "one of them may be late, or lie");
     assert_eq!(outcome(&[found(7)], 2), None);
@@ -276,7 +278,7 @@ fn a_transaction_that_one_endpoint_has_taken_is_there() {
 }
 
 #[test]
-fn of_issuers_the_worst_is_believed_and_of_recipients_what_a_quorum_says() {
+fn the_worst_is_believed_of_issuers_and_a_quorum_of_recipients() {
     let room = |units| Payability::Room(Amount::from(units));
     assert_eq!(payability(vec![room(5), room(3)], 2), Some(room(3)));
     assert_eq!(payability(vec![room(0), Payability::NotAuthorized, room(3)], 2), Some(room(0)));
