@@ -47,7 +47,7 @@ async fn a_settlement_restores_archived_entries_and_the_alarm_names_them() {
     watcher.wait_until("settled", async |_| env.read(&payer.channel).await.withdrawn.get() >= OWED).await;
     let state = env.read(&payer.channel).await;
     assert!(state.deadline().is_some_and(|deadline| state.read_at < deadline), "{state:?}");
-    assert!(archived(&env, &payer.channel).await.is_empty(), "the settlement brought them back");
+    assert!(archived(&env, &payer.channel).await.is_empty(), "the settlement restored them");
     let logged = watcher.logged();
     assert!(logged.contains("entry_archived") && logged.contains("instance, code, token balance"), "{logged}");
 }
@@ -64,7 +64,7 @@ async fn a_channel_in_use_is_restored_although_nothing_is_to_be_settled() {
     env.network.archive(&own_entries(&env, &payer.channel).await).await;
     watcher.wait_until("restored", async |_| archived(&env, &payer.channel).await.is_empty()).await;
     watcher.wait_until("confirmed", async |watcher| watcher.logged().contains("archived entries restored")).await;
-    assert_eq!(env.read(&payer.channel).await.withdrawn.get(), 0, "it was restored, not settled");
+    assert_eq!(env.read(&payer.channel).await.withdrawn.get(), 0, "the channel was restored and not settled");
 }
 
 #[tokio::test]

@@ -98,5 +98,5 @@ fn an_answer_before_the_sync_is_seen_in_a_trace() {
     assert_eq!(of(&[append, begun, ended, answer]), Ok(1));
     assert!(of(&[append, begun, answer, ended]).is_err());
     assert!(of(&[append, begun, ended, append, answer]).is_err());
-    assert!(of(&[begun, ended, answer]).is_err(), "what was synced before the append");
+    assert!(of(&[begun, ended, answer]).is_err(), "the sync came before the append");
 }

@@ -302,7 +302,7 @@ mod tests {
         let reservation = promises.reserve(&held(0), Some(&known), units(1_000_000), |_| Ok::<(), ()>(())).ok();
         assert_eq!(promises.owed(&TOKEN, &RECIPIENT), units(1_000_000));
         promises.count(&[held(0)], &view);
-        assert_eq!(promises.owed(&TOKEN, &RECIPIENT), units(1_000_000), "it is still on its way to the store");
+        assert_eq!(promises.owed(&TOKEN, &RECIPIENT), units(1_000_000), "the store has not answered yet");
         drop(reservation);
         promises.count(&[held(0)], &view);
         assert_eq!(promises.owed(&TOKEN, &RECIPIENT), Amount::ZERO, "the store did not take it");

@@ -75,7 +75,7 @@ async fn top_up_is_refused(env: &TestEnv, lie: impl Fn(&mut Value) + Send + Sync
     let top_up = ["top-up", &channel, "--amount", "1", "--rpc-url", &proxy.url];
     let ran = env.run_as(&env.funder, &top_up).await;
     assert_refused(&ran, 1, kind, said);
-    assert!(!proxy.requests("simulateTransaction").is_empty(), "the lie was never told");
+    assert!(!proxy.requests("simulateTransaction").is_empty(), "the proxy never changed an answer");
     assert!(proxy.requests("sendTransaction").is_empty());
     for request in &proxy.requests("simulateTransaction") {
         assert_eq!(authorizations(request), 0, "an authorization was given away: {request}");

@@ -119,5 +119,5 @@ async fn the_check_notices_records_that_are_cut_off_the_journal() {
     watcher.sigkill().await;
     lose_the_last_records(&env.path().join("data"));
     watcher.start().await;
-    assert_ne!(load.check(&watcher).await, Vec::<String>::new(), "what was planted was not seen");
+    assert_ne!(load.check(&watcher).await, Vec::<String>::new(), "the check did not notice the missing records");
 }

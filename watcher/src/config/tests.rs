@@ -48,7 +48,7 @@ fn each_default_that_the_example_shows_in_a_comment_is_the_default() {
         .map(|line| line.strip_prefix("# ").filter(|shown| is_default(shown)).unwrap_or(line))
         .map(|line| format!("{line}\n"))
         .collect();
-    assert!(shown.contains("\nextend_to_ledgers = "), "the comments were taken off");
+    assert!(shown.contains("\nextend_to_ledgers = "), "the commented keys are missing");
     let (shown, default) = (Config::parse(&shown).unwrap(), Config::parse(EXAMPLE).unwrap());
     assert_eq!(format!("{shown:?}"), format!("{default:?}"));
 }

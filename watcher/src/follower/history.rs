@@ -311,7 +311,7 @@ mod tests {
     fn a_wrong_mark_in_the_journal_is_taken_back() {
         let mut watch = Watch::new(Some(4_000_000_000));
         watch.true_head();
-        assert!(watch.recovers_within(10), "three answers in a row agree against it");
+        assert!(watch.recovers_within(10), "three answers in a row contradict it");
     }
 
     #[test]

@@ -239,7 +239,7 @@ fn the_networks_longest_life_bounds_extensions_and_their_floor() {
 fn the_cap_is_what_the_saved_value_leaves_after_the_resources() {
     let cap_of = |value| cap(value, &limits());
     assert_eq!(cap_of(Some(Stroops(60_000))), Stroops(10_000));
-    assert_eq!(cap_of(Some(Stroops(10))), BASE_FEE, "never below what the network takes at all");
+    assert_eq!(cap_of(Some(Stroops(10))), BASE_FEE, "never below the network's minimum");
     assert_eq!(cap_of(Some(Stroops(i64::MAX))), Stroops(1_000_000));
     assert_eq!(cap_of(None), Stroops(1_000_000));
 }
@@ -249,13 +249,13 @@ fn the_bid_starts_at_the_market_and_is_at_the_cap_for_the_last_third() {
     let cap = Stroops(1_000_000);
     let bid_at = |left| bid(left, 900, Stroops(200), None, cap);
     assert_eq!(bid_at(900), Stroops(200));
-    assert_eq!(bid_at(1_000), Stroops(200), "announced again: no more than the start");
-    assert_eq!(bid_at(600), Stroops(200 + 999_800 / 4), "half of the rise: a quarter of the way");
+    assert_eq!(bid_at(1_000), Stroops(200), "the bid of a repeated announcement is the starting bid");
+    assert_eq!(bid_at(600), Stroops(200 + 999_800 / 4), "after half of the time, the bid has risen by a quarter");
     assert!(bid_at(301) < cap);
     for left in [300, 100, 1, 0] {
         assert_eq!(bid_at(left), cap);
     }
-    assert_eq!(bid(0, 0, Stroops(200), None, cap), cap, "a window of nothing is the end of it");
+    assert_eq!(bid(0, 0, Stroops(200), None, cap), cap, "a window of zero ledgers has ended");
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn an_amount_at_the_tokens_limit_is_settled_without_a_close() {
 fn what_is_unsettled_for_too_long_is_settled_but_not_dust() {
     assert_eq!(Case::of(state(), 5_000_000).since(DAY - Duration::from_secs(1)).decide(), Action::Wait);
     assert_eq!(Case::of(state(), 5_000_000).since(DAY).decide(), settle(5_000_000, 200, Reason::Age));
-    assert_eq!(Case::of(state(), 99_999).since(DAY).decide(), Action::Wait, "it waits for more");
+    assert_eq!(Case::of(state(), 99_999).since(DAY).decide(), Action::Wait, "the amount waits for more");
     let paid = ChannelState { withdrawn: units(5_000_000), ..state() };
     assert_eq!(Case::of(paid, 5_000_000).since(DAY).decide(), Action::Wait, "somebody else settled it");
 }
@@ -491,7 +491,7 @@ fn a_channel_that_was_never_read_since_the_start_is_settled_with_what_the_journa
     fn unread(case: &Case, unreadable: bool) -> Known<'_> {
         Known { chain: None, unreadable, ..case.known() }
     }
-    assert_eq!(decide(&unread(&case, false), &limits()), Action::Wait, "the first sweep may still be on its way");
+    assert_eq!(decide(&unread(&case, false), &limits()), Action::Wait, "the first sweep may still be under way");
     assert!(matches!(decide(&unread(&case, true), &limits()), Action::Settle { .. }));
     let later = Limits { first_head: Ledger(HEAD.0 - 139), ..limits() };
     assert!(matches!(decide(&unread(&case, false), &later), Action::Settle { reason: Reason::Unreadable, .. }));
@@ -547,7 +547,7 @@ fn an_archived_entry_is_restored_when_a_payout_failed_and_channels_that_share_it
     let mut cases = [case(1), case(2)];
     let planned =
         |cases: &[Case; 2]| plan(&cases.iter().map(Case::known).collect::<Vec<_>>(), &limits(), Turn::default());
-    assert_eq!(planned(&cases).restorations().count(), 0, "the settlements restore it on the way");
+    assert_eq!(planned(&cases).restorations().count(), 0, "the settlements restore it");
     cases.iter_mut().for_each(|case| case.tried.payout.failures = 1);
     let plan = planned(&cases);
     let restorations: Vec<&Restoration> = plan.restorations().collect();
@@ -653,7 +653,7 @@ proptest! {
         match case.decide() {
             Action::Settle { amount, bid, reason } | Action::Close { amount, bid, reason } => {
                 prop_assert!(must_pay && reason == Reason::Closing);
-                prop_assert_eq!(amount, units(highest), "the highest, whole");
+                prop_assert_eq!(amount, units(highest), "the whole highest commitment");
                 let value = config().token(&TOKEN).unwrap().value(unsettled);
                 prop_assert!(bid <= cap(Some(value), &limits()));
                 prop_assert!(bid >= BASE_FEE);

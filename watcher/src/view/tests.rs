@@ -121,7 +121,7 @@ fn ledgers_of_events_join_only_without_a_gap() {
     view.add_events(Ledger(27), Ledger(30));
     assert_eq!(view.events_span(), Some((Ledger(27), Ledger(30))));
     view.add_events(Ledger(30), Ledger(29));
-    assert_eq!(view.events_span(), Some((Ledger(27), Ledger(30))), "from beyond to is nothing");
+    assert_eq!(view.events_span(), Some((Ledger(27), Ledger(30))), "an empty range changes nothing");
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_close_that_too_few_endpoints_tell_counts_until_enough_of_them_deny_it() {
     assert!(!view.merge_agreed(closing(HEAD, 2_000_000), false));
     let known = view.channel(&CHANNEL).unwrap();
     assert!(known.is_closing() && !known.close_agreed);
-    assert!(!view.merge_agreed(at(Ledger(HEAD.0 - 1)), false), "an older ledger does not tell");
+    assert!(!view.merge_agreed(at(Ledger(HEAD.0 - 1)), false), "an older ledger proves nothing");
     assert!(view.channel(&CHANNEL).unwrap().is_closing());
     assert!(view.merge_agreed(at(later), false));
     assert!(!view.channel(&CHANNEL).unwrap().is_closing());

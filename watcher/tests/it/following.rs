@@ -88,7 +88,7 @@ async fn a_close_event_is_acted_on_in_the_ledger_in_which_it_is_read() {
     let deadline = env.sim.network().close_start(id(1));
     env.sim.close(1);
     let followed = watcher.follow().await.unwrap();
-    assert!(!followed.swept, "the event alone made it look");
+    assert!(!followed.swept, "the event alone caused the read");
     let known = watcher.view.channel(&id(1)).unwrap();
     assert_eq!(known.deadline, Some(deadline));
     assert_eq!(known.state.read_at, env.now(), "its entries were read, not only its event");
@@ -201,7 +201,7 @@ async fn a_top_up_is_seen_when_a_commitment_needs_it() {
         state.deposited = Some(amount(more));
     }
     env.ledger(&mut watcher).await;
-    assert_eq!(watcher.view.channel(&id(1)).unwrap().coverage(), amount(DEPOSIT), "no sweep has told of it");
+    assert_eq!(watcher.view.channel(&id(1)).unwrap().coverage(), amount(DEPOSIT), "no sweep has shown it");
     watcher.offer(1, more).await.unwrap();
 }
 
@@ -236,7 +236,11 @@ async fn a_network_that_started_anew_is_an_alarm_and_takes_no_money() {
     }
     assert!(contradicted > 0);
     watcher.offer(1, 1_000_000).await.unwrap_err();
-    assert_eq!(watcher.view.head().unwrap().ledger, Ledger(FIRST), "what the answers agree on is followed");
+    assert_eq!(
+        watcher.view.head().unwrap().ledger,
+        Ledger(FIRST),
+        "the ledgers on which the answers agree are followed"
+    );
 }
 
 #[tokio::test]
@@ -358,7 +362,7 @@ async fn a_first_read_from_an_old_copy_is_repeated_before_the_next_sweep() {
     while watcher.view.channel(&id(1)).unwrap().gap_free_to < env.now() {
         env.ledger(&mut watcher).await;
         ledgers += 1;
-        assert!(ledgers <= 6, "still nothing vouches for the ledgers since the old copy");
+        assert!(ledgers <= 6, "the ledgers since the old copy are still not known");
     }
     watcher.offer(1, 1_000_000).await.unwrap();
 }

@@ -109,7 +109,7 @@ async fn a_bid_refused_as_too_low_is_signed_anew_at_the_price_that_was_named() {
     let (env, mut watcher, deadline) = closing(false).await;
     env.sim.network().faults.entrance = 33_333;
     let settled = env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
-    assert!(deadline.since(settled) > WAITING - 8, "refused transactions need no waiting for their bounds");
+    assert!(deadline.since(settled) > WAITING - 8, "a refused transaction does not wait for its bounds");
     let network = env.sim.network();
     assert_eq!(network.offered.len(), 2, "{:?}", network.offered);
     let paid = network.results.values().next().unwrap();
@@ -449,7 +449,7 @@ async fn an_idle_channel_that_owes_nothing_costs_nothing_and_status_says_so() {
     for _ in 0..SWEEP_INTERVAL + 3 {
         env.ledger(&mut watcher).await;
     }
-    assert_eq!(env.sim.network().offered.len(), offered, "nobody pays its rent");
+    assert_eq!(env.sim.network().offered.len(), offered, "no rent is paid for it");
     let next = watcher.reporter.channel(&id(1)).unwrap().next_action;
     assert!(next.contains("owes nothing and is idle"), "{next}");
 }

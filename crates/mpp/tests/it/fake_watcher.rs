@@ -65,7 +65,7 @@ impl FakeWatcher {
 }
 
 fn refused(kind: ProblemKind, facts: Facts) -> ChargesError {
-    ChargesError::Refused(Box::new(Problem::new(kind, "the fake says no").with(facts)))
+    ChargesError::Refused(Box::new(Problem::new(kind, "the fake watcher refuses").with(facts)))
 }
 
 impl State {

@@ -106,7 +106,7 @@ fn a_strangers_undecodable_event_is_ignored_and_the_page_counts() {
     let hints = answers::close_hints(page(Some(50), undecodable));
     let told: Vec<_> = hints.hints.iter().map(|hint| (hint.contract, hint.ledger, hint.effective_at)).collect();
     let expected = [(CHANNEL, Ledger(12), None), (one, Ledger(11), None), (two, Ledger(3), None)];
-    assert_eq!(told, expected, "whoever may have closed is looked at");
+    assert_eq!(told, expected, "every channel that may be closing is read");
     assert_eq!(hints.scanned_to, Some(Ledger(50)));
     assert_eq!(hints.next, None, "the end is reached");
 }
@@ -115,7 +115,7 @@ fn a_strangers_undecodable_event_is_ignored_and_the_page_counts() {
 fn a_page_that_ends_before_the_newest_ledger_is_followed_by_another() {
     assert_eq!(answers::close_hints(page(Some(40), vec![])).next, Some(EventsFrom::Ledger(Ledger(41))));
     let open = answers::close_hints(page(None, vec![]));
-    assert_eq!((open.scanned_to, open.next), (None, None), "a page whose end is unknown vouches for nothing");
+    assert_eq!((open.scanned_to, open.next), (None, None), "a page with an unknown end covers no ledgers");
 }
 
 #[test]

@@ -174,7 +174,11 @@ fn an_issuer_that_can_take_or_freeze_is_refused_unless_the_list_says_so() {
         assert_eq!(kind(&risky, token, marked.clone()), None);
     }
     let frozen = ChannelState { balance_authorized: false, ..state() };
-    assert_eq!(kind(&risky, revoke, frozen), Some(ProblemKind::BalanceFrozen), "no list helps when it has happened");
+    assert_eq!(
+        kind(&risky, revoke, frozen),
+        Some(ProblemKind::BalanceFrozen),
+        "the list does not allow a balance that is frozen already"
+    );
 }
 
 #[test]

@@ -64,7 +64,7 @@ async fn the_same_request_id_gets_the_same_answer_and_takes_nothing() {
     env.charge(5, "two", None).await.ok(200);
     let again = env.charge(10, "one", Some(50)).await.ok(200).clone();
     first["replayed"] = json!(true);
-    assert_eq!(again, first, "what was answered then, though more was charged since");
+    assert_eq!(again, first, "the answer is the earlier one, although more was charged since");
     assert_eq!(env.spent(), 15);
     let other_price = env.charge(11, "one", Some(50)).await;
     assert_eq!(other_price.is(409, "request_id_reused").body["price"], "10");

@@ -28,7 +28,7 @@ async fn the_same_request_id_gets_the_same_answer_and_the_same_amount_under_anot
     assert_eq!(env.pay(100, "two").await.is(409, "already_held").body["highest"], "100");
     env.pay(250, "three").await.ok(200);
     let again = env.pay(100, "one").await;
-    assert_eq!(again.ok(200)["highest"], "100", "what was answered then, though more came since");
+    assert_eq!(again.ok(200)["highest"], "100", "the answer is the earlier one, although more came since");
     env.pay(300, "one").await.is(409, "request_id_reused");
     assert_eq!(env.held().highest_amount().get(), 250);
 }
@@ -157,7 +157,7 @@ async fn a_closing_channel_is_gone_with_its_deadline_as_soon_as_the_close_is_see
     env.next_ledger().await;
     let refused = env.pay(200, "two").await;
     assert_eq!(refused.is(410, "closing").body["deadline"], deadline.get());
-    assert_eq!(env.pay(100, "one").await.ok(200)["highest"], "100", "what was answered is answered still");
+    assert_eq!(env.pay(100, "one").await.ok(200)["highest"], "100", "an earlier answer is repeated");
     assert_eq!(env.held().highest_amount().get(), 100);
 }
 

@@ -151,7 +151,11 @@ async fn a_server_that_asks_again_after_a_payment_gets_no_second_one() {
         let outcome = against(buyer(), first, move |_| asks(&says, ProblemType::PaymentInsufficient)).await;
         assert!(matches!(outcome.error, PayError::AskedTwice { .. }), "{}", outcome.error);
         assert!(outcome.error.may_have_paid());
-        assert_eq!((outcome.signed, outcome.vouchers), (10, most), "one price, however often it asks");
+        assert_eq!(
+            (outcome.signed, outcome.vouchers),
+            (10, most),
+            "only one price is signed, however many times it asks"
+        );
     }
 }
 

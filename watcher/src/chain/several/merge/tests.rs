@@ -135,7 +135,7 @@ proptest! {
         let merged = close_hints(pages, quorum);
         let looked = |to: Ledger| ends.iter().flatten().filter(|end| Ledger(**end) >= to).count();
         prop_assert!(merged.scanned_to.is_none_or(|to| looked(to) >= quorum));
-        prop_assert_eq!(merged.hints.len(), ends.len(), "whoever is named by anybody is looked at");
+        prop_assert_eq!(merged.hints.len(), ends.len(), "every channel that any endpoint names is read");
     }
 }
 
@@ -226,7 +226,11 @@ fn one_far_ledger_moves_no_head_and_is_no_agreement() {
     let of_two = head(&[dated(1_000), far], 2, LAG, anchor, NOW_MS).unwrap();
     assert_eq!((of_two.head.ledger, of_two.agreeing), (Ledger(1_000), 1));
     let lags = head(&[dated(1_000), dated(500)], 2, LAG, anchor, NOW_MS).unwrap();
-    assert_eq!((lags.head.ledger, lags.agreeing), (Ledger(1_000), 1), "who sees further sees danger sooner");
+    assert_eq!(
+        (lags.head.ledger, lags.agreeing),
+        (Ledger(1_000), 1),
+        "the most advanced endpoint shows danger soonest"
+    );
 }
 
 #[test]
@@ -263,7 +267,7 @@ fn a_quorum_must_agree_that_a_transaction_is_in_a_ledger_or_in_none() {
     assert_eq!(outcome(&[found(7), not_found(1, 6), found(7)], 2), Some(found(7)));
     assert_eq!(outcome(&[found(7), not_found(1, 9)], 2), None, "one of them may be late, or lie");
     assert_eq!(outcome(&[found(7)], 2), None);
-    assert_eq!(outcome(&[found(7), found(8)], 2), None, "they do not say the same");
+    assert_eq!(outcome(&[found(7), found(8)], 2), None, "the two answers differ");
     assert_eq!(outcome(&[not_found(1, 9)], 2), None);
     assert_eq!(outcome(&[not_found(1, 9), not_found(3, 7), not_found(1, 8)], 2), Some(not_found(3, 8)));
 }
