@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
-# Builds the contracts to target/contracts/*.wasm and prints each one's size, hash and how it was built.
+# Builds the contracts to target/contracts/*.wasm, and prints for each its size, its hash and how it was built.
 #
-# Two ways to a compiler for wasm32v1-none, tried in this order:
-#   rustup  the active Rust toolchain; `rustup target add wasm32v1-none` first where the target is missing
-#   debian  where rustup can't (only package registries in reach): Debian's rustc-web, cargo-web and rust-web-src build
-#           core from source. Needs root or sudo once, to install them; never removes a package.
-# PAYCHAN_WASM_WAY=rustup or =debian takes only that one. The two compilers are different, so their Wasm differs in
-# its bytes and hash, not in what it does: the tests run whichever is there.
+# There are two ways to get a compiler for wasm32v1-none. The script tries them in this order:
+#   rustup  It takes the active Rust toolchain, and runs `rustup target add wasm32v1-none` if the target is missing.
+#   debian  Where only package registries can be reached, Debian's rustc-web, cargo-web and rust-web-src build core from
+#           source. Installing them needs root or sudo once, and never removes a package.
+# PAYCHAN_WASM_WAY=rustup or =debian takes only that way. The two compilers are different, so their Wasm differs in its
+# bytes and hash, but it does the same. The tests run the Wasm that was built last.
 #
-# Then Binaryen's optimiser (Debian: binaryen), installed where apt-get can, makes them smaller and drops exports that
-# nobody calls. Where there is none, or with PAYCHAN_WASM_OPT=none, what the compiler gave is what is deployed: some
-# 1,500 bytes more. What is in target/contracts is what the tests run, the figures measure and a deployment uploads.
+# Then Binaryen's optimiser (Debian: binaryen) makes the Wasm smaller and drops exports that nobody calls. apt-get installs
+# it if possible. Without it, or with PAYCHAN_WASM_OPT=none, the Wasm stays as the compiler wrote it, with some 1,500 bytes
+# more. The tests run, the figures measure and a deployment uploads the files in target/contracts.
 set -euo pipefail
 
 contracts=(paychan-contract paychan-batch)
 target=wasm32v1-none
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=$root/target/wasm # apart from the other crates': a second compiler in one directory would rebuild everything
+# The other crates' directory would be rebuilt for a second compiler, so this is another one.
+build=$root/target/wasm
 out=$root/target/contracts
 way=${PAYCHAN_WASM_WAY:-}
 optimise=${PAYCHAN_WASM_OPT:-auto}
@@ -38,7 +39,7 @@ mkdir -p "$build" "$out"
 exec 9>"$build/build-contracts.lock"
 flock 9
 
-# What the Wasm depends on. With the way in front, this is the stamp of a finished build.
+# Prints a hash of everything that the Wasm depends on. A finished build keeps it in its stamp.
 inputs() {
     {
         find contracts -path '*/src/*' -type f -print0
@@ -59,7 +60,7 @@ report() {
     done
 }
 
-# Older ones are not known to keep a contract's custom sections. Newer ones give other bytes, not other behaviour.
+# We have not checked that older versions keep a contract's custom sections. Newer versions write other bytes that do the same.
 oldest_binaryen=108
 
 has_optimiser() {
@@ -69,13 +70,13 @@ has_optimiser() {
 
 # --- nothing to do? -------------------------------------------------------------------------------------------------
 
-# Line 1 inputs, line 2 way, line 3 auto or none, line 4 the tools, then the hashes of the files.
+# The stamp's lines: 1 the hash of the inputs, 2 the way, 3 auto or none, 4 the tools, and then the hashes of the files.
 stamp=$build/build-contracts.stamp
 inputs=$(inputs)
 if [ -f "$stamp" ]; then
     { read -r last_inputs && read -r last_way && read -r last_optimise && read -r last_tools; } <"$stamp" || true
     if [ "$last_inputs" = "$inputs" ] && [ "${way:-$last_way}" = "$last_way" ] && [ "$last_optimise" = "$optimise" ] &&
-        # An optimiser that was missing then may be there now.
+        # An optimiser that was missing at that build may be there now.
         { [ "$optimise" = none ] || [[ $last_tools != *"not optimised" ]] || ! has_optimiser; } &&
         tail -n +5 "$stamp" | sha256sum --check --status 2>/dev/null; then
         report "unchanged; way $last_way: $last_tools"
@@ -117,7 +118,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else "${sudo[@]}" "$@"; fi; }
 why_not_installed=
 try_install_packages() {
     if ! command -v apt-get >/dev/null; then
-        why_not_installed="$1 missing, and this is not a Debian: there is no apt-get"
+        why_not_installed="$1 is missing, and there is no apt-get to install it"
         return 1
     fi
     if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
@@ -125,10 +126,10 @@ try_install_packages() {
         return 1
     fi
     local log=$build/apt.log install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-remove --no-install-recommends)
-    # A new machine has no package lists, an old one has stale ones: only then is the update worth its time.
+    # The update takes time. It helps only where the package lists are missing or stale, so it runs only after a failure.
     if ! as_root "${install[@]}" "$@" >"$log" 2>&1 &&
         ! { as_root apt-get update >>"$log" 2>&1 && as_root "${install[@]}" "$@" >>"$log" 2>&1; }; then
-        why_not_installed="apt-get could not install $*: $(grep '^E:' "$log" | tail -n 1) (all of it: $log)"
+        why_not_installed="apt-get could not install $*: $(grep '^E:' "$log" | tail -n 1) (the whole log: $log)"
         return 1
     fi
 }
@@ -138,7 +139,7 @@ install_packages() {
     try_install_packages "$@" || die "$why_not_installed" "${advice[@]}"
 }
 
-# rust-lld of a rustup toolchain is there wherever rustup is; else Debian's wasm-ld.
+# Finds the rust-lld that comes with a rustup toolchain, or Debian's wasm-ld.
 find_linker() {
     find "${RUSTUP_HOME:-$HOME/.rustup}"/toolchains/*/lib/rustlib/*/bin -name rust-lld -type f 2>/dev/null | sort | tail -n 1 |
         grep . || command -v wasm-ld-19 || command -v wasm-ld
@@ -154,11 +155,11 @@ try_debian() {
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
     version=$($rustc --version | cut -d' ' -f2)
     [ "$(printf '%s\n' "$wanted" "$version" | sort -V | head -n 1)" = "$wanted" ] ||
-        die "Debian's rustc is $version, this workspace needs $wanted or newer" \
+        die "Debian's rustc is $version, but this workspace needs $wanted or newer" \
             "rustc-web 1.96 is in bookworm-security: check that /etc/apt/sources.list has it, then apt-get update and upgrade" \
             "${advice[@]}"
     linker=$(find_linker) || { install_packages lld-19 && linker=$(find_linker); }
-    # Nightly's door on a stable compiler: core for this target is built from its own source.
+    # RUSTC_BOOTSTRAP allows a nightly option on this stable compiler: it builds core for the target from its source.
     export RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32V1_NONE_LINKER=$linker
     extra=(-Zbuild-std=core,alloc)
 }
@@ -170,21 +171,21 @@ find_optimiser() {
     [ "$optimise" = auto ] || return 0
     if ! has_optimiser; then
         say "installing binaryen (once; some 30 MB on disk)"
-        sudo=(sudo -n) # Nobody is asked for a password for what can be done without.
+        sudo=(sudo -n) # The optimiser is optional, so sudo must not ask for a password.
         if ! try_install_packages binaryen || ! has_optimiser; then
             say "no optimiser (${why_not_installed:-binaryen is older than $oldest_binaryen}): the Wasm will be larger, and do" \
-                "the same. Where there is a package: apt-get install binaryen"
+                "the same. To install it, where there is a package: apt-get install binaryen"
             return 0
         fi
     fi
     optimiser="binaryen $(wasm-opt --version | grep -o '[0-9]\+' | head -n 1)"
 }
 
-# Soroban takes the first version of Wasm: no feature that came later.
+# Soroban accepts only the first version of Wasm, without features that came later.
 wasm=(--mvp-features)
 
-# Keeps the exports that the network and callers use: memory and functions. Each export is paid for at every call, and
-# the linker adds marks of its own.
+# Keeps the exports that the network and callers use: memory and functions. Every call pays for each export, and the linker
+# adds some that nobody uses.
 drop_exports() {
     local names
     names=$(wasm-dis "${wasm[@]}" "$1" -o - | sed -n 's/^ (export "\([^"]*\)" (\(func\|memory\) .*/\1/p')
@@ -225,24 +226,24 @@ else
 fi
 find_optimiser
 tools="$compiler, $optimiser"
-say "way $way: $tools; a first build takes a minute or two"
+say "way $way: $tools; the first build takes a minute or two"
 
-# A contract's memory is paid for by the 64 KiB page: 16 KiB of stack instead of 1 MiB leave one page of it. The paths of
-# this machine stay out of the Wasm.
+# A contract pays for each 64 KiB page of its memory. With a stack of 16 KiB instead of 1 MiB it needs only one page. The
+# other flags keep this machine's paths out of the Wasm.
 flags=(-Clink-arg=-zstack-size=16384
     "--remap-path-prefix=$root=/paychan"
     "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo")
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}")
 export CARGO_ENCODED_RUSTFLAGS RUSTC=$rustc
 
-# Cargo does not build again when only the `repository` in Cargo.toml has changed, and that line is in the metadata.
+# This forces a build: the Wasm's metadata has the `repository` of Cargo.toml, and cargo does not build again for that.
 "$cargo" clean --quiet --locked "${contracts[@]/#/--package=}" --profile contract --target "$target" --target-dir "$build" 9>&-
 
 for contract in "${contracts[@]}"; do
-    # A cdylib alone: with an rlib beside it there would be no link-time optimisation.
+    # This builds only a cdylib, because there is no link-time optimisation if an rlib is built with it.
     "$cargo" rustc --locked --package "$contract" --lib --crate-type cdylib --profile contract \
         --target "$target" --target-dir "$build" ${extra[@]+"${extra[@]}"} 9>&- ||
-        die "$contract did not build (way $way); cargo says why above"
+        die "$contract did not build (way $way); cargo printed the reason above"
     built=$(wasm_of "$build/$target/contract")
     made=$(wasm_of "$out")
     cp "$built" "$made.new"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes each contract's README.md from the docs at the top of its src/lib.rs. A test fails when one is out of date.
+# Makes each contract's README.md from the docs at the top of its src/lib.rs. A test fails if one is out of date.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 for lib in contracts/*/src/lib.rs; do

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Shows the whole path on a local network, without the internet: open a channel, pay 1,000 times off-chain, crash the
-# watcher, let the funder try to leave, and see the recipient paid in time; then sell 1,000 answers over HTTP 402 for two
-# transactions. Exits non-zero if a payment was lost.
+# Shows a channel's whole life on a local network, without the internet. It opens a channel, pays 1,000 times off-chain,
+# crashes the watcher, lets the funder close the channel, and shows that the recipient is paid in time. Then it sells 1,000
+# answers over HTTP 402 with two transactions. It exits non-zero if a payment was lost.
 #
 #   scripts/demo.sh              the demo
-#   scripts/demo.sh --keep       leaves logs and stores behind and says where
+#   scripts/demo.sh --keep       the demo, which keeps its logs and stores and prints their folder
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,6 +15,6 @@ case "${1:-}" in -h | --help)
 esac
 
 scripts/setup.sh
-echo "Building the programs (the first time takes some minutes; later a second) ..."
+echo "Building the programs (the first build takes some minutes, later ones a second) ..."
 scripts/build-programs.sh
 exec "${CARGO_TARGET_DIR:-target}/debug/paychan-demo" "$@"

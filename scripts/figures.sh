@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The contracts' figures, measured on a local network with testnet's prices: what each call costs beside the reference
-# contract, how many channels one transaction settles, what a month of life costs. Prints tables; needs no internet.
+# Measures the contracts on a local network with testnet's prices: what each call costs beside the reference contract, how
+# many channels one transaction settles, and what a month of life costs. It prints tables, and needs no internet.
 #
 #   scripts/figures.sh                    everything
 #   scripts/figures.sh calls batch lives  only these parts
-#   scripts/figures.sh --json             the same for programs
-#   scripts/figures.sh --wasm FILE calls  another contract with this interface, measured the same way
+#   scripts/figures.sh --json             everything, as JSON for programs
+#   scripts/figures.sh --wasm FILE calls  the calls of another contract that has this interface
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,7 +15,7 @@ case "${1:-}" in -h | --help)
     ;;
 esac
 
-# Standard output gets the figures alone, so that --json can be piped.
+# Only the figures go to standard output, so that the JSON can be piped.
 scripts/setup.sh >&2
 scripts/build-programs.sh --package paychan-figures --quiet >&2
 exec "${CARGO_TARGET_DIR:-target}/debug/paychan-figures" "$@"

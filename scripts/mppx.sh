@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Drives our seller with an mppx client, our buyer against an mppx server, and `mppx validate` against our seller, with real
+# Runs an mppx client against our seller, our buyer against an mppx server, and `mppx validate` against our seller, with real
 # vouchers of channels on a local network.
 #
-# Needs Node 20 and npm, and the first time a package registry. Where one of them is missing it says so and succeeds.
+# It needs Node 20 and npm, and for the first run a package registry. If one of them is missing, it says so and succeeds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

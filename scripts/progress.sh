@@ -1,15 +1,15 @@
-# Says how far a build is. The other scripts source this file.
+# Prints the progress of a build. The other scripts source this file.
 #
-#   with_progress cargo build ...   as cargo does on a terminal; elsewhere a line for each tenth: "built 120 of 310"
+#   with_progress cargo build ...   cargo's own bar on a terminal; elsewhere a line for each tenth: "built 120 of 310"
 #
-# Warnings, errors and the exit code are cargo's. Standard output stays apart.
+# Warnings, errors and the exit code are cargo's. Standard output is not changed.
 
 with_progress() {
     if [ -t 2 ]; then
         "$@"
         return
     fi
-    # cargo draws its bar on standard error, each state of it after a carriage return and between other lines.
+    # cargo draws its bar on standard error between other lines. Each state of the bar follows a carriage return.
     { CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=80 "$@" 2>&1 >&3 3>&- | show_tenths >&2; } 3>&1
 }
 
@@ -23,7 +23,7 @@ show_tenths() {
                 echo "built $done of $all"
             fi
         elif [[ $line != *[![:space:]]* || $line =~ ^\ +(Compiling|Downloading|Downloaded|Checking|Fresh|Dirty|Blocking)\  ]]; then
-            : # Cargo names every crate; the tenths say enough.
+            : # Cargo prints a line for every crate. The tenths are enough.
         else
             printf '%s\n' "$line"
         fi

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# The nightly proof: long, and every run explores something new.
+# The nightly proof. It takes long, and every run explores something new.
 #
-#   scripts/prove.sh              what follows about the contract, in this order; the last lines say what was proved
-#   scripts/prove.sh sequences    random hostile sequences on the real host, against the reference model
+#   scripts/prove.sh              all parts about the contract, in this order; the last lines say what was proved
+#   scripts/prove.sh sequences    random hostile sequences on the real host, compared with the reference model
 #   scripts/prove.sh fuzz         the same driver, steered by coverage (cargo-fuzz; needs a nightly Rust toolchain)
 #   scripts/prove.sh mutants      changes to the contracts' code, each of which a test must see (cargo-mutants)
-#   scripts/prove.sh faults       faults a person could make (tests/proof/faults), each of which the sequences must see
+#   scripts/prove.sh faults       faults that a person could make (tests/proof/faults), each of which the sequences must see
 #
-# About the watcher, and not among "all". NAMES chooses patches, targets or files; without any, all of them:
+# The other parts are about the watcher. NAMES chooses patches, targets or files. Without NAMES the part takes all of them:
 #   scripts/prove.sh watcher NAMES          faults planted in the watcher (tests/sim/planted): a simulated world must show each
 #   scripts/prove.sh decoders NAMES         every decoder of foreign bytes (tests/fuzz), steered by coverage (cargo-fuzz)
 #
-# How much: PAYCHAN_SEQUENCES=100000 sequences, PAYCHAN_FUZZ_SECONDS=600 for each target, PAYCHAN_WORLDS=1000 worlds for each
+# The amount of work: PAYCHAN_SEQUENCES=100000, PAYCHAN_FUZZ_SECONDS=600 for each target, and PAYCHAN_WORLDS=1000 for each
 # planted fault.
-# What: PAYCHAN_PROOF_WASM=file and PAYCHAN_PROOF_RULES=paychan, reference or fork hold another contract to its rules
-# (sequences alone).
-# A failure prints the shortest sequence that shows it and how to run it again. cargo-fuzz and cargo-mutants are installed
-# from crates.io into target/tools when missing.
+# The part `sequences` can check another contract against its own rules: PAYCHAN_PROOF_WASM=file, and
+# PAYCHAN_PROOF_RULES=paychan, reference or fork.
+# A failure prints the shortest sequence that shows it, and how to run it again. The script installs cargo-fuzz and
+# cargo-mutants from crates.io into target/tools if they are missing.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -42,7 +42,7 @@ number PAYCHAN_SEQUENCES "$sequences"
 number PAYCHAN_FUZZ_SECONDS "$fuzz_seconds"
 number PAYCHAN_WORLDS "$worlds"
 
-# A tool from crates.io, in target/tools.
+# Installs a tool from crates.io into target/tools, if it is not there.
 tool() {
     [ -x "$tools/bin/$1" ] && return
     say "Installing $1 into target/tools (once)"
@@ -54,20 +54,20 @@ run_sequences() {
     say "$sequences random sequences against the model"
     local log=$root/target/prove-sequences.log start=$SECONDS
     cargo build --quiet --locked -p paychan-proof --tests
-    # The four tests share the work, one on each core; --nocapture lets their progress through.
+    # The four tests share the work and run at the same time. --nocapture shows their progress.
     if ! PAYCHAN_SEQUENCES=$sequences PAYCHAN_PROGRESS=1 \
         cargo test --quiet --locked -p paychan-proof --test it -- --nocapture --test-threads "$(nproc)" sequences \
         2>&1 | tee "$log" | grep --line-buffered -E '^[0-9]+ of [0-9]+ sequences|panicked|  => |^Again|test result'; then
-        die "a sequence failed" "what it was is in $log"
+        die "a sequence failed" "see $log"
     fi
-    grep -q '^test result: ok' "$log" || die "a sequence failed" "what it was is in $log"
+    grep -q '^test result: ok' "$log" || die "a sequence failed" "see $log"
     summary+=("sequences: $sequences held, in $((SECONDS - start)) s")
 }
 
 need_fuzzer() {
     cargo "+$nightly" --version >/dev/null 2>&1 ||
         die "no nightly Rust toolchain: libFuzzer needs one" "rustup toolchain install nightly" \
-            "or name an installed one: PAYCHAN_NIGHTLY=nightly-2026-05-01"
+            "or name one that is installed: PAYCHAN_NIGHTLY=nightly-2026-05-01"
     tool cargo-fuzz
 }
 
@@ -77,10 +77,10 @@ run_fuzz() {
     local corpus=$root/target/fuzz/corpus log=$root/target/prove-fuzz.log number
     mkdir -p "$corpus" "$root/target/fuzz/artifacts"
     if [ -z "$(ls -A "$corpus")" ]; then
-        # Random bytes are sequences already: they save the fuzzer the way from nothing.
+        # Random bytes are already sequences, so that the fuzzer need not start from nothing.
         for number in $(seq 200); do head -c $((60 + RANDOM % 255)) /dev/urandom >"$corpus/seed-$number"; done
     fi
-    # No sanitizer: there is no unsafe code of ours to watch, and without it each second sees more sequences.
+    # There is no sanitizer, because our code has no `unsafe` block, and the fuzzer runs more sequences without it.
     (
         cd tests/proof/fuzz
         PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/fuzz \
@@ -88,8 +88,8 @@ run_fuzz() {
             -max_total_time="$fuzz_seconds" -max_len=314 -len_control=0 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 \
             -artifact_prefix="$root/target/fuzz/artifacts/"
     ) 2>&1 | tee "$log" | grep --line-buffered -E 'pulse|panicked|  => |^ *[0-9]+\. |Test unit written|stat::number' ||
-        die "the fuzzer found something" "it is in $log, the bytes are in target/fuzz/artifacts"
-    grep -q '^stat::number_of_executed_units' "$log" || die "the fuzzer did not run" "why is in $log"
+        die "the fuzzer found a difference" "see $log; the bytes are in target/fuzz/artifacts"
+    grep -q '^stat::number_of_executed_units' "$log" || die "the fuzzer did not run" "see $log"
     summary+=("fuzz: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") sequences in $fuzz_seconds s, nothing found")
 }
 
@@ -102,44 +102,44 @@ run_mutants() {
         cargo mutants --package paychan-contract --package paychan-batch --output target/mutants --no-shuffle --timeout 120 || status=$?
     case $status in
     0) ;;
-    2) die "a mutant survived" "which: target/mutants/mutants.out/missed.txt" \
+    2) die "a mutant survived" "see target/mutants/mutants.out/missed.txt" \
         "kill it with a test in contracts/*/tests/it, or explain it in .cargo/mutants.toml" ;;
-    3) die "a mutant made a test run for ever" "which: target/mutants/mutants.out/timeout.txt" ;;
-    4) die "the tests fail without any mutant" "why: target/mutants/mutants.out/log/baseline.log" ;;
-    *) die "cargo mutants ended with $status" "why is above" ;;
+    3) die "a mutant made a test run for ever" "see target/mutants/mutants.out/timeout.txt" ;;
+    4) die "the tests fail without any mutant" "see target/mutants/mutants.out/log/baseline.log" ;;
+    *) die "cargo mutants ended with $status" "it printed the reason above" ;;
     esac
     summary+=("mutants: $(wc -l <"$out/caught.txt") caught, $(wc -l <"$out/missed.txt") survived, $(wc -l <"$out/unviable.txt") did not compile")
 }
 
-# Each patch makes the contract wrong in one way; 500 random sequences must notice.
+# Each patch plants one fault in the contract, and 500 random sequences must see it.
 run_faults() {
     say "Faults of tests/proof/faults"
     local copy=$root/target/faults patch name caught=0
     command -v patch >/dev/null || die "patch is missing" "apt-get install patch"
     rm -rf "$copy/contracts"
     mkdir -p "$copy"
-    # The committed source; target/ stays from the last time.
+    # The copy gets the committed source. Its target/ stays from the last run.
     git archive HEAD | tar -x -C "$copy"
     cargo build --quiet --locked -p paychan-proof --tests
     for patch in "$root"/tests/proof/faults/*.patch; do
         name=$(basename "$patch" .patch)
         patch --quiet --strip=1 --directory="$copy" <"$patch" ||
-            die "$name does not apply: the contract has changed" "make that patch again: $patch"
+            die "$name does not apply: the contract has changed" "make the patch again: $patch"
         PAYCHAN_WASM_OPT=none "$copy/scripts/build-contracts.sh" >"$copy/build.log" 2>&1 ||
             die "$name does not build" "see $copy/build.log"
         patch --quiet --strip=1 --reverse --directory="$copy" <"$patch"
         if PAYCHAN_PROOF_WASM=$copy/target/contracts/paychan_contract.wasm PAYCHAN_SEQUENCES=2000 \
             cargo test --quiet --locked -p paychan-proof --test it first_quarter >"$copy/$name.log" 2>&1; then
-            die "nobody noticed: $name" "the sequences held on a contract that is wrong; see $patch"
+            die "no sequence sees the fault $name" "the contract with the fault passed every sequence; see $patch"
         fi
         grep -q '^  => ' "$copy/$name.log" || die "$name failed, but not at a difference" "see $copy/$name.log"
         caught=$((caught + 1))
-        printf 'noticed  %s\n' "$name"
+        printf 'seen  %s\n' "$name"
     done
-    summary+=("faults: $caught of $caught noticed")
+    summary+=("faults: $caught of $caught seen")
 }
 
-# Each decoder gets bytes from libFuzzer for the given time. What it finds stays in target/decoders/corpus.
+# Each decoder gets bytes from libFuzzer for the given time. Inputs that reach new code stay in target/decoders/corpus.
 run_decoders() {
     need_fuzzer
     local corpus log target names=("$@") total=0 units
@@ -152,23 +152,23 @@ run_decoders() {
         corpus=$root/target/decoders/corpus/$target
         log=$root/target/decoders/$target.log
         mkdir -p "$corpus"
-        # No sanitizer: there is no unsafe code of ours to watch, and without it each second sees more inputs.
+        # There is no sanitizer, because our code has no `unsafe` block, and the fuzzer runs more inputs without it.
         (
             cd tests/fuzz/libfuzzer
             PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/decoders \
                 cargo "+$nightly" fuzz run --fuzz-dir . --sanitizer none "$target" "$corpus" "$root/tests/fuzz/corpus/$target" -- \
                 -max_total_time="$fuzz_seconds" -max_len=8192 -timeout=30 -rss_limit_mb=4096 -print_final_stats=1 \
                 -artifact_prefix="$root/target/decoders/artifacts/$target-"
-        ) >"$log" 2>&1 || die "the fuzzer found something in $target" "it is in $log, the bytes are in target/decoders/artifacts"
+        ) >"$log" 2>&1 || die "the fuzzer found something in $target" "see $log; the bytes are in target/decoders/artifacts"
         units=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-        [ -n "$units" ] || die "the fuzzer did not run $target" "why is in $log"
+        [ -n "$units" ] || die "the fuzzer did not run $target" "see $log"
         printf '%-20s %12s inputs, nothing found\n' "$target" "$units"
         total=$((total + units))
     done
     summary+=("decoders: $total inputs for ${#names[@]} targets in $fuzz_seconds s each, nothing found")
 }
 
-# Each patch makes the watcher wrong in one way; some world must show it.
+# Each patch plants one fault in the watcher, and some world must show it.
 run_watcher() {
     say "Faults planted in the watcher (tests/sim/planted)"
     local copy=$root/target/planted patch name seed caught=0 missed=() names=("$@")
@@ -177,12 +177,12 @@ run_watcher() {
     fi
     command -v patch >/dev/null || die "patch is missing" "apt-get install patch"
     mkdir -p "$copy"
-    # The committed source; target/ stays from the last time.
+    # The copy gets the committed source. Its target/ stays from the last run.
     git archive HEAD | tar -x -C "$copy"
     for name in "${names[@]}"; do
         patch=$root/tests/sim/planted/$name.patch
         patch --quiet --strip=1 --directory="$copy" <"$patch" ||
-            die "$name does not apply: the watcher has changed" "make that patch again: $patch"
+            die "$name does not apply: the watcher has changed" "make the patch again: $patch"
         (cd "$copy" && CARGO_TARGET_DIR=$copy/target cargo build --quiet --locked --package paychan-sim) >"$copy/$name.log" 2>&1 ||
             die "$name does not build" "see $copy/$name.log"
         patch --quiet --strip=1 --reverse --directory="$copy" <"$patch"
@@ -210,7 +210,7 @@ watcher | decoders)
     "run_$part" "$@"
     parts=()
     ;;
-*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, watcher, decoders, or nothing for all the contract's" ;;
+*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, watcher, decoders, or nothing for the contract's parts" ;;
 esac
 
 if [ ${#parts[@]} -gt 0 ]; then

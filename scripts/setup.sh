@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What every other script needs before it starts: a Rust toolchain, a C compiler, and the contracts' Wasm.
-# Quick and quiet when all is there. Run by demo.sh and test.sh; nobody has to call it.
+# Prepares what the other scripts need: a Rust toolchain, a C compiler, and the contracts' Wasm. It is quick and prints
+# nothing if everything is there. The other scripts run it, so nobody has to.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,7 +13,7 @@ need() { # need COMMAND WHY HOW
     echo "paychan: this is $(uname -s); the scripts are made for Linux (the watcher runs under systemd)" >&2
     exit 1
 }
-need cargo "Rust builds everything here" "https://rustup.rs"
+need cargo "everything here is built with Rust" "https://rustup.rs"
 need cc "some Rust crates compile C" "apt-get install gcc   (or your system's C compiler)"
 
 scripts/build-contracts.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The watcher in hostile worlds: one for each seed, with progress, and a table at the end. A failing seed is told, made smaller
-# and shown ledger by ledger.
+# Runs the watcher in simulated hostile worlds, one for each seed, and prints a table at the end. If a seed fails, the program
+# names it, makes its world smaller, and shows that world ledger by ledger.
 #
 #   scripts/simulate.sh --seeds N            worlds 1 to N
 #   scripts/simulate.sh --seed S --seeds 1   one world, line by line

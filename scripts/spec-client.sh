@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Deploys and drives the channel contract's Wasm on a local network with a client that knows nothing but the Wasm's spec:
-# the contract client of npm's @stellar/stellar-sdk. Fails where its answers are not those that the reference contract gives.
+# Deploys the channel contract's Wasm on a local network and calls it with a client that reads only the Wasm's spec: the
+# contract client of npm's @stellar/stellar-sdk. It fails if an answer is not the one that the reference contract gives.
 #
 #   scripts/spec-client.sh              our Wasm
 #   scripts/spec-client.sh FILE...      other Wasm files with this interface, such as the reference's
 #
-# Needs Node 20 and npm, and the first time a package registry. Where one of them is missing it says so and succeeds.
+# It needs Node 20 and npm, and for the first run a package registry. If one of them is missing, it says so and succeeds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test of the project. Sets up what it needs, builds, runs; the last lines say what passed.
+# Runs every test of the project, after it has set up and built everything. The last lines say what passed.
 #
 #   scripts/test.sh              everything, the demo included
 #   scripts/test.sh settle       only tests whose name contains "settle" (and no demo)
@@ -21,7 +21,7 @@ say "Set-up: toolchain and the contracts' Wasm"
 scripts/setup.sh
 scripts/verify-contracts.sh --built
 
-say "Building (the first time takes some minutes: the real Soroban host is among the dependencies)"
+say "Building (the first build takes some minutes, because the real Soroban host is among the dependencies)"
 # The whole-system tests start the real programs.
 scripts/build-programs.sh --package paychan-examples
 with_progress cargo test --workspace --locked --tests --no-run --quiet
@@ -33,15 +33,15 @@ say "Tests"
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked "$@"
 else
-    echo "cargo-nextest is not installed: using cargo test, which runs the same tests, slower."
+    echo "cargo-nextest is not installed: cargo test runs the same tests, but slower."
     cargo test --workspace --locked --lib --bins --tests -- "$@"
 fi
 if [ $# -eq 0 ]; then
-    say "The contract, driven by a client that knows nothing but its spec"
+    say "The contract, called by a client that reads only its spec"
     scripts/spec-client.sh
-    say "mppx, a client and server in TypeScript, against ours"
+    say "Our buyer and seller against mppx, which is written in TypeScript"
     scripts/mppx.sh
-    say "The demo, as a newcomer runs it"
+    say "The demo"
     scripts/demo.sh
 fi
 

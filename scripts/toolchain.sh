@@ -1,9 +1,9 @@
 # Chooses the Rust toolchain. The other scripts source this file from the root of the project.
 #
-# rust-toolchain.toml names the toolchain. Before rustup downloads it, this looks whether the same compiler is installed
-# under another name ("stable", for example). Where it cannot be downloaded, the default toolchain is used: everything works
-# with it, and only the bytes of the contracts' Wasm are different. A RUSTUP_TOOLCHAIN that is set already is kept. Where
-# there is no rustup, a distribution's compiler is used and there is nothing to choose.
+# rust-toolchain.toml names the toolchain. Before rustup downloads it, this script looks whether the same compiler is
+# installed under another name ("stable", for example). If the download fails, it takes the default toolchain: everything
+# works with it, and only the bytes of the contracts' Wasm are different. It keeps a RUSTUP_TOOLCHAIN that is already set.
+# Without rustup there is nothing to choose, and the distribution's compiler is used.
 
 toolchain_is() { # toolchain_is NAME VERSION
     [[ $(RUSTUP_TOOLCHAIN=$1 rustc --version 2>/dev/null) == "rustc $2 "* ]]
@@ -30,7 +30,7 @@ choose_toolchain() {
     cargo --version >/dev/null 2>&1 && return
     for name in "$pinned" $(rustup default 2>/dev/null | cut -d' ' -f1); do
         if RUSTUP_TOOLCHAIN=$name cargo --version >/dev/null 2>&1; then
-            echo "paychan: rustup could not install everything that rust-toolchain.toml names; going on with $name" >&2
+            echo "paychan: rustup could not install everything that rust-toolchain.toml names; the script goes on with $name" >&2
             export RUSTUP_TOOLCHAIN=$name
             return
         fi

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Checks that the contracts' source gives, byte for byte, the Wasm whose hashes are in contracts/SHA256SUMS: builds the
-# committed source again from a clean copy in another folder, in the pinned environment.
+# Checks that the contracts' source gives, byte for byte, the Wasm whose hashes are in contracts/SHA256SUMS. For this it
+# builds the committed source in a clean copy in another folder, in the pinned environment.
 #
 #   scripts/verify-contracts.sh            build from a clean copy and compare (a minute)
-#   scripts/verify-contracts.sh --built    compare what is in target/contracts; says so and succeeds where it was built
-#                                          with other tools, or from a change that is not committed
+#   scripts/verify-contracts.sh --built    compare the files in target/contracts; if they were built with other tools,
+#                                          or from a change that is not committed, it says so and succeeds
 #   scripts/verify-contracts.sh --update   build from a clean copy and write contracts/SHA256SUMS
 #
-# The pinned environment: the two tools below on x86-64 Linux (here Debian 12, whose package is binaryen), dependencies as
-# in Cargo.lock. Exits with 1 where a hash differs, with 3 where a tool is not the pinned one.
+# The pinned environment is the two tools below on x86-64 Linux (on Debian 12 the package is binaryen), and the dependencies
+# in Cargo.lock. The script exits with 1 if a hash differs, and with 3 if a tool is not the pinned one.
 set -euo pipefail
 pinned_rustc="rustc 1.95.0 (59807616e 2026-04-14)"
 pinned_toolchain=1.95.0
@@ -19,7 +19,7 @@ sums=$root/contracts/SHA256SUMS
 cd "$root"
 
 say() { printf 'verify-contracts: %s\n' "$*"; }
-compare() { # compare FOLDER: of the Wasm
+compare() { # compare FOLDER, which has the Wasm
     (cd "$1" && sha256sum --check "$sums")
 }
 
@@ -34,7 +34,7 @@ case "${1:-}" in
     stamp=target/wasm/build-contracts.stamp
     tools=$(sed -n 4p "$stamp")
     if [ "$tools" != "$pinned_rustc, $pinned_optimiser" ]; then
-        say "built with $tools, pinned are $pinned_rustc, $pinned_optimiser: not compared"
+        say "this was not compared: the Wasm was built with $tools, and the pinned tools are $pinned_rustc, $pinned_optimiser"
         exit 0
     fi
     compare target/contracts && exit 0
@@ -65,7 +65,7 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 say "building $(git rev-parse --short HEAD) in $copy with $(rustc --version)"
 [ -z "$(uncommitted)" ] ||
-    say "there are uncommitted changes: they are not in this build"
+    say "there are uncommitted changes, and this build does not have them"
 git archive HEAD | tar -x -C "$copy"
 PAYCHAN_WASM_WAY=rustup "$copy/scripts/build-contracts.sh" >"$copy/built.txt" 2>"$copy/log.txt" || {
     tail -n 20 "$copy/log.txt" >&2
@@ -82,7 +82,7 @@ if [ "${1:-}" = --update ]; then
     cat "$sums"
 else
     compare "$copy/target/contracts" || {
-        say "the source does not give the recorded bytes; after a change of the contracts: --update" >&2
+        say "the source does not give the recorded bytes; after a change of the contracts, use --update" >&2
         exit 1
     }
 fi

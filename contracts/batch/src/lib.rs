@@ -36,10 +36,10 @@
 //! | XLM | 45 | 9,768 | 16,450 | 59.4 % |
 //! | USDC | 39 | 10,065 | 16,899 | 59.6 % |
 //!
-//! The limit on events is what ends it. Half of what a settlement costs in a batch is what the network takes for the two entries
-//! that each settlement writes, the channel and its balance (2,500 stroops each), and no batch saves that. The bid for inclusion is
-//! paid once for a transaction, so the share falls as bids rise. From a bid of 3,306 stroops on (USDC: 3,460), 30 at once cost at
-//! most half of a single settlement each.
+//! No more fit, because of the network's limit on events. Each settlement writes two entries, the channel and its
+//! balance, for 2,500 stroops each. That is half of the cost of a settlement in a batch, and no batch saves it. The bid
+//! for inclusion is paid once for each transaction, so a batch saves more as bids rise. From a bid of 3,306 stroops on
+//! (USDC: 3,460), each of 30 at once costs at most half of a single settlement.
 //!
 //! `scripts/contract-readmes.sh` makes this page from the docs in `src/lib.rs`.
 

@@ -2,7 +2,7 @@
 
 use soroban_sdk::{Address, Bytes, BytesN, Env, Symbol, contracttype, symbol_short, xdr::ToXdr};
 
-/// What is signed: the XDR of `ScVal::Map{ amount, channel, domain, network }`, with the keys in this, sorted, order.
+/// The signed message: the XDR of `ScVal::Map{ amount, channel, domain, network }`, with its keys sorted.
 ///
 /// The network and the channel make the signature worthless elsewhere. The domain tells it from anything else that the
 /// same key may ever sign.

@@ -23,7 +23,7 @@
 //!     [*] --> Open: __constructor
 //!     Open --> Open: top_up, settle
 //!     Open --> Closing: close_start
-//!     Closing --> Closing: settle, close_start again (the wait starts anew)
+//!     Closing --> Closing: settle, close_start again (the wait starts again)
 //!     Closing --> Due: the deadline is reached
 //!     Due --> Due: settle
 //!     Open --> Final: close
@@ -44,7 +44,7 @@
 //! | `top_up(amount)` | `from` | deposits more, until a close has started |
 //! | `settle(amount, sig)` | none | checks the signature and pays `amount − withdrawn` to `to`; where that is 0 or less, it pays nothing and succeeds |
 //! | `close(amount, sig)` | `to` | does what `settle` does, ends the channel, and tries to send back `deposited − max(amount, withdrawn)`; with `amount ≤ withdrawn` it does not look at the signature |
-//! | `close_start()` | `from` | sets the deadline; called again before the deadline, it starts the wait anew |
+//! | `close_start()` | `from` | sets the deadline; called again before the deadline, it starts the wait again |
 //! | `refund()` | `from` | from the deadline on: sends the whole balance to `from` and ends the channel; may be called again for tokens that arrive later |
 //! | `extend()` | none | extends the lives of instance and code to 1,036,800 ledgers |
 //! | `prepare_commitment(amount)` | none | answers the bytes to sign |
@@ -62,7 +62,7 @@
 //!   catch that failure. What is left in the channel, such as these tokens or a refund that the funder could not receive, waits
 //!   for `refund`.
 //! - A `refund_waiting_period` above 6,307,200 ledgers, which is a year of 5-second ledgers, is refused, because a typing
-//!   mistake would lock a deposit for good. No waiting period is refused for being short: **whoever is paid must look at it**.
+//!   mistake would lock a deposit for ever. No waiting period is refused for being short: **whoever is paid must look at it**.
 //!
 //! The Wasm's spec has each function of the reference contract with exactly the reference's inputs and outputs, so clients that
 //! are generated from a spec, or driven by one, behave the same with both. Only `close_start` and `refund` have a result type;
@@ -106,9 +106,9 @@
 //! Map { amount: I128, channel: Address, domain: Symbol("chancmmt"), network: Bytes(32) }
 //! ```
 //!
-//! `network` is the sha256 of the network's passphrase. Network and channel make the signature worthless elsewhere, and the
-//! domain tells it from anything else that the same key may sign. `prepare_commitment` answers the same bytes, and
-//! [tests/it/commitment.rs](tests/it/commitment.rs) has a test vector.
+//! `network` is the sha256 of the network's passphrase. Because of the network and the channel, the signature is
+//! worthless elsewhere. Because of the domain, it can't be mistaken for another message that the same key signs.
+//! `prepare_commitment` answers the same bytes, and [tests/it/commitment.rs](tests/it/commitment.rs) has a test vector.
 //!
 //! ## Storage
 //!
@@ -124,28 +124,31 @@
 //!
 //! Clients read these entries from the ledger, so their names and types are a part of the interface.
 //!
-//! A transaction that settles should declare 64 written bytes more than its simulation counted, for each channel, because a
-//! `close_start` in between makes the entry larger. A transaction that closes should declare 224 more besides: where its
-//! refund fails (the funder has no trustline) and it pays nothing, simulation does not count the channel's balance, but
-//! execution does.
+//! A transaction that settles should declare 64 written bytes more than its simulation counted, for each channel,
+//! because a `close_start` in between makes the entry larger. A transaction that closes should declare 224 more on top.
+//! If it pays nothing and its refund fails, because the funder has no trustline, then simulation does not count the
+//! channel's balance, but execution does.
 //!
 //! ## Lives and rent
 //!
-//! The contract buys rent when it is needed. **`close_start` extends the instance's life to reach 34,560 ledgers (2 days of
-//! 5-second ledgers) beyond the deadline, if it would end within 17,280 ledgers (a day) after the deadline. Except for `extend`,
-//! which anybody may call, nothing else extends a life.** It follows from what can be lost:
+//! The contract buys rent when it is needed. **`close_start` extends the instance's life to reach 34,560 ledgers (2
+//! days of 5-second ledgers) beyond the deadline, if it would end within 17,280 ledgers (a day) after the deadline.
+//! Except for `extend`, which anybody may call, nothing else extends a life.** The reasons:
 //!
-//! - Only the funder can take money that the recipient is owed, and only from the deadline on. So the channel must be live from
-//!   `close_start` until the deadline, and `close_start` sees to that. The funder, who starts the wait, pays for it.
-//! - While no close has started, nobody can take anything. An open channel that is archived is not lost: whoever needs it next
-//!   restores it, which the network does in the same transaction if the caller pays for it. A funder who restores it in order to
-//!   close extends its life by that same `close_start`.
-//! - The first day after the deadline is for a `refund`, which finds a live entry, and for a recipient who is late. The second
-//!   day is so that a `close_start` that is repeated within a day extends nothing. Otherwise each repetition would pay for
-//!   another extension, and one that is simulated in the ledger of the first would need rent that its simulation did not count.
-//! - `settle` extends nothing, so what it needs does not depend on the ledger in which it is included. A call that extends can
-//!   fail for want of rent where the extension became due between its simulation and its inclusion. With `close_start` that
-//!   costs the funder another simulation; with `settle` it could cost the recipient the deadline.
+//! - Only the funder can take money that the recipient is owed, and only from the deadline on. So the channel must be
+//!   live from `close_start` until the deadline, and `close_start` makes sure that it is. The funder, who starts the
+//!   wait, pays for it.
+//! - While no close has started, nobody can take anything. An open channel that is archived is not lost: whoever needs
+//!   it next restores it, which the network does in the same transaction if the caller pays for it. A funder who
+//!   restores it in order to close extends its life with that `close_start`.
+//! - The first day after the deadline is for a `refund`, which finds a live entry, and for a recipient who is late.
+//!   Because of the second day, a `close_start` that is repeated within a day extends nothing. Otherwise each
+//!   repetition would pay for another extension, and one that is simulated in the ledger of the first would need rent
+//!   that its simulation did not count.
+//! - `settle` extends nothing, so what it needs does not depend on the ledger in which it is included. A call that
+//!   extends fails if the extension became due between its simulation and its inclusion, because the transaction then
+//!   lacks the rent. With `close_start` that costs the funder another simulation; with `settle` it could cost the
+//!   recipient the deadline.
 //! - The network limits a life to 3,110,400 ledgers (180 days of 5-second ledgers). A `close_start` with a longer wait extends the
 //!   life as far as the limit; a watcher extends it again.
 //!
@@ -153,16 +156,16 @@
 //! rent for the new bytes for all of the life that the entry has left, and the first `settle` and each `refund` would do so. The
 //! deadline is not written before there is one, because clients take its presence for a close that has started.
 //!
-//! The **code** is shared by all channels, and only `extend` extends its life: whoever happened to call would pay for everybody.
-//! The channel's **balance** is an entry of the token's contract and has a life of its own. The token extends it to 30 days at
-//! each transfer, so it can be archived before the instance, and only an ExtendFootprintTTL operation extends it further. Watchers
-//! extend what they hold commitments for.
+//! All channels share the **code**, and only `extend` extends its life. If other calls extended it too, one caller
+//! would pay for all channels. The channel's **balance** is an entry of the token's contract and has a life of its own.
+//! The token extends it to 30 days at each transfer, so it can be archived before the instance, and only an
+//! ExtendFootprintTTL operation extends it further. Watchers extend what they hold commitments for.
 //!
 //! ## Opened by others
 //!
-//! Opening a channel needs the funder's authorization, whoever deploys it, and also with a deposit of 0: nobody opens a channel
-//! in another's name. The constructor asks for it, and what the funder authorizes is `__constructor` with all of its arguments
-//! and, for a deposit above 0, the transfer of the deposit below it.
+//! Opening a channel needs the funder's authorization, whoever deploys it, and also with a deposit of 0: nobody opens a
+//! channel in another's name. The constructor asks for it. The funder authorizes `__constructor` with all of its
+//! arguments and, for a deposit above 0, the transfer of the deposit below it.
 //!
 //! - Where the funder deploys the channel itself, the authorization to deploy includes this one.
 //! - Where a factory or another account deploys it, the funder's authorization is for a call **below the root** of the
@@ -187,10 +190,10 @@
 //!   place of `verify_strict`, the verifier of stellar-sdk) accepts signatures that the chain rejects, and a funder can make
 //!   such signatures on purpose. The constructor refuses keys of small order, which is only a second line of defence: keys that
 //!   are not on the curve and keys of mixed order pass it.
-//! - **Use `settle` where it matters, and `close` where it is convenient.** Nothing that the funder does between simulation and
-//!   inclusion stops a `settle`. It can spoil each `close` that it sees coming, with a `top_up` when there was nothing to send
-//!   back, or with a trustline when the refund would have failed. The transaction then lacks an entry in its footprint and
-//!   fails as a whole. Nothing is lost but its fee, and `settle` pays all the same.
+//! - **Use `settle` where it matters, and `close` where it is convenient.** Nothing that the funder does between
+//!   simulation and inclusion stops a `settle`. It can spoil each `close` that it sees coming, with a `top_up` when
+//!   there was nothing to send back, or with a trustline when the refund would have failed. The transaction then lacks
+//!   an entry in its footprint and fails as a whole. Only its fee is lost, and `settle` still pays.
 //! - Be able to receive the tokens: a `settle` to an account without a trustline, or with a full one, fails.
 //!
 //! **The funder**
@@ -222,7 +225,7 @@
 //! | `top_up` is refused with `AlreadyClosed` once a close has started | always possible | as ours | nobody should deposit into a channel that is ending |
 //! | `top_up(0)` needs the funder's authorization | needs none | as ours | one rule for every amount |
 //! | opening needs the funder's authorization, also with a deposit of 0 | none for a deposit of 0 | as ours | nobody opens a channel in another's name |
-//! | `refund_waiting_period` above 6,307,200 is refused | any | as ours | a typing mistake would lock a deposit for good |
+//! | `refund_waiting_period` above 6,307,200 is refused | any | as ours | a typing mistake would lock a deposit for ever |
 //! | a commitment key of small order is refused | accepted; no commitment can be settled then | as ours | a recipient with a lax verifier would be paid with worthless commitments |
 //! | a commitment that nothing covers is refused with `InsufficientDeposit` | refused with the token's error | as ours | clients can act on this reason |
 //! | tokens sent straight to the channel back commitments | as ours | refused with `InsufficientDeposit` above `deposited` | clients accept commitments up to balance + withdrawn, and a funder could rob them if only deposits counted |
@@ -238,11 +241,11 @@
 //!
 //! ## Cost
 //!
-//! `scripts/figures.sh` measures all of this on the local network (protocol 28, testnet's prices, 2026-11-25) with a channel that
-//! pays in XLM. Figures are stroops as charged, with rent, without the bid for inclusion. Beside ours is the reference, built as
-//! `stellar contract build` does it (14,053 bytes; ours 9,607).
+//! `scripts/figures.sh` measures all of this on the local network (protocol 28, testnet's prices, 2026-11-25) with a
+//! channel that pays in XLM. Figures are stroops as charged, with rent, without the bid for inclusion. The reference
+//! beside ours is built as `stellar contract build` does it (14,053 bytes; ours has 9,607).
 //!
-//! What people pay first, where a new entry lives for 7 days, as on testnet:
+//! First the charges with rent, where a new entry lives for 7 days, as on testnet:
 //!
 //! | | ours | of this rent | reference | of this rent | |
 //! | --- | ---: | ---: | ---: | ---: | ---: |
@@ -269,7 +272,7 @@
 //! event and of what the reference does not store from the start; `top_up` and `refund` cost more because they write what it does
 //! not remember (the total that was deposited, and that the channel is final).
 //!
-//! A wait that is longer than the life that is left makes `close_start` dearer. Right after opening, where entries live for 7 days:
+//! A wait that is longer than the life that is left makes `close_start` more expensive. Right after opening, where entries live for 7 days:
 //! 12,062 stroops for a wait of a day, 30,162 for a week, 209,051 for 30 days. The reference extends nothing, and its channel is
 //! archived in the middle of such a wait.
 //!
@@ -302,17 +305,17 @@
 //!
 //! ## Frozen
 //!
-//! The contract is frozen: after version 0.1.0 it changes only where a fault is found. What is frozen is the Wasm whose sha256 is
-//! in `contracts/SHA256SUMS`, built from this source with soroban-sdk 25.3.2, rustc 1.95.0 and binaryen 108; `Cargo.lock` has every
-//! other dependency. Any other compiler, optimiser or SDK gives other bytes and another hash, and watchers trust hashes. So none
-//! of them is upgraded for this contract, and the only line that may still change is the address in the metadata
-//! (`repository` in the workspace's `Cargo.toml`), once, before publishing.
+//! The contract is frozen: after version 0.1.0 it changes only where a fault is found. This holds for the Wasm whose
+//! sha256 is in `contracts/SHA256SUMS`. It is built from this source with soroban-sdk 25.3.2, rustc 1.95.0 and binaryen
+//! 108; `Cargo.lock` has every other dependency. Any other compiler, optimiser or SDK gives other bytes and another
+//! hash, and watchers trust hashes. So none of them is upgraded for this contract, and the only line that may still
+//! change is the address in the metadata (`repository` in the workspace's `Cargo.toml`), once, before publishing.
 //!
 //! The code of a channel can't change. A corrected version would be new code under a new hash, for new channels. `CHANGELOG.md`
 //! says what changed in each version.
 //!
-//! Nobody outside the project has audited it yet. In place of that there is the proof in `tests/proof`: a reference model, hostile
-//! sequences, fuzzing, mutants, and faults that the proof must notice. `scripts/prove.sh` runs it.
+//! Nobody outside the project has audited it yet. In place of that there is the proof in `tests/proof`: a reference
+//! model, hostile sequences, fuzzing, mutants, and faults that the proof must see. `scripts/prove.sh` runs it.
 //!
 //! ## Build, check, test
 //!
@@ -320,7 +323,8 @@
 //!   (`stellar contract info meta --wasm FILE`) has the name, the version and the source repository.
 //! - `scripts/verify-contracts.sh` builds it again from a clean copy in the pinned environment and compares the hash with
 //!   `contracts/SHA256SUMS`.
-//! - `scripts/spec-client.sh` deploys and drives that Wasm with a client that knows nothing but its spec (npm's stellar-sdk).
+//! - `scripts/spec-client.sh` deploys that Wasm and calls it with a client that reads only its spec (npm's
+//!   stellar-sdk).
 //! - `cargo nextest run -p paychan-contract` runs every behaviour twice: with the contract registered natively, and with that Wasm.
 //! - `scripts/contract-readmes.sh` makes this page from the docs in `src/lib.rs`; a test fails when it is out of date.
 
@@ -347,6 +351,6 @@ contractmeta!(key = "version", val = env!("CARGO_PKG_VERSION"));
 contractmeta!(key = "source_repo", val = env!("CARGO_PKG_REPOSITORY"));
 
 /// The longest `refund_waiting_period`, in ledgers: a year of 5-second ledgers. A typing mistake above it would lock a deposit
-/// for good.
+/// for ever.
 pub const MAX_REFUND_WAITING_PERIOD: u32 = 6_307_200;
 const _: () = assert!(MAX_REFUND_WAITING_PERIOD == 365 * 24 * 3600 / 5);

@@ -139,8 +139,8 @@ pub(crate) fn set_final(env: &Env) {
 /// Extends the instance's life, if it is shorter than the wait and [`LIFE_AFTER_DEADLINE`], so that it reaches
 /// [`EXTENSION_AFTER_DEADLINE`] ledgers beyond `deadline`. `now` is the current ledger.
 ///
-/// The network cuts an extension off at the longest life that it allows. The code is not extended: all channels share
-/// it, and whoever happened to call would pay for everybody.
+/// The network cuts an extension off at the longest life that it allows. It does not extend the code: all channels
+/// share it, and one caller would pay for all of them.
 pub(crate) fn outlive_deadline(env: &Env, channel: &Address, now: u32, deadline: u32) {
     let ledgers_to = |margin: u32| deadline.saturating_add(margin).saturating_sub(now);
     env.deployer().extend_ttl_for_contract_instance(

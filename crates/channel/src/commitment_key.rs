@@ -1,4 +1,4 @@
-//! The key pair that commitments are signed with: ed25519, no account on the network.
+//! The ed25519 key pair that signs commitments. It is no account on the network.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 use crate::text::{bytes_from_hex, serde_as_text};
 use crate::{BadSignature, KeyError, Signature};
 
-/// The public half, ready to verify: the point is decompressed once, here, not at each signature.
+/// The public half, ready to verify: its point is decompressed once, when the key is made, and not for each signature.
 ///
-/// As text 64 hexadecimal digits.
+/// As text it is 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CommitmentKey(VerifyingKey);
 
 impl CommitmentKey {
-    /// Takes the bytes that the contract stores.
+    /// Makes a key from the bytes that the contract stores.
     ///
     /// A key with a torsion component ("mixed order") passes, as it does on chain; `verify_strict` treats it as the
     /// chain does.
@@ -31,7 +31,7 @@ impl CommitmentKey {
         Ok(CommitmentKey(key))
     }
 
-    /// The bytes it was made from.
+    /// The bytes that the key was made from.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 32] {
         self.0.to_bytes()
@@ -67,11 +67,11 @@ impl fmt::Debug for CommitmentKey {
 
 serde_as_text!(CommitmentKey, "a commitment key of 64 hexadecimal digits as a string");
 
-/// The secret half. Wiped from memory when dropped; never printed, compared or copied.
+/// The secret half. It is wiped from memory when it is dropped, and never printed, compared or copied.
 pub struct CommitmentSecret(SigningKey);
 
 impl CommitmentSecret {
-    /// Makes a new one from the operating system's randomness.
+    /// Makes a new secret from the operating system's randomness.
     ///
     /// # Errors
     /// [`KeyError::NoRandomness`] when there is none.
@@ -91,7 +91,7 @@ impl CommitmentSecret {
         Ok(CommitmentSecret(SigningKey::from_bytes(&seed)))
     }
 
-    /// The seed as 64 hexadecimal digits, for writing to a key file. Wiped when dropped.
+    /// The seed as 64 hexadecimal digits, for writing to a key file. The string is wiped when it is dropped.
     #[must_use]
     pub fn seed_hex(&self) -> Zeroizing<String> {
         Zeroizing::new(hex::encode(self.0.as_bytes()))

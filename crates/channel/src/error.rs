@@ -1,4 +1,4 @@
-//! Everything that can be wrong with what comes in. Code matches the variant; a person reads the text.
+//! What can be wrong with input. Code matches the variant; people read the text.
 
 use crate::{ContractId, Layout};
 
@@ -34,9 +34,9 @@ pub enum AmountError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, digits only, at most {max}")]
 pub struct NumberError {
-    /// What the number was to be.
+    /// What the number should have been.
     pub expected: &'static str,
-    /// The largest that fits.
+    /// The largest number that fits.
     pub max: i64,
 }
 
@@ -97,7 +97,7 @@ pub enum HexError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected an account or contract address, got {got}")]
 pub struct AddressError {
-    /// What it is.
+    /// What kind of address it is.
     pub got: &'static str,
 }
 
@@ -170,12 +170,12 @@ pub enum ValueError {
     Negative {
         /// The value's name.
         name: &'static str,
-        /// What it says.
+        /// The negative value.
         value: i128,
     },
 }
 
-/// Why ledger entries are not the channel that they were read for.
+/// Why a channel can't be read from its ledger entries.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{channel} is not a channel that can be read: {kind}")]
 pub struct StateError {
@@ -199,7 +199,7 @@ pub enum StateErrorKind {
         "its code is kept in another contract's entry (CAP-85), so it is not fixed; channels have code of their own"
     )]
     CodeElsewhere,
-    /// None of the three storage layouts.
+    /// The storage has none of the three layouts.
     #[error("its storage has no channel's layout; it holds {0}", shown_keys(keys))]
     ForeignLayout {
         /// Names of the storage keys found, at most [`StateErrorKind::KEYS_SHOWN`] of them.
@@ -208,9 +208,9 @@ pub enum StateErrorKind {
     /// The layout is one of the three, but not the one that this code is known to use.
     #[error("its storage has the layout {found}, but its code should use {expected}")]
     OtherLayout {
-        /// Known for this code.
+        /// The layout that this code is known to use.
         expected: Layout,
-        /// Recognised by its keys.
+        /// The layout that the storage keys show.
         found: Layout,
     },
     /// A value of the instance is missing or malformed.

@@ -1,5 +1,5 @@
-//! Ledger keys of what a channel lives by. If one of these entries is archived, the channel can't be settled until it
-//! is restored.
+//! The keys of the ledger entries that a channel depends on. If one of these entries is archived, the channel can't be
+//! settled until the entry is restored.
 
 use stellar_xdr::{
     AccountId as XdrAccountId, Asset, ContractDataDurability, Hash, LedgerKey, LedgerKeyAccount, LedgerKeyContractCode,
@@ -9,7 +9,7 @@ use stellar_xdr::{
 use crate::scval::{symbol, vec};
 use crate::{AccountId, Address, ContractId, WasmHash};
 
-/// A contract's instance: its executable's name and its instance storage. A channel's whole state is in here.
+/// A contract's instance: its executable's name and its instance storage. It holds a channel's whole state.
 #[must_use]
 pub fn instance(contract: &ContractId) -> LedgerKey {
     LedgerKey::ContractData(LedgerKeyContractData {
@@ -25,10 +25,11 @@ pub fn code(wasm: &WasmHash) -> LedgerKey {
     LedgerKey::ContractCode(LedgerKeyContractCode { hash: Hash(wasm.0) })
 }
 
-/// What `holder` has of `token`: persistent, under `Vec[Symbol("Balance"), Address]`.
+/// The balance of `holder` in `token`: a persistent entry under `Vec[Symbol("Balance"), Address]`.
 ///
-/// So it is in the Stellar asset contract (soroban-env-host, `stellar_asset_contract/storage_types.rs`; for contracts
-/// only, accounts have trustlines) and in tokens made after the SEP-41 example. Another token may keep it elsewhere.
+/// The Stellar asset contract keeps it there (soroban-env-host, `stellar_asset_contract/storage_types.rs`), but only
+/// for contracts, since accounts have trustlines. Tokens made after the SEP-41 example keep it there too. Another token
+/// may keep it elsewhere.
 #[must_use]
 pub fn token_balance(token: &ContractId, holder: &Address) -> LedgerKey {
     LedgerKey::ContractData(LedgerKeyContractData {
@@ -88,7 +89,7 @@ impl ChannelKeys {
         }
     }
 
-    /// All of them, four or five.
+    /// All keys, four or five.
     pub fn iter(&self) -> impl Iterator<Item = &LedgerKey> {
         [&self.instance, &self.code, &self.token_balance, &self.token_instance]
             .into_iter()

@@ -1,17 +1,17 @@
-//! The language that all off-chain code of Paychan speaks. Pure: no I/O, no clock, no async.
+//! The types and rules that all off-chain code of Paychan shares. The crate is pure: no I/O, no clock, no async.
 //!
 //! - [`Amount`], [`Ledger`], [`Stroops`]: numbers that must not be confused with one another.
-//! - [`ContractId`], [`AccountId`], [`Address`], [`WasmHash`], [`NetworkId`]: who and what.
+//! - [`ContractId`], [`AccountId`], [`Address`], [`WasmHash`], [`NetworkId`]: the ids of contracts, accounts, code and
+//!   networks.
 //! - [`Commitment`]: "the recipient may have N in total", with its signature, made and checked as the chain does.
-//! - [`RequestId`]: the name of one request, so that repeating it is harmless.
-//! - [`ChannelState`]: a channel as its ledger entries tell it, from three storage layouts.
-//! - [`ledger_keys`]: the ledger entries that a channel lives by.
-//! - [`events`]: what a channel contract says.
+//! - [`RequestId`]: the name of one request, so that repeating the request is harmless.
+//! - [`ChannelState`]: the state of a channel, read from its ledger entries in any of three storage layouts.
+//! - [`ledger_keys`]: the ledger entries that a channel depends on.
+//! - [`events`]: the events of a channel contract.
 //! - [`payability`]: whether a recipient can be paid, and how much.
-//! - [`calls`]: the host functions that create and invoke it.
+//! - [`calls`]: the host functions that create and invoke a channel.
 //!
-//! Whatever comes from outside (bytes, strings, ledger entries) is answered with an error that has a kind; no input
-//! makes this crate panic.
+//! Malformed bytes, strings and ledger entries give an error that has a kind; no input makes this crate panic.
 
 mod amount;
 pub mod calls;

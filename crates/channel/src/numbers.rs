@@ -1,4 +1,4 @@
-//! Counted things that are no token amounts: ledgers and stroops.
+//! Numbers that are no token amounts: ledgers and stroops.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::NumberError;
 
-/// A ledger's sequence number. Time is counted in these; nothing here says how long one takes.
+/// A ledger's sequence number. Time is counted in ledgers; nothing here assumes how long a ledger takes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ledger(pub u32);
@@ -64,7 +64,7 @@ impl FromStr for Ledger {
     }
 }
 
-/// The network's fee unit: a ten-millionth of one XLM. May be negative, as a difference.
+/// The network's fee unit: a ten-millionth of one XLM. The number may be negative, as a difference.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Stroops(pub i64);
@@ -77,7 +77,7 @@ impl Stroops {
     /// (stellar-docs, `learn/fundamentals/fees-resource-limits-metering.mdx`).
     pub const BASE_FEE: Stroops = Stroops(100);
 
-    /// The count.
+    /// The number of stroops.
     #[must_use]
     pub const fn get(self) -> i64 {
         self.0
@@ -95,7 +95,7 @@ impl Stroops {
         self.0.checked_sub(other.0).map(Stroops)
     }
 
-    /// The sum, kept within what fits.
+    /// The sum, limited to the range of `i64`.
     #[must_use]
     pub fn saturating_add(self, other: Stroops) -> Stroops {
         Stroops(self.0.saturating_add(other.0))
@@ -116,7 +116,7 @@ impl FromStr for Stroops {
     }
 }
 
-/// Digits only: Rust's own parser would also take a leading plus sign.
+/// Reads digits only: Rust's own parser would also take a leading plus sign.
 fn digits<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

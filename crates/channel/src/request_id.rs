@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 use crate::text::serde_as_text;
 
-/// 1 to 64 printable ASCII characters (`!` to `~`, and the space inside). Cheap to clone.
+/// A request id: 1 to 64 printable ASCII characters, from the space to `~`. Cloning is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(Arc<str>);
 
 /// Why a text is no request id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestIdError {
-    /// There is nothing in it.
+    /// The text is empty.
     #[error("the request id is empty; give 1 to {max} printable ASCII characters", max = RequestId::MAX_LENGTH)]
     Empty,
-    /// It has this many bytes.
+    /// The text is longer than [`RequestId::MAX_LENGTH`].
     #[error("the request id has {given} bytes; give 1 to {max} printable ASCII characters", max = RequestId::MAX_LENGTH)]
     TooLong {
         /// How many bytes were given.
         given: usize,
     },
-    /// It has a character that does not print, or that is not ASCII.
+    /// The text has a character that does not print, or that is not ASCII.
     #[error(
         "the request id has a character outside printable ASCII at byte {at}; \
          give 1 to {max} printable ASCII characters",
@@ -35,7 +35,7 @@ pub enum RequestIdError {
 }
 
 impl RequestId {
-    /// The longest, in characters: room for a UUID with a prefix, and small in the journal.
+    /// The greatest length in characters. A UUID with a prefix fits, and the journal stays small.
     pub const MAX_LENGTH: usize = 64;
 
     /// Takes a text as a request id.
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_long_and_unprintable_ids_are_told_apart() {
+    fn empty_long_and_unprintable_ids_give_different_errors() {
         assert_eq!(RequestId::new(""), Err(RequestIdError::Empty));
         assert_eq!(RequestId::new(&"a".repeat(65)), Err(RequestIdError::TooLong { given: 65 }));
         for (text, at) in [("a\n", 1), ("\u{7f}", 0), ("caf\u{e9}", 3), ("\0", 0)] {

@@ -4,7 +4,7 @@ use stellar_xdr::{Int128Parts, ScMap, ScSymbol, ScVal, ScVec};
 
 use crate::{Address, Amount, ContractId, ValueError};
 
-/// A symbol from a name of this crate's own.
+/// A symbol of a name that is written in this crate.
 pub(crate) fn symbol(name: &'static str) -> ScVal {
     ScVal::Symbol(ScSymbol(name.try_into().expect("names written here are at most 32 characters")))
 }
@@ -21,12 +21,12 @@ pub(crate) fn bytes<const N: usize>(bytes: [u8; N]) -> ScVal {
     ScVal::Bytes(bytes.to_vec().try_into().expect("keys and signatures fit bytes"))
 }
 
-/// The number that XDR splits in two.
+/// Joins the two halves into which XDR splits an i128.
 pub(crate) fn i128_of(parts: &Int128Parts) -> i128 {
     (i128::from(parts.hi) << 64) | i128::from(parts.lo)
 }
 
-/// A symbol's text, where it is one and is ASCII.
+/// The text of a symbol; `None` for another value, or for bytes that are not UTF-8.
 pub(crate) fn symbol_text(value: &ScVal) -> Option<&str> {
     match value {
         ScVal::Symbol(ScSymbol(name)) => std::str::from_utf8(name.as_slice()).ok(),
@@ -54,7 +54,7 @@ pub(crate) enum Naming {
     Variant,
 }
 
-/// A map of named values, asked by name. Every answer that is not the type wanted is an error that names the value.
+/// A map of named values. To ask for a value as another type is an error that names the value.
 #[derive(Clone, Copy)]
 pub(crate) struct Named<'a> {
     map: &'a ScMap,

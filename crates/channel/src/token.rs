@@ -20,13 +20,13 @@ pub enum SacAsset {
     Asset {
         /// 1 to 12 characters.
         code: String,
-        /// Who issues it, and may revoke or claw back as its flags say.
+        /// Who issues the asset. The issuer may revoke it or claw it back as its flags say.
         issuer: AccountId,
     },
 }
 
 impl SacAsset {
-    /// Who issues the asset; `None` for XLM, which nobody does.
+    /// Who issues the asset; `None` for XLM, which nobody issues.
     #[must_use]
     pub fn issuer(&self) -> Option<AccountId> {
         match self {
@@ -35,7 +35,7 @@ impl SacAsset {
         }
     }
 
-    /// As the network writes it. `None` when the code is not 1 to 12 bytes long.
+    /// The asset in the network's XDR. `None` when the code is not 1 to 12 bytes long.
     #[must_use]
     pub fn to_xdr(&self) -> Option<Asset> {
         let SacAsset::Asset { code, issuer } = self else {
@@ -90,7 +90,7 @@ impl TokenKind {
     }
 }
 
-/// Tells what `token` is from its instance entry.
+/// Reads from the token's instance entry what kind of contract it is.
 #[must_use]
 pub fn token_kind(token: &ContractId, instance: Option<&LedgerEntryData>) -> TokenKind {
     let Some(instance) = instance.and_then(|entry| instance_of(token, entry)) else {

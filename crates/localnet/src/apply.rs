@@ -1,4 +1,4 @@
-//! Applying one transaction to the ledger: its sequence number, its operations, its meta and events.
+//! Applies one transaction to the ledger: its sequence number, its operations, its meta and events.
 
 use sha2::{Digest, Sha256};
 use soroban_env_host::{LedgerInfo, ModuleCache};
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// The ledger that transactions are applied in.
+/// The ledger in which transactions are applied.
 pub(crate) struct Environment<'a> {
     pub(crate) network_id: [u8; 32],
     pub(crate) config: &'a Config,
@@ -35,19 +35,19 @@ pub(crate) struct Environment<'a> {
     pub(crate) seed: [u8; 32],
 }
 
-/// What applying a transaction did. The refund is given back later, after all transactions.
+/// The effect of a transaction. Its refund is given back later, after all transactions.
 pub(crate) struct Applied {
     pub(crate) result: TransactionResult,
     /// The events of fees are added after the refund.
     pub(crate) meta: TransactionMetaV4,
     /// Stroops to give back.
     pub(crate) refund: i64,
-    /// The code that it uploaded.
+    /// The code that the transaction uploaded.
     pub(crate) code: Vec<ContractCodeEntry>,
     pub(crate) successful: bool,
 }
 
-/// What all operations together did.
+/// The effects of all operations together.
 struct Operations {
     results: Vec<OperationResult>,
     metas: Vec<OperationMetaV2>,

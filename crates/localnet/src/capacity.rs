@@ -1,4 +1,4 @@
-//! What one ledger holds, and how much of it a transaction takes.
+//! The capacity of one ledger, and how much of it a transaction takes.
 
 use crate::{
     settings::{Config, MAX_CLASSIC_OPERATIONS},
@@ -18,9 +18,9 @@ impl Phase {
     }
 }
 
-/// Amounts of what ledgers are short of. In the classic phase only the first counts, and it counts operations. In the
-/// Soroban phase: transactions, instructions, bytes of transactions, entries and bytes read from disk, entries and bytes
-/// written.
+/// Amounts of the limited resources of a ledger. The classic phase uses only the first amount, which counts operations.
+/// The Soroban phase uses all of them: transactions, instructions, bytes of transactions, entries and bytes read from
+/// disk, entries and bytes written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Capacity([u64; 7]);
 
@@ -42,8 +42,8 @@ impl Capacity {
         ])
     }
 
-    /// What a ledger holds. All Soroban transactions run one after the other here, as in a single cluster of the public
-    /// networks (CAP-63), so the limit of instructions is that of one cluster.
+    /// The capacity of a ledger. All Soroban transactions run one after the other here, as in a single cluster of the
+    /// public networks (CAP-63), so the limit of instructions is that of one cluster.
     pub(crate) fn of_ledger(phase: Phase, config: &Config) -> Self {
         match phase {
             Phase::Classic => Self([u64::from(MAX_CLASSIC_OPERATIONS), 0, 0, 0, 0, 0, 0]),

@@ -1,4 +1,4 @@
-//! Closing a ledger: the transactions that it takes, their order, their effects, and their fees.
+//! Closes a ledger: it chooses the transactions, orders and applies them, and charges their fees.
 
 use std::rc::Rc;
 
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// Ledgers between two clean-ups of temporary entries whose life is over.
+/// The number of ledgers between two clean-ups of temporary entries whose life is over.
 const CLEANUP_PERIOD: u32 = 64;
 
 /// A transaction whose fee is charged.
@@ -36,7 +36,7 @@ struct Charged {
     tx: Submitted,
     /// Stroops for inclusion and resources together.
     fee: i64,
-    /// Stroops of it that were for inclusion.
+    /// The part of the fee that was for inclusion, in stroops.
     inclusion: i64,
     changes: LedgerEntryChanges,
 }
@@ -47,9 +47,9 @@ impl Node {
         self.close_after(1, 0)
     }
 
-    /// Jumps `ledgers` ahead. All but the last are passed over as if they had closed empty; the last one closes with the
-    /// transactions that wait and are still valid then. The clock advances by `seconds`; if they are not given, by the
-    /// time that the ledgers which were passed over stand for.
+    /// Jumps `ledgers` ahead. All but the last are passed over as if they had closed empty; the last one closes with
+    /// the transactions that wait and are still valid then. The clock advances by `seconds`; if they are not given, it
+    /// advances by the time of the ledgers that were passed over.
     pub(crate) fn jump(&mut self, ledgers: u32, seconds: Option<u64>) -> LedgerTime {
         let interval = u64::from(self.options.ledger_ms);
         let passed_over = u64::from(ledgers.saturating_sub(1));
@@ -122,7 +122,8 @@ impl Node {
         [classic, soroban]
     }
 
-    /// Charges all fees, then applies all transactions in order, then gives back what Soroban transactions did not use.
+    /// Charges all fees, then applies all transactions in order, then gives back the fees that Soroban transactions did
+    /// not use.
     fn run(
         &mut self,
         phases: [Chosen; 2],
@@ -151,7 +152,7 @@ impl Node {
             .collect();
         for code in applied.iter().flat_map(|applied| &applied.code) {
             if let Err(error) = module_cache::add(&self.modules, &self.config.host, code) {
-                tracing::error!(hash = %hex::encode(code.hash.0), %error, "uploaded code does not parse again");
+                tracing::error!(hash = %hex::encode(code.hash.0), %error, "uploaded code could not be parsed again");
             }
         }
         charged
@@ -162,13 +163,14 @@ impl Node {
     }
 }
 
-/// Charges the fee source. `price`: what inclusion costs in this ledger, in stroops for one operation.
+/// Charges the fee source. `price` is what inclusion costs in this ledger, in stroops for one operation.
 fn charge(entries: &mut Entries, fee_pool: &mut i64, tx: Submitted, price: u32) -> Charged {
     let mark = entries.mark();
     let inclusion = fees::inclusion_charged(&tx, price);
     let mut fee = tx.resource_fee().saturating_add(inclusion);
     if let Some(mut account) = find_account(entries, &tx.fee_source()).cloned() {
-        // The account may fall below its reserve: validation saw enough, but another transaction may have spent it since.
+        // The account may fall below its reserve: validation found enough, but another transaction may have spent it
+        // since.
         fee = fee.min(account.balance);
         account.balance -= fee;
         *fee_pool += fee;
@@ -177,7 +179,7 @@ fn charge(entries: &mut Entries, fee_pool: &mut i64, tx: Submitted, price: u32) 
     Charged { tx, fee, inclusion, changes: entries.changes_since(mark) }
 }
 
-/// Gives the refund back and completes what is known of the transaction.
+/// Gives the refund back and completes the record of the transaction.
 fn settle(
     entries: &mut Entries,
     fee_pool: &mut i64,

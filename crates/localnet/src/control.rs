@@ -19,7 +19,7 @@ use crate::{
     thread::{Handle, Stopped},
 };
 
-/// The most ledgers that one request closes. To pass more of them, jump.
+/// The most ledgers that one request closes. To pass more ledgers, jump.
 const MAX_CLOSE: u32 = 10_000;
 
 /// The routes of the control port.
@@ -43,7 +43,7 @@ pub struct Status {
     pub close_time: u64,
     /// The number of transactions that wait for the next ledger.
     pub pending: usize,
-    /// Ledgers close only when told to.
+    /// Whether ledgers close only on request.
     pub manual: bool,
     /// Milliseconds between ledgers.
     pub ledger_ms: u32,
@@ -129,7 +129,7 @@ struct Archive {
     /// `LedgerKey`s as XDR in base64.
     #[serde(default)]
     keys: Vec<String>,
-    /// Contracts whose instances are meant: C... addresses.
+    /// The C... addresses of contracts whose instances are archived.
     #[serde(default)]
     contracts: Vec<String>,
 }
@@ -254,7 +254,7 @@ async fn answer(node: Handle, job: impl FnOnce(&mut Node) -> Status + Send + 'st
     }
 }
 
-/// Reads a body; if it can't be read, the answer shows one that can.
+/// Reads a body. If the body is malformed, the answer shows an example.
 #[allow(clippy::result_large_err, reason = "it is returned at once")]
 fn read<T: DeserializeOwned>(body: &str, example: &str) -> Result<T, Response> {
     serde_json::from_str(body).map_err(|error| refuse(&format!("expected a body like {example}: {error}")))

@@ -36,7 +36,7 @@ pub(crate) enum Funding {
     Dropped,
 }
 
-/// The account that gives, and the requests that wait for it.
+/// The friendbot's account, and the requests that wait for it.
 pub(crate) struct Friendbot {
     key: SigningKey,
     network_id: [u8; 32],
@@ -51,7 +51,7 @@ impl Friendbot {
         Self { key: friendbot_key(network_id), network_id, waiting: Vec::new(), sent: None }
     }
 
-    /// Puts an account on the list. The answer comes when a ledger has closed.
+    /// Adds an account to the waiting requests. The answer comes when a ledger has closed.
     pub(crate) fn request(&mut self, entries: &Entries, account: AccountId) -> oneshot::Receiver<Funding> {
         let (sender, receiver) = oneshot::channel();
         if find_account(entries, &account).is_some() {
@@ -63,7 +63,7 @@ impl Friendbot {
         receiver
     }
 
-    /// Does a request wait?
+    /// Whether a request waits.
     pub(crate) fn is_waited_for(&self) -> bool {
         !self.waiting.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The network without HTTP, in XDR types, for tests that ask it thousands of times a second.
+//! The network without HTTP, in XDR types, for tests that call it thousands of times a second.
 //!
 //! Each method does the same as the JSON-RPC method that its documentation names, with the same code, and blocks until the
 //! ledger's thread has answered.
@@ -21,7 +21,7 @@ pub struct Simulated {
     pub data: Option<SorobanTransactionData>,
     /// The call's return value.
     pub result: Option<ScVal>,
-    /// The authorization that the call needs, unsigned. If the operation had some, it is that.
+    /// The authorization that the call needs, unsigned. If the operation had some, this is the operation's.
     pub auth: Vec<SorobanAuthorizationEntry>,
     /// Diagnostic events, in the order in which they were emitted.
     pub events: Vec<DiagnosticEvent>,
@@ -38,7 +38,7 @@ pub enum Submission {
     TryAgainLater,
     /// It is not valid, or it bids too little.
     Refused {
-        /// The result that it has.
+        /// The transaction's result.
         result: Box<TransactionResult>,
         /// Events that say more about the reason.
         diagnostics: Vec<DiagnosticEvent>,
@@ -65,16 +65,16 @@ pub struct Entry {
     pub data: LedgerEntryData,
     /// The last ledger at which it is live. Classic entries have no life; there it is `None`.
     pub live_until: Option<u32>,
-    /// Its life is over, so it must be restored before it can be used.
+    /// Whether its life is over, so that it must be restored before it can be used.
     pub archived: bool,
 }
 
 impl Localnet {
-    /// simulateTransaction. If the operation has no authorization, what it needs is recorded, also below the root
-    /// (`record_allow_nonroot`). If it has some, that is enforced.
+    /// simulateTransaction. If the operation has no authorization, the simulation records what it needs, also below the
+    /// root (`record_allow_nonroot`). If it has some, the simulation enforces that.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn simulate(&self, envelope: TransactionEnvelope) -> Result<Simulated, Stopped> {
         self.node()?.call_blocking(|node| match rpc::simulate::record_or_enforce(node, envelope) {
             Ok(simulation) => Simulated::from(simulation),
@@ -85,7 +85,7 @@ impl Localnet {
     /// sendTransaction.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn submit(&self, envelope: TransactionEnvelope) -> Result<Submission, Stopped> {
         self.node()?.call_blocking(|node| {
             // An envelope in memory that does not encode has more than 2^32 bytes or levels; no caller can build one.
@@ -103,7 +103,7 @@ impl Localnet {
     /// getTransaction. Answers `None` while no closed ledger has the transaction.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn transaction(&self, hash: [u8; 32]) -> Result<Option<Included>, Stopped> {
         self.node()?.call_blocking(move |node| {
             node.history.transaction(&hash).map(|(tx, ledger, _)| Included {
@@ -118,7 +118,7 @@ impl Localnet {
     /// getLedgerEntries. It has one answer for each key, `None` where there is no entry.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn entries(&self, keys: Vec<LedgerKey>) -> Result<Vec<Option<Entry>>, Stopped> {
         self.node()?.call_blocking(move |node| {
             let ledger = node.history.newest().sequence;

@@ -1,10 +1,10 @@
 //! A Stellar network in one process: the network's own Soroban host behind the public server's JSON-RPC.
 //!
-//! It is for demos and tests, and for people without Docker. The ledger is in memory and closes at an interval or when told
-//! to. Contracts run in `soroban-env-host`, simulation is `soroban-simulation`, and the rules of the public networks around
-//! them are enforced: signatures and thresholds, sequence numbers, fees and refunds, time and ledger bounds, resource limits,
-//! entries that expire, are archived and restored. It is for development only: it listens on loopback addresses, everybody
-//! knows its root and friendbot keys, and nothing of it is kept when it ends.
+//! It is for demos and tests, and for people without Docker. The ledger is in memory and closes at an interval or on
+//! request. Contracts run in `soroban-env-host`, and `soroban-simulation` simulates them. The other rules of the public
+//! networks are enforced too: signatures and thresholds, sequence numbers, fees and refunds, time and ledger bounds,
+//! resource limits, and entries that expire, are archived and restored. It is for development only: it listens on
+//! loopback addresses, everybody knows its root and friendbot keys, and nothing of it is left when it ends.
 //!
 //! ```no_run
 //! use paychan_localnet::{Localnet, Options};

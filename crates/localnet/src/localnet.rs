@@ -26,7 +26,7 @@ pub struct Localnet {
     rpc: SocketAddr,
     control: SocketAddr,
     passphrase: String,
-    /// `true` stops the serving.
+    /// `true` stops the HTTP server.
     stopping: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -62,7 +62,8 @@ impl From<Unusable> for StartError {
 }
 
 impl Localnet {
-    /// Starts a network, and returns when it answers. It may be called from async code, as it blocks for milliseconds only.
+    /// Starts a network, and returns when the network answers. This may be called from async code, since it blocks only
+    /// for milliseconds.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -108,17 +109,17 @@ impl Localnet {
     /// Closes the next ledger with the transactions that wait, and answers its number.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn close_ledger(&self) -> Result<u32, Stopped> {
         self.node()?.call_blocking(|node| node.close().sequence)
     }
 
-    /// Jumps `ledgers` ahead, and answers the ledger that it reached. Entries' lives run out and the close time advances as
-    /// if all ledgers had closed. All but the last are passed over; the last one closes with the transactions that wait and
-    /// are still valid then.
+    /// Jumps `ledgers` ahead, and answers the ledger that was reached. Entries' lives run out and the close time
+    /// advances as if all ledgers had closed. All but the last are passed over; the last one closes with the
+    /// transactions that wait and are still valid then.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn jump(&self, ledgers: u32) -> Result<u32, Stopped> {
         self.node()?.call_blocking(move |node| node.jump(ledgers, None).sequence)
     }
@@ -127,7 +128,7 @@ impl Localnet {
     /// with their own clock notice no difference.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn jump_within(&self, ledgers: u32, seconds: u64) -> Result<u32, Stopped> {
         self.node()?.call_blocking(move |node| node.jump(ledgers, Some(seconds)).sequence)
     }
@@ -135,7 +136,7 @@ impl Localnet {
     /// The state of the network.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn status(&self) -> Result<Status, Stopped> {
         self.node()?.call_blocking(|node| Status::of(node))
     }
@@ -143,26 +144,27 @@ impl Localnet {
     /// Ends the lives of these contract entries now: persistent ones are archived, temporary ones are gone.
     ///
     /// # Errors
-    /// The network has stopped, or there is no such entry.
+    /// Fails when the network has stopped, or when there is no such entry.
     pub fn archive(&self, keys: Vec<LedgerKey>) -> Result<(), ArchiveError> {
         self.node()?.call_blocking(move |node| node.archive(&keys))?
     }
 
-    /// Lets other people's transactions fill the next `ledgers` ledgers. They bid `bid` stroops for each operation. Whoever
-    /// bids more still gets in and pays `bid`; the others wait, and the queue drops them when they are four ledgers old.
+    /// Lets other people's transactions fill the next `ledgers` ledgers. They bid `bid` stroops for each operation. A
+    /// transaction that bids more still gets in and pays `bid`; the others wait, and the queue drops them when they are
+    /// four ledgers old.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn fill_ledgers(&self, ledgers: u32, bid: u32) -> Result<(), Stopped> {
         self.node()?.call_blocking(move |node| node.queue.demand.fill_ledgers(ledgers, bid))
     }
 
-    /// Sets the price of inclusion, in stroops for each operation, until it is set anew. A lower bid is refused with
-    /// `txINSUFFICIENT_FEE` and the fee that would do, as by a full queue; who gets in pays the price. The least price is
-    /// 100.
+    /// Sets the price of inclusion, in stroops for each operation, until it is set again. A lower bid is refused with
+    /// `txINSUFFICIENT_FEE` and the fee that would be enough, as by a full queue; a transaction that gets in pays the
+    /// price. The least price is 100.
     ///
     /// # Errors
-    /// The network has stopped.
+    /// Fails when the network has stopped.
     pub fn set_inclusion_price(&self, stroops: u32) -> Result<(), Stopped> {
         self.node()?.call_blocking(move |node| node.queue.demand.set_price(stroops))
     }
@@ -202,12 +204,12 @@ fn listen(what: &'static str, port: u16) -> Result<TcpListener, StartError> {
     bound.map_err(|error| StartError::Listen { what, port, error })
 }
 
-/// Serves both ports on one thread until `stop` is `true`. Requests that run at that moment are cut off, because a network that
-/// stops has nothing to finish.
+/// Serves both ports on one thread until `stop` is `true`. Requests that run at that moment are cut off, because a
+/// network that stops need not finish them.
 fn serve(routers: [(TcpListener, Router); 2], stop: watch::Receiver<bool>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return tracing::error!(%error, "no runtime to serve HTTP"),
+        Err(error) => return tracing::error!(%error, "there is no runtime to serve HTTP"),
     };
     runtime.block_on(async {
         let mut serving = tokio::task::JoinSet::new();
@@ -216,7 +218,7 @@ fn serve(routers: [(TcpListener, Router); 2], stop: watch::Receiver<bool>) {
                 Ok(listener) => {
                     serving.spawn(async move { axum::serve(listener, router).await });
                 }
-                Err(error) => tracing::error!(%error, "can't serve"),
+                Err(error) => tracing::error!(%error, "a port can't be served"),
             }
         }
         let mut stop = stop;

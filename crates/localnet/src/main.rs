@@ -14,7 +14,7 @@ struct Arguments {
     /// Milliseconds between two ledgers.
     #[arg(long, default_value_t = 1_000, value_name = "MS")]
     ledger_ms: u32,
-    /// Close ledgers only when told to by the control endpoint (and for friendbot).
+    /// Close ledgers only when the control endpoint asks for it (and for the friendbot).
     #[arg(long)]
     manual: bool,
     /// The network's passphrase.
@@ -86,7 +86,7 @@ fn fail(error: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Prints what runs and where. It is no reason to end that nobody reads the output.
+/// Prints what runs and where. The network runs on even if nobody reads the output.
 fn announce(arguments: &Arguments, net: &Localnet) {
     let text = if arguments.json {
         let line = json!({
@@ -101,10 +101,10 @@ fn announce(arguments: &Arguments, net: &Localnet) {
         format!("{line}\n")
     } else {
         let closing =
-            if arguments.manual { "only when told".to_owned() } else { format!("every {} ms", arguments.ledger_ms) };
+            if arguments.manual { "only on request".to_owned() } else { format!("every {} ms", arguments.ledger_ms) };
         format!(
             "paychan-localnet: a Stellar network in this process, for development only. Its coins are worth nothing,\n\
-             it listens on loopback addresses only, and nothing of it is kept when it ends.\n\
+             it listens on loopback addresses only, and nothing of it is left when it ends.\n\
              \x20 JSON-RPC    {}\n\
              \x20 friendbot   {}?addr=G...\n\
              \x20 control     {} (POST /close, /jump, /archive, /fill, /inclusion-price; GET /status)\n\

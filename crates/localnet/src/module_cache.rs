@@ -1,5 +1,6 @@
-//! The cache of parsed contract code. The host's prices assume that a module is in it; without the cache each call would pay
-//! for parsing and use more than the simulation said. Modules are added between ledgers, as on the public networks.
+//! The cache of parsed contract code. The host's prices assume that a module is in it; without the cache each call
+//! would pay for parsing and use more than the simulation did. Modules are added between ledgers, as on the public
+//! networks.
 
 use std::fmt::Debug;
 
@@ -45,10 +46,10 @@ fn unmetered(config: &NetworkConfig) -> Result<Unmetered, HostError> {
     Ok(Unmetered(Budget::try_from_configs(u64::MAX, u64::MAX, cpu, memory)?))
 }
 
-/// An empty cache.
+/// Makes an empty cache.
 ///
 /// # Errors
-/// The host's, when the settings make no budget.
+/// The host's error, when no budget can be made of the settings.
 pub(crate) fn new_cache(config: &NetworkConfig) -> Result<ModuleCache, HostError> {
     ModuleCache::new(&unmetered(config)?)
 }
@@ -56,7 +57,7 @@ pub(crate) fn new_cache(config: &NetworkConfig) -> Result<ModuleCache, HostError
 /// Parses code into the cache. Code that is in it already costs nothing.
 ///
 /// # Errors
-/// The host's. None is expected, because the upload has parsed the same bytes.
+/// The host's error. None is expected, because the upload has parsed the same bytes.
 pub(crate) fn add(cache: &ModuleCache, config: &NetworkConfig, code: &ContractCodeEntry) -> Result<(), HostError> {
     let inputs = match &code.ext {
         ContractCodeEntryExt::V0 => VersionedContractCodeCostInputs::V0 { wasm_bytes: code.code.len() },

@@ -34,7 +34,7 @@ use crate::{
 pub(crate) struct Node {
     pub(crate) options: Options,
     pub(crate) network_id: [u8; 32],
-    /// Shared with a simulation while it runs, and with nobody else.
+    /// The entries. A simulation shares them while it runs, and nothing else does.
     pub(crate) entries: Rc<Entries>,
     /// The settings in the entries, decoded.
     pub(crate) config: Config,
@@ -42,18 +42,19 @@ pub(crate) struct Node {
     pub(crate) history: History,
     pub(crate) queue: Queue,
     pub(crate) friendbot: Friendbot,
-    /// The URL of the friendbot that getNetwork answers.
+    /// The friendbot's URL, which getNetwork answers.
     pub(crate) friendbot_url: String,
-    /// Stroops of fees that were paid.
+    /// The fees that were paid, in stroops.
     pub(crate) fee_pool: i64,
     /// The latest samples of the live state's size in bytes, oldest first.
     state_sizes: VecDeque<u64>,
-    /// Seconds that this network's clock is ahead of the machine's, because ledgers that were jumped over take time.
+    /// By how many seconds this network's clock is ahead of the machine's, because ledgers that were jumped over take
+    /// time.
     clock_ahead: u64,
 }
 
 impl Node {
-    /// The first ledger.
+    /// Makes a node with the first ledger.
     ///
     /// # Errors
     /// See [`Unusable`].
@@ -89,7 +90,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Creates the native asset's contract. On the public networks it exists, and tools assume that it does.
+    /// Creates the native asset's contract. It exists on the public networks, and tools assume that it does.
     fn deploy_native_asset(&mut self) -> Result<(), Unusable> {
         let create = InvokeHostFunctionOp {
             host_function: HostFunction::CreateContract(CreateContractArgs {
@@ -124,7 +125,7 @@ impl Node {
         wall_clock().saturating_add(self.clock_ahead)
     }
 
-    /// What contracts see of a ledger.
+    /// The part of a ledger that contracts see.
     pub(crate) fn ledger_info(&self, ledger: u32, close_time: u64) -> LedgerInfo {
         let mut info = LedgerInfo {
             protocol_version: settings::PROTOCOL,
@@ -154,7 +155,7 @@ impl Node {
     }
 
     /// When the next ledger closes: `skipped` seconds later than the clock says, and never before the last one. Ledgers
-    /// that close faster than once a second share a close time, which they may not on the public networks.
+    /// that close faster than once a second share a close time; the public networks don't allow that.
     pub(crate) fn next_close_time(&mut self, skipped: u64) -> u64 {
         let last = self.history.newest().close_time;
         let close_time = self.now().max(last).saturating_add(skipped);

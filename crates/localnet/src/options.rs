@@ -5,11 +5,11 @@
 pub struct Options {
     /// The network's passphrase. Signatures are valid on networks with the same passphrase only.
     pub passphrase: String,
-    /// Milliseconds between two ledgers. In manual mode no ledger closes by itself; then this is the time that a ledger
-    /// stands for when ledgers are jumped over. Clients read it from the network's settings (CAP-70).
+    /// Milliseconds between two ledgers. In manual mode no ledger closes by itself; then this is the time that one
+    /// ledger counts for in a jump. Clients read it from the network's settings (CAP-70).
     pub ledger_ms: u32,
-    /// Ledgers close only when [`Localnet::close_ledger`](crate::Localnet::close_ledger) or the control endpoint says so. A
-    /// friendbot request closes one too, so that it can answer.
+    /// Whether ledgers close only when [`Localnet::close_ledger`](crate::Localnet::close_ledger) or the control
+    /// endpoint asks for it. A friendbot request closes one too, so that it can answer.
     pub manual: bool,
     /// The loopback port of the JSON-RPC; 0 is any free one.
     pub rpc_port: u16,
@@ -46,7 +46,7 @@ impl Default for Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
     /// There are zero milliseconds between ledgers.
-    #[error("--ledger-ms is 0; give at least 1, or --manual to close ledgers only when told")]
+    #[error("--ledger-ms is 0; give at least 1, or --manual to close ledgers only on request")]
     NoInterval,
     /// A life is zero ledgers.
     #[error("--{option} is 0 ledgers; an entry must live for at least 1")]

@@ -1,4 +1,4 @@
-//! Simulation: what a transaction would do in the last closed ledger, what it needs, and what it costs.
+//! Simulates what a transaction would do in the last closed ledger, what it needs, and what it costs.
 //!
 //! soroban-simulation does the work, with the public server's adjustments. An invocation that needs archived entries restores
 //! them itself, and the simulated transaction data marks them (CAP-66).
@@ -23,12 +23,12 @@ use stellar_xdr::{
 
 use crate::ledger::entries::Entries;
 
-/// How authorization is treated.
+/// How the simulation treats authorization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AuthMode {
     /// The authorization entries of the operation must be enough.
     Enforce,
-    /// The authorization that the call needs is recorded.
+    /// The simulation records the authorization that the call needs.
     Record {
         /// Also record what is needed below a call that its signer did not start.
         allow_nonroot: bool,
@@ -37,7 +37,7 @@ pub(crate) enum AuthMode {
     },
 }
 
-/// The state that a transaction is simulated on.
+/// The state on which a transaction is simulated.
 pub(crate) struct Snapshot<'a> {
     pub(crate) entries: Rc<Entries>,
     pub(crate) config: &'a NetworkConfig,
@@ -61,7 +61,7 @@ impl Simulation {
     }
 }
 
-/// Simulates a call, an upload or a creation. `leeway`: the fewest instructions to add to those that were counted.
+/// Simulates a call, an upload or a creation. `leeway` is the fewest instructions to add to those that were counted.
 pub(crate) fn invoke(
     snapshot: &Snapshot<'_>,
     op: InvokeHostFunctionOp,

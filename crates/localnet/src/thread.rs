@@ -1,5 +1,5 @@
-//! The thread of the ledger. The Soroban host can't move between threads, so the node lives on one thread, and others send
-//! closures to it. The same thread closes ledgers when it is time.
+//! The thread of the ledger. The Soroban host can't move between threads, so the node lives on one thread, and others
+//! send closures to it. The same thread closes ledgers at their times.
 
 use std::{
     sync::mpsc::{self, RecvTimeoutError},

@@ -1,4 +1,4 @@
-//! Classic accounts: who pays fees.
+//! Classic accounts, which pay the fees.
 
 use paychan_channel::{AccountId, Ledger, Stroops, ledger_keys};
 use stellar_xdr::{AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, LedgerEntryData};
@@ -7,9 +7,9 @@ use crate::{Client, RpcError};
 
 const READ: &str = "getLedgerEntries";
 
-/// What an account must hold for itself and for each of its subentries: the base reserve, 0.5 XLM on every public network
-/// since 2019 (stellar-docs, `learn/fundamentals/lumens.mdx`), in stroops. It is in the ledger's header, which no RPC
-/// method answers with by itself.
+/// What an account must hold for itself and for each of its subentries: the base reserve, 0.5 XLM on every public
+/// network since 2019 (stellar-docs, `learn/fundamentals/lumens.mdx`), in stroops. The ledger's header has it, and no
+/// RPC method returns just that.
 const BASE_RESERVE: i64 = 5_000_000;
 
 /// A classic account at one ledger.
@@ -17,13 +17,13 @@ const BASE_RESERVE: i64 = 5_000_000;
 pub struct Account {
     /// Its address.
     pub id: AccountId,
-    /// Its current sequence number: the next transaction has one more.
+    /// Its current sequence number. The next transaction must have one more.
     pub sequence: i64,
     /// Its XLM, the reserve included.
     pub balance: Stroops,
-    /// All of it, as the network has it.
+    /// The whole entry, as the ledger holds it.
     pub entry: AccountEntry,
-    /// The ledger that this is its state at.
+    /// The ledger at which this was read.
     pub read_at: Ledger,
 }
 
@@ -38,8 +38,8 @@ impl Account {
         Stroops(self.balance.0.saturating_sub(self.reserve().0).saturating_sub(selling).max(0))
     }
 
-    /// What the account must keep: two base reserves for itself, one for each subentry, more for what it sponsors, less
-    /// for what others sponsor for it (CAP-33).
+    /// What the account must keep: two base reserves for itself, one for each subentry and for each entry that it
+    /// sponsors, less one for each that others sponsor for it (CAP-33).
     #[must_use]
     pub fn reserve(&self) -> Stroops {
         let (sponsoring, sponsored) = match &self.entry.ext {
@@ -60,7 +60,7 @@ pub enum AccountError {
     /// There is no such account on this network.
     #[error("the account {0} does not exist on this network; send it some XLM first")]
     NotFound(AccountId),
-    /// No usable answer.
+    /// The endpoint gave no usable answer.
     #[error(transparent)]
     Rpc(#[from] RpcError),
 }

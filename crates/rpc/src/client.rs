@@ -1,4 +1,4 @@
-//! One endpoint: HTTP, time limits, and the difference between the ways in which it can fail.
+//! The client of one endpoint: HTTP, time limits, and the kinds of failures.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,20 +10,20 @@ use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{kind_of_refusal, tame};
+use crate::error::{kind_of_refusal, printable};
 use crate::http::{self, BodyError, EndpointHeader, HttpLimits, not_json, read_body, reason, retry_after};
 use crate::{ErrorKind, RpcError};
 
-/// How patient a client is.
+/// The limits of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// From the first byte sent to the last byte received.
+    /// The longest time from the first byte sent to the last byte received.
     pub timeout: Duration,
-    /// The longest answer that is read, in bytes. `getLatestLedger` carries the whole ledger's metadata, which is several
-    /// megabytes on a busy network.
+    /// The longest answer that is read, in bytes. `getLatestLedger` returns the whole ledger's metadata, which is
+    /// several megabytes on a busy network.
     pub max_answer: usize,
-    /// Whether an endpoint that asks to be left alone (`Retry-After`) is: until then every call is answered with
-    /// [`ErrorKind::Busy`], without being sent. See [`Client::urgent`].
+    /// Whether to obey an endpoint that asks to wait (`Retry-After`): until then every call fails with
+    /// [`ErrorKind::Busy`] and is not sent. See [`Client::urgent`].
     pub obeys_retry_after: bool,
 }
 
@@ -33,7 +33,7 @@ impl Default for Options {
     }
 }
 
-/// A Stellar RPC endpoint. Cheap to clone; clones share connections.
+/// A client of a Stellar RPC endpoint. Cloning is cheap, and clones share connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -43,16 +43,16 @@ pub struct Client {
     learned: Arc<Learned>,
 }
 
-/// What was learned of an endpoint, shared by all clones of its client.
+/// What was learned about an endpoint. All clones of its client share it.
 #[derive(Default)]
 struct Learned {
-    /// The endpoint refuses a cursor without a start ledger.
+    /// Whether the endpoint refuses a cursor without a start ledger.
     refuses_cursors: AtomicBool,
-    /// The endpoint asked to be left alone until then.
+    /// The time until which the endpoint asked to wait.
     busy_until: Mutex<Option<Instant>>,
 }
 
-/// Without the URL's path and query, which may hold a provider's API key, and without the headers' values.
+/// This leaves out the URL's path and query, which may hold a provider's API key, and the headers' values.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
@@ -85,7 +85,7 @@ struct Refusal {
 }
 
 impl Client {
-    /// A client of the endpoint at `url`. Opens no connection yet.
+    /// Makes a client of the endpoint at `url`. This opens no connection yet.
     ///
     /// # Errors
     /// [`ErrorKind::BadUrl`], and [`ErrorKind::Transport`] when TLS can't be set up.
@@ -93,28 +93,28 @@ impl Client {
         let set_up = |kind| RpcError { method: "set-up", endpoint: "the endpoint".to_owned(), kind };
         let url: Url = url.parse().map_err(|_| set_up(ErrorKind::BadUrl("it does not parse".to_owned())))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(set_up(ErrorKind::BadUrl(format!("its scheme is {}", tame(url.scheme())))));
+            return Err(set_up(ErrorKind::BadUrl(format!("its scheme is {}", printable(url.scheme())))));
         }
         let limits = HttpLimits { connect: options.timeout, total: options.timeout };
         let http = http::client(&url, limits).map_err(|error| set_up(ErrorKind::Transport(reason(&error))))?;
         Ok(Client { http, url, headers: Vec::new(), options, learned: Arc::default() })
     }
 
-    /// Sends this header with every request, such as one with a provider's key. It goes to this endpoint and nowhere
-    /// else: no redirect is followed.
+    /// Sends this header with every request, such as one with a provider's key. It goes only to this endpoint, since
+    /// the client follows no redirect.
     #[must_use]
     pub fn with_header(mut self, header: EndpointHeader) -> Client {
         self.headers.push(header);
         self
     }
 
-    /// Scheme, host and port: what may be shown. The path and query may hold a provider's API key.
+    /// Scheme, host and port, which may be shown. The path and query may hold a provider's API key.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 
-    /// The whole URL, with whatever secret it holds: for connecting, not for showing.
+    /// The whole URL, which may hold a secret. Use it to connect, and do not show it.
     #[must_use]
     pub fn url(&self) -> &str {
         self.url.as_str()
@@ -131,7 +131,7 @@ impl Client {
         }
         Err(self.error(
             "getNetwork",
-            ErrorKind::WrongNetwork { expected: passphrase.to_owned(), found: tame(&network.passphrase) },
+            ErrorKind::WrongNetwork { expected: passphrase.to_owned(), found: printable(&network.passphrase) },
         ))
     }
 
@@ -143,14 +143,14 @@ impl Client {
         self.learned.refuses_cursors.store(true, Ordering::Relaxed);
     }
 
-    /// A client of the same endpoint for what can't wait, such as a settlement near its deadline: it asks also while the
-    /// endpoint wants to be left alone (`Retry-After`).
+    /// A client of the same endpoint for calls that can't wait, such as a settlement near its deadline: it sends them
+    /// even while the endpoint asks to wait (`Retry-After`).
     #[must_use]
     pub fn urgent(&self) -> Client {
         Client { options: Options { obeys_retry_after: false, ..self.options }, ..self.clone() }
     }
 
-    /// For how long the endpoint still wants to be left alone.
+    /// How long the endpoint still asks to wait.
     fn busy_for(&self) -> Option<Duration> {
         let until = *self.learned.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
         until?.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
@@ -168,7 +168,7 @@ impl Client {
     }
 
     pub(crate) fn bad(&self, method: &'static str, what: impl Into<String>) -> RpcError {
-        self.error(method, ErrorKind::BadAnswer(tame(&what.into())))
+        self.error(method, ErrorKind::BadAnswer(printable(&what.into())))
     }
 
     /// Calls a method that starts at no particular ledger.
@@ -180,7 +180,7 @@ impl Client {
         self.call_from(method, params, None).await
     }
 
-    /// Calls a method; `asked` is the ledger that the question starts from.
+    /// Calls a method; `asked` is the ledger from which the request starts.
     pub(crate) async fn call_from<P, R>(
         &self,
         method: &'static str,
@@ -236,7 +236,7 @@ impl Client {
                 None => Ok(body),
             };
         }
-        // Some servers put a JSON-RPC error under an HTTP error status: its words are better than a number.
+        // Some servers send a JSON-RPC error with an HTTP error status. Its text says more than the status.
         let refusal = serde_json::from_slice::<Answer<serde::de::IgnoredAny>>(&body);
         if refusal.is_ok_and(|answer| answer.error.is_some()) {
             return Ok(body);
@@ -257,7 +257,7 @@ impl Client {
     fn shown_path(&self) -> String {
         const LONGEST_SHOWN: usize = 10;
         let shown = |part: &str| match part.len() {
-            0..=LONGEST_SHOWN => tame(part),
+            0..=LONGEST_SHOWN => printable(part),
             _ => "...".to_owned(),
         };
         self.url.path().split('/').map(shown).collect::<Vec<_>>().join("/")

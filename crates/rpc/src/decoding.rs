@@ -1,9 +1,9 @@
-//! From JSON and base64 XDR to types. The server writes some numbers as strings, and not always the same ones.
+//! Reads types from JSON and base64 XDR. Servers write some numbers as strings, and not all servers the same ones.
 
 use serde::{Deserialize, Deserializer};
 use stellar_xdr::{Limits, ReadXdr};
 
-/// How deep XDR from a node may nest: as the host itself reads it (soroban-env-host, `DEFAULT_XDR_RW_LIMITS`).
+/// How deep XDR from a node may nest. The host itself has this limit (soroban-env-host, `DEFAULT_XDR_RW_LIMITS`).
 const DEPTH: u32 = 500;
 
 /// Reads base64 XDR; `what` names it in the error.

@@ -1,4 +1,4 @@
-//! getLedgerEntries: the truth, entry by entry.
+//! getLedgerEntries: reads ledger entries, which are the truth.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,14 +18,14 @@ const METHOD: &str = "getLedgerEntries";
 /// One ledger entry that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
+    /// Its contents.
     pub data: LedgerEntryData,
     /// The ledger that last changed it.
     pub last_modified: Ledger,
     /// The last ledger at which it is not archived; `Ledger(0)` when it is archived; `None` for entries that live for
     /// ever (accounts, trustlines, settings).
     pub live_until: Option<Ledger>,
-    /// The ledger that this is its state at.
+    /// The ledger at which it was read.
     pub read_at: Ledger,
 }
 
@@ -34,17 +34,17 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a ledger entry can't be decoded: {why}")]
 pub struct UndecodableEntry {
-    /// What was wrong.
+    /// What is wrong with it.
     pub why: String,
-    /// As in [`Entry::live_until`], where at least that can be read.
+    /// The same as [`Entry::live_until`], where at least that can be read.
     pub live_until: Option<Ledger>,
 }
 
-/// The entries that were asked for and exist. One that is not here does not exist.
+/// The entries that were asked for and exist. An entry that is not here does not exist.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// The ledger of the answer. With more than [`MAX_KEYS`] keys there were several answers, and this is the lowest; each
-    /// entry has its own.
+    /// The ledger of the answer. With more than [`MAX_KEYS`] keys there were several answers, and this is the lowest of
+    /// their ledgers; each entry has its own.
     pub latest_ledger: Ledger,
     entries: HashMap<LedgerKey, Entry>,
     undecodable: HashMap<LedgerKey, UndecodableEntry>,
@@ -54,7 +54,7 @@ impl Entries {
     /// The entry under `key`, if it exists.
     ///
     /// # Errors
-    /// [`UndecodableEntry`] for an entry that exists and can't be decoded: that is not the same as none.
+    /// [`UndecodableEntry`] for an entry that exists and can't be decoded. Such an entry is not a missing one.
     pub fn get(&self, key: &LedgerKey) -> Result<Option<&Entry>, UndecodableEntry> {
         match self.undecodable.get(key) {
             Some(error) => Err(error.clone()),
@@ -62,7 +62,7 @@ impl Entries {
         }
     }
 
-    /// As in [`Entry::live_until`], also for an entry that can't be decoded.
+    /// The same as [`Entry::live_until`], also for an entry that can't be decoded.
     #[must_use]
     pub fn live_until(&self, key: &LedgerKey) -> Option<Ledger> {
         match self.undecodable.get(key) {
@@ -71,23 +71,23 @@ impl Entries {
         }
     }
 
-    /// All that can be decoded, in no order.
+    /// All entries that can be decoded, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&LedgerKey, &Entry)> {
         self.entries.iter()
     }
 
-    /// All that exist and can't be decoded, in no order.
+    /// All entries that exist and can't be decoded, in no order.
     pub fn undecodable(&self) -> impl Iterator<Item = (&LedgerKey, &UndecodableEntry)> {
         self.undecodable.iter()
     }
 
-    /// How many exist.
+    /// How many entries exist.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len() + self.undecodable.len()
     }
 
-    /// Whether none exists.
+    /// Whether no entry exists.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -102,7 +102,7 @@ struct Params {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Raw {
-    // A null where nothing was found: older servers write that.
+    // Older servers write null when they find nothing.
     entries: Option<Vec<RawEntry>>,
     latest_ledger: Number<u32>,
 }
@@ -111,7 +111,7 @@ struct Raw {
 #[serde(rename_all = "camelCase")]
 struct RawEntry {
     key: String,
-    // Each field by itself, so that one of another type is that entry's trouble alone.
+    // Each field is read by itself, so that one of another type spoils only its own entry.
     #[serde(default)]
     xdr: Value,
     #[serde(default)]
@@ -121,14 +121,14 @@ struct RawEntry {
 }
 
 impl Client {
-    /// Reads any number of entries, [`MAX_KEYS`] a call. A key given twice is asked for once.
+    /// Reads any number of entries, [`MAX_KEYS`] in each call. A key that is given twice is asked for once.
     ///
-    /// Calls may fall into different ledgers: what must be of one ledger belongs into one call of at most [`MAX_KEYS`]
-    /// keys.
+    /// The calls may read at different ledgers. Entries that must be of one ledger belong into one call of at most
+    /// [`MAX_KEYS`] keys.
     ///
     /// # Errors
-    /// Any [`RpcError`]; also when the server answers with an entry that was not asked for. One entry that can't be decoded
-    /// is no error of the call: [`Entries::get`] tells it for that entry.
+    /// Any [`RpcError`]; also when the server answers with an entry that was not asked for. One entry that can't be
+    /// decoded is no error of the call: [`Entries::get`] returns that error.
     pub async fn get_ledger_entries(&self, keys: &[LedgerKey]) -> Result<Entries, RpcError> {
         let mut seen = HashSet::with_capacity(keys.len());
         let unique: Vec<&LedgerKey> = keys.iter().filter(|key| seen.insert(*key)).collect();
@@ -192,9 +192,9 @@ fn decode(raw: &RawEntry, key: &LedgerKey, live_until: Option<Ledger>, read_at: 
     let text = raw.xdr.as_str().ok_or("an entry has no XDR")?;
     let data: LedgerEntryData = xdr("an entry", text)?;
     if data.to_key() != *key {
-        return Err("an entry is not what its key says".to_owned());
+        return Err("an entry does not belong to its key".to_owned());
     }
-    // When the entry was changed last decides nothing, so a node that does not say it is no worse for it.
+    // Nothing depends on when the entry was changed last, so a node need not say it.
     let last_modified = optional_ledger(&raw.last_modified_ledger_seq).ok().flatten().unwrap_or_default();
     Ok(Entry { data, last_modified, live_until, read_at })
 }
@@ -202,6 +202,6 @@ fn decode(raw: &RawEntry, key: &LedgerKey, live_until: Option<Ledger>, read_at: 
 /// A ledger number that may be missing.
 fn optional_ledger(value: &Value) -> Result<Option<Ledger>, String> {
     let number: Option<Number<u32>> =
-        serde_json::from_value(value.clone()).map_err(|_| "an entry has a ledger number that is none".to_owned())?;
+        serde_json::from_value(value.clone()).map_err(|_| "an entry has a malformed ledger number".to_owned())?;
     Ok(number.map(|number| Ledger(number.0)))
 }

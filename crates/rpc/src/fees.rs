@@ -1,4 +1,4 @@
-//! What inclusion costs now, and what the network charges for writing.
+//! Reads what inclusion costs now, and what the network charges for writing.
 
 use paychan_channel::{Ledger, Stroops};
 use serde::Deserialize;
@@ -11,23 +11,23 @@ use crate::{Client, RpcError};
 /// Inclusion fees that were paid lately, per operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeeDistribution {
-    /// The lowest.
+    /// The lowest fee.
     pub min: Stroops,
-    /// The highest.
+    /// The highest fee.
     pub max: Stroops,
-    /// Half paid at most this.
+    /// Half of the transactions paid at most this.
     pub p50: Stroops,
-    /// 90 of 100 paid at most this.
+    /// 90 of 100 transactions paid at most this.
     pub p90: Stroops,
-    /// 95 of 100 paid at most this.
+    /// 95 of 100 transactions paid at most this.
     pub p95: Stroops,
-    /// 99 of 100 paid at most this.
+    /// 99 of 100 transactions paid at most this.
     pub p99: Stroops,
-    /// Over how many ledgers.
+    /// How many ledgers these figures cover.
     pub ledgers: u32,
 }
 
-/// Answer of `getFeeStats`.
+/// The answer of `getFeeStats`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeeStats {
     /// For transactions that call contracts (also extend and restore).
@@ -38,12 +38,13 @@ pub struct FeeStats {
     pub latest: Ledger,
 }
 
-/// What to bid after the network refused a bid for its fee (`txINSUFFICIENT_FEE`): what it asks for, if `cap` allows;
-/// `None` if it does not. All in stroops.
+/// What to bid after the network refused a fee as too low (`txINSUFFICIENT_FEE`): what it asks for, or `None` if that
+/// is above `cap`. All amounts are stroops.
 ///
-/// `needed` is what the refusal names, `fee` the whole fee of the refused transaction, and `bid` the part of it that was
-/// for inclusion. The refusal names the whole fee; where it names less than was offered, it means the inclusion alone
-/// (stellar-core has done both, `TransactionQueue.cpp`). A refusal that names no more than was bid is met by doubling.
+/// `needed` is what the refusal names, `fee` the whole fee of the refused transaction, and `bid` the part of it that
+/// was for inclusion. The refusal names the whole fee; where it names less than was offered, it means the inclusion
+/// alone (stellar-core has done both, `TransactionQueue.cpp`). If the refusal names no more than was bid, the bid is
+/// doubled.
 #[must_use]
 pub fn raised_bid(needed: Stroops, fee: Stroops, bid: Stroops, cap: Stroops) -> Option<Stroops> {
     let for_resources = fee.0.saturating_sub(bid.0);
@@ -106,7 +107,7 @@ impl Client {
     /// Reads one of the network's settings from the ledger.
     ///
     /// # Errors
-    /// Any [`RpcError`]; a network without the setting is one.
+    /// Any [`RpcError`], also when the network does not have the setting.
     pub async fn get_config_setting(&self, id: ConfigSettingId) -> Result<ConfigSettingEntry, RpcError> {
         let key = LedgerKey::ConfigSetting(LedgerKeyConfigSetting { config_setting_id: id });
         let entries = self.get_ledger_entries(std::slice::from_ref(&key)).await?;

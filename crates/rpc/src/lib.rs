@@ -1,13 +1,15 @@
-//! Talks to Stellar RPC: typed requests and answers; building, signing and submitting transactions.
+//! Calls Stellar RPC with typed requests and answers, and builds, signs and submits transactions.
 //!
-//! - [`Client`]: one endpoint. Each method of the server is one of the client's, typed, within a time limit.
-//! - [`RpcError`]: keeps "the node is behind" (ask again), "the history is gone" (sweep), "busy" (wait), "not let in" (a key is
-//!   missing), "refused" (don't repeat), "transport" and "timeout" apart.
+//! - [`Client`]: a client of one endpoint. It has a typed method for each method of the server, with a time limit.
+//! - [`RpcError`]: an error with one of these kinds: the node is behind (ask again), the history is gone (sweep), busy
+//!   (wait), unauthorized (a key is missing), refused (don't repeat), transport, timeout, and others.
 //! - [`Draft`]: a transaction on its way from intent to signed bytes.
-//! - [`Meaning`]: what a transaction is meant to be, compared with what a simulation made of it, before it is signed.
+//! - [`Meaning`]: what a transaction is meant to do. Before it is signed, it is compared with what a simulation added
+//!   to it.
 //! - [`http`]: the one place where HTTP clients are made.
 //! - [`read_channel`], [`read_channels`]: a channel's state, all its entries from the same ledger.
-//! - [`submit`]: for a command line: simulate, sign, send, and wait until it is decided.
+//! - [`submit`]: for a command line, it simulates, signs and sends a transaction, and waits until the network has
+//!   decided.
 //! - [`Network`]: the public networks by name.
 
 mod accounts;

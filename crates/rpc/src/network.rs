@@ -1,13 +1,13 @@
-//! The public networks by name, and any other by its passphrase.
+//! The public networks, and any other network by its passphrase.
 
-/// A network: what its signatures are for, and where to reach it.
+/// A network: its passphrase, and where to reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    /// What the network calls itself; every signature is bound to it.
+    /// The passphrase. Every signature is bound to it.
     pub passphrase: String,
-    /// Where to reach it, where there is a public endpoint.
+    /// The URL of a public endpoint, if there is one.
     pub rpc_url: Option<String>,
-    /// Where test money comes from, on a test network.
+    /// The URL that gives test money, on a test network.
     pub friendbot_url: Option<String>,
 }
 
@@ -33,7 +33,7 @@ impl Network {
         }
     }
 
-    /// A network by its passphrase.
+    /// The network with this passphrase.
     #[must_use]
     pub fn custom(passphrase: &str, rpc_url: Option<&str>) -> Network {
         Network { passphrase: passphrase.to_owned(), rpc_url: rpc_url.map(str::to_owned), friendbot_url: None }

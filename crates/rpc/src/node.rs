@@ -1,4 +1,4 @@
-//! What the node says of itself: getHealth, getNetwork, getLatestLedger.
+//! What a node reports of itself: getHealth, getNetwork, getLatestLedger.
 
 use paychan_channel::Ledger;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::decoding::Number;
 use crate::{Client, RpcError};
 
-/// Answer of `getHealth`. An unhealthy node answers with [`ErrorKind::NodeBehind`](crate::ErrorKind::NodeBehind).
+/// The answer of `getHealth`. An unhealthy node answers with [`ErrorKind::NodeBehind`](crate::ErrorKind::NodeBehind).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
     /// The latest ledger that the node holds.
@@ -15,30 +15,30 @@ pub struct Health {
     pub oldest: Ledger,
 }
 
-/// Answer of `getNetwork`.
+/// The answer of `getNetwork`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkInfo {
     /// The network's passphrase.
     pub passphrase: String,
     /// The protocol that the network runs.
     pub protocol_version: u32,
-    /// Where test money comes from, on a test network.
+    /// The URL that gives test money, on a test network.
     pub friendbot_url: Option<String>,
 }
 
-/// Answer of `getLatestLedger`.
+/// The answer of `getLatestLedger`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LatestLedger {
     /// Its number.
     pub sequence: Ledger,
-    /// When it closed, in seconds since 1970 UTC, where the node says so (stellar-rpc from v24 on).
+    /// When it closed, in seconds since 1970 UTC, if the node says so (stellar-rpc from v24 on).
     pub close_time: Option<u64>,
-    /// The protocol that it was closed under.
+    /// The protocol version of the ledger.
     pub protocol_version: u32,
 }
 
 impl LatestLedger {
-    /// When it closed, in milliseconds since 1970 UTC, where the node says so.
+    /// When it closed, in milliseconds since 1970 UTC, if the node says so.
     #[must_use]
     pub fn closed_at_unix_ms(&self) -> Option<u64> {
         self.close_time?.checked_mul(1_000)
@@ -70,7 +70,7 @@ struct RawLatest {
     protocol_version: Number<u32>,
 }
 
-/// `params` of a method that has none.
+/// The `params` of a method that has none.
 pub(crate) const NONE: Option<()> = None;
 
 impl Client {
@@ -83,7 +83,7 @@ impl Client {
         Ok(Health { latest: Ledger(raw.latest_ledger.0), oldest: Ledger(raw.oldest_ledger.0) })
     }
 
-    /// Asks which network the node serves. To make sure of it, use [`Client::check_network`].
+    /// Asks which network the node serves. To check that it is the right one, use [`Client::check_network`].
     ///
     /// # Errors
     /// Any [`RpcError`].

@@ -1,4 +1,4 @@
-//! What a transaction can do: the operations that channels and their test assets need.
+//! The operations that channels and their test assets need.
 
 use paychan_channel::{AccountId, Stroops};
 use stellar_xdr::{
@@ -11,8 +11,8 @@ use crate::BuildError;
 
 /// Calls a contract, creates one, or uploads code. Its authorizations come from simulation.
 ///
-/// With `source` (another account than the transaction's), that account signs the transaction too and needs no
-/// authorization entry of its own: so a lane pays the fee, and the recipient authorizes.
+/// If `source` is another account than the transaction's, that account signs the transaction too, and needs no
+/// authorization entry of its own. So a lane can pay the fee while the recipient authorizes.
 #[must_use]
 pub fn invoke(source: Option<AccountId>, host_function: HostFunction) -> Operation {
     of(source, OperationBody::InvokeHostFunction(InvokeHostFunctionOp { host_function, auth: VecM::default() }))
@@ -30,7 +30,7 @@ pub fn restore() -> Operation {
     of(None, OperationBody::RestoreFootprint(RestoreFootprintOp { ext: ExtensionPoint::V0 }))
 }
 
-/// A footprint alone, for a draft that extends (`read_only`) or restores (`read_write`).
+/// A footprint without resources, for a draft that extends (`read_only`) or restores (`read_write`).
 ///
 /// # Errors
 /// [`BuildError::TooManyWriteBytes`] for more keys than XDR holds.
@@ -58,13 +58,13 @@ pub fn create_account(source: Option<AccountId>, account: &AccountId, starting_b
     of(source, OperationBody::CreateAccount(CreateAccountOp { destination, starting_balance: starting_balance.0 }))
 }
 
-/// Sends an asset from account to account. `amount` in the asset's 10^-7 units.
+/// Sends an asset from account to account. `amount` is in the asset's units of 10^-7.
 #[must_use]
 pub fn payment(source: Option<AccountId>, to: &AccountId, asset: Asset, amount: i64) -> Operation {
     of(source, OperationBody::Payment(PaymentOp { destination: to.to_muxed(), asset, amount }))
 }
 
-/// Trusts an asset up to `limit` of its 10^-7 units; 0 removes the trustline.
+/// Trusts an asset up to `limit`, in the asset's units of 10^-7; 0 removes the trustline.
 #[must_use]
 pub fn change_trust(source: Option<AccountId>, asset: Asset, limit: i64) -> Operation {
     let line = match asset {

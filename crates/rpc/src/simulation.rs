@@ -8,15 +8,15 @@ use stellar_xdr::{
 };
 
 use crate::decoding::{Number, xdr};
-use crate::error::tame;
+use crate::error::printable;
 use crate::{Client, RpcError};
 
 const METHOD: &str = "simulateTransaction";
 
-/// Answer of `simulateTransaction`.
+/// The answer of `simulateTransaction`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Simulation {
-    /// The ledger that it was simulated on.
+    /// The ledger at which it was simulated.
     pub latest_ledger: Ledger,
     /// What would happen.
     pub outcome: Result<Simulated, SimulationFailure>,
@@ -27,17 +27,17 @@ pub struct Simulation {
 pub struct Simulated {
     /// Footprint, resources and resource fee, padded by the server (instructions by 4 %, the refundable fee by 15 %).
     pub data: SorobanTransactionData,
-    /// Who must authorize what: unsigned when none was given.
+    /// The authorizations that are needed; unsigned when none were given.
     pub auth: Vec<SorobanAuthorizationEntry>,
     /// What the call returns. `None` for operations that call nothing.
     pub return_value: Option<ScVal>,
-    /// A restore is needed first. From protocol 23 on, calls restore what they need themselves.
+    /// Whether a restoration is needed first. From protocol 23 on, calls themselves restore what they need.
     pub restore_first: bool,
 }
 
 impl Simulated {
-    /// The archived entries that the call would restore on its way (CAP-66). [`assemble`](crate::assemble) carries their
-    /// marks into the transaction: without them it would fail.
+    /// The archived entries that the call would restore (CAP-66). [`assemble`](crate::assemble) copies their marks into
+    /// the transaction, which would fail without them.
     pub fn archived(&self) -> impl Iterator<Item = &LedgerKey> {
         let marks = match &self.data.ext {
             SorobanTransactionDataExt::V0 => &[],
@@ -57,9 +57,9 @@ impl Simulated {
 /// A transaction that would fail. [`CallFailure`](crate::CallFailure) puts it in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimulationFailure {
-    /// The host's words.
+    /// The host's error text.
     pub error: String,
-    /// What the host noted on the way, oldest first.
+    /// The host's diagnostic events, oldest first.
     pub events: Vec<DiagnosticEvent>,
 }
 
@@ -93,8 +93,8 @@ struct RawResult {
 }
 
 impl Client {
-    /// Simulates a transaction of one operation. Signatures of the transaction are not looked at; signed authorization
-    /// entries are, and without any the server records which are needed.
+    /// Simulates a transaction of one operation. The server ignores the transaction's signatures. It checks signed
+    /// authorization entries; if there are none, it records which are needed.
     ///
     /// # Errors
     /// Any [`RpcError`]. A call that would fail is an answer, not an error.
@@ -110,10 +110,10 @@ impl Client {
 fn decode(raw: Raw) -> Result<Simulation, String> {
     let latest_ledger = Ledger(raw.latest_ledger.0);
     if let Some(error) = raw.error.filter(|error| !error.is_empty()) {
-        // Notes that can't be read do not make the failure unreadable.
+        // The failure counts even if some of its events can't be read.
         let events = raw.events.unwrap_or_default();
         let events = events.iter().filter_map(|event| xdr("an event", event).ok()).collect();
-        let failure = SimulationFailure { error: tame(&error), events };
+        let failure = SimulationFailure { error: printable(&error), events };
         return Ok(Simulation { latest_ledger, outcome: Err(failure) });
     }
     let data = raw.transaction_data.ok_or("it has neither an error nor transaction data")?;

@@ -1,4 +1,4 @@
-//! sendTransaction and getTransaction: handing a transaction over, and learning what became of it.
+//! sendTransaction and getTransaction: hands a transaction over, and asks for its outcome.
 
 use paychan_channel::{Ledger, Stroops};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use stellar_xdr::{
 use crate::decoding::{Number, xdr};
 use crate::{Client, RpcError, TxHash};
 
-/// Answer of `sendTransaction`.
+/// The answer of `sendTransaction`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendAnswer {
     /// The transaction's hash, as the server computed it.
@@ -21,23 +21,23 @@ pub struct SendAnswer {
     pub status: SendStatus,
 }
 
-/// What a node does with a transaction. None of these is final: only a ledger decides.
+/// What a node has done with a transaction. None of these is final: only a ledger decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendStatus {
-    /// Taken into the queue.
+    /// The node took it into the queue.
     Pending,
     /// It is in the queue already.
     Duplicate,
-    /// Not taken now: the source account has another one in the queue, or this one was dropped lately.
+    /// The node did not take it now: the source account has another one in the queue, or this one was dropped lately.
     TryAgainLater,
-    /// Not taken, and why. The same node will not take it later.
+    /// The node refused it, and will not take it later.
     Error {
-        /// The network's verdict. For `TxInsufficientFee`, `fee_charged` is the fee that would do.
+        /// The network's result. For `TxInsufficientFee`, `fee_charged` is the fee that would be enough.
         result: Box<TransactionResult>,
     },
 }
 
-/// Why a node did not take a transaction, as far as it matters to the sender.
+/// Why a node refused a transaction, as far as it matters to the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendRefusal {
     /// The bid is too low, and the node now refuses this hash for some ledgers: sign again with a higher bid
@@ -60,7 +60,7 @@ pub enum SendRefusal {
 }
 
 impl SendRefusal {
-    /// What a verdict in [`SendStatus::Error`] means.
+    /// What a result in [`SendStatus::Error`] means.
     #[must_use]
     pub fn of(result: &TransactionResult) -> SendRefusal {
         match &result.result {
@@ -77,7 +77,7 @@ impl SendRefusal {
     }
 }
 
-/// The network's verdict in its own words: the transaction's code, and that of its one operation.
+/// The network's result as codes: the transaction's code, and that of its one operation.
 #[must_use]
 pub fn result_code(result: &TransactionResult) -> String {
     let name = result.result.name();
@@ -93,20 +93,20 @@ pub fn result_code(result: &TransactionResult) -> String {
     }
 }
 
-/// Answer of `getTransaction`.
+/// The answer of `getTransaction`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransactionAnswer {
-    /// Not in any ledger from `oldest` to `latest`. Final only when `latest` has passed the transaction's bounds and
-    /// `oldest` is not after the ledger it was sent at.
+    /// It is in no ledger from `oldest` to `latest`. This is final only when `latest` has passed the transaction's
+    /// bounds and `oldest` is not after the ledger at which it was sent.
     NotFound {
         /// The latest ledger that the node holds.
         latest: Ledger,
         /// The oldest ledger that the node holds.
         oldest: Ledger,
     },
-    /// In a ledger, and it worked.
+    /// It is in a ledger and succeeded.
     Success(Included),
-    /// In a ledger, and it failed: the fee is paid, nothing else happened.
+    /// It is in a ledger and failed: the fee is paid, and nothing else happened.
     Failed(Included),
 }
 
@@ -115,32 +115,32 @@ pub enum TransactionAnswer {
 pub struct Included {
     /// The ledger.
     pub ledger: Ledger,
-    /// The fee paid, after the refund of what was not used; `None` when the verdict can't be decoded.
+    /// The fee paid, after the refund of what was not used; `None` when the result can't be decoded.
     pub fee_charged: Option<Stroops>,
-    /// The network's verdict; `None` when it can't be decoded.
+    /// The network's result; `None` when it can't be decoded.
     pub result: Option<TransactionResult>,
-    /// What the contract call returned. `None` also when the server sent no metadata that is understood here.
+    /// What the contract call returned. `None` also when the server sent no metadata that this version understands.
     pub return_value: Option<ScVal>,
-    /// What the host noted, oldest first; empty unless the node keeps such notes.
+    /// The host's diagnostic events, oldest first; empty unless the node keeps them.
     pub diagnostics: Vec<DiagnosticEvent>,
-    /// What the resources cost. `None` for classic transactions, and without metadata that is understood here.
+    /// What the resources cost. `None` for classic transactions, and without metadata that this version understands.
     pub resource_fees: Option<ResourceFees>,
 }
 
-/// What a Soroban transaction's resources cost, as charged: part of [`Included::fee_charged`], which has the bid for
-/// inclusion on top (stellar-xdr, `SorobanTransactionMetaExtV1`).
+/// What the network charged for a Soroban transaction's resources. [`Included::fee_charged`] is this and the bid for
+/// inclusion (stellar-xdr, `SorobanTransactionMetaExtV1`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResourceFees {
-    /// For instructions, entries, bytes read and written, and the transaction's size: as declared, used or not.
+    /// For instructions, entries, bytes read and written, and the transaction's size, as declared, whether used or not.
     pub non_refundable: Stroops,
-    /// For rent and events: as used.
+    /// For rent and events, as used.
     pub refundable: Stroops,
     /// The part of `refundable` that is rent.
     pub rent: Stroops,
 }
 
 impl ResourceFees {
-    /// All but rent: what a call costs that lengthens no entry's life.
+    /// All but rent, which is the cost of a call that extends no entry's life.
     #[must_use]
     pub fn without_rent(&self) -> Stroops {
         Stroops(self.non_refundable.0.saturating_add(self.refundable.0).saturating_sub(self.rent.0))
@@ -188,7 +188,7 @@ impl Client {
     /// Hands a signed transaction over. Handing over the same bytes again does no harm.
     ///
     /// # Errors
-    /// Any [`RpcError`]. After `Timeout` or `Transport` the transaction may have arrived all the same.
+    /// Any [`RpcError`]. After `Timeout` or `Transport`, the transaction may still have arrived.
     pub async fn send(&self, envelope: &TransactionEnvelope) -> Result<SendAnswer, RpcError> {
         const METHOD: &str = "sendTransaction";
         let transaction = envelope
@@ -198,7 +198,7 @@ impl Client {
         decode_send(raw).map_err(|what| self.bad(METHOD, what))
     }
 
-    /// Asks what became of a transaction.
+    /// Asks for the outcome of a transaction.
     ///
     /// # Errors
     /// Any [`RpcError`].
@@ -237,8 +237,8 @@ fn decode_get(raw: RawGet) -> Result<TransactionAnswer, String> {
 
 fn included(raw: RawGet) -> Result<Included, String> {
     let ledger = Ledger(raw.ledger.ok_or("no ledger")?.0);
-    // That it is in a ledger, and whether it worked, is what counts. A verdict or metadata of a newer protocol must not
-    // hide it: whoever waits for the transaction would wait without end.
+    // It matters most that the transaction is in a ledger, and whether it succeeded. A result or metadata of a newer
+    // protocol must not hide that: the caller would wait for ever.
     let result: Option<TransactionResult> = raw.result_xdr.and_then(|result| xdr("the result", &result).ok());
     let meta = raw.result_meta_xdr.and_then(|meta| xdr("the metadata", &meta).ok());
     let mut noted = meta.map(from_meta).unwrap_or_default();
@@ -255,7 +255,7 @@ fn included(raw: RawGet) -> Result<Included, String> {
     })
 }
 
-/// What is read of a transaction's metadata.
+/// The parts of a transaction's metadata that are read.
 #[derive(Default)]
 struct Noted {
     return_value: Option<ScVal>,

@@ -1,4 +1,4 @@
-//! The sum of all records, as records.
+//! Turns the sum of all records into the records of a checkpoint.
 
 use crate::StoreError;
 use crate::index::Index;
@@ -7,8 +7,8 @@ use crate::state::State;
 
 /// All that a checkpoint has to hold, between its start and its end.
 ///
-/// Amounts, signatures, fences and transactions come from what the journal itself said; of the index only the requests, of
-/// which each channel's last `remembered` are kept.
+/// Amounts, signatures, fences and transactions come from the journal itself. Only the requests come from the index:
+/// each channel's last `remembered` ones.
 pub(crate) fn records<'a>(
     state: &'a State,
     index: &'a Index,
@@ -36,8 +36,8 @@ pub(crate) fn records<'a>(
     channels.chain(outcomes).chain(in_flight).chain(lanes)
 }
 
-/// The number of the last request whose id is no longer remembered, of a channel with `accepted` requests; zero when all
-/// are.
+/// The number of the last request whose id is no longer remembered, for a channel with `accepted` requests; zero when
+/// all ids are remembered.
 pub(crate) fn forgotten(accepted: u64, remembered: u64) -> u64 {
     accepted.saturating_sub(remembered.max(1))
 }

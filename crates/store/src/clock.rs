@@ -1,10 +1,10 @@
-//! The store's part of the seam to time: it writes down when something was taken, and decides nothing by it.
+//! The clock with which the store notes when it took something. It decides nothing by this time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The wall clock.
 pub trait WallClock: Send + Sync + 'static {
-    /// Milliseconds since the Unix epoch. The clock may jump, either way.
+    /// Milliseconds since the Unix epoch. The clock may jump forwards and backwards.
     fn wall_unix_ms(&self) -> u64;
 }
 

@@ -1,11 +1,11 @@
-//! What stands for a request id in the index and in checkpoints.
+//! The digest that stands for a request id in the index and in checkpoints.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::RequestId;
 
-/// The first half of a request id's SHA-256. Two ids of one channel with the same digest would take 2^64 attempts to find,
-/// and would gain a refusal.
+/// The first half of a request id's SHA-256. To find two ids of one channel with the same digest takes about 2^64
+/// attempts, and gains only a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Digest(pub(crate) [u8; 16]);
 

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
-//! What the unit tests of several modules need: a channel and its commitments.
+//! A channel and its commitments, for the unit tests of several modules.
 
 use paychan_channel::{
     AccountId, Address, Amount, Commitment, CommitmentSecret, ContractId, Layout, Ledger, NetworkId, WasmHash,

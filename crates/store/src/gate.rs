@@ -1,27 +1,27 @@
-//! The last question before a commitment or a charge is written.
+//! The gate: the last check before a commitment or a charge is written.
 
 use paychan_channel::{AccountId, Amount, Ledger};
 
 use crate::Held;
 
-/// Asked inside the committer for every new commitment and every new charge, after the store's own rules and just before
-/// the record is written: what was true when the request came may not be true any more.
+/// The committer asks it for every new commitment and every new charge, after the store's own rules and just before it
+/// writes the record, because what was true when the request came may not be true any more.
 ///
-/// It is asked on the committer's thread, once a request: it must answer from memory, and must not call the store. Asking
-/// changes nothing that the store knows; a request that the gate let through is written, unless the disk fails.
+/// It runs on the committer's thread, once for each request. So it must answer from memory, and must not call the
+/// store. A request that the gate lets through is written, unless the disk fails.
 pub trait Gate: Send + Sync {
-    /// Whether the chain, as it is known now, would pay `amount` on this channel, and `price` may be sold for it. Base
-    /// units.
+    /// Checks that the chain, as it is known now, would pay `amount` on this channel, and that `price` may be sold for
+    /// it. Both are base units.
     ///
-    /// `amount` is the highest commitment as it will be after the request. It equals `held.highest_amount()` for a charge
-    /// that rests on the commitment held already. `price` is zero for a commitment without a charge.
+    /// `amount` is the highest commitment after the request. It equals `held.highest_amount()` for a charge that brings
+    /// no higher commitment. `price` is zero for a commitment without a charge.
     ///
     /// # Errors
-    /// The [`Refusal`] that the submitter gets. Nothing is written then.
+    /// The [`Refusal`] that the caller gets. Nothing is written then.
     fn check(&self, held: &Held, amount: Amount, price: Amount) -> Result<(), Refusal>;
 }
 
-/// The gate of a store that is opened for the operator's own commands: it lets nothing through.
+/// The gate of a store that is opened for the operator's own commands. It lets nothing through.
 pub(crate) struct TakesNothing;
 
 impl Gate for TakesNothing {
@@ -30,10 +30,10 @@ impl Gate for TakesNothing {
     }
 }
 
-/// Why a commitment or a charge is not taken now, though the store's own rules would take it.
+/// Why the gate refused a commitment or a charge that the store's own rules allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// What is known of the chain is too old, or nothing is known.
+    /// The watcher's knowledge of the chain is too old, or it has none.
     #[error("what is known of the chain is not fresh: {why}; try again later")]
     NotFresh {
         /// What is missing.
@@ -48,7 +48,7 @@ pub enum Refusal {
     /// The channel has ended.
     #[error("the channel has ended; it takes no more commitments")]
     Final,
-    /// More than the chain would pay in total.
+    /// The amount is more than the chain would pay in total.
     #[error("the channel covers {coverage} base units in total, and {offered} were offered; top it up first")]
     ExceedsCoverage {
         /// What was offered.
@@ -84,8 +84,8 @@ pub enum Refusal {
         /// What the chain has paid.
         withdrawn: Amount,
     },
-    /// The fee account has used sequence numbers on chain of which this store knows nothing: it is an old copy, for all
-    /// channels.
+    /// The fee account has used sequence numbers on chain of which this store knows nothing: the store is an old copy,
+    /// for all channels.
     #[error(
         "the store was rolled back: the fee account {lane} has used sequence number {used} on chain, and the store knows of \
          none above {known}; its operator has to confirm that first"
@@ -105,7 +105,7 @@ pub enum Refusal {
         why: String,
     },
     /// The operator has paused the taking of money.
-    #[error("the operator has paused the watcher: it settles what it holds and takes nothing; try again later")]
+    #[error("the operator has paused the watcher: it settles what it holds and takes nothing new; try again later")]
     Paused,
     /// The watcher is shutting down, or takes no commitments for now.
     #[error("the watcher takes no commitments now: {why}; try again later")]
@@ -123,7 +123,8 @@ impl Refusal {
             Refusal::Closing { .. } => "closing",
             Refusal::Final => "final",
             Refusal::ExceedsCoverage { .. } => "exceeds_coverage",
-            // What was paid out is the highest that is known, though no commitment for it is held here.
+            // The chain has paid this amount, so it is the highest that is known, though no commitment for it is held
+            // here.
             Refusal::NotAboveWithdrawn { .. } => "not_higher",
             Refusal::FeesLow { .. } => "fees_low",
             Refusal::RolledBack { .. } | Refusal::RolledBackForAll { .. } => "rolled_back",

@@ -1,7 +1,7 @@
-//! How the store is, as everybody but its committer sees it.
+//! The health of the store, as everybody but its committer sees it.
 //!
-//! The committer may hang in a call to the system, or end, at any moment. Nothing here waits for it: it leaves a mark when
-//! it begins and ends a batch, and others judge by the marks.
+//! The committer may hang in a call to the system, or end, at any moment. Nothing here waits for it: the committer
+//! notes when it begins and ends a batch, and others judge by these notes.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,32 +12,32 @@ use tokio::sync::watch;
 use crate::StoreError;
 use crate::space::Space;
 
-/// How the store is.
+/// The health of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// It takes requests and writes them.
     Running,
-    /// So little room is free that nothing new is taken ([`crate::Options::free_space_mark`]). What settling needs is
-    /// still written.
+    /// The disk has so little free room that the store takes nothing new ([`crate::Options::free_space_mark`]). What
+    /// settling needs is still written.
     SpaceLow(Space),
-    /// The committer has been at one batch longer than [`crate::Options::stalled_after`]. The disk may not
-    /// answer any more.
+    /// The committer has worked on one batch for longer than [`crate::Options::stalled_after`]. The disk may not answer
+    /// any more.
     Stalled {
         /// For how long, in whole seconds.
         seconds: u64,
     },
-    /// The store can't be written, or could not be read whole. Nothing is taken; what is held can be settled, and what
-    /// is signed meanwhile is kept in memory only. Only a new start ends this.
+    /// The store can't be written, or could not be read whole. The store takes nothing; what it holds can be settled,
+    /// and what is signed meanwhile is kept in memory only. Only a new start ends this.
     SettleOnly {
         /// Why.
         why: Arc<str>,
     },
-    /// It was shut down.
+    /// The store was shut down.
     Stopped,
 }
 
 impl Health {
-    /// Whether it takes commitments and charges.
+    /// Whether the store takes commitments and charges.
     pub fn takes(&self) -> bool {
         matches!(self, Health::Running)
     }
@@ -57,10 +57,13 @@ impl Health {
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Health::Running => write!(f, "the store takes and writes"),
+            Health::Running => write!(f, "the store takes requests and writes them"),
             Health::SpaceLow(space) => space.fmt(f),
             Health::Stalled { seconds } => {
-                write!(f, "the store has been writing for {seconds} seconds; the disk may not answer any more")
+                write!(
+                    f,
+                    "the store has been writing one batch for {seconds} seconds; the disk may not answer any more"
+                )
             }
             Health::SettleOnly { why } => write!(f, "the store takes nothing and only settles: {why}"),
             Health::Stopped => write!(f, "the store is shut down"),
@@ -76,14 +79,14 @@ pub(crate) enum Ending {
     Failed(StoreError),
 }
 
-/// Where the committer leaves its marks.
+/// Where the committer notes what it does.
 pub(crate) struct Board {
     ending: watch::Sender<Ending>,
     health: watch::Sender<Health>,
-    /// When the committer began what it is at; `None` while it waits for requests.
+    /// When the committer began its present batch; `None` while it waits for requests.
     busy_since: Mutex<Option<Instant>>,
     space: Mutex<Option<Space>>,
-    /// How long it may be at one batch before this is [`Health::Stalled`].
+    /// How long the committer may work on one batch before this is [`Health::Stalled`].
     stalled_after: Duration,
 }
 
@@ -98,17 +101,17 @@ impl Board {
         }
     }
 
-    /// The committer begins a batch.
+    /// Notes that the committer begins a batch, or still writes one.
     pub(crate) fn begins(&self) {
         *lock(&self.busy_since) = Some(Instant::now());
     }
 
-    /// The committer waits for requests.
+    /// Notes that the committer waits for requests.
     pub(crate) fn waits(&self) {
         *lock(&self.busy_since) = None;
     }
 
-    /// How long the committer has been at one batch.
+    /// How long the committer has worked on its present batch.
     pub(crate) fn busy_for(&self) -> Duration {
         lock(&self.busy_since).map_or(Duration::ZERO, |since| since.elapsed())
     }
@@ -119,7 +122,7 @@ impl Board {
         self.tell();
     }
 
-    /// Notes how the store ended. What was noted first stays.
+    /// Notes how the store ended. Only the first call counts.
     pub(crate) fn end(&self, how: Ending) {
         self.ending.send_if_modified(|ending| {
             let running = matches!(ending, Ending::Running);
@@ -135,7 +138,8 @@ impl Board {
         !matches!(*self.ending.borrow(), Ending::Running)
     }
 
-    /// Whether its committer is still at a batch though the store has ended: it hangs, and must not be waited for.
+    /// Whether the committer still works on a batch though the store has ended. It hangs then, and nobody must wait for
+    /// it.
     pub(crate) fn is_given_up(&self) -> bool {
         matches!(*self.ending.borrow(), Ending::Failed(_)) && self.busy_for() >= self.stalled_after
     }
@@ -161,7 +165,7 @@ impl Board {
         }
     }
 
-    /// The room that is missing, if it is.
+    /// How much room there is, if it is too little.
     pub(crate) fn space_low(&self) -> Option<Space> {
         lock(&self.space).clone()
     }
@@ -170,7 +174,7 @@ impl Board {
         self.health.subscribe()
     }
 
-    /// Tells those who watch, if there is something new.
+    /// Tells the watchers of the health, if it has changed.
     pub(crate) fn tell(&self) {
         let now = self.health();
         self.health.send_if_modified(|told| {

@@ -1,4 +1,4 @@
-//! What the store holds of a channel.
+//! What the store holds for each channel.
 
 use paychan_channel::{Address, Amount, ChannelState, ContractId, Layout, Ledger, Signature, WasmHash};
 
@@ -19,14 +19,14 @@ pub struct Admission {
     pub commitment_key: [u8; 32],
     /// Ledgers between `close_start` and the deadline.
     pub refund_waiting_period: u32,
-    /// The channel's code.
+    /// The hash of the channel's code.
     pub wasm_hash: WasmHash,
     /// The storage layout of that code.
     pub layout: Layout,
     /// The ledger at which all of this was read.
     pub admitted_at: Ledger,
-    /// What the chain had paid out on the channel by then, base units. It counts as spent: otherwise the first commitment
-    /// above it would buy for a second time what was bought before.
+    /// What the chain had paid out on the channel by then, base units. It counts as spent: otherwise the first
+    /// commitment above it would pay a second time for what was bought before.
     pub paid_before: Amount,
     /// Whether the token can be clawed back from the channel. If so, lower commitments are kept beside the highest
     /// ([`Held::ladder`]).
@@ -34,7 +34,7 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// The record of a channel that was just read from the chain and keeps the operator's rules.
+    /// The admission of a channel that was just read from the chain and that passed the operator's rules.
     pub fn of(state: &ChannelState) -> Self {
         Self {
             channel: state.channel,
@@ -52,7 +52,7 @@ impl Admission {
     }
 }
 
-/// What the chain pays on: a total and the funder's signature over it.
+/// What the chain pays for: a total and the funder's signature over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// The total over the channel's life, base units.
@@ -75,7 +75,7 @@ pub struct HeldCommitment {
 }
 
 impl HeldCommitment {
-    /// What the chain needs of it.
+    /// The part of it that the chain needs.
     pub fn claim(&self) -> Claim {
         Claim { amount: self.amount, signature: self.signature }
     }
@@ -93,22 +93,23 @@ pub struct Fence {
 /// All that the store holds of one channel. Every field is on disk when a caller sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// What the channel is.
+    /// The channel, as it was admitted.
     pub admission: Admission,
-    /// The highest commitment; `None` before the first one. What may be claimed on chain is [`Held::claim`].
+    /// The highest commitment; `None` before the first one. [`Held::claim`] is what may be claimed on chain.
     pub highest: Option<HeldCommitment>,
     /// What was sold: the sum of all charges less their credits, and what the chain had paid before anything was held.
-    /// At most the highest commitment, once one is held. Base units.
+    /// It is at most the highest commitment, once one is held. Base units.
     pub spent: Amount,
-    /// How many requests were ever taken, commitments and charges together: the number of the last one, counted from one.
+    /// How many requests were ever taken, commitments and charges together. It is the number of the last one, counted
+    /// from one.
     pub accepted: u64,
-    /// When the oldest commitment came that no confirmed settlement of this watcher has covered: milliseconds since the
-    /// Unix epoch. `None` when all are covered. A settlement made by somebody else is not seen here, only on chain.
+    /// When the oldest commitment came that no confirmed settlement of this watcher covers: milliseconds since the Unix
+    /// epoch. `None` when all are covered. A settlement by somebody else does not count here; it shows only on chain.
     pub unsettled_since_ms: Option<u64>,
-    /// Set once a close was about to be signed.
+    /// The fence; `None` until the watcher is about to sign a close.
     pub fence: Option<Fence>,
-    /// The operator knows that the chain paid this much though no commitment for it is held: the store was rolled back
-    /// (restored from a copy), and money may go on being taken. Base units.
+    /// The operator has confirmed that the chain paid this much though no commitment for it is held: the store was
+    /// restored from an old copy, and the watcher may go on taking money. Base units.
     pub rollback_confirmed: Option<Amount>,
     /// Commitments below the highest and above what was paid, lowest first, at most [`Held::LADDER_RUNGS`]. Kept only for
     /// a token that can be clawed back ([`Admission::clawback`]): when the channel no longer covers the highest one, one
@@ -117,8 +118,8 @@ pub struct Held {
 }
 
 impl Held {
-    /// The most commitments that are kept below the highest. Between what was paid and the highest commitment they leave
-    /// gaps of about a sixteenth: that much of what is covered can't be claimed after a clawback.
+    /// The most commitments that are kept below the highest. They leave gaps of about a sixteenth of the way from what
+    /// was paid to the highest commitment, and after a clawback at most one gap of the covered amount can't be claimed.
     pub const LADDER_RUNGS: usize = 16;
 
     /// A channel that was just admitted.
@@ -145,7 +146,7 @@ impl Held {
         self.highest.as_ref().map_or(Amount::ZERO, |commitment| commitment.amount)
     }
 
-    /// What can be charged without a new commitment: the highest less what is spent. Base units.
+    /// What can be charged without a new commitment: the highest commitment less what is spent. Base units.
     pub fn available(&self) -> Amount {
         self.highest_amount().saturating_sub(self.spent)
     }
@@ -163,13 +164,14 @@ impl Held {
         self.claim().map_or(Amount::ZERO, |claim| claim.amount)
     }
 
-    /// Whether a transaction may pay out `amount` in total: once a lower amount was agreed for a close, nothing above it.
+    /// Whether a transaction may pay out `amount` in total. Once a lower amount was agreed for a close, nothing above
+    /// that may be paid.
     pub fn may_pay(&self, amount: Amount) -> bool {
         self.fence.and_then(|fence| fence.agreed).is_none_or(|agreed| amount <= agreed.amount)
     }
 
-    /// The most that can be claimed while the channel covers no more than `coverage`: [`Held::claim`] if that is covered,
-    /// otherwise the highest commitment of the ladder that is.
+    /// The most that can be claimed while the channel covers no more than `coverage`: [`Held::claim`] if that is
+    /// covered, otherwise the highest covered commitment of the ladder.
     pub fn covered_claim(&self, coverage: Amount) -> Option<Claim> {
         let claim = self.claim()?;
         if claim.amount <= coverage {
@@ -179,7 +181,7 @@ impl Held {
     }
 }
 
-/// A channel with what only the store needs to know of it.
+/// A channel, with a part that only the store needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Channel {
     pub(crate) held: Held,
@@ -191,6 +193,7 @@ pub(crate) struct Channel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paying {
     pub(crate) amount: Amount,
-    /// When the first commitment above it came: the oldest unsettled one, once this is confirmed.
+    /// When the first commitment above `amount` came. Once this payment is confirmed, that one is the oldest unsettled
+    /// commitment.
     pub(crate) next_since_ms: Option<u64>,
 }

@@ -1,11 +1,11 @@
-//! Which commitments below the highest are kept for a token that can be clawed back. Pure.
+//! Decides which commitments below the highest are kept for a token that can be clawed back. Everything here is pure.
 
 use paychan_channel::Amount;
 
 use crate::{Claim, Held};
 
-/// Adds the commitment that is no longer the highest. When there are too many, the one whose loss leaves the smallest gap
-/// between its neighbours goes; `highest` is the upper neighbour of the last one.
+/// Adds the commitment that is no longer the highest. When there are too many, this removes the one whose loss leaves
+/// the smallest gap between its neighbours. `highest` is the upper neighbour of the last one.
 pub(crate) fn add(ladder: &mut Vec<Claim>, former: Claim, highest: Amount) {
     ladder.push(former);
     if ladder.len() <= Held::LADDER_RUNGS {
@@ -21,7 +21,7 @@ pub(crate) fn add(ladder: &mut Vec<Claim>, former: Claim, highest: Amount) {
     }
 }
 
-/// Takes away what a payment of `paid` made useless.
+/// Removes the commitments that a payment of `paid` made useless.
 pub(crate) fn settle(ladder: &mut Vec<Claim>, paid: Amount) {
     ladder.retain(|rung| rung.amount > paid);
 }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_paid_is_taken_away() {
+    fn paid_commitments_are_removed() {
         let mut ladder = vec![claim(3), claim(5), claim(8)];
         settle(&mut ladder, Amount::new(5).unwrap());
         assert_eq!(ladder, [claim(8)]);

@@ -1,33 +1,34 @@
 //! The store: the only owner of what must not be lost.
 //!
-//! What callers are told is on disk, for good, when they are told: channels, commitments, charges, credits, fences, signed
-//! transactions, outcomes. Secrets never come here.
+//! Everything that callers are told is durable when they are told: channels, commitments, charges, credits, fences,
+//! signed transactions, outcomes. Secrets never come here.
 //!
 //! ```text
-//! <dir>/lock                       held by the one process that has the store
+//! <dir>/lock                       locked by the one process that uses the store
 //! <dir>/journal/<number>.journal   the truth: segments of framed records, see `journal`
-//! <dir>/db/                        the index (sled), see `index`: may be deleted, is built from the journal
-//! <dir>/reserve                    takes up room, to be given up when the disk gets full
+//! <dir>/db/                        the index (sled), see `index`: may be deleted, is built again from the journal
+//! <dir>/reserve                    takes up room that is released when the disk gets full
 //! ```
 //!
-//! One thread, the committer, writes. It takes all requests that wait, checks each, appends, syncs once, updates the
-//! index, answers: so one sync serves all who wait, and a hundred callers are served a hundred times faster than one.
+//! One thread, the committer, writes. It takes all waiting requests, checks each, appends, syncs once, updates the
+//! index, and answers. So one sync serves all who wait, and a hundred callers together get up to a hundred times as
+//! many answers as one caller.
 //!
 //! **What is sold is a charge.** A commitment says how much the recipient may have, not what was bought with it. So the
-//! store counts per channel what is *spent*, at most the highest commitment: [`Store::charge`] takes a price once,
-//! [`Store::credit`] gives a part of it back once. All of it is decided on the committer's thread, in one record each.
+//! store counts for each channel what is *spent*, which is at most the highest commitment: [`Store::charge`] takes a
+//! price once, [`Store::credit`] gives a part of it back once. The committer decides each in one record.
 //!
-//! **How long request ids are remembered**: each channel's last [`Options::remembered_requests`] requests (commitments and
-//! charges together) keep their ids, over restarts and checkpoints. An id that has been forgotten is a new id: a
-//! commitment under it is refused, since its old amount is not above the highest; a charge under it is charged again if
-//! what is committed covers it, and can't be credited. So a front end must not repeat a request after that many others.
+//! **How long request ids are remembered**: each channel's last [`Options::remembered_requests`] requests (commitments
+//! and charges together) keep their ids, over restarts and checkpoints. A forgotten id counts as a new id: a commitment
+//! under it is refused, since its old amount is not above the highest; a charge under it is charged again if what is
+//! committed covers it, and can't be credited. So a front end must not repeat a request after that many others.
 //!
-//! **When the disk fails**, is full, or does not answer, the store stops taking for good and only settles
-//! ([`Health::SettleOnly`]): the requests that wait and all later ones get [`StoreError::Failed`], what is held stays
+//! **When the disk fails**, is full, or does not answer, the store takes nothing more and only settles
+//! ([`Health::SettleOnly`]): the waiting requests and all later ones get [`StoreError::Failed`], what is held stays
 //! readable, and signed transactions and their outcomes are kept in memory. A failed sync is not tried again, since the
-//! system may have dropped the data it could not write; what is on disk is found out by the next start. A start that finds
-//! the store damaged, full or hanging can settle too ([`Store::open_or_settle`]). Long before the disk is full nothing more
-//! is taken ([`Health::SpaceLow`]).
+//! system may have dropped the data it could not write; the next start finds out what is on disk. A start that finds
+//! the store damaged, full or hanging can settle too ([`Store::open_or_settle`]). Long before the disk is full, the
+//! store takes nothing new ([`Health::SpaceLow`]).
 
 mod checkpoint;
 mod clock;

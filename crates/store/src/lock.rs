@@ -1,11 +1,11 @@
-//! One process has the store.
+//! The lock that lets only one process use the store.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use crate::StoreError;
 
-/// Held as long as this lives; the system lets go of it when the process ends, however it ends.
+/// The lock is held as long as this value lives. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "the lock is held by keeping the file open")] File);
 

@@ -1,4 +1,4 @@
-//! Looks after the store from outside its committer: tells when that stalls, and how much room is left.
+//! Watches the store from outside its committer: reports when the committer stalls, and how much room is left.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -10,12 +10,13 @@ use crate::health::{Board, Ending};
 use crate::space::{Reserve, Space, free_bytes};
 use crate::{Options, StoreError};
 
-/// How often they look: what ends or stalls the committer is to be known within seconds.
+/// How often the monitors look. The watcher must know within seconds that the committer has ended or stalls.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Tells how the store is, and gives up one that hangs, until the store is gone. It ends by itself and is not waited for.
+/// Reports the store's health, and gives up a store that hangs. It ends by itself when the store is gone, and nobody
+/// waits for it.
 ///
-/// It asks nothing of the disk, so it goes on when the disk does not answer.
+/// It does not use the disk, so it works when the disk does not answer.
 pub(crate) fn judge(board: &Weak<Board>, give_up_after: Duration) {
     while let Some(board) = board.upgrade() {
         give_up(&board, give_up_after);
@@ -28,7 +29,7 @@ pub(crate) fn judge(board: &Weak<Board>, give_up_after: Duration) {
     }
 }
 
-/// Looks how much room is left. It may hang where the disk does, so it has a thread of its own.
+/// Measures how much room is left. It may hang when the disk does, so it has a thread of its own.
 pub(crate) struct SpaceMonitor {
     board: Weak<Board>,
     dir: PathBuf,
@@ -46,10 +47,10 @@ impl SpaceMonitor {
         }
     }
 
-    /// Looks until the store is gone. It ends by itself and is not waited for.
+    /// Looks again and again. It ends by itself when the store is gone, and nobody waits for it.
     pub(crate) fn run(self) {
         while let Some(board) = self.board.upgrade() {
-            // Also after the end: if it ended because the disk is full, the next start needs the room.
+            // This looks after the end too: if the store ended because the disk is full, the next start needs the room.
             self.look(&board);
             if board.has_ended() {
                 return;
@@ -59,8 +60,8 @@ impl SpaceMonitor {
         }
     }
 
-    /// Notes how much room there is. The reserve is given up when little more than it is left, and taken up again when
-    /// there is plenty.
+    /// Notes how much room there is. It removes the reserve when the free room is below half of the reserve's size, and
+    /// makes it again when there is plenty.
     pub(crate) fn look(&self, board: &Board) {
         let free = match free_bytes(&self.dir) {
             Ok(free) => free,
@@ -97,8 +98,8 @@ impl SpaceMonitor {
     }
 }
 
-/// Ends a store whose committer has been at one batch for too long. It must not be waited for any more: the disk may never
-/// answer. What it does afterwards is neither shown nor acknowledged.
+/// Ends a store whose committer has worked on one batch for too long. Nobody must wait for the committer any more,
+/// since the disk may never answer. What it does afterwards is neither shown nor acknowledged.
 pub(crate) fn give_up(board: &Board, after: Duration) {
     let busy = board.busy_for();
     if busy >= after && !board.has_ended() {

@@ -1,4 +1,4 @@
-//! What may be set about a store.
+//! The settings of a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,28 +6,29 @@ use std::time::Duration;
 
 use crate::{SystemWallClock, WallClock};
 
-/// What may be set about a store. The defaults are meant for the daemon; tests set small sizes.
+/// The settings of a store. The defaults are meant for the daemon; tests set small sizes.
 #[derive(Clone)]
 pub struct Options {
     /// Bytes after which a segment is followed by a new one.
     pub segment_bytes: u64,
-    /// Bytes of segments after which they are summed up in a checkpoint, when a segment is full.
+    /// When the segments have this many bytes, a checkpoint replaces them as soon as the current segment is full.
     pub compact_after_bytes: u64,
     /// How many of each channel's last requests keep their ids; at least one.
     pub remembered_requests: u64,
-    /// Free bytes of the store's file system below which nothing new is taken, while what settling needs is still written.
-    /// The default is four times [`Options::compact_after_bytes`]: more than a checkpoint beside the segments that it sums up
-    /// needs, and early enough for a person to make room.
+    /// Free bytes of the store's file system below which the store takes nothing new; what settling needs is still
+    /// written. The default is four times [`Options::compact_after_bytes`]: more than a checkpoint needs beside the
+    /// segments that it replaces, and early enough for a person to make room.
     pub free_space_mark: u64,
-    /// Bytes of a file that only takes up room, and is given up when little more than it is left.
+    /// Bytes of a file that only takes up room, and is removed when the disk is nearly full.
     pub reserve_bytes: u64,
-    /// How long one batch may take before the store says that it stalls ([`crate::Health::Stalled`]).
+    /// How long one batch may take before the store reports that it stalls ([`crate::Health::Stalled`]).
     pub stalled_after: Duration,
-    /// How long one batch may take before the store is given up and only settles: a disk that does not answer may never do.
+    /// How long one batch may take before the store is given up and only settles: a disk that does not answer may never
+    /// answer.
     pub give_up_after: Duration,
     /// How long a start may wait for the disk ([`crate::Store::open_or_settle`]).
     pub start_patience: Duration,
-    /// Tells when something was written. Nothing is decided by it here.
+    /// The clock with which the store notes when something was written. The store decides nothing by it.
     pub clock: Arc<dyn WallClock>,
 }
 

@@ -1,18 +1,18 @@
-//! What a start is at, for whoever waits for it.
+//! Shows what a start is doing to the one that waits for it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a start is at. Clones tell the same.
+/// What a start is doing. All clones share one value.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress(Arc<Mutex<&'static str>>);
 
 impl Progress {
-    /// The start begins this.
+    /// Notes what the start begins.
     pub(crate) fn at(&self, what: &'static str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
-    /// What the start is at.
+    /// What the start is doing.
     pub(crate) fn what(&self) -> &'static str {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

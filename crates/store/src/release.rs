@@ -1,7 +1,7 @@
-//! Letting go of the disk without waiting for it.
+//! Releases the disk without waiting for it.
 //!
-//! sled's drop waits for a flush, which a full disk never lets end. So the index is dropped on a thread of its own, and
-//! whoever wants to know when the store has let go of everything waits for that thread at most [`PATIENCE`].
+//! sled's drop waits for a flush, which never ends on a full disk. So the index is dropped on a thread of its own, and
+//! a shutdown waits for that thread at most [`PATIENCE`].
 
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,10 +12,10 @@ use tracing::warn;
 use crate::index::Index;
 use crate::lock::Lock;
 
-/// How long a shutdown waits for the index. What it has not written by then is built anew from the journal.
+/// How long a shutdown waits for the index. What the index has not written by then is built again from the journal.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether the store has let go of the disk. Clones tell the same.
+/// Whether the store has released the disk. All clones share one value.
 #[derive(Clone, Default)]
 pub(crate) struct Released(Arc<(Mutex<bool>, Condvar)>);
 
@@ -26,7 +26,7 @@ impl Released {
         told.notify_all();
     }
 
-    /// Waits until the disk is let go of, at most this long. `false` if it is not.
+    /// Waits until the disk is released, at most this long. Returns `false` if it is not.
     pub(crate) fn wait(&self, patience: Duration) -> bool {
         let (released, told) = &*self.0;
         let guard = released.lock().unwrap_or_else(PoisonError::into_inner);
@@ -35,11 +35,11 @@ impl Released {
     }
 }
 
-/// Drops the index and then the lock, on a thread that nobody has to wait for. sled has a lock of its own, so the index
-/// goes first.
+/// Drops the index and then the lock, on a thread for which nobody has to wait. The index goes first, since sled has a
+/// lock of its own.
 pub(crate) fn let_go(index: ManuallyDrop<Index>, lock: Lock, released: Released) {
     let thread = std::thread::Builder::new().name("store-release".to_owned()).spawn(move || {
-        // Not durable, and need not be: the next start has less to catch up with.
+        // This makes nothing durable, and need not; the next start has less to catch up with.
         if let Err(error) = index.flush() {
             warn!(%error, "the index was not flushed; the next start catches up from the journal");
         }
@@ -48,7 +48,7 @@ pub(crate) fn let_go(index: ManuallyDrop<Index>, lock: Lock, released: Released)
         released.tell();
     });
     if let Err(error) = thread {
-        // The index is left as it is, until the process ends.
+        // The index stays open until the process ends.
         warn!(%error, "no thread could be started to close the index");
     }
 }

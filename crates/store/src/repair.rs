@@ -1,5 +1,5 @@
-//! Repairs a journal that a start refuses as damaged: keeps all that can be read, says what is lost, and
-//! leaves a copy of what was there.
+//! Repairs a journal that a start refuses as damaged: it keeps all that can be read, reports what is lost, and leaves a
+//! copy of the damaged journal.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -21,12 +21,12 @@ use crate::request::Remembered;
 use crate::start::{index_dir, is_sound, move_aside, remove_aside};
 use crate::{HeldCommitment, Options, StoreError, checkpoint, lock};
 
-/// What a repair found and did. As text: for the operator to read, all of it.
+/// What a repair found and did. The operator should read all of its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RepairReport {
     /// The journal was sound. Nothing was changed.
     Sound,
-    /// It was damaged, and holds now all that could be read.
+    /// The journal was damaged, and now holds all that could be read.
     Repaired(Box<Repaired>),
 }
 
@@ -41,11 +41,10 @@ pub struct Repaired {
     pub kept: u64,
     /// Records that were read and could not be kept, each with the reason.
     pub refused: Vec<String>,
-    /// Channels of which a commitment is known and the admission is lost: the channel, and the highest of them. To be
-    /// admitted and submitted again.
+    /// Channels whose admission is lost while a commitment is known: the channel and its highest commitment. Both must
+    /// be submitted again.
     pub not_admitted: Vec<(ContractId, HeldCommitment)>,
-    /// Commitments that are missing below a higher one of the same channel that was kept: channel, how many. No money
-    /// hangs on them.
+    /// How many commitments are missing below a higher one of the same channel that was kept. They are worth no money.
     pub superseded: Vec<(ContractId, u64)>,
     /// Channels whose highest commitment may be missing, with the highest that is held now. Base units.
     pub uncertain: Vec<(ContractId, Amount)>,
@@ -100,7 +99,7 @@ impl fmt::Display for Repaired {
         for (channel, commitment) in &self.not_admitted {
             writeln!(
                 f,
-                "Admit again: channel {channel}, its admission is lost; then submit again its commitment for {}, \
+                "The admission of channel {channel} is lost. Admit it again, and then submit its commitment for {} again, \
                  signature {}, request id {}.",
                 commitment.amount, commitment.signature, commitment.request_id
             )?;
@@ -131,13 +130,13 @@ impl fmt::Display for Repaired {
 
 /// Repairs the store in `dir` after a start refused it as damaged.
 ///
-/// The damaged journal is copied aside first and its copy is never touched. Then all that can be read, before and after
-/// the damage, and what the index has beyond it, becomes the journal: written beside as a checkpoint, made durable and
-/// put in place, so that a crash at any moment leaves either the damaged journal or the repaired one.
+/// The damaged journal is copied aside first, and its copy is never touched. Then all that can be read before and after
+/// the damage, and all that the index has beyond it, is written as a checkpoint, made durable and put in place. So a
+/// crash at any moment leaves either the damaged journal or the repaired one.
 ///
 /// # Errors
-/// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]: nothing was changed.
-/// [`StoreError::Io`], [`StoreError::Index`]: the disk or sled failed; run it again.
+/// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]: nothing was
+/// changed. [`StoreError::Io`], [`StoreError::Index`]: the disk or sled failed; run the repair again.
 pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<RepairReport, StoreError> {
     let journal_dir = dir.join("journal");
     // A directory with a mistyped name must not become a store.
@@ -173,7 +172,7 @@ pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<Repa
     let journal = FileJournal::open(&journal_dir)?;
     Log::superseding(Box::new(journal), *network, last).checkpoint(records)?;
     index.flush()?;
-    // The journal is whole again, and what the old index knew of it is in it.
+    // The journal is whole again, and it has all that the old index knew.
     remove_aside(dir)?;
     Ok(RepairReport::Repaired(Box::new(Repaired {
         copied_to,
@@ -186,8 +185,8 @@ pub fn repair(dir: &Path, network: &NetworkId, options: &Options) -> Result<Repa
     })))
 }
 
-/// Has each channel count no more requests than are known of it: the last ones may be lost, and its sum with them. The id of
-/// its highest commitment is known in any case, and counts as a request for that commitment.
+/// Lowers each channel's count of requests to those that are known, since the last ones may be lost. The id of the
+/// highest commitment is always known, and counts as a request for that commitment.
 fn count_known_requests(salvaged: &mut Salvaged<'_>, index: &mut Index) -> Result<(), StoreError> {
     let mut updates = Updates::default();
     for channel in salvaged.state.channels.values_mut() {
@@ -240,7 +239,7 @@ pub(crate) fn badly_signed(salvaged: &Salvaged, network: &NetworkId) -> HashSet<
         .collect()
 }
 
-/// Puts the index aside and takes from it all that it has of the journal, which is nothing if it can't be read.
+/// Moves the index aside, and takes from it all that it has of the journal; nothing if it can't be read.
 fn ask_old_index(dir: &Path) -> Result<Witness, StoreError> {
     let aside = move_aside(dir)?;
     if !aside.exists() {

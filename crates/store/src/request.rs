@@ -1,4 +1,4 @@
-//! What is asked of a channel, what is answered, and what is remembered of it.
+//! Requests about a channel, their answers, and what the store remembers of them.
 
 use paychan_channel::{Amount, ContractId, Signature};
 
@@ -18,7 +18,7 @@ pub struct Offer {
     pub request_id: RequestId,
 }
 
-/// A price to be taken once.
+/// A price to take once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     /// The channel.
@@ -27,12 +27,12 @@ pub struct Charge {
     pub price: Amount,
     /// The request's id.
     pub request_id: RequestId,
-    /// The commitment that came with the request, if one came. Its signature has been verified by the caller. It is taken
-    /// if it is above the highest held; otherwise the charge rests on the highest.
+    /// The commitment that came with the request, if one came. Its signature has been verified by the caller. The store
+    /// takes it if it is above the highest held; otherwise the charge uses the highest.
     pub commitment: Option<Claim>,
 }
 
-/// A part of a charge to be given back.
+/// A part of a charge to give back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credit {
     /// The channel.
@@ -43,26 +43,27 @@ pub struct Credit {
     pub amount: Amount,
 }
 
-/// What came of admitting a channel. Either way it is on disk.
+/// The answer to an admission. In both cases the channel is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdmitAnswer {
-    /// It was new.
+    /// The channel was new.
     Admitted,
-    /// It was admitted before; what is held of it is unchanged.
+    /// The channel was admitted before; what the store holds of it is unchanged.
     AlreadyAdmitted(Box<Held>),
 }
 
 /// A commitment is accepted: it is on disk and will never be forgotten. Base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
-    /// The highest commitment before this one. For a commitment that an earlier format wrote down this is not known, and
-    /// its own amount is given, as if it had brought nothing.
+    /// The highest commitment before this one. For a commitment that format 1 wrote this is not known, and the field
+    /// has the commitment's own amount.
     pub previous: Amount,
     /// The amount accepted under this request id, which was the highest when it was accepted.
     pub highest: Amount,
     /// What was spent then.
     pub spent: Amount,
-    /// This very request had been accepted before; nothing new was written. The other fields say what they said then.
+    /// This very request had been accepted before; nothing new was written. The other fields are those of the first
+    /// answer.
     pub replayed: bool,
 }
 
@@ -77,10 +78,10 @@ pub struct Charged {
     pub highest: Amount,
     /// What was spent after it.
     pub spent: Amount,
-    /// What of this charge has been given back since. Zero in the first answer.
+    /// The part of this charge that has been given back since. It is zero in the first answer.
     pub credited: Amount,
-    /// This very request had been taken before; nothing new was written. The fields above, but for `credited`, say what
-    /// they said then.
+    /// This very request had been taken before; nothing new was written. The other fields, but for `credited`, are
+    /// those of the first answer.
     pub replayed: bool,
 }
 
@@ -95,7 +96,7 @@ pub struct Credited {
     pub replayed: bool,
 }
 
-/// What a channel's request was, without its id: a commitment, a charge, or both in one.
+/// The contents of a request without its id: a commitment, a charge, or both in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// `None` for a commitment alone.
@@ -103,11 +104,12 @@ pub(crate) struct Wanted {
     pub(crate) commitment: Option<Claim>,
 }
 
-/// A request that was taken: what the journal says of it.
+/// A request that was taken, as the journal records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub(crate) channel: ContractId,
-    /// Counts the channel's requests from one: what is missing in a damaged journal shows.
+    /// The number of the request in its channel, counted from one, so that a damaged journal shows which ones are
+    /// missing.
     pub(crate) number: u64,
     pub(crate) taken_at_ms: u64,
     pub(crate) request_id: RequestId,
@@ -138,24 +140,24 @@ impl Taken {
     }
 }
 
-/// What is remembered of a request, so that asking again gets the same answer.
+/// What the store remembers of a request, so that a repetition gets the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Remembered {
     pub(crate) digest: Digest,
-    /// Which of the channel's requests it is, counted from one.
+    /// The number of the request in its channel, counted from one.
     pub(crate) number: u64,
     pub(crate) price: Option<Amount>,
     pub(crate) offered: Option<Amount>,
     pub(crate) previous: Amount,
     pub(crate) highest: Amount,
     pub(crate) spent: Amount,
-    /// What of the charge was given back.
+    /// The part of the charge that was given back.
     pub(crate) credited: Option<Amount>,
 }
 
 impl Remembered {
-    /// A commitment as the first format wrote it down. All that was acknowledged then counts as spent, and what was the
-    /// highest before it is not known.
+    /// A commitment as format 1 wrote it. All that was acknowledged then counts as spent, and the highest before it is
+    /// not known.
     pub(crate) fn of_format_1(digest: Digest, number: u64, amount: Amount) -> Self {
         Remembered {
             digest,

@@ -1,4 +1,4 @@
-//! Which requests are taken. Pure.
+//! The rules by which the store takes requests. They are pure.
 
 use paychan_channel::Amount;
 
@@ -17,16 +17,16 @@ pub(crate) struct Change {
 /// What to do with a request, before the gate is asked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
-    /// The same was asked before: the same answer.
+    /// The same request was taken before, and gets the same answer.
     Again(Remembered),
-    /// Ask the gate, then write it.
+    /// The request is new: ask the gate, then write it.
     New(Change),
 }
 
 /// Judges a commitment without a charge.
 ///
-/// The first that applies: an id that was used answers for what it was used for, even when the channel has been fenced
-/// since; then the fence; then the amount.
+/// The first rule that applies decides: an id that was used before gets the answer to its first use, even when the
+/// channel has been fenced since; then the fence counts; then the amount.
 pub(crate) fn judge_offer(
     held: &Held,
     remembered: Option<Remembered>,
@@ -51,8 +51,8 @@ pub(crate) fn judge_offer(
     if held.fence.is_some() {
         return Err(AcceptError::Fenced { highest: held.claim_amount() });
     }
-    // More may be spent than is held: what the chain had paid before anything was held. A commitment for less would buy
-    // nothing.
+    // More may be spent than is held, since what the chain had paid before the admission counts as spent. A commitment
+    // for less would buy nothing.
     let highest = highest.max(held.spent);
     if amount <= highest {
         return Err(AcceptError::NotHigher { offered: amount, highest });
@@ -93,9 +93,9 @@ pub(crate) fn judge_charge(
     }
 }
 
-/// Judges the amount with which a channel is to be ended by agreement. `paying` is what a transaction in flight pays out.
+/// Judges the amount with which a channel is closed by agreement. `paying` is what a transaction in flight pays out.
 ///
-/// `Ok(true)`: it is new. `Ok(false)`: the channel is fenced with this very amount already.
+/// `Ok(true)` means that the close is new, `Ok(false)` that the channel is fenced with this very amount already.
 pub(crate) fn judge_close(
     held: &Held,
     paying: Option<Amount>,

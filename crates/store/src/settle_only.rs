@@ -1,4 +1,4 @@
-//! Opening a store whatever its state: what can't be written or read whole can still be settled from.
+//! Opens a store in any state: one that can't be written, or not be read whole, can still settle.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -23,16 +23,16 @@ use crate::{Decided, Gate, Held, Options, Recovered, SignedTransaction, Store, S
 /// How a store was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opened {
-    /// It takes and settles.
+    /// The store takes requests and settles.
     Whole(Recovered),
-    /// It only settles ([`crate::Health::SettleOnly`]).
+    /// The store only settles ([`crate::Health::SettleOnly`]).
     SettleOnly(SettleOnly),
 }
 
 /// Why a store only settles, and what of it could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleOnly {
-    /// Why it did not open.
+    /// Why the store did not open.
     pub why: StoreError,
     /// Channels that can be settled.
     pub channels: usize,
@@ -58,13 +58,13 @@ impl fmt::Display for SettleOnly {
 }
 
 impl Store {
-    /// Opens the store as [`Store::open`] does; if that fails, or does not end within [`Options::start_patience`], reads
-    /// what there is into memory, so that it can be settled. Such a store takes nothing: every request but those of
-    /// settling is answered with [`StoreError::Failed`]. Nothing on disk is changed then.
+    /// Opens the store as [`Store::open`] does; if that fails, or does not end within [`Options::start_patience`], this
+    /// reads what there is into memory, so that it can be settled. Such a store takes nothing: every request but those
+    /// of settling gets [`StoreError::Failed`]. Nothing on disk is changed then.
     ///
     /// # Errors
-    /// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]; whatever
-    /// [`Store::open`] says when there is no journal that can be read.
+    /// [`StoreError::HeldByAnotherProcess`], [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]; any error of
+    /// [`Store::open`] when there is no journal that can be read.
     pub fn open_or_settle(
         dir: &Path,
         network: &NetworkId,
@@ -76,7 +76,7 @@ impl Store {
         let start = {
             let (dir, network, options, progress) = (dir.to_path_buf(), *network, options.clone(), progress.clone());
             move || {
-                // When nobody listens any more, the store is dropped here.
+                // If nobody waits any more, the failed send drops the store here.
                 let _ = tell.send(Store::open_telling(&dir, &network, options, gate, &progress));
             }
         };
@@ -122,7 +122,7 @@ pub struct Remains {
     pub in_flight: Vec<SignedTransaction>,
     /// The last outcomes of each channel that has any, oldest first.
     pub outcomes: Vec<(ContractId, Vec<Decided>)>,
-    /// Bytes at the end that are no record: being written at this moment, or torn by a crash.
+    /// Bytes at the end that are no record: the daemon writes them at this moment, or a crash tore them.
     pub torn: Option<TornEnd>,
     /// Why a start would refuse the journal; `None` when it is whole.
     pub damage: Option<StoreError>,
@@ -132,8 +132,8 @@ pub struct Remains {
     pub uncertain: Vec<(ContractId, Amount)>,
 }
 
-/// Reads what can be read of the journal under `dir`, as [`Store::open_or_settle`] does of a damaged one. Writes nothing and
-/// takes no lock, so it works while the daemon runs and while it is down.
+/// Reads what can be read of the journal under `dir`, as [`Store::open_or_settle`] does with a damaged one. It writes
+/// nothing and takes no lock, so it works while the daemon runs and while it is down.
 ///
 /// # Errors
 /// [`StoreError::WrongNetwork`], [`StoreError::NewerVersion`]; [`StoreError::Io`] when the journal can't be read at all (kind
@@ -147,7 +147,7 @@ pub fn read_what_is_left(dir: &Path, network: &NetworkId) -> Result<Remains, Sto
     let mut attempt = 1;
     let Read { state, gaps, uncertain } = loop {
         match read(dir, network) {
-            // The daemon summed the journal up and took files away meanwhile.
+            // The daemon wrote a checkpoint meanwhile and removed files.
             Err(StoreError::Io { kind: io::ErrorKind::NotFound, .. }) if attempt < ATTEMPTS => attempt += 1,
             read => break read?,
         }
@@ -162,8 +162,8 @@ struct Read {
     uncertain: Vec<(ContractId, Amount)>,
 }
 
-/// Reads the journal into memory: all of it, or what is left of a damaged one. The index is not asked, since opening it
-/// writes.
+/// Reads the journal into memory: all of it, or what is left of a damaged one. It does not read the index, since
+/// opening that writes.
 fn read(dir: &Path, network: &NetworkId) -> Result<Read, StoreError> {
     let journal = FileJournal::look_at(&dir.join("journal"));
     let found = files(&journal)?;

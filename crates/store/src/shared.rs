@@ -1,4 +1,4 @@
-//! What callers of the store and its committer share.
+//! The state that the store's callers share with its committer.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
@@ -11,9 +11,9 @@ use crate::state::State;
 pub struct Counts {
     /// Batches made durable, with one sync each.
     pub syncs: u64,
-    /// Records in them.
+    /// Records in these batches.
     pub records: u64,
-    /// Records of the largest one.
+    /// Records in the largest batch.
     pub largest_batch: u64,
 }
 
@@ -24,10 +24,10 @@ pub(crate) struct Counters {
     pub(crate) largest_batch: AtomicU64,
 }
 
-/// What callers and the committer share.
+/// The state that callers share with the committer.
 pub(crate) struct Shared {
-    /// What is durable, and once the store only settles, what was signed since. The committer has one of its own that may
-    /// be ahead.
+    /// The durable state; once the store only settles, also what was signed since. The committer has a state of its own
+    /// that may be ahead.
     pub(crate) state: RwLock<State>,
     pub(crate) counters: Counters,
     pub(crate) board: Arc<Board>,

@@ -1,4 +1,4 @@
-//! Looking at a store without holding it: for `status`, whether the daemon is up or down.
+//! Reads a store without locking it, for `status`, whether the daemon is up or down.
 
 use std::io;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::journal::segments::{files, survey};
 use crate::state::State;
 use crate::{Decided, Held, SignedTransaction, StoreError};
 
-/// How often a look starts over when the daemon sums up the journal meanwhile and takes files away.
+/// How often reading starts again when the daemon writes a checkpoint meanwhile and removes files.
 pub(crate) const ATTEMPTS: u32 = 5;
 
-/// What the journal said at some moment. With the daemon running, its last records may have been written and not yet
-/// been made durable.
+/// The contents of the journal at some moment. While the daemon runs, the last records may be written and not yet
+/// durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// The journal's network; `None` in an empty journal.
@@ -29,26 +29,27 @@ pub struct Snapshot {
     pub outcomes: Vec<(ContractId, Vec<Decided>)>,
     /// The number of the last record; zero in an empty journal.
     pub last_record: u64,
-    /// Bytes at the end that are no record: being written at this moment, or torn by a crash.
+    /// Bytes at the end that are no record: the daemon writes them at this moment, or a crash tore them.
     pub torn: Option<TornEnd>,
 }
 
-/// Reads the journal under `dir`, writes nothing and takes no lock.
+/// Reads the journal under `dir`. This writes nothing and takes no lock.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] and [`StoreError::NewerVersion`] as at a start, [`StoreError::Io`] when it can't be read (kind
-/// `NotFound` when there is no store).
+/// [`StoreError::Damaged`] and [`StoreError::NewerVersion`] as at a start, [`StoreError::Io`] when the journal can't be
+/// read (kind `NotFound` when there is no store).
 pub fn read_only(dir: &Path) -> Result<Snapshot, StoreError> {
     let dir = dir.join("journal");
     let journal = FileJournal::look_at(&dir);
-    // Asked for here, so that the error names the directory.
+    // This is read first, so that the error names the directory.
     if let Err(error) = std::fs::read_dir(&dir) {
         return Err(StoreError::io("listing the journal in", &dir, &error));
     }
     let mut attempt = 1;
     loop {
         match look(&journal) {
-            // While it was read, the daemon summed it up, took files away and made others: what was seen fits no moment.
+            // The daemon wrote a checkpoint meanwhile, removed files and made others, so what was read belongs to no
+            // one moment.
             Err(StoreError::Io { kind: io::ErrorKind::NotFound, .. } | StoreError::Damaged(_))
                 if attempt < ATTEMPTS =>
             {
@@ -75,7 +76,7 @@ pub(crate) fn look(journal: &dyn Journal) -> Result<Snapshot, StoreError> {
 
 type Shown = (Vec<Held>, Vec<SignedTransaction>, Vec<(ContractId, Vec<Decided>)>);
 
-/// What a state shows: channels, transactions in flight, outcomes. By address, where there is one.
+/// The public part of a state: channels and outcomes by address, and transactions in flight.
 pub(crate) fn shown(state: State) -> Shown {
     let mut channels: Vec<Held> = state.channels.into_values().map(|channel| channel.held).collect();
     channels.sort_by_key(Held::channel);

@@ -1,4 +1,4 @@
-//! Room on the disk: how much is free, and a file that is given up when it runs short.
+//! Room on the disk: how much is free, and a reserve file that is removed when the room is short.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -14,7 +14,7 @@ pub struct Space {
     pub path: PathBuf,
     /// Bytes that are free for this process on its file system.
     pub free: u64,
-    /// Bytes below which nothing new is taken.
+    /// Free bytes below which the store takes nothing new.
     pub mark: u64,
 }
 
@@ -24,9 +24,9 @@ impl fmt::Display for Space {
         let path = path.display();
         write!(
             f,
-            "{free} bytes are free at {path}, and nothing is taken below {mark}; make room there. Of what the store keeps, \
+            "{free} bytes are free at {path}, and the store takes nothing below {mark}; make room there. Of the store's files, \
              copies that a repair made ({path}/journal.damaged-*) may be deleted, and while the watcher is down \
-             {path}/db, which the next start builds anew; never anything in {path}/journal"
+             {path}/db, which the next start builds again; never anything in {path}/journal"
         )
     }
 }
@@ -34,13 +34,13 @@ impl fmt::Display for Space {
 /// Bytes that this process may still write on the file system that `path` is on.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Adds to what went wrong how much room there is, when that may be the reason.
+/// Adds to an error how much room is free, when too little room may be the reason.
 pub(crate) fn explained(what: &str, dir: &Path, mark: u64) -> String {
     match free_bytes(dir) {
         Ok(free) if free < mark => format!("{what}. {}", Space { path: dir.to_path_buf(), free, mark }),
@@ -48,7 +48,7 @@ pub(crate) fn explained(what: &str, dir: &Path, mark: u64) -> String {
     }
 }
 
-/// A file that only takes up room, so that there is some to give up.
+/// A file that only takes up room, so that removing it makes room.
 #[derive(Debug)]
 pub(crate) struct Reserve {
     path: PathBuf,
@@ -64,7 +64,7 @@ impl Reserve {
         self.bytes
     }
 
-    /// Gives up its room. `Ok(false)`: it has none.
+    /// Removes the file. `Ok(false)` means that there was none.
     pub(crate) fn release(&self) -> io::Result<bool> {
         match fs::remove_file(&self.path) {
             Ok(()) => Ok(true),
@@ -73,7 +73,7 @@ impl Reserve {
         }
     }
 
-    /// Takes up its room, unless it has it already. What can't be taken up whole is left.
+    /// Makes the file, unless it is there already. If it does not fit whole, it is removed.
     pub(crate) fn take_up(&self) -> io::Result<()> {
         if self.bytes == 0 || fs::metadata(&self.path).is_ok_and(|found| found.len() == self.bytes) {
             return Ok(());
@@ -97,7 +97,7 @@ fn fill(mut file: &File, bytes: u64) -> io::Result<()> {
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
         Err(error) => return Err(error.into()),
     }
-    // A file system that can't reserve: what is written takes up room too.
+    // This file system can't reserve room, so bytes are written to take it up.
     let piece = [0; 1 << 16];
     let mut left = bytes;
     while left > 0 {

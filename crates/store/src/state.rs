@@ -1,4 +1,5 @@
-//! What the journal's records add up to. Pure: records go in one by one, each must agree with those before it.
+//! The state that the journal's records add up to. It is pure: records go in one by one, and each must agree with those
+//! before it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,14 +10,14 @@ use crate::journal::record::Record;
 use crate::request::Taken;
 use crate::{Decided, Fence, Held, HeldCommitment, Outcome, Purpose, SignedTransaction, StoreError, ladder};
 
-/// Outcomes kept per channel for the operator to read; older ones are dropped.
+/// How many outcomes are kept for each channel, for the operator to read. Older ones are dropped.
 pub(crate) const KEPT_OUTCOMES: usize = 8;
 
-/// All channels and transactions. Request ids are not here but in the index.
+/// All channels and transactions. The index has the request ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) channels: HashMap<ContractId, Channel>,
-    /// In the order in which they were signed.
+    /// Transactions without an outcome, in the order in which they were signed.
     pub(crate) in_flight: Vec<SignedTransaction>,
     /// The highest sequence number that each lane is known to have used, or to have signed with.
     pub(crate) lanes: HashMap<AccountId, i64>,
@@ -48,9 +49,9 @@ pub(crate) enum Contradiction {
 }
 
 impl State {
-    /// Takes one record in.
+    /// Applies one record.
     ///
-    /// On error nothing was changed.
+    /// After an error, nothing was changed.
     pub(crate) fn apply(&mut self, record: &Record) -> Result<(), Contradiction> {
         match record {
             Record::Admitted(admission) => self.admit(Channel { held: Held::new(*admission), paying: None })?,
@@ -95,7 +96,7 @@ impl State {
                 let held = &mut self.channel(*channel)?.held;
                 let confirmed = held.rollback_confirmed.unwrap_or(Amount::ZERO).max(*withdrawn);
                 held.rollback_confirmed = Some(confirmed);
-                // What the chain paid was bought, though the store has forgotten what it was bought with.
+                // What the chain paid was sold, though the store has lost the records of it.
                 held.spent = held.spent.max(confirmed);
             }
             Record::Dropped { channel, withdrawn, .. } => self.drop_channel(*channel, *withdrawn)?,
@@ -118,7 +119,7 @@ impl State {
         self.in_flight.iter().any(|transaction| transaction.hash == *hash)
     }
 
-    /// Whether a transaction for this purpose pays out no more than was agreed for the channel's close.
+    /// Checks that a transaction for this purpose pays out no more than was agreed for the channel's close.
     pub(crate) fn may_pay(&self, purpose: &Purpose) -> Result<(), StoreError> {
         let Some((channel, amount)) = purpose.pays() else { return Ok(()) };
         match self.channels.get(&channel) {
@@ -204,7 +205,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether a request's own figures are those that the channel has.
+    /// Checks a request's own figures against those of the channel.
     fn adds_up(&self, taken: &Taken) -> Result<(), Contradiction> {
         let (channel, held) = (taken.channel, &self.held);
         let highest = held.highest_amount();
@@ -225,7 +226,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Takes a request in: its commitment, if it brought one, and its price.
+    /// Applies a request: its commitment, if it brought one, and its price.
     pub(crate) fn take(&mut self, taken: &Taken) {
         if let Some(signature) = taken.signature {
             let commitment = HeldCommitment {
@@ -240,7 +241,7 @@ impl Channel {
         self.held.accepted = taken.number;
     }
 
-    /// Takes in what format 1 said of a commitment.
+    /// Applies a commitment as format 1 wrote it.
     pub(crate) fn accept_format_1(&mut self, number: u64, commitment: &HeldCommitment) {
         self.accept(commitment);
         self.held.spent = self.held.spent.max(commitment.amount);
@@ -271,19 +272,19 @@ impl Channel {
         Ok(())
     }
 
-    /// A payment of `amount` is in flight.
+    /// Notes that a payment of `amount` is in flight.
     fn pay(&mut self, amount: Amount) {
-        // One of as much that is in flight already, as after a checkpoint, knows more than this one.
+        // If a payment of at least this amount is in flight already, as after a checkpoint, its figures are kept.
         if self.paying.is_some_and(|earlier| earlier.amount >= amount) {
             return;
         }
-        // When the first of the commitments came that were taken between choosing the amount and signing is not known, so
-        // the earliest time that is known is used. Too early a time settles sooner.
+        // Commitments may have come between choosing the amount and signing, and the time of the first of them is not
+        // known. So the earliest known time is used, which can only make the watcher settle sooner.
         let above = self.held.highest_amount() > amount;
         self.paying = Some(Paying { amount, next_since_ms: self.held.unsettled_since_ms.filter(|_| above) });
     }
 
-    /// A payment of `amount` is no longer in flight.
+    /// Notes that a payment of `amount` is no longer in flight.
     fn paid(&mut self, amount: Amount, confirmed: bool) {
         if confirmed {
             ladder::settle(&mut self.held.ladder, amount);

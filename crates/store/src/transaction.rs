@@ -1,16 +1,16 @@
-//! Transactions that the watcher signed, and what became of them.
+//! Transactions that the watcher signed, and their outcomes.
 
 use paychan_channel::{AccountId, Amount, ContractId, Ledger, Stroops};
 
-/// A transaction that is about to be sent, or was. On disk before its first byte goes to the network, so that a crash
-/// never forgets a sent transaction.
+/// A transaction that the watcher is about to send or has sent. It is on disk before its first byte goes to the
+/// network, so that no sent transaction is forgotten in a crash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedTransaction {
     /// Its hash on the network.
     pub hash: [u8; 32],
     /// The lane: the source account.
     pub lane: AccountId,
-    /// What it is for.
+    /// The purpose of the transaction.
     pub purpose: Purpose,
     /// The signed envelope, XDR: the bytes to send again.
     pub envelope: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct SignedTransaction {
     pub fee: Stroops,
 }
 
-/// What a transaction is for.
+/// The purpose of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// Pay out a commitment.
@@ -54,7 +54,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The channels that it is for.
+    /// The channels that the transaction concerns.
     pub fn channels(&self) -> &[ContractId] {
         match self {
             Purpose::Settle { channel, .. } | Purpose::Close { channel, .. } => std::slice::from_ref(channel),
@@ -71,32 +71,32 @@ impl Purpose {
     }
 }
 
-/// What became of a signed transaction. Once this is on disk the lane is free.
+/// The outcome of a signed transaction. Once this is on disk, the lane is free.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It did on chain what it was for.
+    /// The transaction succeeded on chain.
     Confirmed {
         /// The ledger that holds it.
         ledger: Ledger,
         /// What it cost.
         fee_charged: Stroops,
     },
-    /// It is in a ledger and failed: it cost a fee and did nothing.
+    /// The transaction is in a ledger and failed: it cost a fee and did nothing.
     Failed {
         /// The ledger that holds it.
         ledger: Ledger,
         /// What it cost.
         fee_charged: Stroops,
-        /// What the network said, at most [`Outcome::WHY_LIMIT`] bytes of it.
+        /// The network's explanation, at most [`Outcome::WHY_LIMIT`] bytes of it.
         why: String,
     },
-    /// Its bounds passed without it, on a node that would know.
+    /// The transaction's ledger bounds have passed and no ledger holds it, according to a node that would know.
     Expired {
         /// The ledger at which this was certain.
         at: Ledger,
     },
-    /// No node holds it and none ever will, before its bounds: refused the only time it was offered, or its sequence
-    /// number is used up.
+    /// The transaction can never get into a ledger, though its bounds have not passed: the network refused it the only
+    /// time it was sent, or its sequence number is used up.
     Dropped {
         /// The ledger at which this was certain.
         at: Ledger,
@@ -106,10 +106,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Bytes of an explanation that are kept: enough for a person, small in the journal. The rest is cut off.
+    /// How many bytes of an explanation are kept: enough for a person, and small in the journal. The rest is cut off.
     pub const WHY_LIMIT: usize = 512;
 
-    /// Cuts the explanation to what is kept.
+    /// Cuts the explanation to the length that is kept.
     pub(crate) fn bounded(mut self) -> Self {
         if let Outcome::Failed { why, .. } | Outcome::Dropped { why, .. } = &mut self {
             let mut end = why.len().min(Self::WHY_LIMIT);
@@ -122,16 +122,16 @@ impl Outcome {
     }
 }
 
-/// A transaction whose fate is known: kept for the operator to read.
+/// A transaction whose outcome is known, for the operator to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
     /// The transaction's hash.
     pub hash: [u8; 32],
     /// Its lane.
     pub lane: AccountId,
-    /// What it was for.
+    /// The purpose of the transaction.
     pub purpose: Purpose,
-    /// What became of it.
+    /// The outcome of the transaction.
     pub outcome: Outcome,
     /// Wall clock when the committer took the outcome: milliseconds since the Unix epoch.
     pub decided_at_ms: u64,

@@ -14,7 +14,7 @@ pub struct Acknowledged {
     pub highest: Amount,
     /// The sum of all charges less all credits.
     pub spent: Amount,
-    /// What of it is not paid out on chain yet.
+    /// The part of `highest` that is not paid out on chain yet.
     pub unsettled: Amount,
     /// The most that the chain would pay in total.
     pub coverage: Amount,
@@ -35,11 +35,11 @@ pub struct Charged {
     pub highest: Amount,
     /// The sum of all charges less all credits, with this charge.
     pub spent: Amount,
-    /// What of `highest` is not paid out on chain yet.
+    /// The part of `highest` which is not paid out on chain yet.
     pub unsettled: Amount,
     /// The most that the chain would pay in total.
     pub coverage: Amount,
-    /// What of this charge has been given back since. Zero in the first answer.
+    /// The part of this charge that has been given back since. It is zero in the first answer.
     pub credited: Amount,
     /// The same request was answered before. Nothing was taken now. But for `credited`, `unsettled` and `coverage`, the
     /// amounts are those of the first answer.
@@ -51,7 +51,7 @@ pub struct Charged {
 pub struct Credited {
     /// The name of the sale.
     pub request_id: RequestId,
-    /// What of the charge was given back.
+    /// The part of the charge that was given back.
     pub credited: Amount,
     /// The highest commitment held.
     pub highest: Amount,
@@ -67,10 +67,10 @@ pub struct Credited {
 pub struct ClosingAgreed {
     /// The channel.
     pub channel: ContractId,
-    /// How far it has come.
+    /// How far the close has come.
     pub state: CloseState,
-    /// The hash of the transaction that does it, 64 hexadecimal digits. `None` before one is signed, and when somebody
-    /// else ended the channel.
+    /// The hash of the transaction that closes the channel, 64 hexadecimal digits. `None` before one is signed, and
+    /// when somebody else ended the channel.
     pub transaction: Option<String>,
     /// What the close claims in total over the channel's life.
     pub amount: Amount,
@@ -86,7 +86,7 @@ pub struct ClosingAgreed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseState {
-    /// It is on the watcher's disk, and no transaction is signed yet.
+    /// The close is on the watcher's disk, and no transaction is signed yet.
     Agreed,
     /// A transaction is signed and on its way.
     Sent,
@@ -98,40 +98,40 @@ pub enum CloseState {
 }
 
 impl CloseState {
-    /// Whether the watcher does nothing more about it.
+    /// Whether the watcher does nothing more about this close.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Closed | Self::Settled)
     }
 }
 
-/// Whether the operator has paused the taking of money: what `POST /v1/pause` and `POST /v1/resume` answer.
+/// The answer of `POST /v1/pause` and `POST /v1/resume`: whether the operator has paused the taking of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pausing {
     /// Whether nothing is taken from now on.
     pub paused: bool,
-    /// Why the next start may not know it; absent when it will.
+    /// Why the watcher may not know this after its next start. It is absent when the watcher will know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_kept: Option<String>,
 }
 
-/// What the operator has confirmed of a rollback: what `POST /v1/rollback/confirm` answers.
+/// The answer of `POST /v1/rollback/confirm`: what the operator has confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollbackConfirmed {
-    /// On these the chain had paid more than the store held.
+    /// The channels on which the chain had paid more than the store held.
     pub channels: Vec<ContractId>,
-    /// These fee accounts had used sequence numbers of which the store knew nothing.
+    /// The fee accounts that had used sequence numbers unknown to the store.
     #[serde(default)]
     pub lanes: Vec<AccountId>,
 }
 
-/// Whether the watcher may take money: `GET /readyz`.
+/// The answer of `GET /readyz`: whether the watcher may take money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// Whether it may.
+    /// Whether the watcher may take money.
     pub ready: bool,
-    /// Why not, as kinds.
+    /// The kinds of the reasons why it may not.
     pub kinds: Vec<ProblemKind>,
-    /// Why not, in words with figures. Only for callers who present the token.
+    /// The same reasons in words with figures. Only callers who present the token get them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
 }

@@ -1,4 +1,5 @@
-//! What callers send. It is read strictly: an unknown field, or a number where a string of digits belongs, is an error.
+//! What callers send. The watcher reads it strictly: an unknown field, or a number where a string of digits belongs, is
+//! an error.
 
 use paychan_channel::{Amount, ContractId, RequestId, Signature};
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ pub struct CommitmentBody {
     pub request_id: RequestId,
 }
 
-/// A signed amount, where the path names the channel and nothing else is asked.
+/// A signed amount. The path of the call names the channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedAmount {
@@ -37,7 +38,7 @@ pub struct SignedAmount {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChargeBody {
-    /// What is sold for, base units. Above zero.
+    /// The price of what is sold, base units. Above zero.
     pub price: Amount,
     /// The name of this sale. The same id with the same price gets the same answer and takes nothing.
     pub request_id: RequestId,
@@ -46,7 +47,8 @@ pub struct ChargeBody {
     pub commitment: Option<SignedAmount>,
 }
 
-/// Gives a part of a charge back: `POST /v1/channels/{C}/charges/{request_id}/credit`. Once for each charge.
+/// Gives a part of a charge back: `POST /v1/channels/{C}/charges/{request_id}/credit`. Each charge can be credited
+/// once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreditBody {

@@ -10,7 +10,7 @@
 //! | `GET /v1/channels/{C}/commitments/highest` | | [`SignedAmount`]: the highest one held |
 //! | `POST /v1/channels/{C}/charges` | [`ChargeBody`] | [`Charged`] |
 //! | `POST /v1/channels/{C}/charges/{request_id}/credit` | [`CreditBody`] | [`Credited`] |
-//! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`]; with `?wait=SECONDS` once it is over, or then |
+//! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`]; with `?wait=SECONDS` it comes when the close is over or that time has passed |
 //! | `GET /v1/channels?after=C...&limit=100&status=open` | | a page of [`ChannelReport`]s: [`ChannelPage`] |
 //! | `GET /v1/status` | | [`Report`] |
 //! | `GET /v1/terms` | | [`Terms`]: what channels are watched |
@@ -33,8 +33,8 @@ mod report;
 mod terms;
 
 pub use answers::{Acknowledged, Charged, CloseState, ClosingAgreed, Credited, Pausing, Readiness, RollbackConfirmed};
-/// The longest that `POST /v1/channels/{C}/close` waits for the close, whatever `wait` says. Two ledgers of the public
-/// network, and as much again; below the time after which [`Client`] gives up.
+/// The longest that `POST /v1/channels/{C}/close` waits for the close, whatever `wait` says. This is twice the time of
+/// two ledgers of the public network, and shorter than the time after which [`Client`] gives up.
 pub const LONGEST_CLOSE_WAIT: std::time::Duration = std::time::Duration::from_secs(20);
 
 pub use bodies::{ChannelBody, ChargeBody, CommitmentBody, CreditBody, SignedAmount};

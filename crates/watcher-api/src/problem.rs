@@ -8,7 +8,7 @@ use crate::ProblemKind;
 /// The media type of a [`Problem`].
 pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 
-/// Why a call was not done as it was asked.
+/// Why the watcher did not do what a call asked for.
 ///
 /// In JSON it also has the members `type` (always `about:blank`), `title` and `status` of RFC 9457, which repeat the HTTP
 /// status. Reading ignores them, and every member that is not known.
@@ -19,12 +19,12 @@ pub struct Problem {
     /// What was wrong, what was expected and what to do: for people.
     #[serde(default)]
     pub detail: String,
-    /// What a program can go on with.
+    /// Figures with which a program can go on.
     #[serde(flatten)]
     pub facts: Facts,
 }
 
-/// Figures beside a problem. Which are there depends on the kind. Amounts are base units.
+/// Figures beside a problem. The kind decides which ones are present. Amounts are base units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The highest commitment that is known.
@@ -48,7 +48,7 @@ pub struct Facts {
     /// The price that was charged under the request id before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Amount>,
-    /// What of the charge was given back before.
+    /// The part of the charge that was given back before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credited: Option<Amount>,
     /// The ledger at which the funder can take the rest back.
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_watchers_members_are_passed_over_and_a_kind_is_needed() {
+    fn unknown_members_are_ignored_and_a_kind_is_required() {
         let read: Problem = serde_json::from_value(json!({ "kind": "busy", "moon": "full" })).unwrap();
         assert_eq!(read, Problem::new(ProblemKind::Busy, ""));
         assert!(serde_json::from_value::<Problem>(json!({ "title": "Not Found", "status": 404 })).is_err());

@@ -37,8 +37,8 @@ macro_rules! problem_kinds {
                 }
             }
 
-            /// The HTTP status that goes with it. For an unknown kind this is 500: what a watcher of this version
-            /// answers when it is asked to say what it does not know.
+            /// The HTTP status that goes with it. For an unknown kind this is 500, though no watcher of this version
+            /// answers with one.
             pub fn status(&self) -> StatusCode {
                 match self {
                     $( Self::$variant => StatusCode::$status, )*
@@ -78,7 +78,7 @@ problem_kinds! {
     TooSlow: REQUEST_TIMEOUT, "too_slow", "send the whole request at once";
     /// The commitment is not above the highest that is known. `highest` tells it.
     NotHigher: CONFLICT, "not_higher", "sign a cumulative total above `highest`; earlier payments are included in it";
-    /// This very amount is held already, submitted under another request id: it can't buy twice.
+    /// The watcher holds this very amount already, submitted under another request id. One commitment can't buy twice.
     AlreadyHeld: CONFLICT, "already_held", "sign a higher total; one commitment buys once";
     /// The request id was used for something else on this channel.
     RequestIdReused: CONFLICT, "request_id_reused", "give each request its own request id";
@@ -123,17 +123,17 @@ problem_kinds! {
     /// The token's issuer could freeze the channel's balance.
     IssuerMayRevoke: UNPROCESSABLE_ENTITY, "issuer_may_revoke",
         "open a channel in another token, or have the operator allow it for this one";
-    /// The token's contract says another balance than its ledger entries are read as.
+    /// The token's contract reports another balance than the watcher reads from its ledger entries.
     TokenStorageUnknown: UNPROCESSABLE_ENTITY, "token_storage_unknown",
         "use a channel in a Stellar asset or in a token whose storage is known";
-    /// What the token's owner can do can't be read.
+    /// The ledger does not show what the token's owner can do.
     OpaqueToken: UNPROCESSABLE_ENTITY, "opaque_token",
         "open a channel in another token, or have the operator allow it for this one";
     /// The token's issuer has frozen the channel's balance.
     BalanceFrozen: UNPROCESSABLE_ENTITY, "balance_frozen", "ask the token's issuer, or open another channel";
     /// The channel's commitment key is one under which forgeries are possible.
     WeakKey: UNPROCESSABLE_ENTITY, "weak_key", "open another channel with a generated commitment key";
-    /// An entry that the channel lives by is archived.
+    /// An entry that the channel depends on is archived.
     Archived: UNPROCESSABLE_ENTITY, "archived", "restore the channel first (paychan restore)";
     /// The channel holds less than the token's minimum deposit.
     CoverageTooLow: UNPROCESSABLE_ENTITY, "coverage_too_low", "top the channel up (paychan top-up)";
@@ -144,11 +144,11 @@ problem_kinds! {
     TooManyChannels: UNPROCESSABLE_ENTITY, "too_many_channels", "use another watcher, or have the operator add fee accounts";
     /// The recipient's account can't take the token.
     RecipientUnpayable: UNPROCESSABLE_ENTITY, "recipient_unpayable",
-        "have the recipient see to its account, its trustline and the issuer's authorization";
+        "have the recipient check its account, its trustline and the issuer's authorization";
     /// More calls came than the watcher takes.
     TooManyRequests: TOO_MANY_REQUESTS, "too_many_requests", "wait, then send the same request again";
     /// The watcher made a mistake. Whether the call took effect is not known.
-    Internal: INTERNAL_SERVER_ERROR, "internal", "send the same request again; tell the operator if it stays";
+    Internal: INTERNAL_SERVER_ERROR, "internal", "send the same request again; tell the operator if the error stays";
     /// The watcher does not see the chain as it is now.
     NotFresh: SERVICE_UNAVAILABLE, "not_fresh", "try again; the watcher does not see the chain at the moment";
     /// The fee accounts can't cover what is promised.
@@ -164,14 +164,14 @@ problem_kinds! {
     SettleOnly: SERVICE_UNAVAILABLE, "settle_only", "try again later; the operator has to look at the watcher's disk";
     /// The watcher's store does not finish what it writes. Nothing is acknowledged meanwhile.
     StoreStalled: SERVICE_UNAVAILABLE, "store_stalled",
-        "try again in a moment; if it stays, the operator has to look at the watcher's disk";
+        "try again in a moment; if the error stays, the operator has to look at the watcher's disk";
     /// Too little room is free on the watcher's disk. Nothing was written.
     DiskLow: SERVICE_UNAVAILABLE, "disk_low", "try again later; the operator has to make room on the watcher's disk";
     /// The watcher lost a part of what it knew, and its operator has not confirmed that yet.
     RolledBack: SERVICE_UNAVAILABLE, "rolled_back", "try again when the operator has looked at the watcher's store";
     /// A payment could not reach the recipient now.
     Unpayable: SERVICE_UNAVAILABLE, "unpayable",
-        "try again later; the recipient has to see to its trustline, or ask the token's issuer";
+        "try again later; the recipient has to check its trustline, or ask the token's issuer";
     /// More requests wait than the store takes on. Nothing was written.
     Busy: SERVICE_UNAVAILABLE, "busy", "try again in a moment; the watcher has too much to write";
     /// The watcher's RPC endpoint can't be reached.
@@ -181,7 +181,7 @@ problem_kinds! {
 }
 
 impl ProblemKind {
-    /// Whether the same request may succeed later, though nobody changes it.
+    /// Whether the same request may succeed later without a change.
     pub fn is_passing(&self) -> bool {
         matches!(
             self.status(),
@@ -227,7 +227,7 @@ mod tests {
         for kind in ProblemKind::ALL {
             let written = serde_json::to_string(kind).unwrap();
             assert_eq!(&serde_json::from_str::<ProblemKind>(&written).unwrap(), kind);
-            assert!(names.insert(kind.name()), "{kind} is there twice");
+            assert!(names.insert(kind.name()), "{kind} has a name that is used twice");
             assert!(kind.status().is_client_error() || kind.status().is_server_error(), "{kind}");
         }
     }
@@ -242,6 +242,6 @@ mod tests {
         let kind: ProblemKind = serde_json::from_str("\"solar_flare\"").unwrap();
         assert_eq!(kind, ProblemKind::Unknown("solar_flare".into()));
         assert_eq!(serde_json::to_string(&kind).unwrap(), "\"solar_flare\"");
-        assert!(!kind.nothing_happened(), "what is not understood is not taken for a refusal");
+        assert!(!kind.nothing_happened(), "a kind that is not understood does not count as a refusal");
     }
 }

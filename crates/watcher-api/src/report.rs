@@ -1,5 +1,5 @@
-//! The report: what `GET /v1/status` answers and `paychan-watcher status --json` prints. Amounts are decimal strings of
-//! base units, fees decimal strings of stroops, times are ledgers unless the name says otherwise.
+//! The report that `GET /v1/status` answers and `paychan-watcher status --json` prints. Amounts are decimal strings of
+//! base units, fees are decimal strings of stroops, and times are ledgers unless the name says otherwise.
 
 use paychan_channel::{AccountId, Address, Amount, CommitmentKey, ContractId, Ledger, Stroops};
 use serde::{Deserialize, Serialize};
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 /// All that an operator is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Whether the daemon told this itself; else it was read from its journal.
+    /// Whether the running daemon made this report; otherwise it was read from the daemon's journal.
     pub running: bool,
-    /// How old it is: when the daemon put it together, or when the newest record of its journal was written. Milliseconds
-    /// since the Unix epoch.
+    /// When the daemon made the report, or when the newest record of its journal was written. Milliseconds since the
+    /// Unix epoch.
     pub as_of_unix_ms: Option<u64>,
     /// The network's passphrase.
     pub network: String,
@@ -18,7 +18,7 @@ pub struct Report {
     pub head: Option<HeadReport>,
     /// Milliseconds between ledgers that the network aims at.
     pub target_close_ms: Option<u32>,
-    /// Why no money is taken now; empty when it is.
+    /// Why the watcher takes no money now; empty when it does.
     pub not_ready: Vec<String>,
     /// The channels, in the order of their addresses.
     pub channels: Vec<ChannelReport>,
@@ -62,33 +62,33 @@ pub struct ChannelReport {
     pub spent: Amount,
     /// How many commitments were accepted.
     pub accepted: u64,
-    /// What of the highest is not paid out yet; as far as known when the chain was not read.
+    /// The part of the highest that is not paid out yet, as far as the watcher knows.
     pub unsettled: Amount,
     /// The most that the chain would pay in total.
     pub coverage: Option<Amount>,
-    /// Paid out on chain.
+    /// The sum paid out on chain.
     pub withdrawn: Option<Amount>,
     /// The ledger at which the funder can take the rest back.
     pub deadline: Option<Ledger>,
     /// Ledgers until then; 0 when it has passed.
     pub ledgers_left: Option<u32>,
-    /// The last ledger of each entry that the channel lives by.
+    /// The last ledger of each entry that the channel depends on.
     pub lives: Option<LivesReport>,
-    /// Whether commitments and charges are refused for good, because the channel is to be closed.
+    /// Whether commitments and charges are refused for ever, because the channel is to be closed.
     pub fenced: bool,
     /// What a fenced channel is closed with: the total over its life, at most the highest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closing_with: Option<Amount>,
     /// The ledger at which the entries were read last.
     pub read_at: Option<Ledger>,
-    /// Nothing that happened up to this ledger can have been missed.
+    /// The watcher can have missed nothing that happened up to this ledger.
     pub gap_free_to: Option<Ledger>,
-    /// What went wrong last, if nothing went right since.
+    /// The last error, if nothing has succeeded since.
     pub last_error: Option<String>,
     /// The hash of the watcher's last transaction for it, 64 hexadecimal digits, in flight or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_transaction: Option<String>,
-    /// What became of the watcher's last transaction that has an outcome.
+    /// The outcome of the watcher's last transaction that has one.
     pub last_outcome: Option<String>,
     /// What the watcher will do next.
     pub next_action: String,
@@ -108,7 +108,7 @@ pub struct ChannelPage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelStatus {
-    /// Takes commitments.
+    /// It takes commitments.
     Open,
     /// A close was seen.
     Closing,
@@ -120,7 +120,7 @@ pub enum ChannelStatus {
 
 /// The last ledger at which each entry is live: 0 when archived, absent when there is no such entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the words of the design's table")]
+#[allow(missing_docs, reason = "each field is named after its ledger entry")]
 pub struct LivesReport {
     pub instance: Option<Ledger>,
     pub code: Option<Ledger>,
@@ -140,7 +140,7 @@ pub struct LaneReport {
     /// What it may spend on fees, stroops.
     #[serde(with = "stroops")]
     pub spendable: Stroops,
-    /// What should be sent to it, stroops: what the promises may cost and it cannot pay.
+    /// How much to send to it, stroops: the part of what the promises may cost that it cannot pay.
     #[serde(with = "stroops")]
     pub send: Stroops,
 }

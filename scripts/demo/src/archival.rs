@@ -1,4 +1,4 @@
-//! Channel 2: the network archives entries whose rent nobody pays. The watcher pays it in time.
+//! Channel 2: the network archives entries whose rent nobody pays. The watcher pays the rent in time.
 
 use paychan_channel::{Amount, ChannelState, Ledger, Lives};
 use paychan_tests::table::table;
@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant, sleep};
 use crate::demo::{Demo, LIFE_FLOOR, usdc};
 use crate::outcome::{BalancesBefore, Outcome, funder_leaves};
 
-/// Ledgers that the first entry has left after the jump.
+/// How many ledgers of life the first entry has left after the jump.
 const LEFT_AFTER_JUMP: u32 = 300;
 /// The only commitment, in base units: 1.25 USDC.
 const TOTAL: i128 = 12_500_000;
@@ -34,7 +34,7 @@ pub(crate) async fn run(demo: &Demo) -> Outcome {
     output.step("The four ledger entries that the channel needs come near the end of their lives");
     extend_lives(demo, &payer, &watcher).await;
 
-    output.step("This agent leaves as well, and the watcher settles");
+    output.step("This agent also closes its channel, and the watcher settles");
     let outcome = funder_leaves(demo, "channel 2", &payer, acknowledged, before, funder_fees).await;
 
     output.step("What the operator sees");
@@ -75,7 +75,11 @@ async fn extended(demo: &Demo, payer: &Payer, watcher: &Watcher, before: &Lives)
         if pairs(before, &state.lives).iter().all(|(_, before, after)| after > before) {
             return state;
         }
-        assert!(Instant::now() < give_up, "not all four were extended; the watcher logged:\n{}", watcher.logged());
+        assert!(
+            Instant::now() < give_up,
+            "not all four entries were extended; the watcher logged:\n{}",
+            watcher.logged()
+        );
         sleep(Duration::from_millis(50)).await;
     }
 }

@@ -21,7 +21,7 @@ pub(crate) const WAITING_PERIOD: u32 = 200;
 /// A fee in stroops.
 pub(crate) type Fee = i64;
 
-/// A local network with people on it, and the place where the demo prints what it does.
+/// A local network with the accounts of the demo, and the output that the demo prints to.
 pub(crate) struct Demo {
     pub(crate) env: TestEnv,
     pub(crate) output: Output,
@@ -38,7 +38,7 @@ impl Demo {
         })
         .await;
         output.print(&format!(
-            "{}, a ledger every {LEDGER_MS} ms (the public network: about every 5 s)",
+            "{}, a ledger closes every {LEDGER_MS} ms (on the public network about every 5 s)",
             env.network.rpc_url
         ));
         output.print(&format!("funder     {}  (the agent, has 1,000 USDC)", env.funder.id));
@@ -55,7 +55,7 @@ impl Demo {
         self.configured(false)
     }
 
-    /// The same, with the recipient's key, so that it can close channels.
+    /// A watcher that also has the recipient's key, so that it can close channels.
     pub(crate) fn closing_watcher(&self) -> Watcher {
         self.configured(true)
     }
@@ -69,7 +69,7 @@ impl Demo {
         Watcher::configure(self.env.path(), &options)
     }
 
-    /// Opens a channel with `deposit` whole USDC. Returns who pays through it, and what opening it cost the funder.
+    /// Opens a channel with `deposit` whole USDC. Returns the payer, and the fee that the funder paid for the opening.
     pub(crate) async fn open(&self, deposit: &str) -> (Payer, Fee) {
         let env = &self.env;
         self.output.print(&format!(
@@ -82,7 +82,7 @@ impl Demo {
         (payer, before - env.xlm(&env.funder).await)
     }
 
-    /// Runs `paychan COMMAND CHANNEL` as the funder. Returns what it cost.
+    /// Runs `paychan COMMAND CHANNEL` as the funder. Returns the fee.
     pub(crate) async fn as_funder(&self, command: &str, channel: &ContractId) -> Fee {
         self.output.print(&format!("$ paychan {command} {channel} ..."));
         let before = self.env.xlm(&self.env.funder).await;

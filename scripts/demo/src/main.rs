@@ -15,7 +15,8 @@ use demo::Demo;
 use output::Output;
 use paychan_tests::table::table;
 
-/// How often the three channels print a headline, the start of the network included.
+/// The number of headlines that the demo prints: one for the start of the network, and the others for the three
+/// channels.
 const STEPS: u32 = 12;
 
 #[tokio::main]

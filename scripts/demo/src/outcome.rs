@@ -1,4 +1,4 @@
-//! How a channel ends when its funder leaves, and who has which money then.
+//! How a channel ends when its funder closes it, and how much money each side has then.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::demo::{Demo, Fee, usdc, xlm};
 
 /// A column of the table at the end.
 pub(crate) struct Outcome {
-    /// What the column is called.
+    /// The column's title.
     pub(crate) channel: &'static str,
     deposited: Amount,
     acknowledged: Amount,
@@ -22,21 +22,21 @@ pub(crate) struct Outcome {
     watcher_fees: Fee,
 }
 
-/// What the recipient and the watcher's fee account have before a channel is opened.
+/// The balances of the recipient and of the watcher's fee account before a channel is opened.
 pub(crate) struct BalancesBefore {
     lane: Fee,
     recipient: Amount,
 }
 
 impl BalancesBefore {
-    /// Reads them from the network.
+    /// Reads the balances from the network.
     pub(crate) async fn read(demo: &Demo) -> Self {
         let env = &demo.env;
         Self { lane: env.xlm(&env.lane).await, recipient: env.usdc(&env.recipient).await }
     }
 }
 
-/// The funder announces the close, and takes back what is left at the deadline. The watcher has the time in between.
+/// The funder announces the close, and takes back what is left at the deadline. The watcher settles in between.
 pub(crate) async fn funder_leaves(
     demo: &Demo,
     channel: &'static str,
@@ -95,7 +95,7 @@ async fn settled(demo: &Demo, payer: &Payer, acknowledged: Amount) -> Option<Led
 }
 
 impl Outcome {
-    /// The table's rows: what each is called, and its value.
+    /// The table's rows: the name and the value of each.
     pub(crate) fn rows(&self) -> [(&'static str, String); 7] {
         [
             ("deposited by the funder", usdc(self.deposited)),
@@ -111,11 +111,11 @@ impl Outcome {
         ]
     }
 
-    /// What is not as it has to be.
+    /// The faults that the demo found, one sentence for each.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.ledgers_to_spare.is_none() {
-            faults.push(format!("{}: it was not settled before the deadline", self.channel));
+            faults.push(format!("{}: the watcher did not settle it before the deadline", self.channel));
         }
         if self.paid < self.acknowledged {
             faults.push(format!(

@@ -1,4 +1,4 @@
-//! What the demo prints: numbered steps in plain words, and progress within the long ones.
+//! The demo's output: numbered steps, and the progress of the long ones.
 
 use std::cell::Cell;
 use std::io::{IsTerminal, Write, stdout};

@@ -12,7 +12,7 @@ use crate::output::Output;
 const PAYMENTS: u64 = 1_000;
 /// The watcher is killed while this payment is on its way.
 const KILLED_AT: u64 = 500;
-/// Time from offering that payment to the kill: about as long as a watcher takes to answer.
+/// The time from the offer of that payment to the kill. A watcher takes about as long to answer.
 const KILL_AFTER: Duration = Duration::from_micros(300);
 /// A tenth of a cent, in base units of a token with 7 decimals.
 const PRICE: u64 = 10_000;
@@ -49,7 +49,7 @@ async fn pay(output: &Output, payer: &Payer, watcher: &mut Watcher) -> Amount {
         let id = format!("payment-{number}");
         let total = total.to_string();
         if number == KILLED_AT {
-            // The payment and the kill race. Whether it was taken is known only when it is offered again.
+            // The payment and the kill race. Only a second offer of the payment tells whether the watcher took it.
             let (answer, ()) = tokio::join!(watcher.offer(&payer.channel, &total, &signature, &id), async {
                 sleep(KILL_AFTER).await;
                 watcher.kill_now();

@@ -18,10 +18,10 @@ use tokio::time::{Instant, sleep};
 use crate::demo::{Demo, usdc};
 
 const REQUESTS: u64 = 1_000;
-/// What an answer of the example's seller costs, in base units.
+/// The price of an answer of the example's seller, in base units.
 const PRICE: u64 = 10_000;
 
-/// Runs the act. Returns what is not as it has to be.
+/// Sells, closes, and compares the figures. Returns the faults, one sentence for each.
 pub(crate) async fn run(demo: &Demo) -> Vec<String> {
     let Demo { env, output } = demo;
     let recipient_before = env.usdc(&env.recipient).await;
@@ -81,13 +81,14 @@ pub(crate) async fn run(demo: &Demo) -> Vec<String> {
         (closed["state"] == "closed", format!("the channel was not closed: {closed}")),
         (
             transactions == 2,
-            format!("{transactions} transactions were sent, and one to open and one to close are enough"),
+            format!("{transactions} transactions were sent, but one to open and one to close are enough"),
         ),
     ];
     checks.into_iter().filter(|(right, _)| !right).map(|(_, fault)| format!("channel 3: {fault}")).collect()
 }
 
-/// How many transactions an account has sent, by its sequence number.
+/// The number of transactions that an account has sent, read from its sequence number. Only differences of it mean
+/// anything.
 async fn sent_by(demo: &Demo, who: &Person) -> i64 {
     read_account(&demo.env.network.client, &who.id).await.expect("the account exists").sequence
 }

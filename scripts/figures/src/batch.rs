@@ -1,4 +1,4 @@
-//! How many channels of one recipient and one token one transaction can settle, and what each of them then costs.
+//! How many channels of one recipient and one token one transaction can settle, and what each channel costs then.
 
 use paychan_channel::calls::{self, Settlement};
 use paychan_channel::{ContractId, xdr::ScVal};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::env::{Cost, TestEnv, WAITING_PERIOD};
 
-/// The number of channels that are opened: more than the network's limits allow in one transaction.
+/// The number of channels that this opens. The network's limits do not allow as many in one transaction.
 const CHANNELS: u8 = 70;
 
 /// What it costs to settle many channels at once.
@@ -16,13 +16,13 @@ const CHANNELS: u8 = 70;
 pub(crate) struct Batch {
     pub(crate) asset: &'static str,
     pub(crate) batch_wasm_bytes: usize,
-    /// The cost of one channel that is settled alone, by somebody who only pays the fee.
+    /// The cost of settling one channel alone, called by somebody who only pays the fee.
     pub(crate) single: Cost,
     /// Some sizes, and the cost of the whole transaction for each.
     pub(crate) sizes: Vec<(usize, Cost)>,
     /// The largest number of channels that one transaction settled.
     pub(crate) most: usize,
-    /// Why the network refused one channel more.
+    /// Why the network refused a batch of one channel more.
     pub(crate) then: String,
 }
 
@@ -91,7 +91,7 @@ struct Round<'a> {
     env: &'a TestEnv,
     batch: ContractId,
     channels: Vec<ContractId>,
-    /// The total, in base units, that the commitments of the last round were for.
+    /// The total of the last round's commitments, in base units.
     total: i128,
 }
 

@@ -10,18 +10,18 @@ use crate::settings::Settings;
 /// The row that adds up the life of one channel, which is opened, settled once and closed.
 pub(crate) const LIFE: &str = "open + settle + close";
 /// The waits, in ledgers, for which the figures show what `close_start` pays: a day, a week and a month of 5-second
-/// ledgers. They are longer than what is left of a channel's life, or nearly.
+/// ledgers. Each is longer than what is left of a channel's life, or nearly as long.
 const LONG_WAITS: [u32; 3] = [17_280, 120_960, 518_400];
 
 /// One contract, measured.
 #[derive(Debug, Serialize)]
 pub(crate) struct Calls {
     pub(crate) wasm_bytes: usize,
-    /// On testnet's settings.
+    /// The costs on testnet's settings.
     pub(crate) testnet: Costs,
-    /// Where entries live for at least 120 days.
+    /// The costs where entries live for at least 120 days.
     pub(crate) long_lives: Costs,
-    /// Waiting periods in ledgers, and what the `close_start` of a channel costs that was opened just before.
+    /// Waiting periods in ledgers, each with the cost of the `close_start` of a channel that has just been opened.
     pub(crate) long_waits: Vec<(u32, Cost)>,
     /// Instructions on the host of protocol 25.
     pub(crate) on_protocol_25: Vec<(&'static str, u64)>,
@@ -102,7 +102,7 @@ async fn close(env: &TestEnv, channel: &ContractId, total: i128) -> Cost {
     env.run(&env.recipient.secret, calls::close(channel, total, &signature)).await
 }
 
-/// What starting to close costs where the wait is long.
+/// The costs of `close_start` for each of the long waits.
 async fn long_waits(env: &TestEnv, wasm: &[u8]) -> Vec<(u32, Cost)> {
     let code = WasmHash::of(wasm);
     let mut rows = Vec::new();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::settings::Settings;
 
-/// The ledgers between `close_start` and the deadline, where nothing else is said.
+/// The usual waiting period: the ledgers between `close_start` and the deadline.
 pub(crate) const WAITING_PERIOD: u32 = 20;
 /// The deposit that a channel is opened with, in base units: 100 units.
 pub(crate) const DEPOSIT: i128 = 1_000_000_000;
@@ -38,17 +38,17 @@ impl Asset {
 /// What one transaction cost.
 #[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// The declared instructions, which are what simulation counted and its margin.
+    /// The declared instructions: those that simulation counted, and its margin.
     pub(crate) instructions: u32,
-    /// What was charged for instructions, entries, bytes, events and size, in stroops. It has neither the rent nor the bid
-    /// for inclusion.
+    /// The charge for instructions, entries, bytes, events and size, in stroops. It includes neither the rent nor the
+    /// bid for inclusion.
     pub(crate) fee: i64,
-    /// What was charged for rent, in stroops.
+    /// The charge for rent, in stroops.
     pub(crate) rent: i64,
 }
 
 impl Cost {
-    /// What was charged in all, but for the bid for inclusion, in stroops.
+    /// The whole charge without the bid for inclusion, in stroops.
     pub(crate) fn charged(self) -> i64 {
         self.fee.saturating_add(self.rent)
     }
@@ -104,7 +104,7 @@ impl TestEnv {
         }
     }
 
-    /// Runs a call as `source` and answers what it cost.
+    /// Runs a call as `source` and returns its cost.
     pub(crate) async fn try_run(
         &self,
         source: &SecretKey,
@@ -119,15 +119,15 @@ impl TestEnv {
         Ok((cost(instructions, fees), submitted))
     }
 
-    /// Runs a call that has to succeed, and answers what it cost.
+    /// Runs a call that has to succeed, and returns its cost.
     pub(crate) async fn run(&self, source: &SecretKey, function: HostFunction) -> Cost {
         match self.try_run(source, function).await {
             Ok((cost, _)) => cost,
-            Err(error) => panic!("a call that is to be measured failed: {error}"),
+            Err(error) => panic!("a call that this measures failed: {error}"),
         }
     }
 
-    /// Uploads code, and answers its hash and what that cost.
+    /// Uploads code, and returns its hash and the cost.
     pub(crate) async fn upload(&self, wasm: &[u8]) -> (WasmHash, Cost) {
         let upload = calls::upload(wasm.to_vec()).expect("contracts are smaller than 4 GiB");
         (WasmHash::of(wasm), self.run(&self.funder.secret, upload).await)
@@ -190,7 +190,7 @@ fn declared_instructions(envelope: &TransactionEnvelope) -> u32 {
     }
 }
 
-/// What is shown of a transaction.
+/// The figures that are shown for a transaction.
 fn cost(instructions: u32, fees: ResourceFees) -> Cost {
     Cost { instructions, fee: fees.without_rent().0, rent: fees.rent.0 }
 }

@@ -1,4 +1,4 @@
-//! Figures as people read them.
+//! Writes figures for people.
 
 /// An integer with its digits in groups of three.
 pub(crate) fn number(value: impl ToString) -> String {
@@ -13,7 +13,8 @@ pub(crate) fn number(value: impl ToString) -> String {
     grouped
 }
 
-/// A share in tenths of a percent. It is rounded up, so that nothing looks cheaper than it is. Empty where there is no whole.
+/// A share in percent with one decimal. It is rounded up, so that nothing looks cheaper than it is. It is empty if
+/// `whole` is not above 0.
 pub(crate) fn percent<T>(part: T, whole: T) -> String
 where
     i128: TryFrom<T>,

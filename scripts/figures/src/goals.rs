@@ -6,9 +6,9 @@ use crate::format::{number, percent};
 use crate::reference::{MAKEFILE, PLAIN};
 use crate::settings::Settings;
 
-/// The calls whose charge, rent included, has a goal, and the most that each may be, in percent of the reference's.
+/// The calls that have a goal for their charge, rent included, and the highest charge, in percent of the reference's.
 ///
-/// `top_up` and `refund` may cost more, because they write what the reference does not remember.
+/// `top_up` and `refund` may cost more, because they store what the reference does not store.
 const CHARGE_GOALS: [(&str, i64); 8] = [
     (LIFE, 105),
     ("open", 115),
@@ -93,7 +93,8 @@ fn instructions(costs: &Costs, name: &str) -> Option<Goal> {
     ))
 }
 
-/// The same goal where it was set: on protocol 25, beside the build of the reference that was measured then.
+/// The same goal under the conditions for which it was set: on protocol 25, beside the build of the reference that was
+/// measured then.
 fn instructions_on_protocol_25(calls: &Calls, name: &str) -> Option<Goal> {
     let (_, ours) = calls.on_protocol_25.iter().find(|(row, _)| *row == name)?;
     Some(instruction_goal(

@@ -1,4 +1,4 @@
-//! What a month of life costs for each entry.
+//! The rent for a month of life, for each entry.
 
 use paychan_channel::{ledger_keys, xdr::LedgerKey};
 use paychan_rpc::submit::Submitted;
@@ -22,7 +22,7 @@ pub(crate) struct Lives {
     pub(crate) code: i64,
 }
 
-/// Extends each entry by a month in a transaction of its own, and reads what was charged.
+/// Extends each entry by a month in a transaction of its own, and reads the charge.
 pub(crate) async fn measure(env: &TestEnv, wasm: &[u8]) -> Lives {
     let (code, _) = env.upload(wasm).await;
     let (channel, _) = env.open(&code, 1, WAITING_PERIOD).await;
@@ -34,9 +34,10 @@ pub(crate) async fn measure(env: &TestEnv, wasm: &[u8]) -> Lives {
     }
 }
 
-/// The rent for one month more than the life that the entry has.
+/// The rent for a month on top of the life that the entry has.
 async fn month(env: &TestEnv, key: LedgerKey) -> i64 {
-    // The entry gets a known life first and then a month more, and the second extension is what is read.
+    // The first extension gives the entry a known life, and the second one a month more. Only the second one is
+    // measured.
     extend(env, &key, 2 * MONTH).await;
     let before = live_until(env, &key).await;
     let now = env.network.ledger().await;

@@ -1,6 +1,6 @@
-//! The contracts' figures: what each call costs beside the reference contract, how many channels one transaction settles,
-//! and what a month of life costs. They are measured, not computed: each is what the local network charged for a
-//! transaction.
+//! The contracts' figures: what each call costs beside the reference contract, how many channels one transaction
+//! settles, and what a month of life costs. They are measured, not computed: each is a charge of the local network for
+//! a transaction.
 
 mod batch;
 mod calls;
@@ -69,7 +69,7 @@ async fn main() -> ExitCode {
     if args.wasm.is_none() {
         if wants(Part::Batch) {
             for asset in [Asset::Native, Asset::Usdc] {
-                eprintln!("settling ever more channels of {} at once ...", asset.name());
+                eprintln!("settling more and more {} channels at once ...", asset.name());
                 let env = TestEnv::start(asset, Settings::Testnet).await;
                 report.batches.push(batch::measure(&env, &wasm).await);
             }

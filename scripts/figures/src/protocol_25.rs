@@ -1,9 +1,9 @@
 //! The same calls on the host of protocol 25, in instructions.
 //!
-//! On the host of protocol 28, a module that is in the cache costs little to load. On this one each call pays for each byte
-//! of the module, which is half of what a call costs. The goals for instructions were set on it.
+//! On the host of protocol 28, a module that is in the cache costs little to load. On this one each call pays for each
+//! byte of the module, which is half of what a call costs. The goals for instructions were set for this host.
 //!
-//! In place of a ledger there is a map of entries, because simulation needs no more.
+//! A map of entries takes the place of a ledger, because simulation needs no more.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -163,7 +163,7 @@ impl Host {
             &mut Vec::new(),
         )
         .expect("the host takes a call of this program");
-        let value = result.invoke_result.expect("a call that is to be measured works");
+        let value = result.invoke_result.expect("a call that this measures works");
         for change in result.ledger_changes {
             let Some(new) = change.encoded_new_value.filter(|_| !change.read_only) else {
                 continue;

@@ -1,6 +1,7 @@
-//! The figures of the other public contracts: the reference (stellar-experimental/one-way-channel at 4b2fce5, soroban-sdk
-//! 25.3.0) and its fork. This program measured them from their public source, built with rustc 1.95.0, on 2026-11-24, and on
-//! 2026-11-25 the reference's rents where entries live for 120 days and its row for a channel's life.
+//! The figures of the other public contracts: the reference (stellar-experimental/one-way-channel at 4b2fce5,
+//! soroban-sdk 25.3.0) and its fork. Their public source was built with rustc 1.95.0, and this program measured the
+//! builds on 2026-11-24. On 2026-11-25 it measured the reference's rents where entries live for 120 days, and its row
+//! for a channel's life.
 //!
 //! To measure one again, build its source beside the project and run `scripts/figures.sh --wasm FILE --json calls`.
 
@@ -135,10 +136,10 @@ pub(crate) const PLAIN: Reference = Reference {
     ],
 };
 
-/// The fork. It remembers as much as our contract does: what was deposited, and that a channel is final.
+/// The fork. It stores as much as our contract does: the deposits, and whether a channel is final.
 pub(crate) const FORK: Reference = Reference {
     name: "fork",
-    how: "mpprouter/one-way-channel at 06eea8c2 with soroban-sdk 25.3.2, the docs of its functions left out",
+    how: "mpprouter/one-way-channel at 06eea8c2 with soroban-sdk 25.3.2, without the docs of its functions",
     wasm_bytes: 10_353,
     rows: &[
         ("upload", cost(9_810_889, 66_014, 7_030_575)),

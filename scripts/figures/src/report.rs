@@ -18,7 +18,7 @@ const SHARED_BY: i64 = 1_000;
 /// The other contracts. The first is the one that the goals name.
 const BUILDS: [&Reference; 4] = [&MAKEFILE, &OPTIMISED, &PLAIN, &FORK];
 
-/// All that was measured.
+/// Everything that this run measured.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) calls: Option<Calls>,
@@ -27,7 +27,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// The goals for what was measured.
+    /// The goals for the figures of this run.
     fn goals(&self) -> Vec<Goal> {
         let calls = self.calls.iter().flat_map(goals::of_calls);
         let batches = self.batches.iter().flat_map(goals::of_batch);
@@ -58,12 +58,12 @@ impl Report {
                 .collect::<Vec<_>>();
             table(&["", "figure", ""], &rows);
             if !all_met {
-                println!("\n  The contracts' READMEs say why some are missed (Cost; How many, for how much).");
+                println!("\n  The contracts' READMEs say why some goals are missed (Cost; How many, for how much).");
             }
         }
     }
 
-    /// The same for programs.
+    /// The figures as JSON, for programs.
     pub(crate) fn json(&self, compare: bool) -> Value {
         let goals = self.goals().into_iter().filter(|_| compare);
         let goals =
@@ -89,7 +89,7 @@ fn print_calls(calls: &Calls, compare: bool) {
     }
 }
 
-/// What people pay: the fee with the rent.
+/// Prints what people pay: the fee with the rent.
 fn print_charges(calls: &Calls, settings: Settings, compare: bool) {
     println!("\nWhat a call is charged with rent, where {} (XLM channel; stroops)\n", settings.title());
     let mut header = vec!["", "charged", "fee", "rent"];
@@ -143,13 +143,13 @@ fn print_without_rent(calls: &Calls, compare: bool) {
 }
 
 fn print_other_builds(calls: &Calls) {
-    println!("\nBeside other builds, and the fork (instructions)\n");
+    println!("\nInstructions, beside the builds of the reference and the fork\n");
     let ours = |name: &str| calls.testnet.get(name).map(|cost| u64::from(cost.instructions));
     let names = calls.testnet.rows.iter().map(|(name, _)| *name);
     compare_builds(names, ours, |build, name| {
         build.on(Settings::Testnet, name).map(|cost| u64::from(cost.instructions))
     });
-    println!("\nThe same (fees without rent)\n");
+    println!("\nFees without rent, beside the builds of the reference and the fork\n");
     let ours = |name: &str| calls.testnet.get(name).and_then(|cost| u64::try_from(cost.fee).ok());
     let names = calls.testnet.rows.iter().map(|(name, _)| *name);
     compare_builds(names, ours, |build, name| {
@@ -193,7 +193,7 @@ fn compare_builds<'a>(
 
 fn print_batch(batch: &Batch) {
     println!(
-        "\nSettling many {} channels of one recipient in one transaction (stroops; rent apart; batch contract {} bytes)\n",
+        "\nSettling many {} channels of one recipient in one transaction (stroops; the batch contract has {} bytes)\n",
         batch.asset,
         number(batch.batch_wasm_bytes)
     );
@@ -214,10 +214,10 @@ fn print_batch(batch: &Batch) {
         rows.push(row("settle_many".to_owned(), *channels, cost, each));
     }
     table(&["", "channels", "instructions", "fee", "each", "of a single", "rent"], &rows);
-    println!("\n  The most: {}. One more: {}", batch.most, batch.then);
+    println!("\n  The most channels at once: {}. With one more: {}", batch.most, batch.then);
     if let Some(bid) = batch.half_price_bid(BATCH_CHANNELS) {
         println!(
-            "  The bid for inclusion comes on top, once a transaction. From {} stroops on, {BATCH_CHANNELS} at once cost half of a \
+            "  The bid for inclusion comes on top, once for each transaction. From {} stroops on, {BATCH_CHANNELS} at once cost half of a \
              single settlement each.",
             number(bid)
         );

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// How long a new entry lives, which is what opening a channel pays rent for. Everything else is testnet's.
+/// How long a new entry lives. Opening a channel pays rent for this life. Every other setting is testnet's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Settings {
     /// 120,960 ledgers, which are 7 days of 5-second ledgers, as on testnet.
@@ -20,7 +20,7 @@ impl Settings {
         }
     }
 
-    /// The same in a table's title.
+    /// The settings, as a table's title names them.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Testnet => "entries live for at least 7 days, as on testnet",

@@ -25,18 +25,18 @@ pub(crate) struct Names<'a> {
 pub struct Answer {
     /// The channel's events, or why there was no effect.
     pub result: Result<Vec<Event>, Refusal>,
-    /// What the token says that it moved.
+    /// The movements of tokens, as the token's own events say.
     pub movements: Vec<Movement>,
 }
 
 /// Tokens that moved, as the token's own events say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
-    /// Whose they were; `None` is the issuer.
+    /// The holder who sent them. `None` is the issuer.
     pub from: Option<ScAddress>,
-    /// Whose they are now; `None` is the issuer.
+    /// The holder who received them. `None` is the issuer.
     pub to: Option<ScAddress>,
-    /// How many, in base units.
+    /// The amount, in base units.
     pub amount: i128,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn answer(included: &Included, names: &Names<'_>) -> Result<Answer, S
         match &event.contract_id {
             Some(contract) if contract == names.channel => events.push(read(event, names)?),
             Some(contract) if contract == names.token => movements.extend(movement(event)?),
-            other => return Err(format!("an event of {other:?}")),
+            other => return Err(format!("an event came from {other:?}, which is neither the channel nor the token")),
         }
     }
     Ok(Answer { result: Ok(events), movements })
@@ -74,8 +74,9 @@ fn is_over_limit(result: &TransactionResultResult) -> bool {
     )
 }
 
-/// Why a call failed, read from its diagnostic events in order. An excess of the transaction's resources can't be caught, so
-/// it is the reason wherever it is; otherwise the first error is the cause, and the others follow from it.
+/// Why a call failed, read from its diagnostic events in order. A contract can't catch the error that the transaction
+/// exceeds its resources, so that error is the reason wherever it stands. Otherwise the first error is the cause, and
+/// the others follow from it.
 pub(crate) fn refusal(events: &[DiagnosticEvent], names: &Names<'_>) -> Option<Refusal> {
     let mut first = None;
     for DiagnosticEvent { event, .. } in events {
@@ -104,7 +105,7 @@ pub(crate) fn refusal(events: &[DiagnosticEvent], names: &Names<'_>) -> Option<R
 
 /// One of the channel's events, which must have exactly the layout that the README describes.
 fn read(event: &ContractEvent, names: &Names<'_>) -> Result<Event, String> {
-    read_event(event, names).ok_or_else(|| format!("not an event of this channel: {event:?}"))
+    read_event(event, names).ok_or_else(|| format!("this is no event of the channel: {event:?}"))
 }
 
 fn read_event(event: &ContractEvent, names: &Names<'_>) -> Option<Event> {
@@ -113,7 +114,7 @@ fn read_event(event: &ContractEvent, names: &Names<'_>) -> Option<Event> {
     let name = xdr::as_symbol(name)?;
     let funder = &names.parties[Party::Funder.index()];
     let recipient = &names.parties[Party::Recipient.index()];
-    // The address that the event names, and the field that has it where it is not in a topic.
+    // The addresses that the event names, each with the field that has it where no topic has it.
     let named: &[(&str, &ScAddress)] = match name.as_str() {
         "open" => &[("from", funder), ("to", recipient)],
         "deposit" => &[("from", funder)],
@@ -164,7 +165,7 @@ fn read_event(event: &ContractEvent, names: &Names<'_>) -> Option<Event> {
 
 /// One of the token's events, if it moves tokens.
 fn movement(event: &ContractEvent) -> Result<Option<Movement>, String> {
-    let unknown = || format!("not an event of an asset: {event:?}");
+    let unknown = || format!("this is no event of an asset: {event:?}");
     let ContractEventBody::V0(ContractEventV0 { topics, data }) = &event.body;
     let (name, rest) = topics.split_first().ok_or_else(unknown)?;
     let address = |place: usize| match rest.get(place) {

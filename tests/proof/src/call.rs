@@ -1,4 +1,4 @@
-//! What is called, by whom, and how it is answered. The model, the chain and the moves share these types.
+//! Calls, callers and answers. The model, the chain and the moves share these types.
 
 /// The errors' numbers, which are a part of the contract's interface.
 pub mod error {
@@ -40,7 +40,7 @@ impl Party {
     }
 }
 
-/// What is given as a commitment's signature.
+/// The bytes that a caller gives as a commitment's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {
     /// The commitment key's signature of this total.
@@ -57,7 +57,7 @@ pub enum Signature {
     Garbage,
 }
 
-/// A total, and what is given as its signature.
+/// A total, and the bytes that a caller gives as its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The total, in base units.
@@ -78,14 +78,14 @@ impl Claim {
     }
 }
 
-/// How a channel is opened, in the funder's name.
+/// The terms of an opening. It is always in the funder's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The first deposit.
     pub amount: i128,
     /// `refund_waiting_period`.
     pub wait: u32,
-    /// Which of the 14 encodings of keys of small order is the commitment key, if it is one of them.
+    /// The number of the commitment key among the 14 encodings of keys of small order, if the key is one of them.
     pub weak_key: Option<u8>,
 }
 
@@ -125,7 +125,7 @@ pub enum Refusal {
     Auth,
     /// The signature is not the commitment key's.
     Signature,
-    /// The token refuses, for want of a trustline, of room, of authorization or of tokens.
+    /// The token refuses: there is no trustline, no room, no authorization, or there are too few tokens.
     Token,
     /// The call needed more than its simulation found.
     Resources,

@@ -19,14 +19,15 @@ use crate::{
 /// The bytes that a sender adds to the simulated write bytes for each channel, because a `close_start` in between makes the
 /// entry larger.
 pub const WRITE_MARGIN: u32 = 64;
-/// The bytes that a sender adds for each `close` besides, for the channel's balance entry.
+/// The bytes that a sender adds for each `close` on top of that, for the channel's balance entry.
 ///
-/// These sequences found the need for it. Where a `close` pays nothing, and its refund fails and is caught (the funder has no
-/// trustline), the recording host forgets with the failed transfer that the balance was read, and does not count the
-/// entry. The enforcing host has the entry in the footprint and counts it. Such a `close` fails as simulated, though nobody
-/// did anything in between. See `a_close_whose_refund_fails_needs_more_than_simulation_counts`.
+/// The random sequences showed that it is needed. Take a `close` that pays nothing and whose refund fails because the
+/// funder has no trustline. The contract catches that failure. The recording host then forgets, together with the
+/// failed transfer, that the balance was read, and does not count the entry. The enforcing host counts it, because the
+/// footprint has it. Such a `close` fails with the resources that its simulation found, though nobody did anything in
+/// between. See `a_close_whose_refund_fails_needs_more_than_simulation_counts`.
 pub const CLOSE_MARGIN: u32 = 224;
-/// The stroops that pay for the margins. Together these are less than a kilobyte, which costs 875.
+/// The stroops that pay for the margins. The margins together are less than a kilobyte, which costs 875 stroops.
 const FEE_MARGIN: i64 = 1_000;
 
 /// A sequence's accounts and its channel.
@@ -35,7 +36,7 @@ pub struct Chain<'n> {
     rules: Rules,
     parties: [Key; 3],
     salt: Uint256,
-    /// Signs for the channel that is there, or for the one that the funder would open while there is none.
+    /// Signs for the channel, or, while there is none, for the channel that the funder would open.
     pub(crate) signer: Signer,
     channel: Made,
     is_open: bool,
@@ -78,7 +79,7 @@ impl<'n> Chain<'n> {
         let mut salt = [0; 32];
         salt[..8].copy_from_slice(&number.to_be_bytes());
         let key = Key::of("commitment", number);
-        let nobody = net.token.clone(); // until the lines below
+        let nobody = net.token.clone(); // the lines below replace it
         let mut chain = Self {
             net,
             rules,
@@ -96,7 +97,7 @@ impl<'n> Chain<'n> {
         Ok(chain)
     }
 
-    /// Sets other margins than a sender should use: for each call, and for each `close` besides.
+    /// Sets margins that are not a sender's: `each` for each call, and `close` for each `close` on top.
     pub fn set_margins(&mut self, each: u32, close: u32) {
         (self.margin, self.close_margin) = (each, close);
     }
@@ -115,7 +116,7 @@ impl<'n> Chain<'n> {
         self.names_of(None)
     }
 
-    /// The same with a channel that is about to be created.
+    /// The same addresses, with a channel that is about to be created.
     fn names_of<'a>(&'a self, made: Option<&'a Made>) -> Names<'a> {
         let made = made.unwrap_or(&self.channel);
         Names {
@@ -131,8 +132,8 @@ impl<'n> Chain<'n> {
         &self.parties[party.index()]
     }
 
-    /// Where a channel is created. Once the funder has one, it is another address, so that a second opening does not fail
-    /// because the address is taken.
+    /// The preimage of a new channel's address. Once the funder has a channel this gives another address, so that a
+    /// second opening does not fail because the address is taken.
     fn preimage(&self, by: Party) -> ContractIdPreimage {
         let mut salt = self.salt.clone();
         salt.0[31] = u8::from(self.is_open);
@@ -280,7 +281,7 @@ impl<'n> Chain<'n> {
     /// Answers what a transaction did.
     ///
     /// # Errors
-    /// The network is broken, or the channel emitted what it never should.
+    /// The network is broken, or the channel emitted an event that it never should.
     pub fn answer(&mut self, prepared: &Prepared, hash: [u8; 32]) -> Sure<Answer> {
         let included = self.net.included(hash)?;
         if let (true, Some(made)) = (included.successful, &prepared.makes) {
@@ -301,10 +302,10 @@ impl<'n> Chain<'n> {
         keys.push(xdr::instance(&self.signer.channel));
         let entries = self.net.localnet.entries(keys).map_err(|e| e.to_string())?;
         let [funder, recipient, stranger, purse, instance] = entries.as_slice() else {
-            return Err("not as many answers as keys".to_owned());
+            return Err("there are not as many answers as keys".to_owned());
         };
         if entries.iter().flatten().any(|entry| entry.archived) {
-            return Err("an entry is archived: the driver's lives are too short".to_owned());
+            return Err("an entry is archived: the lives that the driver gives to entries are too short".to_owned());
         }
         let mut lines = [None; 3];
         for (line, entry) in lines.iter_mut().zip([funder, recipient, stranger]) {

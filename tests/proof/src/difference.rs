@@ -29,9 +29,9 @@ pub enum Difference {
     InsufficientDeposit,
     /// A commitment above all deposits that tokens sent straight to the channel cover.
     TransfersBackCommitments,
-    /// What `close` sends back.
+    /// The amount that `close` sends back.
     CloseRefund,
-    /// What `deposited()` says.
+    /// The amount that `deposited()` answers.
     DepositedCounts,
     /// The `deposit` event.
     DepositEvent,
@@ -104,7 +104,7 @@ impl Difference {
                 "`refund_waiting_period` above 6,307,200 is refused",
                 "any",
                 "as ours",
-                "a typing mistake would lock a deposit for good",
+                "a typing mistake would lock a deposit for ever",
             ],
             Self::WeakKey => [
                 "a commitment key of small order is refused",

@@ -34,12 +34,12 @@ impl Tally {
     }
 }
 
-/// The first difference, and all that led to it.
+/// The first difference, and the steps that led to it.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// What the chain does otherwise than the model or a rule says.
+    /// How the chain differs from the model, or which rule it breaks.
     pub difference: String,
-    /// What was done before, with one line for each step.
+    /// The steps up to it, one line for each.
     pub log: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ impl std::fmt::Display for Failure {
 /// Runs a sequence.
 ///
 /// # Errors
-/// The chain does otherwise than the model says, a rule is broken, or the driver is.
+/// The chain differs from the model, the chain breaks a rule, or the driver is broken.
 pub fn drive(net: &Network, rules: Rules, sequence: &Sequence) -> Result<Tally, Box<Failure>> {
     let mut log = Vec::new();
     let outcome = Driver::start(net, rules, sequence).and_then(|mut driver| {
@@ -117,7 +117,7 @@ impl<'n> Driver<'n> {
             self.step(step)?;
         }
         self.claimable()?;
-        self.state_says_the_same()
+        self.state_agrees_with_the_model()
     }
 
     /// Makes a move with nothing between its simulation and its inclusion.
@@ -127,7 +127,8 @@ impl<'n> Driver<'n> {
 
     fn step(&mut self, step: &Step) -> Outcome {
         if matches!(step.main, Move::Line { .. }) && !step.gap.is_empty() {
-            // This is not simulated, so nothing comes in between and its figures are of the present state.
+            // A change of a trustline is not simulated, so no move can come in between, and its figures are of the
+            // present state.
             return self.alone(&step.main);
         }
         let Some(main) = self.plan(&step.main, "")? else {
@@ -191,7 +192,7 @@ impl<'n> Driver<'n> {
                 Ok(None)
             }
             (expected, actual) => {
-                Err(format!("simulation: the model says {expected:?}, the chain {:?}", actual.map(|_| ())))
+                Err(format!("simulation: the model says {expected:?}, the chain says {:?}", actual.map(|_| ())))
             }
         }
     }
@@ -256,7 +257,7 @@ impl<'n> Driver<'n> {
                 let expected = self.model.execute(planned.by, call, touched);
                 let events = expected.as_ref().map(|done| &done.events);
                 if events != answer.result.as_ref() {
-                    return Err(format!("the model says {events:?}, the chain {:?}", answer.result));
+                    return Err(format!("the model says {events:?}, the chain says {:?}", answer.result));
                 }
                 let how = match &answer.result {
                     Ok(_) => "done".to_owned(),
@@ -277,12 +278,12 @@ impl<'n> Driver<'n> {
         self.invariants.check(facts, &observed)?;
         let expected = Observed::of(&self.model);
         if observed != expected {
-            return Err(format!("the model has {expected:?}, the ledger {observed:?}"));
+            return Err(format!("the model has {expected:?}, the ledger has {observed:?}"));
         }
         Ok(())
     }
 
-    /// Whether the highest commitment can be settled by anybody, where the ledger says that it must be possible: the
+    /// Checks that anybody can settle the highest commitment, where the ledger says that this must be possible: the
     /// channel is not final, its balance covers it, and the recipient can take it.
     fn claimable(&mut self) -> Outcome {
         let observed = self.chain.observe()?;
@@ -311,8 +312,8 @@ impl<'n> Driver<'n> {
         }
     }
 
-    /// Compares the answer of `state`, which has every value.
-    fn state_says_the_same(&mut self) -> Outcome {
+    /// Compares the answer of `state` with the model.
+    fn state_agrees_with_the_model(&mut self) -> Outcome {
         let Some(channel) = self.model.channel else {
             return Ok(());
         };
@@ -321,7 +322,7 @@ impl<'n> Driver<'n> {
         }
         let state = self.chain.read("state")?;
         let amount = |name| crate::xdr::field(&state, name).and_then(crate::xdr::as_i128);
-        let said = (
+        let answered = (
             amount("balance"),
             amount("deposited"),
             amount("withdrawn"),
@@ -333,8 +334,8 @@ impl<'n> Driver<'n> {
             Some(channel.withdrawn),
             Some(stellar_xdr::ScVal::Bool(channel.is_final)),
         );
-        if said != expected {
-            return Err(format!("state() says {said:?}, the model {expected:?}"));
+        if answered != expected {
+            return Err(format!("state() answers {answered:?}, the model says {expected:?}"));
         }
         Ok(())
     }

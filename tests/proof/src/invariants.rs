@@ -1,5 +1,5 @@
-//! Five rules that must hold whatever happens. They know nothing of the model. They look at the balances, the token's events
-//! and the signatures that were used, so that they find a mistake which the model and the contract share.
+//! Five rules that must hold whatever happens. They do not use the model. They look at the balances, the token's events
+//! and the signatures that were used, so that they also find a mistake that the model and the contract share.
 //!
 //! 1. Tokens are conserved: all holders together hold what the issuer issued.
 //! 2. The recipient was never paid more than the highest commitment that was used.
@@ -15,7 +15,7 @@ use crate::{
     observed::Observed,
 };
 
-/// What the rules know of a transaction that was in a ledger.
+/// What the rules know about a transaction that was in a ledger.
 pub(crate) struct Fact<'a> {
     pub(crate) by: Party,
     /// The call, or `None` for a classic operation on a trustline.
@@ -85,13 +85,12 @@ impl Invariants {
         }
         for (holder, sign) in [(&movement.from, -1), (&movement.to, 1)] {
             let Some(holder) = holder else { continue };
-            let account = self
-                .account(holder)
-                .ok_or_else(|| format!("tokens of somebody who has nothing to do with it: {movement:?}"))?;
+            let account =
+                self.account(holder).ok_or_else(|| format!("tokens of an unknown holder moved: {movement:?}"))?;
             self.books[account] = self.books[account]
                 .checked_add(sign * movement.amount)
                 .filter(|after| *after >= 0)
-                .ok_or_else(|| format!("more left than was there: {movement:?}"))?;
+                .ok_or_else(|| format!("more tokens left than were there: {movement:?}"))?;
         }
         if movement.from.as_ref() == Some(&self.channel) && movement.to.as_ref() == Some(&self.recipient) {
             self.paid += movement.amount;
@@ -112,19 +111,22 @@ impl Invariants {
         if held == self.books {
             return Ok(());
         }
-        Err(format!("1: funder, recipient, stranger and channel hold {held:?}, the token moved {:?}", self.books))
+        Err(format!(
+            "1: funder, recipient, stranger and channel hold {held:?}, but by the token's events {:?}",
+            self.books
+        ))
     }
 
     /// Rule 2.
     fn paid_what_was_signed(&self, now: &Observed) -> Result<(), String> {
         if self.paid > self.highest_used {
             return Err(format!(
-                "2: the recipient was paid {}, the highest commitment used is {}",
+                "2: the recipient was paid {}, but the highest commitment that was used is {}",
                 self.paid, self.highest_used
             ));
         }
         if now.withdrawn() != self.paid {
-            return Err(format!("2: the recipient was paid {}, the channel says {}", self.paid, now.withdrawn()));
+            return Err(format!("2: the recipient was paid {}, but the channel says {}", self.paid, now.withdrawn()));
         }
         Ok(())
     }
@@ -195,7 +197,7 @@ fn holdings(observed: &Observed) -> [i128; 4] {
 
 #[cfg(test)]
 mod tests {
-    //! Each rule finds what it is for, whatever a model would say.
+    //! Each rule finds the fault that it is for, without a model.
     #![allow(clippy::unwrap_used, reason = "a test that fails should stop there")]
 
     use stellar_xdr::{ContractId, Hash};
@@ -239,7 +241,7 @@ mod tests {
         Movement { from: holder(from), to: holder(to), amount }
     }
 
-    /// What the rules say when this call led from a channel that holds 1,000 to that state.
+    /// What the rules say when this call leads from a channel that holds 1,000 to the state `now`.
     fn check(
         was_final: bool,
         (by, call): (Party, Call),
@@ -260,8 +262,8 @@ mod tests {
     }
 
     fn broken(rule: char, outcome: Result<(), String>) {
-        let said = outcome.unwrap_err();
-        assert!(said.starts_with(rule), "rule {rule}, not: {said}");
+        let error = outcome.unwrap_err();
+        assert!(error.starts_with(rule), "expected rule {rule}, not: {error}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
 pub struct Key(pub SigningKey);
 
 impl Key {
-    /// The key that belongs to this name and number. Each pair has another one.
+    /// The key that belongs to this name and number. Each pair has its own key.
     #[must_use]
     pub fn of(name: &str, number: u64) -> Self {
         let mut seed = Sha256::new();
@@ -82,7 +82,7 @@ pub fn weak_key(which: u8) -> [u8; 32] {
     y
 }
 
-/// The y-coordinate of a point of order 8 (RFC 8032's curve; the same in every library's table).
+/// The y-coordinate of a point of order 8 on the curve of RFC 8032.
 fn curve_order_8() -> [u8; 32] {
     [
         0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,

@@ -1,9 +1,10 @@
 //! What a channel does, in plain integers, without I/O, a clock or a host. It was written from the contract's README, for
 //! the three contracts that have the same interface: ours, the reference, and the reference's fork.
 //!
-//! A call runs twice. In [`Model::simulate`] every authorization counts as given, and the answer is the ledger entries that
-//! the call touched, which become the transaction's footprint. In [`Model::execute`], after whatever came in between, a
-//! missing authorization refuses the call, and so does an entry that the footprint lacks.
+//! A call runs twice. In [`Model::simulate`] every authorization counts as given, and the answer is the ledger entries
+//! that the call touched, which become the transaction's footprint. [`Model::execute`] runs after the moves that came
+//! in between. It refuses the call if an authorization is missing, or if the footprint lacks an entry that the call
+//! touches.
 
 pub use crate::call::{Call, Claim, Event, Opening, Party, Refusal, Signature, error};
 
@@ -26,7 +27,8 @@ pub enum Rules {
 /// A channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Channel {
-    /// What the constructor and `top_up` took in. The reference does not count it, so for the reference it is not used.
+    /// What the constructor and `top_up` took in. It is not used under the reference's rules, because the reference
+    /// does not count it.
     pub deposited: i128,
     /// What the recipient was paid, in base units.
     pub withdrawn: i128,

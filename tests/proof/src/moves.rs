@@ -1,8 +1,9 @@
-//! The alphabet: what can happen around a channel, in symbols whose amounts depend on the state, such as "one more than it
-//! holds".
+//! The alphabet: everything that can happen around a channel, in symbols whose amounts depend on the state, such as
+//! "one more than the payer holds".
 //!
-//! A sequence is decoded from records of bytes, each of a fixed size, and every string of bytes is a sequence. So proptest and
-//! the fuzzer share one alphabet. Without a record the sequence lacks one step, and smaller bytes mean simpler moves.
+//! A sequence is decoded from records of bytes, each of a fixed size, and every string of bytes is a sequence. So
+//! proptest and the fuzzer share one alphabet. A sequence with one record less has one step less, and smaller bytes
+//! mean simpler moves.
 
 use crate::{model::Party, token::LineChange};
 
@@ -64,14 +65,14 @@ pub enum Commitment {
     Garbage(Total),
 }
 
-/// How the channel is opened.
+/// The terms of the channel's opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// The first deposit.
     pub amount: Amount,
     /// `refund_waiting_period`.
     pub wait: u32,
-    /// Which of the 14 encodings of keys of small order is the commitment key, if it is one of them.
+    /// The number of the commitment key among the 14 encodings of keys of small order, if the key is one of them.
     pub weak_key: Option<u8>,
 }
 
@@ -128,14 +129,14 @@ pub enum Move {
     JumpToDeadline(i8),
 }
 
-/// A move, and what comes between its simulation and its inclusion.
+/// A move, and the moves between its simulation and its inclusion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The move.
     pub main: Move,
     /// The moves in between.
     pub gap: Vec<Move>,
-    /// Whether all are in one ledger, with the moves in between first.
+    /// Whether one ledger has all of them, with the moves in between first.
     pub together: bool,
 }
 
@@ -146,7 +147,7 @@ pub struct Sequence {
     pub rich: bool,
     /// What happens before the channel is opened.
     pub before: Vec<Move>,
-    /// How it is opened.
+    /// The terms of its opening.
     pub terms: Terms,
     /// What happens after that.
     pub steps: Vec<Step>,

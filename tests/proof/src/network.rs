@@ -19,12 +19,12 @@ use crate::{keys::Key, xdr};
 const SEQUENCES: u64 = 40;
 /// A network whose ledger is past this gets no new sequence.
 const LAST_START: u32 = 1_000_000;
-/// How many ledgers every entry lives for: so many that no sequence meets an archived entry, and that no `close_start`
-/// extends a life.
+/// The number of ledgers that every entry lives for. It is so large that no sequence meets an archived entry, and that
+/// no `close_start` extends a life.
 ///
-/// A `close_start` can come after the longest wait and all that a sequence can jump besides, and asks for a life beyond
-/// another such wait. The rent for an extension that became due between simulation and inclusion would not be in the
-/// transaction. Lives have tests of their own (contracts/channel, crates/localnet, watcher).
+/// A `close_start` can come after the longest wait and all jumps of a sequence, and it asks for a life that outlasts
+/// another such wait. If an extension became due between simulation and inclusion, the transaction would lack its rent.
+/// Other tests are about lives (contracts/channel, crates/localnet, watcher).
 const LIVES: u32 = 20_000_000;
 const _: () = assert!(LIVES > LAST_START + 2 * crate::model::MAX_WAIT + 48 * 65_536 + 17_280);
 /// The stroops of a new account: 10,000 XLM.
@@ -46,7 +46,7 @@ pub struct Network {
     sequences: AtomicU64,
 }
 
-/// The result of something that can fail only where the driver or the network is broken.
+/// A result that is an error only if the driver or the network is broken.
 pub(crate) type Sure<T> = Result<T, String>;
 
 impl Network {
@@ -128,7 +128,7 @@ impl Network {
         OperationBody::Payment(PaymentOp { destination: to.muxed(), asset: self.asset.clone(), amount })
     }
 
-    /// The operation with which the issuer authorizes a trustline or revokes that.
+    /// The operation with which the issuer authorizes a trustline or revokes the authorization.
     pub(crate) fn authorize(&self, holder: &Key, authorized: bool) -> OperationBody {
         let flag = TrustLineFlags::AuthorizedFlag as u32;
         OperationBody::SetTrustLineFlags(SetTrustLineFlagsOp {
@@ -229,7 +229,7 @@ impl Network {
         let envelope = self.sign(tx, keys)?;
         match self.localnet.submit(envelope).map_err(|e| e.to_string())? {
             Submission::Pending(hash) => Ok(hash),
-            other => Err(format!("the network does not take a transaction: {other:?}")),
+            other => Err(format!("the network refuses a transaction: {other:?}")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the ledger has: the balances and the channel's storage.
+//! The balances and the channel's storage, as the ledger has them.
 
 use stellar_xdr::{ContractDataEntry, LedgerEntryData, ScMap, ScMapEntry, ScVal, ScVec, TrustLineFlags};
 
@@ -8,7 +8,7 @@ use crate::{
     xdr,
 };
 
-/// What the ledger has of a channel and its parties.
+/// What the ledger has for a channel and its parties.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     /// The ledger that closed last.
@@ -35,7 +35,7 @@ pub struct Stored {
 }
 
 impl Observed {
-    /// What should be there, as the model says.
+    /// What the ledger should have, as the model says.
     #[must_use]
     pub fn of(model: &Model) -> Self {
         let above_zero = |amount: i128| (amount > 0).then_some(amount);
@@ -80,7 +80,7 @@ pub(crate) fn line(data: &LedgerEntryData) -> Result<Line, String> {
             limit: line.limit,
             authorized: line.flags & (TrustLineFlags::AuthorizedFlag as u32) != 0,
         }),
-        other => Err(format!("no trustline: {other:?}")),
+        other => Err(format!("this is no trustline: {other:?}")),
     }
 }
 
@@ -95,13 +95,13 @@ pub(crate) fn purse(data: &LedgerEntryData) -> Result<Purse, String> {
         };
         Some(Purse { amount: xdr::as_i128(xdr::field(val, "amount")?)?, authorized: *authorized })
     };
-    read().ok_or_else(|| format!("no balance: {data:?}"))
+    read().ok_or_else(|| format!("this is no balance: {data:?}"))
 }
 
 /// Reads the channel's storage: the entries that change, and all the others.
 pub(crate) fn stored(data: &LedgerEntryData) -> Result<(Stored, Vec<ScMapEntry>), String> {
     let LedgerEntryData::ContractData(ContractDataEntry { val: ScVal::ContractInstance(instance), .. }) = data else {
-        return Err(format!("no instance: {data:?}"));
+        return Err(format!("this is no instance: {data:?}"));
     };
     let mut stored = Stored::default();
     let mut rest = Vec::new();

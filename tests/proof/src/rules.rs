@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Model {
-    /// The entries that a call touches now, if nothing but a missing authorization refuses it.
+    /// The entries that a call touches in this state. A missing authorization does not matter here.
     ///
     /// # Errors
     /// Why the call is refused, whoever calls.
@@ -64,7 +64,7 @@ impl Run {
             self.needs(Party::Funder)?;
         }
         if self.model.channel.is_some() || self.by != Party::Funder {
-            // This is another address than that of the funder's first channel, and nothing is there yet.
+            // The new channel's address is not that of the funder's first channel, and it holds nothing yet.
             self.model.purse = None;
         }
         self.model.channel = Some(Channel {

@@ -1,4 +1,4 @@
-//! A call that is being run: its authorization, its footprint and the token's own rules. [`crate::rules`] is written with it.
+//! A call that is being run: its authorization, its footprint and the token's own rules. [`crate::rules`] uses it.
 
 use crate::{
     call::{Event, Party, Refusal},

@@ -1,4 +1,4 @@
-//! Turns symbols into figures: which call a move is, and with which amounts, in the present state.
+//! Turns symbols into figures: which call a move is in the present state, and with which amounts.
 
 use crate::{
     model::{Call, Claim, Model, Opening, Party, Rules, Signature},
@@ -21,7 +21,7 @@ pub enum Action {
     Line(Party, LineChange),
     /// This many ledgers pass.
     Jump(u32),
-    /// Something that happens off chain.
+    /// The funder gives the recipient a commitment of this total, off chain.
     Give(i128),
 }
 
@@ -35,21 +35,21 @@ impl Given {
         self.0.push(total);
     }
 
-    /// The highest.
+    /// The highest total.
     #[must_use]
     pub fn highest(&self) -> Option<i128> {
         self.0.iter().max().copied()
     }
 
-    /// The total that is this many before the last.
+    /// The total that was given this many totals before the last one.
     fn old(&self, back: u8) -> Option<i128> {
         let back = usize::from(back) % self.0.len().max(1);
         self.0.iter().rev().nth(back).copied()
     }
 }
 
-/// What the move is in this state. It is `None` where the move makes no sense: a call of a channel that is not there, a
-/// commitment where none was given, or a second channel.
+/// What the move is in this state. The answer is `None` where the move makes no sense: a call of a channel that does
+/// not exist, a commitment where the funder gave none, or a second channel.
 #[must_use]
 pub fn action(step: &Move, model: &Model, given: &Given) -> Option<Action> {
     let call = |by: Party, call: Call| Some(Action::Call(by, call));
@@ -109,7 +109,7 @@ pub fn action(step: &Move, model: &Model, given: &Given) -> Option<Action> {
     }
 }
 
-/// How a channel is opened in this state.
+/// The opening's figures in this state.
 #[must_use]
 pub fn opening(terms: Terms, model: &Model) -> Opening {
     Opening { amount: of_line(terms.amount, model, Party::Funder), wait: terms.wait, weak_key: terms.weak_key }

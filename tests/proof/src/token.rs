@@ -1,5 +1,5 @@
-//! The token in the model: an asset with trustlines, whose issuer may revoke and claw back, and its contract. It has the
-//! footprint as well: which of these entries a call touched, and how.
+//! The token in the model: an asset with trustlines, whose issuer may revoke and claw back, and its contract. The
+//! footprint is here as well: which of these entries a call touched, and how.
 
 use crate::call::Party;
 
@@ -35,12 +35,12 @@ pub enum Holder {
 /// What a footprint allows to do with an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
-    /// It is not in the footprint.
+    /// The entry is not in the footprint.
     #[default]
     None,
-    /// Read it, or find that it is not there.
+    /// The call may read the entry, or find that it does not exist.
     Read,
-    /// Write it.
+    /// The call may write the entry.
     Write,
 }
 
@@ -48,7 +48,7 @@ pub enum Access {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
     pub(crate) lines: [Access; 3],
-    /// Lines that were there at simulation: bytes to read were counted for these alone.
+    /// Whether each line existed at simulation, which counted bytes to read only for the lines that did.
     pub(crate) there: [bool; 3],
     pub(crate) purse: Access,
 }
@@ -60,8 +60,9 @@ impl Touched {
         Self { lines: [Access::Write; 3], there: [true; 3], purse: Access::Write }
     }
 
-    /// Whether the transaction may read its footprint: a trustline that was absent at simulation had no bytes. (The
-    /// channel's entries are a contract's, which are in memory: reading them takes no bytes from disk.)
+    /// Whether the transaction may read its footprint. The simulation counted no bytes for a trustline that did not
+    /// exist then. (The channel's entries belong to a contract, so they are in memory, and reading them takes no bytes
+    /// from disk.)
     #[must_use]
     pub fn can_be_read(&self, lines: &[Option<Line>; 3]) -> bool {
         Party::ALL.iter().all(|party| {
@@ -74,30 +75,30 @@ impl Touched {
 /// What happens to a party's trustline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineChange {
-    /// What it holds goes back to the issuer, and the line is gone.
+    /// The tokens on the trustline go back to the issuer, and the trustline is removed.
     Remove,
-    /// It is there again, or its limit is lifted.
+    /// The trustline is made again, or its limit becomes the highest.
     Restore,
-    /// It has room for so many units, and no more.
+    /// The trustline gets room for this many more units.
     Limit(u16),
-    /// The issuer takes the authorization away.
+    /// The issuer revokes the authorization.
     Revoke,
-    /// The issuer gives it back.
+    /// The issuer authorizes the holder again.
     Authorize,
 }
 
 impl Line {
-    /// What becomes of a trustline, and whether the network takes the change.
+    /// The trustline after the change, and whether the network accepts the change.
     #[must_use]
     pub fn changed(line: Option<Self>, change: LineChange) -> (Option<Self>, bool) {
         match (line, change) {
-            // What is not authorized can't go back to the issuer.
+            // Tokens whose holder is not authorized can't go back to the issuer.
             (Some(it), LineChange::Remove) if it.authorized || it.balance == 0 => (None, true),
             (Some(it), LineChange::Restore) => (Some(Line { limit: i64::MAX, ..it }), true),
             (None, LineChange::Restore) => (Some(Line::new(i64::MAX)), true),
             (Some(it), LineChange::Limit(room)) => {
                 let limit = it.balance.saturating_add(i64::from(room));
-                // A limit of nothing removes the line.
+                // A limit of 0 removes the line.
                 ((limit > 0).then_some(Line { limit, ..it }), true)
             }
             (None, LineChange::Limit(room)) if room > 0 => (Some(Line::new(i64::from(room))), true),
@@ -109,7 +110,7 @@ impl Line {
         }
     }
 
-    /// A new one. The issuer requires no authorization, so it has it.
+    /// A new trustline. It is authorized, because the issuer requires no authorization.
     fn new(limit: i64) -> Self {
         Self { balance: 0, limit, authorized: true }
     }

@@ -7,7 +7,7 @@ on_both!(
     the_answers_are_in_the_order_of_the_settlements,
     an_old_commitment_succeeds_and_pays_nothing,
     one_channel_twice_is_paid_the_higher_total,
-    nothing_in_nothing_out,
+    no_settlements_give_an_empty_answer,
 );
 
 fn every_channel_is_paid_without_anybodys_authorization(code: Code) {
@@ -42,7 +42,7 @@ fn one_channel_twice_is_paid_the_higher_total(code: Code) {
     assert_eq!(test.received(), 300);
 }
 
-fn nothing_in_nothing_out(code: Code) {
+fn no_settlements_give_an_empty_answer(code: Code) {
     let test = TestEnv::new(code, 0);
     assert!(test.settle(&[]).is_empty());
 }

@@ -1,10 +1,10 @@
-//! What only the built Wasm can show.
+//! Properties that only the built Wasm has.
 
 use wasmparser::{Parser, Payload};
 
 use crate::env::wasm;
 
-/// Every call pays for each page of memory, and for that of the channels besides.
+/// Every call pays for each page of memory, and for each page of the channels' memory too.
 #[test]
 fn memory_is_one_page() {
     let wasm = wasm("paychan_batch.wasm");

@@ -7,7 +7,7 @@ use crate::env::{Code, FUNDS, Refusal, START, Terms, TestEnv, refused};
 on_both!(
     a_close_start_sets_the_deadline_and_moves_nothing,
     a_close_start_needs_the_funder,
-    a_second_close_start_before_the_deadline_starts_the_wait_anew,
+    a_second_close_start_before_the_deadline_starts_the_wait_again,
     a_close_start_from_the_deadline_on_is_refused,
     a_close_start_after_the_end_is_refused,
     a_deadline_beyond_the_last_ledger_is_the_last_ledger,
@@ -47,7 +47,7 @@ fn a_close_start_needs_the_funder(code: Code) {
     assert_eq!(test.channel.close_effective_at_ledger(), None);
 }
 
-fn a_second_close_start_before_the_deadline_starts_the_wait_anew(code: Code) {
+fn a_second_close_start_before_the_deadline_starts_the_wait_again(code: Code) {
     let test = TestEnv::open(code, 1_000);
     test.close_start().unwrap();
     test.advance(99);
@@ -83,7 +83,7 @@ fn a_close_start_after_the_end_is_refused(code: Code) {
 
 fn a_deadline_beyond_the_last_ledger_is_the_last_ledger(code: Code) {
     let test = TestEnv::without_channel(code);
-    // The ledger is so late that the deadline would be past the last one, and so early that the entries' lives are not.
+    // In this ledger the deadline would be after the last possible ledger, but the entries' lives still end before it.
     test.env.ledger().with_mut(|ledger| {
         ledger.sequence_number = u32::MAX - 2_000_000;
         ledger.max_entry_ttl = 1_500_000;

@@ -4,12 +4,13 @@ use crate::env::{CHANNEL, Code, NETWORK, TestEnv, answer, refused};
 
 on_both!(
     the_bytes_to_sign_are_those_of_the_reference_contract,
-    only_the_amount_makes_a_difference_on_one_channel,
+    on_one_channel_only_the_amount_changes_the_bytes,
     there_are_no_bytes_for_a_negative_amount,
 );
 
-/// What the reference contract's `prepare_commitment` answers for the passphrase `Standalone Network ; February 2017`, the
-/// channel `CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ` and the amount 6000000: an `ScVal::Map` with sorted keys.
+/// The answer of the reference contract's `prepare_commitment` for the passphrase `Standalone Network ; February 2017`,
+/// the channel `CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ` and the amount 6000000: an `ScVal::Map` with
+/// sorted keys.
 const REFERENCE: &str = concat!(
     "000000110000000100000004",
     "0000000f00000006616d6f756e740000",
@@ -33,7 +34,7 @@ fn the_bytes_to_sign_are_those_of_the_reference_contract(code: Code) {
     assert_eq!(hex::encode(bytes(&test, 6_000_000)), REFERENCE);
 }
 
-fn only_the_amount_makes_a_difference_on_one_channel(code: Code) {
+fn on_one_channel_only_the_amount_changes_the_bytes(code: Code) {
     let test = TestEnv::open(code, 0);
     for amount in [0, 1, u64::MAX.into(), 1 << 64, i128::MAX] {
         let expected = REFERENCE.replace(&format!("{:032x}", 6_000_000), &format!("{amount:032x}"));

@@ -96,7 +96,7 @@ fn the_funder_authorizes_the_constructor_below_the_root_call() {
     }
 }
 
-/// What a simulation does that records authorizations for the root call only: stellar-cli's default.
+/// By default, stellar-cli lets a simulation record authorizations for the root call only.
 #[test]
 fn an_authorization_below_the_root_call_is_not_recorded_by_default() {
     for amount in [0, 1_000] {

@@ -20,10 +20,10 @@ pub(crate) const NETWORK: &str = "baefd734b8d3e48472cff83912375fedbc7573701912fe
 pub(crate) const CHANNEL: &str = "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ";
 /// The ledger that a test starts in.
 pub(crate) const START: u32 = 1_000;
-/// What the funder holds before it opens a channel, in base units.
+/// The base units that the funder holds before it opens a channel.
 pub(crate) const FUNDS: i128 = 1_000_000;
 
-/// What runs behind the channel's address.
+/// The code that runs at the channel's address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Code {
     Native,
@@ -36,7 +36,7 @@ pub(crate) fn wasm() -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
 }
 
-/// What a call answered, or how it was refused.
+/// A call's answer, or how the call was refused.
 pub(crate) type Answer<T> = Result<T, Refusal>;
 
 /// How a call was refused.
@@ -48,8 +48,8 @@ pub(crate) enum Refusal {
     Host,
 }
 
-/// Flattens what a `try_` call of the client gives: `E` is [`Error`] where the spec names it as the function's result, and
-/// the SDK's own error everywhere else.
+/// Flattens the result of a `try_` call of the client: `E` is [`Error`] where the spec names it as the function's
+/// result, and the SDK's own error everywhere else.
 pub(crate) fn answer<T, C: Debug, E>(result: Result<Result<T, C>, Result<E, InvokeError>>) -> Answer<T>
 where
     Error: TryFrom<E>,
@@ -65,7 +65,7 @@ pub(crate) fn refused<T>(error: Error) -> Answer<T> {
     Err(Refusal::Contract(error))
 }
 
-/// What a channel is opened with.
+/// The arguments of an opening.
 pub(crate) struct Terms {
     pub(crate) from: Address,
     pub(crate) to: Address,
@@ -134,7 +134,7 @@ impl TestEnv {
         }
     }
 
-    /// Opens the channel. Panics where the constructor refuses; see [`TestEnv::try_open`].
+    /// Opens the channel. Panics if the constructor refuses; see [`TestEnv::try_open`].
     pub(crate) fn open_with(&self, terms: &Terms) {
         let commitment_key = BytesN::from_array(&self.env, &terms.commitment_key);
         let args = ChannelArgs::__constructor(
@@ -247,7 +247,7 @@ impl TestEnv {
         (funder, recipient, channel)
     }
 
-    /// From here on no authorization is given.
+    /// Stops giving authorizations: from here on, none is given.
     pub(crate) fn without_authorization(&self) {
         self.env.set_auths(&[]);
     }

@@ -1,4 +1,4 @@
-//! Rent by need: which call extends whose life, and how far.
+//! Which call extends which life, and how far.
 
 use paychan_contract::{EXTENDED_LIFE, EXTENSION_AFTER_DEADLINE, LIFE_AFTER_DEADLINE, MAX_REFUND_WAITING_PERIOD};
 use soroban_sdk::testutils::{Deployer as _, Ledger as _};
@@ -28,8 +28,8 @@ fn opened(code: Code, refund_waiting_period: u32) -> TestEnv {
     opened_where(code, MIN_LIFE, refund_waiting_period)
 }
 
-/// An empty channel on a network with this minimum life. Empty, so that no call needs the token's entries, which have
-/// lives of their own.
+/// An empty channel on a network with this minimum life. It is empty, so that no call needs the token's entries, which
+/// have lives of their own.
 fn opened_where(code: Code, min_life: u32, refund_waiting_period: u32) -> TestEnv {
     let mut test = TestEnv::without_channel(code);
     test.env.ledger().set_min_persistent_entry_ttl(min_life);
@@ -46,7 +46,8 @@ fn code_life(test: &TestEnv) -> u32 {
 }
 
 fn opening_leaves_the_instance_with_the_networks_minimum(code: Code) {
-    // Also with a waiting period that is longer than that: an open channel needs no more, `close_start` sees to the wait.
+    // This also holds with a longer waiting period. An open channel needs no more, because `close_start` extends the
+    // life over the wait.
     for waiting_period in [100, 50_000] {
         let test = opened(code, waiting_period);
         assert_eq!(instance_life(&test), FIRST_LIFE, "{waiting_period}");
@@ -54,7 +55,7 @@ fn opening_leaves_the_instance_with_the_networks_minimum(code: Code) {
 }
 
 fn top_up_settle_close_and_refund_extend_nothing(code: Code) {
-    // A deadline of now, so that a refund is possible at once.
+    // The deadline is now, so that a refund is possible at once.
     let test = opened(code, 0);
     test.advance(MIN_LIFE / 2);
     let before = instance_life(&test);
@@ -87,7 +88,7 @@ fn a_close_start_that_is_repeated_within_a_day_extends_nothing(code: Code) {
     let test = opened(code, 5_000);
     test.close_start().unwrap();
     assert_eq!(instance_life(&test), 5_000 + EXTENSION_AFTER_DEADLINE);
-    // Less than the wait, so that the deadline is still ahead, and less than a day.
+    // This is less than the wait, so that the deadline is still ahead, and less than a day.
     test.advance(4_999);
     test.close_start().unwrap();
     assert_eq!(instance_life(&test), 5_000 + EXTENSION_AFTER_DEADLINE - 4_999);
@@ -102,7 +103,7 @@ fn a_close_start_that_is_repeated_later_extends_again(code: Code) {
     assert_eq!(instance_life(&test), waiting_period + EXTENSION_AFTER_DEADLINE);
 }
 
-/// What the recipient depends on: while the funder waits to take the deposit, the channel can be settled.
+/// The recipient depends on this: the channel can be settled for as long as the funder waits to take the deposit.
 fn the_instance_outlives_the_deadline_of_any_close_start(code: Code) {
     for waiting_period in [0, 1, 100, FIRST_LIFE, MIN_LIFE, 100_000] {
         for age in [0, 1, MIN_LIFE / 2, FIRST_LIFE] {

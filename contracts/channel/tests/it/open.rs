@@ -32,7 +32,7 @@ fn opening_moves_the_deposit_and_remembers_the_terms(code: Code) {
     assert_eq!(state.close_effective_at_ledger, None);
     assert!(!state.refunded);
 
-    // Each value has a function of its own as well.
+    // Each value also has a function of its own.
     assert_eq!(test.channel.token(), state.token);
     assert_eq!(test.channel.from(), state.from);
     assert_eq!(test.channel.to(), state.to);

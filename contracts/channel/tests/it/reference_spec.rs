@@ -30,7 +30,7 @@ const REFERENCE: [(&str, &str, &str); 14] = [
     ("withdrawn", "", "i128"),
 ];
 
-/// A type as it is written in Rust; only those that these functions use.
+/// A type as it is written in Rust. Only the types that these functions use are known.
 fn type_name(spec_type: &ScSpecTypeDef) -> String {
     match spec_type {
         ScSpecTypeDef::Address => "Address".to_owned(),

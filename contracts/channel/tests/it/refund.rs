@@ -8,7 +8,7 @@ on_both!(
     a_refund_before_any_close_is_refused,
     a_refund_one_ledger_before_the_deadline_is_refused,
     a_refund_at_the_deadline_sends_the_whole_balance,
-    a_refund_takes_what_no_one_cashed_in,
+    a_refund_takes_what_was_not_settled,
     a_refund_needs_the_funder,
     a_refund_of_nothing_ends_the_channel,
     a_refund_can_be_repeated_for_tokens_that_arrive_later,
@@ -40,7 +40,7 @@ fn a_refund_at_the_deadline_sends_the_whole_balance(code: Code) {
     assert!(test.channel.state().refunded);
 }
 
-fn a_refund_takes_what_no_one_cashed_in(code: Code) {
+fn a_refund_takes_what_was_not_settled(code: Code) {
     let test = TestEnv::open(code, 1_000);
     test.settle(300).unwrap();
     test.close_start().unwrap();

@@ -131,7 +131,7 @@ fn memory_is_one_page() {
     assert_eq!(pages, Some(1));
 }
 
-/// Every byte is paid for, at upload, as rent, and (on protocol 25) at every call.
+/// Every byte costs money: at upload, as rent, and (on protocol 25) at every call.
 #[test]
 fn the_wasm_is_at_most_12000_bytes() {
     let size = wasm().len();

@@ -9,8 +9,9 @@ on_both!(
     keys_off_the_curve_pass_and_can_never_settle,
 );
 
-/// These are derived and not copied from the contract. They are the y-coordinates of all 8 points of the torsion subgroup,
-/// each as it is and, where it still fits into 255 bits, with p added; each with the sign bit clear and with it set.
+/// The encodings are derived here, and not copied from the contract: the y-coordinates of all 8 points of the torsion
+/// subgroup, each as it is and, where the sum fits into 255 bits, with p added. Each comes with the sign bit clear and
+/// with it set.
 fn small_order_encodings() -> Vec<[u8; 32]> {
     let mut encodings = Vec::new();
     for point in curve25519_dalek::constants::EIGHT_TORSION {

@@ -20,7 +20,7 @@ const MAX_DIGITS: usize = 39;
 const MAX_DECIMALS: u32 = 38;
 
 impl Amount {
-    /// Nothing.
+    /// Zero base units.
     pub const ZERO: Amount = Amount(0);
     /// The largest amount a token can hold.
     pub const MAX: Amount = Amount(i128::MAX);
@@ -28,7 +28,7 @@ impl Amount {
     /// An amount of `units` base units.
     ///
     /// # Errors
-    /// [`AmountError::Negative`] below zero.
+    /// [`AmountError::Negative`] when `units` is below zero.
     pub const fn new(units: i128) -> Result<Amount, AmountError> {
         if units < 0 { Err(AmountError::Negative) } else { Ok(Amount(units)) }
     }
@@ -39,7 +39,7 @@ impl Amount {
         self.0
     }
 
-    /// Whether it is nothing.
+    /// Whether the amount is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
@@ -100,10 +100,11 @@ impl Amount {
         units_from_digits(&format!("{significant}{}", "0".repeat(padding)))
     }
 
-    /// Writes it for people, for a token with this many decimals, without trailing zeros: `1.5`, `10`, `0.0000001`.
+    /// Writes the amount for people, for a token with this many decimals, without trailing zeros: `1.5`, `10`,
+    /// `0.0000001`.
     ///
-    /// With more than 38 decimals (the number comes from the token, so from a stranger) even 1 would not fit, and the
-    /// form is `<base units>e-<decimals>`.
+    /// The number of decimals comes from the token, so from a stranger. With more than 38 of them even 1 would not fit,
+    /// and the form is `<base units>e-<decimals>`.
     #[must_use]
     pub fn to_decimal(self, decimals: u32) -> String {
         if decimals == 0 {
@@ -123,7 +124,7 @@ impl Amount {
     }
 }
 
-/// Passes digits only; says what else it is.
+/// Accepts only digits, and says why any other text is no amount.
 fn check_digits(text: &str) -> Result<(), AmountError> {
     if text.is_empty() {
         return Err(AmountError::Empty);
@@ -138,14 +139,14 @@ fn check_digits(text: &str) -> Result<(), AmountError> {
 }
 
 fn units_from_digits(digits: &str) -> Result<Amount, AmountError> {
-    // Digits only, so the one thing that can be wrong is the size.
+    // The callers pass only digits, so only the size can be wrong.
     digits.parse().map(Amount).map_err(|_| AmountError::TooLarge)
 }
 
 impl FromStr for Amount {
     type Err = AmountError;
 
-    /// Reads base units: digits only.
+    /// Reads base units, which are written in digits only.
     fn from_str(text: &str) -> Result<Amount, AmountError> {
         if let Some((whole, fraction)) = text.split_once('.') {
             let number = check_digits(whole).is_ok() && check_digits(fraction).is_ok();

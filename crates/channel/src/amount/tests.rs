@@ -10,7 +10,7 @@ fn one_and_a_half_with_seven_decimals_is_fifteen_million_units() {
 }
 
 #[test]
-fn each_way_to_be_no_amount_has_its_own_kind() {
+fn each_malformed_amount_has_its_own_error_kind() {
     for (text, kind) in [
         ("", AmountError::Empty),
         ("-1", AmountError::Negative),
@@ -75,7 +75,7 @@ fn differences_stop_at_zero_and_sums_at_the_largest() {
 
 proptest! {
     #[test]
-    fn what_is_printed_is_read_back(units in 0..=i128::MAX, decimals in 0u32..=38) {
+    fn a_printed_amount_is_read_back(units in 0..=i128::MAX, decimals in 0u32..=38) {
         let amount = Amount(units);
         prop_assert_eq!(Amount::parse_decimal(&amount.to_decimal(decimals), decimals), Ok(amount));
         prop_assert_eq!(amount.to_string().parse(), Ok(amount));
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_as_base_units_is_the_number_that_was_written(text in "[0-9]{1,45}") {
+    fn base_units_are_read_as_the_number_that_was_written(text in "[0-9]{1,45}") {
         prop_assert_eq!(text.parse::<Amount>().ok().map(Amount::get), text.parse::<i128>().ok());
     }
 }

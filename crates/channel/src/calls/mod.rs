@@ -1,4 +1,4 @@
-//! The host functions of everything that is done with a channel: create it, call it, upload its code.
+//! Builds the host functions that create a channel, call it and upload its code.
 
 use sha2::{Digest, Sha256};
 use stellar_xdr::{
@@ -10,14 +10,14 @@ use stellar_xdr::{
 use crate::scval::{amount as i128_value, bytes, vec};
 use crate::{Address, Amount, CommitmentKey, ContractId, NetworkId, Signature, WasmHash, WasmTooLarge};
 
-/// What a channel is opened with: the arguments of its constructor.
+/// The arguments of a channel's constructor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenTerms {
     /// The token it holds and pays.
     pub token: ContractId,
-    /// The funder; must authorize.
+    /// The funder. It must authorize the opening.
     pub from: Address,
-    /// Whose signatures are commitments.
+    /// The key whose signatures are commitments.
     pub commitment_key: CommitmentKey,
     /// The recipient.
     pub to: Address,
@@ -60,7 +60,7 @@ pub fn create_plain(deployer: &Address, salt: [u8; 32], wasm: &WasmHash) -> Host
     })
 }
 
-/// The address of a contract that `deployer` creates with `salt`: known before it exists.
+/// The address of the contract that `deployer` creates with `salt`. It is known before the contract exists.
 #[must_use]
 pub fn channel_id(network: &NetworkId, deployer: &Address, salt: [u8; 32]) -> ContractId {
     contract_id(network, from_address(deployer, salt))
@@ -72,7 +72,7 @@ pub fn token_contract_id(network: &NetworkId, asset: &Asset) -> ContractId {
     contract_id(network, ContractIdPreimage::Asset(asset.clone()))
 }
 
-/// Creates an asset's Stellar asset contract. Anyone may; fails when it exists.
+/// Creates an asset's Stellar asset contract. Anyone may do that. It fails when the contract exists.
 #[must_use]
 pub fn create_asset_contract(asset: &Asset) -> HostFunction {
     HostFunction::CreateContract(CreateContractArgs {
@@ -84,7 +84,7 @@ pub fn create_asset_contract(asset: &Asset) -> HostFunction {
 /// Uploads a Wasm module; its hash is [`WasmHash::of`] the same bytes.
 ///
 /// # Errors
-/// [`WasmTooLarge`] above 4 GiB, the limit of XDR. The network's own limit is far lower, and simulation tells it.
+/// [`WasmTooLarge`] above 4 GiB, the limit of XDR. The network's own limit is far lower, and simulation reports it.
 pub fn upload(wasm: Vec<u8>) -> Result<HostFunction, WasmTooLarge> {
     let length = wasm.len();
     let wasm = wasm.try_into().map_err(|_| WasmTooLarge(length))?;
@@ -97,8 +97,8 @@ pub fn top_up(channel: &ContractId, amount: Amount) -> HostFunction {
     invoke(channel, "top_up", vec![i128_value(amount)])
 }
 
-/// Pays the recipient up to the committed total. In our contract nobody need authorize; in the reference's and the
-/// fork's the recipient must.
+/// Pays the recipient up to the committed total. Our contract needs nobody's authorization; the reference's and the
+/// fork's need the recipient's.
 #[must_use]
 pub fn settle(channel: &ContractId, amount: Amount, signature: &Signature) -> HostFunction {
     invoke(channel, "settle", vec![i128_value(amount), bytes(signature.0)])
@@ -115,11 +115,11 @@ pub struct Settlement {
     pub signature: Signature,
 }
 
-/// Settles many channels through the batch contract. Nobody need authorize; the answer is a list of booleans in the same
-/// order, true where `settle` succeeded.
+/// Settles many channels through the batch contract. It needs nobody's authorization. The answer is a list of booleans
+/// in the same order, true where `settle` succeeded.
 ///
-/// Simulate first and drop what comes out false. How many fit one transaction is the network's limits' to say: with
-/// testnet's, some 39 of an asset like USDC (`scripts/figures.sh` measures it).
+/// Simulate first, and leave out the settlements that answer false. The network's limits decide how many fit into one
+/// transaction: with testnet's limits about 39 channels of an asset like USDC (`scripts/figures.sh` measures it).
 #[must_use]
 pub fn settle_many(batch: &ContractId, settlements: &[Settlement]) -> HostFunction {
     let settlements = settlements
@@ -131,8 +131,8 @@ pub fn settle_many(batch: &ContractId, settlements: &[Settlement]) -> HostFuncti
 
 /// Pays the recipient up to the committed total and ends the channel. The recipient must authorize.
 ///
-/// In our contract a recipient may end a channel without a commitment: with an amount that is not above `withdrawn` the
-/// signature is not looked at.
+/// In our contract a recipient may end a channel without a commitment: when the amount is not above `withdrawn`, the
+/// contract does not check the signature.
 #[must_use]
 pub fn close(channel: &ContractId, amount: Amount, signature: &Signature) -> HostFunction {
     invoke(channel, "close", vec![i128_value(amount), bytes(signature.0)])
@@ -144,44 +144,45 @@ pub fn close_start(channel: &ContractId) -> HostFunction {
     invoke(channel, "close_start", Vec::new())
 }
 
-/// Takes back what is left, from the deadline on. The funder must authorize.
+/// Pays what is left back to the funder. This is possible from the deadline on. The funder must authorize.
 #[must_use]
 pub fn refund(channel: &ContractId) -> HostFunction {
     invoke(channel, "refund", Vec::new())
 }
 
-/// Extends the life of the channel's instance and code. Anyone may. Not in the reference's contract.
+/// Extends the life of the channel's instance and code. Anyone may call it. The reference's contract does not have it.
 #[must_use]
 pub fn extend(channel: &ContractId) -> HostFunction {
     invoke(channel, "extend", Vec::new())
 }
 
-/// Asks for the channel's balance. For simulation. It reads the channel's instance and code, and what the token holds for it.
+/// Asks for the channel's balance. Simulate this call, do not send it. It reads the channel's instance and code, and
+/// what the token holds for it.
 #[must_use]
 pub fn balance(channel: &ContractId) -> HostFunction {
     invoke(channel, "balance", Vec::new())
 }
 
-/// Asks for the whole state in one call. For simulation. In our contract only.
+/// Asks for the whole state in one call. Simulate this call, do not send it. Only our contract has it.
 #[must_use]
 pub fn state(channel: &ContractId) -> HostFunction {
     invoke(channel, "state", Vec::new())
 }
 
-/// Asks for the bytes to sign. For simulation, as a check: [`Commitment::to_bytes`](crate::Commitment::to_bytes) computes
-/// them here.
+/// Asks for the bytes to sign. Simulate this call as a check; [`Commitment::to_bytes`](crate::Commitment::to_bytes)
+/// computes the same bytes without a node.
 #[must_use]
 pub fn prepare_commitment(channel: &ContractId, amount: Amount) -> HostFunction {
     invoke(channel, "prepare_commitment", vec![i128_value(amount)])
 }
 
-/// Asks a token (SEP-41) for its decimals. For simulation.
+/// Asks a token (SEP-41) for its decimals. Simulate this call, do not send it.
 #[must_use]
 pub fn token_decimals(token: &ContractId) -> HostFunction {
     invoke(token, "decimals", Vec::new())
 }
 
-/// Asks a token (SEP-41) for a balance. For simulation.
+/// Asks a token (SEP-41) for a balance. Simulate this call, do not send it.
 #[must_use]
 pub fn token_balance(token: &ContractId, holder: &Address) -> HostFunction {
     invoke(token, "balance", vec![ScVal::Address(holder.to_sc())])

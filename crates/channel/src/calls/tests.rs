@@ -67,7 +67,7 @@ fn a_batch_is_a_list_of_lists_of_channel_amount_and_signature() {
         Settlement { channel: ContractId([3; 32]), amount: Amount::new(7).unwrap(), signature: Signature([9; 64]) };
     let HostFunction::InvokeContract(call) = settle_many(&ContractId([1; 32]), &[settlement.clone(), settlement])
     else {
-        panic!("a call")
+        panic!("not a call")
     };
     assert_eq!(call.function_name.to_string(), "settle_many");
     let [ScVal::Vec(Some(settlements))] = call.args.as_slice() else { panic!("{:?}", call.args) };

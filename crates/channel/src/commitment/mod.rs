@@ -13,7 +13,7 @@ use crate::{
 
 /// What the funder signs: the recipient of `channel` on `network` may have `amount` base units in total.
 ///
-/// Cumulative: a later commitment replaces an earlier one by being higher.
+/// The amount is cumulative: a higher commitment replaces every lower one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Commitment {
     /// The network, so that a signature is worth nothing on another one.
@@ -24,10 +24,10 @@ pub struct Commitment {
     pub amount: Amount,
 }
 
-/// Bytes of every commitment: each field has a fixed size in XDR.
+/// The length of every commitment in bytes. Each field has a fixed size in XDR.
 const LENGTH: usize = 192;
 
-/// Keeps these signatures apart from any other use of the key.
+/// Separates these signatures from any other use of the key.
 const DOMAIN: &str = "chancmmt";
 
 impl Commitment {
@@ -47,7 +47,7 @@ impl Commitment {
         ScVal::Map(Some(map)).to_xdr(limits()).expect("192 bytes, four levels deep, are within the limits")
     }
 
-    /// Reads those bytes back.
+    /// Reads a commitment from its bytes.
     ///
     /// # Errors
     /// [`CommitmentError`] unless the bytes are exactly what [`Commitment::to_bytes`] writes.
@@ -61,7 +61,7 @@ impl Commitment {
             return Err(NotACommitment("this is no map"));
         };
         let [amount, channel, domain, network] = map.0.as_slice() else {
-            return Err(NotACommitment("this map has not four entries"));
+            return Err(NotACommitment("this map does not have four entries"));
         };
         let names = [amount, channel, domain, network].map(|entry| &entry.key);
         if names != [&symbol("amount"), &symbol("channel"), &symbol("domain"), &symbol("network")] {
@@ -80,7 +80,7 @@ impl Commitment {
             return Err(NotACommitment("the channel is no contract"));
         };
         let ScVal::Bytes(network) = &network.val else {
-            return Err(NotACommitment("the network is no bytes"));
+            return Err(NotACommitment("the network is not bytes"));
         };
         let Ok(network) = <[u8; 32]>::try_from(network.as_slice()) else {
             return Err(NotACommitment("the network is not 32 bytes"));
@@ -95,24 +95,24 @@ impl Commitment {
         secret.sign(&self.to_bytes())
     }
 
-    /// Says yes exactly when the chain would, given a key that [`CommitmentKey::from_bytes`] accepts.
+    /// Accepts a signature exactly when the chain would, given a key that [`CommitmentKey::from_bytes`] accepts.
     ///
-    /// One signature at a time with `verify_strict`, which is what the Soroban host calls (soroban-env-host,
+    /// It checks one signature at a time with `verify_strict`, which is what the Soroban host calls (soroban-env-host,
     /// `src/crypto/mod.rs`): batch and lenient verification accept signatures that the chain refuses.
     ///
     /// # Errors
-    /// [`BadSignature`], without saying how bad: to the recipient they are all worth nothing.
+    /// [`BadSignature`], without a closer reason: every bad signature is worth nothing to the recipient.
     pub fn verify(&self, key: &CommitmentKey, signature: &Signature) -> Result<(), BadSignature> {
         key.verify(&self.to_bytes(), signature)
     }
 }
 
-/// Foreign bytes are read within these: no deeper and no longer than a commitment.
+/// The limits for reading foreign bytes: no deeper and no longer than a commitment.
 fn limits() -> Limits {
     Limits { depth: 10, len: LENGTH }
 }
 
-/// An ed25519 signature. As text 128 hexadecimal digits.
+/// An ed25519 signature. As text it is 128 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signature(pub [u8; 64]);
 

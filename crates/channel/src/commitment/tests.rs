@@ -32,7 +32,7 @@ fn the_bytes_are_those_of_the_contract() {
 }
 
 #[test]
-fn every_changed_byte_is_another_commitment_or_none() {
+fn a_changed_bit_gives_another_commitment_or_an_error() {
     let bytes = vector().to_bytes();
     for index in 0..bytes.len() {
         for bit in 0..8 {
@@ -44,7 +44,7 @@ fn every_changed_byte_is_another_commitment_or_none() {
 }
 
 #[test]
-fn each_way_to_be_no_commitment_has_its_own_kind() {
+fn each_malformed_commitment_has_its_own_error_kind() {
     use CommitmentError::{Amount as NoAmount, Length, NotACommitment, NotXdr};
     let bytes = vector().to_bytes();
     assert_eq!(Commitment::from_bytes(&bytes[1..]), Err(Length { expected: LENGTH, given: 191 }));
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_are_read_are_the_bytes_that_would_be_written(
+    fn bytes_that_can_be_read_are_exactly_those_that_are_written(
         index in 0..LENGTH, byte: u8, commitment in any_commitment(),
     ) {
         let mut bytes = commitment.to_bytes();
@@ -125,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_signed_verifies(commitment in any_commitment(), seed: [u8; 32]) {
+    fn a_signed_commitment_verifies(commitment in any_commitment(), seed: [u8; 32]) {
         let secret = CommitmentSecret::from_seed_hex(&hex::encode(seed)).unwrap();
         prop_assert_eq!(commitment.verify(&secret.public(), &commitment.sign(&secret)), Ok(()));
     }

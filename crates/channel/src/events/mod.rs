@@ -1,11 +1,11 @@
-//! What a channel contract says when something happens. A hint to look at its entries, never the truth by itself.
+//! The events of a channel contract. An event is a hint to read the channel's entries, and never the truth by itself.
 
 use stellar_xdr::{ScMap, ScVal};
 
 use crate::scval::{Named, Naming, address_of, symbol_text};
 use crate::{Address, Amount, ContractId, EventError, Ledger, ValueError};
 
-/// One event of a channel. Amounts in base units.
+/// One event of a channel. Amounts are in base units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelEvent {
     /// The channel was created.
@@ -14,7 +14,7 @@ pub enum ChannelEvent {
         from: Address,
         /// The recipient.
         to: Address,
-        /// As stored; not checked to be a usable key.
+        /// The commitment key as stored; it may be no usable key.
         commitment_key: [u8; 32],
         /// The token it holds and pays.
         token: ContractId,
@@ -30,7 +30,7 @@ pub enum ChannelEvent {
         /// How much.
         amount: Amount,
     },
-    /// A deadline was set: by `close_start` in the future, by `close` at once.
+    /// A deadline was set: `close_start` sets a later ledger, `close` the current one.
     Close {
         /// The deadline.
         effective_at: Ledger,
@@ -39,7 +39,7 @@ pub enum ChannelEvent {
     Withdraw {
         /// The recipient.
         to: Address,
-        /// How much, this time.
+        /// How much this payment was.
         amount: Amount,
     },
     /// The funder took back the rest.
@@ -57,10 +57,10 @@ impl ChannelEvent {
 }
 
 /// Reads an event of a channel: our layout and the fork's (addresses in the topics) and the reference's (all in the
-/// data). `None` when the name is no channel event's.
+/// data). `None` when no channel event has this name.
 ///
 /// # Errors
-/// [`EventError`] when the name is a channel event's and the rest is not: some other contract uses the same word.
+/// [`EventError`] when the event has a channel event's name and other contents: another contract uses the same name.
 pub fn decode(topics: &[ScVal], data: &ScVal) -> Result<Option<ChannelEvent>, EventError> {
     let Some((name, addresses)) = topics.split_first() else {
         return Ok(None);

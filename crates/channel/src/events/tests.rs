@@ -32,7 +32,7 @@ fn terms() -> Vec<(&'static str, ScVal)> {
 }
 
 #[test]
-fn both_layouts_of_an_event_tell_the_same() {
+fn both_layouts_of_an_event_are_read_alike() {
     let open = ChannelEvent::Open {
         from: FROM,
         to: TO,

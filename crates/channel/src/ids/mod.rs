@@ -1,4 +1,4 @@
-//! Who and what: contracts, accounts, code, networks. As text, strkeys (SEP-23) or hexadecimal digits.
+//! The ids of contracts, accounts, code and networks. As text they are strkeys (SEP-23) or hexadecimal digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,23 +14,23 @@ const CONTRACT: &str = "a contract address C...";
 const ACCOUNT: &str = "an account address G...";
 const EITHER: &str = "an account address G... or a contract address C...";
 
-/// A contract: a channel, a token. As text `C...`.
+/// The address of a contract, such as a channel or a token. As text it is `C...`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContractId(pub [u8; 32]);
 
-/// A classic account, by its ed25519 public key. As text `G...`.
+/// The address of a classic account: its ed25519 public key. As text it is `G...`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub [u8; 32]);
 
-/// SHA-256 of a Wasm module. As text 64 hexadecimal digits.
+/// The SHA-256 of a Wasm module. As text it is 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WasmHash(pub [u8; 32]);
 
-/// SHA-256 of a network's passphrase. As text 64 hexadecimal digits.
+/// The SHA-256 of a network's passphrase. As text it is 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkId(pub [u8; 32]);
 
-/// Who can pay into a channel or be paid by one. As text `G...` or `C...`.
+/// The address of somebody who can pay into a channel or be paid by one. As text it is `G...` or `C...`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// A classic account.
@@ -56,7 +56,7 @@ impl WasmHash {
 }
 
 impl ContractId {
-    /// As the network writes it.
+    /// The address in the network's XDR.
     #[must_use]
     pub fn to_sc(&self) -> xdr::ScAddress {
         xdr::ScAddress::Contract(xdr::ContractId(xdr::Hash(self.0)))
@@ -64,25 +64,25 @@ impl ContractId {
 }
 
 impl AccountId {
-    /// As the network writes it among contracts.
+    /// The address in XDR, as contracts name it.
     #[must_use]
     pub fn to_sc(&self) -> xdr::ScAddress {
         xdr::ScAddress::Account(self.to_xdr())
     }
 
-    /// As the network writes it among accounts.
+    /// The address in XDR, as ledger entries of accounts name it.
     #[must_use]
     pub fn to_xdr(&self) -> xdr::AccountId {
         xdr::AccountId(xdr::PublicKey::PublicKeyTypeEd25519(xdr::Uint256(self.0)))
     }
 
-    /// As the network writes it where a transaction or operation names its source.
+    /// The address in XDR, as a transaction or an operation names its source.
     #[must_use]
     pub fn to_muxed(&self) -> xdr::MuxedAccount {
         xdr::MuxedAccount::Ed25519(xdr::Uint256(self.0))
     }
 
-    /// From the network's form.
+    /// Reads an address from the network's XDR.
     #[must_use]
     pub fn from_xdr(account: &xdr::AccountId) -> AccountId {
         let xdr::PublicKey::PublicKeyTypeEd25519(xdr::Uint256(key)) = &account.0;
@@ -91,7 +91,7 @@ impl AccountId {
 }
 
 impl Address {
-    /// As the network writes it.
+    /// The address in the network's XDR.
     #[must_use]
     pub fn to_sc(&self) -> xdr::ScAddress {
         match self {
@@ -100,7 +100,7 @@ impl Address {
         }
     }
 
-    /// From the network's form.
+    /// Reads an address from the network's XDR.
     ///
     /// # Errors
     /// [`AddressError`] for a muxed account, a claimable balance or a liquidity pool.
@@ -114,7 +114,7 @@ impl Address {
         }
     }
 
-    /// The account, if it is one.
+    /// The account, if the address is one.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {
         match self {
@@ -136,7 +136,7 @@ impl From<ContractId> for Address {
     }
 }
 
-/// What a strkey of another kind than wanted is.
+/// What kind of strkey it is, in words for an error.
 fn kind_of(strkey: &Strkey) -> &'static str {
     match strkey {
         Strkey::PublicKeyEd25519(_) => ACCOUNT,

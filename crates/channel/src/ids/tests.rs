@@ -20,7 +20,7 @@ fn strkeys_are_read_and_written_back() {
 }
 
 #[test]
-fn an_account_where_a_contract_is_expected_is_named_as_what_it_is() {
+fn an_account_where_a_contract_is_expected_is_named_in_the_error() {
     let error = ACCOUNT_ID.parse::<ContractId>().unwrap_err();
     assert_eq!(error.to_string(), "expected a contract address C..., got an account address G...");
     let error = CHANNEL.parse::<AccountId>().unwrap_err();

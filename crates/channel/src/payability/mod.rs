@@ -1,7 +1,7 @@
 //! Whether a recipient can be paid in a token, whether a funder can pay, and what the token's issuer may do about it.
 //!
-//! Each question comes as the ledger keys to read and a function of what they held. So the one who reads needs no
-//! judgement, and the judgement needs no network:
+//! For each question, one function names the ledger keys to read, and another judges the entries found. So the reader
+//! needs no rules, and the rules need no network:
 //!
 //! - [`issuer_key`], then [`token_risk`]: who may freeze or take back what a holder of the token has;
 //! - [`recipient_keys`], then [`payability`]: whether a recipient can be paid, and how much more;
@@ -95,7 +95,8 @@ pub fn recipient_keys(token: &ContractId, asset: Option<&SacAsset>, to: &Address
 /// Judges whether `to` can be paid, from the entries of [`recipient_keys`] in the same order; `None` for an entry that
 /// does not exist.
 ///
-/// A token with code of its own is taken to have room: it keeps its own rules, and the operator listed it.
+/// For a token with code of its own the answer is room without limit: it keeps its own rules, and the operator listed
+/// it.
 ///
 /// # Errors
 /// [`NotUnderstood`] when an entry is not what its key promises.
@@ -184,7 +185,7 @@ fn is_authorized(line: &TrustLineEntry) -> bool {
     line.flags & (TrustLineFlags::AuthorizedFlag as u32) != 0
 }
 
-/// What still fits under a limit: nothing when the ledger says more than the limit.
+/// What still fits under a limit; zero when the ledger holds more than the limit.
 fn room(limit: i64, balance: i64, buying: i64) -> Amount {
     let left = i128::from(limit) - i128::from(balance) - i128::from(buying);
     Amount::new(left.max(0)).unwrap_or(Amount::ZERO)

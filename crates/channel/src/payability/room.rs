@@ -15,7 +15,7 @@ pub struct Promise {
 
 /// The room that a recipient has for a token, shared by all channels that pay this recipient in this token.
 ///
-/// A payment takes as much of the room as it takes off what is unsettled. So what all channels may have paid in total,
+/// A payment reduces the room by as much as it reduces what is unsettled. So the total that all channels may pay,
 /// `room + Σ withdrawn`, does not change when one of them is settled, and the sum of all highest commitments must stay
 /// at or below it.
 ///
@@ -56,7 +56,7 @@ impl SharedRoom {
         let mut room = SharedRoom { limit: payability.room(), promised: Amount::ZERO };
         for Promise { highest, withdrawn } in channels {
             room.limit = room.limit.saturating_add(withdrawn);
-            // What was paid counts even where no commitment of this height is held: it has used up its room.
+            // A payment has used up room even where no commitment of its height is known, so it counts.
             room.promised = room.promised.saturating_add(highest.max(withdrawn));
         }
         room

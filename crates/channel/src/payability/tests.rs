@@ -84,7 +84,7 @@ fn an_issuers_flags_are_read_one_by_one() {
     assert_eq!(flags(0), none);
     assert_eq!(flags(1), IssuerFlags { requires_authorization: true, ..none });
     assert_eq!(flags(2), IssuerFlags { may_revoke: true, ..none });
-    assert_eq!(flags(4), none, "immutable takes nothing from anybody");
+    assert_eq!(flags(4), none, "the immutable flag gives the issuer no power over holders");
     assert_eq!(flags(8), IssuerFlags { may_claw_back: true, ..none });
 }
 
@@ -207,7 +207,7 @@ fn a_funder_spends_what_it_holds_less_what_it_offers() {
 
 proptest! {
     #[test]
-    fn what_is_settled_since_the_reading_makes_no_room(
+    fn settling_after_the_reading_frees_no_room(
         room in 0u64..1_000, highest in 0u64..1_000, settled in 0u64..1_000, more in 0u64..2_000,
     ) {
         // The commitment is settled after the room was read: neither room nor `withdrawn` of the reading knows of it.

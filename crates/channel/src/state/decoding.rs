@@ -1,4 +1,4 @@
-//! From ledger entries to a [`ChannelState`]. Entries come from a node and may be anything.
+//! Reads a [`ChannelState`] from ledger entries. The entries come from a node and may be anything.
 
 use stellar_xdr::{ContractExecutable, LedgerEntryData, ScMap, ScVal, ScVec};
 
@@ -14,7 +14,7 @@ use crate::{
 pub struct InstanceFacts {
     /// Its address.
     pub channel: ContractId,
-    /// Recognised by its keys. See [`ChannelState::expect_layout`] for what keys can't tell.
+    /// The layout that the storage keys show. See [`ChannelState::expect_layout`] for what keys can't show.
     pub layout: Layout,
     /// Its code.
     pub wasm_hash: WasmHash,
@@ -28,13 +28,13 @@ pub struct InstanceFacts {
     pub commitment_key: [u8; 32],
     /// Ledgers between `close_start` and the deadline.
     pub refund_waiting_period: u32,
-    /// Paid in, where the layout says; base units.
+    /// The sum of all deposits, in base units; `None` where the layout does not record it.
     pub deposited: Option<Amount>,
-    /// Paid out so far; base units.
+    /// The sum paid out so far, in base units.
     pub withdrawn: Amount,
     /// The deadline, if one is set.
     pub close_effective_at: Option<Ledger>,
-    /// Closed or refunded for good, where the layout says.
+    /// Whether the channel is closed or refunded for ever; false where the layout does not record it.
     pub refunded: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct ChannelEntries<'a> {
     pub balance: Option<&'a LedgerEntryData>,
     /// The token's instance entry.
     pub token_instance: Option<&'a LedgerEntryData>,
-    /// How long each lives.
+    /// How long each entry lives.
     pub lives: Lives,
     /// The ledger they were read at.
     pub read_at: Ledger,
@@ -55,8 +55,8 @@ pub struct ChannelEntries<'a> {
 
 /// Reads a channel's instance entry, recognising the layout from the keys that are there.
 ///
-/// `Terms`: ours. `Token` with `DepositedAmount` or `Refunded`: the fork's. `Token` without: the reference's. Each needs
-/// `CommitmentKey` besides; anything else is refused.
+/// The key `Terms` means our layout; `Token` with `DepositedAmount` or `Refunded` means the fork's; `Token` without
+/// them means the reference's. Each layout also needs `CommitmentKey`. Anything else is an error.
 ///
 /// # Errors
 /// [`StateError`] with the kind of what was wrong. Negative and missing amounts are errors, never zero.
@@ -67,8 +67,8 @@ pub fn decode_instance(channel: &ContractId, entry: &LedgerEntryData) -> Result<
 /// Reads a channel's state from all its entries. A missing balance entry is a balance of 0.
 ///
 /// # Errors
-/// As [`decode_instance`]; and when the balance entry is not this channel's, or of no form known here: the Stellar asset
-/// contract's map of `amount`, `authorized` and `clawback`, or a plain amount.
+/// The errors of [`decode_instance`]; and one when the balance entry is not this channel's, or has neither of the two
+/// known forms: the Stellar asset contract's map of `amount`, `authorized` and `clawback`, and a plain amount.
 pub fn decode_state(channel: &ContractId, entries: &ChannelEntries<'_>) -> Result<ChannelState, StateError> {
     let facts = decode_instance(channel, entries.instance)?;
     let balance = match entries.balance {
@@ -119,7 +119,7 @@ fn facts(channel: &ContractId, entry: &LedgerEntryData) -> Result<InstanceFacts,
     };
     let withdrawn = match layout {
         Layout::Paychan => storage.amount("WithdrawnAmount")?,
-        // Both write it with the first payment.
+        // Both contracts write this key only with the first payment.
         Layout::Reference | Layout::Fork => amount_or_zero(storage, "WithdrawnAmount")?,
     };
     let close_effective_at = match storage.has("CloseEffectiveAtLedger") {
@@ -166,7 +166,7 @@ struct Terms {
     refund_waiting_period: u32,
 }
 
-/// Ours: one `Vec[from, to, token, refund_waiting_period]`.
+/// Our layout has one `Vec[from, to, token, refund_waiting_period]`.
 fn terms_together(storage: Named<'_>) -> Result<Terms, ValueError> {
     let Some(ScVal::Vec(Some(ScVec(items)))) = storage.find("Terms") else {
         return Err(ValueError::WrongType { name: "Terms", expected: "a vec of four values" });
@@ -182,7 +182,7 @@ fn terms_together(storage: Named<'_>) -> Result<Terms, ValueError> {
     })
 }
 
-/// The reference's and the fork's: a key each.
+/// The reference's and the fork's layouts have one key for each term.
 fn terms_apart(storage: Named<'_>) -> Result<Terms, ValueError> {
     Ok(Terms {
         from: storage.address("From")?,

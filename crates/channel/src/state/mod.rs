@@ -1,4 +1,4 @@
-//! A channel as its ledger entries tell it.
+//! The state of a channel, read from its ledger entries.
 
 mod decoding;
 
@@ -14,7 +14,7 @@ use crate::{Address, Amount, ContractId, Ledger, StateError, StateErrorKind, Tok
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
-    /// Ours: constants together under `Terms`.
+    /// Our contract's: the constants are together under `Terms`.
     Paychan,
     /// stellar-experimental/one-way-channel: no record of deposits or of the end.
     Reference,
@@ -64,7 +64,7 @@ pub struct Lives {
     pub instance: Option<Ledger>,
     /// The channel's Wasm.
     pub code: Option<Ledger>,
-    /// The channel's balance in its token. None as long as it never held any.
+    /// The channel's balance in its token. `None` as long as the channel never held any.
     pub token_balance: Option<Ledger>,
     /// The token's instance.
     pub token_instance: Option<Ledger>,
@@ -100,7 +100,7 @@ impl Lives {
     }
 }
 
-/// A channel at one ledger. Amounts in base units of the token, times in ledgers.
+/// A channel at one ledger. Amounts are in base units of the token, times in ledgers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelState {
     /// Its address.
@@ -121,13 +121,15 @@ pub struct ChannelState {
     pub commitment_key: [u8; 32],
     /// Ledgers between `close_start` and the deadline.
     pub refund_waiting_period: u32,
-    /// Paid in by the constructor and `top_up`. `None` in the reference's layout, which keeps no record of it.
+    /// The sum of the deposits by the constructor and `top_up`. `None` in the reference's layout, which keeps no record
+    /// of it.
     pub deposited: Option<Amount>,
-    /// Paid out to the recipient so far.
+    /// The sum paid to the recipient so far.
     pub withdrawn: Amount,
-    /// Set by `close_start` (and, in the reference's layout, by `close`).
+    /// The deadline, which `close_start` sets (and, in the reference's layout, `close`).
     pub close_effective_at: Option<Ledger>,
-    /// Closed or refunded for good. Always false in the reference's layout, which keeps no record of it.
+    /// Whether the channel is closed or refunded for ever. Always false in the reference's layout, which keeps no
+    /// record of it.
     pub refunded: bool,
     /// What the channel holds of its token now.
     pub balance: Amount,
@@ -137,14 +139,14 @@ pub struct ChannelState {
     pub balance_clawback: bool,
     /// How long its entries live.
     pub lives: Lives,
-    /// The ledger that this is the state at.
+    /// The ledger at which this state was read.
     pub read_at: Ledger,
 }
 
 impl ChannelState {
     /// The most that the chain would pay the recipient in total: balance + withdrawn.
     ///
-    /// The fork's contract also refuses what is above `deposited`. Once a channel is closed for good it pays nothing
+    /// The fork's contract also refuses what is above `deposited`. Once a channel is closed for ever it pays nothing
     /// more, whatever it holds.
     #[must_use]
     pub fn coverage(&self) -> Amount {
@@ -170,17 +172,17 @@ impl ChannelState {
         self.deadline().map(|deadline| deadline.saturating_sub(1))
     }
 
-    /// A close has started and the channel is not final: what is unsettled must be settled.
+    /// Whether a close has started and the channel is not final, so that what is unsettled must be settled.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.close_effective_at.is_some() && !self.is_final()
     }
 
-    /// Nothing can be settled any more.
+    /// Whether nothing can be settled any more.
     ///
-    /// The reference's layout does not say: both its `close` and its `close_start` set the deadline, and settling works
-    /// as long as the balance lasts. There a channel counts as final when the deadline has come and nothing is left;
-    /// tokens sent to it later make it pay again, which only a new reading shows.
+    /// The reference's layout does not record it: both its `close` and its `close_start` set the deadline, and settling
+    /// works as long as the balance lasts. There a channel counts as final when the deadline has come and nothing is
+    /// left; tokens sent to it later make it pay again, which only a new reading shows.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self.layout {
@@ -197,7 +199,7 @@ impl ChannelState {
         highest.saturating_sub(self.withdrawn)
     }
 
-    /// The same state, read as the layout that this code is known to have.
+    /// The same state, read with the layout that this code is known to have.
     ///
     /// Keys alone can't tell a fork's channel that was opened without a deposit from a reference's: the fork writes
     /// `DepositedAmount` at the first deposit. Its coverage is then nothing, whatever it holds. Whoever trusts code by

@@ -68,7 +68,7 @@ fn reference() -> Vec<(&'static str, ScVal)> {
     ]
 }
 
-fn and(mut storage: Vec<(&'static str, ScVal)>, name: &'static str, value: ScVal) -> Vec<(&'static str, ScVal)> {
+fn with(mut storage: Vec<(&'static str, ScVal)>, name: &'static str, value: ScVal) -> Vec<(&'static str, ScVal)> {
     storage.retain(|(key, _)| *key != name);
     storage.push((name, value));
     storage
@@ -127,7 +127,7 @@ fn the_references_layout_is_read_whole_and_has_no_deposits() {
 
 #[test]
 fn the_forks_coverage_is_at_most_what_was_deposited() {
-    let storage = and(reference(), "DepositedAmount", amount(units(500)));
+    let storage = with(reference(), "DepositedAmount", amount(units(500)));
     let state = read(&instance(storage), Some(&sac_balance_of(900, true, false))).unwrap();
     assert_eq!((state.layout, state.coverage()), (Layout::Fork, units(500)));
 }
@@ -139,7 +139,7 @@ fn tokens_sent_straight_to_our_channel_count() {
 }
 
 #[test]
-fn a_fork_opened_without_deposit_is_told_by_its_code_not_by_its_keys() {
+fn a_fork_opened_without_deposit_is_recognised_by_its_code_and_not_by_its_keys() {
     let state = read(&instance(reference()), Some(&sac_balance_of(900, true, false))).unwrap();
     let state = state.expect_layout(Layout::Fork).unwrap();
     assert_eq!((state.layout, state.coverage()), (Layout::Fork, Amount::ZERO));
@@ -155,11 +155,11 @@ fn a_channel_without_balance_entry_holds_nothing() {
 
 #[test]
 fn a_deadline_makes_a_channel_closing_until_it_is_final() {
-    let closing = and(ours(), "CloseEffectiveAtLedger", ScVal::U32(60));
+    let closing = with(ours(), "CloseEffectiveAtLedger", ScVal::U32(60));
     let state = read(&instance(closing.clone()), None).unwrap();
     assert_eq!((state.deadline(), state.last_safe_ledger()), (Some(Ledger(60)), Some(Ledger(59))));
     assert!(state.is_closing() && !state.is_final());
-    let last = and(closing, "Refunded", ScVal::Bool(true));
+    let last = with(closing, "Refunded", ScVal::Bool(true));
     let state = read(&instance(last), Some(&sac_balance_of(900, true, false))).unwrap();
     assert!(state.is_final() && !state.is_closing());
     assert_eq!(state.coverage(), state.withdrawn, "a final channel pays nothing more");
@@ -168,7 +168,7 @@ fn a_deadline_makes_a_channel_closing_until_it_is_final() {
 #[test]
 fn the_references_channel_counts_as_final_when_due_and_empty() {
     let at = |deadline, held| {
-        let storage = and(reference(), "CloseEffectiveAtLedger", ScVal::U32(deadline));
+        let storage = with(reference(), "CloseEffectiveAtLedger", ScVal::U32(deadline));
         read(&instance(storage), Some(&balance_entry(ScVal::from(held)))).unwrap()
     };
     assert!(at(50, 0i128).is_final());
@@ -177,13 +177,13 @@ fn the_references_channel_counts_as_final_when_due_and_empty() {
 }
 
 #[test]
-fn the_issuers_powers_over_the_balance_are_told() {
+fn the_issuers_powers_over_the_balance_are_read() {
     let state = read(&instance(ours()), Some(&sac_balance_of(9, false, true))).unwrap();
     assert!(!state.balance_authorized && state.balance_clawback);
 }
 
 #[test]
-fn what_is_no_channel_is_refused_with_its_kind() {
+fn contracts_that_are_no_channel_are_refused_with_a_kind() {
     assert_eq!(kind(&instance(vec![])), StateErrorKind::ForeignLayout { keys: vec![] });
     let counter = instance(vec![("Counter", ScVal::U32(1)), ("Token", address(TOKEN))]);
     let keys = vec!["`Counter`".to_owned(), "`Token`".to_owned()];
@@ -209,16 +209,16 @@ fn missing_malformed_and_negative_values_are_errors_that_name_them() {
     };
     assert_eq!(value(without(ours(), "WithdrawnAmount")), Missing { name: "WithdrawnAmount" });
     assert_eq!(value(without(ours(), "DepositedAmount")), Missing { name: "DepositedAmount" });
-    let negative = and(ours(), "WithdrawnAmount", ScVal::from(-1i128));
+    let negative = with(ours(), "WithdrawnAmount", ScVal::from(-1i128));
     assert_eq!(value(negative), Negative { name: "WithdrawnAmount", value: -1 });
-    let short = and(ours(), "CommitmentKey", bytes([6; 31]));
+    let short = with(ours(), "CommitmentKey", bytes([6; 31]));
     assert_eq!(value(short), WrongType { name: "CommitmentKey", expected: "32 bytes" });
-    let three = and(ours(), "Terms", vec([address(FROM), address(TO), address(TOKEN)]));
+    let three = with(ours(), "Terms", vec([address(FROM), address(TO), address(TOKEN)]));
     assert_eq!(value(three), WrongType { name: "Terms", expected: "a vec of four values" });
-    let account_token = and(reference(), "Token", address(FROM));
+    let account_token = with(reference(), "Token", address(FROM));
     assert_eq!(value(account_token), WrongType { name: "Token", expected: "the address of a contract" });
     assert_eq!(value(without(reference(), "To")), Missing { name: "To" });
-    let deadline = and(ours(), "CloseEffectiveAtLedger", ScVal::U64(7));
+    let deadline = with(ours(), "CloseEffectiveAtLedger", ScVal::U64(7));
     assert_eq!(value(deadline), WrongType { name: "CloseEffectiveAtLedger", expected: "a u32" });
 }
 
@@ -245,7 +245,7 @@ fn a_foreign_contracts_keys_do_not_reach_the_terminal_raw() {
 }
 
 #[test]
-fn a_stellar_asset_contract_tells_its_asset() {
+fn the_asset_of_a_stellar_asset_contract_is_read() {
     let info = |value: ScVal| {
         instance_with(&TOKEN, ContractExecutable::StellarAsset, vec![(vec([symbol("AssetInfo")]), value)])
     };
@@ -281,7 +281,7 @@ fn lives_tell_what_is_archived_and_what_ends_first() {
     assert_eq!(Life::of(None, Ledger(50)), Life::Missing);
 }
 
-/// Values as a foreign contract might store them; names of ours among the symbols, so that decoding gets deep.
+/// Values as a foreign contract might store them. Names of ours are among the symbols, so that decoding gets deep.
 fn any_value() -> impl Strategy<Value = ScVal> {
     let names = prop::sample::select(vec![
         "Terms",
@@ -342,7 +342,7 @@ proptest! {
     }
 
     #[test]
-    fn one_foreign_value_in_a_channel_is_an_error_or_is_what_it_says(at in 0usize..4, value in any_value()) {
+    fn one_foreign_value_in_a_channel_is_an_error_or_is_read_as_it_is(at in 0usize..4, value in any_value()) {
         let mut storage = ours();
         storage[at].1 = value.clone();
         let same = storage == ours();
@@ -367,7 +367,7 @@ proptest! {
 
     #[test]
     fn coverage_is_what_is_held_and_paid_and_never_wraps(held in 0..=i128::MAX, paid in 0..=i128::MAX) {
-        let storage = and(ours(), "WithdrawnAmount", ScVal::from(paid));
+        let storage = with(ours(), "WithdrawnAmount", ScVal::from(paid));
         let state = read(&instance(storage), Some(&sac_balance_of(held, true, false))).unwrap();
         prop_assert_eq!(state.coverage().get(), held.saturating_add(paid));
     }

@@ -1,5 +1,5 @@
-//! [`Commitment::verify`] says yes exactly when the contract does: the same inputs through both, the contract as the Wasm
-//! that gets deployed, on the real host.
+//! [`Commitment::verify`] accepts a signature exactly when the contract does. Both get the same inputs, and the
+//! contract is the Wasm that gets deployed, on the real host.
 //!
 //! Inputs are what a dishonest funder or recipient can make: flipped bits, keys and nonces with a torsion component
 //! (whose owners can make signatures that lenient and batch verifiers accept), scalars that are not reduced, encodings
@@ -21,9 +21,9 @@ use soroban_sdk::token::StellarAssetClient;
 use soroban_sdk::xdr::{self, ScAddress};
 use soroban_sdk::{Address, BytesN, Env, TryFromVal};
 
-/// How an input comes about.
+/// How an input is made.
 #[derive(Debug, Clone)]
-enum Making {
+enum InputKind {
     Honest,
     FlippedBit {
         bit: usize,
@@ -42,8 +42,8 @@ enum Making {
     },
     /// S + L in place of S.
     UnreducedScalar,
-    /// A + T as key, or R + T as nonce, or both, signed by who knows a; `cancels` looks for a nonce for which the
-    /// torsion of [k]A and of R cancel out, or for one for which it doesn't.
+    /// A + T is the key, or R + T is the nonce, or both, and the owner of a signs. With `cancels` the nonce is one for
+    /// which the torsions of [k]A and of R cancel out; without it, one for which they don't.
     MixedOrder {
         key: usize,
         nonce: usize,
@@ -58,7 +58,8 @@ enum Making {
         y: u8,
         sign: bool,
     },
-    /// A key of small order in any of its encodings, under which S = r verifies wherever the torsion isn't looked at.
+    /// A key of small order in any of its encodings, under which S = r verifies wherever the verifier ignores the
+    /// torsion.
     WeakKey {
         torsion: usize,
         beyond_p: bool,
@@ -75,7 +76,7 @@ enum Making {
     },
 }
 
-/// One input to both, and what both should say.
+/// One input for both verifiers, and the answer that both should give.
 #[derive(Debug)]
 struct Input {
     key: [u8; 32],
@@ -83,7 +84,7 @@ struct Input {
     expected: bool,
 }
 
-/// RFC 8032's k.
+/// The challenge k of RFC 8032.
 fn challenge(nonce: &[u8; 32], key: &[u8; 32], commitment: &Commitment) -> Scalar {
     let digest = Sha512::new().chain_update(nonce).chain_update(key).chain_update(commitment.to_bytes());
     Scalar::from_bytes_mod_order_wide(&digest.finalize().into())
@@ -96,7 +97,7 @@ fn joined(nonce: [u8; 32], scalar: [u8; 32]) -> [u8; 64] {
     signature
 }
 
-/// A signature by who knows `secret`, for a key that is `secret`·B plus some torsion; and its k.
+/// A signature that the owner of `secret` makes for a key that is `secret`·B plus some torsion; and its challenge k.
 fn sign(secret: Scalar, r: Scalar, nonce: EdwardsPoint, key: &[u8; 32], of: &Commitment) -> ([u8; 64], Scalar) {
     let nonce = nonce.compress().to_bytes();
     let k = challenge(&nonce, key, of);
@@ -130,40 +131,40 @@ fn beyond_p(y: u8, sign: bool) -> [u8; 32] {
     bytes
 }
 
-fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> Input {
+fn make(kind: &InputKind, secret: Scalar, r: Scalar, commitment: &Commitment) -> Input {
     let honest = plain(secret, r, commitment);
     let refused = |key, signature| Input { key, signature, expected: false };
-    match making {
-        Making::Honest => honest,
-        Making::FlippedBit { bit } => {
+    match kind {
+        InputKind::Honest => honest,
+        InputKind::FlippedBit { bit } => {
             let mut signature = honest.signature;
             signature[bit / 8] ^= 1 << (bit % 8);
             refused(honest.key, signature)
         }
-        Making::ForAnotherAmount { amount } => {
+        InputKind::ForAnotherAmount { amount } => {
             let amount = Amount::new(*amount).unwrap();
             let other = Commitment { amount, ..*commitment };
             Input { expected: amount == commitment.amount, ..plain(secret, r, &other) }
         }
-        Making::ForAnotherNetwork { network } => {
+        InputKind::ForAnotherNetwork { network } => {
             let other = Commitment { network: NetworkId(*network), ..*commitment };
             Input { expected: other == *commitment, ..plain(secret, r, &other) }
         }
-        Making::ForAnotherChannel { channel } => {
+        InputKind::ForAnotherChannel { channel } => {
             let other = Commitment { channel: ContractId(*channel), ..*commitment };
             Input { expected: other == *commitment, ..plain(secret, r, &other) }
         }
-        Making::ByAnotherKey { secret: other } => {
+        InputKind::ByAnotherKey { secret: other } => {
             Input { key: honest.key, expected: *other == secret, ..plain(*other, r, commitment) }
         }
-        Making::UnreducedScalar => {
+        InputKind::UnreducedScalar => {
             let mut scalar = [0; 32];
             scalar.copy_from_slice(&honest.signature[32..]);
             let mut nonce = [0; 32];
             nonce.copy_from_slice(&honest.signature[..32]);
             refused(honest.key, joined(nonce, plus_order(scalar)))
         }
-        Making::MixedOrder { key, nonce, cancels } => {
+        InputKind::MixedOrder { key, nonce, cancels } => {
             let (key_torsion, nonce_torsion) = (EIGHT_TORSION[*key], EIGHT_TORSION[*nonce]);
             let key = (secret * B + key_torsion).compress().to_bytes();
             let mut r = r;
@@ -184,16 +185,16 @@ fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> 
             }
             last.unwrap()
         }
-        Making::SmallOrderNonce { torsion } => {
+        InputKind::SmallOrderNonce { torsion } => {
             let (signature, _) = sign(secret, Scalar::ZERO, EIGHT_TORSION[*torsion], &honest.key, commitment);
             refused(honest.key, signature)
         }
-        Making::NonCanonicalNonce { y, sign } => {
+        InputKind::NonCanonicalNonce { y, sign } => {
             let nonce = beyond_p(*y, *sign);
             let k = challenge(&nonce, &honest.key, commitment);
             refused(honest.key, joined(nonce, (k * secret).to_bytes()))
         }
-        Making::WeakKey { torsion, beyond_p: beyond, sign } => {
+        InputKind::WeakKey { torsion, beyond_p: beyond, sign } => {
             let mut key = EIGHT_TORSION[*torsion].compress().to_bytes();
             key[31] &= 0x7f;
             if *beyond && key[0] < 19 && key[1..] == [0; 31] {
@@ -202,10 +203,10 @@ fn make(making: &Making, secret: Scalar, r: Scalar, commitment: &Commitment) -> 
             key[31] |= u8::from(*sign) << 7;
             refused(key, joined((r * B).compress().to_bytes(), r.to_bytes()))
         }
-        Making::NonCanonicalKey { y, sign } => {
+        InputKind::NonCanonicalKey { y, sign } => {
             refused(beyond_p(*y, *sign), joined((r * B).compress().to_bytes(), r.to_bytes()))
         }
-        Making::Noise { key, signature } => refused(*key, *signature),
+        InputKind::Noise { key, signature } => refused(*key, *signature),
     }
 }
 
@@ -218,8 +219,8 @@ fn wasm() -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run scripts/build-contracts.sh", path.display()))
 }
 
-/// The channel of this commitment, on its network, holding all that can be committed to; or nothing where the
-/// constructor refuses the key.
+/// Opens the channel of this commitment on its network, with the largest deposit. `None` when the constructor refuses
+/// the key.
 fn open(commitment: &Commitment, key: [u8; 32]) -> Option<ChannelClient<'static>> {
     let env = Env::new_with_config(EnvTestConfig { capture_snapshot_at_drop: false });
     env.mock_all_auths();
@@ -249,24 +250,24 @@ fn scalar() -> impl Strategy<Value = Scalar> {
         .prop_filter("zero is no secret", |scalar| *scalar != Scalar::ZERO)
 }
 
-fn making() -> impl Strategy<Value = Making> {
+fn kind() -> impl Strategy<Value = InputKind> {
     let noise = (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>());
     prop_oneof![
-        1 => Just(Making::Honest),
-        1 => (0usize..512).prop_map(|bit| Making::FlippedBit { bit }),
-        1 => (0..=i128::MAX).prop_map(|amount| Making::ForAnotherAmount { amount }),
-        1 => any::<[u8; 32]>().prop_map(|network| Making::ForAnotherNetwork { network }),
-        1 => any::<[u8; 32]>().prop_map(|channel| Making::ForAnotherChannel { channel }),
-        1 => scalar().prop_map(|secret| Making::ByAnotherKey { secret }),
-        1 => Just(Making::UnreducedScalar),
+        1 => Just(InputKind::Honest),
+        1 => (0usize..512).prop_map(|bit| InputKind::FlippedBit { bit }),
+        1 => (0..=i128::MAX).prop_map(|amount| InputKind::ForAnotherAmount { amount }),
+        1 => any::<[u8; 32]>().prop_map(|network| InputKind::ForAnotherNetwork { network }),
+        1 => any::<[u8; 32]>().prop_map(|channel| InputKind::ForAnotherChannel { channel }),
+        1 => scalar().prop_map(|secret| InputKind::ByAnotherKey { secret }),
+        1 => Just(InputKind::UnreducedScalar),
         4 => (0usize..8, 0usize..8, any::<bool>())
-            .prop_map(|(key, nonce, cancels)| Making::MixedOrder { key, nonce, cancels }),
-        1 => (0usize..8).prop_map(|torsion| Making::SmallOrderNonce { torsion }),
-        1 => (0u8..19, any::<bool>()).prop_map(|(y, sign)| Making::NonCanonicalNonce { y, sign }),
+            .prop_map(|(key, nonce, cancels)| InputKind::MixedOrder { key, nonce, cancels }),
+        1 => (0usize..8).prop_map(|torsion| InputKind::SmallOrderNonce { torsion }),
+        1 => (0u8..19, any::<bool>()).prop_map(|(y, sign)| InputKind::NonCanonicalNonce { y, sign }),
         1 => (0usize..8, any::<bool>(), any::<bool>())
-            .prop_map(|(torsion, beyond_p, sign)| Making::WeakKey { torsion, beyond_p, sign }),
-        1 => (0u8..19, any::<bool>()).prop_map(|(y, sign)| Making::NonCanonicalKey { y, sign }),
-        1 => noise.prop_map(|(key, nonce, scalar)| Making::Noise { key, signature: joined(nonce, scalar) }),
+            .prop_map(|(torsion, beyond_p, sign)| InputKind::WeakKey { torsion, beyond_p, sign }),
+        1 => (0u8..19, any::<bool>()).prop_map(|(y, sign)| InputKind::NonCanonicalKey { y, sign }),
+        1 => noise.prop_map(|(key, nonce, scalar)| InputKind::Noise { key, signature: joined(nonce, scalar) }),
     ]
 }
 
@@ -283,10 +284,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn verify_says_yes_exactly_when_the_contract_does(
-        making in making(), secret in scalar(), r in scalar(), commitment in commitment(),
+    fn verify_accepts_exactly_what_the_contract_accepts(
+        kind in kind(), secret in scalar(), r in scalar(), commitment in commitment(),
     ) {
-        let input = make(&making, secret, r, &commitment);
+        let input = make(&kind, secret, r, &commitment);
         prop_assert_eq!(on_chain(&commitment, &input), input.expected, "the contract");
         prop_assert_eq!(off_chain(&commitment, &input), input.expected, "Commitment::verify");
     }
@@ -304,7 +305,7 @@ proptest! {
     }
 }
 
-/// Random inputs could all have come out the same way: these are the cases in which verifiers differ, one by one.
+/// Random inputs might all be judged alike. This test goes through the cases in which verifiers differ, one by one.
 #[test]
 fn every_way_to_mix_orders_is_judged_alike() {
     let (secret, r) = (Scalar::from(0x5eed_u64), Scalar::from(0x1234_u64));
@@ -314,15 +315,15 @@ fn every_way_to_mix_orders_is_judged_alike() {
     for key in 0..8 {
         for nonce in 0..8 {
             for cancels in [false, true] {
-                let making = Making::MixedOrder { key, nonce, cancels };
-                let input = make(&making, secret, r, &commitment);
-                assert_eq!(on_chain(&commitment, &input), input.expected, "the contract: {making:?}");
-                assert_eq!(off_chain(&commitment, &input), input.expected, "verify: {making:?}");
+                let kind = InputKind::MixedOrder { key, nonce, cancels };
+                let input = make(&kind, secret, r, &commitment);
+                assert_eq!(on_chain(&commitment, &input), input.expected, "the contract: {kind:?}");
+                assert_eq!(off_chain(&commitment, &input), input.expected, "verify: {kind:?}");
                 *if input.expected { &mut yes } else { &mut no } += 1;
             }
         }
     }
-    // [k]T reaches the inverse of T' when T' lies in the group that T generates: 1·1 + 1·2 + 2·4 + 4·8 pairs of 64. Only
-    // with no torsion on either side does nothing fail to cancel.
+    // [k]T reaches the inverse of T' when T' lies in the group that T generates: 1·1 + 1·2 + 2·4 + 4·8 pairs of 64.
+    // Only without torsion on either side, no nonce fails to cancel.
     assert_eq!((yes, no), (43 + 1, 63 + 21));
 }

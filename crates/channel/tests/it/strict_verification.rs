@@ -1,4 +1,4 @@
-//! A signature counts here exactly when it counts on chain: the forms that verifiers disagree about.
+//! Tests signatures about which verifiers disagree: a signature counts here exactly when it counts on chain.
 
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT as B, EIGHT_TORSION};
 use curve25519_dalek::edwards::EdwardsPoint;

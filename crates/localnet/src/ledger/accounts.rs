@@ -1,6 +1,6 @@
 //! Accounts and trustlines: balances, reserves, authorization.
 //!
-//! Amounts are stroops, or base units of an asset with 7 decimals. A sum that doesn't fit is refused, it never wraps.
+//! Amounts are stroops, or base units of an asset with 7 decimals. A sum that doesn't fit is refused and never wraps.
 
 use stellar_xdr::{
     AccountEntry, AccountEntryExt, AccountEntryExtensionV1, AccountEntryExtensionV1Ext, AccountEntryExtensionV2,
@@ -196,7 +196,7 @@ pub(crate) fn has_flag(account: &AccountEntry, flag: AccountFlags) -> bool {
     account.flags & flag as u32 != 0
 }
 
-/// May the holder receive and send?
+/// Whether the holder may receive and send.
 pub(crate) fn is_authorized(line: &TrustLineEntry) -> bool {
     line.flags & TrustLineFlags::AuthorizedFlag as u32 != 0
 }
@@ -227,7 +227,7 @@ pub(crate) fn add_line_balance(line: &mut TrustLineEntry, units: i64) -> bool {
     true
 }
 
-/// An asset in the type that trustlines name it by. The native one has no trustlines.
+/// An asset in the type with which trustlines name it. The native one has no trustlines.
 pub(crate) fn trustline_asset(asset: &Asset) -> TrustLineAsset {
     match asset {
         Asset::Native => TrustLineAsset::Native,
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_keeps_its_reserve_and_takes_no_more_than_fits() {
+    fn an_account_keeps_its_reserve_and_its_balance_never_overflows() {
         let mut it = account(2 * 5_000_000 + 100);
         assert_eq!(available_balance(&it), 100);
         assert!(!add_balance(&mut it, -101));

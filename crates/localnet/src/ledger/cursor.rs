@@ -34,7 +34,7 @@ impl Cursor {
         (u64::from(self.ledger) << 32) | (u64::from(self.transaction) << 12) | u64::from(self.operation)
     }
 
-    /// Reads the text form. Answers `None` if the text is none.
+    /// Reads the text form. Answers `None` for any other text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (position, event) = text.split_once('-')?;
         let position: u64 = position.parse().ok().filter(|_| position.bytes().all(|b| b.is_ascii_digit()))?;
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_form_is_the_public_servers() {
+    fn the_text_form_is_that_of_the_public_server() {
         let cursor = Cursor { ledger: 1_234, transaction: 1, operation: 0, event: 3 };
         assert_eq!(cursor.to_string(), "0000005299989647360-0000000003");
         assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_is_refused() {
+    fn texts_that_are_no_cursor_are_refused() {
         for text in ["", "12", "a-b", "12-", "-1", "+1-1", "99999999999999999999-1", "1-4294967296"] {
             assert_eq!(Cursor::parse(text), None, "{text}");
         }

@@ -40,7 +40,7 @@ pub(crate) fn friendbot_key(network_id: [u8; 32]) -> SigningKey {
 /// The entries of the first ledger.
 ///
 /// # Errors
-/// The settings make no network.
+/// The settings are not usable.
 pub(crate) fn entries(options: &Options) -> Result<Entries, Unusable> {
     let network = network_id(&options.passphrase);
     let mut entries = Entries::default();

@@ -23,7 +23,7 @@ impl ClosedHeader {
         Self { hash: sha256(&header), header }
     }
 
-    /// The first ledger's header. `close_time`: Unix seconds.
+    /// The first ledger's header. `close_time` is in Unix seconds.
     pub(crate) fn genesis(close_time: u64) -> Self {
         Self::of(LedgerHeader {
             ledger_version: PROTOCOL,
@@ -44,7 +44,7 @@ impl ClosedHeader {
         })
     }
 
-    /// The next header. This network has no bucket list; where the header has the hash of one, it has `state`.
+    /// The next header. This network has no bucket list, so the header has `state` in place of the list's hash.
     pub(crate) fn next(&self, closed: &Closing<'_>) -> Self {
         Self::of(LedgerHeader {
             previous_ledger_hash: Hash(self.hash),
@@ -62,7 +62,7 @@ impl ClosedHeader {
     }
 }
 
-/// What a ledger's header is made from.
+/// The parts from which a ledger's header is made.
 pub(crate) struct Closing<'a> {
     pub(crate) ledger: u32,
     pub(crate) close_time: u64,

@@ -1,5 +1,4 @@
-//! What is known of closed ledgers: transactions, events, close times. It is kept for as long as the public server keeps
-//! it.
+//! The history of closed ledgers: transactions, events, close times. It is kept as long as the public server keeps it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +10,7 @@ use stellar_xdr::{
 
 use super::{cursor::Cursor, header::ClosedHeader};
 
-/// Ledgers that are kept: a week of ledgers of 5 seconds (stellar-rpc: `history-retention-window`).
+/// The number of ledgers that are kept: a week of ledgers of 5 seconds (stellar-rpc: `history-retention-window`).
 pub(crate) const RETENTION: u32 = 120_960;
 
 /// A transaction in a closed ledger.
@@ -52,9 +51,9 @@ pub(crate) struct ClosedLedger {
     pub(crate) header: ClosedHeader,
     pub(crate) transaction_set: GeneralizedTransactionSet,
     pub(crate) transactions: Vec<ClosedTransaction>,
-    /// In the order of their cursors.
+    /// The events, in the order of their cursors.
     pub(crate) events: Vec<StoredEvent>,
-    /// Bytes of live contract entries.
+    /// The bytes of all live contract entries.
     pub(crate) live_state_size: u64,
     /// The bid of the others' transactions that filled the ledger, in stroops for one operation (see `queue::Demand`).
     pub(crate) filled_at: Option<u32>,
@@ -103,7 +102,7 @@ pub(crate) struct LedgerTime {
     pub(crate) close_time: u64,
 }
 
-/// The ledgers that are still known.
+/// The ledgers that are kept.
 #[derive(Debug)]
 pub(crate) struct History {
     ledgers: BTreeMap<u32, ClosedLedger>,
@@ -152,7 +151,7 @@ impl History {
         LedgerTime { sequence: self.latest, close_time: self.latest().header.close_time() }
     }
 
-    /// The oldest ledger that is still known. If it was jumped over, it has the time of the next one that closed.
+    /// The oldest ledger that is kept. If it was jumped over, it has the time of the next one that closed.
     pub(crate) fn oldest(&self) -> LedgerTime {
         let close_time = self.ledgers.range(self.first..).next().map_or(0, |(_, ledger)| ledger.header.close_time());
         LedgerTime { sequence: self.first, close_time }
@@ -166,7 +165,7 @@ impl History {
         Some((ledger.transactions.get(*index)?, ledger, index + 1))
     }
 
-    /// Ledgers from `start`, up to but without `end`.
+    /// The ledgers from `start` to the one before `end`.
     pub(crate) fn range(&self, start: u32, end: u32) -> impl DoubleEndedIterator<Item = &ClosedLedger> {
         self.ledgers.range(start..end.max(start)).map(|(_, ledger)| ledger)
     }

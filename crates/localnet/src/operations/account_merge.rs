@@ -20,11 +20,11 @@ pub(super) fn apply(destination: &MuxedAccount, classic: &mut Classic<'_>) -> Ac
     if has_flag(source, AccountFlags::ImmutableFlag) {
         return AccountMergeResult::ImmutableSet;
     }
-    // Signers end with the account; trustlines and data entries would be left without an owner.
+    // Signers are removed with the account; trustlines and data entries would be left without an owner.
     if source.num_sub_entries as usize != source.signers.len() {
         return AccountMergeResult::HasSubEntries;
     }
-    // Otherwise the account could be created anew with a sequence number that it has used before.
+    // Otherwise the account could be created again with a sequence number that it has used before.
     if source.seq_num.0 >= starting_sequence(classic.entries.ledger()) {
         return AccountMergeResult::SeqnumTooFar;
     }

@@ -22,7 +22,8 @@ pub(crate) fn asset_contract(network_id: [u8; 32], asset: &Asset) -> ContractId 
     ContractId(Hash(sha256(&preimage)))
 }
 
-/// An amount went from the operation's source to the destination. From the issuer it is minted, to the issuer burnt.
+/// Emits that an amount went from the operation's source to the destination. From the issuer it is minted, and to the
+/// issuer it is burnt.
 pub(super) fn moved(classic: &mut Classic<'_>, asset: &Asset, destination: &MuxedAccount, units: i64) {
     let (from, to) = (classic.source_id(), unmuxed(destination));
     let from_issuer = issuer(asset) == Some(&from);
@@ -38,17 +39,17 @@ pub(super) fn moved(classic: &mut Classic<'_>, asset: &Asset, destination: &Muxe
     emit(classic, asset, topics, data);
 }
 
-/// The issuer set a trustline's authorization.
+/// Emits that the issuer set a trustline's authorization.
 pub(super) fn authorized(classic: &mut Classic<'_>, asset: &Asset, holder: &AccountId, authorized: bool) {
     emit(classic, asset, vec![symbol("set_authorized"), address(holder)], ScVal::Bool(authorized));
 }
 
-/// The issuer took an amount from a holder.
+/// Emits that the issuer took an amount from a holder.
 pub(super) fn clawed_back(classic: &mut Classic<'_>, asset: &Asset, holder: &AccountId, units: i64) {
     emit(classic, asset, vec![symbol("clawback"), address(holder)], amount(units));
 }
 
-/// The payer paid a fee, in stroops. A negative fee was given back.
+/// The event that the payer paid a fee, in stroops. A negative fee was given back.
 pub(crate) fn fee(network_id: [u8; 32], payer: &AccountId, stroops: i64) -> ContractEvent {
     event(asset_contract(network_id, &Asset::Native), vec![symbol("fee"), address(payer)], amount(stroops))
 }

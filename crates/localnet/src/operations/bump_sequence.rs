@@ -9,7 +9,7 @@ pub(super) fn check(op: &BumpSequenceOp) -> Result<(), BumpSequenceResult> {
     if op.bump_to.0 < 0 { Err(BumpSequenceResult::BadSeq) } else { Ok(()) }
 }
 
-/// A number that the account has passed already changes nothing, and that is a success too.
+/// Applies the operation. A number that the account has passed already changes nothing, and that is a success too.
 pub(super) fn apply(op: &BumpSequenceOp, classic: &mut Classic<'_>) -> BumpSequenceResult {
     if let Some(mut account) = find_account(classic.entries, &classic.source_id()).cloned() {
         let sequence = op.bump_to.0.max(account.seq_num.0);

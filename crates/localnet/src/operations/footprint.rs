@@ -44,7 +44,7 @@ pub(super) fn check_restore(tx: &Submitted) -> Result<(), RestoreFootprintResult
     Ok(())
 }
 
-/// Passes over entries that are missing or archived, and those that live long enough already.
+/// Extends lives. It ignores entries that are missing or archived, and those that live long enough already.
 pub(super) fn extend(op: &ExtendFootprintTtlOp, soroban: &mut Soroban<'_>) -> ExtendFootprintTtlResult {
     let ledger = soroban.info.sequence_number;
     let until = ledger.saturating_add(op.extend_to);
@@ -73,7 +73,7 @@ pub(super) fn extend(op: &ExtendFootprintTtlOp, soroban: &mut Soroban<'_>) -> Ex
     }
 }
 
-/// Passes over entries that are missing or live. Restored entries live as long as new ones.
+/// Restores entries. It ignores those that are missing or live. Restored entries live as long as new ones.
 pub(super) fn restore(soroban: &mut Soroban<'_>) -> RestoreFootprintResult {
     let ledger = soroban.info.sequence_number;
     let declared = &soroban.data.resources;

@@ -1,5 +1,5 @@
 //! InvokeHostFunction: it uploads code, creates contracts, and calls them. The host runs it. This module prepares the
-//! host's inputs, checks what the host did against what the transaction declared, and writes the changes.
+//! host's inputs, compares what the host used with what the transaction declared, and writes the changes.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -96,7 +96,7 @@ struct Inputs {
     restored: Vec<u32>,
 }
 
-/// Reads the footprint. Archived entries that the transaction marks are restored on the way (CAP-66).
+/// Reads the footprint. Archived entries that the transaction marks are restored (CAP-66).
 fn read_footprint(soroban: &mut Soroban<'_>) -> Result<Inputs, InvokeHostFunctionResult> {
     let resources = &soroban.data.resources;
     let ledger = soroban.info.sequence_number;
@@ -202,7 +202,7 @@ fn run(
     }
 }
 
-/// Tells a call that went over a limit from one that failed within its limits.
+/// Decides whether a call exceeded a limit or failed within its limits.
 fn why_failed(budget: &Budget, soroban: &mut Soroban<'_>) -> InvokeHostFunctionResult {
     let used = budget.get_cpu_insns_consumed().unwrap_or(0);
     let declared = u64::from(soroban.data.resources.instructions);

@@ -1,4 +1,4 @@
-//! What issuers do to other accounts' trustlines: SetTrustLineFlags and Clawback.
+//! The operations of issuers on other accounts' trustlines: SetTrustLineFlags and Clawback.
 
 use stellar_xdr::{
     AccountFlags, AccountId, Asset, ClawbackOp, ClawbackResult, SetTrustLineFlagsOp, SetTrustLineFlagsResult,

@@ -1,4 +1,4 @@
-//! What operations check and do. Each kind has a module; this module chooses between them.
+//! Checks and applies operations. Each kind has a module; this module chooses between them.
 
 mod account_merge;
 pub(crate) mod asset_events;
@@ -24,13 +24,13 @@ use crate::{
     transaction::{diagnostics::not_implemented, envelope::Submitted, signatures::Threshold},
 };
 
-/// What a classic operation works with.
+/// The data of a classic operation.
 pub(crate) struct Classic<'a> {
     pub(crate) entries: &'a mut Entries,
     pub(crate) tx: &'a Submitted,
     pub(crate) source: &'a MuxedAccount,
     pub(crate) network_id: [u8; 32],
-    /// Of the ledger, in Unix seconds.
+    /// The ledger's close time, in Unix seconds.
     pub(crate) close_time: u64,
     /// Events that the operation emits (CAP-67).
     pub(crate) events: &'a mut Vec<ContractEvent>,
@@ -42,7 +42,7 @@ impl Classic<'_> {
     }
 }
 
-/// A failure that has a code among all operations' results, not among those of its kind.
+/// A failure whose code is one for all operations, and not one of the operation's own kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unusual {
     NoAccount,

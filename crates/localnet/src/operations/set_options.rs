@@ -56,7 +56,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Only ASCII without control characters, as the network asks of its strings.
+/// Whether the text is ASCII without control characters, as the network requires of its strings.
 pub(super) fn is_printable(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii() && !byte.is_ascii_control())
 }
@@ -145,7 +145,8 @@ fn change_signer(account: &mut AccountEntry, signer: &Signer) -> Result<(), Refu
     Ok(())
 }
 
-/// Once the account has that extension, each signer has a place for its sponsor. On this network nobody is sponsored.
+/// Changes the signers' sponsors. Once the account has that extension, each signer has a place for its sponsor. On this
+/// network nobody is sponsored.
 fn change_sponsors(account: &mut AccountEntry, change: impl FnOnce(&mut Vec<SponsorshipDescriptor>)) {
     if let AccountEntryExt::V1(v1) = &mut account.ext
         && let AccountEntryExtensionV1Ext::V2(v2) = &mut v1.ext

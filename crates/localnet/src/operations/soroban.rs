@@ -1,4 +1,4 @@
-//! What the three Soroban operations have in common: prices and limits, the refundable fee, rent.
+//! The common parts of the three Soroban operations: prices and limits, the refundable fee, rent.
 
 use soroban_env_host::{
     HostError, LedgerInfo, ModuleCache,
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// What a Soroban operation works with.
+/// The data of a Soroban operation.
 pub(crate) struct Soroban<'a> {
     pub(crate) entries: &'a mut Entries,
     pub(crate) tx: &'a Submitted,
@@ -36,7 +36,7 @@ pub(crate) struct Soroban<'a> {
     pub(crate) diagnostics: Vec<DiagnosticEvent>,
 }
 
-/// What a Soroban operation did.
+/// The effect of a Soroban operation.
 pub(crate) struct Done {
     pub(crate) result: OperationResult,
     pub(crate) events: Vec<ContractEvent>,
@@ -49,13 +49,13 @@ impl Done {
         Self { result: OperationResult::OpInner(result), events: Vec::new(), return_value: None }
     }
 
-    /// The result of an operation that is not a Soroban one. Validation lets none come here.
+    /// The result of an operation that is not a Soroban one. Validation refuses such an operation before.
     pub(crate) fn unsupported() -> Self {
         Self { result: OperationResult::OpNotSupported, events: Vec::new(), return_value: None }
     }
 }
 
-/// The part of the resource fee that pays for rent and events. What is not used of it is given back. Stroops.
+/// The part of the resource fee that pays for rent and events, in stroops. The unused part is given back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refundable {
     /// What the declared resources cost. It is never given back, whether they are used or not.
@@ -73,12 +73,12 @@ impl Refundable {
         Self { fixed, at_most: data.resource_fee.saturating_sub(fixed), rent: 0, events: 0 }
     }
 
-    /// What was used.
+    /// The used part.
     pub(crate) fn used(&self) -> i64 {
         self.rent.saturating_add(self.events)
     }
 
-    /// What is given back.
+    /// The part that is given back.
     pub(crate) fn refund(&self) -> i64 {
         self.at_most.saturating_sub(self.used())
     }
@@ -115,7 +115,7 @@ impl Soroban<'_> {
         compute_rent_fee(changes, &self.config.host.rent_fee_configuration, self.info.sequence_number)
     }
 
-    /// Is the entry small enough for the network? If it is not, a diagnostic event says so.
+    /// Whether the entry is small enough for the network. If it is not, a diagnostic event says so.
     pub(crate) fn is_storable(&mut self, key: &LedgerKey, size: u32) -> bool {
         let (reason, allowed) = match key {
             LedgerKey::ContractCode(_) => {
@@ -132,7 +132,7 @@ impl Soroban<'_> {
         size <= allowed
     }
 
-    /// Were more bytes used than declared? If so, a diagnostic event says it.
+    /// Whether more bytes were used than declared. If so, a diagnostic event says it.
     pub(crate) fn exceeds(&mut self, what: &'static str, used: u32, declared: u32) -> bool {
         if used > declared {
             self.diagnostics.push(exceeded(Part::Budget, what, u64::from(used), u64::from(declared)).event());
@@ -148,16 +148,16 @@ pub(crate) const WRITE_EXCEEDED: &str = "operation byte-write resources exceeds 
 #[derive(Debug)]
 pub(crate) struct Insufficient;
 
-/// Bytes of an entry's XDR.
+/// The bytes of an entry's XDR.
 pub(crate) fn size(entry: &impl WriteXdr) -> u32 {
     entry.to_xdr(Limits::none()).ok().and_then(|bytes| u32::try_from(bytes.len()).ok()).unwrap_or(u32::MAX)
 }
 
-/// The bytes of an entry that rent is paid for: its XDR and, for code, the memory that the parsed module takes. It is
+/// The bytes of an entry for which rent is paid: its XDR and, for code, the memory that the parsed module takes. It is
 /// computed on a budget of its own, because no transaction pays for the computation.
 ///
 /// # Errors
-/// The host's, when the settings make no budget.
+/// The host's error, when no budget can be made of the settings.
 pub(crate) fn size_for_rent(config: &NetworkConfig, entry: &LedgerEntry, xdr_size: u32) -> Result<u32, HostError> {
     let budget = Budget::try_from_configs(
         u64::MAX,
@@ -172,7 +172,7 @@ pub(crate) fn size_for_rent(config: &NetworkConfig, entry: &LedgerEntry, xdr_siz
 /// means that the entry is restored and pays like a new one.
 ///
 /// # Errors
-/// As [`size_for_rent`].
+/// Those of [`size_for_rent`].
 pub(crate) fn longer_life(
     config: &NetworkConfig,
     key: &LedgerKey,

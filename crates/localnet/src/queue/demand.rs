@@ -1,5 +1,5 @@
-//! What other people's transactions do to the price of inclusion. Nobody else uses a local network, so the control endpoint
-//! says what they would do.
+//! The effect of other people's transactions on the price of inclusion. Nobody else uses a local network, so the
+//! control endpoint sets what they would do.
 
 use crate::{settings::BASE_FEE, transaction::fees::Bid};
 
@@ -8,7 +8,7 @@ use crate::{settings::BASE_FEE, transaction::fees::Bid};
 pub(crate) struct Demand {
     /// How many ledgers, from the next one on, are full of others' transactions.
     full_ledgers: u32,
-    /// What those bid, in stroops for one operation.
+    /// The bid of those transactions, in stroops for one operation.
     bid: u32,
     /// The least bid that the queue takes, in stroops for one operation.
     price: u32,
@@ -47,13 +47,13 @@ impl Demand {
         (self.full_ledgers > 0).then_some(self.bid)
     }
 
-    /// Does a transaction of this bid get into the next ledger, as far as others are concerned? Only a higher bid pushes
-    /// others out: an equal one came later.
+    /// Whether others leave room in the next ledger for a transaction with this bid. Only a higher bid pushes others
+    /// out, since one with an equal bid came later.
     pub(crate) fn leaves_room_for(&self, bid: Bid) -> bool {
         bid >= Bid::per_operation(self.price) && self.filled_at().is_none_or(|others| bid > Bid::per_operation(others))
     }
 
-    /// This many ledgers have closed.
+    /// Notes that this many ledgers have closed.
     pub(crate) fn pass(&mut self, ledgers: u32) {
         self.full_ledgers = self.full_ledgers.saturating_sub(ledgers);
     }

@@ -24,9 +24,9 @@ use crate::{
     },
 };
 
-/// Ledgers for which a transaction waits; then it is dropped (stellar-core: `TRANSACTION_QUEUE_TIMEOUT_LEDGERS`).
+/// For how many ledgers a transaction waits before it is dropped (stellar-core: `TRANSACTION_QUEUE_TIMEOUT_LEDGERS`).
 const MAX_AGE: u32 = 4;
-/// Ledgers for which the hash of a dropped transaction is refused (stellar-core: `TRANSACTION_QUEUE_BAN_LEDGERS`).
+/// For how many ledgers the hash of a dropped transaction is refused (stellar-core: `TRANSACTION_QUEUE_BAN_LEDGERS`).
 const BAN_LEDGERS: u32 = 10;
 /// The queue holds as much as this many ledgers (stellar-core: `TRANSACTION_QUEUE_SIZE_MULTIPLIER`).
 const QUEUE_LEDGERS: u64 = 2;
@@ -34,7 +34,7 @@ const QUEUE_LEDGERS: u64 = 2;
 /// `FEE_MULTIPLIER`).
 const REPLACE_FACTOR: i64 = 10;
 
-/// What the queue answers to a submission.
+/// The queue's answer to a submission.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Pending,
@@ -51,21 +51,21 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 struct Waiting {
     tx: Submitted,
-    /// Ledgers that have closed without it.
+    /// How many ledgers have closed without it.
     age: u32,
 }
 
 /// The waiting transactions.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// In the order of their arrival.
+    /// The transactions, in the order of their arrival.
     waiting: Vec<Waiting>,
     /// Hashes, and the ledger from which they may come again.
     banned: HashMap<[u8; 32], u32>,
-    /// The highest bid that had to leave the full queue since the last ledger, for each phase. Whoever comes later must
+    /// The highest bid that had to leave the full queue since the last ledger, for each phase. Later transactions must
     /// bid more, even if there is room again.
     evicted: [Option<Bid>; 2],
-    /// What other people's transactions do.
+    /// The demand of other people's transactions.
     pub(crate) demand: Demand,
 }
 
@@ -100,7 +100,7 @@ impl Queue {
             }
         };
         if let Err(invalid) = check(&tx, entries, config, moment) {
-            // As stellar-core does: the same bytes would be too cheap again.
+            // stellar-core does this too, since the same bytes would be too cheap again.
             if matches!(invalid.result.result, TransactionResultResult::TxInsufficientFee) {
                 self.ban(tx.hash(), moment.ledger);
             }
@@ -122,7 +122,7 @@ impl Queue {
     /// The hashes of the transactions that must leave so that this one has room.
     ///
     /// # Errors
-    /// It bids too little: the full fee that would do, in stroops.
+    /// The transaction bids too little. The error is the full fee that would be enough, in stroops.
     fn make_room(&self, tx: &Submitted, replaced: Option<usize>, config: &Config) -> Result<Vec<[u8; 32]>, i64> {
         let bid = Bid::of(tx);
         let to_beat = |other: Bid| Err(other.beaten_by(bid.operations).saturating_add(tx.resource_fee()));
@@ -162,7 +162,7 @@ impl Queue {
         Ok(leaving)
     }
 
-    /// Can the fee source pay for this transaction and for all others that wait at its expense?
+    /// Whether the fee source can pay for this transaction and for all waiting ones whose fees it pays.
     fn fee_source_can_pay(&self, tx: &Submitted, replaced: Option<usize>, entries: &Entries) -> bool {
         let payer = tx.fee_source();
         let promised = self
@@ -184,8 +184,9 @@ impl Queue {
         self.ban(hash, ledger);
     }
 
-    /// Takes out what the ledger of `moment` holds, the highest bids first. What is not valid then is dropped. What does
-    /// not fit goes on waiting, until it is too old. `closed`: ledgers that close with this one, counting it.
+    /// Takes out the transactions for the ledger of `moment`, the highest bids first. Transactions that are not valid
+    /// then are dropped. Those that do not fit wait on, until they are too old. `closed` is how many ledgers close with
+    /// this one, including it.
     pub(crate) fn choose(&mut self, entries: &Entries, config: &Config, moment: Moment, closed: u32) -> [Chosen; 2] {
         self.evicted = [None; 2];
         let waiting = std::mem::take(&mut self.waiting);
@@ -237,7 +238,7 @@ impl Queue {
     }
 }
 
-/// What the queue itself refuses is the whole envelope: with a fee bump, the fee bump.
+/// A refusal by the queue itself. It refuses the whole envelope: with a fee bump, the fee bump.
 fn refuse(fee: i64, result: TransactionResultResult) -> Answer {
     Answer::Error { result: Box::new(results::transaction(fee, result)), diagnostics: Vec::new() }
 }
@@ -245,7 +246,7 @@ fn refuse(fee: i64, result: TransactionResultResult) -> Answer {
 /// An account has one transaction in the queue. Only a fee bump for the same sequence number replaces it.
 ///
 /// # Errors
-/// The answer when it does not.
+/// The answer when the transaction does not replace it.
 fn may_replace(tx: &Submitted, waiting: &Submitted, config: &Config) -> Result<(), Answer> {
     if waiting.hash() == tx.hash() || waiting.inner_hash() == tx.hash() {
         return Err(Answer::Duplicate);
@@ -271,8 +272,8 @@ fn may_replace(tx: &Submitted, waiting: &Submitted, config: &Config) -> Result<(
     Ok(())
 }
 
-/// Fills one phase of a ledger, and answers what is left over. Where not everything fits, all that are in pay what the
-/// lowest bid among them offers for an operation (surge pricing).
+/// Fills one phase of a ledger, and answers the transactions that are left over. If not all of them fit, those in the
+/// ledger pay what the lowest bid among them offers for an operation (surge pricing).
 fn fill(mut waiting: Vec<Waiting>, limit: Capacity, demand: Demand) -> (Chosen, Vec<Waiting>) {
     waiting.sort_by_key(|waiting| std::cmp::Reverse(Bid::of(&waiting.tx)));
     let mut used = Capacity::default();

@@ -15,7 +15,7 @@ use crate::{
 
 /// The most ledgers that one request searches.
 const SCAN_LIMIT: u32 = 10_000;
-/// The events of one answer: by default, and at most.
+/// How many events one answer has by default. `MAX_LIMIT` is the most.
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 10_000;
 

@@ -1,4 +1,4 @@
-//! getFeeStats: what inclusion has cost lately.
+//! getFeeStats: answers what inclusion has cost lately.
 
 use serde::Serialize;
 
@@ -100,7 +100,7 @@ fn distribution(mut fees: Vec<u64>, ledgers: u32) -> Distribution {
     }
 }
 
-/// The most frequent of sorted fees. If several are, the lowest of them.
+/// The most frequent of sorted fees; if there are several, the lowest of them.
 fn mode(fees: &[u64]) -> u64 {
     let mut best = (0, 0);
     for run in fees.chunk_by(|a, b| a == b) {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn no_fees_make_zeros() {
+    fn without_fees_all_figures_are_zero() {
         let stats = distribution(Vec::new(), 7);
         assert_eq!((stats.p99.as_str(), stats.transaction_count.as_str(), stats.ledger_count), ("0", "0", 0));
     }

@@ -18,7 +18,7 @@ impl Format {
     /// Reads the parameter `xdrFormat`.
     ///
     /// # Errors
-    /// It is none of the two.
+    /// Fails when the parameter is neither of the two.
     pub(super) fn of(requested: Option<&str>) -> Result<Self, RpcError> {
         match requested {
             None | Some("" | "base64") => Ok(Self::Base64),
@@ -60,7 +60,7 @@ impl XdrFields {
         Self { format, fields: Map::new() }
     }
 
-    /// Adds a value. `name`: the field's name in the base64 form.
+    /// Adds a value. `name` is the field's name in the base64 form.
     pub(super) fn put<T: WriteXdr + Serialize>(&mut self, name: &str, value: &T) -> Result<(), RpcError> {
         let written = self.format.write(value)?;
         self.insert(name, written);
@@ -98,7 +98,7 @@ impl XdrFields {
         Ok(())
     }
 
-    /// Adds what is written already.
+    /// Adds a value that is written already.
     pub(super) fn insert(&mut self, name: &str, written: Value) {
         let name = match self.format {
             Format::Base64 => name.to_owned(),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{ledger::cursor::Cursor, node::Node};
 
-/// The items of a page: by default, and at most (stellar-rpc has the same for both methods).
+/// How many items a page has by default. `MAX_LIMIT` is the most. stellar-rpc has these limits for both methods.
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
 
@@ -50,7 +50,7 @@ struct Transaction {
     created_at: u64,
 }
 
-/// Checks which page is asked for. Answers its size, and the cursor that it starts after.
+/// Checks which page is asked for. Answers its size, and the cursor after which it starts.
 fn page(node: &Node, request: &Request) -> Result<(usize, Option<u64>), RpcError> {
     let (first, last) = (node.history.oldest().sequence, node.history.newest().sequence);
     let none = Pagination::default();

@@ -25,7 +25,7 @@ const MAX_DEPTH: u32 = 500;
 /// Answers one call.
 ///
 /// # Errors
-/// They have the codes and texts of the public server.
+/// The errors have the codes and texts of the public server.
 pub(crate) fn call(node: &mut Node, method: &str, params: Value) -> Result<Value, RpcError> {
     match method {
         "getHealth" => answer(network::health(node)?),

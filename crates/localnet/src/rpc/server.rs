@@ -1,4 +1,4 @@
-//! HTTP: the JSON-RPC, where a POST of at most 512 KiB has one call or a batch of calls; and the friendbot.
+//! Serves HTTP: the JSON-RPC, where a POST of at most 512 KiB has one call or a batch of calls, and the friendbot.
 
 use axum::{
     Json, Router,
@@ -31,7 +31,7 @@ pub(crate) fn router(node: Handle) -> Router {
         .with_state(node)
 }
 
-/// Pages in browsers may call, as with the public server.
+/// Allows calls from pages in browsers, as the public server does.
 async fn allow_browsers(mut response: Response) -> Response {
     const ANY: HeaderValue = HeaderValue::from_static("*");
     let headers: [HeaderName; 3] = [
@@ -176,7 +176,8 @@ async fn friendbot(State(node): State<Handle>, Query(query): Query<FriendbotQuer
             .into_response()
         }
         Funding::Exists => {
-            // stellar-cli looks for the first words, the JavaScript SDK for the last one. Both take it for success.
+            // stellar-cli looks for the first words, and the JavaScript SDK for the last one. Both then count it as a
+            // success.
             let detail =
                 format!("account already funded to starting balance: {text} exists (createAccountAlreadyExist)");
             problem(StatusCode::BAD_REQUEST, &detail)

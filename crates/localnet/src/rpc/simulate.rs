@@ -1,4 +1,4 @@
-//! simulateTransaction. If something is wrong with the transaction, the answer's `error` says it; it is no JSON-RPC error.
+//! simulateTransaction. If the transaction would fail, the answer's `error` says why. That is no JSON-RPC error.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,7 +89,7 @@ pub(super) fn simulate(node: &Node, request: Request) -> Result<Answer, RpcError
 /// Simulates in the way that [`crate::Localnet::simulate`] documents.
 ///
 /// # Errors
-/// The public server's texts.
+/// The errors have the public server's texts.
 pub(crate) fn record_or_enforce(node: &Node, envelope: TransactionEnvelope) -> Result<Simulation, String> {
     let auth = |operation: &Operation| match &operation.body {
         OperationBody::InvokeHostFunction(op) if op.auth.is_empty() => {

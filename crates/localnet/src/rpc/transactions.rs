@@ -1,4 +1,4 @@
-//! sendTransaction and getTransaction: into the queue, and out of the closed ledgers.
+//! sendTransaction puts a transaction into the queue, and getTransaction finds one in the closed ledgers.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -84,7 +84,7 @@ pub(super) struct GetAnswer {
     created_at: String,
 }
 
-/// What getTransaction and getTransactions answer about a transaction.
+/// The part that getTransaction and getTransactions both answer about a transaction.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Details {
@@ -99,7 +99,7 @@ pub(super) struct Details {
 }
 
 impl Details {
-    /// `order`: the transaction's place in the ledger, counted from 1.
+    /// `order` is the transaction's place in the ledger, counted from 1.
     pub(super) fn of(
         tx: &ClosedTransaction,
         ledger: &ClosedLedger,

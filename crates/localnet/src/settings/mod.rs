@@ -1,9 +1,9 @@
 //! The network's settings: what a transaction may use, what it costs, how long entries live.
 //!
-//! The figures are those of the public test network (protocol 28) and stand in `testnet.json`, in the form in which the
-//! network's operators publish them: a `ConfigUpgradeSet` as JSON. The lives of entries and the time between ledgers are
-//! options, so that archival can be tested in minutes. The settings are kept as `CONFIG_SETTING` ledger entries, as on
-//! the public networks: clients read them with getLedgerEntries, and simulation and execution load them from there.
+//! The figures are those of the public test network (protocol 28). They are in `testnet.json`, in the form in which the
+//! network's operators publish them: a `ConfigUpgradeSet` as JSON. The lives of entries and the time between ledgers
+//! are options, so that archival can be tested in minutes. The settings are kept as `CONFIG_SETTING` ledger entries, as
+//! on the public networks: clients read them with getLedgerEntries, and simulation and execution load them from there.
 
 use soroban_simulation::NetworkConfig;
 use stellar_xdr::{
@@ -15,7 +15,7 @@ use stellar_xdr::{
 
 use crate::{ledger::entries::Entries, options::Options};
 
-/// The protocol version that this network runs: the host's own.
+/// The protocol version that this network runs, which is the host's own.
 pub(crate) const PROTOCOL: u32 = 28;
 /// The least bid for inclusion, in stroops per operation.
 pub(crate) const BASE_FEE: u32 = 100;
@@ -86,7 +86,7 @@ pub(crate) struct Config {
     pub(crate) max_data_bytes: u32,
 }
 
-/// The settings make no network. The built-in figures do; this error is what a mistake in them looks like.
+/// The settings are not usable. The built-in ones are, so this error means that somebody made a mistake in them.
 #[derive(Debug, thiserror::Error)]
 #[error("the network's settings are not usable: {0}")]
 pub(crate) struct Unusable(pub(crate) String);

@@ -1,12 +1,13 @@
-//! Diagnostic events that say why the network, not a contract, refused something. The topics are `error` and its code; the
-//! data is the reason with its figures. Form and words are stellar-core's, so that tools can show them.
+//! Diagnostic events that say why the network itself, and not a contract, refused something. The topics are `error` and
+//! its code; the data is the reason with its figures. Their form and words are stellar-core's, so that tools can show
+//! them.
 
 use stellar_xdr::{
     ContractEvent, ContractEventBody, ContractEventType, ContractEventV0, DiagnosticEvent, ExtensionPoint, ScError,
     ScErrorCode, ScString, ScSymbol, ScVal, ScVec,
 };
 
-/// Which part of the network refused.
+/// The part of the network that refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Budget,
@@ -28,19 +29,19 @@ pub(crate) fn error(part: Part, code: ScErrorCode, text: &'static str) -> Reason
     Reason { part, code, text, figures: None }
 }
 
-/// More was asked for than is allowed.
+/// A refusal because more was asked for than is allowed.
 pub(crate) fn exceeded(part: Part, text: &'static str, asked: u64, allowed: u64) -> Reason {
     Reason { part, code: ScErrorCode::ExceededLimit, text, figures: Some([asked, allowed]) }
 }
 
-/// The public networks have this, and this network does not.
+/// The event that this network lacks something that the public networks have.
 pub(crate) fn not_implemented(what: &str) -> DiagnosticEvent {
     let text = format!("paychan-localnet does not implement {what}");
     event(ScError::Context(ScErrorCode::InvalidAction), string(&text))
 }
 
 impl Reason {
-    /// The event that tells it.
+    /// The diagnostic event for this reason.
     pub(crate) fn event(self) -> DiagnosticEvent {
         let error = match self.part {
             Part::Budget => ScError::Budget(self.code),

@@ -1,4 +1,4 @@
-//! A submitted transaction: the envelope, its hashes and size, and what the rest of the network asks about it.
+//! A submitted transaction: its envelope, hashes and size, and its parts that the rest of the network needs.
 
 use stellar_xdr::{
     AccountId, DecoratedSignature, FeeBumpTransactionInnerTx, LedgerBounds, Limits, MuxedAccount, Operation,
@@ -17,15 +17,15 @@ pub(crate) struct Submitted {
     inner: TransactionV1Envelope,
     fee_bump: Option<FeeBump>,
     hash: [u8; 32],
-    /// Bytes of `inner`.
+    /// The bytes of `inner`.
     size: u32,
 }
 
-/// Somebody pays another fee for a transaction that is already signed (CAP-15).
+/// A fee bump: somebody pays another fee for a transaction that is already signed (CAP-15).
 #[derive(Clone, Debug)]
 pub(crate) struct FeeBump {
     pub(crate) fee_source: AccountId,
-    /// Stroops at most, for inclusion and resources together.
+    /// The most stroops for inclusion and resources together.
     pub(crate) fee: i64,
     pub(crate) signatures: Vec<DecoratedSignature>,
     pub(crate) inner_hash: [u8; 32],
@@ -114,7 +114,7 @@ impl Submitted {
         self.hash
     }
 
-    /// The hash that the transaction's own signatures are over.
+    /// The hash that the transaction's own signatures sign.
     pub(crate) fn inner_hash(&self) -> [u8; 32] {
         self.fee_bump.as_ref().map_or(self.hash, |bump| bump.inner_hash)
     }
@@ -137,7 +137,7 @@ impl Submitted {
         self.fee_bump.as_ref().map_or_else(|| self.source(), |bump| bump.fee_source.clone())
     }
 
-    /// The account that an operation acts for, with its muxed id if it has one.
+    /// The account for which an operation acts, with its muxed id if it has one.
     pub(crate) fn operation_source<'a>(&'a self, operation: &'a Operation) -> &'a MuxedAccount {
         operation.source_account.as_ref().unwrap_or(&self.inner.tx.source_account)
     }
@@ -201,7 +201,7 @@ impl Submitted {
     }
 }
 
-/// Operations that run in the Soroban phase: alone in their transaction, with resources declared.
+/// Whether an operation runs in the Soroban phase, where it is alone in its transaction and declares resources.
 pub(crate) fn is_soroban(operation: &Operation) -> bool {
     matches!(
         operation.body,

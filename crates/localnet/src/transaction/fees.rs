@@ -1,5 +1,5 @@
-//! What a transaction pays: for inclusion, for resources that are paid for whether used or not, for resources whose
-//! unused part is given back. All fees are in stroops.
+//! Computes what a transaction pays: for inclusion, for resources that it pays whether used or not, and for resources
+//! whose unused part is given back. All fees are in stroops.
 
 use soroban_env_host::fees::{FeeConfiguration, TransactionResources, compute_transaction_resource_fee};
 use stellar_xdr::{LedgerKey, OperationBody, SorobanTransactionData};
@@ -12,7 +12,7 @@ use crate::settings::BASE_FEE;
 pub(crate) struct Bid {
     /// Stroops for all operations together.
     pub(crate) stroops: i64,
-    /// At least one.
+    /// The number of operations, at least one.
     pub(crate) operations: u32,
 }
 
@@ -62,7 +62,7 @@ impl PartialOrd for Bid {
 }
 
 impl Ord for Bid {
-    /// a/n against b/m is a·m against b·n, without rounding.
+    /// Compares a/n with b/m as a·m with b·n, without rounding.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let left = i128::from(self.stroops) * i128::from(other.operations);
         let right = i128::from(other.stroops) * i128::from(self.operations);
@@ -70,7 +70,7 @@ impl Ord for Bid {
     }
 }
 
-/// Operations that inclusion is paid for: at least one, and a fee bump counts as one more (CAP-15).
+/// For how many operations inclusion is paid: at least one, and a fee bump counts as one more (CAP-15).
 pub(crate) fn paid_operations(tx: &Submitted) -> u32 {
     let own = u32::try_from(tx.operations().len()).unwrap_or(u32::MAX).max(1);
     own.saturating_add(u32::from(tx.fee_bump().is_some()))
@@ -86,17 +86,17 @@ pub(crate) fn required_fee(tx: &Submitted) -> i64 {
     inclusion_cost(tx, BASE_FEE).saturating_add(tx.resource_fee())
 }
 
-/// What is paid for inclusion: the ledger's price, and never more than the bid.
+/// What is charged for inclusion: the ledger's price, but never more than the bid.
 pub(crate) fn inclusion_charged(tx: &Submitted, price: u32) -> i64 {
     tx.inclusion_fee().min(inclusion_cost(tx, price))
 }
 
-/// Is the entry under this key contract data or code?
+/// Whether the entry under this key is contract data or code.
 pub(crate) fn is_contract_key(key: &LedgerKey) -> bool {
     matches!(key, LedgerKey::ContractData(_) | LedgerKey::ContractCode(_))
 }
 
-/// Entries of the footprint that are read from disk: classic ones, and all that are to be restored (CAP-66).
+/// How many entries of the footprint are read from disk: classic ones, and all that are restored (CAP-66).
 pub(crate) fn disk_read_entries(tx: &Submitted, data: &SorobanTransactionData) -> u32 {
     let footprint = &data.resources.footprint;
     let restores = matches!(tx.operations().first().map(|op| &op.body), Some(OperationBody::RestoreFootprint(_)));

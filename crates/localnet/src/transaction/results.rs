@@ -1,4 +1,4 @@
-//! Building results: a transaction's code, and the codes of its operations.
+//! Builds results: a transaction's code, and the codes of its operations.
 
 use stellar_xdr::{
     AccountMergeResult, BumpSequenceResult, ChangeTrustResult, ClawbackResult, CreateAccountResult,
@@ -60,12 +60,12 @@ fn inner(result: Outer) -> Inner {
     }
 }
 
-/// The operations in order; at least one of them failed.
+/// The result of a transaction with a failed operation, with the operations' results in order.
 pub(crate) fn failed(operations: Vec<OperationResult>) -> Outer {
     Outer::TxFailed(operations.try_into().expect("100 operations at most"))
 }
 
-/// The operations in order; all of them took effect.
+/// The result of a transaction whose operations all took effect, with their results in order.
 pub(crate) fn succeeded(operations: Vec<OperationResult>) -> Outer {
     Outer::TxSuccess(operations.try_into().expect("100 operations at most"))
 }
@@ -94,7 +94,7 @@ pub(crate) fn untouched(operation: &Operation) -> OperationResult {
     OperationResult::OpInner(inner)
 }
 
-/// Did the operation take effect?
+/// Whether the operation took effect.
 pub(crate) fn is_success(result: &OperationResult) -> bool {
     let OperationResult::OpInner(inner) = result else {
         return false;

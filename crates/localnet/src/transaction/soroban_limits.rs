@@ -1,5 +1,5 @@
-//! What a Soroban transaction may declare: resources within the network's limits per transaction, a footprint of keys
-//! that contracts can touch, a resource fee that covers the declared resources.
+//! Checks what a Soroban transaction declares: resources within the network's limits per transaction, a footprint of
+//! keys that contracts can touch, and a resource fee that covers the declared resources.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::{ledger::accounts, settings::Config};
 /// Checks all rules that don't depend on the accounts and contracts in the ledger.
 ///
 /// # Errors
-/// What was asked for and what is allowed.
+/// The error says what was asked for and what is allowed.
 pub(crate) fn check(tx: &Submitted, config: &Config) -> Result<(), Reason> {
     let Some(data) = tx.soroban_data() else {
         return Err(error(Part::Value, ScErrorCode::MissingValue, "transaction has no Soroban data"));
@@ -33,8 +33,8 @@ pub(crate) fn check(tx: &Submitted, config: &Config) -> Result<(), Reason> {
     check_marks(tx, data)
 }
 
-/// The arguments of an invocation say who is paid; a memo or a muxed source can't (CAP-67; a rule of validity since
-/// protocol 25).
+/// Refuses a memo and a muxed source: only the arguments of an invocation say who is paid (CAP-67; a rule of validity
+/// since protocol 25).
 fn check_memo(tx: &Submitted) -> Result<(), Reason> {
     let Some(operation) = tx.operations().first() else {
         return Ok(());
@@ -177,8 +177,8 @@ fn check_duplicates(data: &SorobanTransactionData) -> Result<(), Reason> {
     Err(error(Part::Storage, ScErrorCode::InvalidInput, reason))
 }
 
-/// The marks name persistent contract entries of the read-write footprint, in ascending order and each of them once. Only
-/// invocations restore what is marked (CAP-66).
+/// Checks the marks of archived entries. They name persistent contract entries of the read-write footprint, in
+/// ascending order and each of them once. Only invocations restore marked entries (CAP-66).
 fn check_marks(tx: &Submitted, data: &SorobanTransactionData) -> Result<(), Reason> {
     let marks = tx.marked_archived();
     if marks.is_empty() {

@@ -1,4 +1,4 @@
-//! Whether a transaction is valid: when it is submitted, when a ledger is put together, and when it is applied.
+//! Checks whether a transaction is valid: when it is submitted, when a ledger is put together, and when it is applied.
 //!
 //! The order of the checks is stellar-core's, because the first check that fails names the result.
 
@@ -21,17 +21,17 @@ use crate::{
     settings::{BASE_FEE, Config},
 };
 
-/// The moment that a transaction is checked for.
+/// The moment for which a transaction is checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    /// The ledger that it would be applied in.
+    /// The ledger in which it would be applied.
     pub(crate) ledger: u32,
-    /// The close time that its time bounds are compared with, in Unix seconds.
+    /// The close time with which its time bounds are compared, in Unix seconds.
     pub(crate) close_time: u64,
     /// Seconds after the close time until which the transaction must stay valid. Submission asks for some, so that
     /// nothing is accepted that expires before it can be applied.
     pub(crate) margin: u64,
-    /// The fee is charged already, and the operations are about to run.
+    /// Whether the fee is charged already and the operations are about to run.
     pub(crate) applying: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Moment {
 pub(crate) struct Invalid {
     pub(crate) result: TransactionResult,
     pub(crate) diagnostics: Vec<DiagnosticEvent>,
-    /// When the transaction is being applied, its sequence number is used up nevertheless.
+    /// Whether the transaction uses up its sequence number nevertheless, when it is being applied.
     pub(crate) uses_sequence: bool,
 }
 
@@ -131,7 +131,7 @@ fn check_fee_bump(tx: &Submitted, bump: &FeeBump, entries: &Entries) -> Result<(
     Ok(())
 }
 
-/// There is an operation, and a Soroban operation is alone in its transaction.
+/// Checks that there is an operation, and that a Soroban operation is alone in its transaction.
 fn check_form(tx: &Submitted) -> Result<(), TransactionResultResult> {
     let operations = tx.operations();
     if let Some(conditions) = tx.conditions()
@@ -157,8 +157,8 @@ fn check_form(tx: &Submitted) -> Result<(), TransactionResultResult> {
     Ok(())
 }
 
-/// Both time bounds are inclusive. Of the ledger bounds the lower is inclusive and the upper exclusive. An upper bound of
-/// 0 is none (CAP-21).
+/// Checks the bounds. Both time bounds are inclusive. The lower ledger bound is inclusive and the upper one exclusive.
+/// An upper bound of 0 means that there is none (CAP-21).
 fn check_bounds(tx: &Submitted, moment: Moment) -> Result<(), TransactionResultResult> {
     let time = tx.time_bounds();
     let ledgers = tx.ledger_bounds();
@@ -176,9 +176,9 @@ fn check_bounds(tx: &Submitted, moment: Moment) -> Result<(), TransactionResultR
     Ok(())
 }
 
-/// A transaction has the number after the account's. If it names the least number that the account may have, any number
-/// above the account's will do (CAP-21). The first number of the current ledger's range is never used, so that it can't
-/// clash with accounts that are created in this ledger.
+/// A transaction must have the number after the account's. If it names the least number that the account may have, it
+/// may have any number above the account's (CAP-21). The first number of the current ledger's range is never used, so
+/// that it can't clash with accounts that are created in this ledger.
 fn is_bad_sequence(tx: &Submitted, used: i64, ledger: u32) -> bool {
     let sequence = tx.tx().seq_num.0;
     if sequence == starting_sequence(ledger) {

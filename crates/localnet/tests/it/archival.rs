@@ -1,4 +1,4 @@
-//! How long entries live: expiry, archival, extension, restoration.
+//! Tests the lives of entries: expiry, archival, extension, restoration.
 
 use paychan_localnet::Options;
 use stellar_xdr::*;
@@ -42,9 +42,9 @@ async fn an_entry_past_its_life_is_archived_and_a_transaction_that_touches_it_fa
     let prepared = env.prepared(&a, transfer()).await;
     let until = u32::try_from(env.live_until(&key).await.unwrap()).unwrap();
     env.localnet.jump(until - ledger(&env)).unwrap();
-    assert_eq!(env.live_until(&key).await, Some(u64::from(until)), "live in its last ledger");
+    assert_eq!(env.live_until(&key).await, Some(u64::from(until)), "the entry is live in its last ledger");
     env.close();
-    assert_eq!(env.live_until(&key).await, Some(0), "archived after it");
+    assert_eq!(env.live_until(&key).await, Some(0), "the entry is archived after it");
     assert!(env.entry(&key).await.is_some(), "getLedgerEntries still answers an archived entry");
 
     let closed = env.include(&env.sign(&prepared, &[&a])).await;
@@ -81,7 +81,7 @@ async fn a_call_restores_the_archived_entries_that_simulation_marks_and_pays_the
 }
 
 #[tokio::test]
-async fn only_what_is_marked_is_restored() {
+async fn only_marked_entries_are_restored() {
     let (env, a, asset, holder) = setup().await;
     env.localnet.jump(MAX + 1).unwrap();
     let mut tx = env.prepared(&a, asset.transfer(&a.address(), &holder, 5)).await;
@@ -115,7 +115,7 @@ async fn marking_a_live_entry_is_allowed_and_costs_its_disk_read() {
 }
 
 #[tokio::test]
-async fn marks_that_make_no_sense_are_invalid() {
+async fn malformed_marks_are_invalid() {
     let (env, a, asset, holder) = setup().await;
     let tx = env.prepared(&a, asset.transfer(&a.address(), &holder, 5)).await;
     let TransactionExt::V1(data) = &tx.ext else { panic!() };
@@ -168,7 +168,8 @@ async fn an_extension_lengthens_lives_and_pays_rent() {
     let key = asset.instance();
     let before = env.live_until(&key).await.unwrap();
     let balance = env.balance(&a).await;
-    // The asset's contract keeps its own instance at a week, or here at the longest life; some ledgers must pass.
+    // The asset's contract extends its own instance to a week, or here to the longest life, so some ledgers must pass
+    // first.
     env.localnet.jump(100).unwrap();
     let closed = env.change_lives(&a, vec![key.clone()], Some(MAX - 1)).await.succeeded();
     let after = env.live_until(&key).await.unwrap();
@@ -180,7 +181,7 @@ async fn an_extension_lengthens_lives_and_pays_rent() {
 }
 
 #[tokio::test]
-async fn an_extension_passes_over_what_is_missing_or_archived_and_never_shortens() {
+async fn an_extension_ignores_missing_and_archived_entries_and_never_shortens_a_life() {
     let (env, a, asset, holder) = setup().await;
     let missing = asset.balance_key(&ScAddress::Contract(ContractId(Hash([8; 32]))));
     let live = asset.balance_key(&holder);

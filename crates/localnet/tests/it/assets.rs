@@ -1,4 +1,4 @@
-//! The Stellar asset contract: creation, transfers between trustlines, authorization entries, the native asset.
+//! Tests the Stellar asset contract: creation, transfers between trustlines, authorization entries, the native asset.
 
 use stellar_xdr::*;
 
@@ -31,7 +31,7 @@ async fn a_transfer_moves_units_between_trustlines() {
 }
 
 #[tokio::test]
-async fn the_same_contract_twice_traps() {
+async fn creating_the_same_contract_twice_fails() {
     let (env, issuer, _, _, asset) = setup().await;
     let tx = env.draft(&issuer, vec![create_asset_contract(&asset.asset)]).await;
     let simulation = env.simulate(&tx).await;
@@ -49,7 +49,7 @@ async fn the_same_contract_twice_traps() {
 async fn a_transfer_that_fails_when_applied_costs_its_fee_without_the_refundable_part() {
     let (env, issuer, a, b, asset) = setup().await;
     let tx = env.prepared(&a, asset.transfer(&a.address(), &b.address(), 1_000 * UNIT)).await;
-    // Between simulation and inclusion the units go elsewhere, from another account's transaction.
+    // Between simulation and inclusion, another account's transaction moves the units elsewhere.
     let mut spend = env.draft(&issuer, vec![payment(&issuer, &asset.asset, 1)]).await;
     let mut operations = spend.operations.to_vec();
     operations[0].source_account = Some(a.muxed());
@@ -89,7 +89,7 @@ async fn another_accounts_units_need_its_signed_authorization() {
     sign_authorization(&env, &b, &mut auth[0], valid_until);
     op.auth = auth.try_into().unwrap();
     tx.operations = operations.try_into().unwrap();
-    // Now enforced: resources of the signature check are counted.
+    // The authorization is enforced now, so the resources of the signature check are counted.
     tx.ext = TransactionExt::V0;
     let enforced = env.simulate(&tx).await;
     assert!(enforced.get("error").is_none(), "{enforced}");

@@ -1,4 +1,4 @@
-//! A contract of Wasm, the payment channel: it is uploaded, created with a constructor, and called.
+//! Tests a Wasm contract, the payment channel: it is uploaded, created with a constructor, and called.
 
 use ed25519_dalek::Signer as _;
 use sha2::{Digest, Sha256};
@@ -84,7 +84,7 @@ async fn a_channel_is_opened_settled_and_refunded() {
 }
 
 #[tokio::test]
-async fn a_call_costs_at_execution_what_simulation_said() {
+async fn a_call_uses_at_execution_what_the_simulation_counted() {
     let env = TestEnv::start();
     let (issuer, funder, recipient) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
     let asset = env.asset(&issuer, &[&funder, &recipient]).await;
@@ -99,7 +99,7 @@ async fn a_call_costs_at_execution_what_simulation_said() {
 }
 
 #[tokio::test]
-async fn a_settlement_restores_archived_code_instance_and_balance_on_its_way() {
+async fn a_settlement_restores_archived_code_instance_and_balance() {
     let env = TestEnv::start();
     let (issuer, funder, recipient) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
     let asset = env.asset(&issuer, &[&funder, &recipient]).await;

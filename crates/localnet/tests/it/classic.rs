@@ -1,4 +1,4 @@
-//! Classic operations: accounts, payments, trustlines, options.
+//! Tests classic operations: accounts, payments, trustlines, options.
 
 use stellar_xdr::*;
 
@@ -15,7 +15,7 @@ async fn friendbot_gives_a_new_account_ten_thousand_xlm_once() {
     assert_eq!(env.balance(&key).await, 10_000 * UNIT);
     let (status, body) = env.friendbot(&key.strkey()).await;
     assert_eq!(status, 400);
-    // What stellar-cli and the JavaScript SDK look for.
+    // stellar-cli and the JavaScript SDK look for these words.
     for known in ["account already funded to starting balance", "createAccountAlreadyExist"] {
         assert!(body["detail"].as_str().unwrap().contains(known), "{body}");
     }
@@ -52,7 +52,7 @@ async fn an_account_is_created_with_the_ledgers_sequence_number_and_paid() {
 }
 
 #[tokio::test]
-async fn creating_fails_below_the_reserve_above_the_balance_and_twice() {
+async fn an_account_is_not_created_below_the_reserve_above_the_balance_or_twice() {
     let env = TestEnv::start();
     let (payer, payee) = (env.funded(1).await, Key::new(2));
     let cases = [(UNIT - 1, CreateAccountResult::LowReserve), (10_000 * UNIT, CreateAccountResult::Underfunded)];
@@ -87,7 +87,7 @@ async fn a_failed_transaction_changes_nothing_but_fee_and_sequence() {
 }
 
 #[tokio::test]
-async fn an_assets_payment_needs_trust_room_and_funds() {
+async fn a_payment_of_an_asset_needs_a_trustline_room_and_funds() {
     let env = TestEnv::start();
     let (issuer, a, b) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
     let asset = usdc(&issuer);
@@ -311,7 +311,7 @@ async fn a_bumped_sequence_number_is_used_up_and_never_goes_back() {
 }
 
 #[tokio::test]
-async fn a_merged_account_is_gone_and_its_coins_are_the_others() {
+async fn a_merged_account_is_gone_and_the_other_account_has_its_coins() {
     let env = TestEnv::start();
     let (a, b, issuer) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
     let merge = |to: &Key| vec![OperationBody::AccountMerge(to.muxed())];

@@ -1,4 +1,4 @@
-//! The control endpoint: closing ledgers, jumping ahead, archiving; and starting and stopping.
+//! Tests the control endpoint (closing ledgers, jumping ahead, archiving), and starting and stopping.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use stellar_xdr::Asset;
 use crate::env::*;
 
 #[tokio::test]
-async fn nothing_closes_until_told() {
+async fn no_ledger_closes_without_a_request_in_manual_mode() {
     let env = TestEnv::start();
     let (a, b) = (env.funded(1).await, env.funded(2).await);
     let before = env.localnet.status().unwrap();
@@ -58,7 +58,7 @@ async fn entries_are_archived_on_request() {
     let address = stellar_strkey::Contract(native.contract.0.0).to_string();
     let (status, _) = env.control("/archive", &json!({"contracts": [address.as_str()]}).to_string()).await;
     assert_eq!((status, env.live_until(&native.instance()).await), (200, Some(0)));
-    // It is archived already, and an account has no life.
+    // The first is archived already, and an account has no life.
     for key in [native.instance(), env.funded(1).await.key()] {
         let (status, answer) = env.control("/archive", &json!({"keys": [base64(&key)]}).to_string()).await;
         assert_eq!(status, 400);
@@ -111,7 +111,7 @@ fn it_starts_and_stops_without_an_async_runtime() {
 }
 
 #[test]
-fn a_port_in_use_and_senseless_options_are_named() {
+fn a_port_in_use_and_contradictory_options_are_reported() {
     let taken = Localnet::start(Options { manual: true, ..Options::default() }).unwrap();
     let port = taken.rpc_url().rsplit_once(':').unwrap().1.parse().unwrap();
     match Localnet::start(Options { rpc_port: port, ..Options::default() }) {
@@ -122,7 +122,7 @@ fn a_port_in_use_and_senseless_options_are_named() {
 }
 
 #[tokio::test]
-async fn two_networks_do_not_know_each_other() {
+async fn two_networks_are_independent() {
     let (one, two) = (TestEnv::start(), TestEnv::start());
     one.close();
     assert_eq!(two.localnet.status().unwrap().ledger, 1);

@@ -1,4 +1,4 @@
-//! getEvents: what is told, by which filters, page by page, in which range.
+//! Tests getEvents: its events, filters, pages and ranges.
 
 use serde_json::{Value, json};
 use stellar_xdr::*;
@@ -25,7 +25,7 @@ fn topic(event: &Value) -> String {
 }
 
 #[tokio::test]
-async fn an_event_tells_where_it_comes_from() {
+async fn an_event_names_its_contract_transaction_and_place() {
     let (env, _, a, asset) = setup().await;
     let holder = ScAddress::Contract(ContractId(Hash([9; 32])));
     let closed = env.invoke(&a, asset.transfer(&a.address(), &holder, 7)).await.succeeded();
@@ -47,7 +47,7 @@ async fn an_event_tells_where_it_comes_from() {
 }
 
 #[tokio::test]
-async fn classic_payments_and_fees_are_told_as_the_assets_events() {
+async fn classic_payments_and_fees_emit_the_events_of_their_assets() {
     let (env, issuer, a, asset) = setup().await;
     let ledger = env.run(&a, vec![payment(&issuer, &asset.asset, 3)]).await.succeeded().0["ledger"].clone();
     let answer = env.ok("getEvents", json!({"startLedger": ledger, "filters": []})).await;
@@ -56,7 +56,7 @@ async fn classic_payments_and_fees_are_told_as_the_assets_events() {
 }
 
 #[tokio::test]
-async fn pages_join_without_gap_or_repetition() {
+async fn pages_follow_each_other_without_gap_or_repetition() {
     let (env, issuer, a, asset) = setup().await;
     let start = env.localnet.status().unwrap().ledger + 1;
     for n in 1..=7 {
@@ -78,7 +78,7 @@ async fn pages_join_without_gap_or_repetition() {
         }
     }
     assert_eq!(joined, whole);
-    // The cursor of a page that wasn't full goes on after everything seen.
+    // The cursor of a page that wasn't full continues after all events so far.
     env.run(&a, vec![payment(&issuer, &asset.asset, 1)]).await.succeeded();
     let more = env.ok("getEvents", request).await;
     assert_eq!(more["events"].as_array().unwrap().len(), 1, "{more}");
@@ -113,7 +113,7 @@ async fn a_ledger_out_of_range_is_refused_with_the_range() {
 }
 
 #[tokio::test]
-async fn one_request_looks_through_ten_thousand_ledgers() {
+async fn one_request_searches_ten_thousand_ledgers() {
     let env = TestEnv::start();
     let (issuer, a) = (env.funded(1).await, env.funded(2).await);
     let asset = env.asset(&issuer, &[&a]).await;

@@ -1,4 +1,4 @@
-//! Fee bumps: somebody pays another fee for a transaction that is signed already.
+//! Tests fee bumps: somebody pays another fee for a transaction that is signed already.
 
 use stellar_xdr::*;
 
@@ -74,7 +74,7 @@ async fn a_transaction_that_fails_inside_of_a_fee_bump_has_its_own_result() {
 }
 
 #[tokio::test]
-async fn a_fee_bump_must_be_signed_paid_for_and_no_cheaper_than_what_is_inside() {
+async fn a_fee_bump_must_be_signed_and_funded_and_not_bid_less_than_the_transaction_inside() {
     let (env, a, b, payer) = setup().await;
     let inner = pay(&env, &a, &b, 100).await;
     let result = env.refused(&env.fee_bump(&payer, &inner, 199)).await;
@@ -97,7 +97,7 @@ async fn a_fee_bump_must_be_signed_paid_for_and_no_cheaper_than_what_is_inside()
 }
 
 #[tokio::test]
-async fn a_fee_bump_replaces_what_waits_if_it_bids_ten_times_as_much_for_an_operation() {
+async fn a_fee_bump_replaces_a_waiting_transaction_if_it_bids_ten_times_as_much_for_an_operation() {
     let (env, a, b, payer) = setup().await;
     let inner = pay(&env, &a, &b, 150).await;
     assert_eq!(env.send(&inner).await["status"], "PENDING");

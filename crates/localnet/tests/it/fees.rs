@@ -1,4 +1,4 @@
-//! What transactions pay and get back, and that no stroop is lost or made.
+//! Tests what transactions pay and get back, and that no stroop is lost or made.
 
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
@@ -24,7 +24,7 @@ async fn all_coins(env: &TestEnv, keys: &[&Key]) -> i64 {
 }
 
 #[tokio::test]
-async fn what_is_charged_is_the_declared_fee_less_the_refund_and_no_stroop_is_lost() {
+async fn the_charged_fee_is_the_declared_fee_less_the_refund_and_no_stroop_is_lost() {
     let env = TestEnv::start();
     let (issuer, a, b) = (env.funded(1).await, env.funded(2).await, env.funded(3).await);
     let asset = env.asset(&issuer, &[&a, &b]).await;
@@ -113,7 +113,8 @@ async fn a_resource_fee_below_the_declared_resources_or_above_the_fee_is_invalid
         wrong.ext = TransactionExt::V1(SorobanTransactionData { resource_fee, ..data.clone() });
         let sent = env.send(&env.sign(&wrong, &[&a])).await;
         assert_eq!(sent["status"], "ERROR", "{sent}");
-        // Above the whole fee nothing is left to bid; the queue calls that malformed before it looks closer.
+        // A resource fee above the whole fee leaves nothing to bid, and the queue refuses that as malformed before its
+        // other checks.
         let expected = if resource_fee == 1 {
             TransactionResultResult::TxSorobanInvalid
         } else {
@@ -131,7 +132,7 @@ async fn a_resource_fee_below_the_declared_resources_or_above_the_fee_is_invalid
 }
 
 #[tokio::test]
-async fn fee_stats_tell_what_inclusion_cost() {
+async fn fee_stats_show_what_inclusion_cost() {
     let env = TestEnv::start();
     let (issuer, a) = (env.funded(1).await, env.funded(2).await);
     let asset = env.asset(&issuer, &[&a]).await;

@@ -1,4 +1,4 @@
-//! The local network as its clients see it: every test talks JSON-RPC.
+//! Tests the local network as its clients see it: every test uses the JSON-RPC.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,

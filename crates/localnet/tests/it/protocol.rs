@@ -1,4 +1,4 @@
-//! The JSON-RPC itself: its forms, limits and errors; and the methods about the network.
+//! Tests the JSON-RPC itself (its forms, limits and errors), and the methods about the network.
 
 use serde_json::{Value, json};
 use stellar_xdr::*;
@@ -6,7 +6,7 @@ use stellar_xdr::*;
 use crate::env::*;
 
 #[tokio::test]
-async fn the_network_tells_what_it_is() {
+async fn the_network_describes_itself() {
     let env = TestEnv::start();
     let network = env.ok("getNetwork", json!({})).await;
     assert_eq!(
@@ -24,7 +24,7 @@ async fn the_network_tells_what_it_is() {
 }
 
 #[tokio::test]
-async fn ledgers_are_chained_and_told_whole() {
+async fn ledgers_are_chained_and_answered_whole() {
     let env = TestEnv::start();
     let first = env.ok("getLatestLedger", json!({})).await;
     env.funded(1).await;
@@ -119,7 +119,7 @@ async fn keys_that_cannot_be_asked_for_are_refused() {
 }
 
 #[tokio::test]
-async fn settings_are_entries() {
+async fn settings_are_ledger_entries() {
     let env = TestEnv::with(paychan_localnet::Options {
         ledger_ms: 250,
         min_persistent_ttl: 33,
@@ -146,7 +146,7 @@ async fn answer(env: &TestEnv, body: &str) -> Value {
 }
 
 #[tokio::test]
-async fn calls_that_are_no_calls_get_the_protocols_errors() {
+async fn malformed_calls_get_the_protocols_errors() {
     let env = TestEnv::start();
     let code = |answer: &Value| answer["error"]["code"].as_i64().unwrap();
     assert_eq!(code(&answer(&env, "{").await), -32_700);
@@ -162,7 +162,7 @@ async fn calls_that_are_no_calls_get_the_protocols_errors() {
 }
 
 #[tokio::test]
-async fn a_batch_is_answered_call_by_call_and_notifications_are_not() {
+async fn each_call_of_a_batch_is_answered_and_a_notification_is_not() {
     let env = TestEnv::start();
     let batch = r#"[{"jsonrpc":"2.0","id":"a","method":"getHealth"},{"jsonrpc":"2.0","method":"getHealth"},
         {"jsonrpc":"2.0","id":2,"method":"getMoon"}]"#;
@@ -183,7 +183,7 @@ async fn a_body_above_half_a_mebibyte_is_refused() {
 }
 
 #[tokio::test]
-async fn simulation_tells_what_it_cannot_simulate() {
+async fn a_simulation_says_why_it_cannot_simulate_a_transaction() {
     let env = TestEnv::start();
     let a = env.funded(1).await;
     let error = |answer: Value| answer["error"].as_str().unwrap().to_owned();
@@ -247,7 +247,7 @@ async fn null_is_the_same_as_absent() {
 }
 
 #[tokio::test]
-async fn xdr_is_answered_as_json_where_it_is_asked_for() {
+async fn xdr_is_answered_as_json_on_request() {
     let env = TestEnv::start();
     let (issuer, a) = (env.funded(1).await, env.funded(2).await);
     let asset = env.asset(&issuer, &[&a]).await;

@@ -1,4 +1,4 @@
-//! Declared resources: the network's limits per transaction, and what happens to those who declared too little.
+//! Tests declared resources: the network's limits per transaction, and transactions that declare too little.
 
 use stellar_xdr::*;
 
@@ -10,7 +10,7 @@ async fn setup() -> (TestEnv, Key, Transaction) {
     let asset = env.asset(&issuer, &[&a]).await;
     let holder = ScAddress::Contract(ContractId(Hash([9; 32])));
     let mut tx = env.prepared(&a, asset.transfer(&a.address(), &holder, 7)).await;
-    // Enough fee for any change of resources that follows.
+    // The fee is enough for any later change of resources.
     let mut data = data(&tx);
     data.resource_fee += 20_000_000;
     tx.fee += 20_000_000;
@@ -32,7 +32,7 @@ fn with(tx: &Transaction, change: impl FnOnce(&mut SorobanResources)) -> Transac
 }
 
 #[tokio::test]
-async fn resources_above_the_networks_limits_are_invalid_and_the_reason_is_told() {
+async fn resources_above_the_networks_limits_are_invalid_and_the_event_says_why() {
     let (env, a, tx) = setup().await;
     let many = |count: u16| -> Vec<LedgerKey> {
         (0..count)
@@ -110,7 +110,7 @@ async fn duplicate_or_foreign_keys_in_the_footprint_are_invalid() {
 }
 
 #[tokio::test]
-async fn declaring_too_little_fails_when_applied() {
+async fn a_transaction_that_declares_too_little_fails_when_applied() {
     let cases: [fn(&mut SorobanResources); 3] =
         [|r| r.instructions /= 2, |r| r.write_bytes /= 2, |r| r.disk_read_bytes /= 2];
     let limit = OperationResultTr::InvokeHostFunction(InvokeHostFunctionResult::ResourceLimitExceeded);
@@ -122,7 +122,7 @@ async fn declaring_too_little_fails_when_applied() {
 }
 
 #[tokio::test]
-async fn an_entry_outside_the_footprint_traps() {
+async fn a_call_that_touches_an_entry_outside_the_footprint_fails() {
     let (env, a, tx) = setup().await;
     let less = with(&tx, |r| r.footprint.read_only = VecM::default());
     let closed = env.include(&env.sign(&less, &[&a])).await;

@@ -1,4 +1,4 @@
-//! Full ledgers: who gets in, what it costs, and what happens to those who wait.
+//! Tests full ledgers: which transactions get in, what it costs, and what happens to those that wait.
 
 use serde_json::{Value, json};
 use stellar_xdr::*;
@@ -59,7 +59,7 @@ async fn a_full_ledger_takes_the_highest_bids_and_all_pay_the_lowest_of_them() {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_with_the_fee_that_would_do_and_a_higher_bid_pushes_another_out() {
+async fn a_full_queue_refuses_with_the_fee_that_is_enough_and_a_higher_bid_pushes_another_out() {
     let env = TestEnv::start();
     let keys = accounts(&env, 22).await;
     let mut waiting = Vec::new();
@@ -113,7 +113,7 @@ async fn invocations_compete_for_the_ledgers_resources() {
 }
 
 #[tokio::test]
-async fn others_can_be_let_fill_ledgers_and_only_higher_bids_get_in() {
+async fn when_others_fill_ledgers_only_higher_bids_get_in() {
     let env = TestEnv::start();
     let keys = accounts(&env, 3).await;
     let (code, answer) = env.control("/fill", r#"{"ledgers": 2, "bid": 5000}"#).await;
@@ -138,7 +138,7 @@ async fn others_can_be_let_fill_ledgers_and_only_higher_bids_get_in() {
 }
 
 #[tokio::test]
-async fn what_no_ledger_takes_is_dropped_after_four_and_refused_for_ten_more() {
+async fn a_transaction_that_no_ledger_takes_is_dropped_after_four_and_refused_for_ten_more() {
     let env = TestEnv::start();
     let key = env.funded(1).await;
     env.localnet.fill_ledgers(4, 5_000).unwrap();
@@ -161,7 +161,7 @@ async fn what_no_ledger_takes_is_dropped_after_four_and_refused_for_ten_more() {
 }
 
 #[tokio::test]
-async fn the_price_of_inclusion_can_be_set_and_lower_bids_are_told_the_fee() {
+async fn the_price_of_inclusion_can_be_set_and_refusals_of_lower_bids_name_the_fee() {
     let env = TestEnv::start();
     let (issuer, a) = (env.funded(1).await, env.funded(2).await);
     let asset = env.asset(&issuer, &[&a]).await;

@@ -1,4 +1,4 @@
-//! Which transactions are valid: sequence numbers, signatures, fees, bounds, and one transaction per account.
+//! Tests which transactions are valid: sequence numbers, signatures, fees, bounds, and one transaction per account.
 
 use serde_json::json;
 use stellar_xdr::*;
@@ -12,7 +12,7 @@ async fn pair() -> (TestEnv, Key, Key) {
 }
 
 #[tokio::test]
-async fn a_wrong_sequence_number_is_bad_and_names_the_least_fee() {
+async fn a_wrong_sequence_number_is_refused_with_the_least_fee() {
     let (env, a, b) = pair().await;
     for off in [-1, 1] {
         let mut tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
@@ -23,7 +23,7 @@ async fn a_wrong_sequence_number_is_bad_and_names_the_least_fee() {
 }
 
 #[tokio::test]
-async fn the_same_transaction_again_is_bad_sequence() {
+async fn a_repeated_transaction_has_a_bad_sequence_number() {
     let (env, a, b) = pair().await;
     let envelope = env.sign(&env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await, &[&a]);
     env.include(&envelope).await.succeeded();
@@ -31,7 +31,7 @@ async fn the_same_transaction_again_is_bad_sequence() {
 }
 
 #[tokio::test]
-async fn signatures_must_be_right_enough_and_no_more() {
+async fn signatures_must_be_right_sufficient_and_not_more_than_needed() {
     let (env, a, b) = pair().await;
     let tx = env.draft(&a, vec![payment(&b, &Asset::Native, 1)]).await;
     assert_eq!(env.refused(&env.sign(&tx, &[])).await.result, TransactionResultResult::TxBadAuth);
@@ -193,7 +193,7 @@ async fn a_malformed_operation_is_refused_before_it_costs_anything() {
 }
 
 #[tokio::test]
-async fn what_is_no_transaction_is_refused() {
+async fn a_text_that_is_no_transaction_is_refused() {
     let env = TestEnv::start();
     for text in ["", "AAAA", "not base64"] {
         let error = env.call("sendTransaction", json!({"transaction": text})).await.unwrap_err();

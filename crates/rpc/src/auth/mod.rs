@@ -1,4 +1,4 @@
-//! Signing Soroban authorization entries: for accounts that must authorize a call but are not its source.
+//! Signs Soroban authorization entries, for accounts that must authorize a call but are not its source.
 
 use paychan_channel::{AccountId, Address, Ledger, NetworkId};
 use sha2::{Digest, Sha256};
@@ -16,11 +16,11 @@ pub enum AuthError {
     /// The account's key is not among those given.
     #[error("the call needs the authorization of {0}; give its secret key")]
     KeyMissing(AccountId),
-    /// A contract must authorize: it has rules of its own, not a key.
-    #[error("the call needs the authorization of the contract {0}, which is not given with a secret key")]
+    /// A contract must authorize. It has rules of its own and no key.
+    #[error("the call needs the authorization of the contract {0}, which no secret key can give")]
     Contract(Address),
     /// A form of authorization that this version does not sign (CAP-71 delegates, or an address of another kind).
-    #[error("the call needs an authorization of a form that is not signed here")]
+    #[error("the call needs an authorization of a form that this version does not sign")]
     UnknownForm,
     /// The entry has no XDR encoding.
     #[error("the authorization has no encoding")]
@@ -30,7 +30,7 @@ pub enum AuthError {
 /// Signs an entry as the account that it names. An entry of the transaction's or operation's source is left as it is:
 /// the transaction's signature is the authorization.
 ///
-/// The signature is good up to and including ledger `valid_until`. It has the form that the host expects of classic
+/// The signature is valid up to and including ledger `valid_until`. It has the form that the host expects of classic
 /// accounts: a vec of one map `{public_key, signature}` (soroban-env-host, `builtin_contracts/account_contract.rs`).
 ///
 /// # Errors
@@ -91,7 +91,7 @@ fn sign_one(
     Ok(SorobanAuthorizationEntry { credentials, root_invocation: invocation.clone() })
 }
 
-/// What is signed: SHA-256 of the preimage (CAP-46-11; with the address in it from CAP-71 on).
+/// The hash to sign: SHA-256 of the preimage (CAP-46-11; from CAP-71 on, the preimage includes the address).
 fn payload(
     network: &NetworkId,
     credentials: &SorobanAddressCredentials,

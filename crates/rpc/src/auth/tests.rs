@@ -72,7 +72,7 @@ fn the_newer_form_signs_the_address_too() {
     let SorobanCredentials::AddressV2(newer) = signed.credentials else { panic!("another form") };
     let SorobanCredentials::Address(older) = entry(SIGNED).credentials else { panic!("another form") };
     assert_ne!(newer.signature, older.signature);
-    // CAP-71's preimage, put together here on its own.
+    // The preimage of CAP-71, built here independently.
     let preimage = HashIdPreimage::SorobanAuthorizationWithAddress(HashIdPreimageSorobanAuthorizationWithAddress {
         network_id: Hash(testnet().0),
         nonce: older.nonce,

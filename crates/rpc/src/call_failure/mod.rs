@@ -1,10 +1,10 @@
-//! Why a contract call failed, in words: from what the host noted on the way.
+//! Says why a contract call failed, from the diagnostic events that the host emitted.
 
 use paychan_channel::{ContractError, ContractId};
 use stellar_xdr::{ContractEventBody, ContractId as XdrContractId, DiagnosticEvent, Hash, ScError, ScErrorCode, ScVal};
 
 use crate::SimulationFailure;
-use crate::error::tame;
+use crate::error::printable;
 
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum CallFailure {
         /// Why.
         error: SacError,
     },
-    /// Some contract failed with a number that means nothing here.
+    /// Some contract failed with a number whose meaning is not known here.
     #[error("{} failed with its error number {code}", contract_words(contract))]
     Number {
         /// Which contract, where the host says so.
@@ -40,7 +40,7 @@ pub enum CallFailure {
     /// The call costs more than a transaction may use.
     #[error("the call needs more resources than a transaction may use: {0}")]
     TooExpensive(String),
-    /// The host's own words.
+    /// Another failure, in the host's own words.
     #[error("{0}")]
     Other(String),
 }
@@ -49,34 +49,34 @@ pub enum CallFailure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[repr(u32)]
 pub enum SacError {
-    /// 2
-    #[error("it does not do that")]
+    /// Error 2.
+    #[error("it does not support this operation")]
     OperationNotSupported = 2,
-    /// 4
+    /// Error 4.
     #[error("not authorized")]
     Unauthorized = 4,
-    /// 5
+    /// Error 5.
     #[error("a signature is missing or wrong")]
     Authentication = 5,
-    /// 6
+    /// Error 6.
     #[error("the account does not exist")]
     AccountMissing = 6,
-    /// 8
+    /// Error 8.
     #[error("the amount is negative")]
     NegativeAmount = 8,
-    /// 10
+    /// Error 10.
     #[error("the balance is too low, or the receiver's limit too small")]
     Balance = 10,
-    /// 11
+    /// Error 11.
     #[error("the issuer has not authorized this holder")]
     BalanceDeauthorized = 11,
-    /// 12
+    /// Error 12.
     #[error("the balance would become larger than it can be")]
     Overflow = 12,
-    /// 13
+    /// Error 13.
     #[error("the account has no trustline to this asset")]
     TrustlineMissing = 13,
-    /// 14
+    /// Error 14.
     #[error("the account would fall below its reserve of XLM")]
     InsufficientReserve = 14,
 }
@@ -102,7 +102,7 @@ impl SacError {
     }
 }
 
-/// Whose numbers mean what.
+/// The contracts whose error numbers are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Parties {
     /// The channel called.
@@ -120,8 +120,8 @@ impl CallFailure {
             .unwrap_or_else(|| CallFailure::Other(first_line(&failure.error)))
     }
 
-    /// Why a call failed, from what the host noted. The first error noted is the cause; those after it say how it was
-    /// passed on.
+    /// Why a call failed, from the host's diagnostic events. The first error is the cause; the later ones show how it
+    /// was passed on.
     #[must_use]
     pub fn of_events(events: &[DiagnosticEvent], parties: &Parties) -> Option<CallFailure> {
         events.iter().find_map(|event| {
@@ -156,7 +156,8 @@ fn of_number(code: u32, contract: Option<ContractId>, parties: &Parties) -> Call
     {
         return CallFailure::Token { token, error };
     }
-    // A constructor that fails is not yet known by its address to the caller: then the number is taken for the channel's.
+    // The caller does not yet know the address of a contract whose constructor fails, so the number then counts as the
+    // channel's.
     if (is(parties.channel) || (contract.is_none() && parties.channel.is_some()))
         && let Some(error) = ContractError::from_code(code)
     {
@@ -165,7 +166,7 @@ fn of_number(code: u32, contract: Option<ContractId>, parties: &Parties) -> Call
     CallFailure::Number { contract, code }
 }
 
-/// Reads `HostError: Error(Contract, #5)` when the node sent no notes.
+/// Reads `HostError: Error(Contract, #5)` when the node sent no events.
 fn of_text(error: &str, parties: &Parties) -> Option<CallFailure> {
     if let Some((_, rest)) = error.split_once("Error(Contract, #") {
         let (code, _) = rest.split_once(')')?;
@@ -186,10 +187,10 @@ fn of_text(error: &str, parties: &Parties) -> Option<CallFailure> {
     None
 }
 
-/// The host's remark in an error note: a string, or a vec that starts with one.
+/// The host's text in an error event: a string, or a vec that starts with one.
 fn words(data: &ScVal) -> String {
     match data {
-        ScVal::String(text) => tame(&String::from_utf8_lossy(text.0.as_slice())),
+        ScVal::String(text) => printable(&String::from_utf8_lossy(text.0.as_slice())),
         ScVal::Vec(Some(items)) => items.0.first().map(words).unwrap_or_default(),
         _ => String::new(),
     }

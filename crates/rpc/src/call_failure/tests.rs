@@ -32,7 +32,7 @@ fn failure(events: Vec<DiagnosticEvent>, error: &str) -> CallFailure {
 }
 
 #[test]
-fn a_number_means_what_its_contract_means_by_it() {
+fn a_number_is_read_as_an_error_of_the_contract_that_gave_it() {
     let of = |contract, code| failure(vec![note(contract, ScError::Contract(code), ScVal::Void)], "");
     assert_eq!(of(Some(CHANNEL), 5), CallFailure::Channel(ContractError::InsufficientDeposit));
     assert_eq!(of(Some(TOKEN), 10), CallFailure::Token { token: TOKEN, error: SacError::Balance });
@@ -42,7 +42,7 @@ fn a_number_means_what_its_contract_means_by_it() {
 }
 
 #[test]
-fn the_first_error_is_the_cause_not_the_last() {
+fn the_first_error_and_not_the_last_is_the_cause() {
     let events = vec![
         note(Some(TOKEN), ScError::Contract(13), ScVal::Void),
         note(Some(CHANNEL), ScError::Contract(13), text("escalating error to VM trap")),
@@ -51,7 +51,7 @@ fn the_first_error_is_the_cause_not_the_last() {
 }
 
 #[test]
-fn a_bad_signature_and_a_missing_authorization_are_said_so() {
+fn a_bad_signature_and_a_missing_authorization_are_recognised() {
     let crypto = note(None, ScError::Crypto(ScErrorCode::InvalidInput), text("failed ED25519 verification"));
     assert_eq!(failure(vec![crypto], ""), CallFailure::Signature);
     let auth = note(None, ScError::Auth(ScErrorCode::InvalidAction), ScVal::Void);
@@ -59,7 +59,7 @@ fn a_bad_signature_and_a_missing_authorization_are_said_so() {
 }
 
 #[test]
-fn what_is_missing_is_told_in_the_hosts_words() {
+fn a_missing_value_is_reported_in_the_hosts_words() {
     let words =
         ScVal::Vec(Some(ScVec(vec![text("trying to get non-existing value"), ScVal::Void].try_into().unwrap())));
     let missing = note(None, ScError::Storage(ScErrorCode::MissingValue), words);
@@ -67,7 +67,7 @@ fn what_is_missing_is_told_in_the_hosts_words() {
 }
 
 #[test]
-fn without_notes_the_text_is_read() {
+fn without_events_the_text_is_read() {
     let of = |error| failure(vec![], error);
     let refunded = "HostError: Error(Contract, #6)\n\nEvent log (newest first):\n 0: something";
     assert_eq!(of(refunded), CallFailure::Channel(ContractError::Refunded));
@@ -79,7 +79,7 @@ fn without_notes_the_text_is_read() {
 }
 
 #[test]
-fn other_notes_are_passed_over() {
+fn other_events_are_ignored() {
     let mut other = note(Some(CHANNEL), ScError::Contract(5), ScVal::Void);
     let ContractEventBody::V0(body) = &mut other.event.body;
     body.topics = vec![ScVal::Symbol("fn_call".try_into().unwrap())].try_into().unwrap();

@@ -1,4 +1,4 @@
-//! Reading channels: all entries of one channel in one call, so that they are of one ledger.
+//! Reads channels: all entries of one channel in one call, so that they are of one ledger.
 
 use std::collections::HashSet;
 
@@ -10,8 +10,8 @@ use stellar_xdr::LedgerKey;
 
 use crate::{Client, Entries, MAX_KEYS, RpcError, UndecodableEntry};
 
-/// Why there is no state of a channel. Archived entries are no error: they come with their contents, and
-/// [`Lives`](paychan_channel::Lives) says which.
+/// Why a channel could not be read. Archived entries are no error: they come with their contents, and
+/// [`Lives`](paychan_channel::Lives) says which they are.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// No contract has this address on this network.
@@ -20,9 +20,9 @@ pub enum ReadError {
     /// There is a contract, but no channel that can be read.
     #[error(transparent)]
     NotAChannel(#[from] StateError),
-    /// One of its entries exists and can't be decoded: a newer protocol wrote it, or the node errs. What was known of the
-    /// channel before stays true until something else is read.
-    #[error("of {channel}, {error}")]
+    /// One of its entries exists and can't be decoded: a newer protocol wrote it, or the node errs. What was known of
+    /// the channel before stays valid until a later reading.
+    #[error("the channel {channel} can't be read: {error}")]
     Undecodable {
         /// The channel.
         channel: ContractId,
@@ -37,17 +37,17 @@ pub enum ReadError {
         /// What changed.
         what: &'static str,
     },
-    /// No usable answer.
+    /// The endpoint gave no usable answer.
     #[error(transparent)]
     Rpc(#[from] RpcError),
 }
 
-/// What does not change in a channel's life and names its entries.
+/// The parts of a channel that never change, and that name its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownChannel {
     /// Its address.
     pub channel: ContractId,
-    /// Its code.
+    /// The hash of its code.
     pub wasm_hash: WasmHash,
     /// Its token.
     pub token: ContractId,
@@ -56,7 +56,7 @@ pub struct KnownChannel {
 }
 
 impl KnownChannel {
-    /// Of a channel that has been read.
+    /// The unchanging parts of a channel that has been read.
     #[must_use]
     pub fn of(state: &ChannelState) -> KnownChannel {
         KnownChannel {
@@ -74,8 +74,8 @@ impl KnownChannel {
 
 /// Reads a channel of which nothing is known but its address.
 ///
-/// First its instance, to learn where its other entries are; then all of them in one call, which is what the state is
-/// made from. For a token with code of its own, that call is made again with the code's key.
+/// It reads the instance first, to learn where the other entries are, and then all entries in one call, which gives the
+/// state. For a token with code of its own, it makes that call again with the code's key.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -101,11 +101,12 @@ async fn read_known(client: &Client, known: &KnownChannel) -> Result<ChannelStat
     state_of(known, &entries)
 }
 
-/// Reads channels whose entries are known, as few calls as possible: each channel's entries in one call, shared entries
-/// (code, tokens) once a call. The answers are in the order of `channels`; each state names its own ledger.
+/// Reads channels whose entries are known, in as few calls as possible: each channel's entries are in one call, and
+/// each call has shared entries (code, tokens) once. The answers are in the order of `channels`; each state names its
+/// own ledger.
 ///
 /// # Errors
-/// [`RpcError`] when a call got no answer; what concerns one channel alone is that channel's answer.
+/// [`RpcError`] when a call got no answer. An error of one channel alone is that channel's answer.
 pub async fn read_channels(
     client: &Client,
     channels: &[KnownChannel],
@@ -120,7 +121,7 @@ pub async fn read_channels(
     Ok(states)
 }
 
-/// Consecutive channels, as many as have at most [`MAX_KEYS`] different keys together.
+/// Splits the channels into batches of consecutive ones that have at most [`MAX_KEYS`] different keys together.
 fn batches(channels: &[KnownChannel]) -> Vec<&[KnownChannel]> {
     let mut batches = Vec::new();
     let mut start = 0;
@@ -164,7 +165,7 @@ fn state_of(known: &KnownChannel, entries: &Entries) -> Result<ChannelState, Rea
         &ChannelEntries {
             instance: &instance.data,
             balance: entries.get(&keys.token_balance).map_err(undecodable)?.map(|entry| &entry.data),
-            // Without it the channel can be paid out all the same; only its token's kind is not known then.
+            // The channel can be paid out without this entry; then only its token's kind is unknown.
             token_instance: entries.get(&keys.token_instance).ok().flatten().map(|entry| &entry.data),
             lives,
             read_at: instance.read_at,

@@ -13,32 +13,33 @@ use stellar_xdr::{
 
 use crate::{SecretKey, Simulated};
 
-/// Bytes that may be written beyond what simulation said, for each channel that a transaction pays from.
+/// How many bytes a transaction may write beyond its simulation, for each channel from which it pays.
 ///
-/// A `close_start` that comes in between simulation and execution writes `CloseEffectiveAtLedger` into the channel's
-/// instance: a map entry of 52 bytes of XDR (key `Vec[Symbol]` 44, value `U32` 8). A transaction that declared too few
-/// bytes fails, and would fail exactly when it must not.
+/// A `close_start` between simulation and execution writes `CloseEffectiveAtLedger` into the channel's instance: a map
+/// entry of 52 bytes of XDR (key `Vec[Symbol]` 44, value `U32` 8). A transaction that declares too few bytes fails, and
+/// this one would fail exactly when it must not.
 pub const WRITE_BYTES_PER_CHANNEL: u32 = 64;
 const _: () = assert!(WRITE_BYTES_PER_CHANNEL >= 44 + 8);
 
-/// Bytes that a `close` may write beyond that: the channel's balance, an entry of the token's contract.
+/// How many more bytes a `close` may write: the channel's balance, an entry of the token's contract.
 ///
-/// Where a `close` pays nothing and the refund within it fails and is caught (the funder has no trustline), simulation
-/// forgets with the failed transfer that it read the balance for writing, and does not count the entry; execution finds it
-/// in the footprint and does. Such a close would fail as simulated, without anybody's doing (found by tests/proof, see
-/// tests/proof/tests/it/gap.rs). A Stellar asset's balance is an entry of 224 bytes of XDR.
+/// A `close` may pay nothing while the refund within it fails and is caught, because the funder has no trustline. The
+/// simulation then rolls the failed transfer back, forgets that it read the balance for writing, and does not count the
+/// entry; execution finds the entry in the footprint and counts it. Such a close would fail with the simulated bytes,
+/// though nobody interfered (tests/proof found this, see tests/proof/tests/it/gap.rs). A Stellar asset's balance is an
+/// entry of 224 bytes of XDR.
 pub const WRITE_BYTES_PER_CLOSE: u32 = 224;
 
-/// Bytes that the network charges writes by (soroban-env-host, `fees.rs`: `DATA_SIZE_1KB_INCREMENT`).
+/// The network charges for writing per this many bytes (soroban-env-host, `fees.rs`: `DATA_SIZE_1KB_INCREMENT`).
 const WRITE_FEE_INCREMENT: i64 = 1024;
 
-/// Write bytes on top of what simulation said, and what they cost.
+/// Write bytes beyond the simulated ones, and their fee.
 ///
-/// Declared write bytes are paid for whether used or not: `ceil(bytes × fee_write1_kb / 1024)` is part of the resource
-/// fee that does not come back (soroban-env-host, `fees.rs`: `compute_transaction_resource_fee`). So the resource fee of a
-/// simulation does not cover bytes that are added to it afterwards; without the difference the transaction is refused
-/// for want of fee, or eats into what is set aside for rent. Rounding up the difference on its own is enough, since
-/// `ceil(a + b) ≤ ceil(a) + ceil(b)`; the stroop too much is refunded.
+/// The network charges for all declared write bytes, used or not: `ceil(bytes × fee_write1_kb / 1024)` is part of the
+/// resource fee that is not refunded (soroban-env-host, `fees.rs`: `compute_transaction_resource_fee`). So the resource
+/// fee of a simulation does not cover bytes that are added afterwards: without their fee, the network refuses the
+/// transaction, or uses up the part that is meant for rent. It is enough to round up this fee by itself, since
+/// `ceil(a + b) ≤ ceil(a) + ceil(b)`; the network refunds the surplus stroop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtraWrites {
     bytes: u32,
@@ -46,7 +47,7 @@ pub struct ExtraWrites {
 }
 
 impl ExtraWrites {
-    /// No more than simulated.
+    /// No bytes beyond the simulated ones.
     pub const NONE: ExtraWrites = ExtraWrites { bytes: 0, fee: Stroops(0) };
 
     /// [`WRITE_BYTES_PER_CHANNEL`] for each of `channels`, at the fee of
@@ -59,7 +60,7 @@ impl ExtraWrites {
         ExtraWrites::of(bytes, fee_per_kb)
     }
 
-    /// [`WRITE_BYTES_PER_CHANNEL`] and [`WRITE_BYTES_PER_CLOSE`], for a transaction that closes one channel.
+    /// [`WRITE_BYTES_PER_CHANNEL`] and [`WRITE_BYTES_PER_CLOSE`] together, for a transaction that closes one channel.
     ///
     /// # Errors
     /// [`BuildError::FeeTooLarge`] when the product does not fit.
@@ -92,10 +93,10 @@ impl ExtraWrites {
 /// Why a transaction could not be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// The fee is above 4,294,967,295 stroops, the most that a transaction can name; or negative.
+    /// The fee is negative, or above 4,294,967,295 stroops, the most that a transaction can name.
     #[error("the fee is negative or above {} stroops, the most that a transaction can name", u32::MAX)]
     FeeTooLarge,
-    /// More write bytes than the field holds.
+    /// There are more write bytes than the field can hold.
     #[error("the transaction would write too many bytes")]
     TooManyWriteBytes,
     /// A transaction has 1 to 100 operations; one that calls a contract has exactly one.
@@ -104,10 +105,10 @@ pub enum BuildError {
     /// A transaction has at most 20 signatures.
     #[error("a transaction has at most 20 signatures")]
     TooManySignatures,
-    /// Only plain transactions (not fee bumps, not the form before protocol 13) are signed here.
+    /// The envelope is a fee bump or has the form before protocol 13. Only plain transactions are signed here.
     #[error("only plain transactions are signed here, no fee bumps and no version 0")]
     NotPlain,
-    /// More authorization entries than an operation holds.
+    /// There are more authorization entries than an operation can hold.
     #[error("the call needs too many authorizations")]
     TooManyAuthorizations,
     /// The transaction has no XDR encoding.
@@ -115,28 +116,30 @@ pub enum BuildError {
     NoEncoding,
 }
 
-/// A transaction before simulation: what is wanted, by whom, within which bounds.
+/// A transaction before simulation: its operations, its source and its bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// Who pays the fee, and whose sequence number is used.
     pub source: AccountId,
     /// The source's current sequence number **plus one**.
     pub sequence: i64,
-    /// What to do; see [`operations`](crate::operations). Exactly one if it calls a contract, extends or restores.
+    /// What to do; see [`operations`](crate::operations). There must be exactly one if it calls a contract, extends or
+    /// restores.
     pub operations: Vec<Operation>,
-    /// The ledgers in which it may be included; `max_ledger` is exclusive, 0 is none.
+    /// The ledgers in which it may be included. `max_ledger` is exclusive; 0 means no bound.
     pub ledger_bounds: Option<LedgerBounds>,
-    /// The close times, in seconds since 1970 UTC, at which it may be included; both inclusive, a maximum of 0 is none.
+    /// The close times, in seconds since 1970 UTC, at which it may be included. Both are inclusive; a maximum of 0
+    /// means no bound.
     pub time_bounds: Option<TimeBounds>,
-    /// What is bid for inclusion, for the whole transaction.
+    /// The bid for inclusion of the whole transaction, in stroops.
     pub inclusion_fee: Stroops,
-    /// For extend and restore, which have no arguments but their footprint:
-    /// [`operations::footprint`](crate::operations::footprint). `None` for calls, until simulated.
+    /// The footprint of an extension or a restoration ([`operations::footprint`](crate::operations::footprint)), which
+    /// have no other arguments. `None` for calls: their simulation gives it.
     pub soroban: Option<SorobanTransactionData>,
 }
 
 impl Draft {
-    /// As an unsigned envelope: complete for classic operations, ready for simulation otherwise.
+    /// Builds the unsigned envelope. It is complete for classic operations, and ready for simulation otherwise.
     ///
     /// # Errors
     /// [`BuildError`] when fee or operations do not fit.
@@ -186,7 +189,7 @@ impl Draft {
 /// The transaction as it will be signed: the draft with the footprint, resources and authorizations of its simulation,
 /// and `fee` = inclusion fee + resource fee.
 ///
-/// Authorization entries that the draft already has are kept: they are signed, or the caller's choice.
+/// Authorization entries that the draft already has are kept, since they are signed or the caller chose them.
 ///
 /// # Errors
 /// [`BuildError`] when something does not fit, or the draft has not exactly one operation.
@@ -206,7 +209,7 @@ pub fn assemble(draft: &Draft, simulated: &Simulated, extra: ExtraWrites) -> Res
     draft.transaction(operations, Some(data))
 }
 
-/// A transaction's hash: its name, and what is signed. As text 64 hexadecimal digits.
+/// A transaction's hash, which names it and is signed. As text it is 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TxHash(pub [u8; 32]);
 
@@ -218,8 +221,8 @@ pub fn hash(transaction: &Transaction, network: &NetworkId) -> Result<TxHash, Bu
     transaction.hash(network.0).map(TxHash).map_err(|_| BuildError::NoEncoding)
 }
 
-/// Signs an envelope with each of the keys, and gives its hash. A key that has signed already does not sign twice: the
-/// network refuses signatures that it does not need.
+/// Signs an envelope with each of the keys, and returns its hash. A key that has signed already does not sign twice:
+/// the network refuses signatures that it does not need.
 ///
 /// # Errors
 /// [`BuildError::NotPlain`], [`BuildError::TooManySignatures`].

@@ -9,9 +9,9 @@ use crate::operations;
 const TESTNET: &str = "Test SDF Network ; September 2015";
 const CHANNEL: &str = "CCVNNFKAXJSMGQXVRAKMVZG5QLLRPOTXPV3DHSA4BHQPJEIG2HOYZYLZ";
 
-// Made with @stellar/stellar-sdk 14.6.1: a `settle` of [`draft`], footprint and resources of [`simulated`] with 564 write
-// bytes and a resource fee of 60,219, ledger bounds 0 to 1005 and no other precondition (the SDK's `minSeqNum` of 0, which
-// would let it skip sequence numbers, taken out), signed by the accounts of seeds 1... and 2...
+// Made with @stellar/stellar-sdk 14.6.1: a `settle` of [`draft`], footprint and resources of [`simulated`] with 564
+// write bytes and a resource fee of 60,219, ledger bounds 0 to 1005 and no other precondition (without the SDK's
+// `minSeqNum` of 0, which would allow skipped sequence numbers), signed by the accounts of seeds 1... and 2...
 const SDK_HASH: &str = "7915fd25378f6c5d4b2c5c1b17aeba03dc092f7f27d13ea15d15ca7c48f1d3e1";
 const SDK_ENVELOPE: &str = "AAAAAgAAAACKiOPddAnxlf1S2y08ul1yymcJvx2UEhvzdIgBtA9vXAAA7yMAAAAAAAAAKgAAAAIAAAAAAAAAAQAAAAAAAAPtAAAAAAAAAAAAAAAA\
     AAAAAAAAAAAAAAAAAAAAAQAAAAEAAAAAgTl3Dqh9F19Wo1Rmw0x+zMuNipG07jeiXfYPW4/Js5QAAAAYAAAAAAAAAAGq1pVAumTDQvWIFMrk3YLX\
@@ -78,7 +78,7 @@ fn the_fee_is_inclusion_plus_resources_plus_what_the_extra_bytes_cost() {
     assert_eq!(transaction.fee, 61_219);
 }
 
-/// The network's own formula over all bytes never asks more than the two parts that are paid here.
+/// The network's own formula over all bytes never gives more than the sum of the two parts that are paid here.
 #[test]
 fn extra_bytes_are_covered_whatever_was_simulated() {
     let ceil = |bytes: i64, rate: i64| (bytes * rate + 1023) / 1024;
@@ -101,7 +101,7 @@ fn a_close_gets_room_for_the_balance_as_well() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error_and_never_wraps() {
+fn numbers_that_do_not_fit_are_errors_and_never_wrap() {
     assert_eq!(ExtraWrites::for_channels(u32::MAX, Stroops(1)), Err(BuildError::TooManyWriteBytes));
     assert_eq!(ExtraWrites::for_channels(1, Stroops(i64::MAX)), Err(BuildError::FeeTooLarge));
     let dear = Draft { inclusion_fee: Stroops(i64::from(u32::MAX)), ..draft() };
@@ -117,7 +117,7 @@ fn what_does_not_fit_is_an_error_and_never_wraps() {
 }
 
 #[test]
-fn a_transaction_has_operations_and_only_one_that_calls_a_contract() {
+fn a_transaction_needs_operations_and_exactly_one_if_it_calls_a_contract() {
     let none = Draft { operations: vec![], ..draft() };
     assert_eq!(none.build().unwrap_err(), BuildError::Operations(0));
     let operation = operations::invoke(None, settle());

@@ -1,4 +1,4 @@
-//! What can go wrong between here and a node. Code matches [`ErrorKind`]; a person reads the text.
+//! The errors of calls to a node. Code matches [`ErrorKind`]; people read the text.
 
 use std::time::Duration;
 
@@ -10,40 +10,40 @@ use paychan_channel::Ledger;
 pub struct RpcError {
     /// The JSON-RPC method.
     pub method: &'static str,
-    /// Scheme and host of the endpoint. Never its path or query: providers put API keys there.
+    /// Scheme and host of the endpoint, without its path and query, since providers put API keys there.
     pub endpoint: String,
     /// What went wrong.
     pub kind: ErrorKind,
 }
 
-/// The kinds of [`RpcError`]: what to do next differs for each.
+/// The kinds of [`RpcError`]. Each needs another reaction.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ErrorKind {
-    /// The node has not got that far yet: ask it again later, or ask another.
+    /// The node has not reached the ledger yet: ask it again later, or ask another node.
     #[error("the node is behind: {}", behind(asked, latest))]
     NodeBehind {
-        /// The ledger asked for, where one was.
+        /// The ledger asked for, if there was one.
         asked: Option<Ledger>,
-        /// The node's latest, where it says so.
+        /// The node's latest ledger, if it says so.
         latest: Option<Ledger>,
     },
-    /// The node no longer holds what was asked for: events are lost, look at the entries.
+    /// The node no longer holds what was asked for. Events are lost, so read the entries.
     #[error("the history is gone: asked for ledger {asked}, the node holds {oldest} to {latest}")]
     HistoryGone {
         /// The ledger asked for.
         asked: Ledger,
-        /// The oldest that the node holds.
+        /// The oldest ledger that the node holds.
         oldest: Ledger,
-        /// The latest that the node holds.
+        /// The latest ledger that the node holds.
         latest: Ledger,
     },
     /// The node has too much to do: wait, then repeat.
     #[error("the node is busy{}", retry_words(retry_after))]
     Busy {
-        /// How long it asks to be left alone.
+        /// How long it asks to wait.
         retry_after: Option<Duration>,
     },
-    /// The endpoint wants a key, or another one. Repeating the same will not help.
+    /// The endpoint wants a key, or another one. Repeating the same call will not help.
     #[error(
         "not let in (HTTP status {status} for the path {path}); if the provider wants a key, give it as a header or in the \
          URL, and check that it is valid and has not used up its quota"
@@ -51,21 +51,21 @@ pub enum ErrorKind {
     Unauthorized {
         /// 401 or 403.
         status: u16,
-        /// The URL's path, without what may be a key.
+        /// The URL's path, without the parts that may be a key.
         path: String,
     },
-    /// The node understood and said no. Repeating the same will not help.
+    /// The node understood the call and refused it. Repeating the same call will not help.
     #[error("refused ({code}): {message}")]
     Refused {
-        /// JSON-RPC error code, or HTTP status where there was no JSON-RPC answer.
+        /// The JSON-RPC error code, or HTTP status where there was no JSON-RPC answer.
         code: i64,
         /// The node's words, shortened and without control characters.
         message: String,
     },
-    /// No connection, or it broke. What was sent may have arrived.
+    /// There was no connection, or it broke. A request may have arrived.
     #[error("no connection: {0}; check the URL and that the node is up")]
     Transport(String),
-    /// No answer in time. What was sent may have arrived.
+    /// There was no answer in time. A request may have arrived.
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
     /// The endpoint serves another network than the one configured.
@@ -76,10 +76,11 @@ pub enum ErrorKind {
     WrongNetwork {
         /// The configured passphrase.
         expected: String,
-        /// The endpoint's.
+        /// The endpoint's passphrase.
         found: String,
     },
-    /// The answer can't be understood: a newer protocol, or no Stellar RPC at all. Never taken for an empty answer.
+    /// The answer can't be understood: it is of a newer protocol, or of no Stellar RPC. It never counts as an empty
+    /// answer.
     #[error("an answer that can't be understood: {0}")]
     BadAnswer(String),
     /// The URL of the endpoint is no HTTP URL. No call was made.
@@ -88,7 +89,7 @@ pub enum ErrorKind {
 }
 
 impl RpcError {
-    /// How long the endpoint asks to be left alone.
+    /// How long the endpoint asks to wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
@@ -97,7 +98,7 @@ impl RpcError {
         }
     }
 
-    /// Whether the same call may work later, or elsewhere.
+    /// Whether the same call may succeed later, or at another endpoint.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match &self.kind {
@@ -129,11 +130,11 @@ fn retry_words(retry_after: &Option<Duration>) -> String {
     }
 }
 
-/// A JSON-RPC error as a kind.
+/// The kind of a JSON-RPC error.
 ///
-/// The server gives most of these the same codes, so its texts are matched where nothing else tells them apart
+/// The server gives most of these errors the same codes, so their texts are matched where the code is not enough
 /// (stellar-rpc v28: `methods/get_events.go`, `methods/get_health.go`, `network/backlogQ.go`,
-/// `network/requestdurationlimiter.go`). `asked` is the ledger that the request started from.
+/// `network/requestdurationlimiter.go`). `asked` is the ledger from which the request starts.
 pub(crate) fn kind_of_refusal(code: i64, message: &str, asked: Option<Ledger>) -> ErrorKind {
     /// "request exceeded processing limit threshold".
     const DURATION_LIMIT: i64 = -32001;
@@ -150,7 +151,7 @@ pub(crate) fn kind_of_refusal(code: i64, message: &str, asked: Option<Ledger>) -
     if message.starts_with("latency (") || message.starts_with("data stores are not initialized") {
         return ErrorKind::NodeBehind { asked: None, latest: None };
     }
-    ErrorKind::Refused { code, message: tame(message) }
+    ErrorKind::Refused { code, message: printable(message) }
 }
 
 /// The two numbers of `startLedger must be within the ledger range: A - B`.
@@ -164,8 +165,8 @@ fn ledger_range(message: &str) -> Option<(Ledger, Ledger)> {
     Some((digits(oldest)?, digits(latest)?))
 }
 
-/// A stranger's words, fit for one line of a terminal or a log.
-pub(crate) fn tame(text: &str) -> String {
+/// A foreign text, shortened and without control characters, so that a terminal and one line of a log can show it.
+pub(crate) fn printable(text: &str) -> String {
     const SHOWN: usize = 400;
     let mut out: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(SHOWN).is_some() {

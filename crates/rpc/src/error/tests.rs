@@ -5,7 +5,7 @@ use super::*;
 const RANGE: &str = "startLedger must be within the ledger range: 100 - 200";
 
 #[test]
-fn ahead_of_the_node_and_before_its_history_are_two_things() {
+fn a_ledger_ahead_of_the_node_and_one_before_its_history_are_different_errors() {
     assert_eq!(
         kind_of_refusal(-32600, RANGE, Some(Ledger(201))),
         ErrorKind::NodeBehind { asked: Some(Ledger(201)), latest: Some(Ledger(200)) }
@@ -33,7 +33,7 @@ fn an_unhealthy_node_is_behind() {
 }
 
 #[test]
-fn anything_else_is_refused_in_the_nodes_own_words_made_harmless() {
+fn any_other_refusal_keeps_the_nodes_words_without_control_characters() {
     let kind = kind_of_refusal(-32602, "bad\u{1b}[2J\nkey", None);
     assert_eq!(kind, ErrorKind::Refused { code: -32602, message: "bad [2J key".to_owned() });
     let ErrorKind::Refused { message, .. } = kind_of_refusal(0, &"x".repeat(100_000), None) else {
@@ -46,7 +46,7 @@ fn anything_else_is_refused_in_the_nodes_own_words_made_harmless() {
 }
 
 #[test]
-fn what_may_pass_by_itself_is_told_apart_from_what_will_not() {
+fn passing_errors_differ_from_lasting_ones() {
     let error = |kind| RpcError { method: "m", endpoint: "http://x".to_owned(), kind };
     assert!(error(ErrorKind::Timeout(Duration::from_secs(1))).is_passing());
     assert!(error(ErrorKind::Busy { retry_after: None }).is_passing());

@@ -1,4 +1,4 @@
-//! getEvents: where to look now.
+//! getEvents: finds out which channels to read now.
 
 use paychan_channel::{ContractId, Ledger};
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use crate::{Client, ErrorKind, RpcError, TxHash};
 
 const METHOD: &str = "getEvents";
 
-/// Events a page when the request does not say (go-stellar-sdk, `protocols/rpc/get_events.go`).
+/// How many events a page has when the request does not say (go-stellar-sdk, `protocols/rpc/get_events.go`).
 const DEFAULT_LIMIT: u32 = 100;
 
-/// The most ledgers that the server looks through in one call (stellar-rpc, `methods/get_events.go`).
+/// The most ledgers that the server searches in one call (stellar-rpc, `methods/get_events.go`).
 const LEDGERS_A_CALL: u32 = 10_000;
 
 /// Where to start.
@@ -32,27 +32,28 @@ pub enum Segment {
     Is(ScVal),
     /// One value, whatever it is (`*`).
     Any,
-    /// Any number of values, none included; last only (`**`). Without it the number of topics must match.
+    /// Any number of values, also none (`**`). It may only be the last segment; without it the number of topics must
+    /// match.
     Rest,
 }
 
-/// Which events. The server takes 5 filters, each with 5 contracts and 5 topic filters of 4 segments.
+/// Which events to find. The server takes 5 filters, each with 5 contracts and 5 topic filters of 4 segments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Any of these contracts; empty: all.
+    /// The contracts whose events count; if empty, those of all contracts.
     pub contracts: Vec<ContractId>,
-    /// Any of these topic filters; empty: all.
+    /// The topic filters, of which one must match; if empty, all events match.
     pub topics: Vec<Vec<Segment>>,
 }
 
-/// A question for events.
+/// A request for events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventsRequest {
     /// Where to start.
     pub from: EventsFrom,
-    /// Any of these filters; empty: all contract events.
+    /// The filters, of which one must match; if empty, all contract events match.
     pub filters: Vec<EventFilter>,
-    /// Events a page, at most 10,000; `None`: the server's 100.
+    /// How many events a page has, at most 10,000; `None` for the server's default of 100.
     pub limit: Option<u32>,
 }
 
@@ -63,7 +64,7 @@ pub struct Event {
     pub ledger: Ledger,
     /// Who emitted it.
     pub contract: Option<ContractId>,
-    /// Its place in history; a cursor.
+    /// Its place in history, which is also a cursor.
     pub id: String,
     /// Its topics.
     pub topics: Vec<ScVal>,
@@ -80,26 +81,26 @@ pub struct UndecodableEvent {
     pub ledger: Option<Ledger>,
     /// Who emitted it, where at least that can be read: a contract to look at.
     pub contract: Option<ContractId>,
-    /// What was wrong.
+    /// What is wrong with it.
     pub why: String,
 }
 
 /// A page of events.
 ///
-/// The server looks through at most 10,000 ledgers a call: a page without events is not yet the end. The end is reached
-/// when [`EventsPage::scanned_to`] is [`EventsPage::latest`].
+/// The server searches at most 10,000 ledgers in one call, so a page without events is not yet the end. The end is
+/// reached when [`EventsPage::scanned_to`] is [`EventsPage::latest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventsPage {
-    /// In the order of history.
+    /// The events, in the order of history.
     pub events: Vec<Event>,
     /// The events of the page that can't be decoded, in the order of history.
     pub undecodable: Vec<UndecodableEvent>,
-    /// Every event up to the end of this ledger was in this page or an earlier one. `None` when the node leaves it open,
-    /// as with an empty cursor after a question that started at no known ledger: then only a sweep tells.
+    /// Every event up to the end of this ledger was in this page or an earlier one. `None` when the node does not tell,
+    /// as with an empty cursor after a request that started at no known ledger. Then only a sweep finds all changes.
     pub scanned_to: Option<Ledger>,
-    /// Where the next page starts, whatever the node makes of cursors. Events of that ledger may come twice.
+    /// Where the next page starts, whether the node uses cursors or not. Events of that ledger may come twice.
     pub next: Option<EventsFrom>,
-    /// The node's cursor, as it sent it; empty where a node knows none.
+    /// The node's cursor, as it sent it; empty if the node has none.
     pub cursor: String,
     /// The latest ledger that the node holds.
     pub latest: Ledger,
@@ -108,7 +109,7 @@ pub struct EventsPage {
 }
 
 impl EventsPage {
-    /// The ledger that the cursor stands in; `None` when the node sent none that can be read.
+    /// The ledger in which the cursor is; `None` when the node sent no readable cursor.
     #[must_use]
     pub fn cursor_ledger(&self) -> Option<Ledger> {
         cursor_ledger(&self.cursor)
@@ -153,9 +154,9 @@ struct Pagination {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Raw {
-    // Each event by itself, so that an odd one is its own trouble.
+    // Each event is read by itself, so that a malformed one spoils only itself.
     events: Option<Vec<Value>>,
-    // Some nodes know no cursors: they leave it out, or empty.
+    // Some nodes have no cursors, and leave this out or empty.
     #[serde(default)]
     cursor: Option<String>,
     latest_ledger: Number<u32>,
@@ -177,10 +178,10 @@ struct RawEvent {
 }
 
 impl Client {
-    /// Asks for a page of events. An event that can't be decoded is told in [`EventsPage::undecodable`].
+    /// Asks for a page of events. Events that can't be decoded are in [`EventsPage::undecodable`].
     ///
-    /// A node that refuses a cursor without a start ledger is asked again with the ledger that the cursor stands in, and
-    /// from then on by ledgers alone.
+    /// If a node refuses a cursor without a start ledger, this asks again with the cursor's ledger, and from then on by
+    /// ledgers only.
     ///
     /// # Errors
     /// [`ErrorKind::NodeBehind`](crate::ErrorKind::NodeBehind) when the start is ahead of the node,
@@ -227,7 +228,7 @@ impl Client {
     }
 }
 
-/// Makes a page of an answer to a question that started in the ledger `asked`.
+/// Makes a page of an answer to a request that started at the ledger `asked`.
 fn page(raw: Raw, limit: u32, asked: Option<Ledger>, by_cursor: bool) -> EventsPage {
     let latest = Ledger(raw.latest_ledger.0);
     let raw_events = raw.events.unwrap_or_default();
@@ -252,14 +253,15 @@ fn page(raw: Raw, limit: u32, asked: Option<Ledger>, by_cursor: bool) -> EventsP
     let scanned_to = match (full, cursor_ledger(&cursor), asked) {
         // A full page may end within a ledger.
         (true, ..) => last.map(|ledger: Ledger| ledger.saturating_sub(1)),
-        // Any other reaches to its cursor, which stands at the end of what was looked through.
+        // Any other page reaches to its cursor, which is at the end of the searched ledgers.
         (false, Some(reached), _) => Some(reached.min(latest)),
         (false, None, Some(start)) => Some(start.saturating_add(LEDGERS_A_CALL - 1).min(latest)),
         (false, None, None) => None,
     };
     let next = match by_cursor && !cursor.is_empty() {
         true => Some(EventsFrom::Cursor(cursor.clone())),
-        // By ledgers, a ledger is asked for once more rather than left out: at least the latest exists on the node.
+        // When asking by ledgers, the latest ledger may be asked for again, since a later one does not exist on the
+        // node yet.
         false => scanned_to.map(|scanned| EventsFrom::Ledger(scanned.saturating_add(1).min(latest))),
     };
     let oldest = Ledger(raw.oldest_ledger.map_or(0, |oldest| oldest.0));
@@ -282,7 +284,7 @@ fn decode(raw: &Value) -> Result<Event, String> {
         RawEvent::deserialize(raw).map_err(|error| format!("an event is not the JSON expected: {error}"))?;
     let topics = topic.iter().map(|topic| xdr("an event's topic", topic)).collect::<Result<_, _>>()?;
     let data = xdr("an event's data", &value)?;
-    // Which transaction it was decides nothing.
+    // Nothing depends on the transaction, so a malformed hash is no error.
     let transaction = tx_hash.as_str().and_then(|hash| hash.parse().ok());
     Ok(Event { ledger: Ledger(ledger.0), contract, id, topics, data, transaction })
 }

@@ -2,7 +2,7 @@
 use super::*;
 
 #[test]
-fn a_cursor_tells_its_ledger() {
+fn the_ledger_of_a_cursor_is_read() {
     assert_eq!(cursor_ledger("0000005519426093056-0000000001"), Some(Ledger(1_285)));
     assert_eq!(cursor_ledger("nothing"), None);
 }
@@ -28,7 +28,7 @@ fn event(ledger: u32, value: &str) -> serde_json::Value {
 const VOID: &str = "AAAAAQ==";
 
 #[test]
-fn an_event_that_cannot_be_decoded_is_told_for_itself_and_the_page_counts() {
+fn an_event_that_cannot_be_decoded_is_reported_and_the_rest_of_the_page_counts() {
     let odd = [event(7, "AAA"), serde_json::json!(3), serde_json::json!({ "ledger": "x", "value": VOID })];
     let mut events = vec![event(6, VOID)];
     events.extend(odd);
@@ -46,14 +46,14 @@ fn an_event_that_cannot_be_decoded_is_told_for_itself_and_the_page_counts() {
 }
 
 #[test]
-fn a_full_page_may_end_within_a_ledger_even_if_its_last_event_is_odd() {
+fn a_full_page_may_end_within_a_ledger_even_if_its_last_event_is_malformed() {
     let answer = serde_json::json!({ "events": [event(6, VOID), event(8, "?")], "cursor": "", "latestLedger": 10 });
     let page = page(raw(answer), 2, Some(Ledger(5)), true);
     assert_eq!((page.scanned_to, page.next), (Some(Ledger(7)), Some(EventsFrom::Ledger(Ledger(8)))));
 }
 
 #[test]
-fn without_a_cursor_a_page_reaches_as_far_as_one_call_looks() {
+fn without_a_cursor_a_page_reaches_as_far_as_one_call_searches() {
     for cursor in [serde_json::json!({ "cursor": "" }), serde_json::json!({ "cursor": null }), serde_json::json!({})] {
         let mut answer = serde_json::json!({ "events": null, "latestLedger": 30_000 });
         answer.as_object_mut().unwrap().extend(cursor.as_object().unwrap().clone());
@@ -61,7 +61,7 @@ fn without_a_cursor_a_page_reaches_as_far_as_one_call_looks() {
         assert_eq!(page.scanned_to, Some(Ledger(10_004)));
         assert_eq!(page.next, Some(EventsFrom::Ledger(Ledger(10_005))));
         let at_the_end = super::page(raw(answer.clone()), 100, Some(Ledger(29_000)), true);
-        assert_eq!(at_the_end.next, Some(EventsFrom::Ledger(Ledger(30_000))), "a ledger that the node has");
+        assert_eq!(at_the_end.next, Some(EventsFrom::Ledger(Ledger(30_000))), "the node has this ledger");
         assert_eq!(super::page(raw(answer), 100, None, true).next, None);
     }
 }

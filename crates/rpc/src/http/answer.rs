@@ -1,12 +1,12 @@
-//! Reading answers of HTTP servers: within limits, and told as what they are.
+//! Reads answers of HTTP servers within limits, and recognises answers that are no JSON.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, RETRY_AFTER};
 
-/// The longest wait that a `Retry-After` is taken to ask for. A server that names more is asked again after this: an
-/// hour can be a whole waiting period.
+/// The longest wait that is accepted from a `Retry-After`. A server that names a longer one is asked again after this
+/// time, since an hour can be a whole waiting period.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Why the body of an answer could not be read.
@@ -15,7 +15,7 @@ pub enum BodyError {
     /// It is longer than allowed. The rest was not read.
     #[error("it is longer than {0} bytes")]
     TooLong(usize),
-    /// The connection broke, or the time is over.
+    /// The connection broke, or the time limit was reached.
     #[error("it broke off: {}", reason(.0))]
     Broken(#[from] reqwest::Error),
 }
@@ -35,13 +35,13 @@ pub async fn read_body(response: &mut Response, limit: usize) -> Result<Vec<u8>,
     Ok(body)
 }
 
-/// How long a server asks to be left alone: `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3), at most
+/// How long a server asks to wait: `Retry-After` as seconds or as a date (RFC 9110, section 10.2.3), at most
 /// [`LONGEST_RETRY_AFTER`]. A date that is past asks for no wait.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than fit are a very long wait.
+        // A number that does not fit means a very long wait.
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
         httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()
@@ -49,10 +49,10 @@ pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// What an answer is that should be JSON and is none, in words; `None` when it may be JSON.
+/// Says in words what an answer is that can't be JSON; `None` when it may be JSON.
 ///
-/// Nothing here asks for compression, so a compressed answer is a proxy's mistake; a page of HTML comes from a web server
-/// at a wrong address, or from a proxy that says that something is wrong.
+/// Nothing here asks for compression, so a compressed answer is a proxy's mistake. A page of HTML comes from a web
+/// server at a wrong address, or from a proxy that reports an error.
 #[must_use]
 pub fn not_json(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -83,5 +83,5 @@ pub fn reason(error: &reqwest::Error) -> String {
             () => "the request could not be sent".to_owned(),
         };
     }
-    crate::error::tame(&cause.to_string())
+    crate::error::printable(&cause.to_string())
 }

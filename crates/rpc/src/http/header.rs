@@ -15,14 +15,14 @@ pub struct EndpointHeader {
 /// Why a text is no header. The value is never repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// There is no colon, so it is not known where the name ends.
+    /// There is no colon to end the name.
     #[error("expected a header as NAME: VALUE in one line; there is no colon")]
     NoColon,
-    /// The name is none that HTTP knows.
-    #[error("the name before the colon is no header's: expected letters, digits and dashes")]
+    /// The name is no valid HTTP header name.
+    #[error("the name before the colon is no header name: expected letters, digits and dashes")]
     Name,
     /// This header is written by the client itself, or would change where or how the request goes.
-    #[error("a header of this name is not the caller's to set; expected one such as Authorization or X-Api-Key")]
+    #[error("a header of this name can't be set here; expected one such as Authorization or X-Api-Key")]
     Reserved,
     /// The value is empty, or holds characters that no header can carry.
     #[error("the header's value is empty, or holds characters that no HTTP header can carry")]
@@ -30,12 +30,12 @@ pub enum HeaderError {
 }
 
 impl EndpointHeader {
-    /// A header of this name and value.
+    /// Makes a header of this name and value.
     ///
     /// # Errors
     /// [`HeaderError`], which never repeats the value.
     pub fn new(name: &str, value: &str) -> Result<EndpointHeader, HeaderError> {
-        /// What the client writes itself, and what decides where the request goes or how it is read.
+        /// Headers that the client writes itself, or that decide where the request goes or how it is read.
         const RESERVED: [&str; 8] = [
             "host",
             "content-length",
@@ -72,7 +72,7 @@ impl EndpointHeader {
         self.name.as_str()
     }
 
-    /// For sending. Marked as sensitive, so that nothing shows it.
+    /// The name and value to send. The value is marked as sensitive, so that nothing shows it.
     pub(crate) fn for_sending(&self) -> Option<(HeaderName, HeaderValue)> {
         let mut value = HeaderValue::from_str(&self.value).ok()?;
         value.set_sensitive(true);
@@ -80,7 +80,7 @@ impl EndpointHeader {
     }
 }
 
-/// Without the value.
+/// Shows the name without the value.
 impl fmt::Display for EndpointHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

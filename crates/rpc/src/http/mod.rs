@@ -1,13 +1,13 @@
 //! The one place where HTTP clients are made, for every program of this workspace.
 //!
 //! The policy:
-//! - What is on this machine is spoken to directly. For anything else the proxies count that the environment names
+//! - Servers on this machine are called directly. For all others, the proxies of the environment are used
 //!   (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
-//! - No redirect is followed: it would carry a token or a signed transaction to a place that nobody named.
+//! - No redirect is followed, since it could carry a token or a signed transaction to an unknown place.
 //! - Every request has a time limit, and so has every attempt to connect.
 //! - No compression is asked for, and [`read_body`] cuts an answer that is too long.
 //! - TLS is rustls with ring. Certificates are checked against the machine's own store, so that an operator can add an
-//!   authority; where the machine has none, against the roots of Mozilla that are compiled in.
+//!   authority; where the machine has none, they are checked against Mozilla's roots, which are compiled in.
 
 mod answer;
 mod header;
@@ -26,9 +26,9 @@ pub use header::{EndpointHeader, HeaderError};
 /// How long a client waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// Until a connection is there, TLS included.
+    /// The longest time until a connection is open, TLS included.
     pub connect: Duration,
-    /// From the start of a request to the last byte of its answer.
+    /// The longest time from the start of a request to the last byte of its answer.
     pub total: Duration,
 }
 
@@ -38,7 +38,7 @@ impl Default for HttpLimits {
     }
 }
 
-/// A client for requests to the host of `url`, and to no other host: whether a proxy is used depends on it.
+/// A client for requests to the host of `url` and to no other host, since the host decides whether a proxy is used.
 ///
 /// # Errors
 /// When the machine can't do TLS, or a proxy's address in the environment can't be understood.
@@ -55,7 +55,7 @@ pub fn client_of_this_machine(limits: HttpLimits) -> reqwest::Result<reqwest::Cl
     builder(limits, false)?.no_proxy().build()
 }
 
-/// A client for plain HTTP over the Unix socket at `path`. The host of the URLs does not count.
+/// A client for plain HTTP over the Unix socket at `path`. The host in the URLs is ignored.
 ///
 /// # Errors
 /// When the operating system lacks what a client needs.
@@ -63,7 +63,7 @@ pub fn client_of_socket(path: &Path, limits: HttpLimits) -> reqwest::Result<reqw
     builder(limits, false)?.no_proxy().unix_socket(path).build()
 }
 
-/// Whether `url` names this machine: a loopback address, or `localhost` and what is below it (RFC 6761, section 6.3).
+/// Whether `url` names this machine: a loopback address, or `localhost` and its subdomains (RFC 6761, section 6.3).
 #[must_use]
 pub fn is_on_this_machine(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
@@ -83,7 +83,7 @@ fn builder(limits: HttpLimits, tls: bool) -> reqwest::Result<reqwest::ClientBuil
         .connect_timeout(limits.connect)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("paychan/", env!("CARGO_PKG_VERSION")))
-        // Given whole, so that no default of the process is needed: without one, reqwest panics.
+        // The whole TLS settings are given, because reqwest would panic if the process had no default provider.
         .tls_backend_preconfigured(tls_config(tls)))
 }
 

@@ -1,7 +1,7 @@
-//! What a signature would authorize, compared with what the call means.
+//! Compares what a signature would authorize with what the call means.
 //!
-//! The signature of a transaction stands for every authorization entry with source-account credentials in it; every
-//! other entry is signed for itself. In both, each node of the tree is compared with the few calls that are meant.
+//! A transaction's signature covers every authorization entry with source-account credentials; every other entry needs
+//! a signature of its own. In both kinds, each node of the tree is compared with the few calls that are meant.
 
 use paychan_channel::{AccountId, Address};
 use stellar_xdr::{
@@ -14,28 +14,31 @@ use super::NotMeant;
 /// What a transaction may authorize.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorization {
-    /// Nothing: anyone may send the call, such as `settle` of our contract.
+    /// Nothing. Anyone may send the call, such as `settle` of our contract.
     Nobody,
-    /// The call itself, by the source of the transaction or operation, and by each of `signers` with an entry of its own.
+    /// The call itself. The source of the transaction or operation authorizes it, and each of `signers` with an entry
+    /// of its own.
     Call {
-        /// What the call does in the signer's name below itself: each of these at most once, at any depth. A deposit
+        /// The calls below this one that the signer also authorizes, each at most once, at any depth. A deposit
         /// transfers the token, for example.
         within: Vec<HostFunction>,
         /// The accounts that sign an entry of their own, besides the source.
         signers: Vec<AccountId>,
     },
-    /// Whatever simulation asks for, by the source alone. Only for endpoints that can't lie, in tests.
+    /// Everything that the simulation asks for, by the source alone. This is only for endpoints that can't lie, in
+    /// tests.
     Unchecked,
 }
 
 impl Authorization {
-    /// The call is authorized by the source, and does nothing else in its name.
+    /// The source authorizes the call and nothing below it.
     #[must_use]
     pub fn by_source() -> Authorization {
         Authorization::Call { within: Vec::new(), signers: Vec::new() }
     }
 
-    /// Refuses entries that authorize more. Fewer are fine: what is not authorized fails on chain, and pays nobody.
+    /// Refuses entries that authorize more. Fewer entries are harmless: a call that is not authorized fails on chain,
+    /// and pays nobody.
     pub(super) fn check(&self, call: &HostFunction, entries: &[SorobanAuthorizationEntry]) -> Result<(), NotMeant> {
         let (within, signers) = match self {
             Authorization::Unchecked => return Ok(()),
@@ -68,7 +71,7 @@ impl Authorization {
     }
 }
 
-/// `None`: the source of the transaction or operation, which signs the transaction.
+/// Who must sign the entry. `None` means the source of the transaction or operation, which signs the transaction.
 fn signer(credentials: &SorobanCredentials) -> Option<Option<&ScAddress>> {
     match credentials {
         SorobanCredentials::SourceAccount => None,
@@ -108,11 +111,11 @@ fn authorized(call: &HostFunction) -> Option<SorobanAuthorizedFunction> {
     }
 }
 
-/// A call in words. Its name comes from a node, so only what a symbol can hold is repeated.
+/// A call in words. Its name comes from a node, so control characters are left out.
 fn described(function: &SorobanAuthorizedFunction) -> String {
     match function {
         SorobanAuthorizedFunction::ContractFn(call) => {
-            let name = crate::error::tame(&String::from_utf8_lossy(call.function_name.as_slice()));
+            let name = crate::error::printable(&String::from_utf8_lossy(call.function_name.as_slice()));
             format!("{name}({} arguments) of {}", call.args.len(), shown(&call.contract_address))
         }
         SorobanAuthorizedFunction::CreateContractHostFn(_) | SorobanAuthorizedFunction::CreateContractV2HostFn(_) => {

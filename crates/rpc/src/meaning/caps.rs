@@ -4,15 +4,15 @@ use paychan_channel::Stroops;
 
 /// Caps of the resource fee, in stroops, for each purpose.
 ///
-/// They are far above what such transactions cost, since prices are the network's to vote on, and far below what would
-/// hurt. On testnet an `open` took 516,444 stroops, most of it rent for the network's least life of an entry; the public
-/// network's is 17 times as long, which makes 8,779,548. An upload of 12,274 bytes took 7,414,934, which makes
-/// 126,053,878; restoring or extending that code costs as much rent.
+/// They are far above what such transactions cost, since the network can vote for higher prices, and far below a
+/// harmful fee. On testnet an `open` cost 516,444 stroops, mostly rent for the network's least life of an entry. On the
+/// public network that life is 17 times as long, which gives 8,779,548. An upload of 12,274 bytes cost 7,414,934, which
+/// gives 126,053,878; restoring or extending that code costs as much rent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResourceFeeCaps {
     /// A call that restores nothing: settle, close, open, top up, refund.
     pub call: Stroops,
-    /// A call that restores archived entries on the way, code among them.
+    /// A call that also restores archived entries, which may include code.
     pub restoring_call: Stroops,
     /// An upload of code.
     pub upload: Stroops,
@@ -23,7 +23,7 @@ pub struct ResourceFeeCaps {
 }
 
 impl ResourceFeeCaps {
-    /// 2 XLM for a call, 20 XLM for what pays for the life of code.
+    /// 2 XLM for a call, and 20 XLM for transactions that pay for the life of code.
     pub const USUAL: ResourceFeeCaps = ResourceFeeCaps {
         call: Stroops(20_000_000),
         restoring_call: Stroops(200_000_000),

@@ -1,4 +1,4 @@
-//! Which ledger entries a call may touch.
+//! The check of which ledger entries a call may touch.
 
 use paychan_channel::{AccountId, Address, ChannelState, ContractId, TokenKind, WasmHash, ledger_keys};
 use stellar_xdr::{ContractDataDurability, LedgerFootprint, LedgerKey, ScVal};
@@ -9,15 +9,15 @@ use super::authorization::shown;
 /// The ledger entries that a call may touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Entries {
-    /// Any: for calls of contracts whose storage is not known, such as a token with code of its own. What the call costs
-    /// is capped all the same, and an entry in the footprint lets nobody change it but its own contract.
+    /// Any entries. This is for contracts whose storage is not known, such as a token with code of its own. The cost of
+    /// the call is still capped, and only an entry's own contract can change it, whoever has it in the footprint.
     #[default]
     Any,
-    /// Only what these hold.
+    /// Only the entries of these holdings.
     Of(Holdings),
 }
 
-/// What a call may touch: the storage of some contracts, and what some addresses hold of a token.
+/// The entries that a call may touch: the storage of some contracts, and the balances of some addresses in some tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holdings {
     /// Contracts whose whole storage may be touched: the channel.
@@ -31,9 +31,11 @@ pub struct Holdings {
 }
 
 impl Entries {
-    /// What any call of this channel may touch: its own entries, its token's, and what funder and recipient hold.
+    /// The entries that any call of this channel may touch: its own, its token's, and the funder's and recipient's
+    /// balances.
     ///
-    /// For a token with code of its own nobody knows where it keeps what, so nothing is ruled out.
+    /// It is not known where a token with code of its own keeps its entries, so for such a token any entries are
+    /// allowed.
     #[must_use]
     pub fn of_channel(state: &ChannelState) -> Entries {
         let TokenKind::Asset(asset) = &state.token_kind else { return Entries::Any };
@@ -48,7 +50,7 @@ impl Entries {
         })
     }
 
-    /// What a call of several channels may touch, such as one through the batch contract `through`.
+    /// The entries that a call of several channels may touch, such as one through the batch contract `through`.
     #[must_use]
     pub fn of_channels<'a>(
         through: Option<(ContractId, WasmHash)>,
@@ -94,7 +96,7 @@ impl Holdings {
                     *key == ledger_keys::instance(&token)
                         || self.holders.iter().any(|holder| *key == ledger_keys::token_balance(&token, holder))
                 }
-                // A signed authorization entry uses a nonce, which is an entry of its signer's.
+                // A signed authorization entry uses a nonce, which is an entry of its signer.
                 Ok(address) => matches!(data.key, ScVal::LedgerKeyNonce(_)) && self.holds(&address),
                 Err(_) => false,
             },
@@ -112,7 +114,7 @@ fn account_of(account: &stellar_xdr::AccountId) -> Address {
     Address::Account(AccountId(key.0))
 }
 
-/// Refuses keys that are not among those asked for. Fewer are fine: nothing happens to what is left out.
+/// Refuses keys that are not among those asked for. Fewer keys are harmless: nothing happens to the missing ones.
 pub(super) fn only(access: &'static str, found: &[LedgerKey], asked: &[LedgerKey]) -> Result<(), NotMeant> {
     match found.iter().find(|key| !asked.contains(key)) {
         Some(foreign) => Err(NotMeant::Entry { access, entry: described(foreign) }),

@@ -1,16 +1,16 @@
-//! Sign only what was asked: the transaction that a simulation led to, compared with what it is meant to be.
+//! Signs only what was asked for: the assembled transaction is compared with what it is meant to do.
 //!
-//! Authorizations, footprint and resource fee of a transaction come from the simulation of an RPC endpoint. An endpoint
-//! that lies, or a token that calls on, can slip in a transfer that nobody asked for, entries that the transaction has
-//! no business with, or a fee of hundreds of XLM. So whoever signs says first, apart from the endpoint, what the call
-//! means, and every part that simulation added is compared with it:
+//! Authorizations, footprint and resource fee of a transaction come from the simulation of an RPC endpoint. A dishonest
+//! endpoint, or a token that makes further calls, can add a transfer that nobody asked for, entries that do not belong
+//! to the call, or a fee of hundreds of XLM. So the signer first states, without the endpoint, what the call means, and
+//! every part that the simulation added is compared with it:
 //!
 //! ```text
 //! draft.build() ─► simulate ─► meaning.check_auth() ─► sign authorizations ─► assemble() ─► meaning.check() ─► sign
 //! ```
 //!
-//! [`Submitter`](crate::submit::Submitter) does all this. Who builds transactions without it (the watcher) calls
-//! [`Meaning::check`] on the assembled transaction, before it is signed.
+//! [`Submitter`](crate::submit::Submitter) does all this. A program that builds transactions without it, such as the
+//! watcher, calls [`Meaning::check`] on the assembled transaction before it signs.
 
 mod authorization;
 mod caps;
@@ -30,7 +30,7 @@ pub use footprint::{Entries, Holdings};
 
 use crate::{Draft, ExtraWrites};
 
-/// What a transaction is meant to be, said by the one who signs it.
+/// What a transaction is meant to do, as its signer states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meaning {
     /// What may be authorized.
@@ -41,13 +41,13 @@ pub struct Meaning {
     pub max_resource_fee: Stroops,
 }
 
-/// A simulation asks for something else than what is meant. Nothing may be signed.
+/// A simulation asks for something that is not meant. Nothing may be signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotMeant {
-    /// The transaction differs from the draft in a part that simulation has no say in.
+    /// The transaction differs from the draft in a part that no simulation may change.
     #[error("the transaction is not the one that was meant: it has another {0}; nothing was signed")]
     Transaction(&'static str),
-    /// Somebody would authorize a call that is not part of what is meant.
+    /// Somebody would authorize a call that is not meant.
     #[error(
         "simulation wants {call} to be authorized, which is not part of this call; nothing was signed. Is the RPC \
          endpoint yours, and is the token one that you know?"
@@ -56,7 +56,7 @@ pub enum NotMeant {
         /// The call, in words.
         call: String,
     },
-    /// An account would authorize by an entry of its own that nobody asked.
+    /// An account that is not among the signers would authorize with an entry of its own.
     #[error(
         "simulation wants {whose} to authorize {call}, which is not meant to; nothing was signed. Give the secret key of \
          the account that the channel names"
@@ -67,13 +67,13 @@ pub enum NotMeant {
         /// The call, in words.
         call: String,
     },
-    /// More authorizations than one, where one call has one.
+    /// There is more than one authorization, though one call needs one.
     #[error(
-        "simulation wants {0} authorizations, but one call means one; nothing was signed. Is the RPC endpoint yours, and \
+        "simulation wants {0} authorizations, but one call needs one; nothing was signed. Is the RPC endpoint yours, and \
          is the token one that you know?"
     )]
     ManyAuthorizations(usize),
-    /// The transaction would touch an entry that it has no business with.
+    /// The transaction would touch an entry that does not belong to it.
     #[error(
         "simulation wants the transaction to {access} {entry}, which this call has nothing to do with; nothing was \
          signed. Is the RPC endpoint yours?"
@@ -84,7 +84,7 @@ pub enum NotMeant {
         /// The entry, in words.
         entry: String,
     },
-    /// The marks of archived entries (CAP-66) are malformed, or are where none can be.
+    /// The marks of archived entries (CAP-66) are malformed, or the transaction may not have any.
     #[error("simulation marks archived entries in a way that no network accepts ({0}); nothing was signed")]
     ArchivedMarks(&'static str),
     /// The resources would cost more than allowed.
@@ -102,8 +102,8 @@ pub enum NotMeant {
 }
 
 impl Meaning {
-    /// For an endpoint that can't lie, such as a local network in tests: all that is checked is that the operation is the
-    /// draft's, and that the fee is no more than the upload of code may cost.
+    /// For an endpoint that can't lie, such as a local network in tests. It checks only that the operation is the
+    /// draft's, and that the fee is no more than an upload of code may cost.
     #[must_use]
     pub fn of_trusted_endpoint() -> Meaning {
         Meaning {
@@ -113,7 +113,7 @@ impl Meaning {
         }
     }
 
-    /// Makes sure that authorizations which are about to be signed are meant.
+    /// Checks that the authorizations to be signed are meant.
     ///
     /// # Errors
     /// [`NotMeant`].
@@ -128,8 +128,8 @@ impl Meaning {
         }
     }
 
-    /// Makes sure that `transaction`, assembled from `draft` and a simulation, is what is meant. Call it last, on what
-    /// will be signed.
+    /// Checks that `transaction`, which was assembled from `draft` and a simulation, is meant. Call it last, on the
+    /// transaction that will be signed.
     ///
     /// # Errors
     /// [`NotMeant`].
@@ -153,7 +153,8 @@ impl Meaning {
         self.check_footprint(draft, &operation.body, data)
     }
 
-    /// What simulation has no say in: source, sequence, bounds, memo, and a fee that is no more than its parts.
+    /// Checks the parts that no simulation may change: source, sequence number, bounds and memo, and that the fee is
+    /// the sum of its parts.
     fn check_frame(
         &self,
         draft: &Draft,
@@ -183,7 +184,7 @@ impl Meaning {
         let footprint = &data.resources.footprint;
         let asked = draft.soroban.as_ref().map(|asked| &asked.resources.footprint);
         match (body, asked) {
-            // These two act on the footprint itself: it is what was asked for, nothing more and nothing else.
+            // These two operations act on the footprint itself, so it may hold only what was asked for.
             (OperationBody::ExtendFootprintTtl(_), Some(asked)) => {
                 footprint::only("extend", &footprint.read_only, &asked.read_only)?;
                 footprint::only("write", &footprint.read_write, &[])
@@ -198,7 +199,7 @@ impl Meaning {
     }
 }
 
-/// The operation is the draft's, but for authorizations that the draft left to simulation.
+/// Checks that the operation is the draft's, but for authorizations that the draft left to the simulation.
 fn same_but_for_auth(draft: &Draft, operation: &Operation) -> Result<(), NotMeant> {
     let [meant] = draft.operations.as_slice() else {
         return Err(NotMeant::Transaction("number of operations"));
@@ -215,13 +216,13 @@ fn same_but_for_auth(draft: &Draft, operation: &Operation) -> Result<(), NotMean
     if same { Ok(()) } else { Err(NotMeant::Transaction("operation")) }
 }
 
-/// Marks of archived entries are indexes into the read-write footprint, sorted and unique, of persistent entries; only
-/// calls have them (CAP-66).
+/// Checks the marks of archived entries. They are sorted and unique indexes of persistent entries in the read-write
+/// footprint, and only calls have them (CAP-66).
 fn check_marks(body: &OperationBody, data: &SorobanTransactionData) -> Result<(), NotMeant> {
     let SorobanTransactionDataExt::V1(marks) = &data.ext else { return Ok(()) };
     let marks = marks.archived_soroban_entries.as_slice();
     if !matches!(body, OperationBody::InvokeHostFunction(_)) && !marks.is_empty() {
-        return Err(NotMeant::ArchivedMarks("only calls restore on the way"));
+        return Err(NotMeant::ArchivedMarks("only calls restore archived entries"));
     }
     if !marks.is_sorted_by(|earlier, later| earlier < later) {
         return Err(NotMeant::ArchivedMarks("the indexes are not in rising order"));

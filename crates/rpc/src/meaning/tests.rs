@@ -78,8 +78,8 @@ fn call(function: HostFunction) -> Draft {
     draft(operations::invoke(None, function), None)
 }
 
-/// What an honest node says to a settlement: code and token are read, channel, its balance and the recipient's trustline
-/// are written.
+/// An honest node's simulation of a settlement: it reads the code and the token, and writes the channel, its balance
+/// and the recipient's trustline.
 fn honest() -> Simulated {
     let channel = Address::Contract(CHANNEL);
     let trustline = ledger_keys::trustline(&RECIPIENT, &asset().to_xdr().unwrap()).unwrap();
@@ -103,14 +103,14 @@ fn topping_up() -> Meaning {
     Meaning { authorization: Authorization::Call { within, signers: Vec::new() }, ..settling() }
 }
 
-/// The verdict on what a node's simulation leads to.
+/// Checks the transaction that a simulation gives.
 fn verdict(meaning: &Meaning, draft: &Draft, simulated: &Simulated) -> Result<(), NotMeant> {
     let transaction = assemble(draft, simulated, ExtraWrites::NONE).unwrap();
     meaning.check(draft, ExtraWrites::NONE, &transaction)
 }
 
 fn node(function: &HostFunction, below: Vec<SorobanAuthorizedInvocation>) -> SorobanAuthorizedInvocation {
-    let HostFunction::InvokeContract(args) = function else { panic!("a call") };
+    let HostFunction::InvokeContract(args) = function else { panic!("not a call") };
     let function = SorobanAuthorizedFunction::ContractFn(args.clone());
     SorobanAuthorizedInvocation { function, sub_invocations: below.try_into().unwrap() }
 }
@@ -145,11 +145,15 @@ fn an_honest_simulation_passes() {
     assert_eq!(verdict(&settling(), &call(settle()), &honest()), Ok(()));
     let deposit = by_source(node(&top_up(), vec![node(&transfer(5), vec![])]));
     assert_eq!(verdict(&topping_up(), &call(top_up()), &with_auth(vec![deposit])), Ok(()));
-    assert_eq!(verdict(&topping_up(), &call(top_up()), &honest()), Ok(()), "less is fine: it fails on chain");
+    assert_eq!(
+        verdict(&topping_up(), &call(top_up()), &honest()),
+        Ok(()),
+        "fewer authorizations pass, since the call then fails on chain"
+    );
 }
 
 #[test]
-fn a_transfer_added_below_the_root_is_refused_wherever_it_hangs() {
+fn a_transfer_added_anywhere_below_the_root_is_refused() {
     let stolen = [
         vec![node(&transfer(6), vec![])],
         vec![node(&transfer(5), vec![]), node(&transfer(5), vec![])],
@@ -195,7 +199,7 @@ fn only_the_signers_named_sign_entries_of_their_own_and_each_once() {
     assert!(matches!(verdict(&meaning(vec![FUNDER]), &call(top_up()), &two), Err(NotMeant::Signer { .. })));
     let below = with_auth(vec![by(FUNDER, node(&top_up(), vec![node(&transfer(6), vec![])]))]);
     assert!(matches!(verdict(&meaning(vec![FUNDER]), &call(top_up()), &below), Err(NotMeant::Call { .. })));
-    // A source signs the transaction. An entry of its own would be good for anyone who saw it, apart from it.
+    // A source signs the transaction. Anyone who saw a signed entry of its own could use it apart from the transaction.
     let lane = with_auth(vec![by(LANE, tree())]);
     assert!(matches!(verdict(&meaning(vec![FUNDER]), &call(top_up()), &lane), Err(NotMeant::Signer { .. })));
 }
@@ -226,7 +230,7 @@ fn a_foreign_key_in_the_footprint_is_refused() {
 }
 
 #[test]
-fn what_a_close_pays_back_to_the_funder_is_its_own() {
+fn a_close_may_touch_the_funders_trustline() {
     let trustline = ledger_keys::trustline(&FUNDER, &asset().to_xdr().unwrap()).unwrap();
     assert_eq!(verdict(&settling(), &call(settle()), &with_writes(vec![trustline])), Ok(()));
 }
@@ -348,11 +352,11 @@ fn a_foreign_entry_cannot_be_restored_at_our_cost() {
 }
 
 #[test]
-fn the_creation_of_a_channel_is_put_in_words() {
+fn an_unexpected_call_is_described_in_words() {
     let HostFunction::CreateContractV2(args) =
         calls::create_plain(&Address::Account(FUNDER), [0; 32], &WasmHash([1; 32]))
     else {
-        panic!("a creation")
+        panic!("not a creation")
     };
     assert_eq!(args.executable, ContractExecutable::Wasm(Hash([1; 32])));
     let root = SorobanAuthorizedInvocation {

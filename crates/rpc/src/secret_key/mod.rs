@@ -7,7 +7,8 @@ use paychan_channel::AccountId;
 use stellar_strkey::{Strkey, ed25519::PrivateKey};
 use zeroize::{Zeroize, Zeroizing};
 
-/// An account's ed25519 secret key, as text `S...`. Wiped when dropped; never printed, compared or copied.
+/// An account's ed25519 secret key. As text it is `S...`. It is wiped when it is dropped, and never printed, compared
+/// or copied.
 pub struct SecretKey(SigningKey);
 
 /// Why a text is no secret key. The text is never repeated.
@@ -25,7 +26,7 @@ pub enum SecretKeyError {
 }
 
 impl SecretKey {
-    /// Makes a new one from the operating system's randomness.
+    /// Makes a new key from the operating system's randomness.
     ///
     /// # Errors
     /// [`SecretKeyError::NoRandomness`] when there is none.
@@ -35,13 +36,13 @@ impl SecretKey {
         Ok(SecretKey(SigningKey::from_bytes(&seed)))
     }
 
-    /// From the 32-byte seed that `S...` encodes.
+    /// Makes a key from the 32-byte seed that `S...` encodes.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> SecretKey {
         SecretKey(SigningKey::from_bytes(seed))
     }
 
-    /// As `S...`, for writing to a key file. Wiped when dropped.
+    /// The text `S...`, for writing to a key file. It is wiped when it is dropped.
     #[must_use]
     pub fn to_strkey(&self) -> Zeroizing<String> {
         let mut key = PrivateKey(self.0.to_bytes());
@@ -50,13 +51,13 @@ impl SecretKey {
         text
     }
 
-    /// Whose key it is.
+    /// The account to which the key belongs.
     #[must_use]
     pub fn account(&self) -> AccountId {
         AccountId(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs a hash: of a transaction, of an authorization.
+    /// Signs the hash of a transaction or of an authorization.
     #[must_use]
     pub fn sign(&self, hash: &[u8; 32]) -> [u8; 64] {
         self.0.sign(hash).to_bytes()

@@ -13,7 +13,7 @@ fn error(text: &str) -> SecretKeyError {
 }
 
 #[test]
-fn a_secret_key_is_read_and_written_and_tells_its_account() {
+fn a_secret_key_is_read_and_written_and_has_its_account() {
     let key: SecretKey = SECRET.parse().unwrap();
     assert_eq!(key.account().to_string(), ACCOUNT);
     assert_eq!(key.to_strkey().as_str(), SECRET);
@@ -27,7 +27,7 @@ fn new_keys_differ_and_are_read_back() {
 }
 
 #[test]
-fn what_is_no_secret_key_is_refused_without_repeating_it() {
+fn a_text_that_is_no_secret_key_is_refused_and_not_repeated() {
     assert_eq!(error(ACCOUNT), SecretKeyError::WrongKind);
     let mistyped = SECRET.replace('Y', "X");
     assert_eq!(error(&mistyped), SecretKeyError::NotAStrkey(56));

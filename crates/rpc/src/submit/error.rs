@@ -1,4 +1,4 @@
-//! What became of a transaction, in types and in words.
+//! The outcome of a submitted transaction, in types and in words.
 
 use paychan_channel::{Ledger, Stroops};
 use stellar_xdr::{ScVal, TransactionResult, TransactionResultResult};
@@ -6,25 +6,25 @@ use stellar_xdr::{ScVal, TransactionResult, TransactionResultResult};
 use super::Prepared;
 use crate::{AccountError, AuthError, BuildError, CallFailure, Included, NotMeant, ResourceFees, RpcError, TxHash};
 
-/// A transaction that worked.
+/// A transaction that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submitted {
     /// Its hash.
     pub hash: TxHash,
     /// The ledger that it is in.
     pub ledger: Ledger,
-    /// The fee paid, after refunds; the most that it can be when the node's verdict can't be decoded.
+    /// The fee paid, after refunds; the most that it can be if the network's result can't be decoded.
     pub fee_charged: Stroops,
     /// What the call returned.
     pub return_value: Option<ScVal>,
-    /// What the resources cost, where the node says so.
+    /// What the resources cost, if the node says so.
     pub resource_fees: Option<ResourceFees>,
 }
 
-/// Why a transaction did not work, or is not known to have worked.
+/// Why a transaction did not succeed, or is not known to have succeeded.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    /// It would fail, so it was not sent. Nothing was paid.
+    /// The simulation failed, so the transaction was not sent. Nothing was paid.
     #[error("not sent, because it would fail: {0}")]
     WouldFail(CallFailure),
     /// An archived entry must be restored by a transaction of its own. Nothing was sent.
@@ -37,10 +37,10 @@ pub enum SubmitError {
     Rejected {
         /// Its hash.
         hash: TxHash,
-        /// The network's verdict.
+        /// The network's result.
         result: Box<TransactionResult>,
     },
-    /// It is in a ledger and failed: the fee is paid, nothing else happened.
+    /// The transaction is in a ledger and failed: the fee is paid, and nothing else happened.
     #[error(
         "the transaction {hash} failed in ledger {ledger} (fee {fee_charged} stroops): {}",
         failed_words(failure.as_ref(), result.as_deref())
@@ -52,12 +52,12 @@ pub enum SubmitError {
         ledger: Ledger,
         /// The fee paid.
         fee_charged: Stroops,
-        /// The network's verdict; `None` when it can't be decoded.
+        /// The network's result; `None` when it can't be decoded.
         result: Option<Box<TransactionResult>>,
-        /// Why, where the node keeps notes.
+        /// Why it failed, if the node keeps diagnostic events.
         failure: Option<CallFailure>,
     },
-    /// It was not included in time and never will be. Nothing was paid; it may be tried again.
+    /// The transaction was not included in time and never will be. Nothing was paid, and it may be tried again.
     #[error(
         "the transaction {hash} was not included by ledger {bound} and never will be; try again, perhaps with a higher fee"
     )]
@@ -67,7 +67,7 @@ pub enum SubmitError {
         /// The first ledger that it can't be in.
         bound: Ledger,
     },
-    /// It is not known what became of it: **don't send another before it is**.
+    /// The outcome is not known: **don't send another transaction before it is**.
     #[error(
         "it is not known whether the transaction {hash} was included ({why}); ask for that hash before doing anything \
          else. It can't be included from ledger {bound} on"
@@ -77,29 +77,29 @@ pub enum SubmitError {
         hash: TxHash,
         /// The first ledger that it can't be in.
         bound: Ledger,
-        /// Why not.
+        /// Why the outcome is not known.
         why: String,
     },
-    /// The simulation asks for something else than what is meant. Nothing was signed.
+    /// The simulation asks for something that is not meant. Nothing was signed.
     #[error(transparent)]
     NotMeant(#[from] NotMeant),
-    /// Somebody who must authorize has not.
+    /// An authorization that is needed can't be given.
     #[error(transparent)]
     Auth(#[from] AuthError),
-    /// It could not be built.
+    /// The transaction could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
     /// The source account could not be read.
     #[error(transparent)]
     Account(#[from] AccountError),
-    /// No usable answer; nothing was sent.
+    /// The endpoint gave no usable answer; nothing was sent.
     #[error(transparent)]
     Rpc(#[from] RpcError),
 }
 
 impl SubmitError {
-    /// The whole fee (inclusion and resources) that the network asks for, where the fee is why this transaction is in no
-    /// ledger and never will be: another one may be signed with it.
+    /// The whole fee (inclusion and resources) that the network asks for, if it refused the transaction for its fee.
+    /// Then this one never gets into a ledger, and another one may be signed with that fee.
     #[must_use]
     pub fn fee_asked(&self) -> Option<Stroops> {
         match self {
@@ -134,11 +134,11 @@ fn failed_words(failure: Option<&CallFailure>, result: Option<&TransactionResult
     match (failure, result) {
         (Some(failure), _) => failure.to_string(),
         (None, Some(result)) => rejection(result),
-        (None, None) => "its verdict can't be decoded".to_owned(),
+        (None, None) => "its result can't be decoded".to_owned(),
     }
 }
 
-/// The network's verdict in words.
+/// The network's result in words.
 fn rejection(result: &TransactionResult) -> String {
     use TransactionResultResult as R;
     match &result.result {

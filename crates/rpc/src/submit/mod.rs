@@ -1,7 +1,8 @@
-//! Submitting for a command line: simulate, assemble, sign, send, and wait until the network has decided.
+//! Submits transactions for a command line: it simulates, assembles, signs and sends them, and waits until the network
+//! has decided.
 //!
-//! Nothing is written to disk. What keeps money safe is the order: another transaction is never sent before this one is
-//! in a ledger or can no longer get into one.
+//! It writes nothing to disk. The order keeps money safe: it never sends another transaction before this one is in a
+//! ledger or can no longer get into one.
 
 use std::time::Duration;
 
@@ -25,30 +26,30 @@ mod error;
 pub use error::{SubmitError, Submitted};
 use error::{failed, submitted};
 
-/// Ledgers after a transaction waits in a node's queue before it is dropped (stellar-core, `TransactionQueue`).
+/// How many ledgers a transaction waits in a node's queue before the node drops it (stellar-core, `TransactionQueue`).
 const QUEUE_AGE_LIMIT: u32 = 4;
-/// Ledgers for which a node then refuses its hash (stellar-core, `HerderImpl.cpp`).
+/// For how many ledgers a node then refuses the hash (stellar-core, `HerderImpl.cpp`).
 const BAN_LEDGERS: u32 = 10;
 
-/// Ledgers in which a transaction may be included, counted from the one it was built at.
+/// In how many ledgers a transaction may be included, counted from the one at which it was built.
 ///
-/// Long enough to be dropped, banned, and sent a second time in full; a person at a terminal would rather wait once
-/// than type the command again.
+/// This is long enough to be dropped, to be refused for a while, and to wait in the queue a second time. A person at a
+/// terminal would rather wait once than type the command again.
 pub const INCLUSION_LEDGERS: u32 = QUEUE_AGE_LIMIT + BAN_LEDGERS + QUEUE_AGE_LIMIT + 2;
 const _: () = assert!(INCLUSION_LEDGERS > QUEUE_AGE_LIMIT + BAN_LEDGERS);
 
-/// How to submit.
+/// How a transaction is submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SubmitOptions {
     /// The most that is bid for inclusion, per operation. The bid is what 95 of 100 paid lately.
     pub max_inclusion_fee: Stroops,
     /// The least that is bid for inclusion, per operation, such as what the network asked for before.
     pub least_inclusion_fee: Stroops,
-    /// No state before this ledger is built on: a node that is behind it is asked again.
+    /// Nothing is built on a state before this ledger: a node that is behind it is asked again.
     pub not_before: Ledger,
-    /// How often the node is asked.
+    /// The time between two requests to the node.
     pub poll: Duration,
-    /// When to stop asking a node that does not get ahead. The transaction may then still be included.
+    /// When to stop asking a node whose ledger does not advance. The transaction may then still be included.
     pub give_up: Duration,
 }
 
@@ -64,33 +65,33 @@ impl Default for SubmitOptions {
     }
 }
 
-/// What to submit.
+/// A call to submit.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What is called.
+    /// The host function to call.
     pub function: HostFunction,
     /// The account that authorizes by being the operation's source, when it is not the transaction's source.
     pub operation_source: Option<AccountId>,
-    /// The channel called, so that its errors are put in words, and room is left for what may be written to it.
+    /// The channel that is called. Its errors are then put in words, and room is left for what may be written to it.
     pub channel: Option<ContractId>,
-    /// Its token, so that its errors are put in words.
+    /// The channel's token, whose errors are then put in words.
     pub token: Option<ContractId>,
-    /// What the call is meant to be: nothing is signed that says more.
+    /// What the call is meant to do. Nothing that does more is signed.
     pub meaning: Meaning,
 }
 
 /// Signs and submits, and waits until the transaction is decided.
 #[derive(Clone, Copy)]
 pub struct Submitter<'a> {
-    /// Where to.
+    /// The client of the endpoint.
     pub client: &'a Client,
-    /// Which network the signatures are for.
+    /// The network for which the signatures are.
     pub network: &'a NetworkId,
     /// Who pays the fee.
     pub source: &'a SecretKey,
-    /// Keys of the others who must authorize.
+    /// The keys of the others who must authorize.
     pub signers: &'a [&'a SecretKey],
-    /// How to.
+    /// How to submit.
     pub options: SubmitOptions,
 }
 
@@ -101,18 +102,18 @@ pub struct Prepared {
     pub envelope: TransactionEnvelope,
     /// Its hash.
     pub hash: TxHash,
-    /// The ledger that it was built at.
+    /// The ledger at which it was built.
     pub built_at: Ledger,
     /// The first ledger that it can't be in.
     pub bound: Ledger,
-    /// What is bid for inclusion, in stroops; the rest of the fee is for resources.
+    /// The bid for inclusion, in stroops. The rest of the fee is for resources.
     pub bid: Stroops,
     operations: usize,
     parties: Parties,
 }
 
 impl Prepared {
-    /// The most that it costs: bid and resources.
+    /// The most that it can cost: the bid and the fee for resources.
     #[must_use]
     pub fn fee(&self) -> Stroops {
         match &self.envelope {
@@ -161,7 +162,7 @@ impl Submitter<'_> {
         self.send(&prepared).await
     }
 
-    /// Simulates an extension or a restoration, makes sure that it is what is meant, and signs it.
+    /// Simulates an extension or a restoration, checks that the result is meant, and signs it.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was sent.
@@ -180,7 +181,7 @@ impl Submitter<'_> {
         self.finish(&draft, transaction.into(), Parties::default())
     }
 
-    /// Simulates a call and gives what it returns. Nothing is sent, nothing is paid.
+    /// Simulates a call and returns what it returns. Nothing is sent, and nothing is paid.
     ///
     /// # Errors
     /// [`SubmitError`].
@@ -191,7 +192,7 @@ impl Submitter<'_> {
         Ok(self.simulate(&draft, &parties).await?.return_value)
     }
 
-    /// Simulates a call, assembles it, makes sure that it is what is meant, and signs it.
+    /// Simulates a call, assembles it, checks that the result is meant, and signs it.
     ///
     /// # Errors
     /// [`SubmitError`]; nothing was sent.
@@ -206,7 +207,7 @@ impl Submitter<'_> {
         let mut draft = self.draft(vec![operation], bid, None).await?;
         let mut simulated = self.simulate(&draft, &parties).await?;
         if simulated.auth.iter().any(needs_signature) {
-            // Simulated again with the signatures, so that checking them is paid for as well.
+            // The call is simulated again with the signatures, so that the fee also covers their verification.
             let bound = bound_of(&draft);
             call.meaning.check_auth(&draft, &simulated.auth)?;
             let auth = sign_auth_entries(&simulated.auth, self.signers, self.network, bound)?;
@@ -220,8 +221,8 @@ impl Submitter<'_> {
 
     /// Sends a prepared transaction, again and again, until it is in a ledger or can no longer get into one.
     ///
-    /// When the network asks for a higher fee, the transaction is signed again with what it asks for, as long as that is
-    /// at most [`SubmitOptions::max_inclusion_fee`]; its hash is then another one, the answer's.
+    /// When the network asks for a higher fee, the transaction is signed again with that fee, if the bid stays within
+    /// [`SubmitOptions::max_inclusion_fee`]. It then has another hash, which the answer names.
     ///
     /// # Errors
     /// [`SubmitError`].
@@ -229,7 +230,7 @@ impl Submitter<'_> {
         let mut prepared = prepared.clone();
         loop {
             match self.send_as_it_is(&prepared).await {
-                // Refused at its first sending, so it is in no queue, and another may take its place.
+                // It was refused when it was sent first, so it is in no queue, and another transaction may replace it.
                 Err(SubmitError::Rejected { hash, result }) if is_fee_too_low(&result) => {
                     prepared = match self.raise(&prepared, Stroops(result.fee_charged))? {
                         Some(raised) => raised,
@@ -260,11 +261,11 @@ impl Submitter<'_> {
 
     async fn send_as_it_is(&self, prepared: &Prepared) -> Result<Submitted, SubmitError> {
         let started = Instant::now();
-        // Whether a node may have it: from then on a refusal decides nothing, because the refusal of a second copy says
-        // nothing about the first.
+        // Whether a node may have the transaction. From then on a refusal decides nothing, since a refusal of a second
+        // copy says nothing about the first.
         let mut may_be_in_flight = false;
         let mut sent_at: Option<Ledger> = None;
-        let mut trouble = "the node does not get ahead".to_owned();
+        let mut trouble = "the node's ledger does not advance".to_owned();
         loop {
             let mut pause = self.options.poll;
             match self.client.get_transaction(&prepared.hash).await {
@@ -276,7 +277,7 @@ impl Submitter<'_> {
                     if latest >= prepared.bound {
                         return Err(self.out_of_bounds(prepared, oldest));
                     }
-                    // The same bytes, once a ledger.
+                    // The same bytes are sent once in each ledger.
                     if sent_at.is_none_or(|ledger| latest > ledger) {
                         may_be_in_flight = self.hand_over(prepared, may_be_in_flight).await?;
                         sent_at = Some(latest);
@@ -296,7 +297,7 @@ impl Submitter<'_> {
         }
     }
 
-    /// Whether a node may have it now.
+    /// Sends the transaction. Returns whether a node may have it now.
     async fn hand_over(&self, prepared: &Prepared, may_be_in_flight: bool) -> Result<bool, SubmitError> {
         match self.client.send(&prepared.envelope).await {
             Ok(answer) => match answer.status {
@@ -322,8 +323,8 @@ impl Submitter<'_> {
         SubmitError::Undecided { hash, bound, why }
     }
 
-    /// What others paid lately. A node that has no such figures is no reason not to send: the network says itself when
-    /// the bid is too low.
+    /// What others paid lately; `None` when the node has no such figures. The transaction is sent without them too,
+    /// since the network says itself when a bid is too low.
     async fn usual_fees(&self) -> Result<Option<FeeStats>, SubmitError> {
         match self.client.get_fee_stats().await {
             Ok(fees) => Ok(Some(fees)),
@@ -340,7 +341,7 @@ impl Submitter<'_> {
         usual.unwrap_or_default().max(least).min(self.options.max_inclusion_fee)
     }
 
-    /// Reads the source account, from a node that has come as far as [`SubmitOptions::not_before`].
+    /// Reads the source account from a node that has reached [`SubmitOptions::not_before`].
     async fn source_account(&self) -> Result<Account, SubmitError> {
         let started = Instant::now();
         loop {
@@ -348,14 +349,14 @@ impl Submitter<'_> {
             match account {
                 Ok(account) if account.read_at >= self.options.not_before => return Ok(account),
                 Err(error @ AccountError::Rpc(_)) => return Err(error.into()),
-                // The node may not have seen yet that the account was created.
+                // If later ledgers are asked for, the node may not have seen yet that the account was created.
                 Err(error) if self.options.not_before == Ledger(0) => return Err(error.into()),
                 read => self.catch_up(started, read.map(|account| account.read_at).ok()).await?,
             }
         }
     }
 
-    /// Waits a moment for a node that is behind, and no longer than [`SubmitOptions::give_up`] in all.
+    /// Waits a moment for a node that is behind, but no longer than [`SubmitOptions::give_up`] in total.
     async fn catch_up(&self, started: Instant, latest: Option<Ledger>) -> Result<(), SubmitError> {
         if started.elapsed() >= self.options.give_up {
             let asked = Some(self.options.not_before);
@@ -407,8 +408,8 @@ impl Submitter<'_> {
         std::iter::once(self.source).chain(self.signers.iter().copied()).collect()
     }
 
-    /// Signs as the source of the transaction and of its operations. Others have signed their authorization entries, and
-    /// the network refuses signatures that it does not need.
+    /// Signs with the keys of the sources of the transaction and its operations, and with no others: the others have
+    /// signed their authorization entries, and the network refuses signatures that it does not need.
     fn finish(
         &self,
         draft: &Draft,
@@ -445,7 +446,7 @@ fn is_fee_too_low(result: &TransactionResult) -> bool {
     matches!(result.result, TransactionResultResult::TxInsufficientFee)
 }
 
-/// What a call of a channel may write beyond what simulation says.
+/// What a call of a channel may write beyond its simulation.
 fn room(function: &HostFunction, fee_per_kb: Stroops) -> Result<ExtraWrites, BuildError> {
     match function {
         HostFunction::InvokeContract(call) if call.function_name.as_slice() == b"close" => {

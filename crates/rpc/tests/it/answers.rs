@@ -1,4 +1,4 @@
-//! Answers as the public servers write them.
+//! Tests with answers as the public servers write them.
 
 use std::collections::HashSet;
 
@@ -38,7 +38,7 @@ fn written(key: &xdr::LedgerKey, data: &xdr::LedgerEntryData, live_until: u32) -
 }
 
 #[tokio::test]
-async fn numbers_are_read_where_the_server_writes_strings_and_where_it_does_not() {
+async fn numbers_are_read_whether_the_server_writes_strings_or_not() {
     let server = Server::start().await;
     server.results("getLatestLedger", [
         json!({ "id": "ab", "protocolVersion": 28, "sequence": 77, "closeTime": "1700000000", "headerXdr": "", "metadataXdr": "" }),
@@ -74,7 +74,7 @@ async fn fee_statistics_are_strings() {
 async fn entries_are_asked_for_two_hundred_at_a_time_and_matched_by_key() {
     let server = Server::start().await;
     let entries: Vec<_> = (0..450).map(counter).collect();
-    // The server leaves out what does not exist (every third) and answers in an order of its own.
+    // The server leaves out missing entries (every third), and answers in an order of its own.
     let answers = entries.chunks(MAX_KEYS).zip([12, 10, 11]).map(|(batch, ledger)| {
         let found = batch.iter().rev().filter(|(_, data)| exists(data));
         let found: Vec<_> = found.map(|(key, data)| written(key, data, 99)).collect();
@@ -104,7 +104,7 @@ fn exists(data: &xdr::LedgerEntryData) -> bool {
 }
 
 #[tokio::test]
-async fn an_entry_that_was_not_asked_for_is_an_alarm() {
+async fn an_entry_that_was_not_asked_for_is_a_bad_answer() {
     let server = Server::start().await;
     let ((key, data), (other_key, other)) = (counter(1), counter(2));
     let foreign = written(&other_key, &other, 9);
@@ -117,7 +117,7 @@ async fn an_entry_that_was_not_asked_for_is_an_alarm() {
 }
 
 #[tokio::test]
-async fn an_entry_that_cannot_be_decoded_is_neither_missing_nor_the_end_of_the_others() {
+async fn an_entry_that_cannot_be_decoded_is_not_missing_and_spoils_no_other() {
     let server = Server::start().await;
     let ((key, data), (other_key, other)) = (counter(1), counter(2));
     let odd = |field: &str, value: Value| {
@@ -136,13 +136,13 @@ async fn an_entry_that_cannot_be_decoded_is_neither_missing_nor_the_end_of_the_o
     }
     server.results("getLedgerEntries", [json!({ "entries": [odd("xdr", json!(""))], "latestLedger": 1 })]);
     let read = server.client().get_ledger_entries(std::slice::from_ref(&key)).await.unwrap();
-    assert_eq!(read.live_until(&key), Some(Ledger(9)), "what can be read is kept");
+    assert_eq!(read.live_until(&key), Some(Ledger(9)), "the readable part of the entry is kept");
     server.results(
         "getLedgerEntries",
         [json!({ "entries": [odd("lastModifiedLedgerSeq", json!(null))], "latestLedger": 1 })],
     );
     let read = server.client().get_ledger_entries(std::slice::from_ref(&key)).await.unwrap();
-    assert_eq!(read.get(&key).unwrap().map(|entry| &entry.data), Some(&data), "it decides nothing");
+    assert_eq!(read.get(&key).unwrap().map(|entry| &entry.data), Some(&data), "nothing depends on this field");
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ pub(crate) fn result(fee_charged: i64, result: xdr::TransactionResultResult) -> 
 }
 
 #[tokio::test]
-async fn each_answer_to_sending_is_told_apart() {
+async fn each_answer_to_sending_has_its_own_status() {
     let server = Server::start().await;
     let hash = "cd".repeat(32);
     let answer =
@@ -223,7 +223,7 @@ async fn each_answer_to_sending_is_told_apart() {
 }
 
 #[tokio::test]
-async fn what_became_of_a_transaction_is_read_with_its_return_value() {
+async fn the_outcome_of_a_transaction_is_read_with_its_return_value() {
     let server = Server::start().await;
     let meta = xdr::TransactionMeta::V4(xdr::TransactionMetaV4 {
         soroban_meta: Some(xdr::SorobanTransactionMetaV2 {
@@ -270,12 +270,12 @@ async fn what_became_of_a_transaction_is_read_with_its_return_value() {
     assert_eq!(
         (newer.return_value, newer.resource_fees),
         (None, None),
-        "metadata of a newer protocol does not hide the verdict"
+        "metadata of a newer protocol does not hide the result"
     );
     assert!(matches!(client.get_transaction(&hash).await.unwrap(), TransactionAnswer::Failed(_)));
     let odd = json!({ "status": "SUCCESS", "latestLedger": 20, "oldestLedger": 2, "ledger": 12, "resultXdr": "?" });
     server.results("getTransaction", [odd]);
     let TransactionAnswer::Success(odd) = client.get_transaction(&hash).await.unwrap() else { panic!("no success") };
-    assert_eq!((odd.ledger, odd.fee_charged, odd.result), (Ledger(12), None, None), "it is in a ledger all the same");
+    assert_eq!((odd.ledger, odd.fee_charged, odd.result), (Ledger(12), None, None), "it counts as in a ledger");
     assert_eq!(server.asked("getTransaction")[0], json!({ "hash": "01".repeat(32) }));
 }

@@ -1,4 +1,4 @@
-//! Each way in which a node can fail is told apart from the others.
+//! Tests that each way in which a node can fail has its own error kind.
 
 use std::time::Duration;
 
@@ -73,14 +73,14 @@ async fn headers_reach_their_endpoint_and_are_never_shown() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_there_keeps_its_name_but_not_what_may_be_a_key() {
+async fn the_error_of_a_missing_path_shows_the_path_without_a_possible_key() {
     let missing = kind_of(http(StatusCode::NOT_FOUND, vec![], "")).await;
     let ErrorKind::Refused { code: 404, message } = missing else { panic!("{missing}") };
     assert!(message.contains("for the path /...; is this the path of a Stellar RPC?"), "{message}");
 }
 
 #[tokio::test]
-async fn while_an_endpoint_wants_to_be_left_alone_only_what_is_urgent_is_asked() {
+async fn while_an_endpoint_asks_to_wait_only_urgent_calls_are_sent() {
     let server = Server::start().await;
     server.on("getLatestLedger", [http(StatusCode::TOO_MANY_REQUESTS, vec![("retry-after", "60")], "")]);
     let client = server.client();
@@ -93,7 +93,7 @@ async fn while_an_endpoint_wants_to_be_left_alone_only_what_is_urgent_is_asked()
 }
 
 #[tokio::test]
-async fn what_is_no_json_is_told_as_what_it_is() {
+async fn an_answer_that_is_no_json_is_recognised() {
     for (headers, body, words) in [
         (vec![], &b"  <!doctype html>"[..], "a page of HTML"),
         (vec![], &[0x1f, 0x8b, 8, 0][..], "compressed"),
@@ -140,7 +140,7 @@ async fn nobody_listening_is_transport() {
 }
 
 #[tokio::test]
-async fn garbage_is_an_alarm_and_not_an_empty_answer() {
+async fn garbage_is_a_bad_answer_and_not_an_empty_one() {
     for body in ["", "<html>", "[]", "{}", r#"{"result":null}"#, r#"{"result":{"sequence":"x"}}"#, "\u{0}"] {
         let garbage = kind_of(http(StatusCode::OK, vec![], body)).await;
         assert!(matches!(garbage, ErrorKind::BadAnswer(_)), "{body:?} was {garbage}");
@@ -148,7 +148,7 @@ async fn garbage_is_an_alarm_and_not_an_empty_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_cut() {
+async fn an_endless_answer_is_cut() {
     let server = Server::start().await;
     server.on("getLatestLedger", [Reply::Http(StatusCode::OK, vec![], vec![b' '; 100_001])]);
     let client = server.client_with(Options { max_answer: 100_000, ..Options::default() });
@@ -166,7 +166,7 @@ async fn another_network_is_refused_and_both_are_named() {
 }
 
 #[tokio::test]
-async fn events_ahead_of_the_node_are_not_history_that_is_gone() {
+async fn a_start_ahead_of_the_node_and_one_before_its_history_are_different_errors() {
     let server = Server::start().await;
     let message = "startLedger must be within the ledger range: 100 - 200".to_owned();
     server.on("getEvents", [Reply::Refusal(-32600, message)]);

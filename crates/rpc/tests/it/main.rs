@@ -1,4 +1,4 @@
-//! Behaviour of the crate against a server that answers as told.
+//! Tests the crate against a server that gives the answers of the test.
 #![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 mod answers;

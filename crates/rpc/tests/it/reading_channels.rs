@@ -1,4 +1,5 @@
-//! A channel's entries are read together, and what is no channel is refused with the reason.
+//! Tests that a channel's entries are read together, and that contracts that are no channel are refused with the
+//! reason.
 
 use paychan_channel::{
     AccountId, Address, Amount, ChannelKeys, ContractId, Ledger, Lives, StateErrorKind, TokenKind, WasmHash,
@@ -97,7 +98,7 @@ fn all_of(contract: &ContractId) -> Vec<(LedgerEntryData, u32)> {
 }
 
 #[tokio::test]
-async fn a_first_reading_ends_with_one_call_for_all_entries_the_tokens_code_among_them() {
+async fn a_first_reading_ends_with_one_call_for_all_entries_including_the_tokens_code() {
     let server = Server::start().await;
     let id = ContractId([1; 32]);
     let all = all_of(&id);
@@ -122,7 +123,7 @@ async fn a_first_reading_ends_with_one_call_for_all_entries_the_tokens_code_amon
 }
 
 #[tokio::test]
-async fn nothing_at_an_address_and_a_foreign_contract_are_two_things() {
+async fn a_missing_contract_and_a_foreign_one_are_different_errors() {
     let server = Server::start().await;
     let id = ContractId([1; 32]);
     server.results("getLedgerEntries", [answer(48, &[])]);
@@ -148,7 +149,7 @@ async fn many_channels_are_read_in_one_call_and_one_bad_one_does_not_spoil_the_o
 }
 
 #[tokio::test]
-async fn a_channel_whose_code_changed_is_not_believed() {
+async fn a_channel_whose_code_has_changed_is_refused() {
     let server = Server::start().await;
     let id = ContractId([1; 32]);
     let mut entries = all_of(&id);

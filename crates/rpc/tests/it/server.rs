@@ -1,4 +1,4 @@
-//! A server that answers each method as told, and remembers what it was asked.
+//! A server that gives each method the answers of the test, and remembers the requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ pub(crate) enum Reply {
     Refusal(i64, String),
     /// An HTTP status with headers and a body.
     Http(StatusCode, Vec<(&'static str, &'static str)>, Vec<u8>),
-    /// No answer for longer than anyone waits.
+    /// No answer, for longer than any client waits.
     Silence,
 }
 
@@ -32,7 +32,7 @@ struct Inner {
     headers: Vec<HeaderMap>,
 }
 
-/// The server, for as long as the test runs.
+/// The server, which runs as long as the test.
 #[derive(Clone)]
 pub(crate) struct Server {
     inner: Arc<Mutex<Inner>>,
@@ -49,7 +49,7 @@ impl Server {
         Server { inner, url }
     }
 
-    /// Answers `method` with these, one after the other; the last one again and again.
+    /// Answers `method` with these replies, one after the other, and then always with the last one.
     pub(crate) fn on(&self, method: &str, replies: impl IntoIterator<Item = Reply>) -> &Server {
         self.inner.lock().unwrap().replies.insert(method.to_owned(), replies.into_iter().collect());
         self

@@ -1,4 +1,4 @@
-//! A transaction is simulated, paid for, signed, sent, and waited for; another is never sent before it is decided.
+//! Tests that a transaction is simulated, signed and sent, and that no other one is sent before it is decided.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ fn meaning(authorization: Authorization) -> Meaning {
     Meaning { authorization, entries: Entries::Any, max_resource_fee: ResourceFeeCaps::USUAL.call }
 }
 
-/// The call, when it is signed for by an entry of `account`'s own.
+/// The call, authorized by an entry of `account`'s own.
 fn call_signed_by(account: AccountId) -> Call {
     let authorization = Authorization::Call { within: Vec::new(), signers: vec![account] };
     Call { meaning: meaning(authorization), ..call() }
@@ -118,7 +118,7 @@ fn refused(verdict: TransactionResultResult) -> Value {
     answer
 }
 
-/// A server on which everything goes well up to sending.
+/// A server on which everything succeeds up to sending.
 async fn server() -> Server {
     let server = Server::start().await;
     let fees = json!({
@@ -150,10 +150,14 @@ async fn a_call_is_paid_for_bounded_signed_and_waited_for() {
     let submitted = submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
     assert_eq!((submitted.ledger, submitted.fee_charged), (Ledger(103), Stroops(61_000)));
     let sent = transactions_sent(&server);
-    assert_eq!(sent.len(), 2, "the same bytes once a ledger");
+    assert_eq!(sent.len(), 2, "the same bytes are sent once in each ledger");
     assert_eq!(sent[0], sent[1]);
     let tx = &sent[0].tx;
-    assert_eq!((tx.seq_num.0, tx.fee), (42, 600 + 60_000 + 219), "what 95 of 100 paid, resources, 64 bytes more");
+    assert_eq!(
+        (tx.seq_num.0, tx.fee),
+        (42, 600 + 60_000 + 219),
+        "the fee is what 95 of 100 paid, plus the resources, plus 64 more bytes"
+    );
     let xdr::Preconditions::V2(bounds) = &tx.cond else { panic!("no ledger bounds") };
     assert_eq!(bounds.ledger_bounds.as_ref().unwrap().max_ledger, BOUND);
     assert_eq!(submitted.hash.0, tx.hash(NetworkId::of("test").0).unwrap());
@@ -200,7 +204,7 @@ async fn a_fee_that_the_network_asks_for_is_signed_again_up_to_the_cap() {
     let sent = transactions_sent(&server);
     assert_eq!(sent.len(), 2);
     assert_eq!([sent[0].tx.fee, sent[1].tx.fee], [600 + 60_219, 777 + 60_219]);
-    assert_eq!(sent[0].tx.seq_num, sent[1].tx.seq_num, "one of them at most can be included");
+    assert_eq!(sent[0].tx.seq_num, sent[1].tx.seq_num, "at most one of them can be included");
     assert_eq!(submitted.hash.0, sent[1].tx.hash(NetworkId::of("test").0).unwrap());
     assert_eq!(sent[1].signatures.len(), 1);
 }
@@ -264,7 +268,7 @@ async fn marks_of_archived_entries_reach_the_network() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_asks_to_be_left_alone_is() {
+async fn no_call_is_sent_while_an_endpoint_asks_to_wait() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     let busy = Reply::Http(StatusCode::TOO_MANY_REQUESTS, vec![("retry-after", "1")], vec![]);
@@ -272,7 +276,7 @@ async fn an_endpoint_that_asks_to_be_left_alone_is() {
     let started = std::time::Instant::now();
     submit(&server.client(), &call(), &[], OPTIONS).await.unwrap();
     assert!(started.elapsed() >= Duration::from_secs(1));
-    assert_eq!(server.asked("getTransaction").len(), 3, "no call was sent while it wanted none");
+    assert_eq!(server.asked("getTransaction").len(), 3, "no call was sent while it asked to wait");
 }
 
 #[tokio::test]
@@ -284,7 +288,7 @@ async fn a_refusal_of_a_second_copy_decides_nothing() {
 }
 
 #[tokio::test]
-async fn a_timeout_at_sending_does_not_mean_that_it_did_not_arrive() {
+async fn a_transaction_whose_sending_timed_out_may_have_arrived() {
     let server = server().await;
     server.results("getTransaction", [not_found(100, 1), not_found(101, 1), success()]);
     server.on("sendTransaction", [Reply::Silence, Reply::Result(refused(TransactionResultResult::TxBadSeq))]);
@@ -311,7 +315,7 @@ async fn a_node_without_the_ledgers_in_question_decides_nothing() {
 }
 
 #[tokio::test]
-async fn a_node_that_stands_still_leaves_it_undecided() {
+async fn a_node_whose_ledger_does_not_advance_leaves_a_transaction_undecided() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     server.results("getTransaction", [not_found(100, 1)]);
@@ -321,7 +325,7 @@ async fn a_node_that_stands_still_leaves_it_undecided() {
 }
 
 #[tokio::test]
-async fn trouble_on_the_way_is_sat_out() {
+async fn passing_errors_of_the_node_do_not_end_the_waiting() {
     let server = server().await;
     server.results("sendTransaction", [sent("PENDING")]);
     let busy = Reply::Http(StatusCode::SERVICE_UNAVAILABLE, vec![], vec![]);
@@ -424,7 +428,7 @@ async fn nothing_is_signed_for_an_endpoint_that_asks_for_another_call() {
         let outcome = submit(&server.client(), &call_signed_by(funder.account()), &[&funder], OPTIONS).await;
         let refused = matches!(outcome, Err(SubmitError::NotMeant(NotMeant::Call { .. } | NotMeant::Signer { .. })));
         assert!(refused, "{outcome:?}");
-        assert_eq!(server.asked("simulateTransaction").len(), before + 1, "no signed entry went out");
+        assert_eq!(server.asked("simulateTransaction").len(), before + 1, "no signed entry was sent");
     }
     assert!(transactions_sent(&server).is_empty());
 }

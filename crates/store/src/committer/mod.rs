@@ -1,8 +1,8 @@
-//! The committer: the one thread that writes. It takes all that waits, checks each against what is held and what came
-//! before it in the same batch, appends what is new, syncs once, updates the index, and only then answers.
+//! The committer: the one thread that writes. It takes all waiting requests, checks each against the state and the
+//! requests before it in the same batch, appends what is new, syncs once, updates the index, and only then answers.
 //!
-//! Any error ends it: what a failed write or sync left on disk is known only to the next start, which reads it. Every
-//! request that waits or comes later is answered with [`StoreError::Failed`].
+//! Any error ends the committer, because only the next start, which reads the disk, knows what a failed write or sync
+//! left there. Every request that waits or comes later gets [`StoreError::Failed`].
 
 mod requests;
 mod sweep;
@@ -35,8 +35,8 @@ use crate::{
 };
 use sweep::Sweep;
 
-/// The most requests in one batch: bounds how long the first one waits for the last one's check, and the bytes of one
-/// append (about 250 a charge).
+/// The most requests in one batch. This limits how long the first request waits for the check of the last one, and how
+/// many bytes one append has (about 250 for each charge).
 const LARGEST_BATCH: usize = 4_096;
 
 type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
@@ -64,7 +64,8 @@ type Answer = Box<dyn FnOnce()>;
 pub(crate) struct Committer {
     pub(crate) log: Log,
     pub(crate) index: WatchedIndex,
-    /// With all that was added to the log, durable or not: an error ends everything, so nothing is ever undone.
+    /// The state after all that was added to the log, durable or not. An error ends everything, so nothing is ever
+    /// undone.
     pub(crate) state: State,
     pub(crate) shared: Arc<Shared>,
     pub(crate) gate: Arc<dyn Gate>,
@@ -76,7 +77,7 @@ pub(crate) struct Committer {
     pub(crate) sweep: Option<Sweep>,
 }
 
-/// What a batch changed.
+/// What a batch changes.
 #[derive(Default)]
 struct Batch {
     answers: Vec<Answer>,
@@ -87,13 +88,13 @@ struct Batch {
     transactions: bool,
     /// Requests that this batch took or credited, which the index does not know yet.
     requests: HashMap<(ContractId, Digest), Remembered>,
-    /// Channels that this batch dropped, of which the index still has the requests.
+    /// Channels that this batch dropped, whose requests the index still has.
     dropped: HashSet<ContractId>,
 }
 
 impl Committer {
-    /// Serves until asked to stop, until no caller is left, or until something fails. How it ended is told before anything
-    /// is let go of: that may take for ever.
+    /// Serves until asked to stop, until no caller is left, or until something fails. It reports how it ended before it
+    /// releases the disk, because the release may never end.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
         let ending = match self.serve(requests) {
             Ok(()) => Ending::Stopped,
@@ -207,12 +208,11 @@ impl Committer {
         Ok(())
     }
 
-    /// Adds a record to the log and to the state. Not durable yet.
+    /// Adds a record to the log and to the state. The record is not durable yet.
     fn add(&mut self, record: Record, batch: &mut Batch) -> Result<(), StoreError> {
         let sequence = self.log.add(&record)?;
         self.state.apply(&record).map_err(|why| {
-            // The checks above make this impossible. Were it not, a start would refuse the record: so it must not be
-            // written.
+            // The checks above make this impossible. A start would refuse such a record, so it must not be written.
             StoreError::Failed(format!("a record contradicts the state: {why}").into())
         })?;
         if batch.updates.records() == 0 {
@@ -222,7 +222,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Makes a batch durable, then visible, then answers.
+    /// Makes a batch durable, then makes it visible, then answers its requests.
     fn commit(&mut self, mut batch: Batch) -> Result<(), StoreError> {
         if batch.updates.records() > 0 {
             let frames = self.log.commit()?;
@@ -233,7 +233,7 @@ impl Committer {
             counters.syncs.fetch_add(1, Relaxed);
             counters.records.fetch_add(records, Relaxed);
             counters.largest_batch.fetch_max(records, Relaxed);
-            // Callers were told that it has failed, and what they were told since must not be undone.
+            // Callers were told that the store has failed, and later answers must not contradict that.
             if self.shared.board.has_ended() {
                 return Err(StoreError::Failed("the store was given up while it wrote".into()));
             }
@@ -269,8 +269,8 @@ impl Committer {
         }
     }
 
-    /// Starts a new segment when this one is long, and sums up the old ones when they are longer than what the sum would
-    /// save: so a checkpoint at most doubles what is written.
+    /// Starts a new segment when this one is long. It writes a checkpoint when the log is at least as long as the last
+    /// checkpoint, so that checkpoints at most double what is written.
     fn keep_short(&mut self) -> Result<(), StoreError> {
         if self.log.segment_bytes() < self.options.segment_bytes {
             return Ok(());
@@ -283,14 +283,14 @@ impl Committer {
         }
         let before = self.log.last() + 1;
         let records = checkpoint::records(&self.state, &self.index.index, self.options.remembered_requests);
-        // Each record is a sign of life: a long checkpoint is no disk that does not answer.
+        // Each record is a sign of life, so that a long checkpoint does not look like a disk that does not answer.
         let board = &self.shared.board;
         self.log.checkpoint(records.inspect(|_| board.begins()))?;
         self.sweep = Some(Sweep::after_checkpoint(before, self.log.last(), &self.state));
         Ok(())
     }
 
-    /// Does a little of what the index still has to do.
+    /// Does one step of the work that the index still has to do.
     fn sweep_some(&mut self) -> Result<(), StoreError> {
         let Some(mut sweep) = self.sweep.take() else { return Ok(()) };
         let (state, remembered) = (&self.state, self.options.remembered_requests);
@@ -300,7 +300,8 @@ impl Committer {
         Ok(())
     }
 
-    /// The next request, if one waits; while the index has something to do, it is not waited for. `Err`: no caller is left.
+    /// The next request. While the index has work to do, this does not wait for a request. `Err` means that no caller
+    /// is left.
     fn next(&self, requests: &Receiver<Request>) -> Result<Option<Request>, RecvError> {
         if self.sweep.is_none() {
             return requests.recv().map(Some);
@@ -313,9 +314,9 @@ impl Committer {
     }
 }
 
-/// The index, and what to leave behind when it fails.
+/// The index, and the file that marks it when it fails.
 pub(crate) struct WatchedIndex {
-    /// Never dropped where somebody waits for it ([`let_go`]), not even by a panic.
+    /// It is dropped only by [`let_go`], where nobody waits for it; not even a panic drops it.
     pub(crate) index: ManuallyDrop<Index>,
     /// A file that tells the next start not to trust the index.
     pub(crate) suspect_mark: PathBuf,
@@ -337,8 +338,8 @@ impl WatchedIndex {
 }
 
 impl Batch {
-    /// An answer to give once the batch is durable: even a refusal may rest on what came just before it. Who no longer
-    /// listens does not matter.
+    /// Keeps an answer until the batch is durable: even a refusal may depend on a request just before it. A caller that
+    /// no longer listens does not matter.
     fn answer<T: 'static, E: 'static>(&mut self, reply: Reply<T, E>, answer: Result<T, E>) {
         self.answers.push(Box::new(move || drop(reply.send(answer))));
     }

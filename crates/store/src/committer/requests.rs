@@ -119,7 +119,7 @@ impl Committer {
         if credit.amount.is_zero() || credit.amount > price {
             return Err(out_of_range);
         }
-        // What is spent includes every charge that was not credited, so this one's part can be taken off it.
+        // The sum of what is spent includes every charge that was not credited, so the credit can be subtracted.
         let spent = held.spent.checked_sub(credit.amount).ok_or(out_of_range)?;
         let record = CreditTaken {
             channel,
@@ -164,7 +164,7 @@ impl Committer {
             return Err(CloseError::UnknownChannel(channel));
         };
         let held = &entry.held;
-        // With the highest one, the close carries the signature that is held.
+        // A close with the highest amount carries the signature that is held.
         let is_highest = agreed.amount == held.highest_amount();
         let claim = held.claim().filter(|claim| claim.amount == agreed.amount).unwrap_or(agreed);
         let paying = entry.paying.map(|paying| paying.amount);
@@ -196,8 +196,8 @@ impl Committer {
         let dropped_at_ms = self.options.clock.wall_unix_ms();
         self.add(Record::Dropped { channel, withdrawn, dropped_at_ms }, batch)?;
         batch.channels.insert(channel);
-        // Its ids are forgotten: those in the index are not asked any more, since a channel that is admitted again counts
-        // its requests from one.
+        // The channel's request ids are forgotten. The index is not asked for them any more, because a channel that is
+        // admitted again counts its requests from one.
         batch.requests.retain(|(of, _), _| *of != channel);
         batch.dropped.insert(channel);
         Ok(())
@@ -208,7 +208,7 @@ impl Committer {
         transaction: SignedTransaction,
         batch: &mut Batch,
     ) -> Result<Result<(), StoreError>, StoreError> {
-        // Written twice is written: the same bytes under the same hash.
+        // The transaction is written already: the same hash means the same bytes.
         if self.state.is_in_flight(&transaction.hash) {
             return Ok(Ok(()));
         }

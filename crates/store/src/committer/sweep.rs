@@ -1,5 +1,5 @@
-//! What the index still has to do after a checkpoint. It is done a little at a time between batches, so that nobody waits
-//! for it. If the process ends before, the next checkpoint does it.
+//! The work that the index still has to do after a checkpoint. It is done in small steps between batches, so that
+//! nobody waits for it. If the process ends before the work is done, the next checkpoint does it.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::index::{Index, IndexError};
 use crate::journal::record::Record;
 use crate::state::State;
 
-/// How long one step takes at most, but for the last thing that it began.
+/// After this time a step begins nothing more.
 const STEP: Duration = Duration::from_millis(5);
 
 /// What is left to do.
@@ -21,12 +21,13 @@ pub(crate) struct Sweep {
     /// The checkpoint's last record.
     checkpoint: u64,
     kept: bool,
-    /// Channels whose state is still to be kept for a repair, and whose forgotten requests are still there.
+    /// Channels whose state must still be kept for a repair, and whose forgotten requests must still be removed.
     channels: Vec<ContractId>,
 }
 
 impl Sweep {
-    /// After a checkpoint that has all records before this one, and whose last record is `checkpoint`.
+    /// The work after a checkpoint that replaces all records before `frames_before`, and whose last record is
+    /// `checkpoint`.
     pub(super) fn after_checkpoint(frames_before: u64, checkpoint: u64, state: &State) -> Self {
         Sweep {
             frames_before,
@@ -37,7 +38,7 @@ impl Sweep {
         }
     }
 
-    /// Does a little of it. `Ok(true)`: all is done.
+    /// Does one step. `Ok(true)` means that all is done.
     pub(super) fn step(&mut self, index: &Index, state: &State, remembered: u64) -> Result<bool, IndexError> {
         let started = Instant::now();
         while started.elapsed() < STEP {
@@ -46,14 +47,14 @@ impl Sweep {
                     index.keeps_all_since(self.checkpoint)?;
                     self.kept = true;
                 }
-                // The frames last: until a channel's state is kept, a repair needs them.
+                // The frames go last: a repair needs them until every channel's state is kept.
                 self.frames_gone = self.frames_gone || index.forget_some_frames(self.frames_before)?;
                 if self.frames_gone {
                     return Ok(true);
                 }
                 continue;
             };
-            // It may have been dropped since.
+            // The channel may have been dropped since.
             if let Some(channel) = state.channels.get(&id) {
                 index.keep_whole(id, &Record::WholeChannel(Box::new(channel.clone())))?;
                 index.forget_requests(id, checkpoint::forgotten(channel.held.accepted, remembered))?;

@@ -1,4 +1,4 @@
-//! Where a journal is damaged, and how.
+//! The damage of a journal: where it is, and what is wrong there.
 
 use paychan_channel::{Amount, ContractId};
 
@@ -35,7 +35,7 @@ pub enum DamageKind {
         why: String,
     },
     /// Records are missing or out of order.
-    #[error("record number {expected} was expected and {found} found: records are missing")]
+    #[error("record number {expected} was expected and {found} was found: records are missing")]
     Sequence {
         /// The number that comes next.
         expected: u64,

@@ -20,7 +20,7 @@ pub const REPAIR_COMMAND: &str = "paychan-watcher repair --config FILE";
 /// Why the store could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Another process has the directory. Nothing was touched.
+    /// Another process holds the directory. Nothing was touched.
     #[error(
         "the store in {} is held by another process; stop that one first, or give this one its own directory",
         .dir.display()
@@ -58,24 +58,24 @@ pub enum StoreError {
         /// The version that this program writes.
         known: u16,
     },
-    /// The disk said no.
+    /// An operation on the disk failed.
     #[error("{doing} {}: {message}", .path.display())]
     Io {
         /// What was being done: "creating the directory".
         doing: &'static str,
-        /// With which file.
+        /// The file or directory.
         path: PathBuf,
         /// The kind of failure.
         kind: io::ErrorKind,
-        /// What the system said.
+        /// The system's message.
         message: String,
     },
-    /// The index could not be used, even after it was built anew.
-    #[error("the index (sled) failed while {doing}: {message}; it may be deleted, the next start builds it anew")]
+    /// The index could not be used, even after it was built again.
+    #[error("the index (sled) failed while {doing}: {message}; it may be deleted, the next start builds it again")]
     Index {
         /// What was being done.
         doing: &'static str,
-        /// What sled said.
+        /// sled's message.
         message: String,
     },
     /// The channel was never admitted. Nothing was written.
@@ -95,7 +95,7 @@ pub enum StoreError {
         amount: Amount,
     },
     /// A transaction is larger than a record can be. Nothing was written.
-    #[error("a record of {given} bytes was to be written, and at most {limit} fit")]
+    #[error("a record has {given} bytes, and at most {limit} fit")]
     TooLarge {
         /// Bytes of the record.
         given: usize,
@@ -111,13 +111,14 @@ pub enum StoreError {
     /// The store was shut down. This request was not written.
     #[error("the store is shutting down and takes nothing more")]
     Stopping,
-    /// The store can't be written any more, or was opened only to settle what it holds. If this happened while the request
-    /// waited, whether it is on disk is not known; after a new start the same question has a certain answer.
+    /// The store can't be written any more, or was opened only to settle what it holds. If this happened while the
+    /// request waited, it is not known whether the request is on disk; after a new start the same request gets a
+    /// certain answer.
     #[error(
         "the store takes nothing and only settles: {0}; it takes requests again after a new start that finds it sound"
     )]
     Failed(Arc<str>),
-    /// So little room is free that nothing new is taken. This request was not written.
+    /// The disk has so little free room that the store takes nothing new. This request was not written.
     #[error("{0}")]
     SpaceLow(Box<Space>),
     /// A start waited for too long.
@@ -128,15 +129,15 @@ pub enum StoreError {
     StartHangs {
         /// The store's directory.
         dir: PathBuf,
-        /// What it waits for.
+        /// What the start waits for.
         waiting_for: &'static str,
-        /// How long it was waited for.
+        /// How long the start has waited.
         seconds: u64,
     },
 }
 
 impl StoreError {
-    /// Adds how much room there is, when too little may be the reason.
+    /// Adds how much room is free, when too little room may be the reason.
     pub(crate) fn explained(mut self, dir: &Path, mark: u64) -> Self {
         if let StoreError::Io { message, .. } | StoreError::Index { message, .. } = &mut self {
             *message = explained(message, dir, mark);

@@ -1,5 +1,5 @@
-//! Why a request about a channel was not taken, by kind. But for the store's own errors, nothing was written then, and the
-//! state that the answer names is on disk. All amounts are base units.
+//! Why a request about a channel was not taken, by kind. With all but the store's own errors, nothing was written, and
+//! the state that the answer names is on disk. All amounts are base units.
 
 use paychan_channel::{Amount, ContractId};
 
@@ -21,7 +21,7 @@ pub enum AcceptError {
         /// The highest known.
         highest: Amount,
     },
-    /// This very amount is the highest already, submitted under another id: it can't buy twice.
+    /// This very amount is the highest already, submitted under another id. One commitment can't buy twice.
     #[error("a commitment for {highest} is already held, submitted under another request id")]
     AlreadyHeld {
         /// The highest known.
@@ -39,16 +39,16 @@ pub enum AcceptError {
         /// The commitment that came under the id, if one came.
         accepted: Option<Amount>,
     },
-    /// A close was about to be signed: the channel takes no more.
+    /// The channel is fenced for a close, and takes no more.
     #[error("the channel is being closed with {highest}; it takes no more commitments")]
     Fenced {
-        /// What the close carries.
+        /// The amount of the close.
         highest: Amount,
     },
     /// The gate refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The store could not say.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -74,7 +74,7 @@ pub enum ChargeError {
     },
     /// What is committed does not cover the price. Nothing was taken, not even a commitment that came with it.
     #[error(
-        "{price} is to be charged, and of the {highest} that are committed {spent} are spent; \
+        "the price is {price}, and {spent} of the committed {highest} are spent already; \
          sign a commitment for a total of at least {needed}"
     )]
     Insufficient {
@@ -87,21 +87,21 @@ pub enum ChargeError {
         /// The cumulative total to sign: what is spent and the price.
         needed: Amount,
     },
-    /// A close was about to be signed: the channel sells no more.
+    /// The channel is fenced for a close, and sells no more.
     #[error("the channel is being closed with {highest}; nothing more is charged on it")]
     Fenced {
-        /// What the close carries.
+        /// The amount of the close.
         highest: Amount,
     },
     /// The gate refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The store could not say.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why nothing was given back of a charge.
+/// Why a charge was not credited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CreditError {
     /// The channel was never admitted, or was dropped.
@@ -116,7 +116,7 @@ pub enum CreditError {
         /// The id.
         request_id: RequestId,
     },
-    /// Something else was given back of this charge before. That is done once only.
+    /// Another amount of this charge was given back before. A charge is credited only once.
     #[error("{credited} of the charge {request_id} were given back already; a charge is credited once")]
     AlreadyCredited {
         /// The id.
@@ -127,12 +127,12 @@ pub enum CreditError {
     /// The amount is zero, or more than the charge took.
     #[error("{offered} can't be given back of a charge of {price}; give back at least one base unit and at most that")]
     OutOfRange {
-        /// What is to be given back.
+        /// The amount to give back.
         offered: Amount,
         /// What the charge took.
         price: Amount,
     },
-    /// The store could not say.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -143,7 +143,7 @@ pub enum CloseError {
     /// The channel was never admitted, or was dropped.
     #[error("the channel {0} is not admitted; admit it first")]
     UnknownChannel(ContractId),
-    /// More was bought or is paid already.
+    /// More is spent or paid out already.
     #[error("the channel can't be closed with {offered}: at least {at_least} are spent or paid out already")]
     TooLow {
         /// What was agreed.
@@ -167,10 +167,10 @@ pub enum CloseError {
     AgreedOtherwise {
         /// What was agreed now.
         offered: Amount,
-        /// What the close carries.
+        /// The amount of the close.
         agreed: Amount,
     },
-    /// The store could not say.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -182,9 +182,9 @@ pub enum DropError {
     #[error("the channel {0} is not admitted")]
     UnknownChannel(ContractId),
     /// The chain has not paid all that is held.
-    #[error("{owed} are held of the channel and {withdrawn} were paid out; settle it first")]
+    #[error("the channel owes {owed} and has paid out {withdrawn}; settle it first")]
     StillOwed {
-        /// What is to be claimed.
+        /// The amount of what is still to be claimed, over the channel's life.
         owed: Amount,
         /// What the chain has paid.
         withdrawn: Amount,
@@ -192,7 +192,7 @@ pub enum DropError {
     /// A signed transaction of this channel has no outcome yet.
     #[error("a signed transaction of the channel has no outcome yet; wait for it first")]
     InFlight,
-    /// The store could not say.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,10 +1,12 @@
-//! The index: sled over the journal. It is where request ids are looked up, and a second witness of what the journal held.
+//! The index: sled over the journal. The store looks up request ids here, and a repair finds a second copy of what the
+//! journal held.
 //!
-//! It is never the truth. It may be deleted, and is built anew from the journal; sled 0.34.7's own `flush` promises
-//! nothing after a power cut, so it may also be older than the journal. It is never newer: a record comes here only
-//! once it is synced there. So an index that has seen more than the journal holds proves that the journal lost something.
+//! The index is never the truth. It may be deleted, and is then built again from the journal. sled 0.34.7's own `flush`
+//! promises nothing after a power cut, so the index may be older than the journal. It is never newer: a record comes
+//! into the index only after the journal has synced it. So an index that has seen more than the journal holds proves
+//! that the journal lost something.
 //!
-//! One tree, since a batch is atomic within one tree only:
+//! There is one tree, since a batch of sled is atomic only within one tree:
 //!
 //! | key | value |
 //! | --- | --- |
@@ -17,10 +19,10 @@
 //! | `c` channel | the channel as it was at the last checkpoint or after it: the record |
 //! | `j` number u64 of its first record, piece u32 | frames as in the journal, those since the last checkpoint |
 //!
-//! `a`, `k`, `r` and `x` are what the store asks; `c` and `j` are what a repair asks when the journal is damaged.
+//! The store reads `a`, `k`, `r` and `x`; a repair reads `c` and `j` when the journal is damaged.
 //!
-//! The committer waits for all of this, so it is made cheap. Nothing is removed when it is forgotten: whether a request is
-//! still remembered is told by its number, and what is not is swept out after a checkpoint, a little at a time.
+//! The committer waits for every change here, so changes are cheap. A request is not removed when it is forgotten: its
+//! number tells whether it is still remembered, and forgotten requests are removed after a checkpoint, in small steps.
 
 mod values;
 
@@ -37,16 +39,16 @@ use crate::journal::record::Record;
 use crate::request::Remembered;
 use values::{bytes_of, credit, decoded, digest_in, key, prefix, put_credit, put_request, request};
 
-/// The version of the table above. An index of another version is built anew.
+/// The version of the table above. An index of another version is built again.
 const VERSION: u8 = 2;
 /// Bytes of pages that sled keeps in memory. Its own default is a gigabyte.
 const CACHE_BYTES: u64 = 64 << 20;
-/// Removals in one of sled's batches.
+/// The most removals in one batch of sled.
 const SWEEP: usize = 1_000;
-/// Bytes of one `j` value: well below sled's segments (512 KiB), beyond which it makes a file of each.
+/// Bytes of one `j` value: well below sled's segments (512 KiB), since sled makes a file of each value that is larger.
 const PIECE: usize = 64 << 10;
 
-/// What sled said, or what is wrong with what it gave.
+/// An error of sled, or what is wrong with a value that it returned.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{doing}: {message}")]
 pub(crate) struct IndexError {
@@ -66,7 +68,7 @@ impl From<IndexError> for StoreError {
     }
 }
 
-/// What a record changes here.
+/// What a record changes in the index.
 #[derive(Debug)]
 enum Change {
     Channel(ContractId),
@@ -76,7 +78,7 @@ enum Change {
     Drop(ContractId),
 }
 
-/// What records change here, in their order.
+/// What records change in the index, in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Updates {
     changes: Vec<Change>,
@@ -84,12 +86,12 @@ pub(crate) struct Updates {
     frames: Option<(u64, Vec<u8>)>,
     last: u64,
     records: u64,
-    /// The last record of a checkpoint that is here whole.
+    /// The last record of a checkpoint, if these updates include it whole.
     summed: Option<u64>,
 }
 
 impl Updates {
-    /// What one record changes.
+    /// Adds what one record changes.
     pub(crate) fn add(&mut self, sequence: u64, record: &Record) {
         match record {
             Record::Admitted(admission) => self.changes.push(Change::Channel(admission.channel)),
@@ -114,7 +116,7 @@ impl Updates {
                 let id = whole.held.channel();
                 let today = Record::WholeChannel(whole.clone());
                 self.changes.extend([Change::Channel(id), Change::Whole(id, today.encode())]);
-                // In format 1 the highest commitment's id is in the channel's own record only.
+                // In format 1, only the channel's own record has the id of the highest commitment.
                 if let Some(highest) = &whole.held.highest {
                     let digest = Digest::of(&highest.request_id);
                     let request = Remembered::of_format_1(digest, whole.held.accepted, highest.amount);
@@ -135,18 +137,19 @@ impl Updates {
         self.records += 1;
     }
 
-    /// The frames of these records, of which the first has this number.
+    /// Adds the frames of these records. `first` is the number of the first one.
     pub(crate) fn add_frames(&mut self, first: u64, frames: &[u8]) {
         let (_, all) = self.frames.get_or_insert_with(|| (first, Vec::new()));
         all.extend_from_slice(frames);
     }
 
-    /// How many records.
+    /// The number of records.
     pub(crate) fn records(&self) -> u64 {
         self.records
     }
 
-    /// Where each channel is dropped for the last time: what comes before that need not be done.
+    /// The position at which each channel is dropped for the last time. Changes of the channel before it need not be
+    /// made.
     fn drops(&self) -> HashMap<ContractId, usize> {
         let dropped = |(position, change): (usize, &Change)| match change {
             Change::Drop(channel) => Some((*channel, position)),
@@ -172,16 +175,18 @@ impl Change {
 #[derive(Debug)]
 pub(crate) struct Index {
     db: sled::Db,
-    /// The channels' numbers here: the `k` keys.
+    /// The channels' numbers in the index: the `k` keys.
     numbers: HashMap<ContractId, u32>,
-    /// Above all numbers that were ever given. No number is given twice: what is left under an old one means nothing.
+    /// It is above all numbers that were ever given. No number is given twice, so entries that are left under an old
+    /// number mean nothing.
     next_number: u32,
 }
 
 impl Index {
-    /// Opens or makes it, and reads all of it once: what sled can't read is better known now than when money comes.
+    /// Opens or makes the index, and reads all of it once, so that a damaged index is found now and not when a request
+    /// comes.
     ///
-    /// sled 0.34 answers some damage with a panic; that is caught here.
+    /// sled 0.34 panics at some kinds of damage; this function catches the panic.
     pub(crate) fn open(dir: &Path) -> Result<Self, IndexError> {
         let doing = "opening it";
         let open = || {
@@ -189,7 +194,7 @@ impl Index {
                 .path(dir)
                 .cache_capacity(CACHE_BYTES)
                 .mode(sled::Mode::HighThroughput)
-                // Its flush makes nothing durable; what it is for is done by the journal.
+                // sled's flush makes nothing durable; the journal does that.
                 .flush_every_ms(None)
                 .open()?;
             for entry in db.iter() {
@@ -209,7 +214,7 @@ impl Index {
         Ok(Index { db, numbers, next_number })
     }
 
-    /// The number of the last record that was applied; zero in a new index.
+    /// The number of the last applied record; zero in a new index.
     pub(crate) fn applied(&self) -> Result<u64, IndexError> {
         let doing = "reading how far it is";
         match self.db.get(b"a").map_err(|error| IndexError::new(doing, error))? {
@@ -218,14 +223,14 @@ impl Index {
         }
     }
 
-    /// Whether its table is the one that this program writes. A new index has none yet.
+    /// Whether the index has the table that this program writes. A new index has none yet, and counts.
     pub(crate) fn is_of_this_version(&self) -> Result<bool, IndexError> {
         let doing = "reading its version";
         let version = self.db.get(b"v").map_err(|error| IndexError::new(doing, error))?;
         Ok(version.is_some_and(|version| *version == [VERSION]) || self.applied()? == 0)
     }
 
-    /// What is known of a request, remembered or not yet swept out.
+    /// What the index knows of a request, which may be forgotten and not yet removed.
     pub(crate) fn request(&self, channel: ContractId, digest: Digest) -> Result<Option<Remembered>, IndexError> {
         let doing = "looking up a request id";
         let Some(number) = self.numbers.get(&channel) else {
@@ -244,7 +249,7 @@ impl Index {
         Ok(Some(found))
     }
 
-    /// All that is known of a channel's requests, in no order.
+    /// All that the index knows of a channel's requests, in no order.
     pub(crate) fn requests(&self, channel: ContractId) -> Result<Vec<Remembered>, IndexError> {
         let doing = "reading the request ids";
         let Some(number) = self.numbers.get(&channel) else {
@@ -269,7 +274,8 @@ impl Index {
             .collect()
     }
 
-    /// The number of the last request of every channel that has one, and the highest commitment after it, as seen here.
+    /// The number of the last request of every channel that has one, and the highest commitment after it, as the index
+    /// has seen them.
     pub(crate) fn last_requests(&self) -> Result<HashMap<ContractId, (u64, Amount)>, IndexError> {
         let mut found = HashMap::new();
         for channel in self.numbers.keys() {
@@ -281,8 +287,8 @@ impl Index {
         Ok(found)
     }
 
-    /// Takes in what synced records change, together with the number of the last one: at any moment the index is what it
-    /// was after some record.
+    /// Applies what synced records change, together with the number of the last one, in one atomic batch. So at any
+    /// moment the index is as it was after some record.
     pub(crate) fn apply(&mut self, updates: &Updates) -> Result<(), IndexError> {
         let doing = "applying records";
         if updates.records == 0 {
@@ -353,7 +359,7 @@ impl Index {
         Ok(())
     }
 
-    /// Sweeps out a channel's requests up to this number.
+    /// Removes a channel's requests up to this number.
     pub(crate) fn forget_requests(&self, channel: ContractId, up_to: u64) -> Result<(), IndexError> {
         let Some(number) = self.numbers.get(&channel) else {
             return Ok(());
@@ -366,7 +372,7 @@ impl Index {
         self.remove(keys)
     }
 
-    /// Sweeps out some of the frames of records before this one. `Ok(true)`: none is left.
+    /// Removes some of the frames of records before this one. `Ok(true)` means that none is left.
     pub(crate) fn forget_some_frames(&self, before: u64) -> Result<bool, IndexError> {
         let doing = "sweeping out frames";
         let end = bytes_of(&(b'j', before));
@@ -377,13 +383,13 @@ impl Index {
         Ok(is_last)
     }
 
-    /// Notes that every channel is kept as it was at the checkpoint whose last record this is, or after it.
+    /// Notes that every channel is kept as it was at the checkpoint whose last record is `checkpoint`, or after it.
     pub(crate) fn keeps_all_since(&self, checkpoint: u64) -> Result<(), IndexError> {
         let kept = self.db.insert(b"w", &checkpoint.to_be_bytes());
         kept.map(drop).map_err(|error| IndexError::new("keeping the channels", error))
     }
 
-    /// Keeps a channel's sum for a repair.
+    /// Keeps the whole state of a channel for a repair.
     pub(crate) fn keep_whole(&self, channel: ContractId, record: &Record) -> Result<(), IndexError> {
         let kept = self.db.insert(bytes_of(&(b'c', channel)), record.encode());
         kept.map(drop).map_err(|error| IndexError::new("keeping a channel", error))
@@ -404,8 +410,8 @@ impl Index {
         self.db.apply_batch(batch).map_err(|error| IndexError::new(doing, error))
     }
 
-    /// All records that are kept here for a repair: channels as the last checkpoint had them, and by number what came
-    /// after it.
+    /// All records that are kept for a repair: the channels as the last checkpoint had them, and the later records by
+    /// number.
     pub(crate) fn witness(&self) -> Result<Witness, IndexError> {
         let doing = "reading what it has of the journal";
         let summed = self.db.get(b"w").map_err(|error| IndexError::new(doing, error))?;
@@ -430,7 +436,8 @@ impl Index {
         Ok(witness)
     }
 
-    /// Gives all to the system, so that the next start has less to catch up with. Not durable, and need not be.
+    /// Writes everything to the system, so that the next start has less to catch up with. This makes nothing durable,
+    /// and need not.
     pub(crate) fn flush(&self) -> Result<(), IndexError> {
         self.db.flush().map(drop).map_err(|error| IndexError::new("flushing it", error))
     }
@@ -444,11 +451,12 @@ pub(crate) struct Witness {
     /// The last record of the checkpoint since which every channel is among `wholes`; zero when none is known.
     pub(crate) summed: u64,
     pub(crate) wholes: Vec<Record>,
-    /// By number: the record and the bytes of its frame.
+    /// By number: the record, and how many bytes its frame has.
     pub(crate) records: BTreeMap<u64, (Record, u64)>,
 }
 
-/// Above all numbers under which anything is left, so that what is left of a dropped channel is never taken for another's.
+/// A number above all under which anything is left, so that entries of a dropped channel never count for another
+/// channel.
 fn next_number(db: &sled::Db, numbers: &HashMap<ContractId, u32>) -> Result<u32, IndexError> {
     let doing = "reading the channels' numbers";
     let mut last = numbers.values().max().copied();

@@ -29,8 +29,8 @@ pub(super) fn bytes_of(fields: &impl Field) -> Vec<u8> {
     bytes
 }
 
-/// The number in six bytes, then price?, offered?, previous, highest, spent: each the count of its bytes without leading
-/// zeros and those bytes, or [`ABSENT`]. There may be ten million of these, so they are short.
+/// The number in six bytes, then price?, offered?, previous, highest, spent: each is the count of its bytes without
+/// leading zeros and then those bytes, or [`ABSENT`]. There may be ten million requests, so they are short.
 pub(super) fn put_request(doing: &'static str, request: &Remembered) -> Result<Vec<u8>, IndexError> {
     let mut value = Vec::with_capacity(40);
     value.extend_from_slice(&six_bytes(doing, request.number)?);
@@ -60,7 +60,7 @@ pub(super) fn put_credit(doing: &'static str, number: u64, amount: Amount) -> Re
     Ok(value)
 }
 
-/// The number of the request, and what of it was credited.
+/// The number of the request, and how much of it was credited.
 pub(super) fn credit(doing: &'static str, value: &[u8]) -> Result<(u64, Amount), IndexError> {
     let read = || {
         let mut from = Reader::new(value);
@@ -72,7 +72,7 @@ pub(super) fn credit(doing: &'static str, value: &[u8]) -> Result<(u64, Amount),
 }
 
 impl Remembered {
-    /// What was credited, if it was credited to this request: the same id may have been used before.
+    /// Notes the credit, if it belongs to this request: the same id may have been used for an earlier one.
     pub(super) fn credit(&mut self, (number, amount): (u64, Amount)) {
         if number == self.number {
             self.credited = Some(amount);

@@ -15,7 +15,7 @@ pub struct FileJournal {
 }
 
 impl FileJournal {
-    /// The journal in this directory, which is made when it is missing, durably.
+    /// Opens the journal in this directory. If the directory is missing, this makes it, durably.
     ///
     /// # Errors
     /// [`StoreError::Io`] when the directory can't be made or opened.
@@ -24,7 +24,7 @@ impl FileJournal {
         Ok(FileJournal { dir: dir.to_path_buf(), current: None })
     }
 
-    /// The journal in this directory, to be read only: nothing is made.
+    /// The journal in this directory, for reading only: nothing is made.
     pub(crate) fn look_at(dir: &Path) -> Self {
         FileJournal { dir: dir.to_path_buf(), current: None }
     }
@@ -69,7 +69,7 @@ impl Journal for FileJournal {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        // fdatasync writes the length too when it changed: it is needed to read the data back (fdatasync(2)).
+        // fdatasync also writes the file's length when it changed, since reading the data back needs it (fdatasync(2)).
         self.current()?.sync_data()
     }
 
@@ -86,7 +86,7 @@ impl Journal for FileJournal {
     }
 }
 
-/// Makes a directory and all above it that are missing, and makes their names durable.
+/// Makes a directory and all missing ones above it, and makes their names durable.
 pub(crate) fn create_directory(dir: &Path) -> Result<(), StoreError> {
     if dir.is_dir() {
         return Ok(());
@@ -104,5 +104,5 @@ pub(crate) fn create_directory(dir: &Path) -> Result<(), StoreError> {
     }
     File::open(parent)
         .and_then(|parent| parent.sync_all())
-        .map_err(|error| StoreError::io("making durable the directory", parent, &error))
+        .map_err(|error| StoreError::io("syncing the directory", parent, &error))
 }

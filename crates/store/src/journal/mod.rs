@@ -7,13 +7,13 @@
 //! read            reading all of it, strictly                           salvage    reading what is left of a damaged one
 //! ```
 //!
-//! **The seam.** All that the store asks of a journal is [`Journal`]: to read and add to files, and to make them durable.
-//! The real one is a directory. Another one could be remote: it would have to keep to the same promises, and it would
-//! have to be fenced, that is, refuse a writer as soon as another one has opened it, since two writers would both
-//! acknowledge. On one machine the lock file does that.
+//! **The seam.** [`Journal`] is all that the store needs: to read and append to files, and to make them durable. The
+//! real one is a directory. Another one could be remote: it would have to keep the same promises, and to refuse a
+//! writer as soon as another one has opened it, since two writers would both acknowledge. On one machine the lock file
+//! does that.
 //!
-//! **Changing the format.** A kind of record never changes its meaning or its fields. What has to change gets a new kind
-//! ([`record`]) and a new [`frame::VERSION`]; a program refuses a journal of a newer version, and reads all older ones.
+//! **Changing the format.** A kind of record never changes its meaning or its fields. A change needs a new kind
+//! ([`record`]) and a new [`frame::VERSION`]. A program refuses a journal of a newer version, and reads all older ones.
 //! Files that each version wrote are kept in `tests/fixtures`, and a test opens them.
 
 pub(crate) mod disk;
@@ -26,13 +26,14 @@ pub(crate) mod write;
 
 use std::io::{self, Read};
 
-/// The journal's directory, as the committer sees it: files in one directory, and when they are durable.
+/// The journal's directory, as the committer sees it: its files, and when they are durable.
 ///
-/// What survives a power cut, and what an implementation must keep to:
-/// - bytes appended: only once [`Journal::sync`] returned; before that any first part of them may be there;
-/// - a file's name ([`Journal::create`], [`Journal::rename`], [`Journal::remove`]): only once
-///   [`Journal::sync_directory`] returned; before that either is possible;
-/// - after any error nothing is asked of it again: retrying an fsync is no retry.
+/// This survives a power cut, and an implementation must promise it:
+/// - appended bytes survive once [`Journal::sync`] has returned; before that, any first part of them may;
+/// - a change of a file's name ([`Journal::create`], [`Journal::rename`], [`Journal::remove`]) survives once
+///   [`Journal::sync_directory`] has returned; before that, it may or may not;
+/// - after any error the store uses the journal no more: a second fsync does not write again what the first one failed
+///   to write.
 pub trait Journal: Send {
     /// The names of all files, in any order.
     fn list(&self) -> io::Result<Vec<String>>;
@@ -40,24 +41,24 @@ pub trait Journal: Send {
     /// Reads a file from its start.
     fn read(&self, name: &str) -> io::Result<Box<dyn Read>>;
 
-    /// Makes a new, empty file, in the place of any of that name, and makes it the one that is appended to.
+    /// Makes a new, empty file, which replaces any file of that name. Later appends go to it.
     fn create(&mut self, name: &str) -> io::Result<()>;
 
-    /// Cuts a file to `length` bytes and makes it the one that is appended to.
+    /// Cuts a file to `length` bytes. Later appends go to it.
     fn resume(&mut self, name: &str, length: u64) -> io::Result<()>;
 
-    /// Adds bytes to the file that is appended to.
+    /// Adds bytes to the end of the current file.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes all of the file that is appended to durable: bytes and length.
+    /// Makes the whole current file durable: bytes and length.
     fn sync(&mut self) -> io::Result<()>;
 
-    /// Gives a file another name, in the place of any of that name. It stays the one that is appended to.
+    /// Gives a file another name, and replaces any file of that name. If it was the current file, it stays so.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Takes a file away.
+    /// Removes a file.
     fn remove(&mut self, name: &str) -> io::Result<()>;
 
-    /// Makes the names durable.
+    /// Makes the names of the files durable.
     fn sync_directory(&mut self) -> io::Result<()>;
 }

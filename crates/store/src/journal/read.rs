@@ -1,4 +1,4 @@
-//! Reading the journal strictly, from its last checkpoint to its end.
+//! Reads the journal strictly, from its last checkpoint to its end.
 
 use paychan_channel::{Commitment, CommitmentKey, NetworkId};
 
@@ -32,12 +32,12 @@ pub(crate) struct Replayed {
     pub(crate) torn: Option<TornEnd>,
     /// Bytes of the checkpoint at its start, if there is one.
     pub(crate) checkpoint_bytes: u64,
-    /// Bytes of all segments after that.
+    /// Bytes of all segments after the checkpoint.
     pub(crate) log_bytes: u64,
 }
 
-/// Reads the segments, strictly: whatever a crash does not leave is [`StoreError::Damaged`]. `each` gets every record
-/// with its number and its bytes, after it agreed with those before it.
+/// Reads the segments strictly: everything that a crash can't leave is [`StoreError::Damaged`]. `each` gets every
+/// record with its number and its bytes, after the record was checked against those before it.
 pub(crate) fn replay(
     journal: &dyn Journal,
     segments: &[Segment],
@@ -49,7 +49,7 @@ pub(crate) fn replay(
         let is_last = position + 1 == segments.len();
         let expected = done.last + 1;
         match segment.header.kind {
-            // It begins anew. The survey put it first.
+            // A checkpoint begins again. The survey has put it first.
             SegmentKind::Checkpoint => done.last = segment.header.first.saturating_sub(1),
             SegmentKind::Log if segment.header.first == expected => {}
             SegmentKind::Log => {
@@ -70,7 +70,7 @@ pub(crate) fn replay(
     Ok(done)
 }
 
-/// Reads one segment; gives the place where its last whole record ends.
+/// Reads one segment, and returns the place where its last whole record ends.
 fn replay_segment(
     journal: &dyn Journal,
     segment: &Segment,
@@ -119,7 +119,7 @@ fn replay_segment(
     }
 }
 
-/// Whether a checkpoint is all there, and nothing of one is elsewhere.
+/// Checks that a checkpoint is complete, and that no record of one is in a log segment.
 struct Wholeness {
     kind: SegmentKind,
     seen: u64,
@@ -149,10 +149,14 @@ impl Wholeness {
             _ if self.ended => Err("a record follows the checkpoint's end"),
             Record::CheckpointStarts if self.seen == 1 => Ok(()),
             Record::CheckpointStarts => Err("the checkpoint starts twice"),
-            _ if self.seen == 1 => Err("the checkpoint does not start with its start"),
+            _ if self.seen == 1 => Err("the checkpoint's first record is not its start"),
             Record::CheckpointEnds { records } => {
                 self.ended = true;
-                if *records == self.seen { Ok(()) } else { Err("the checkpoint has not as many records as it says") }
+                if *records == self.seen {
+                    Ok(())
+                } else {
+                    Err("the checkpoint does not have as many records as it says")
+                }
             }
             _ if of_checkpoint || matches!(record, Record::Signed(_) | Record::LaneUsed { .. }) => Ok(()),
             _ => Err("a log's record is in a checkpoint"),
@@ -168,7 +172,7 @@ impl Wholeness {
     }
 }
 
-/// Verifies again the signature of what would be claimed on each channel: what is on disk must still be worth money.
+/// Verifies again the signature of what would be claimed on each channel, since a damaged one is worth nothing.
 pub(crate) fn verify_claims(state: &State, network: &NetworkId, segment: &str, offset: u64) -> Result<(), StoreError> {
     for channel in state.channels.values() {
         if let Some(claim) = badly_signed_claim(&channel.held, network) {
@@ -179,7 +183,7 @@ pub(crate) fn verify_claims(state: &State, network: &NetworkId, segment: &str, o
     Ok(())
 }
 
-/// The highest commitment or the agreed one, if the chain would not take its signature.
+/// The highest commitment or the agreed one, if the chain would refuse its signature.
 pub(crate) fn badly_signed_claim(held: &Held, network: &NetworkId) -> Option<Claim> {
     let highest = held.highest.as_ref().map(crate::HeldCommitment::claim);
     let agreed = held.fence.and_then(|fence| fence.agreed);

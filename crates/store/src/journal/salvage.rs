@@ -1,7 +1,7 @@
-//! Reading a damaged journal for all that can still be read.
+//! Reads all that can still be read of a damaged journal.
 //!
-//! Every frame has its checksum and every commitment its signature, so what is readable after a damaged place is as true
-//! as what is before it. Only records that are missing can make the result wrong, and of those the index may have a copy.
+//! Every frame has its checksum and every commitment its signature, so what is readable after a damaged place is as
+//! true as what is before it. Only missing records can make the result wrong, and the index may have a copy of those.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
@@ -39,12 +39,12 @@ pub struct Gap {
     pub why: String,
 }
 
-/// What there is to read.
+/// What a salvage reads.
 pub(crate) struct Sources<'a> {
     pub(crate) journal: &'a dyn Journal,
     pub(crate) network: &'a NetworkId,
     pub(crate) witness: &'a Witness,
-    /// Channels of which every signature is verified, not only those after the first gap.
+    /// Channels whose signatures are all verified, not only those after the first gap.
     pub(crate) suspects: &'a HashSet<ContractId>,
 }
 
@@ -57,18 +57,19 @@ pub(crate) struct Salvaged<'a> {
     pub(crate) last: u64,
     pub(crate) records: u64,
     pub(crate) gaps: Vec<Gap>,
-    /// Records that were read and not taken, and why.
+    /// Why some records were read and not taken, one text for each.
     pub(crate) refused: Vec<String>,
     /// The highest commitment read of each channel whose admission was not read. Its signature can't be verified.
     pub(crate) orphans: BTreeMap<ContractId, HeldCommitment>,
-    /// Channels of which a later sum is known than the records read so far add up to.
+    /// Channels whose state comes from the index, and is later than the records read so far.
     ahead: HashSet<ContractId>,
     in_checkpoint: bool,
     /// Whether a gap could not be filled.
     pub(crate) holes: bool,
-    /// Channels of which something was read after the last such gap: their highest is certain.
+    /// Channels of which something was read after the last gap that could not be filled: their highest commitment is
+    /// certain.
     pub(crate) certain: HashSet<ContractId>,
-    /// How many of a channel's commitments are missing below one that was read. Harmless.
+    /// How many of a channel's commitments are missing below one that was read. This loses no money.
     pub(crate) superseded: BTreeMap<ContractId, u64>,
 }
 
@@ -124,7 +125,7 @@ fn salvage_from<'a>(segments: &[(&u64, &String)], sources: &'a Sources<'a>) -> R
             }
             Ok(header) => {
                 found.in_checkpoint = header.kind == SegmentKind::Checkpoint;
-                // What a checkpoint supersedes is not missing.
+                // Records that the checkpoint supersedes are not missing.
                 if position == 0 && header.kind == SegmentKind::Checkpoint {
                     found.last = first.saturating_sub(1);
                 }
@@ -184,7 +185,7 @@ impl Salvaged<'_> {
                 }
                 Next::Unreadable { offset, rest } => {
                     let why = match judge_tail(&rest, offset, self.last) {
-                        // A write that a crash interrupted, never acknowledged.
+                        // A crash interrupted this write, so it was never acknowledged.
                         Tail::Torn if is_last => return Ok(()),
                         Tail::Torn => "it is cut, and another segment follows".to_owned(),
                         Tail::Damaged(why) => why,
@@ -208,7 +209,7 @@ impl Salvaged<'_> {
             }
             Some((at, sequence)) => {
                 self.gap(name, offset, at as u64, Some(sequence), why);
-                // What is missing is noted: the frame that follows is not one more gap.
+                // The missing records are noted already, so the frame that follows is no further gap.
                 self.last = sequence - 1;
                 let rest = rest.split_off(at);
                 Some(SegmentReader::at(Box::new(Cursor::new(rest)), offset + at as u64))
@@ -222,7 +223,7 @@ impl Salvaged<'_> {
         self.gaps.push(Gap { segment: segment.to_owned(), offset, bytes, after, until, restored: 0, why });
         let position = self.gaps.len() - 1;
         let witness = self.sources.witness;
-        // A channel's own record may be missing, and what follows hangs on it.
+        // The channel's own record may be missing, and later records need it.
         for record in &witness.wholes {
             if let Record::WholeChannel(whole) | Record::WholeChannelFormat1(whole) = record {
                 self.merge(record, whole);
@@ -239,10 +240,10 @@ impl Salvaged<'_> {
         }
         self.gaps[position].restored = restored;
         let filled = match until {
-            // Of a checkpoint the index has the channels, once it has kept all of them.
+            // The index can fill a gap in a checkpoint once it has kept all channels of it.
             Some(until) if self.in_checkpoint => witness.summed.saturating_add(1) >= until,
             Some(until) => restored == until.saturating_sub(after + 1),
-            // Nothing after it tells how much was there; its bytes do.
+            // No later record shows how many records are missing; only unread bytes do.
             None => restored_bytes == bytes,
         };
         if !filled {
@@ -269,7 +270,7 @@ impl Salvaged<'_> {
             Record::Taken(taken) => self.take_request(taken),
             Record::Credited(credit) => match self.state.channels.get_mut(&credit.channel) {
                 None => Err(format!("its channel {} was not admitted before it", credit.channel)),
-                // What is known is the sum of more than was read so far, this credit included.
+                // The known state is later than this record and includes this credit.
                 Some(_) if self.ahead.contains(&credit.channel) => Ok(()),
                 Some(entry) => {
                     entry.held.spent = credit.spent;
@@ -282,7 +283,7 @@ impl Salvaged<'_> {
             }
             Record::Admitted(admission) if self.state.channels.contains_key(&admission.channel) => Ok(()),
             Record::Dropped { channel, .. } if !self.state.channels.contains_key(channel) => Ok(()),
-            // What a checkpoint says again.
+            // A checkpoint may repeat a transaction that is known.
             Record::Signed(transaction)
                 if self.state.is_in_flight(&transaction.hash) || self.is_decided(&transaction.hash) =>
             {
@@ -297,7 +298,7 @@ impl Salvaged<'_> {
         }
     }
 
-    /// Takes a request's own word on what was spent and what was the highest: records before it may be missing.
+    /// Takes what was spent and what was the highest from the request itself, because records before it may be missing.
     fn take_request(&mut self, taken: &Taken) -> Result<(), String> {
         if let Some(signature) = taken.signature {
             let commitment = HeldCommitment {
@@ -325,7 +326,7 @@ impl Salvaged<'_> {
         Ok(())
     }
 
-    /// Makes a commitment the highest if it is, and if it can be believed.
+    /// Makes a commitment the highest, if its amount is the highest and its signature is right where it is verified.
     fn take_commitment(
         &mut self,
         channel: ContractId,
@@ -352,7 +353,7 @@ impl Salvaged<'_> {
         Ok(entry)
     }
 
-    /// A fence is never taken back, even if the amount that was agreed can't be believed.
+    /// Takes a fence, even if the signature of the agreed amount is wrong: a fence is never taken back.
     fn take_fence(&mut self, channel: ContractId, mut fence: Fence) -> Result<(), String> {
         let verify = self.verifies(&channel);
         let network = self.sources.network;
@@ -371,7 +372,7 @@ impl Salvaged<'_> {
         Ok(())
     }
 
-    /// Whether the signatures of this channel are verified: all of them after the first gap.
+    /// Whether the signatures of this channel are verified. After the first gap, those of all channels are.
     fn verifies(&self, channel: &ContractId) -> bool {
         !self.gaps.is_empty() || self.sources.suspects.contains(channel)
     }
@@ -380,7 +381,8 @@ impl Salvaged<'_> {
         self.state.outcomes.values().any(|kept| kept.iter().any(|decided| decided.hash == *hash))
     }
 
-    /// Takes a checkpoint's word on a channel that may be known already. Nothing goes down, no fence is taken back.
+    /// Merges a checkpoint's record of a channel that may be known already. No amount goes down, and no fence is taken
+    /// back.
     fn merge(&mut self, record: &Record, whole: &Channel) {
         let id = whole.held.channel();
         let verify = self.verifies(&id);
@@ -412,7 +414,7 @@ impl Salvaged<'_> {
         held.rollback_confirmed = held.rollback_confirmed.max(other.rollback_confirmed);
         held.spent = match other.accepted.cmp(&held.accepted) {
             Ordering::Greater => other.spent,
-            // Between two requests only credits change it.
+            // Between two requests, only credits change what is spent.
             Ordering::Equal => held.spent.min(other.spent),
             Ordering::Less => held.spent,
         };
@@ -426,7 +428,7 @@ impl Salvaged<'_> {
     }
 }
 
-/// Notes how many requests are missing before this one. What was spent in them is in this one's own figures.
+/// Notes how many requests are missing before this one. This one's own figures include what was spent in them.
 fn note_missing(superseded: &mut BTreeMap<ContractId, u64>, entry: &Channel, channel: ContractId, number: u64) {
     let missing = number.saturating_sub(entry.held.accepted.saturating_add(1));
     if missing > 0 {
@@ -434,7 +436,7 @@ fn note_missing(superseded: &mut BTreeMap<ContractId, u64>, entry: &Channel, cha
     }
 }
 
-/// Takes away the commitments that the chain would not take, and gives them.
+/// Removes the commitments whose signatures the chain would refuse, and returns them.
 fn drop_badly_signed(held: &mut Held, network: &NetworkId) -> Vec<Claim> {
     let good = |held: &Held, claim: &Claim| is_signed(network, held, claim);
     let mut bad = Vec::new();

@@ -11,8 +11,8 @@ use super::frame::{BadHeader, SegmentHeader, SegmentKind, SegmentReader, VERSION
 use crate::StoreError;
 use crate::error::DamageKind;
 
-/// The ending of a segment's name. Before it stands the number of the first record in twenty digits, so that names sort by
-/// it.
+/// The ending of a segment's name. The number of the first record comes before it, in twenty digits, so that the names
+/// sort by it.
 const SEGMENT_ENDING: &str = ".journal";
 /// The ending of a segment that is still being made. It is never read, and a start removes it.
 const UNFINISHED_ENDING: &str = ".unfinished";
@@ -65,7 +65,7 @@ pub(crate) struct Segment {
 /// Which segments are read: those from the last checkpoint on. Those before it are superseded.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
-    /// In order.
+    /// The segments, in the order of their records.
     pub(crate) segments: Vec<Segment>,
     /// Names of superseded segments that a crash left.
     pub(crate) superseded: Vec<String>,
@@ -73,7 +73,7 @@ pub(crate) struct Survey {
 
 /// Reads the headers, from the last one back to a checkpoint or to the first record.
 ///
-/// `network`, when given, must be the journal's.
+/// If `network` is given, it must be the journal's.
 pub(crate) fn survey(journal: &dyn Journal, files: &Files, network: Option<&NetworkId>) -> Result<Survey, StoreError> {
     let mut found = Survey::default();
     let mut names = files.segments.iter().rev();

@@ -1,4 +1,4 @@
-//! Writing the journal: records in batches, new segments, checkpoints.
+//! Writes the journal: records in batches, new segments, checkpoints.
 
 use std::io;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::record::Record;
 use super::segments::{Survey, files, segment_name, unfinished_name};
 use crate::StoreError;
 
-/// Bytes of a checkpoint that are gathered before they are given to the journal.
+/// How many bytes of a checkpoint are gathered before they are appended.
 const CHECKPOINT_CHUNK: usize = 1 << 20;
 
 /// The journal's end, where records are added.
@@ -34,7 +34,8 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Goes on where a journal ends. What was read is durable when this returns, and what a crash left beside it is gone.
+    /// Continues at the end of a journal. When this returns, all records that were read are durable, and the leftovers
+    /// of a crash are removed.
     pub(crate) fn resume(
         mut journal: Box<dyn Journal>,
         network: NetworkId,
@@ -44,9 +45,9 @@ impl Log {
     ) -> Result<Self, StoreError> {
         let resumed = match &replayed.end {
             Some((segment, length)) if segment.header.kind == SegmentKind::Log => {
-                // It may be that what was read lies only in the system's memory: the process before this one was killed
-                // between writing and syncing. Nobody may hear of it before it is durable.
-                at(&segment.name, "making durable the journal segment", || {
+                // What was read may be only in the system's memory, if the process before this one was killed between
+                // writing and syncing. Nobody may be told of it before it is durable.
+                at(&segment.name, "syncing the journal segment", || {
                     journal.resume(&segment.name, *length)?;
                     journal.sync()?;
                     journal.sync_directory()
@@ -66,17 +67,17 @@ impl Log {
             waiting: Vec::new(),
             written: Vec::new(),
         };
-        // Before a new segment, which may take the name of one of them.
+        // This comes before a new segment, which may take the name of an unfinished one.
         log.remove(unfinished)?;
         if resumed.is_none() {
             log.rotate()?;
         }
-        // After the names that supersede them are durable.
+        // This comes after the names of the segments that supersede them are durable.
         log.remove(&survey.superseded)?;
         Ok(log)
     }
 
-    /// A journal whose next checkpoint supersedes everything in it: what a repair writes.
+    /// A log whose next checkpoint supersedes everything in the journal. A repair writes it.
     pub(crate) fn superseding(journal: Box<dyn Journal>, network: NetworkId, last: u64) -> Self {
         Log {
             journal,
@@ -105,7 +106,7 @@ impl Log {
         (self.log_bytes, self.checkpoint_bytes)
     }
 
-    /// Adds a record and gives its number. It is on disk once [`Log::commit`] returned.
+    /// Adds a record and returns its number. The record is on disk once [`Log::commit`] has returned.
     pub(crate) fn add(&mut self, record: &Record) -> Result<u64, StoreError> {
         let bytes = record.encode();
         if bytes.len() > MAX_RECORD {
@@ -116,12 +117,12 @@ impl Log {
         Ok(self.last)
     }
 
-    /// Writes what was added and makes it durable: one append, one sync. Gives the frames. After an error the journal
-    /// must not be used.
+    /// Writes what was added and makes it durable, with one append and one sync. Returns the frames. After an error the
+    /// journal must not be used.
     pub(crate) fn commit(&mut self) -> Result<&[u8], StoreError> {
         let name = Path::new("journal");
         self.journal.append(&self.waiting).map_err(|error| StoreError::io("appending to the", name, &error))?;
-        self.journal.sync().map_err(|error| StoreError::io("making durable the", name, &error))?;
+        self.journal.sync().map_err(|error| StoreError::io("syncing the", name, &error))?;
         self.segment_bytes += self.waiting.len() as u64;
         self.log_bytes += self.waiting.len() as u64;
         std::mem::swap(&mut self.waiting, &mut self.written);
@@ -129,7 +130,7 @@ impl Log {
         Ok(&self.written)
     }
 
-    /// Starts a new segment. All before it is durable already.
+    /// Starts a new segment. All earlier records are durable already.
     pub(crate) fn rotate(&mut self) -> Result<(), StoreError> {
         let first = self.last + 1;
         let header = self.begin(first, SegmentKind::Log)?;
@@ -139,10 +140,11 @@ impl Log {
         Ok(())
     }
 
-    /// Writes a checkpoint of these records, which are the sum of all before, and then takes all before it away.
+    /// Writes a checkpoint of these records, which are the sum of all earlier ones, and then removes the earlier
+    /// segments.
     ///
-    /// A crash at any point leaves a readable journal: until the checkpoint has its name it is not looked at; from then
-    /// on it is whole, and what is before it is not looked at.
+    /// A crash at any point leaves a readable journal: nothing reads the checkpoint before it has its name, and from
+    /// then on it is whole and nothing reads the earlier segments.
     pub(crate) fn checkpoint(
         &mut self,
         records: impl Iterator<Item = Result<Record, StoreError>>,
@@ -175,7 +177,7 @@ impl Log {
         Ok(length)
     }
 
-    /// Makes a segment under its unfinished name; gives the bytes of its header.
+    /// Makes a segment under its unfinished name, and returns how many bytes its header has.
     fn begin(&mut self, first: u64, kind: SegmentKind) -> Result<u64, StoreError> {
         let name = unfinished_name(first);
         let header = SegmentHeader { version: VERSION, kind, network: self.network, first };
@@ -197,7 +199,7 @@ impl Log {
         })
     }
 
-    /// It does not matter whether these are gone after a power cut, since nothing reads them.
+    /// Removes files. It does not matter whether a power cut undoes this, since nothing reads them.
     fn remove(&mut self, names: &[String]) -> Result<(), StoreError> {
         for name in names {
             at(name, "removing the superseded journal segment", || self.journal.remove(name))?;

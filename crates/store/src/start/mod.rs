@@ -1,4 +1,4 @@
-//! Opening the store: the journal is read and judged, the index is brought up to it, and only then anything is written.
+//! Opens the store: it reads and checks the journal, brings the index up to date, and writes only after that.
 
 #[cfg(test)]
 mod tests;
@@ -23,10 +23,10 @@ use crate::journal::write::Log;
 use crate::progress::Progress;
 use crate::state::State;
 
-/// Records gathered before they go to the index while the journal is read.
+/// How many records are gathered before they go to the index while the journal is read.
 const CATCH_UP_CHUNK: u64 = 1_000;
 
-/// What a start found and did, for the log and the operator. As text: one sentence each.
+/// What a start found and did, for the log and the operator. Its text has one sentence for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovered {
     /// Records read, from the last checkpoint on.
@@ -37,23 +37,23 @@ pub struct Recovered {
     pub channels: usize,
     /// Signed transactions whose outcome is not known.
     pub in_flight: usize,
-    /// What was cut off the journal's end: a write that a crash interrupted, never acknowledged.
+    /// What was cut off the journal's end: a write that a crash interrupted, and that was never acknowledged.
     pub torn: Option<TornEnd>,
-    /// Files removed that a crash had left: superseded and unfinished segments.
+    /// How many leftovers of a crash were removed: superseded and unfinished segments.
     pub removed: usize,
-    /// How the index was brought up to the journal.
+    /// How the index was brought up to date with the journal.
     pub index: IndexStart,
 }
 
-/// How the index was brought up to the journal.
+/// How the index was brought up to date with the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IndexStart {
-    /// It was sound and lacked this many records.
+    /// The index was sound and lacked this many records.
     CaughtUp {
-        /// Records applied.
+        /// How many records were applied.
         records: u64,
     },
-    /// It was built anew from the journal.
+    /// The index was built again from the journal.
     Built {
         /// Why.
         why: String,
@@ -81,7 +81,7 @@ impl fmt::Display for Recovered {
         match &self.index {
             IndexStart::CaughtUp { records: 0 } => write!(f, " The index was up to date."),
             IndexStart::CaughtUp { records } => {
-                write!(f, " The index was brought up by {records} records.")
+                write!(f, " The index lacked {records} records, which were added.")
             }
             IndexStart::Built { why } => write!(f, " The index was built from the journal: {why}."),
         }
@@ -96,7 +96,7 @@ pub(crate) struct Started {
     pub(crate) recovered: Recovered,
 }
 
-/// The file that says that the index failed under the last process.
+/// The file that marks the index as one that failed under the last process.
 pub(crate) fn suspect_mark(dir: &Path) -> PathBuf {
     dir.join("index-suspect")
 }
@@ -130,7 +130,7 @@ pub(crate) fn start(
     Ok(Started { log, index, state: replayed.state, recovered })
 }
 
-/// Whether a start would take this journal. Nothing in the journal is changed.
+/// Checks whether a start would accept this journal. Nothing in the journal is changed.
 pub(crate) fn is_sound(dir: &Path, journal: &dyn Journal, network: &NetworkId) -> Result<(), StoreError> {
     let survey = survey(journal, &files(journal)?, Some(network))?;
     read(dir, journal, &survey, network, &Progress::default()).map(drop)
@@ -143,7 +143,7 @@ struct Read {
     records: u64,
 }
 
-/// Reads the journal into memory and what the index lacks into the index. Writes nothing to the journal.
+/// Reads the journal into memory, and adds to the index what it lacks. This writes nothing to the journal.
 fn read(
     dir: &Path,
     journal: &dyn Journal,
@@ -155,7 +155,7 @@ fn read(
     let first = survey.segments.first().map_or(1, |segment| segment.header.first);
     let unfit = match open_index(dir, first)? {
         Ok((mut index, applied)) => {
-            progress.at("reading the journal and bringing the index up to it");
+            progress.at("reading the journal and bringing the index up to date");
             let mut feed = Feed::new(&mut index, applied, survey);
             let replayed = replay(journal, &survey.segments, |sequence, record, bytes| {
                 feed.take(sequence, record, bytes);
@@ -181,12 +181,12 @@ fn read(
         }
         Err(why) => why,
     };
-    // What can be rebuilt is never what keeps the disk full: the old one goes before the new one is made. The journal was
-    // not found damaged, or it would have been told above, so nobody has to ask the old one about it.
+    // The old index is removed before the new one is made, so that it does not keep the disk full. Nobody needs the old
+    // one to repair the journal: a damaged journal would have ended the start above.
     progress.at("removing the old index");
     replay(journal, &survey.segments, |_, _, _| Ok(()))?;
     remove_index(dir)?;
-    progress.at("building the index anew from the journal");
+    progress.at("building the index again from the journal");
     let mut index = Index::open(&index_dir(dir))?;
     let mut feed = Feed::new(&mut index, 0, survey);
     let replayed = replay(journal, &survey.segments, |sequence, record, bytes| {
@@ -197,16 +197,17 @@ fn read(
     fed?;
     verify_end(&replayed, network)?;
     if let Some(still) = disagreement(&index, 0, &replayed)? {
-        return Err(StoreError::Index { doing: "building it anew", message: still });
+        return Err(StoreError::Index { doing: "building it again", message: still });
     }
     Ok(Read { replayed, index, index_start: IndexStart::Built { why: unfit }, records })
 }
 
-/// Gives records to the index in chunks and remembers the first failure. The journal is read to its end in any case.
+/// Gives records to the index in chunks, and remembers the first failure. The journal is read to its end even after a
+/// failure.
 struct Feed<'a> {
     index: &'a mut Index,
     applied: u64,
-    /// The first record after the checkpoint: its frames and those after it are kept in the index.
+    /// The first record after the checkpoint. The index keeps its frame and those after it.
     log_starts: u64,
     waiting: Updates,
     seen: u64,
@@ -252,14 +253,14 @@ impl<'a> Feed<'a> {
         self.waiting = Updates::default();
     }
 
-    /// How it went, the records seen, and those of them that were new to the index.
+    /// Returns the result, how many records were read, and how many of them were new to the index.
     fn finish(mut self) -> (Result<(), IndexError>, u64, u64) {
         self.pass_on();
         (self.ended, self.seen, self.added)
     }
 }
 
-/// Opens the index and says how far it is, or why it has to be built anew.
+/// Opens the index and returns its last record's number, or why it has to be built again.
 fn open_index(dir: &Path, first: u64) -> Result<Result<(Index, u64), String>, StoreError> {
     let path = index_dir(dir);
     if suspect_mark(dir).exists() {
@@ -296,13 +297,13 @@ fn torn_snapshot(path: &Path) -> Result<Option<String>, StoreError> {
     Ok(None)
 }
 
-/// Where a repair puts the old index while it asks it.
+/// Where a repair puts the old index while it reads it.
 fn aside_dir(dir: &Path) -> PathBuf {
     dir.join("db.aside")
 }
 
-/// Puts the index where only a repair looks at it, and gives that place. If a repair that was interrupted put one there
-/// before, that is the one that knows the damaged journal: it stays.
+/// Moves the index to a place that only a repair reads, and returns that place. If an interrupted repair has put one
+/// there before, that one stays, since it knows the damaged journal.
 pub(crate) fn move_aside(dir: &Path) -> Result<PathBuf, StoreError> {
     let (path, aside) = (index_dir(dir), aside_dir(dir));
     if aside.exists() {
@@ -314,12 +315,12 @@ pub(crate) fn move_aside(dir: &Path) -> Result<PathBuf, StoreError> {
     Ok(aside)
 }
 
-/// Removes what a repair put aside.
+/// Removes the index that a repair put aside.
 pub(crate) fn remove_aside(dir: &Path) -> Result<(), StoreError> {
     remove_directory(&aside_dir(dir))
 }
 
-/// Removes the index, and what a repair left of an old one.
+/// Removes the index, and the old one that a repair put aside.
 fn remove_index(dir: &Path) -> Result<(), StoreError> {
     remove_directory(&index_dir(dir))?;
     remove_aside(dir)?;
@@ -354,10 +355,10 @@ fn end_of(replayed: &Replayed) -> (String, u64) {
     replayed.end.as_ref().map_or_else(|| ("(none)".to_owned(), 0), |(segment, offset)| (segment.name.clone(), *offset))
 }
 
-/// Compares the index with the journal. `applied` is how far the index was before it was brought up.
+/// Compares the index with the journal. `applied` is the index's last record before the start added any.
 ///
-/// An index that has seen more than the journal holds is the journal's damage; any other difference (`Some`) is the
-/// index's.
+/// An index that has seen more than the journal holds shows that the journal is damaged. Any other difference (`Some`)
+/// shows that the index is.
 fn disagreement(index: &Index, applied: u64, replayed: &Replayed) -> Result<Option<String>, StoreError> {
     if applied > replayed.last {
         let (segment, offset) = end_of(replayed);

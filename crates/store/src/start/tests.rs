@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
-//! Journals with right checksums that no store would write.
+//! Tests journals whose checksums are right, but which no store would write.
 
 use std::fs;
 use std::path::Path;
@@ -97,7 +97,7 @@ fn a_highest_commitment_with_a_bad_signature_or_under_a_bad_key_is_damage() {
     no_key.commitment_key = [0; 32];
     let records = [Record::Admitted(no_key), accepted(1, 0, commitment(ONE, 5))];
     assert_eq!(damage(log(&records)), expected);
-    // It is the highest that must be worth money; a lower one never will be asked for.
+    // Only the highest must have a right signature; nobody will ever need a lower one.
     let records = [Record::Admitted(admission(ONE)), accepted(1, 0, bad), accepted(2, 5, commitment(ONE, 6))];
     assert_eq!(log(&records).unwrap()[0].highest_amount().get(), 6);
 }
@@ -111,7 +111,7 @@ fn a_repair_falls_back_to_the_highest_commitment_that_is_signed() {
     damage(start(dir.path()));
     let report = repair(dir.path(), &NETWORK, &Options::default()).unwrap();
     let RepairReport::Repaired(repaired) = report else {
-        panic!("it was damaged");
+        panic!("the journal should be damaged");
     };
     assert_eq!(repaired.refused.len(), 1);
     assert_eq!(repaired.uncertain, [(ONE, Amount::new(5).unwrap())]);
@@ -153,7 +153,7 @@ fn a_checkpoint_must_be_whole_and_alone() {
 }
 
 #[test]
-fn segments_before_a_checkpoint_are_not_looked_at_and_are_removed() {
+fn segments_before_a_checkpoint_are_removed_unread() {
     let dir = tempfile::tempdir().unwrap();
     let checkpoint = [
         Record::CheckpointStarts,
@@ -196,7 +196,7 @@ fn a_segment_under_another_name_or_of_another_network_is_refused() {
 }
 
 #[test]
-fn what_a_checkpoint_says_adds_up_to_what_the_log_said() {
+fn a_checkpoint_adds_up_to_the_same_state_as_the_log() {
     let mut state = State::default();
     for record in
         [Record::Admitted(admission(ONE)), accepted(1, 0, commitment(ONE, 5)), accepted(2, 5, commitment(ONE, 8))]

@@ -1,4 +1,4 @@
-//! Which commitments are taken, and what asking again answers.
+//! Tests which commitments the store takes, and what a repeated request gets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use paychan_store::{AcceptError, Accepted, AdmitAnswer, Gate, Held, Options, Ref
 use super::{Funder, accept, amount, highest, id, network, open, refusal, small, start};
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_restart_whole() {
+async fn all_that_was_acknowledged_is_held_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (Funder::number(1), Funder::number(2));
     let store = open(dir.path(), Options::default());
@@ -65,7 +65,7 @@ async fn the_same_id_gets_the_same_answer_even_when_higher_ones_came_since() {
 }
 
 #[tokio::test]
-async fn each_wrong_offer_is_refused_with_what_is_held() {
+async fn each_wrong_offer_is_refused_with_the_amount_that_is_held() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (Funder::number(1), Funder::number(2));
     let store = open(dir.path(), Options::default());
@@ -97,7 +97,7 @@ async fn each_wrong_offer_is_refused_with_what_is_held() {
 }
 
 #[tokio::test]
-async fn a_fence_refuses_all_that_is_new_and_answers_what_was_answered_before() {
+async fn a_fence_refuses_new_requests_and_repeats_earlier_answers() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), Options::default());
@@ -119,7 +119,7 @@ async fn a_fence_refuses_all_that_is_new_and_answers_what_was_answered_before() 
 }
 
 #[tokio::test]
-async fn a_gate_is_asked_about_what_is_new_only() {
+async fn a_gate_is_asked_about_new_requests_only() {
     struct Shut(AtomicBool);
     impl Gate for Shut {
         fn check(&self, held: &Held, offered: Amount, _: Amount) -> Result<(), Refusal> {
@@ -142,12 +142,12 @@ async fn a_gate_is_asked_about_what_is_new_only() {
     );
     assert!(store.accept(one.offer(5, "a")).await.unwrap().replayed);
     gate.0.store(false, Ordering::SeqCst);
-    // A refused offer left nothing behind: its id is free.
+    // A refused offer leaves nothing behind, so its id is free.
     accept(&store, &one, 7, "b").await;
 }
 
 #[tokio::test]
-async fn a_store_that_is_opened_for_the_operator_takes_nothing_and_answers_what_was_answered_before() {
+async fn a_store_opened_for_the_operator_takes_nothing_and_repeats_earlier_answers() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), Options::default());
@@ -160,7 +160,7 @@ async fn a_store_that_is_opened_for_the_operator_takes_nothing_and_answers_what_
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_after_all_that_was_asked_before_and_writes_nothing() {
+async fn a_ping_is_answered_after_all_earlier_requests_and_writes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), Options::default());
@@ -184,7 +184,7 @@ async fn the_last_ids_of_a_channel_are_remembered_and_the_highest_one_for_ever()
     for units in 1..=40 {
         accept(&store, &one, units, &format!("r{units}")).await;
     }
-    // Forgotten ids are new ids, and their old amounts are below the highest.
+    // Forgotten ids count as new ids, and their old amounts are below the highest.
     for units in 1..=36 {
         assert_eq!(
             refusal(&store, &one, units, &format!("r{units}")).await,
@@ -220,7 +220,7 @@ async fn concurrent_submitters_only_ever_see_amounts_rise_and_the_highest_win() 
                     match store.accept(one.offer(units, &format!("{units}"))).await {
                         Ok(accepted) => {
                             assert_eq!(accepted.highest, amount(units));
-                            assert!(highest(&store, &one) >= units, "acknowledged, so held");
+                            assert!(highest(&store, &one) >= units, "an acknowledged amount is held");
                             taken.push(units);
                         }
                         Err(AcceptError::NotHigher { offered, highest }) => {
@@ -246,7 +246,7 @@ async fn concurrent_submitters_only_ever_see_amounts_rise_and_the_highest_win() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_one_submission_sent_many_times_at_once_one_is_new_and_all_get_the_same_answer() {
+async fn a_submission_sent_many_times_at_once_is_taken_once_and_gets_one_answer() {
     let dir = tempfile::tempdir().unwrap();
     let one = Arc::new(Funder::number(1));
     let store = open(dir.path(), Options::default());
@@ -268,7 +268,7 @@ async fn of_one_submission_sent_many_times_at_once_one_is_new_and_all_get_the_sa
 }
 
 #[tokio::test]
-async fn a_second_opener_is_told_who_is_in_the_way() {
+async fn a_second_process_is_told_that_another_one_holds_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), Options::default());
     let second = start(dir.path(), Options::default()).unwrap_err();

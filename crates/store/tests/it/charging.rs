@@ -1,4 +1,4 @@
-//! Charges, credits, agreed closes, dropped channels: what is sold, and that it is sold once.
+//! Tests charges, credits, agreed closes and dropped channels: everything is sold only once.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,20 +26,24 @@ async fn two_front_ends_that_saw_the_same_total_do_not_sell_one_price_twice() {
     let dir = tempfile::tempdir().unwrap();
     let (store, one) = opened(dir.path()).await;
     charge(&store, &one, 100, Some(100), "before").await;
-    // Both last saw 100 and sell for 10 each.
+    // Both front ends last saw 100, and each sells for 10.
     let first = charge(&store, &one, 10, Some(110), "first").await;
     assert_eq!((first.previous, first.highest, first.spent), (amount(100), amount(110), amount(110)));
     assert_eq!(
         charge_refusal(&store, &one, 10, Some(111), "second").await,
         ChargeError::Insufficient { price: amount(10), spent: amount(110), highest: amount(111), needed: amount(120) }
     );
-    assert_eq!(store.held(&one.channel).unwrap().highest_amount(), amount(110), "nothing of it was taken");
+    assert_eq!(
+        store.held(&one.channel).unwrap().highest_amount(),
+        amount(110),
+        "nothing of the refused charge was taken"
+    );
     charge(&store, &one, 10, Some(120), "second").await;
     assert_eq!(spent(&store, &one), 120);
 }
 
 #[tokio::test]
-async fn a_charge_rests_on_what_was_committed_before_and_survives_a_restart_and_a_lost_index() {
+async fn a_charge_uses_earlier_commitments_and_survives_a_restart_and_a_lost_index() {
     let dir = tempfile::tempdir().unwrap();
     let (store, one) = opened(dir.path()).await;
     accept(&store, &one, 100, "prepaid").await;
@@ -99,7 +103,7 @@ async fn the_same_id_gets_the_same_answer_and_any_other_request_under_it_is_refu
 }
 
 #[tokio::test]
-async fn the_last_ids_are_remembered_and_a_forgotten_one_is_a_new_one() {
+async fn the_last_ids_are_remembered_and_a_forgotten_one_counts_as_new() {
     let dir = tempfile::tempdir().unwrap();
     let (store, one) = opened(dir.path()).await;
     accept(&store, &one, 100, "prepaid").await;
@@ -145,7 +149,7 @@ async fn a_charge_is_credited_once_and_at_most_what_it_took() {
 }
 
 #[tokio::test]
-async fn a_credit_of_a_forgotten_id_does_not_stick_to_the_next_charge_under_it() {
+async fn a_credit_of_a_forgotten_id_does_not_count_for_the_next_charge_under_it() {
     let dir = tempfile::tempdir().unwrap();
     let (store, one) = opened(dir.path()).await;
     charge(&store, &one, 10, Some(100), "a").await;
@@ -182,7 +186,7 @@ async fn charges_over_many_checkpoints_add_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_front_ends_that_sell_at_once_none_sells_what_another_sold() {
+async fn many_front_ends_that_sell_at_once_sell_no_unit_twice() {
     let dir = tempfile::tempdir().unwrap();
     let (store, one) = opened(dir.path()).await;
     accept(&store, &one, 1_000, "prepaid").await;
@@ -211,7 +215,7 @@ async fn of_many_front_ends_that_sell_at_once_none_sells_what_another_sold() {
     assert_eq!(spent(&store, &one), 994);
 }
 
-/// What it was asked: the amount and the price.
+/// A gate that notes what it was asked: the amount and the price.
 #[derive(Default)]
 struct Asked(Mutex<Vec<(i128, i128)>>);
 
@@ -256,7 +260,7 @@ async fn a_channel_is_closed_with_an_agreed_amount_between_what_is_spent_and_the
     assert_eq!(close(29, 0).await, Err(CloseError::TooLow { offered: amount(29), at_least: amount(30) }));
     assert_eq!(close(35, 40).await, Err(CloseError::TooLow { offered: amount(35), at_least: amount(40) }));
     assert_eq!(close(101, 0).await, Err(CloseError::AboveHighest { offered: amount(101), highest: amount(100) }));
-    // What is being paid out can't be taken back.
+    // A payment in flight can't be taken back.
     store.record_signed(settlement(1, one.channel, 45)).await.unwrap();
     assert_eq!(close(44, 0).await, Err(CloseError::TooLow { offered: amount(44), at_least: amount(45) }));
     store.record_outcome([1; 32], Outcome::Expired { at: Ledger(1) }).await.unwrap();
@@ -294,7 +298,7 @@ async fn an_agreed_amount_with_a_bad_signature_is_damage_and_the_fence_outlives_
     accept(&store, &one, 100, "prepaid").await;
     let mut agreed = one.claim(40);
     agreed.signature = one.sign(41);
-    // The caller has to verify it; this one did not.
+    // The caller has to verify the signature; this test does not.
     store.fence_for_close(one.channel, agreed, Amount::ZERO).await.unwrap();
     store.shutdown().await.unwrap();
     assert!(matches!(super::start(dir.path(), small()), Err(StoreError::Damaged(_))));
@@ -340,7 +344,7 @@ async fn a_channel_is_dropped_when_nothing_is_owed_and_all_that_was_paid_counts_
 }
 
 #[tokio::test]
-async fn what_an_operator_confirms_as_paid_counts_as_spent() {
+async fn an_amount_that_the_operator_confirms_as_paid_counts_as_spent() {
     let dir = tempfile::tempdir().unwrap();
     let (store, one) = opened(dir.path()).await;
     charge(&store, &one, 10, Some(10), "a").await;

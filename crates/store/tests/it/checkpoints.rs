@@ -1,4 +1,4 @@
-//! How long a checkpoint holds up those who wait.
+//! Measures how long callers wait for a checkpoint.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ async fn charge_all(store: &Store, channels: u32, round: u32) {
     }
 }
 
-/// Measures: `PAYCHAN_CHANNELS` (10,000) channels with `PAYCHAN_REQUESTS` (20) remembered requests each.
+/// Measures with `PAYCHAN_CHANNELS` (10,000) channels, each with `PAYCHAN_REQUESTS` (20) remembered requests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it measures: cargo nextest run -p paychan-store --run-ignored only measure_a_checkpoint --no-capture"]
 async fn measure_a_checkpoint() {
@@ -47,7 +47,7 @@ async fn measure_a_checkpoint() {
         give_up_after: Duration::from_secs(600),
         ..Options::default()
     };
-    // Signatures are not verified while it is open, and it is not opened again.
+    // An open store does not verify signatures, and this one is not opened again, so the signatures may be wrong.
     let store = open(dir.path(), options(1 << 20, 200_u64 * u64::from(channels) * u64::from(requests)));
     let admissions: Vec<_> = (0..channels)
         .map(|number| {

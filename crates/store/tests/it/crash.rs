@@ -1,5 +1,5 @@
-//! `kill -9`: this test starts itself again as another process, which serves submitters and says what it acknowledged,
-//! and is killed in the middle. Everything that it said must be there.
+//! Tests `kill -9`: this test starts itself again as another process, which serves submitters, prints what it
+//! acknowledged, and is killed in the middle. Everything that it printed must be held afterwards.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -13,14 +13,15 @@ const DIR: &str = "PAYCHAN_STORE_CRASH_DIR";
 const SUBMITTERS: u8 = 6;
 
 #[test]
-fn what_a_process_acknowledged_before_kill_9_is_there_afterwards() {
+fn everything_acknowledged_before_kill_9_is_held_afterwards() {
     if let Some(dir) = std::env::var_os(DIR) {
         serve_until_killed(Path::new(&dir));
     }
     let dir = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeMap::new();
     for round in 0..25_usize {
-        // Not by time: after so many answers, which falls now here, now there in what the committer does.
+        // The kill comes after a number of answers and not after a time, so it comes at different points of the
+        // committer's work.
         let answers = 1 + (round * 37) % 160;
         for (number, units) in killed_after(answers, dir.path()) {
             let known = acknowledged.entry(number).or_insert(0);
@@ -46,10 +47,10 @@ fn what_a_process_acknowledged_before_kill_9_is_there_afterwards() {
     assert_eq!(acknowledged.len(), usize::from(SUBMITTERS));
 }
 
-/// Runs the other process and kills it after so many answers; gives every answer that it got out, in order.
+/// Runs the other process and kills it after so many answers. Returns every answer that it printed, in order.
 fn killed_after(answers: usize, dir: &Path) -> Vec<(u8, i128)> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "crash::what_a_process_acknowledged_before_kill_9_is_there_afterwards"])
+        .args(["--exact", "--nocapture", "crash::everything_acknowledged_before_kill_9_is_held_afterwards"])
         .env(DIR, dir)
         .stdout(Stdio::piped())
         .spawn()
@@ -59,7 +60,7 @@ fn killed_after(answers: usize, dir: &Path) -> Vec<(u8, i128)> {
     for line in lines {
         let line = line.unwrap();
         let mut words = line.split(' ');
-        // A line may be cut by the kill: it ends in a word of its own.
+        // The kill may cut a line, so a whole line ends in `!`.
         if let (Some("acknowledged"), Some(number), Some(units), Some("!")) =
             (words.next(), words.next(), words.next(), words.next())
         {

@@ -1,4 +1,5 @@
-//! Journals that are cut, flipped, shuffled: a start recovers what a crash leaves, and refuses everything else.
+//! Tests journals that are cut, changed or out of order: a start recovers from everything that a crash can leave, and
+//! refuses everything else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use paychan_store::{
 
 use super::{Funder, accept, amount, charge, copy_journal, network, open, segments, settlement, small};
 
-/// All that a store shows.
+/// Everything that a store shows.
 #[derive(Debug, Clone, PartialEq)]
 struct Shown {
     held: Vec<Held>,
@@ -24,7 +25,7 @@ fn shown(store: &Store) -> Shown {
     Shown { held, in_flight: store.in_flight() }
 }
 
-/// A store with one segment, and what it showed at each length of the journal: after each acknowledgement.
+/// A store with one segment, and what it showed after each acknowledgement, with the length of the journal then.
 struct Sample {
     dir: tempfile::TempDir,
     file: PathBuf,
@@ -98,7 +99,7 @@ fn refused(dir: &Path) -> Damage {
 }
 
 #[tokio::test]
-async fn cut_at_any_byte_the_journal_gives_all_that_was_acknowledged_before_that_byte() {
+async fn a_journal_cut_at_any_byte_holds_all_that_was_acknowledged_before_that_byte() {
     let sample = sample().await;
     let header = sample.milestones[0].0;
     let (last_three, _) = sample.milestones[sample.milestones.len() - 4];
@@ -112,7 +113,8 @@ async fn cut_at_any_byte_the_journal_gives_all_that_was_acknowledged_before_that
             (cut > *whole).then_some((*whole as u64, (cut - whole) as u64)),
             "cut at byte {cut}"
         );
-        // A start reads as `read_only` does, and takes longer: every byte of the last three records, some of the others.
+        // A start reads as `read_only` does, and takes longer, so this tries every byte of the last three records and
+        // some of the others.
         if cut < last_three && cut % 8 != 0 {
             continue;
         }
@@ -130,7 +132,7 @@ async fn cut_at_any_byte_the_journal_gives_all_that_was_acknowledged_before_that
 }
 
 #[tokio::test]
-async fn after_a_torn_end_the_store_goes_on_and_forgets_nothing() {
+async fn after_a_torn_end_the_store_works_on_and_forgets_nothing() {
     let sample = sample().await;
     let one = Funder::number(1);
     let (before_last, _) = sample.milestones[sample.milestones.len() - 2];
@@ -148,7 +150,7 @@ async fn after_a_torn_end_the_store_goes_on_and_forgets_nothing() {
 }
 
 #[tokio::test]
-async fn a_cut_that_takes_what_the_index_has_seen_is_refused_for_that_was_acknowledged() {
+async fn a_cut_that_removes_a_record_that_the_index_has_seen_is_refused() {
     let sample = sample().await;
     let (before_last, _) = sample.milestones[sample.milestones.len() - 2];
     let file = &sample.file;
@@ -174,7 +176,7 @@ async fn a_cut_header_is_refused() {
 }
 
 #[tokio::test]
-async fn any_flipped_byte_is_refused_and_the_journal_is_left_as_it_is() {
+async fn a_journal_with_any_changed_byte_is_refused_and_left_unchanged() {
     let sample = sample().await;
     let full = &sample.milestones.last().unwrap().1;
     let (before_last, _) = sample.milestones[sample.milestones.len() - 2];
@@ -190,7 +192,7 @@ async fn any_flipped_byte_is_refused_and_the_journal_is_left_as_it_is() {
             if let Ok(looked) = read_only(looked_at.path()) {
                 panic!("byte {at} was flipped by {mask:#x} and this was shown: {looked:?}");
             }
-            // A start reads as `read_only` does, and takes longer: some bytes are enough.
+            // A start reads as `read_only` does, and takes longer, so some bytes are enough.
             if mask == 0xff && (at >= before_last || at % 8 == 0) {
                 let dir = sample.journal(&bytes);
                 match start(dir.path()) {
@@ -226,7 +228,7 @@ async fn zeros_at_the_end_are_a_torn_write_and_anything_else_is_damage() {
 }
 
 #[tokio::test]
-async fn a_record_taken_out_of_the_middle_or_put_twice_is_refused() {
+async fn a_journal_with_a_missing_or_a_repeated_record_is_refused() {
     let sample = sample().await;
     let ends: Vec<usize> = sample.milestones.iter().map(|(length, _)| *length).collect();
     for pair in ends.windows(2).take(ends.len() - 2) {
@@ -254,7 +256,7 @@ async fn many_segments() -> tempfile::TempDir {
     let files = segments(dir.path());
     assert!(files.len() >= 4);
     let last = fs::metadata(files.last().unwrap()).unwrap().len();
-    assert!(last > 100, "the last one holds a record");
+    assert!(last > 100, "the last segment holds a record");
     dir
 }
 

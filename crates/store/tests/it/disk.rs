@@ -1,5 +1,5 @@
-//! A disk in memory whose power can be cut, or that can be full, before any step. After a cut it has what was made durable,
-//! and of the rest what the test chooses ([`Loss`]).
+//! A disk in memory whose power can be cut, or that can become full, before any step. After a cut it has everything
+//! that was made durable, and of the rest what the test chooses ([`Loss`]).
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use paychan_store::Journal;
 
-/// A disk. Clones are the same disk.
+/// A disk in memory. Clones are the same disk.
 #[derive(Clone, Default)]
 pub(crate) struct Disk(Arc<Mutex<Inner>>);
 
@@ -39,18 +39,18 @@ enum Change {
     Unlink(String),
 }
 
-/// What happens to what was not durable.
+/// What happens to the part that was not durable.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Loss {
     /// The process was killed and the power was not: all of it is still there, and still not durable.
     Kill,
     /// All of it is gone.
     All,
-    /// None of it is.
+    /// None of it is gone.
     None,
-    /// Of each file's bytes a part of this many thousandths is there; of the names' changes those whose bit is set.
+    /// This many thousandths of each file's new bytes are there, and those changes of names whose bit is set.
     Part { thousandths: usize, names: u32 },
-    /// As `Part`, and the file has its full length all the same, with zeros from the next sector's start.
+    /// The same as `Part`, but each file has its full length, with zeros from the start of the next sector.
     Zeros { thousandths: usize, names: u32 },
 }
 
@@ -69,7 +69,7 @@ impl Disk {
         self.inner().cut_at = Some(step);
     }
 
-    /// Has no room for the step with this number and all after it.
+    /// Makes the disk full for the step with this number and all later ones.
     pub(crate) fn full_at(&self, step: usize) {
         let mut inner = self.inner();
         inner.cut_at = Some(step);
@@ -80,7 +80,7 @@ impl Disk {
         Box::new(self.clone())
     }
 
-    /// The disk as it is when the power comes back. The old one stays dead.
+    /// The disk as it is when the power comes back. The old disk stays without power.
     pub(crate) fn after(&self, loss: Loss) -> Disk {
         let mut dead = self.inner();
         dead.cut_at = Some(0);
@@ -121,7 +121,7 @@ impl Disk {
 impl File {
     fn after(&self, loss: Loss) -> Vec<u8> {
         let common = self.content.iter().zip(&self.durable).take_while(|(new, old)| new == old).count();
-        // A cut of the file that was not made durable: either length.
+        // The file was cut and the cut was not made durable, so the file may have either length.
         if common < self.durable.len() {
             return match loss {
                 Loss::All => self.durable.clone(),
@@ -136,11 +136,11 @@ impl File {
         };
         let mut after = self.content[..common + kept].to_vec();
         if matches!(loss, Loss::Zeros { .. }) {
-            // Whole sectors are written: what is in the sector of the last byte kept is there too.
+            // A disk writes whole sectors, so the rest of the last kept byte's sector is there too.
             let end = after.len().next_multiple_of(512).min(self.content.len());
             after.extend_from_slice(&self.content[after.len()..end]);
-            // Fewer than eight zeros can't be told from a flipped checksum; a start refuses them, which is tested
-            // elsewhere.
+            // Fewer than eight zeros may also be a damaged checksum. A start refuses them, and another test covers
+            // that.
             if self.content.len() - end >= 8 {
                 after.resize(self.content.len(), 0);
             }

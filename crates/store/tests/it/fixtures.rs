@@ -1,4 +1,4 @@
-//! Journals that were written by each format that ever was: a later program must open them.
+//! Tests journals of each format so far: every later program must open them.
 //!
 //! The files in `tests/fixtures` are never written again. A new format adds its own, written by a test like
 //! `write_format_2`.
@@ -29,7 +29,7 @@ fn held(store: &Store, number: u8) -> Held {
 
 /// A checkpoint and two log segments with every kind of record of format 1.
 #[tokio::test]
-async fn format_1_is_opened_and_all_that_was_acknowledged_in_it_counts_as_spent() {
+async fn a_journal_of_format_1_opens_and_all_that_it_acknowledged_counts_as_spent() {
     let dir = fixture("format-1");
     let looked = read_only(dir.path()).unwrap();
     let (store, recovered) = start(dir.path(), small()).unwrap();
@@ -57,7 +57,7 @@ async fn format_1_is_opened_and_all_that_was_acknowledged_in_it_counts_as_spent(
     let outcomes = store.outcomes(&funders[0].channel, 9);
     assert!(matches!(&outcomes[0].outcome, Outcome::Failed { why, .. } if why == "txFAILED"));
     assert!(matches!(outcomes[1].outcome, Outcome::Confirmed { .. }));
-    // Ids are remembered, those of the checkpoint too, and nothing can be bought with what was acknowledged.
+    // Ids are remembered, also those of the checkpoint, and nothing can be bought with an acknowledged commitment.
     for units in 13..=16 {
         let again = store.accept(funders[0].offer(units * 10, &format!("r{units}"))).await.unwrap();
         assert!(again.replayed, "r{units}");
@@ -70,7 +70,7 @@ async fn format_1_is_opened_and_all_that_was_acknowledged_in_it_counts_as_spent(
     let before = all_sorted(&store);
     store.shutdown().await.unwrap();
 
-    // What was added is of the newer format, in a segment of its own.
+    // The new records have the newer format and are in a segment of their own.
     let (store, _) = start(dir.path(), small()).unwrap();
     assert_eq!(all_sorted(&store), before);
     for number in 1..=30 {
@@ -102,7 +102,7 @@ fn a_damaged_journal_of_format_1_is_repaired() {
     assert!(held(&store, 2).highest_amount() >= amount(500));
 }
 
-/// A wall clock that goes on by a second each time it is read.
+/// A wall clock that advances by a second each time it is read.
 struct Ticking(AtomicU64);
 
 impl WallClock for Ticking {
@@ -156,7 +156,7 @@ async fn write_format_2() {
 }
 
 #[tokio::test]
-async fn format_2_is_opened_as_it_was_written() {
+async fn a_journal_of_format_2_opens_as_it_was_written() {
     let dir = fixture("format-2");
     let looked = read_only(dir.path()).unwrap();
     let (store, _) = start(dir.path(), small()).unwrap();
@@ -167,7 +167,7 @@ async fn format_2_is_opened_as_it_was_written() {
     let first = held(&store, 1);
     assert_eq!((first.highest_amount(), first.spent, first.accepted), (amount(170), amount(108), 13));
     assert!(first.admission.clawback);
-    assert_eq!(first.ladder.first(), Some(&one.claim(70)), "what was paid is gone from the ladder");
+    assert_eq!(first.ladder.first(), Some(&one.claim(70)), "paid commitments are gone from the ladder");
     assert_eq!(first.ladder.last(), Some(&one.claim(160)));
     let second = held(&store, 2);
     assert_eq!((second.highest_amount(), second.spent, second.accepted), (amount(100), amount(83), 6));

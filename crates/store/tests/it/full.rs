@@ -1,4 +1,4 @@
-//! A disk that is full, fails or does not answer: taking stops, and settling goes on.
+//! Tests a disk that is full, fails or does not answer: the store takes nothing more, and settling goes on.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use paychan_store::{AcceptError, Health, Journal, Opened, Options, Outcome, Stor
 use super::disk::{Disk, Loss};
 use super::{Funder, Open, accept, amount, highest, network, open, segments, settlement, small};
 
-/// What whoever waits for an answer of the store may wait at most in these tests.
+/// The longest that a caller may wait for an answer of the store in these tests.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A file system of its own, of so many megabytes.
+/// A file system of its own, with a size of some megabytes.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    /// `None`, and a line that says so, where mounting is not allowed.
+    /// Mounts it. Where mounting is not allowed, this prints a line and returns `None`.
     fn mount(megabytes: u32) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let size = format!("size={megabytes}m");
@@ -62,7 +62,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: sled may still have files open.
+        // The unmounting is lazy, since sled may still have files open.
         let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
     }
 }
@@ -76,7 +76,7 @@ async fn wait_for(store: &Store, what: &str, is: impl Fn(&Health) -> bool) -> He
     within(what, health.wait_for(is)).await.unwrap().clone()
 }
 
-/// Nothing is taken, what is held can be read and settled, in memory.
+/// Checks that the store takes nothing, and that what it holds can be read, and settled in memory.
 async fn settles_only(store: &Store, funder: &Funder, held: i128) {
     assert!(matches!(store.health(), Health::SettleOnly { .. }), "{:?}", store.health());
     assert!(highest(store, funder) >= held);
@@ -99,10 +99,10 @@ async fn settles_only(store: &Store, funder: &Funder, held: i128) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_gets_full_under_load_ends_the_taking_and_not_the_settling() {
+async fn a_store_whose_disk_gets_full_under_load_takes_nothing_more_and_still_settles() {
     let Some(disk) = SmallDisk::mount(16) else { return };
     let one = Arc::new(Funder::number(1));
-    // Without a mark, so that it gets as far as it can.
+    // There is no mark, so that the store fills the disk completely.
     let options = || Options {
         free_space_mark: 0,
         reserve_bytes: 0,
@@ -131,7 +131,7 @@ async fn a_disk_that_gets_full_under_load_ends_the_taking_and_not_the_settling()
     settles_only(&store, &one, acknowledged).await;
     let _ = within("the shutdown", store.shutdown()).await;
 
-    // A start on the full disk settles, too, whether it can write or not.
+    // A start on the full disk settles too, whether it can write or not.
     let dir = disk.store();
     let started = tokio::task::spawn_blocking(move || {
         let options = Options { start_patience: Duration::from_secs(5), ..options() };
@@ -142,7 +142,7 @@ async fn a_disk_that_gets_full_under_load_ends_the_taking_and_not_the_settling()
             assert!(highest(&store, &one) >= acknowledged);
             drop(store);
         }
-        // The process of before is this one, and may hang in a flush with the lock in its hand.
+        // The first store is in this same process, and may hang in a flush while it holds the lock.
         Err(StoreError::HeldByAnotherProcess { .. }) => {}
         Err(other) => panic!("{other}"),
     }
@@ -152,7 +152,7 @@ async fn a_disk_that_gets_full_under_load_ends_the_taking_and_not_the_settling()
 }
 
 #[tokio::test]
-async fn long_before_the_disk_is_full_nothing_new_is_taken_and_settling_is_still_written() {
+async fn long_before_the_disk_is_full_the_store_takes_nothing_new_and_still_writes_settlements() {
     let Some(disk) = SmallDisk::mount(16) else { return };
     let one = Funder::number(1);
     let options = || Options { free_space_mark: 4 << 20, reserve_bytes: 1 << 20, ..small() };
@@ -176,7 +176,7 @@ async fn long_before_the_disk_is_full_nothing_new_is_taken_and_settling_is_still
     store.record_signed(transaction.clone()).await.unwrap();
     store.shutdown().await.unwrap();
     let store = open(&disk.store(), options());
-    assert_eq!(store.in_flight(), [transaction], "it was written");
+    assert_eq!(store.in_flight(), [transaction], "the transaction was written");
 
     disk.make_room();
     wait_for(&store, "room again", Health::takes).await;
@@ -194,7 +194,7 @@ async fn wait_until(what: &str, is: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_for_want_of_room_at_any_step_leaves_a_store_that_settles() {
+async fn a_store_whose_write_finds_no_room_at_any_step_still_settles() {
     let one = Funder::number(1);
     for step in 0..200 {
         let dir = tempfile::tempdir().unwrap();
@@ -211,7 +211,7 @@ async fn a_write_that_fails_for_want_of_room_at_any_step_leaves_a_store_that_set
                 Err(error) => break error,
             }
             if acknowledged == 20 {
-                // It failed while it summed up, or not at all.
+                // It failed during a checkpoint, or not at all.
                 break store.ping().await.err().map_or(AcceptError::Store(StoreError::Stopping), AcceptError::Store);
             }
         };
@@ -283,7 +283,7 @@ fn hold_up(held_up: &(Mutex<bool>, Condvar), now: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_does_not_answer_is_told_within_seconds_and_then_given_up() {
+async fn a_disk_that_does_not_answer_is_reported_within_seconds_and_then_given_up() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let (disk, held_up) = (Disk::default(), Arc::new((Mutex::new(false), Condvar::new())));
@@ -294,7 +294,7 @@ async fn a_disk_that_does_not_answer_is_told_within_seconds_and_then_given_up() 
     store.admit(one.admission()).await.unwrap();
     accept(&store, &one, 5, "a").await;
 
-    // A short while is only told.
+    // A short delay is only reported.
     hold_up(&held_up, true);
     let waiting = tokio::spawn({
         let (store, offer) = (store.clone(), one.offer(6, "b"));
@@ -310,16 +310,16 @@ async fn a_disk_that_does_not_answer_is_told_within_seconds_and_then_given_up() 
     assert_eq!(failed.kind(), "settle_only", "{failed}");
     assert!(failed.to_string().contains("does not answer"), "{failed}");
     settles_only(&store, &one, 6).await;
-    assert_eq!(highest(&store, &one), 6, "what nobody was told is not shown");
+    assert_eq!(highest(&store, &one), 6, "an amount that nobody was told of is not shown");
     let other = store.clone();
     assert!(within("the shutdown", store.shutdown()).await.is_err());
     hold_up(&held_up, false);
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(highest(&other, &one), 6, "nor once the disk answers");
+    assert_eq!(highest(&other, &one), 6, "it is not shown when the disk answers again either");
 }
 
 #[tokio::test]
-async fn a_damaged_journal_is_settled_from_as_far_as_it_can_be_read() {
+async fn a_store_with_a_damaged_journal_settles_all_that_can_be_read() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (Funder::number(1), Funder::number(2));
     let store = open(dir.path(), Options::default());
@@ -359,7 +359,7 @@ async fn filled(dir: &Path) -> Funder {
 }
 
 #[tokio::test]
-async fn a_store_whose_index_can_not_be_made_settles() {
+async fn a_store_that_can_make_no_index_settles() {
     let dir = tempfile::tempdir().unwrap();
     let one = filled(dir.path()).await;
     std::fs::remove_dir_all(dir.path().join("db")).unwrap();
@@ -370,12 +370,12 @@ async fn a_store_whose_index_can_not_be_made_settles() {
 }
 
 #[tokio::test]
-async fn a_start_that_hangs_ends_in_time_and_says_what_it_waits_for() {
+async fn a_start_that_hangs_gives_up_in_time_and_names_what_it_waits_for() {
     let dir = tempfile::tempdir().unwrap();
     let one = filled(dir.path()).await;
     let conf = dir.path().join("db").join("conf");
     std::fs::remove_file(&conf).unwrap();
-    // Whoever opens it waits until somebody writes.
+    // A process that opens this pipe waits until somebody writes to it.
     assert!(Command::new("mkfifo").arg(&conf).status().unwrap().success());
     let options = Options { start_patience: Duration::from_secs(1), ..Options::default() };
     let (store, opened) = Store::open_or_settle(dir.path(), &network(), options, Arc::new(Open)).unwrap();
@@ -385,7 +385,7 @@ async fn a_start_that_hangs_ends_in_time_and_says_what_it_waits_for() {
 }
 
 #[test]
-fn nothing_is_settled_from_a_store_that_belongs_to_another() {
+fn a_store_of_another_process_does_not_open_for_settling() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), Options::default());
     let second = Store::open_or_settle(dir.path(), &network(), Options::default(), Arc::new(Open)).unwrap_err();

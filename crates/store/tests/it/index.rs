@@ -1,4 +1,4 @@
-//! The index may be lost, old, foreign or broken: the journal is the truth.
+//! Tests an index that is lost, old, foreign or broken: the journal is the truth.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ async fn filled(dir: &Path) {
     store.shutdown().await.unwrap();
 }
 
-/// Opens it and asks for everything that the index is for.
+/// Opens the store and checks everything for which the index is needed.
 async fn sound(dir: &Path) -> Recovered {
     let one = Funder::number(1);
     let (store, recovered) = start(dir, Options::default()).unwrap();
@@ -45,7 +45,7 @@ fn largest_file(dir: &Path) -> std::path::PathBuf {
 }
 
 #[tokio::test]
-async fn a_sound_index_is_only_brought_up() {
+async fn a_sound_index_is_only_brought_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 0 });
@@ -57,11 +57,11 @@ async fn a_deleted_index_is_built_from_the_journal() {
     filled(dir.path()).await;
     fs::remove_dir_all(dir.path().join("db")).unwrap();
     assert!(built(&sound(dir.path()).await));
-    assert!(!built(&sound(dir.path()).await), "once");
+    assert!(!built(&sound(dir.path()).await), "the index is built only once");
 }
 
 #[tokio::test]
-async fn an_old_index_is_brought_up() {
+async fn an_old_index_is_brought_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), Options::default());
@@ -81,7 +81,7 @@ async fn an_old_index_is_brought_up() {
 }
 
 #[tokio::test]
-async fn an_index_that_was_cut_or_overwritten_costs_nothing_but_the_time_to_build_it() {
+async fn an_index_that_was_cut_or_overwritten_is_built_again() {
     let original = tempfile::tempdir().unwrap();
     filled(original.path()).await;
     let length = fs::metadata(largest_file(original.path())).unwrap().len();
@@ -107,7 +107,7 @@ async fn an_index_that_was_cut_or_overwritten_costs_nothing_but_the_time_to_buil
 }
 
 #[tokio::test]
-async fn a_snapshot_that_sled_did_not_finish_goes_with_the_index_and_with_what_a_repair_put_aside() {
+async fn an_index_with_an_unfinished_snapshot_is_removed_with_the_one_that_a_repair_put_aside() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let leftover = dir.path().join("db").join("snap.0000000000000123.generating");
@@ -116,10 +116,10 @@ async fn a_snapshot_that_sled_did_not_finish_goes_with_the_index_and_with_what_a
     fs::create_dir(&aside).unwrap();
     let recovered = sound(dir.path()).await;
     let IndexStart::Built { why } = recovered.index else {
-        panic!("it should be built anew");
+        panic!("it should be built again");
     };
     assert!(why.contains("snap.0000000000000123.generating"), "{why}");
-    assert!(!leftover.exists() && !aside.exists(), "what can be rebuilt does not take up room");
+    assert!(!leftover.exists() && !aside.exists(), "an index that can be rebuilt takes up no room");
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn the_index_of_another_store_is_replaced() {
 }
 
 #[tokio::test]
-async fn an_index_that_failed_under_the_last_process_is_built_anew_once() {
+async fn an_index_that_failed_under_the_last_process_is_built_again_once() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     fs::write(dir.path().join("index-suspect"), []).unwrap();

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test that fails here says where, and nobody links to tests")]
-//! The store, from outside: what it promises when disks fail, processes die and files rot.
+//! Tests the store from outside: what it promises when disks fail, processes are killed and files are damaged.
 
 mod accepting;
 mod charging;
@@ -100,7 +100,7 @@ impl Funder {
     }
 }
 
-/// Lets everything through: these tests are about the store.
+/// A gate that lets everything through, since these tests are about the store.
 pub(crate) struct Open;
 
 impl Gate for Open {
@@ -128,14 +128,14 @@ pub(crate) fn open(dir: &Path, options: Options) -> Store {
     start(dir, options).unwrap().0
 }
 
-/// A new answer, not a replay.
+/// Submits a commitment and checks that the answer is new and no replay.
 pub(crate) async fn accept(store: &Store, funder: &Funder, units: i128, request_id: &str) {
     let accepted = store.accept(funder.offer(units, request_id)).await;
     let accepted = accepted.unwrap_or_else(|error| panic!("{units} under {request_id}: {error}"));
     assert_eq!((accepted.highest, accepted.replayed), (amount(units), false), "{units} under {request_id}");
 }
 
-/// A new charge, not a replay: what it said.
+/// Makes a charge, checks that the answer is new and no replay, and returns it.
 pub(crate) async fn charge(
     store: &Store,
     funder: &Funder,
@@ -195,7 +195,7 @@ pub(crate) fn copy_journal(from: &Path, to: &Path) {
     }
 }
 
-/// Copies a directory and all in it.
+/// Copies a directory and everything in it.
 pub(crate) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -1,4 +1,4 @@
-//! Any sequence of requests, restarts and power cuts, against a model that is obviously right.
+//! Compares the store with a simple model under any sequence of requests, restarts and power cuts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,7 +34,7 @@ enum Op {
     ConfirmRollback(u8, i128),
     Restart,
     DropIndex,
-    /// Cut the power before so many steps more.
+    /// Cut the power before the step that comes after so many more steps.
     Cut(usize, Loss),
 }
 
@@ -97,13 +97,13 @@ struct Channel {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Model {
     channels: BTreeMap<u8, Channel>,
-    /// Hash and channel.
+    /// The hash and the channel of each.
     in_flight: Vec<(u8, u8)>,
 }
 
-/// What the store should say.
+/// What the store should answer.
 #[derive(Debug, PartialEq)]
-enum Said {
+enum Answer {
     Done,
     Accepted(Accepted),
     Charged(Charged),
@@ -115,73 +115,74 @@ enum Said {
 }
 
 impl Model {
-    fn apply(&mut self, op: &Op) -> Said {
+    fn apply(&mut self, op: &Op) -> Answer {
         match op {
             Op::Admit(number) => {
                 self.channels.entry(*number).or_default();
-                Said::Done
+                Answer::Done
             }
             Op::Accept(number, units, request) => {
-                self.with(*number, |channel| channel.accept(*units, *request).unwrap_or_else(Said::Refused))
+                self.with(*number, |channel| channel.accept(*units, *request).unwrap_or_else(Answer::Refused))
             }
             Op::Charge(number, price, total, request) => {
-                self.with(*number, |channel| channel.charge(*price, *total, *request).unwrap_or_else(Said::Refused))
+                self.with(*number, |channel| channel.charge(*price, *total, *request).unwrap_or_else(Answer::Refused))
             }
             Op::Credit(number, units, request) => {
-                self.with(*number, |channel| channel.credit(*units, *request).unwrap_or_else(Said::Refused))
+                self.with(*number, |channel| channel.credit(*units, *request).unwrap_or_else(Answer::Refused))
             }
             Op::Fence(number) => self.with(*number, |channel| {
                 let highest = channel.highest;
                 channel.fenced.get_or_insert(highest);
-                Said::Done
+                Answer::Done
             }),
             Op::Close(number, units, withdrawn) => {
-                self.with(*number, |channel| channel.close(*units, *withdrawn).unwrap_or_else(Said::Refused))
+                self.with(*number, |channel| channel.close(*units, *withdrawn).unwrap_or_else(Answer::Refused))
             }
             Op::Drop(number, withdrawn) => {
                 let in_flight = self.in_flight.iter().any(|(_, of)| of == number);
                 let said = self.with(*number, |channel| match channel.fenced.unwrap_or(channel.highest) {
-                    owed if owed > *withdrawn => Said::Refused("still_owed"),
-                    _ if in_flight => Said::Refused("in_flight"),
-                    _ => Said::Done,
+                    owed if owed > *withdrawn => Answer::Refused("still_owed"),
+                    _ if in_flight => Answer::Refused("in_flight"),
+                    _ => Answer::Done,
                 });
-                if said == Said::Done {
+                if said == Answer::Done {
                     self.channels.remove(number);
                 }
                 said
             }
             Op::Sign(number, hash) => {
-                // The hash is asked for first: what is in flight is written already.
+                // The store checks the hash first, since a transaction in flight is written already.
                 let is_known = self.in_flight.iter().any(|(one, _)| one == hash);
                 if !is_known && !self.channels.contains_key(number) {
-                    return Said::Unknown;
+                    return Answer::Unknown;
                 }
                 if !is_known {
                     self.in_flight.push((*hash, *number));
                 }
-                Said::Done
+                Answer::Done
             }
             Op::Decide(hash) => match self.in_flight.iter().position(|(one, _)| one == hash) {
-                None => Said::Unknown,
+                None => Answer::Unknown,
                 Some(position) => {
                     self.in_flight.remove(position);
-                    Said::Done
+                    Answer::Done
                 }
             },
             Op::ConfirmRollback(number, units) => self.with(*number, |channel| {
                 channel.rollback = channel.rollback.max(Some(*units));
                 channel.spent = channel.spent.max(*units);
-                Said::Done
+                Answer::Done
             }),
-            Op::Restart | Op::DropIndex | Op::Cut(..) => Said::Done,
+            Op::Restart | Op::DropIndex | Op::Cut(..) => Answer::Done,
         }
     }
 
-    fn with(&mut self, number: u8, ask: impl FnOnce(&mut Channel) -> Said) -> Said {
-        self.channels.get_mut(&number).map_or(Said::Unknown, ask)
+    fn with(&mut self, number: u8, ask: impl FnOnce(&mut Channel) -> Answer) -> Answer {
+        self.channels.get_mut(&number).map_or(Answer::Unknown, ask)
     }
 
-    /// What the store shows of each channel: how many requests, the highest, spent, what a close carries, the rollback.
+    /// What the store shows of each channel: how many requests, the highest, what is spent, the amount of a close, the
+    /// rollback.
     fn shown(store: &Store) -> BTreeMap<u8, Shown> {
         let shown = |held: Held| {
             let fenced = held.fence.map(|_| held.claim_amount());
@@ -206,12 +207,12 @@ impl Model {
 type Shown = (u64, Amount, Amount, Option<Amount>, Option<Amount>);
 
 impl Channel {
-    /// The last four requests keep their ids: `small()`.
+    /// With `small()`, the last four requests keep their ids.
     fn remembered(&mut self, id: u8) -> Option<&mut Request> {
         self.requests.iter_mut().rev().take(4).find(|request| request.id == id)
     }
 
-    fn accept(&mut self, units: i128, id: u8) -> Result<Said, &'static str> {
+    fn accept(&mut self, units: i128, id: u8) -> Result<Answer, &'static str> {
         if let Some(used) = self.remembered(id) {
             if (used.price, used.offered) != (None, Some(units)) {
                 return Err("request_id_reused");
@@ -230,7 +231,7 @@ impl Channel {
         Ok(self.take(id, None, Some(units), units).accepted(false))
     }
 
-    fn charge(&mut self, price: i128, total: Option<i128>, id: u8) -> Result<Said, &'static str> {
+    fn charge(&mut self, price: i128, total: Option<i128>, id: u8) -> Result<Answer, &'static str> {
         if price == 0 {
             return Err("no_price");
         }
@@ -258,13 +259,13 @@ impl Channel {
         request
     }
 
-    fn credit(&mut self, units: i128, id: u8) -> Result<Said, &'static str> {
+    fn credit(&mut self, units: i128, id: u8) -> Result<Answer, &'static str> {
         let spent = self.spent;
         let charge = self.remembered(id).filter(|request| request.price.is_some()).ok_or("unknown_charge")?;
         match charge.credited {
             Some(credited) if credited != units => return Err("already_credited"),
             Some(_) => {
-                return Ok(Said::Credited(Credited { amount: amount(units), spent: amount(spent), replayed: true }));
+                return Ok(Answer::Credited(Credited { amount: amount(units), spent: amount(spent), replayed: true }));
             }
             None => {}
         }
@@ -273,13 +274,13 @@ impl Channel {
         }
         charge.credited = Some(units);
         self.spent -= units;
-        Ok(Said::Credited(Credited { amount: amount(units), spent: amount(self.spent), replayed: false }))
+        Ok(Answer::Credited(Credited { amount: amount(units), spent: amount(self.spent), replayed: false }))
     }
 
-    fn close(&mut self, units: i128, withdrawn: i128) -> Result<Said, &'static str> {
+    fn close(&mut self, units: i128, withdrawn: i128) -> Result<Answer, &'static str> {
         match self.fenced {
             Some(agreed) if agreed != units => return Err("closing"),
-            Some(_) => return Ok(Said::Claim(units)),
+            Some(_) => return Ok(Answer::Claim(units)),
             None => {}
         }
         if units > self.highest {
@@ -289,13 +290,13 @@ impl Channel {
             return Err("close_too_low");
         }
         self.fenced = Some(units);
-        Ok(Said::Claim(units))
+        Ok(Answer::Claim(units))
     }
 }
 
 impl Request {
-    fn accepted(&self, replayed: bool) -> Said {
-        Said::Accepted(Accepted {
+    fn accepted(&self, replayed: bool) -> Answer {
+        Answer::Accepted(Accepted {
             previous: amount(self.previous),
             highest: amount(self.highest),
             spent: amount(self.spent),
@@ -303,8 +304,8 @@ impl Request {
         })
     }
 
-    fn charged(&self, replayed: bool) -> Said {
-        Said::Charged(Charged {
+    fn charged(&self, replayed: bool) -> Answer {
+        Answer::Charged(Charged {
             price: amount(self.price.unwrap()),
             previous: amount(self.previous),
             highest: amount(self.highest),
@@ -315,19 +316,19 @@ impl Request {
     }
 }
 
-async fn ask(store: &Store, op: &Op) -> Result<Said, StoreError> {
+async fn ask(store: &Store, op: &Op) -> Result<Answer, StoreError> {
     let done = |answer: Result<(), StoreError>| match answer {
-        Ok(()) => Ok(Said::Done),
-        Err(StoreError::UnknownChannel(_) | StoreError::UnknownTransaction(_)) => Ok(Said::Unknown),
+        Ok(()) => Ok(Answer::Done),
+        Err(StoreError::UnknownChannel(_) | StoreError::UnknownTransaction(_)) => Ok(Answer::Unknown),
         Err(other) => Err(other),
     };
-    let refused = |kind| if kind == "unknown_channel" { Said::Unknown } else { Said::Refused(kind) };
+    let refused = |kind| if kind == "unknown_channel" { Answer::Unknown } else { Answer::Refused(kind) };
     Ok(match op {
         Op::Admit(number) => done(store.admit(Funder::number(*number).admission()).await.map(drop))?,
         Op::Accept(number, units, request) => {
             let offer = Funder::number(*number).offer(*units, &format!("r{request}"));
             match store.accept(offer).await {
-                Ok(accepted) => Said::Accepted(accepted),
+                Ok(accepted) => Answer::Accepted(accepted),
                 Err(AcceptError::Store(error)) => return Err(error),
                 Err(error) => refused(error.kind()),
             }
@@ -335,7 +336,7 @@ async fn ask(store: &Store, op: &Op) -> Result<Said, StoreError> {
         Op::Charge(number, price, total, request) => {
             let charge = Funder::number(*number).charge(*price, *total, &format!("r{request}"));
             match store.charge(charge).await {
-                Ok(charged) => Said::Charged(charged),
+                Ok(charged) => Answer::Charged(charged),
                 Err(ChargeError::Store(error)) => return Err(error),
                 Err(error) => refused(error.kind()),
             }
@@ -343,7 +344,7 @@ async fn ask(store: &Store, op: &Op) -> Result<Said, StoreError> {
         Op::Credit(number, units, request) => {
             let credit = Funder::number(*number).credit(*units, &format!("r{request}"));
             match store.credit(credit).await {
-                Ok(credited) => Said::Credited(credited),
+                Ok(credited) => Answer::Credited(credited),
                 Err(CreditError::Store(error)) => return Err(error),
                 Err(error) => refused(error.kind()),
             }
@@ -352,14 +353,14 @@ async fn ask(store: &Store, op: &Op) -> Result<Said, StoreError> {
         Op::Close(number, units, withdrawn) => {
             let funder = Funder::number(*number);
             match store.fence_for_close(funder.channel, funder.claim(*units), amount(*withdrawn)).await {
-                Ok(claim) => Said::Claim(claim.amount.get()),
+                Ok(claim) => Answer::Claim(claim.amount.get()),
                 Err(CloseError::Store(error)) => return Err(error),
                 Err(error) => refused(error.kind()),
             }
         }
         Op::Drop(number, withdrawn) => {
             match store.drop_channel(Funder::number(*number).channel, amount(*withdrawn)).await {
-                Ok(()) => Said::Done,
+                Ok(()) => Answer::Done,
                 Err(DropError::Store(error)) => return Err(error),
                 Err(error) => refused(error.kind()),
             }
@@ -372,7 +373,7 @@ async fn ask(store: &Store, op: &Op) -> Result<Said, StoreError> {
         Op::ConfirmRollback(number, units) => {
             done(store.confirm_rollback(Funder::number(*number).channel, amount(*units)).await)?
         }
-        Op::Restart | Op::DropIndex | Op::Cut(..) => Said::Done,
+        Op::Restart | Op::DropIndex | Op::Cut(..) => Answer::Done,
     })
 }
 
@@ -420,7 +421,7 @@ async fn run(ops: &[Op]) {
                 let mut with = model.clone();
                 let expected = with.apply(asked);
                 let said = match (ask(&store, asked).await, store.health()) {
-                    // What a store that only settles took was kept in memory.
+                    // A store that only settles has kept the transaction only in memory.
                     (Ok(_), Health::SettleOnly { why }) => Err(StoreError::Failed(why)),
                     (said, _) => said,
                 };
@@ -433,7 +434,7 @@ async fn run(ops: &[Op]) {
                     Err(StoreError::Failed(_)) => {
                         assert!(store.shutdown().await.is_err());
                         store = begin_again(dir.path(), &mut disk, next_loss);
-                        // Nobody was told, so either is right.
+                        // No caller got an answer, so both states are right.
                         if with.agrees(&store) {
                             model = with;
                         } else {

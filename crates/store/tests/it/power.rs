@@ -1,4 +1,5 @@
-//! The power is cut before every step that the store takes on its disk: whatever was acknowledged is there afterwards.
+//! Cuts the power before every step that the store takes on its disk: everything that was acknowledged is held
+//! afterwards.
 
 use std::fs;
 use std::path::Path;
@@ -16,18 +17,18 @@ struct Told {
     admitted: Vec<u8>,
     /// Channel, amount, request id.
     accepted: Vec<(u8, i128, String)>,
-    /// Price, total, request id of the charges on channel 1, and what was credited of each.
+    /// Price, total and request id of the charges on channel 1. `credited` has the request ids of the credited ones.
     charged: Vec<(i128, i128, String)>,
     credited: Vec<String>,
-    /// Credits asked for, told or not.
+    /// How many credits were asked for, acknowledged or not.
     credits_asked: usize,
-    /// The last one asked for of each channel, told or not.
+    /// The last amount that was asked for on each channel, acknowledged or not.
     asked: [i128; 3],
     fenced: Option<i128>,
     signed: Vec<u8>,
     decided: Vec<u8>,
     rollback: bool,
-    /// All was done: the power was never out.
+    /// Whether everything was done, because the power was not cut before.
     finished: bool,
 }
 
@@ -36,7 +37,7 @@ fn begin(dir: &Path, disk: &Disk) -> Result<Store, StoreError> {
     Ok(store)
 }
 
-/// Uses a store until it is done or the power is out: enough for several segments and checkpoints.
+/// Uses a store until everything is done or the power is cut. It writes enough for several segments and checkpoints.
 async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
     let funders = [Funder::number(0), Funder::number(1), Funder::number(2)];
     for (number, funder) in (0..).zip(&funders) {
@@ -78,7 +79,7 @@ async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
             told.signed.push(number);
             if round % 2 == 0 {
                 let expired = Outcome::Expired { at: Ledger(1) };
-                // Asked for is maybe written.
+                // A record that was asked for may be written even without an answer.
                 told.decided.push(number);
                 store.record_outcome([number; 32], expired).await?;
                 on_disk(store)?;
@@ -100,7 +101,7 @@ async fn live(store: &Store, told: &mut Told) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A store that only settles keeps transactions in memory, and says so.
+/// Fails if the store only settles, since it then keeps transactions only in memory.
 fn on_disk(store: &Store) -> Result<(), StoreError> {
     match store.health() {
         Health::SettleOnly { why } => Err(StoreError::Failed(why)),
@@ -115,7 +116,7 @@ fn failed(error: &paychan_store::AcceptError) -> StoreError {
     }
 }
 
-/// Everything that callers were told must be there; nothing may be there that nobody asked for.
+/// Everything that callers were told must be held, and nothing may be held that nobody asked for.
 async fn check(store: &Store, told: &Told, when: &str) {
     let held = |number: u8| -> Held {
         store
@@ -138,13 +139,13 @@ async fn check(store: &Store, told: &Told, when: &str) {
     }
     let (charged, credited) = (told.charged.len(), told.credited.len());
     if charged > 0 {
-        // One more charge or credit than was told may be there.
+        // One more charge or credit than was acknowledged may be written.
         let spent = held(1).spent.get();
         let least = i128::try_from(charged - told.credits_asked).unwrap();
         let most = i128::try_from(charged + 1 - credited).unwrap();
         assert!((least..=most).contains(&spent), "{when}: {charged} charged, {credited} credited, {spent} spent");
     }
-    // As below: the ids of the last three are certain.
+    // For the same reason as below, only the ids of the last three are certain.
     for (price, total, request_id) in &told.charged[charged.saturating_sub(3)..] {
         let again = store.charge(Funder::number(1).charge(*price, Some(*total), request_id)).await.unwrap();
         assert!(again.replayed && again.highest == amount(*total), "{when}: {request_id} {again:?}");
@@ -167,10 +168,10 @@ async fn check(store: &Store, told: &Told, when: &str) {
             "{when}: transaction {number} was signed and is forgotten"
         );
     }
-    // The last ids are remembered, and what is asked again is answered as before.
+    // The last ids are remembered, and a repeated request gets the same answer.
     for number in 0..3_u8 {
         let mut last: Vec<_> = told.accepted.iter().filter(|(channel, _, _)| *channel == number).collect();
-        // One more than was told may have been written: it takes one place of the four.
+        // One more request than was acknowledged may be written, and takes one place of the four.
         last = last.split_off(last.len().saturating_sub(3));
         for (_, units, request_id) in last {
             let mut offer = Funder::number(number).offer(*units, request_id);
@@ -191,7 +192,7 @@ fn losses(step: usize) -> [Loss; 4] {
     [Loss::All, Loss::None, Loss::Part { thousandths, names }, Loss::Zeros { thousandths, names }]
 }
 
-/// Lives on a new disk until the power is cut before `step`. `None` when the store was done before that.
+/// Uses a store on a new disk until the power is cut before `step`. `None` means that everything was done before that.
 async fn live_until(step: usize, dir: &Path) -> Option<(Disk, Told)> {
     let disk = Disk::default();
     disk.cut_at(step);
@@ -210,7 +211,7 @@ async fn live_until(step: usize, dir: &Path) -> Option<(Disk, Told)> {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_power_cut_before_any_step() {
+async fn all_that_was_acknowledged_survives_a_power_cut_before_any_step() {
     let mut step = 0;
     loop {
         let dir = tempfile::tempdir().unwrap();
@@ -220,14 +221,15 @@ async fn what_was_acknowledged_survives_a_power_cut_before_any_step() {
         for (turn, loss) in losses(step).into_iter().enumerate() {
             let when = format!("cut before step {step}, {loss:?}");
             let disk = disk.after(loss);
-            // The index of the dead process, and then what its own starts left of it; and once none.
+            // The first start has the index of the process that ended, the next two have what earlier starts left, and
+            // the last has none.
             if turn == 3 {
                 let _ = fs::remove_dir_all(dir.path().join("db"));
             }
             let store = begin(dir.path(), &disk).unwrap_or_else(|error| panic!("{when}: {error}"));
             check(&store, &told, &when).await;
             store.shutdown().await.unwrap();
-            // Another loss begins from the same moment: what this start put into the index has not happened there.
+            // The next loss begins at the same moment, so what this start put into the index must be removed.
             let _ = fs::remove_dir_all(dir.path().join("db"));
         }
         step += 1;
@@ -272,7 +274,7 @@ async fn a_second_power_cut_while_starting_loses_nothing_either() {
 }
 
 #[tokio::test]
-async fn what_a_start_after_a_kill_shows_survives_a_power_cut_right_after_it() {
+async fn the_state_after_a_kill_survives_a_power_cut_right_after_the_start() {
     for step in 0.. {
         let dir = tempfile::tempdir().unwrap();
         let Some((dead, told)) = live_until(step, dir.path()).await else {
@@ -298,20 +300,20 @@ async fn what_a_start_after_a_kill_shows_survives_a_power_cut_right_after_it() {
 }
 
 #[tokio::test]
-async fn a_failed_sync_ends_the_store_and_every_clone_hears_of_it() {
+async fn a_failed_sync_ends_the_store_for_every_clone() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Disk::default();
     let store = begin(dir.path(), &disk).unwrap();
     let one = Funder::number(1);
     store.admit(one.admission()).await.unwrap();
-    // The append works, the sync does not.
+    // The append succeeds and the sync fails.
     disk.cut_at(disk.steps() + 1);
     let other = store.clone();
     let error = store.accept(one.offer(5, "a")).await.unwrap_err();
     assert!(matches!(failed(&error), StoreError::Failed(_)), "{error}");
     assert!(error.to_string().contains("the power is out"), "{error}");
     assert_eq!(failed(&error), store.failed().await);
-    assert_eq!(store.held(&one.channel).unwrap().highest, None, "what is not durable is not shown");
+    assert_eq!(store.held(&one.channel).unwrap().highest, None, "a commitment that is not durable is not shown");
     assert!(matches!(other.fence(one.channel).await, Err(StoreError::Failed(_))));
     assert!(matches!(other.shutdown().await, Err(StoreError::Failed(_))));
 }

@@ -1,4 +1,4 @@
-//! Repairing a damaged journal: all that can be read is kept, and what is lost is said.
+//! Tests the repair of a damaged journal: it keeps all that can be read, and reports what is lost.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn two() -> Funder {
     Funder::number(2)
 }
 
-/// Where each record of a new store's only segment begins, and one more for the end.
+/// Fills a new store with one segment, and returns where each of its records begins, and where the last one ends.
 async fn filled(dir: &Path) -> Vec<u64> {
     let store = open(dir, Options::default());
     let file = segments(dir).remove(0);
@@ -48,7 +48,7 @@ fn refused(dir: &Path) {
 fn repaired(dir: &Path) -> Repaired {
     match repair(dir, &network(), &Options::default()).unwrap() {
         RepairReport::Repaired(repaired) => *repaired,
-        RepairReport::Sound => panic!("it is damaged"),
+        RepairReport::Sound => panic!("the journal is damaged"),
     }
 }
 
@@ -67,7 +67,7 @@ async fn a_sound_journal_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_commitment_lost_below_a_higher_one_is_said_to_be_harmless() {
+async fn a_commitment_lost_below_a_higher_one_is_reported_as_harmless() {
     let dir = tempfile::tempdir().unwrap();
     let starts = filled(dir.path()).await;
     without_index(dir.path());
@@ -76,7 +76,7 @@ async fn a_commitment_lost_below_a_higher_one_is_said_to_be_harmless() {
 
     let report = repaired(dir.path());
     let copy = report.copied_to.join(format!("{:020}.journal", 1));
-    assert_eq!(fs::read(copy).unwrap(), damaged, "the copy is as it was");
+    assert_eq!(fs::read(copy).unwrap(), damaged, "the copy is the damaged file");
     assert_eq!(report.gaps.len(), 1);
     let gap = &report.gaps[0];
     assert_eq!((gap.offset, gap.after, gap.until), (starts[2], 2, Some(4)));
@@ -94,7 +94,7 @@ async fn a_commitment_lost_below_a_higher_one_is_said_to_be_harmless() {
 }
 
 #[tokio::test]
-async fn a_lost_highest_commitment_is_named_as_uncertain_when_no_index_bears_witness() {
+async fn a_lost_highest_commitment_is_reported_as_uncertain_without_an_index() {
     let dir = tempfile::tempdir().unwrap();
     let starts = filled(dir.path()).await;
     without_index(dir.path());
@@ -117,7 +117,7 @@ async fn the_index_gives_back_a_commitment_that_the_journal_lost() {
     refused(dir.path());
     let report = repaired(dir.path());
     assert_eq!((report.gaps[0].until, report.gaps[0].restored), (None, 1));
-    assert_eq!(report.uncertain, [], "its bytes are those of the gap");
+    assert_eq!(report.uncertain, [], "the restored record has all bytes of the gap");
     let store = open(dir.path(), Options::default());
     assert_eq!((highest(&store, &one()), highest(&store, &two())), (7, 60));
     let held = store.held(&one().channel).unwrap().highest.unwrap();
@@ -179,7 +179,7 @@ async fn a_journal_that_is_gone_is_restored_from_the_index() {
 }
 
 #[tokio::test]
-async fn with_its_index_any_flipped_byte_of_a_journal_costs_nothing() {
+async fn with_the_index_any_changed_byte_of_a_journal_loses_nothing() {
     let original = tempfile::tempdir().unwrap();
     let store = open(original.path(), small());
     store.admit(one().admission()).await.unwrap();
@@ -211,7 +211,7 @@ async fn with_its_index_any_flipped_byte_of_a_journal_costs_nothing() {
 }
 
 #[tokio::test]
-async fn an_unreadable_header_costs_no_record() {
+async fn an_unreadable_header_loses_no_record() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     flip(dir.path(), 20);
@@ -223,7 +223,7 @@ async fn an_unreadable_header_costs_no_record() {
 }
 
 #[tokio::test]
-async fn every_flipped_byte_of_a_journal_of_segments_and_checkpoints_can_be_repaired() {
+async fn any_changed_byte_of_a_journal_with_segments_and_checkpoints_can_be_repaired() {
     let original = tempfile::tempdir().unwrap();
     let store = open(original.path(), small());
     store.admit(one().admission()).await.unwrap();
@@ -249,7 +249,7 @@ async fn every_flipped_byte_of_a_journal_of_segments_and_checkpoints_can_be_repa
             refused(dir.path());
             let report = repaired(dir.path());
             let store = open(dir.path(), small());
-            // What is lower than it was is said to be uncertain, or to be admitted again.
+            // The report names every channel whose amount is lower than it was.
             let said = RepairReport::Repaired(Box::new(report)).to_string();
             for (funder, was) in [(one(), 23), (two(), 5)] {
                 let held = store.held(&funder.channel);
@@ -268,7 +268,7 @@ async fn every_flipped_byte_of_a_journal_of_segments_and_checkpoints_can_be_repa
 }
 
 #[tokio::test]
-async fn repair_needs_the_store_for_itself_and_makes_none() {
+async fn a_repair_needs_the_lock_and_makes_no_new_store() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), Options::default());
     assert!(matches!(
@@ -285,7 +285,7 @@ async fn repair_needs_the_store_for_itself_and_makes_none() {
 }
 
 #[tokio::test]
-async fn a_fence_outlives_a_repair() {
+async fn a_fence_survives_a_repair() {
     let dir = tempfile::tempdir().unwrap();
     let starts = filled(dir.path()).await;
     let store = open(dir.path(), Options::default());

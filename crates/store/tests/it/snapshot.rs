@@ -1,4 +1,4 @@
-//! Looking at a store that nobody holds, or that somebody does.
+//! Tests reading a store without opening it, while a process holds it and while none does.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use paychan_store::{Options, StoreError, read_only};
 use super::{Funder, accept, amount, network, open, segments, settlement, small};
 
 #[tokio::test]
-async fn a_look_shows_what_the_store_shows_and_changes_nothing() {
+async fn reading_without_opening_shows_what_the_store_shows_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), small());
@@ -36,7 +36,7 @@ async fn a_look_shows_what_the_store_shows_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn no_store_is_told_as_such_and_none_is_made() {
+async fn a_missing_store_is_reported_and_not_made() {
     let dir = tempfile::tempdir().unwrap();
     let nothing = dir.path().join("nothing");
     let Err(StoreError::Io { kind, path, .. }) = read_only(&nothing) else {
@@ -66,7 +66,7 @@ async fn a_record_that_is_being_written_is_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn looks_while_the_store_writes_and_sums_up_see_all_that_was_acknowledged_before() {
+async fn reading_while_the_store_writes_and_makes_checkpoints_shows_all_that_was_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), small());
@@ -92,7 +92,7 @@ async fn looks_while_the_store_writes_and_sums_up_see_all_that_was_acknowledged_
                 assert!(seen >= i128::from(before), "{seen} seen, {before} acknowledged");
                 looks += 1;
             }
-            // Summed up five times while it was read: these segments are tiny.
+            // The store made checkpoints during all five attempts, since these segments are tiny.
             Err(StoreError::Io { kind, .. }) => assert_eq!(kind, io::ErrorKind::NotFound),
             Err(StoreError::Damaged(_)) => {}
             Err(other) => panic!("{other}"),

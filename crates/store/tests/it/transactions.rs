@@ -1,4 +1,4 @@
-//! Signed transactions and their outcomes, and the operator's word on a rollback.
+//! Tests signed transactions and their outcomes, and the operator's confirmation of a rollback.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -45,7 +45,7 @@ async fn a_signed_transaction_is_in_flight_over_restarts_until_its_outcome_is_wr
 }
 
 #[tokio::test]
-async fn transactions_that_can_not_be_written_are_refused_and_the_store_goes_on() {
+async fn transactions_that_cannot_be_written_are_refused_and_the_store_works_on() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (Funder::number(1), Funder::number(2));
     let store = open(dir.path(), Options::default());
@@ -130,9 +130,9 @@ async fn the_oldest_unsettled_commitment_is_dated_from_the_first_that_no_payment
     accept(&store, &one, 8, "d").await;
     store.shutdown().await.unwrap();
     let store = open(dir.path(), options());
-    assert_eq!(since(&store), Some(1_000), "signed is not paid");
+    assert_eq!(since(&store), Some(1_000), "a signed transaction has not paid yet");
     store.record_outcome([1; 32], confirmed(2_001)).await.unwrap();
-    assert_eq!(since(&store), Some(1_200), "the first above what was paid");
+    assert_eq!(since(&store), Some(1_200), "the first commitment above the paid amount counts");
     store.record_signed(settlement(2, one.channel, 8)).await.unwrap();
     store.record_outcome([2; 32], Outcome::Expired { at: Ledger(3) }).await.unwrap();
     assert_eq!(since(&store), Some(1_200), "an expired payment pays nothing");
@@ -144,7 +144,7 @@ async fn the_oldest_unsettled_commitment_is_dated_from_the_first_that_no_payment
 }
 
 #[tokio::test]
-async fn the_operators_word_on_a_rollback_survives_and_never_goes_down() {
+async fn the_operators_confirmation_of_a_rollback_survives_and_never_goes_down() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), Options::default());
@@ -157,13 +157,13 @@ async fn the_operators_word_on_a_rollback_survives_and_never_goes_down() {
 }
 
 #[tokio::test]
-async fn nothing_above_an_agreed_amount_is_written_down_for_sending() {
+async fn a_transaction_that_pays_more_than_the_agreed_amount_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let one = Funder::number(1);
     let store = open(dir.path(), Options::default());
     store.admit(one.admission()).await.unwrap();
     accept(&store, &one, 100, "a").await;
-    // A settlement of the highest is prepared, and before it is signed the close with a lower amount is agreed.
+    // While a settlement of the highest commitment is prepared, a close with a lower amount is agreed.
     store.fence_for_close(one.channel, one.claim(60), amount(0)).await.unwrap();
     let above = StoreError::AboveAgreed { channel: one.channel, agreed: amount(60), amount: amount(100) };
     assert_eq!(store.record_signed(settlement(1, one.channel, 100)).await, Err(above.clone()));
@@ -187,7 +187,7 @@ async fn the_highest_sequence_number_of_a_lane_is_known_over_restarts_and_checkp
     store.record_signed(signed).await.unwrap();
     store.record_outcome([1; 32], confirmed(2_001)).await.unwrap();
     assert_eq!((store.last_sequence(&lane), store.lanes()), (Some(70), vec![(lane, 70)]));
-    // Enough for several checkpoints: the signed transaction itself is not in them any more.
+    // These are enough records for several checkpoints, which leave out the signed transaction itself.
     for number in 6..200 {
         accept(&store, &one, number, &format!("r{number}")).await;
     }

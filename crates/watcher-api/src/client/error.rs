@@ -1,4 +1,4 @@
-//! How a call can fail, by what is known then.
+//! How a call can fail, and what is known after each failure.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub enum ClientError {
     Unreachable {
         /// The call.
         url: String,
-        /// What stood in the way.
+        /// Why there was no connection.
         why: String,
     },
     /// The request was sent, and no whole answer came.
@@ -33,7 +33,7 @@ pub enum ClientError {
         /// What happened.
         why: String,
     },
-    /// The watcher says why it does not do it.
+    /// The watcher refused the call, and says why.
     #[error(
         "the watcher at {url} answered {} {}: {}{}{}",
         .status.as_u16(), one_line(.problem.kind.name(), 40), .problem.kind.advice(), wait(*.retry_after), says(.problem)
@@ -48,7 +48,7 @@ pub enum ClientError {
         /// What was wrong.
         problem: Box<Problem>,
     },
-    /// Whoever answers does not let the caller in, and is no watcher: a proxy.
+    /// Something that is no watcher, such as a proxy, does not let the caller in.
     #[error(
         "{url} answered {}: whatever listens there, perhaps a proxy before the watcher, does not let this caller in \
          ({answer}); check the address and the token",
@@ -62,7 +62,7 @@ pub enum ClientError {
         /// What the answer looks like.
         answer: ForeignAnswer,
     },
-    /// Whoever answers has nothing at this path, and is no watcher.
+    /// Something that is no watcher has nothing at this path.
     #[error(
         "{url} answered {}, and not as a watcher does ({answer}); there is no watcher at this path: check the address",
         .status.as_u16()
@@ -75,7 +75,7 @@ pub enum ClientError {
         /// What the answer looks like.
         answer: ForeignAnswer,
     },
-    /// Something before the watcher has too much to do, or no watcher behind it.
+    /// A proxy before the watcher has too much to do, or reaches no watcher.
     #[error(
         "{url} answered {}: a proxy before the watcher takes no more requests now ({answer}); try again{}",
         .status.as_u16(), wait(*.retry_after)
@@ -90,7 +90,7 @@ pub enum ClientError {
         /// What the answer looks like.
         answer: ForeignAnswer,
     },
-    /// Something before the watcher failed, perhaps after it handed the request on.
+    /// A proxy before the watcher failed, perhaps after it handed the request on.
     #[error("{url} answered {}: a proxy before the watcher got no answer from it, or failed ({answer})", .status.as_u16())]
     Gateway {
         /// The call.
@@ -112,7 +112,7 @@ pub enum ClientError {
     },
 }
 
-/// What an answer looks like that no watcher wrote.
+/// The kind of an answer that no watcher wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForeignAnswer {
     /// Nothing.
@@ -121,9 +121,9 @@ pub enum ForeignAnswer {
     Html,
     /// It is compressed, which nobody asked for.
     Compressed,
-    /// It is longer than anything that a watcher says.
+    /// It is longer than any answer of a watcher.
     TooLong,
-    /// JSON that does not say what a watcher says.
+    /// It is JSON, but no answer of a watcher.
     OtherJson {
         /// What is missing.
         why: String,
@@ -140,7 +140,7 @@ impl ClientError {
         Self::NotAWatcher { url, status, answer }
     }
 
-    /// The watcher's problem, if it was the watcher that answered.
+    /// The watcher's problem, if a watcher answered.
     pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Refused { problem, .. } => Some(problem),
@@ -161,7 +161,7 @@ impl ClientError {
         }
     }
 
-    /// How long whoever answered asks to wait before the next request.
+    /// How long the answer asks to wait before the next request.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { retry_after, .. } | Self::Overloaded { retry_after, .. } => *retry_after,
@@ -169,7 +169,8 @@ impl ClientError {
         }
     }
 
-    /// Whether it is sure that the call took no effect. Otherwise the same call with the same request id tells.
+    /// Whether it is sure that the call took no effect. Otherwise, the same call with the same request id tells whether
+    /// it did.
     pub fn nothing_happened(&self) -> bool {
         match self {
             Self::SetUp { .. }
@@ -182,12 +183,12 @@ impl ClientError {
                 ProblemKind::Unknown(_) => status.is_client_error(),
                 _ => problem.kind.nothing_happened(),
             },
-            // A yes that can't be read is a yes perhaps.
+            // A success whose body can't be read may have taken effect.
             Self::NotAWatcher { status, .. } => status.is_client_error() || status.is_redirection(),
         }
     }
 
-    /// Whether the same call may succeed later, though nobody changes it.
+    /// Whether the same call may succeed later without a change.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::Overloaded { .. } | Self::Gateway { .. } => true,
@@ -206,8 +207,8 @@ impl fmt::Display for ForeignAnswer {
             Self::Empty => f.write_str("the answer is empty"),
             Self::Html => f.write_str("the answer is an HTML page"),
             Self::Compressed => f.write_str("the answer is compressed, which nobody asked for"),
-            Self::TooLong => f.write_str("the answer is longer than any of a watcher"),
-            Self::OtherJson { why } => write!(f, "the answer is JSON of something else: {why}"),
+            Self::TooLong => f.write_str("the answer is longer than any answer of a watcher"),
+            Self::OtherJson { why } => write!(f, "the answer is JSON, but not a watcher's: {why}"),
             Self::Text { start } => write!(f, "the answer begins with {start:?}"),
         }
     }

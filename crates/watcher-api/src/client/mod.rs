@@ -26,8 +26,8 @@ use crate::{
     LONGEST_CLOSE_WAIT, Pausing, Problem, ProblemKind, RollbackConfirmed, SignedAmount, Terms,
 };
 
-/// From the first byte of a request to the last of its answer. It is long enough for a watcher that first reads the
-/// channel anew from a slow node, and short enough for a person who waits.
+/// The longest time from the first byte of a request to the last byte of its answer. It is long enough for a watcher
+/// that first reads the channel again from a slow node, and short enough for a person who waits.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 const _: () = assert!(TIMEOUT.as_secs() > LONGEST_CLOSE_WAIT.as_secs());
@@ -35,7 +35,7 @@ const _: () = assert!(TIMEOUT.as_secs() > LONGEST_CLOSE_WAIT.as_secs());
 /// The longest answer that is read, in bytes. The status of many thousand channels fits.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
-/// Calls one watcher. Cheap to clone; clones share connections. It has no `Debug`, since it holds the token.
+/// Calls one watcher. Cloning is cheap, and clones share connections. It has no `Debug`, since it holds the token.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -45,7 +45,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the watcher at `url`. Opens no connection yet.
+    /// Makes a client of the watcher at `url`. This opens no connection yet.
     ///
     /// # Errors
     /// [`ClientError::SetUp`] when this machine can't speak HTTP or TLS.
@@ -55,7 +55,7 @@ impl Client {
         Ok(Self { http, url, token: Some(token) })
     }
 
-    /// A client of the watcher whose operator's socket is at `path`. Opens no connection yet.
+    /// Makes a client of the watcher whose operator's socket is at `path`. This opens no connection yet.
     ///
     /// # Errors
     /// [`ClientError::SetUp`] when this machine can't speak HTTP.
@@ -71,7 +71,7 @@ impl Client {
         &self.url
     }
 
-    /// Asks the watcher to watch a channel. Answers the channel as the watcher reports it. Safe to repeat.
+    /// Asks the watcher to watch a channel. It returns the channel as the watcher reports it. This is safe to repeat.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -87,7 +87,7 @@ impl Client {
         self.call(Method::GET, &["channels", &channel.to_string()], None::<&()>).await
     }
 
-    /// Hands a commitment over. What comes back is on the watcher's disk. Safe to repeat.
+    /// Hands a commitment over. When the answer comes, the commitment is on the watcher's disk. This is safe to repeat.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -108,7 +108,7 @@ impl Client {
         }
     }
 
-    /// Sells something: takes the price once under the request id. Safe to repeat.
+    /// Sells something: takes the price once under the request id. This is safe to repeat.
     ///
     /// # Errors
     /// [`ClientError`]; [`ProblemKind::Insufficient`] tells the total to sign.
@@ -116,7 +116,7 @@ impl Client {
         self.post(&["channels", &channel.to_string(), "charges"], Some(body)).await
     }
 
-    /// Gives a part of a charge back. Safe to repeat.
+    /// Gives a part of a charge back. This is safe to repeat.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -129,9 +129,9 @@ impl Client {
         self.post(&["channels", &channel.to_string(), "charges", request_id.as_str(), "credit"], Some(body)).await
     }
 
-    /// Ends the channel by the recipient's choice: with the highest commitment, or with the one that is given, which may be
-    /// lower. The answer comes when the close is over, or after `wait`, at most [`LONGEST_CLOSE_WAIT`]; asking again with
-    /// the same amount tells how far it is. Safe to repeat.
+    /// Ends the channel by the recipient's choice: with the highest commitment, or with the one that is given, which
+    /// may be lower. The answer comes when the close is over, or after `wait`, at most [`LONGEST_CLOSE_WAIT`]; asking
+    /// again with the same amount tells how far it is. This is safe to repeat.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -171,8 +171,8 @@ impl Client {
         self.post(&[if paused { "pause" } else { "resume" }], None::<&()>).await
     }
 
-    /// Confirms for all channels on which the chain has paid more than the store held that the operator knows of it. Only
-    /// on the operator's socket.
+    /// Confirms that the operator knows of every channel on which the chain has paid more than the store held. Only on
+    /// the operator's socket.
     ///
     /// # Errors
     /// [`ClientError`].
@@ -234,7 +234,7 @@ impl Client {
     }
 }
 
-/// What an answer other than a yes means.
+/// The error for an answer whose status is no success.
 fn refusal(url: String, status: StatusCode, headers: &HeaderMap, body: &[u8], now: SystemTime) -> ClientError {
     let retry_after = retry_after::read(headers, now);
     if let Ok(problem) = serde_json::from_slice::<Problem>(body) {
@@ -252,7 +252,7 @@ fn refusal(url: String, status: StatusCode, headers: &HeaderMap, body: &[u8], no
     }
 }
 
-/// What an answer looks like that no watcher wrote.
+/// Recognises the kind of an answer that no watcher wrote.
 fn foreign(headers: &HeaderMap, body: &[u8], json: Option<&serde_json::Error>) -> ForeignAnswer {
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let encoding = header(CONTENT_ENCODING);
@@ -276,7 +276,8 @@ fn foreign(headers: &HeaderMap, body: &[u8], json: Option<&serde_json::Error>) -
     }
 }
 
-/// The first characters of a stranger's words, fit for a terminal and for one line of a log.
+/// The first characters of a foreign text without control characters, so that a terminal and one line of a log can show
+/// them.
 fn one_line(text: &str, characters: usize) -> String {
     text.chars().take(characters).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// The longest wait that is believed. A server that asks for more is mistaken, or wants the caller to be gone.
+/// The longest wait that the client accepts. A server that asks for more is mistaken, or wants the caller to be gone.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// How long the server asks to be left alone, at most an hour; `None` when it does not say.
+/// How long the server asks the caller to wait, at most an hour; `None` when it does not say.
 pub(super) fn read(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {

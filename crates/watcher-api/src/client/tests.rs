@@ -11,7 +11,7 @@ fn answer(status: u16, headers: &[(reqwest::header::HeaderName, &str)], body: &[
 }
 
 #[test]
-fn a_watchers_problem_is_told_with_its_advice_its_figures_and_its_words() {
+fn a_watchers_problem_is_shown_with_its_advice_its_figures_and_its_detail() {
     let error = answer(409, &[], br#"{"kind":"not_higher","highest":"9","detail":"no\nmore"}"#);
     let problem = error.problem().unwrap();
     assert_eq!((&problem.kind, problem.facts.highest), (&ProblemKind::NotHigher, Some(Amount::from(9))));
@@ -22,7 +22,7 @@ fn a_watchers_problem_is_told_with_its_advice_its_figures_and_its_words() {
 }
 
 #[test]
-fn a_busy_watcher_may_take_it_in_a_moment() {
+fn a_call_to_a_busy_watcher_may_succeed_later() {
     let error = answer(503, &[(RETRY_AFTER, "2")], br#"{"kind":"busy","detail":"full"}"#);
     assert!(error.nothing_happened() && error.is_passing());
     assert_eq!(error.retry_after(), Some(Duration::from_secs(2)));
@@ -38,7 +38,7 @@ fn a_kind_that_is_not_known_is_judged_by_its_status() {
 }
 
 #[test]
-fn what_no_watcher_wrote_is_told_apart() {
+fn the_kind_of_a_foreign_answer_is_recognised() {
     let html = b"<!DOCTYPE html><title>404</title>".as_slice();
     let gzip = [0x1f, 0x8b, 8, 0].as_slice();
     let encoded = [(CONTENT_ENCODING, "gzip")];
@@ -65,7 +65,7 @@ fn a_gateway_that_failed_may_have_handed_the_request_on() {
 }
 
 #[test]
-fn a_strangers_words_do_not_reach_the_terminal_raw() {
+fn control_characters_of_a_foreign_answer_do_not_reach_the_terminal() {
     let text = answer(418, &[], b"\x1b[2Jgone\r\n").to_string();
     assert!(text.chars().all(|c| !c.is_control()), "{text:?}");
 }

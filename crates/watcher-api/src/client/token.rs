@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_does_not_show_it() {
+    fn the_headers_debug_output_hides_the_token() {
         let value = Token::new(Zeroizing::new("hunter2".to_owned())).map(|token| token.authorization());
         assert_eq!(value.as_ref().map(HeaderValue::as_bytes), Ok(b"Bearer hunter2".as_slice()));
         assert_eq!(format!("{value:?}"), "Ok(Sensitive)");

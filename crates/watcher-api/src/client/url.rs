@@ -53,12 +53,12 @@ impl FromStr for WatcherUrl {
 }
 
 impl WatcherUrl {
-    /// What stands in URLs that go to the operator's socket.
+    /// The URL that requests to the operator's socket carry.
     pub(super) fn of_socket() -> Self {
-        Self(Url::parse("http://localhost/").expect("a URL"))
+        Self(Url::parse("http://localhost/").expect("this is a URL"))
     }
 
-    /// Whether whoever listens on the way can read the token: plain HTTP to another machine.
+    /// Whether somebody on the way can read the token, since it goes to another machine over plain HTTP.
     pub fn is_exposed(&self) -> bool {
         self.0.scheme() == "http" && !is_on_this_machine(&self.0)
     }

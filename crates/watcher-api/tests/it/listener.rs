@@ -23,7 +23,7 @@ impl Listener {
         let task = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let request = read(&mut stream).await;
-            // A client that has read enough closes first.
+            // A client that has read enough may close the connection first.
             let _ = stream.write_all(answer.as_bytes()).await;
             request
         });

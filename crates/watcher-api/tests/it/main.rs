@@ -94,7 +94,7 @@ async fn a_close_without_an_agreed_amount_has_no_body_and_waits_within_the_watch
 }
 
 #[tokio::test]
-async fn nobody_who_listens_was_told_nothing() {
+async fn a_call_that_reaches_nobody_has_sent_nothing() {
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let client = client_of(&format!("http://127.0.0.1:{port}"));

@@ -1,4 +1,5 @@
-//! The same sequences through the rules of the three contracts: every place where they part is accounted for.
+//! The same sequences run through the rules of the three contracts, and the list of differences explains every
+//! difference.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -11,7 +12,8 @@ use proptest::{prelude::*, test_runner::Config};
 
 use crate::support::any_sequence;
 
-/// Differences of another contract that a run of this many sequences has to show: none of them is made up.
+/// The number of sequences of a run. They have to show every difference in the list, so that the list has none that
+/// does not exist.
 const SEQUENCES: u32 = 20_000;
 
 fn all_differences_are_known(other: Rules, expected: &[Difference]) {
@@ -61,6 +63,6 @@ fn the_contracts_readme_has_the_table() {
     let readme = std::fs::read_to_string(readme).unwrap();
     assert!(
         readme.contains(table().trim()),
-        "contracts/channel/src/lib.rs lists other differences; the table is what the_table prints"
+        "contracts/channel/src/lib.rs has another table than the one that the_table_has_a_row_for_each_difference prints"
     );
 }

@@ -1,4 +1,5 @@
-//! Between a transaction's simulation and its inclusion: what others can do to it, and what a sender does about it.
+//! The gap between a transaction's simulation and its inclusion: how others can make the transaction fail then, and
+//! what a sender does about it.
 
 use paychan_proof::{
     chain::{CLOSE_MARGIN, Chain, WRITE_MARGIN},
@@ -9,7 +10,7 @@ use paychan_proof::{
 
 use crate::support::ours;
 
-/// A channel of ours with a deposit of 1,000 and a wait of 10 ledgers, and what its calls answer.
+/// A channel of ours with a deposit of 1,000 and a wait of 10 ledgers.
 struct TestEnv<'n>(Chain<'n>);
 
 type Answered = Result<Vec<Event>, Refusal>;
@@ -26,7 +27,7 @@ impl<'n> TestEnv<'n> {
         self.across(by, call, |_| {})
     }
 
-    /// A call with this in the gap.
+    /// Makes a call, with `gap` between its simulation and its inclusion.
     fn across(&mut self, by: Party, call: Call, gap: impl FnOnce(&mut Self)) -> Answered {
         let prepared = self.0.prepare(by, &call).unwrap()?;
         gap(self);
@@ -57,7 +58,7 @@ fn top_up(test: &mut TestEnv<'_>) {
 }
 
 #[test]
-fn a_settle_survives_a_close_start_in_the_gap_with_the_margin_and_only_with_it() {
+fn only_the_margin_lets_a_settle_survive_a_close_start_in_the_gap() {
     let net = Network::start(&ours()).unwrap();
     for (margin, survives) in [(0, false), (WRITE_MARGIN, true)] {
         let mut test = TestEnv::new(&net);
@@ -82,7 +83,7 @@ fn a_close_survives_tokens_a_settle_and_a_close_start_in_the_gap() {
     assert_eq!(events[2], Event::Refund { amount: 600 });
 }
 
-/// What is proved here is what the command line and the watcher send.
+/// The command line and the watcher use the margins that these tests prove.
 #[test]
 fn the_margins_are_the_senders_own() {
     assert_eq!(WRITE_MARGIN, paychan_rpc::WRITE_BYTES_PER_CHANNEL);
@@ -102,8 +103,8 @@ fn a_close_whose_refund_fails_needs_more_than_simulation_counts() {
     }
 }
 
-/// What no margin helps against: a `close` that sends back nothing has no footprint for sending something back. The
-/// funder can spoil each `close` that it sees coming. It gains nothing: `settle` pays all the same, see below.
+/// No margin helps here: a `close` that sends nothing back has no footprint for sending something back. So the funder
+/// can spoil each `close` that it sees coming. It gains nothing, because `settle` still pays: see below.
 #[test]
 fn a_deposit_in_the_gap_spoils_a_close_that_had_nothing_to_send_back() {
     let net = Network::start(&ours()).unwrap();
@@ -111,7 +112,7 @@ fn a_deposit_in_the_gap_spoils_a_close_that_had_nothing_to_send_back() {
     let closed = test.across(Party::Recipient, Call::Close(good(1_000)), top_up);
     assert_eq!(closed, Err(Refusal::Resources));
     let closed = test.call(Party::Recipient, Call::Close(good(1_000)));
-    assert!(closed.is_ok(), "simulated again it works: {closed:?}");
+    assert!(closed.is_ok(), "after a new simulation it works: {closed:?}");
 }
 
 #[test]
@@ -126,7 +127,7 @@ fn a_trustline_in_the_gap_spoils_a_close_whose_refund_would_have_failed() {
 }
 
 #[test]
-fn a_settle_is_spoiled_by_nothing_that_the_funder_does() {
+fn nothing_that_the_funder_does_spoils_a_settle() {
     let net = Network::start(&ours()).unwrap();
     let spoils: [fn(&mut TestEnv<'_>); 4] = [
         close_start,
@@ -144,7 +145,7 @@ fn a_settle_is_spoiled_by_nothing_that_the_funder_does() {
 }
 
 #[test]
-fn a_channel_is_not_opened_in_a_victims_name() {
+fn nobody_opens_a_channel_in_a_victims_name() {
     let net = Network::start(&ours()).unwrap();
     let mut chain = TestEnv(Chain::new(&net, Rules::Paychan, [1_000, 0, 0]).unwrap());
     for amount in [0, 1_000] {
@@ -161,7 +162,7 @@ fn a_leaked_commitment_pays_the_recipient_whoever_has_it() {
     test.call(Party::Stranger, Call::Settle(good(600))).unwrap();
     let held = test.0.observe().unwrap().lines.map(|line| line.unwrap().balance);
     assert_eq!(held, [999_000, 600, 1_000]);
-    // And can't end the channel early.
+    // The stranger can't end the channel early.
     let closed = test.call(Party::Stranger, Call::Close(good(600)));
     assert_eq!(closed, Err(Refusal::Auth));
 }

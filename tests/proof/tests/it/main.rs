@@ -1,4 +1,5 @@
-//! Random sequences against the model, directed ones where a rule needs to be seen, and the three contracts side by side.
+//! Random sequences that are compared with the model, written sequences for single rules, and a comparison of the three
+//! contracts.
 #![allow(clippy::unwrap_used, reason = "a test that fails should stop where it fails")]
 
 mod differences;

@@ -1,4 +1,4 @@
-//! What runs: which Wasm, under whose rules, how many sequences, from which seed.
+//! What a run takes from its environment: the Wasm, the rules, the number of sequences and the seed.
 
 use std::{env, path::Path};
 
@@ -14,7 +14,7 @@ use paychan_proof::{
     network::Network,
 };
 
-/// The Wasm that is proved: ours, or the one that `PAYCHAN_PROOF_WASM` names.
+/// The Wasm that is tested: ours, or the one that `PAYCHAN_PROOF_WASM` names.
 pub(crate) fn wasm() -> Vec<u8> {
     env::var_os("PAYCHAN_PROOF_WASM").map_or_else(ours, |path| read(path.as_ref()))
 }
@@ -29,7 +29,7 @@ fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}; run scripts/build-contracts.sh", path.display()))
 }
 
-/// Whose rules it is held to: `PAYCHAN_PROOF_RULES`.
+/// The rules that the Wasm must follow: `PAYCHAN_PROOF_RULES`.
 pub(crate) fn rules() -> Rules {
     match env::var("PAYCHAN_PROOF_RULES").as_deref() {
         Err(_) | Ok("paychan") => Rules::Paychan,
@@ -39,15 +39,16 @@ pub(crate) fn rules() -> Rules {
     }
 }
 
-/// Sequences in all: `PAYCHAN_SEQUENCES`.
+/// The number of sequences in all: `PAYCHAN_SEQUENCES`.
 pub(crate) fn sequences() -> u64 {
     env::var("PAYCHAN_SEQUENCES").map_or(2_000, |text| text.parse().expect("PAYCHAN_SEQUENCES is a number"))
 }
 
-/// Sequences that one seed makes, on a network of their own: little enough to run again after a failure.
+/// The number of sequences that one seed makes, which share a network. It is small, so that a failed batch is quick to
+/// run again.
 const BATCH: u64 = 25;
 
-/// A sequence of the alphabet, with shrinking: fewer steps, smaller bytes.
+/// Any sequence of the alphabet. It shrinks to fewer steps and smaller bytes.
 pub(crate) fn any_sequence() -> impl Strategy<Value = Sequence> {
     let steps = prop::collection::vec(any::<[u8; STEP]>(), 1..=MAX_STEPS);
     (any::<[u8; HEADER]>(), steps)
@@ -106,7 +107,7 @@ fn batch(seed: [u8; 32], size: u64, tally: &mut Tally) {
     }
 }
 
-/// Another one each time.
+/// A seed that is different each time.
 fn rand_seed() -> [u8; 32] {
     use std::hash::BuildHasher as _;
     let mut seed = [0; 32];

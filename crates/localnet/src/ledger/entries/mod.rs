@@ -1,7 +1,7 @@
 //! All ledger entries in memory, with their lives and an undo log.
 //!
-//! Changes are made in place and remembered. A transaction that fails is rolled back to the mark that was taken before it.
-//! The changes since a mark are also what transaction meta tells clients.
+//! Changes are made in place and remembered. A transaction that fails is rolled back to the mark that was taken before
+//! it. Transaction meta tells clients the same changes.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -63,11 +63,11 @@ impl ClassicEntry for ConfigSettingEntry {
     }
 }
 
-/// A point that changes can be rolled back to.
+/// A point to which changes can be rolled back.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark(usize);
 
-/// One step of the undo log: what stood under the key before.
+/// One step of the undo log: what was stored under the key before.
 #[derive(Clone, Debug)]
 struct Undo {
     key: LedgerKey,
@@ -79,17 +79,17 @@ struct Undo {
 pub(crate) struct Entries {
     map: BTreeMap<LedgerKey, Stored>,
     undo: Vec<Undo>,
-    /// The ledger that changes are made in: `lastModifiedLedgerSeq` of what is written.
+    /// The ledger in which changes are made. Written entries have it as their `lastModifiedLedgerSeq`.
     ledger: u32,
 }
 
 impl Entries {
-    /// The ledger that changes are made in; between two ledgers, the one that closed last.
+    /// The ledger in which changes are made; between two ledgers, the one that closed last.
     pub(crate) fn ledger(&self) -> u32 {
         self.ledger
     }
 
-    /// Moves to another ledger and forgets the undo log, because what closed ledgers did can't be undone.
+    /// Moves to another ledger and forgets the undo log, because changes of closed ledgers can't be undone.
     pub(crate) fn begin_ledger(&mut self, ledger: u32) {
         self.ledger = ledger;
         self.undo.clear();
@@ -157,7 +157,7 @@ impl Entries {
         self.undo.push(Undo { key, before });
     }
 
-    /// The point to come back to with [`Entries::roll_back`].
+    /// The present point, for a later [`Entries::roll_back`].
     pub(crate) fn mark(&self) -> Mark {
         Mark(self.undo.len())
     }

@@ -88,7 +88,7 @@ proptest! {
 }
 
 #[test]
-fn changes_tell_only_the_first_and_the_last_state() {
+fn changes_hold_only_the_first_and_the_last_state() {
     let mut entries = Entries::default();
     entries.begin_ledger(5);
     put(&mut entries, 1, ContractDataDurability::Persistent, 10);
@@ -106,7 +106,7 @@ fn changes_tell_only_the_first_and_the_last_state() {
 }
 
 #[test]
-fn a_life_that_starts_again_is_told_as_restored() {
+fn an_archived_entry_that_lives_again_appears_as_restored() {
     let mut entries = Entries::default();
     let key = put(&mut entries, 1, ContractDataDurability::Persistent, 10);
     entries.begin_ledger(20);

@@ -10,7 +10,7 @@ const MAX_CONTRACT_IDS: usize = 5;
 const MAX_TOPIC_FILTERS: usize = 5;
 const MAX_SEGMENTS: usize = 4;
 
-/// A filter as it is sent.
+/// A filter as the client sent it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SentFilter {
@@ -22,7 +22,7 @@ pub(super) struct SentFilter {
     topics: Vec<Vec<String>>,
 }
 
-/// A filter that was read. A part that is empty lets every event through.
+/// A filter that was read. An empty part matches every event.
 #[derive(Debug)]
 pub(super) struct Filter {
     kinds: Vec<ContractEventType>,
@@ -117,7 +117,7 @@ fn read_topic(sent: &[String]) -> Result<TopicFilter, String> {
     Ok(TopicFilter { segments, open })
 }
 
-/// Does one of the filters ask for the event? Without filters, every event is asked for.
+/// Whether one of the filters asks for the event. Without filters, all events are asked for.
 pub(super) fn matches(filters: &[Filter], event: &ContractEvent) -> bool {
     filters.is_empty() || filters.iter().any(|filter| filter.matches(event))
 }

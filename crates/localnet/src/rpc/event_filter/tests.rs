@@ -45,7 +45,7 @@ fn topics_match_exactly_by_wildcard_and_with_an_open_end() {
 }
 
 #[test]
-fn contracts_and_kinds_narrow_and_several_filters_widen() {
+fn contracts_and_kinds_exclude_events_and_more_filters_include_more() {
     let here = stellar_strkey::Contract([3; 32]).to_string().to_string();
     let elsewhere = stellar_strkey::Contract([4; 32]).to_string().to_string();
     let by_contract = |id: &str| SentFilter { contract_ids: vec![id.to_owned()], ..SentFilter::default() };
@@ -60,7 +60,7 @@ fn contracts_and_kinds_narrow_and_several_filters_widen() {
 }
 
 #[test]
-fn what_is_wrong_is_named_by_its_place() {
+fn an_error_names_the_place_in_the_request() {
     let filter = |topics: Vec<Vec<&str>>| SentFilter {
         topics: topics.into_iter().map(|t| t.into_iter().map(str::to_owned).collect()).collect(),
         ..SentFilter::default()

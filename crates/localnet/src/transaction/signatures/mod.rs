@@ -1,4 +1,4 @@
-//! Who has signed a transaction, and whether that is enough.
+//! Checks who has signed a transaction, and whether that is enough.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use stellar_xdr::{AccountEntry, AccountId, DecoratedSignature, SignerKey};
@@ -37,8 +37,8 @@ impl<'a> SignatureChecker<'a> {
         Self { hash, signatures, used: vec![false; signatures.len()] }
     }
 
-    /// Do the keys of the account that signed weigh at least `needed` together? One valid signature is needed even when the
-    /// threshold is 0.
+    /// Whether the account's keys that signed weigh at least `needed` together. One valid signature is needed even when
+    /// the threshold is 0.
     pub(crate) fn account_signed(&mut self, account: &AccountEntry, needed: u32) -> bool {
         let mut signers = Vec::with_capacity(account.signers.len() + 1);
         let master = u32::from(account.thresholds.0[0]);
@@ -52,12 +52,12 @@ impl<'a> SignatureChecker<'a> {
         self.signed(signers, needed)
     }
 
-    /// Did the key of an account sign that doesn't exist yet?
+    /// Whether the key of an account that doesn't exist yet has signed.
     pub(crate) fn key_signed(&mut self, id: &AccountId) -> bool {
         self.signed(vec![(public_key(id), 1)], 0)
     }
 
-    /// Did every extra signer (CAP-21) sign?
+    /// Whether every extra signer (CAP-21) has signed.
     pub(crate) fn extra_signed(&mut self, keys: &[SignerKey]) -> bool {
         keys.iter().all(|key| match key {
             SignerKey::Ed25519(key) => self.signed(vec![(key.0, 1)], 1),
@@ -83,13 +83,14 @@ impl<'a> SignatureChecker<'a> {
         false
     }
 
-    /// Was every signature needed?
+    /// Whether every signature was needed.
     pub(crate) fn all_used(&self) -> bool {
         self.used.iter().all(|used| *used)
     }
 }
 
-/// The hint is the last four bytes of the key. It makes trying every key unnecessary.
+/// Whether this is the key's signature. The hint is the last four bytes of the key, so that not every key must be
+/// tried.
 fn is_signature(hash: &[u8; 32], key: &[u8; 32], signature: &DecoratedSignature) -> bool {
     if key[28..] != signature.hint.0 {
         return false;

@@ -11,7 +11,7 @@ use stellar_xdr::*;
 
 pub use self::{build::*, closed::Closed};
 
-/// A network that closes ledgers when told, and a client.
+/// A network that closes ledgers on request, and a client.
 pub struct TestEnv {
     pub localnet: Localnet,
     http: reqwest::Client,
@@ -67,7 +67,7 @@ impl TestEnv {
         Self::with(Options::default())
     }
 
-    /// Ledgers close when told to, whatever the options say.
+    /// Starts a network whose ledgers close only on request, whatever the options say.
     pub fn with(options: Options) -> Self {
         let options = Options { manual: true, ..options };
         let id = Sha256::digest(&options.passphrase).into();
@@ -129,7 +129,7 @@ impl TestEnv {
         self.localnet.close_ledger().unwrap()
     }
 
-    /// The entries under these keys that exist, as getLedgerEntries tells them.
+    /// The entries under these keys that exist, as getLedgerEntries answers them.
     pub async fn entries(&self, keys: &[LedgerKey]) -> Vec<Value> {
         let keys: Vec<_> = keys.iter().map(base64).collect();
         let answer = self.ok("getLedgerEntries", json!({"keys": keys})).await;
@@ -198,7 +198,7 @@ impl TestEnv {
         self.ok("sendTransaction", json!({"transaction": base64(envelope)})).await
     }
 
-    /// sendTransaction of a transaction that is refused: its result.
+    /// Sends a transaction that must be refused, and answers its result.
     pub async fn refused(&self, envelope: &TransactionEnvelope) -> TransactionResult {
         let answer = self.send(envelope).await;
         assert_eq!(answer["status"], "ERROR", "{answer}");
@@ -218,7 +218,7 @@ impl TestEnv {
         Closed(self.get(&sent["hash"]).await)
     }
 
-    /// Drafts, signs, sends, closes.
+    /// Drafts, signs and sends a transaction, and closes a ledger.
     pub async fn run(&self, source: &Key, operations: Vec<OperationBody>) -> Closed {
         let tx = self.draft(source, operations).await;
         self.include(&self.sign(&tx, &[source])).await
@@ -238,13 +238,13 @@ impl TestEnv {
         assemble(tx, &simulation)
     }
 
-    /// Prepares, signs, sends, closes.
+    /// Prepares, signs and sends a transaction, and closes a ledger.
     pub async fn invoke(&self, source: &Key, operation: OperationBody) -> Closed {
         let tx = self.prepared(source, operation).await;
         self.include(&self.sign(&tx, &[source])).await
     }
 
-    /// An operation on the lives of these entries: extension where `extend_to` is given, restoration otherwise.
+    /// Extends these entries' lives if `extend_to` is given, and restores them otherwise.
     pub async fn change_lives(&self, source: &Key, keys: Vec<LedgerKey>, extend_to: Option<u32>) -> Closed {
         let (body, footprint) = match extend_to {
             Some(extend_to) => (

@@ -1,6 +1,6 @@
-//! How records and segment headers lie in a file, and how a torn end is told from damage.
+//! How records and segment headers are laid out in a file, and how a torn end differs from damage.
 //!
-//! A segment is a header and frames, one after another, nothing between:
+//! A segment is a header and then frames, with nothing between them:
 //!
 //! | header | bytes |
 //! | --- | --- |
@@ -29,7 +29,7 @@ use std::io::{self, Read};
 
 use paychan_channel::NetworkId;
 
-/// The format that this program writes. It reads this one and all before it, down to 1.
+/// The format that this program writes. It reads this format and all earlier ones, down to 1.
 pub(crate) const VERSION: u16 = 2;
 const MAGIC: &[u8; 8] = b"PAYCHANJ";
 /// Bytes of a segment's header.
@@ -49,7 +49,7 @@ const SECTOR: u64 = 512;
 pub(crate) enum SegmentKind {
     /// Records as they happened.
     Log,
-    /// The sum of all records before it. Complete, or it would not have its name.
+    /// The sum of all records before it. It is complete, since only a complete one gets its name.
     Checkpoint,
 }
 
@@ -132,7 +132,7 @@ fn frame_header(bytes: &[u8]) -> Option<(usize, u64)> {
     let (header, _) = bytes.split_first_chunk::<FRAME_HEADER>()?;
     let length = u32::from_be_bytes(header[..4].try_into().expect("4 bytes"));
     let length = usize::try_from(length).ok()?;
-    // The cheap question first: a search asks it at every byte.
+    // The cheap check comes first, since a search makes it at every byte.
     if length > MAX_RECORD || crc32fast::hash(&header[..12]).to_be_bytes() != header[12..] {
         return None;
     }
@@ -150,14 +150,14 @@ pub(crate) fn frame_at(bytes: &[u8]) -> Option<(u64, &[u8], usize)> {
         .then(|| (sequence, &covered[FRAME_HEADER..], body + FRAME_TRAILER))
 }
 
-/// What comes next in a segment.
+/// The next part of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// A record, its number, and where its frame begins.
     Frame { sequence: u64, record: Vec<u8>, offset: u64 },
     /// The file ends here, after a whole frame or the header.
     End { offset: u64 },
-    /// What begins here is no frame. All bytes from here to the file's end.
+    /// No frame begins here. `rest` has all bytes from here to the file's end.
     Unreadable { offset: u64, rest: Vec<u8> },
 }
 
@@ -214,14 +214,14 @@ pub(crate) enum Tail {
     Damaged(String),
 }
 
-/// Tells a torn append from damage. `rest` is all that follows the last readable frame, whose record had the number
-/// `last`; it begins at byte `offset` of the file.
+/// Decides whether the end is a torn append or damage. `rest` is all that follows the last readable frame, whose record
+/// had the number `last`; it begins at byte `offset` of the file.
 ///
-/// An append that was cut leaves the first part of its bytes, and after them nothing, or zeros where the file had
-/// already grown and its data was not yet written (from a sector's boundary on). So it is torn when nothing valid
-/// follows and one of these holds: it is shorter than a frame's header; the header is right and the frame longer than
-/// what is there; all of it is zeros; it ends in zeros from a sector's boundary on. A whole frame with a wrong checksum
-/// is none of these: that one may have been acknowledged.
+/// An interrupted append leaves the first part of its bytes. After them comes nothing, or zeros from a sector's
+/// boundary on, where the file had grown and its data was not yet written. So the end is torn when nothing valid
+/// follows and one of these holds: the end is shorter than a frame's header; its header is right and the frame is
+/// longer than the bytes that are there; it is all zeros; it ends in zeros from a sector's boundary on. A whole frame
+/// with a wrong checksum is damage, since that record may have been acknowledged.
 pub(crate) fn judge_tail(rest: &[u8], offset: u64, last: u64) -> Tail {
     if let Some((at, sequence)) = find_frame(rest, 1, last) {
         let at = offset + at as u64;
@@ -236,7 +236,7 @@ pub(crate) fn judge_tail(rest: &[u8], offset: u64, last: u64) -> Tail {
     }
     let why = match frame_header(rest) {
         Some((length, _)) if rest.len() >= FRAME_HEADER + length + FRAME_TRAILER => {
-            "it is there in its whole length and its checksum is wrong"
+            "it has its whole length and its checksum is wrong"
         }
         Some(_) => "it is cut, and its number is not the next one",
         None => "the checksum of its length and number is wrong",
@@ -244,7 +244,8 @@ pub(crate) fn judge_tail(rest: &[u8], offset: u64, last: u64) -> Tail {
     Tail::Damaged(why.to_owned())
 }
 
-/// The first whole frame at byte `from` of `bytes` or later whose record has a number above `last`: where, and the number.
+/// The first whole frame at byte `from` of `bytes` or later whose record has a number above `last`. Returns the frame's
+/// place and that number.
 pub(crate) fn find_frame(bytes: &[u8], from: usize, last: u64) -> Option<(usize, u64)> {
     (from..bytes.len()).find_map(|at| {
         let (sequence, _, _) = frame_at(&bytes[at..])?;
@@ -257,8 +258,8 @@ fn ends_in_unwritten_sectors(rest: &[u8], offset: u64) -> bool {
     if written == 0 {
         return true;
     }
-    // The zeros must reach over the whole of a frame's trailer and the end of what is before it: a frame of ours
-    // ends in its checksum, so eight zeros at its end are no frame's.
+    // The zeros must cover more than a frame's trailer, which is a checksum of four bytes: no frame of ours ends in
+    // eight zeros.
     let boundary = (offset + written as u64).next_multiple_of(SECTOR) - offset;
     rest.len() as u64 >= boundary + 8
 }

@@ -34,7 +34,7 @@ fn a_segment_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_header_with_any_flipped_byte_is_none() {
+fn a_header_with_a_flipped_bit_is_refused() {
     let bytes = header(1).encode();
     for at in 0..bytes.len() {
         for bit in 0..8 {
@@ -47,7 +47,7 @@ fn a_header_with_any_flipped_byte_is_none() {
 }
 
 #[test]
-fn a_newer_version_is_told_from_damage() {
+fn a_newer_version_is_not_taken_for_damage() {
     let mut bytes = header(1).encode();
     bytes[9] = 3;
     let checksum = crc32fast::hash(&bytes[..SEGMENT_HEADER - 4]);
@@ -56,11 +56,11 @@ fn a_newer_version_is_told_from_damage() {
 }
 
 #[test]
-fn every_first_part_of_appended_frames_is_torn() {
+fn appended_frames_that_are_cut_anywhere_are_torn() {
     let batch = [frame(5, b"five, a record"), frame(6, &[0; 40])].concat();
     let first = frame(5, b"five, a record").len();
     for cut in 1..batch.len() {
-        // What is whole has been read; the rest is judged.
+        // The whole frames have been read; the rest is judged.
         let (rest, last) = if cut < first { (&batch[..cut], 4) } else { (&batch[first..cut], 5) };
         if !rest.is_empty() {
             assert_eq!(judge_tail(rest, 1_000, last), Tail::Torn, "cut at {cut}");
@@ -69,8 +69,8 @@ fn every_first_part_of_appended_frames_is_torn() {
 }
 
 #[test]
-fn a_whole_frame_with_any_flipped_byte_is_damaged_not_torn() {
-    // So that no offset of its end falls where zeros from a sector's boundary on could be meant.
+fn a_whole_frame_with_a_changed_byte_is_damaged_and_not_torn() {
+    // The frame ends nowhere near a sector's boundary, so zeros at its end are no unwritten sectors.
     let whole = frame(5, b"five, a record");
     for at in 0..whole.len() {
         for mask in [1, 0x80, 0xff, whole[at]] {
@@ -97,7 +97,7 @@ fn zeros_from_a_sectors_boundary_on_are_torn_and_zeros_elsewhere_are_not() {
     let end = odd.len();
     odd[end - 100..].fill(0);
     assert!(matches!(judge_tail(&odd, offset, 4), Tail::Damaged(_)));
-    // Too few zeros to be told from a flipped checksum.
+    // These are so few zeros that they may be a damaged checksum.
     let offset = 512 - (whole.len() as u64 - 7) % 512;
     let mut few = whole;
     few[end - 7..].fill(0);
@@ -105,12 +105,12 @@ fn zeros_from_a_sectors_boundary_on_are_torn_and_zeros_elsewhere_are_not() {
 }
 
 #[test]
-fn anything_valid_after_it_makes_a_bad_frame_damage() {
+fn a_bad_frame_before_a_valid_one_is_damage() {
     let mut bytes = frame(5, b"five");
     bytes.truncate(FRAME_HEADER + 2);
     bytes.extend_from_slice(&frame(6, b"six"));
     assert!(matches!(judge_tail(&bytes, 100, 4), Tail::Damaged(_)));
-    // An old record that lies there is no proof of one that was lost: a torn frame of another number, though.
+    // A cut frame whose number is not the next one is damage too.
     let mut bytes = frame(9, b"nine");
     bytes.pop();
     assert!(matches!(judge_tail(&bytes, 100, 4), Tail::Damaged(_)));
@@ -118,7 +118,7 @@ fn anything_valid_after_it_makes_a_bad_frame_damage() {
 
 proptest! {
     #[test]
-    fn foreign_bytes_never_panic_a_reader(noise in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn foreign_bytes_make_no_reader_panic(noise in prop::collection::vec(any::<u8>(), 0..300)) {
         let (_, mut reader) = SegmentReader::open(noise.as_slice()).unwrap();
         while let Next::Frame { .. } = reader.next().unwrap() {}
         judge_tail(&noise, 55, 3);

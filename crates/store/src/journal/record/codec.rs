@@ -1,4 +1,5 @@
-//! How fields lie in a record: integers big-endian, a length or a count before what has no fixed size.
+//! How fields are encoded in a record: integers are big-endian, and a length or a count precedes what has no fixed
+//! size.
 
 use paychan_channel::{AccountId, Address, Amount, ContractId, Layout, Ledger, Signature, Stroops, WasmHash};
 
@@ -22,11 +23,12 @@ pub(crate) enum DecodeError {
     NotText,
 }
 
-/// What can be a field of a record. Each value has exactly one encoding.
+/// A type that can be a field of a record. Each value has exactly one encoding.
 pub(crate) trait Field: Sized {
     fn write(&self, out: &mut Vec<u8>);
 
-    /// Never panics, whatever the bytes are, and never reserves memory that the bytes do not fill.
+    /// Reads the field. This never panics, whatever the bytes are, and never reserves memory that the bytes do not
+    /// fill.
     fn read(from: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
 
@@ -56,7 +58,7 @@ impl<'a> Reader<'a> {
         Reader(bytes)
     }
 
-    /// Nothing may be left: otherwise two encodings would mean one record.
+    /// Checks that nothing is left: otherwise one record would have two encodings.
     pub(crate) fn finish(self) -> Result<(), DecodeError> {
         match self.0.len() {
             0 => Ok(()),
@@ -178,8 +180,8 @@ impl Field for Layout {
     }
 }
 
-/// A length and that many bytes. All that is written is bounded long before: an id by its type, an explanation by
-/// `Outcome::bounded`, the rest by the largest record.
+/// Writes a length and then the bytes. Their number is limited before: for an id by its type, for an explanation by
+/// `Outcome::bounded`, for the rest by the largest record.
 fn write_sized(bytes: &[u8], out: &mut Vec<u8>) {
     write_length(bytes.len(), out);
     out.extend_from_slice(bytes);
@@ -220,7 +222,7 @@ impl Field for RequestId {
     }
 }
 
-/// A count and that many values of one type. Not for bytes, which are copied at once.
+/// A count and then that many values of one type. Bytes do not use it, since they are copied at once.
 pub(crate) struct List<T>(pub(crate) Vec<T>);
 
 impl<T: Field> Field for List<T> {

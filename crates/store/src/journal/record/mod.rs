@@ -1,12 +1,12 @@
-//! What the journal's records say, and their bytes.
+//! The journal's records: their meaning, and their bytes.
 //!
-//! A record is its kind (one byte) and its fields in the order written here, each as [`codec`] has it: integers
-//! big-endian (`u8`, `u32`, `u64`, `i64`; an amount is an `i128`), keys, ids and hashes as they are (32 bytes),
-//! signatures as they are (64), an address as its type (0 account, 1 contract) and 32 bytes, text and envelopes with
-//! their length (`u32`) before them, lists with their count (`u32`), what may be absent (`?`) with a 0 or 1 before it.
-//! Nothing may be left over. The format has the version of its segment's header ([`super::frame::VERSION`]).
+//! A record is its kind (one byte) and then its fields in the order of the table, each encoded as in [`codec`]:
+//! integers are big-endian (`u8`, `u32`, `u64`, `i64`; an amount is an `i128`); keys, ids and hashes are 32 bytes,
+//! signatures 64; an address is its type (0 account, 1 contract) and 32 bytes; text and envelopes have their length
+//! (`u32`) before them, lists their count (`u32`), and fields that may be absent (`?`) a 0 or 1. Nothing may be left
+//! over. The segment's header has the version of the format ([`super::frame::VERSION`]).
 //!
-//! **A kind never changes its meaning or its fields.** What has to change gets a new kind, and the old one is read for
+//! **A kind never changes its meaning or its fields.** A change needs a new kind, and programs read the old kind for
 //! ever: see `Changing the format` in [`super`].
 //!
 //! | kind | since | record | fields |
@@ -48,7 +48,8 @@ use codec::{DecodeError, Field, List, Reader, fields, write_list};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Record {
     Admitted(Admission),
-    /// What format 1 said of a commitment. Everything acknowledged under it counts as spent. It is never written.
+    /// A commitment as format 1 wrote it. Everything acknowledged under format 1 counts as spent. This record is never
+    /// written.
     AcceptedFormat1 {
         channel: ContractId,
         number: u64,
@@ -75,15 +76,16 @@ pub(crate) enum Record {
         withdrawn: Amount,
         dropped_at_ms: u64,
     },
-    /// The lane's account has used this sequence number. In a log: the operator knows of it, or it was seen while the
-    /// watcher ran. In a checkpoint: the highest of the signed transactions that are not in it any more.
+    /// The lane's account has used this sequence number. In a log, the operator has confirmed the number, or the
+    /// running watcher has seen it. In a checkpoint, it is the highest number of the signed transactions that the
+    /// checkpoint leaves out.
     LaneUsed {
         lane: AccountId,
         sequence: i64,
     },
     CheckpointStarts,
     WholeChannel(Box<Channel>),
-    /// What format 1 said of a channel in a checkpoint. It is never written.
+    /// A channel in a checkpoint as format 1 wrote it. This record is never written.
     WholeChannelFormat1(Box<Channel>),
     Remembered {
         channel: ContractId,
@@ -103,10 +105,10 @@ pub(crate) enum Record {
 pub(crate) struct CreditTaken {
     pub(crate) channel: ContractId,
     pub(crate) request_id: RequestId,
-    /// Which of the channel's requests the charge was.
+    /// The number of the charge among the channel's requests.
     pub(crate) number: u64,
     pub(crate) amount: Amount,
-    /// What was spent after it.
+    /// What was spent after the credit.
     pub(crate) spent: Amount,
     pub(crate) credited_at_ms: u64,
 }
@@ -175,7 +177,7 @@ impl Record {
         bytes
     }
 
-    /// Reads a record of any format that ever was.
+    /// Reads a record of any format so far.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let from = &mut reader;

@@ -227,7 +227,7 @@ proptest! {
     }
 
     #[test]
-    fn no_part_of_a_record_is_a_record(record in record(), cut in any::<prop::sample::Index>()) {
+    fn a_record_that_is_cut_or_longer_is_refused(record in record(), cut in any::<prop::sample::Index>()) {
         let bytes = record.encode();
         prop_assert!(Record::decode(&bytes[..cut.index(bytes.len())]).is_err());
         let longer = [bytes.as_slice(), &[0]].concat();
@@ -235,7 +235,7 @@ proptest! {
     }
 
     #[test]
-    fn foreign_bytes_never_panic_and_what_is_read_has_one_encoding(
+    fn foreign_bytes_make_no_reader_panic_and_a_record_has_one_encoding(
         record in record(),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         noise in prop::collection::vec(any::<u8>(), 0..200),
@@ -246,7 +246,7 @@ proptest! {
             bytes[at] = byte;
         }
         for bytes in [bytes, noise] {
-            // Of format 1, two kinds are read into what the next format has for them.
+            // These kinds of format 1 are read as the kinds that replace them, so they are encoded differently.
             let is_of_format_1 = bytes.first().is_some_and(|kind| [1, 65, 66].contains(kind));
             if let Ok(read) = Record::decode(&bytes)
                 && !is_of_format_1
@@ -257,9 +257,9 @@ proptest! {
     }
 }
 
-/// The format must not drift: a journal that was written yesterday is read tomorrow.
+/// The format must not change by accident: later programs must read earlier journals.
 #[test]
-fn the_bytes_of_a_commitment_of_format_1_are_these() {
+fn a_commitment_of_format_1_has_these_bytes() {
     let record = Record::AcceptedFormat1 {
         channel: ContractId([0xc1; 32]),
         number: 3,
@@ -285,7 +285,7 @@ fn the_bytes_of_a_commitment_of_format_1_are_these() {
 }
 
 #[test]
-fn the_bytes_of_a_charge_with_its_commitment_are_these() {
+fn a_charge_with_its_commitment_has_these_bytes() {
     let record = Record::Taken(Taken {
         channel: ContractId([0xc1; 32]),
         number: 3,
