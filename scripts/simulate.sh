@@ -3,7 +3,7 @@
 # names it, makes its world smaller, and shows that world ledger by ledger.
 #
 #   scripts/simulate.sh --seeds N            worlds 1 to N
-#   scripts/simulate.sh --seed S --seeds 1   one world, line by line
+#   scripts/simulate.sh --seed S --seeds 1   one world, line by line; RUST_LOG=info shows the log of its watcher, too
 #   scripts/simulate.sh --seeds N --minutes M --jobs J   at most M minutes, J worlds at a time
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

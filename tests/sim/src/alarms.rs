@@ -7,7 +7,7 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry;
+use tracing_subscriber::{EnvFilter, registry};
 
 /// How often each alarm was raised.
 #[derive(Clone, Default)]
@@ -17,23 +17,17 @@ impl Alarms {
     /// Listens on this thread until the guard is dropped.
     pub fn listen() -> (Alarms, DefaultGuard) {
         let alarms = Alarms::default();
-        let guard = tracing::subscriber::set_default(registry().with(alarms.clone()));
+        // The watcher's own log, where it is asked for by `RUST_LOG`.
+        let log = std::env::var("RUST_LOG").ok().map(|filter| {
+            tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::new(filter))
+        });
+        let guard = tracing::subscriber::set_default(registry().with(alarms.clone()).with(log));
         (alarms, guard)
     }
 
     /// All alarms raised.
     pub fn count(&self) -> u64 {
         self.0.lock().unwrap().values().sum()
-    }
-
-    /// How often one of these was raised.
-    pub fn of(&self, names: &[&str]) -> u64 {
-        let raised = self.0.lock().unwrap();
-        names.iter().filter_map(|name| raised.get(*name)).sum()
-    }
-
-    pub fn all(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap().clone()
     }
 }
 

@@ -18,11 +18,32 @@ struct Inner {
     durable_names: Vec<String>,
     current: Option<String>,
     full: bool,
+    /// What happens at a later write, if anything.
+    next: Option<Next>,
+    /// Writes are not counted towards it.
+    waits: bool,
     /// Something could not be written since the process started: its store only settles, from memory.
     refused: bool,
     /// The process that wrote here is dead: nothing it still does reaches the medium.
     dead: bool,
-    syncs: u64,
+}
+
+/// Something that happens at a later write.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    /// Writes, syncs and changes of names that still go well.
+    after: u32,
+    /// Of an append that it happens to, so many 256ths are written.
+    torn: u8,
+    event: Event,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// The disk is full.
+    Full,
+    /// The process dies.
+    Dies,
 }
 
 #[derive(Clone, Default)]
@@ -41,19 +62,42 @@ impl SimDisk {
         Box::new(self.clone())
     }
 
-    /// The disk is full, or has room again.
-    pub fn fill(&self, full: bool) {
-        self.inner().full = full;
+    /// The disk is full after so many more writes. Of an append that finds it full, `torn` 256ths are written.
+    pub fn fill_after(&self, after: u32, torn: u8) {
+        self.inner().next = Some(Next { after, torn, event: Event::Full });
+    }
+
+    /// The disk has room again.
+    pub fn empty(&self) {
+        let mut inner = self.inner();
+        inner.full = false;
+        inner.next = inner.next.filter(|next| next.event != Event::Full);
+    }
+
+    /// The process dies after so many more writes, `None`: it does not. Of an append in which it dies, `torn` 256ths are
+    /// written.
+    pub fn die_after(&self, after: Option<u32>, torn: u8) {
+        let mut inner = self.inner();
+        inner.next = match after {
+            Some(after) => Some(Next { after, torn, event: Event::Dies }),
+            None => inner.next.filter(|next| next.event != Event::Dies),
+        };
+    }
+
+    /// Does not count writes towards what is to happen, or counts them again: for requests of which nobody can tell whether
+    /// they are written together.
+    pub fn wait(&self, waits: bool) {
+        self.inner().waits = waits;
+    }
+
+    /// Whether the process that writes here has died.
+    pub fn is_dead(&self) -> bool {
+        self.inner().dead
     }
 
     /// Whether something could not be written since the process started.
     pub fn has_refused(&self) -> bool {
         self.inner().refused
-    }
-
-    /// How often something was made durable.
-    pub fn syncs(&self) -> u64 {
-        self.inner().syncs
     }
 
     /// What the next process finds when this one was killed: all that was written, synced or not.
@@ -87,8 +131,27 @@ impl SimDisk {
 }
 
 impl Inner {
-    fn writable(&mut self) -> io::Result<()> {
-        self.refused |= self.full;
+    /// Whether the next write goes well. If it does not, the second value says how many 256ths of an append are written.
+    fn writable(&mut self) -> (io::Result<()>, u8) {
+        let mut torn = 0;
+        match &mut self.next {
+            _ if self.waits || self.dead => {}
+            Some(next) if next.after == 0 => {
+                torn = next.torn;
+                match next.event {
+                    Event::Full => self.full = true,
+                    Event::Dies => self.dead = true,
+                }
+                self.next = None;
+            }
+            Some(next) => next.after -= 1,
+            None => {}
+        }
+        (self.refusal(), torn)
+    }
+
+    fn refusal(&mut self) -> io::Result<()> {
+        self.refused |= self.full && !self.dead;
         match (self.dead, self.full) {
             (true, _) => Err(io::Error::other("the process is dead")),
             (false, true) => Err(io::Error::from(ErrorKind::StorageFull)),
@@ -114,7 +177,7 @@ impl Journal for SimDisk {
 
     fn create(&mut self, name: &str) -> io::Result<()> {
         let mut inner = self.inner();
-        inner.writable()?;
+        inner.writable().0?;
         inner.files.insert(name.to_owned(), File::default());
         inner.current = Some(name.to_owned());
         Ok(())
@@ -122,7 +185,7 @@ impl Journal for SimDisk {
 
     fn resume(&mut self, name: &str, length: u64) -> io::Result<()> {
         let mut inner = self.inner();
-        inner.writable()?;
+        inner.writable().0?;
         inner.current = Some(name.to_owned());
         let length = usize::try_from(length).unwrap();
         let file = inner.current()?;
@@ -133,15 +196,18 @@ impl Journal for SimDisk {
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut inner = self.inner();
-        inner.writable()?;
-        inner.current()?.content.extend_from_slice(bytes);
-        Ok(())
+        let (writable, torn) = inner.writable();
+        let written = match writable {
+            Ok(()) => bytes.len(),
+            Err(_) => bytes.len() * usize::from(torn) / 256,
+        };
+        inner.current()?.content.extend_from_slice(&bytes[..written]);
+        writable
     }
 
     fn sync(&mut self) -> io::Result<()> {
         let mut inner = self.inner();
-        inner.writable()?;
-        inner.syncs += 1;
+        inner.writable().0?;
         let file = inner.current()?;
         file.durable = file.content.len();
         Ok(())
@@ -149,7 +215,7 @@ impl Journal for SimDisk {
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let mut inner = self.inner();
-        inner.writable()?;
+        inner.writable().0?;
         let file = inner.files.remove(from).ok_or_else(|| io::Error::from(ErrorKind::NotFound))?;
         inner.files.insert(to.to_owned(), file);
         if inner.current.as_deref() == Some(from) {
@@ -160,14 +226,14 @@ impl Journal for SimDisk {
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
         let mut inner = self.inner();
-        inner.writable()?;
+        inner.writable().0?;
         inner.files.remove(name);
         Ok(())
     }
 
     fn sync_directory(&mut self) -> io::Result<()> {
         let mut inner = self.inner();
-        inner.writable()?;
+        inner.writable().0?;
         inner.durable_names = inner.files.keys().cloned().collect();
         Ok(())
     }

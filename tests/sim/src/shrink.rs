@@ -19,7 +19,7 @@ pub fn shrink(seed: u64) -> (Limits, Lived) {
             candidates.push(Limits { ledgers: limits.ledgers / 2, ..limits });
             candidates.push(Limits { ledgers: limits.ledgers - 5, ..limits });
         }
-        for bit in 0..32 {
+        for bit in 0..64 {
             if limits.faults & (1 << bit) != 0 {
                 candidates.push(Limits { faults: limits.faults & !(1 << bit), ..limits });
             }

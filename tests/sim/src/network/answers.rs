@@ -15,17 +15,26 @@ use paychan_watcher::chain::{
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
 
 use super::ledger::{self, Network};
-use super::{EventsFault, FAR, FIRST, Hang, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
+use super::{EventsFault, FAR, FIRST, Hang, LEDGER, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
 
 fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
     ChainError { what: "the simulated endpoint", kind, message: message.to_owned() }
 }
 
 impl SimChain {
-    fn reached(&self) -> Result<(), ChainError> {
-        match self.network().faults.down {
-            true => Err(fails(ChainErrorKind::Transport, "connection refused")),
-            false => Ok(()),
+    /// Whether the endpoint takes a question.
+    async fn reached(&self) -> Result<(), ChainError> {
+        self.may_die().await;
+        let mut network = self.network();
+        network.clock.advance(network.faults.slow);
+        if is_next(&mut network.faults.busy) {
+            let retry_after = Some(LEDGER);
+            return Err(fails(ChainErrorKind::Busy { retry_after }, "too many requests"));
+        }
+        match (network.faults.down, network.faults.other_network) {
+            (true, _) => Err(fails(ChainErrorKind::Transport, "connection refused")),
+            (_, true) => Err(fails(ChainErrorKind::WrongNetwork, "it serves another network")),
+            _ => Ok(()),
         }
     }
 
@@ -75,8 +84,11 @@ fn paid_out_far_away(read: &mut ChannelRead) {
 impl Chain for SimChain {
     fn head(&self) -> Asking<'_, Head> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             let mut network = self.network();
+            if network.faults.garbled_head {
+                return Err(fails(ChainErrorKind::Undecodable, "a ledger of a newer protocol"));
+            }
             if let Some(head) = network.faults.heads.pop_front() {
                 return Ok(head);
             }
@@ -88,7 +100,7 @@ impl Chain for SimChain {
 
     fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             let mut network = self.network();
             if network.faults.events == Some(EventsFault::Down) {
                 return Err(fails(ChainErrorKind::Transport, "getEvents is switched off"));
@@ -128,7 +140,7 @@ impl Chain for SimChain {
 
     fn read_channels<'a>(&'a self, channels: &'a [KnownChannel]) -> Asking<'a, Vec<ChannelRead>> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             let mut network = self.network();
             network.reads += 1;
             let mut reads: Vec<ChannelRead> =
@@ -142,14 +154,14 @@ impl Chain for SimChain {
 
     fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             Ok(self.read(&self.network(), channel))
         })
     }
 
     fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenRisk> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             self.recipients_reached()?;
             let none = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
             let flags = self.network().faults.issuer.unwrap_or(none);
@@ -169,7 +181,7 @@ impl Chain for SimChain {
         to: &'a Address,
     ) -> Asking<'a, Payability> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             self.recipients_reached()?;
             Ok(self.network().faults.payability.get(to).copied().unwrap_or(Payability::Room(Amount::MAX)))
         })
@@ -177,7 +189,7 @@ impl Chain for SimChain {
 
     fn token_balance<'a>(&'a self, _token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             let network = self.network();
             let Address::Contract(channel) = holder else { return Ok(None) };
             if let Some(told) = network.faults.told_balances.get(channel) {
@@ -189,7 +201,7 @@ impl Chain for SimChain {
 
     fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             let network = self.network();
             let seen = network.entries();
             let state = seen.channels.get(channel);
@@ -200,7 +212,7 @@ impl Chain for SimChain {
 
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             let mut network = self.network();
             let is_far = is_next(&mut network.faults.far_entries);
             let seen = network.entries();
@@ -219,7 +231,7 @@ impl Chain for SimChain {
 
     fn settings(&self) -> Asking<'_, NetworkTerms> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             match self.network().faults.settings {
                 None => Ok(NetworkTerms { target_close_ms: 5_000, max_entry_ttl: MAX_ENTRY_TTL }),
                 Some(Ok(terms)) => Ok(terms),
@@ -230,14 +242,14 @@ impl Chain for SimChain {
 
     fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             Ok(InclusionFees { p95: Stroops(100), max: Stroops(100) })
         })
     }
 
     fn prepare<'a>(&'a self, request: &'a CallRequest) -> Asking<'a, Prepared> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             let prepared = {
                 let network = self.network();
                 prepare(&network, request)
@@ -249,7 +261,7 @@ impl Chain for SimChain {
 
     fn send<'a>(&'a self, envelope: &'a TransactionEnvelope) -> Asking<'a, Sent> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             self.may_hang(Hang::BeforeSend).await;
             let sent = take(&mut self.network(), envelope);
             self.may_hang(Hang::AfterSend).await;
@@ -259,7 +271,7 @@ impl Chain for SimChain {
 
     fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
         Box::pin(async move {
-            self.reached()?;
+            self.reached().await?;
             if self.network().faults.garbled_outcomes {
                 return Err(fails(ChainErrorKind::Undecodable, "a newer protocol's result"));
             }
@@ -352,6 +364,10 @@ fn simulate(network: &Network, channel: &ContractId, amount: Amount) -> Result<(
         return Err("HostError: Error(Contract, #10)".to_owned());
     }
     let mut state = network.entries().channels.get(channel).cloned().ok_or("no such contract")?;
+    let frozen = network.frozen_recipients.contains(&state.to) || !state.balance_authorized;
+    if frozen && amount > state.withdrawn {
+        return Err("HostError: Error(Contract, #11)".to_owned());
+    }
     ledger::pay(&mut state, amount.get())
 }
 

@@ -1,6 +1,6 @@
 //! The ledger of the simulated network: what is included, and what it does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use paychan_channel::xdr::{
@@ -13,7 +13,7 @@ use paychan_watcher::clock::ManualClock;
 
 use crate::disk::SimDisk;
 
-use super::{EPOCH_MS, FIRST, Faults, LEDGER, Snapshot};
+use super::{Death, EPOCH_MS, FIRST, Faults, LEDGER, Snapshot};
 
 /// Ledgers that the network keeps a transaction waiting, and then refuses its hash.
 const QUEUE_AGE: u32 = 4;
@@ -39,6 +39,10 @@ pub struct Network {
     pub reads: u32,
     /// The disk of the process that offers transactions, where it is a simulated one.
     pub disk: Option<SimDisk>,
+    /// When the process dies in the middle of its work.
+    pub death: Death,
+    /// Recipients that the issuer has frozen.
+    pub frozen_recipients: HashSet<Address>,
     pub(super) queue: Option<Waiting>,
     pub(super) banned: HashMap<[u8; 32], u32>,
     closes: Vec<(ContractId, Ledger)>,
@@ -98,6 +102,8 @@ impl Network {
             results: HashMap::new(),
             reads: 0,
             disk: None,
+            death: Death::default(),
+            frozen_recipients: HashSet::new(),
             queue: None,
             banned: HashMap::new(),
             closes: Vec::new(),
@@ -184,6 +190,10 @@ impl Network {
                     if life.is_some_and(|until| until.0 < now) {
                         *life = Some(Ledger(now + RESTORED_FOR));
                     }
+                }
+                let frozen = self.frozen_recipients.contains(&state.to) || !state.balance_authorized;
+                if frozen && *amount > state.withdrawn.get() {
+                    return Err("the issuer has frozen a balance".to_owned());
                 }
                 pay(state, *amount)?;
                 if *ends {

@@ -19,6 +19,7 @@ use paychan_watcher::chain::{Head, NetworkTerms};
 use paychan_watcher::clock::ManualClock;
 use tokio::sync::Notify;
 
+use crate::disk::SimDisk;
 pub use ledger::{Network, pay};
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";
@@ -82,6 +83,14 @@ pub struct Faults {
     pub close_fails: bool,
     /// The channels' code wants the recipient's authorization to settle.
     pub settle_needs_recipient: bool,
+    /// Every answer names another network.
+    pub other_network: bool,
+    /// So many of the next questions are answered with "too many requests".
+    pub busy: u32,
+    /// The newest ledger can't be decoded.
+    pub garbled_head: bool,
+    /// Each answer takes so long.
+    pub slow: Duration,
     /// These channels can't be decoded.
     pub garbled: HashSet<ContractId>,
     /// The endpoint says of live entries that they are archived.
@@ -126,6 +135,15 @@ pub enum EventsFault {
     CursorRefused,
 }
 
+/// When the process dies in the middle of its work: before the answer to a later question.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Death {
+    /// Questions that are still answered; `None`: the process does not die.
+    pub after: Option<u32>,
+    /// Whether questions are counted: only those of the loops are.
+    pub counts: bool,
+}
+
 /// A cheap handle to the one network.
 #[derive(Clone)]
 pub struct SimChain {
@@ -161,6 +179,26 @@ impl SimChain {
     /// Waits until a call hangs, as told by [`Faults::hang`].
     pub async fn hung(&self) {
         self.hung.notified().await;
+    }
+
+    /// The process dies here if its disk is dead, or if it is the question at which it is to die.
+    async fn may_die(&self) {
+        let dies = {
+            let mut network = self.network();
+            let by_disk = network.disk.as_ref().is_some_and(SimDisk::is_dead);
+            let death = &mut network.death;
+            let by_question = death.counts && death.after == Some(0);
+            match by_question {
+                true => death.after = None,
+                false if death.counts => death.after = death.after.map(|after| after - 1),
+                false => {}
+            }
+            by_disk || by_question
+        };
+        if dies {
+            self.hung.notify_one();
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Hangs here for good if told so.

@@ -1,16 +1,23 @@
 //! What goes wrong, for how long.
 
-use paychan_channel::Ledger;
+use std::time::Duration;
+
+use paychan_channel::{Address, IssuerFlags, Ledger, Payability};
 use paychan_watcher::chain::{Head, NetworkTerms};
 
 use super::World;
+use super::plan::NoEvents;
 use crate::network::{EPOCH_MS, EventsFault, FIRST, Faults, Hang, LEDGER};
-use crate::setup::id;
+use crate::setup::{amount, id, recipient};
 
 /// The faults that are on, with the ledger at which each ends.
 #[derive(Debug, Default)]
 pub(crate) struct Trouble {
     until: Vec<(u32, Kind)>,
+    /// Fees are high, since a deadline is near.
+    surges: bool,
+    /// The last ledger at which something kept the process from reading what the chain says of channels.
+    pub(crate) blind_at: u32,
 }
 
 /// The kinds of faults. Their order is their bit in [`super::Plan::kinds`].
@@ -43,9 +50,22 @@ enum Kind {
     Archived,
     CloseFails,
     CallsLiveArchived,
+    FarEntries,
+    FarEvents,
+    OtherNetwork,
+    Busy,
+    GarbledHead,
+    Slow,
+    LostHistory,
+    WrongDate,
+    FullLedgers,
+    ClockBack,
+    BalanceFrozen,
+    RecipientFrozen,
+    ClawedBack,
 }
 
-const KINDS: [Kind; 27] = [
+const KINDS: [Kind; 40] = [
     Kind::Down,
     Kind::Lag,
     Kind::OldEntries,
@@ -73,7 +93,54 @@ const KINDS: [Kind; 27] = [
     Kind::Archived,
     Kind::CloseFails,
     Kind::CallsLiveArchived,
+    Kind::FarEntries,
+    Kind::FarEvents,
+    Kind::OtherNetwork,
+    Kind::Busy,
+    Kind::GarbledHead,
+    Kind::Slow,
+    Kind::LostHistory,
+    Kind::WrongDate,
+    Kind::FullLedgers,
+    Kind::ClockBack,
+    Kind::BalanceFrozen,
+    Kind::RecipientFrozen,
+    Kind::ClawedBack,
 ];
+
+impl Kind {
+    /// Whether it is the work of the token's issuer.
+    fn is_of_the_issuer(self) -> bool {
+        matches!(self, Kind::BalanceFrozen | Kind::RecipientFrozen | Kind::ClawedBack)
+    }
+
+    /// Whether the process can still see what the chain says of channels: only events, dates, fees or its own transactions
+    /// are in trouble.
+    fn leaves_entries_alone(self) -> bool {
+        matches!(
+            self,
+            Kind::HideEvents
+                | Kind::EventsDown
+                | Kind::EmptyCursor
+                | Kind::CursorRefused
+                | Kind::LoseSends
+                | Kind::TryAgainLater
+                | Kind::Market
+                | Kind::Entrance
+                | Kind::FullLedgers
+                | Kind::Undated
+                | Kind::SettingsGarbled
+                | Kind::SettingsAbsurd
+                | Kind::GarbledOutcomes
+                | Kind::RecipientsDown
+                | Kind::LaneDry
+                | Kind::SequenceUsed
+                | Kind::CloseFails
+                | Kind::LostHistory
+                | Kind::DiskFull
+        )
+    }
+}
 
 /// What the lane holds again when it was dry.
 const LANE_STROOPS: i64 = 1_000_000_000;
@@ -88,15 +155,54 @@ impl World {
         for (_, kind) in over {
             self.end_fault(kind);
         }
-        if must_answer {
-            self.chain.network().faults = Faults::default();
-            return;
+        if self.trouble.surges {
+            self.chain.network().faults.market = 0;
         }
+        self.trouble.surges = must_answer;
+        if must_answer {
+            self.process.disk.die_after(None, 0);
+            let mut network = self.chain.network();
+            network.death.after = None;
+            network.faults = Faults { market: self.plan.surge, ..Faults::default() };
+        } else {
+            self.may_begin_fault();
+        }
+        self.keep_lasting_faults();
+        if !self.trouble.until.iter().all(|(_, kind)| kind.leaves_entries_alone()) {
+            self.trouble.blind_at = now;
+        }
+    }
+
+    /// What holds for the rest of a world, whatever deadline is near: no promise depends on it.
+    fn keep_lasting_faults(&mut self) {
+        let mut network = self.chain.network();
+        let gone_by = 100 * (network.ledger() - FIRST) / self.plan.ledgers.max(1);
+        let faults = &mut network.faults;
+        if self.plan.undated_from.is_some_and(|from| gone_by >= from) {
+            faults.undated = true;
+        }
+        match self.plan.without_events_from.filter(|(from, _)| gone_by >= *from) {
+            None => {}
+            Some((_, NoEvents::Hidden)) => faults.hides_events = true,
+            Some((_, NoEvents::Down)) => faults.events = Some(EventsFault::Down),
+            Some((_, NoEvents::EmptyCursor)) => faults.events = Some(EventsFault::EmptyCursor),
+        }
+        if self.plan.issuer_acts {
+            faults.issuer = Some(IssuerFlags { requires_authorization: true, may_revoke: true, may_claw_back: true });
+        }
+    }
+
+    fn may_begin_fault(&mut self) {
+        let now = self.now();
         if self.random.u32(..1_000) < self.plan.faults {
             let at = self.random.usize(..KINDS.len());
             let longest = [3, 10, 60][self.random.usize(..3)];
             let lasts = self.random.u32(1..=longest);
-            if self.plan.kinds & (1 << at) != 0 && !self.trouble.until.iter().any(|(_, on)| *on == KINDS[at]) {
+            let by_nobody = KINDS[at].is_of_the_issuer() && !self.plan.issuer_acts;
+            if !by_nobody
+                && self.plan.kinds & (1 << at) != 0
+                && !self.trouble.until.iter().any(|(_, on)| *on == KINDS[at])
+            {
                 self.note(format_args!("{:?} for {lasts} ledgers", KINDS[at]));
                 self.totals.faults += 1;
                 self.begin_fault(KINDS[at]);
@@ -111,13 +217,23 @@ impl World {
         let price = self.random.i64(0..=200_000);
         let hang = [Hang::Prepare, Hang::BeforeSend, Hang::AfterSend, Hang::Outcome][self.random.usize(..4)];
         let far = self.random.u32(1_000..1_000_000_000);
+        let (later, torn, days) = (self.random.u32(..8), self.random.u8(..), self.random.u64(1..=3));
+        let part = self.random.i128(1..=100);
         let mut network = self.chain.network();
         let now = network.ledger();
         let clock = network.clock.clone();
         let faults = &mut network.faults;
         let lie = matches!(
             kind,
-            Kind::FarHead | Kind::OldEntries | Kind::HideEvents | Kind::SettingsAbsurd | Kind::CallsLiveArchived
+            Kind::FarHead
+                | Kind::OldEntries
+                | Kind::HideEvents
+                | Kind::SettingsAbsurd
+                | Kind::CallsLiveArchived
+                | Kind::FarEntries
+                | Kind::FarEvents
+                | Kind::WrongDate
+                | Kind::OtherNetwork
         );
         if lie {
             self.totals.lies += 1;
@@ -155,7 +271,7 @@ impl World {
             Kind::ClockJump => clock.set_wall_unix_ms(clock_ms(&clock).saturating_add(120_000 * u64::from(few))),
             Kind::DiskFull => {
                 drop(network);
-                self.process.disk.fill(true);
+                self.process.disk.fill_after(later, torn);
             }
             Kind::Archived => {
                 if let Some(state) = network.channels.get_mut(&some_channel) {
@@ -164,6 +280,39 @@ impl World {
             }
             Kind::CloseFails => faults.close_fails = true,
             Kind::CallsLiveArchived => faults.calls_live_archived = true,
+            Kind::FarEntries => faults.far_entries = few,
+            Kind::FarEvents => faults.far_events = few,
+            Kind::OtherNetwork => faults.other_network = true,
+            Kind::Busy => faults.busy = 10 * few,
+            Kind::GarbledHead => faults.garbled_head = true,
+            Kind::Slow => faults.slow = Duration::from_millis(u64::from(few) * 900),
+            Kind::LostHistory => faults.oldest = Some(now),
+            Kind::WrongDate => {
+                let away = days * 86_400_000;
+                let dated = clock_ms(&clock);
+                let dated = if torn % 2 == 0 { dated.saturating_add(away) } else { dated.saturating_sub(away) };
+                faults.heads.push_back(Head { ledger: Ledger(now), closed_at_unix_ms: Some(dated) });
+            }
+            Kind::FullLedgers => faults.market = i64::MAX,
+            Kind::ClockBack => clock.set_wall_unix_ms(clock_ms(&clock).saturating_sub(120_000 * u64::from(few))),
+            Kind::BalanceFrozen => {
+                if let Some(state) = network.channels.get_mut(&some_channel) {
+                    state.balance_authorized = false;
+                }
+            }
+            Kind::RecipientFrozen => {
+                let to = Address::Account(recipient().account());
+                faults.payability.insert(to, Payability::NotAuthorized);
+                network.frozen_recipients.insert(to);
+            }
+            Kind::ClawedBack => {
+                if let Some(state) = network.channels.get_mut(&some_channel) {
+                    let taken = state.balance.get() * part / 100;
+                    state.balance = amount(state.balance.get() - taken);
+                    drop(network);
+                    self.memory.channel(some_channel.0[0]).clawed_back_at = Some(now);
+                }
+            }
         }
     }
 
@@ -191,11 +340,28 @@ impl World {
             Kind::LaneDry => network.lane_balance = network.lane_balance.max(LANE_STROOPS),
             Kind::DiskFull => {
                 drop(network);
-                self.process.disk.fill(false);
+                self.process.disk.empty();
             }
             Kind::CloseFails => faults.close_fails = false,
             Kind::CallsLiveArchived => faults.calls_live_archived = false,
-            Kind::ClockJump => {
+            Kind::FarEntries => faults.far_entries = 0,
+            Kind::FarEvents => faults.far_events = 0,
+            Kind::OtherNetwork => faults.other_network = false,
+            Kind::Busy => faults.busy = 0,
+            Kind::GarbledHead => faults.garbled_head = false,
+            Kind::LostHistory => faults.oldest = None,
+            Kind::WrongDate => faults.heads.clear(),
+            Kind::FullLedgers => faults.market = 0,
+            Kind::BalanceFrozen => {
+                network.channels.values_mut().for_each(|state| state.balance_authorized = true);
+            }
+            Kind::RecipientFrozen => {
+                faults.payability.clear();
+                network.frozen_recipients.clear();
+            }
+            Kind::ClawedBack => {}
+            Kind::Slow | Kind::ClockJump | Kind::ClockBack => {
+                faults.slow = Duration::ZERO;
                 let since = LEDGER.saturating_mul(network.ledger() - FIRST);
                 network.clock.set_wall_unix_ms(EPOCH_MS + u64::try_from(since.as_millis()).unwrap());
             }

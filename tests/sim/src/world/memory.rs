@@ -7,10 +7,15 @@ use paychan_watcher_api::ChargeBody;
 
 use super::World;
 use crate::network::SimChain;
-use crate::setup::id;
+use crate::setup::{SWEEP_INTERVAL, id};
 
 /// Less than this is not worth a settlement: the configuration's `dust`.
 const DUST: i128 = 100_000;
+
+/// Ledgers that a sweep may come later than its interval says: the time that it takes, and a node's lag.
+const DETECTION_SPARE: u32 = 6;
+/// Ledgers that what is known of a channel's coverage may be older than a sweep's interval.
+const COVERAGE_SPARE: u32 = 12;
 
 /// What the watcher has promised.
 #[derive(Debug, Default)]
@@ -24,15 +29,21 @@ pub(crate) struct Memory {
 pub(crate) struct Promised {
     /// The highest commitment that was acknowledged.
     pub(crate) highest: i128,
-    /// The highest that the funder has signed, whether it was submitted or not.
-    pub(crate) signed: i128,
     /// What the recipient agreed to end the channel with.
     pub(crate) agreed: Option<i128>,
+    /// What was offered for such an end without an answer that says whether it was taken.
+    pub(crate) perhaps_agreed: Vec<i128>,
     /// The charges that were acknowledged, with what was given back of each.
     pub(crate) charges: Vec<(ChargeBody, i128)>,
     /// Charges and credits whose outcome is not known, since the store failed meanwhile: what they may have changed.
     pub(crate) perhaps_charged: i128,
     pub(crate) perhaps_credited: i128,
+    /// The ledger at which the issuer took a part of its balance back.
+    pub(crate) clawed_back_at: Option<u32>,
+    /// The last ledger at which the channel held less than is owed, because of that.
+    pub(crate) uncovered_at: Option<u32>,
+    /// The ledger of the close that its funder announced, and how many alarms there were before.
+    pub(crate) close_announced: Option<(u32, u64)>,
     /// The deadline at which it was judged.
     pub(crate) judged_at: Option<u32>,
     /// Numbers of requests that were made, so that each has its own id.
@@ -84,6 +95,8 @@ impl World {
         }
         for number in 1..=self.plan.channels {
             self.judge_held(number);
+            self.judge_detection(number);
+            self.judge_alarms(number);
             self.judge_deadline(number);
         }
     }
@@ -98,6 +111,10 @@ impl World {
             return;
         };
         let promised = self.memory.channel(number);
+        let agreed = held.fence.and_then(|fence| fence.agreed).map(|claim| claim.amount.get());
+        if promised.agreed.is_none() {
+            promised.agreed = agreed.filter(|agreed| promised.perhaps_agreed.contains(agreed));
+        }
         let (highest, spent) = (held.highest_amount().get(), held.spent.get());
         let (acknowledged, (least, most)) = (promised.highest, promised.spent());
         // What the chain paid without a commitment that is held counts as spent once: before the admission, or by a funder
@@ -135,16 +152,57 @@ impl World {
             }
             return;
         }
+        if promised.clawed_back_at.is_some() && owed > state.coverage().get() {
+            promised.uncovered_at = Some(now);
+        }
         let Some(deadline) = state.close_effective_at else { return };
         if now + 1 < deadline.0 {
             return;
         }
         promised.judged_at = Some(now);
+        // What is not there can't be paid. The other channels are judged all the same.
+        if promised.uncovered_at.is_some_and(|at| at + state.refund_waiting_period / 3 >= deadline.0) {
+            return;
+        }
         self.totals.deadlines += 1;
         if owed - withdrawn >= DUST {
             self.violated(format!("channel {number}: {withdrawn} of {owed} is paid at the deadline {deadline}"));
         }
         self.note(format_args!("channel {number}: {withdrawn} of {owed} is paid at the deadline"));
+    }
+
+    /// What the waiting-period floor rests on: a close that the entries show is known after a sweep's interval, whatever events
+    /// and dates say.
+    fn judge_detection(&mut self, number: u8) {
+        let (now, state) = {
+            let network = self.chain.network();
+            (network.ledger(), network.channels[&id(number)].clone())
+        };
+        let Some((announced, _)) = self.memory.channel(number).close_announced else { return };
+        let visible_since = announced.max(self.trouble.blind_at + 1);
+        if state.refunded || now < visible_since + SWEEP_INTERVAL + DETECTION_SPARE {
+            return;
+        }
+        let watcher = self.process.watcher();
+        let known = watcher.view.channel(&id(number)).and_then(|known| known.deadline);
+        if known.is_none() && watcher.store.held(&id(number)).is_some() {
+            self.violated(format!("the close of channel {number}, announced at {announced}, is not known"));
+        }
+    }
+
+    /// The sixth promise: when half of the time before a deadline is gone and something is unpaid, somebody was told.
+    fn judge_alarms(&mut self, number: u8) {
+        let (now, state) = {
+            let network = self.chain.network();
+            (network.ledger(), network.channels[&id(number)].clone())
+        };
+        let promised = self.memory.channel(number);
+        let Some((announced, before)) = promised.close_announced else { return };
+        let unpaid = promised.owed() - state.withdrawn.get() >= DUST;
+        let half = announced + state.refund_waiting_period / 2;
+        if now == half && unpaid && !state.refunded && self.alarms.count() == before {
+            self.violated(format!("channel {number} is unpaid at half of its time, and no alarm was raised"));
+        }
     }
 
     /// After a restart: what was charged is known by its id, and taken once.
@@ -169,7 +227,9 @@ impl World {
         if state.refunded {
             self.violated(format!("channel {number} has ended, and {amount} was acknowledged"));
         }
-        if amount > state.coverage() {
+        let clawed_back = self.memory.channel(number).clawed_back_at;
+        let is_recent = clawed_back.is_some_and(|at| self.now() < at + SWEEP_INTERVAL + COVERAGE_SPARE);
+        if amount > state.coverage() && !is_recent {
             self.violated(format!("channel {number} covers {}, and {amount} was acknowledged", state.coverage()));
         }
     }

@@ -9,7 +9,7 @@ mod process;
 use std::fmt;
 
 use fastrand::Rng;
-use paychan_channel::Ledger;
+use paychan_channel::{IssuerFlags, Ledger};
 
 use crate::alarms::Alarms;
 use crate::network::SimChain;
@@ -57,6 +57,7 @@ pub(crate) struct World {
     pub(crate) diary: Vec<String>,
     /// The faults that are on, and until which ledger.
     pub(crate) trouble: faults::Trouble,
+    pub(crate) alarms: Alarms,
 }
 
 /// Lives through the world of this seed, no larger than `limits`.
@@ -64,9 +65,9 @@ pub fn run(seed: u64, limits: Limits) -> Lived {
     let (alarms, _listening) = Alarms::listen();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut world = World::new(seed, limits).await;
+        let mut world = World::new(seed, limits, alarms).await;
         world.live().await;
-        world.totals.alarms = alarms.count();
+        world.totals.alarms = world.alarms.count();
         world.totals.worlds = 1;
         world.process.end().await;
         let World { plan, totals, violations, diary, .. } = world;
@@ -75,19 +76,35 @@ pub fn run(seed: u64, limits: Limits) -> Lived {
 }
 
 impl World {
-    async fn new(seed: u64, limits: Limits) -> World {
+    async fn new(seed: u64, limits: Limits, alarms: Alarms) -> World {
         let mut random = Rng::with_seed(seed);
         let plan = Plan::draw(&mut random, limits);
         let chain = SimChain::new(lane().account());
         for number in 1..=plan.channels {
-            chain.network().open(open_channel(number));
+            let mut state = open_channel(number);
+            state.balance_clawback = plan.issuer_acts;
+            chain.network().open(state);
+        }
+        if plan.issuer_acts {
+            let flags = IssuerFlags { requires_authorization: true, may_revoke: true, may_claw_back: true };
+            chain.network().faults.issuer = Some(flags);
         }
         chain.close(1);
-        let process = Process::first(&chain, plan.holds_recipient_key).await;
+        let process = Process::first(&chain, &plan).await;
         let memory = Memory::of(plan.channels);
         let (totals, trouble) = (Totals::default(), faults::Trouble::default());
-        let mut world =
-            World { plan, random, chain, process, memory, totals, violations: Vec::new(), diary: Vec::new(), trouble };
+        let mut world = World {
+            plan,
+            random,
+            chain,
+            process,
+            memory,
+            totals,
+            violations: Vec::new(),
+            diary: Vec::new(),
+            trouble,
+            alarms,
+        };
         world.process.turn(&world.chain).await;
         for number in 1..=world.plan.channels {
             world.process.watcher().channels.take(id(number)).await.unwrap();
@@ -120,13 +137,16 @@ impl World {
             self.chain.close(1);
             self.totals.ledgers += 1;
             self.funders_act(self.now() >= last);
+            let dies_later = !must_answer && self.random.u32(..1_000) < self.plan.crashes && self.choose_death();
             self.front_ends_act().await;
-            let hung = self.process.turn(&self.chain).await;
-            self.front_ends_act().await;
-            if hung {
-                self.note("the process stopped in the middle of a call");
+            let died = self.process.disk.is_dead() || self.process.turn(&self.chain).await;
+            if !died {
+                self.front_ends_act().await;
+            }
+            if died || self.process.disk.is_dead() {
+                self.note("the process stopped in the middle of its work");
                 self.crash().await;
-            } else if !must_answer && self.random.u32(..1_000) < self.plan.crashes {
+            } else if dies_later {
                 self.crash().await;
             }
             // A store that does not open has left no process to look into.
@@ -149,6 +169,19 @@ impl World {
         })
     }
 
+    /// Chooses where the process dies: before the answer to a question of its loops, at a write, or after its rounds. `true`:
+    /// after its rounds.
+    fn choose_death(&mut self) -> bool {
+        let (place, after, torn) = (self.random.u32(..3), self.random.u32(..16), self.random.u8(..));
+        match place {
+            0 => self.chain.network().death.after = Some(after),
+            1 => self.process.disk.die_after(Some(after / 2), torn),
+            _ => return true,
+        }
+        self.note(format_args!("the process is to die at {} {after}", ["question", "write"][place as usize]));
+        false
+    }
+
     /// The process dies, by a signal or with the power, and another starts.
     async fn crash(&mut self) {
         self.totals.crashes += 1;
@@ -157,10 +190,12 @@ impl World {
         {
             let mut network = self.chain.network();
             network.faults.hang = None;
+            network.death.after = None;
             // A store that can't be written settles from memory. The next process does not know what that one has sent, and
             // may send another for the same sequence number. Only one of them can be included, so it is harmless.
             network.offered.retain(|_, offer| !offer.unrecorded);
         }
+        self.trouble.blind_at = self.now();
         if self.random.u32(..4) == 0 {
             self.process.lose_index();
         }

@@ -38,6 +38,8 @@ impl World {
                 Some(_) => {}
                 None if everybody_closes || self.random.u32(..400) == 0 => {
                     let deadline = self.chain.network().close_start(channel);
+                    let alarms = self.alarms.count();
+                    self.memory.channel(number).close_announced = Some((now + 1, alarms));
                     self.note(format_args!("the funder of channel {number} announces a close, until {deadline}"));
                 }
                 None => {}
@@ -65,6 +67,9 @@ impl World {
     /// Front ends hand in commitments, charges and credits.
     pub(crate) async fn front_ends_act(&mut self) {
         for _ in 0..self.random.u32(..=self.plan.busy) {
+            if self.process.disk.is_dead() {
+                return;
+            }
             let number = self.random.u8(1..=self.plan.channels);
             // Without races, nothing is asked of a channel whose close was announced.
             let closing = self.chain.network().channels[&id(number)].close_effective_at.is_some();
@@ -91,8 +96,6 @@ impl World {
         let longest = [1_000, 200_000, 20_000_000, DEPOSIT][self.random.usize(..4)];
         let step = self.random.i128(1..=longest);
         let total = known.max(withdrawn) + step;
-        let promised = self.memory.channel(number);
-        promised.signed = promised.signed.max(total);
         amount(total)
     }
 
@@ -194,9 +197,12 @@ impl World {
     /// Two front ends that know the same total sell at once.
     async fn two_front_ends(&mut self, number: u8) {
         let (one, two) = (self.new_charge(number), self.new_charge(number));
+        // Whether they are written together depends on the moment.
+        self.process.disk.wait(true);
         let commitments = &self.process.watcher().commitments;
         let (first, second) =
             tokio::join!(commitments.charge(id(number), one.clone()), commitments.charge(id(number), two.clone()));
+        self.process.disk.wait(false);
         self.charged(number, one, first);
         self.charged(number, two, second);
     }
@@ -252,6 +258,10 @@ impl World {
         }
         let agreed = amount(self.random.i128(least.max(1)..=most));
         let closing = self.process.watcher().commitments.close(id(number), Some(signed(number, agreed))).await;
+        if closing.is_err() {
+            // It may be on the disk, or not.
+            self.memory.channel(number).perhaps_agreed.push(agreed.get());
+        }
         if let Ok(closing) = closing
             && let Some(claim) = closing.held.claim()
         {

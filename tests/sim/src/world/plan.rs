@@ -10,14 +10,14 @@ pub struct Limits {
     /// Ledgers before every funder has announced a close.
     pub ledgers: u32,
     /// Kinds of faults that may occur, one bit each (see the module `faults`).
-    pub faults: u32,
+    pub faults: u64,
     /// Whether the process may be stopped.
     pub crashes: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { channels: 6, ledgers: 140, faults: u32::MAX, crashes: true }
+        Limits { channels: 6, ledgers: 140, faults: u64::MAX, crashes: true }
     }
 }
 
@@ -36,9 +36,30 @@ pub struct Plan {
     /// In a thousand ledgers, how often a new fault begins.
     pub faults: u32,
     /// Which kinds of faults occur.
-    pub kinds: u32,
+    pub kinds: u64,
     /// What front ends ask for in one ledger, at most.
     pub busy: u32,
+    /// Seconds after which a channel without a commitment is closed or settled, if that is soon.
+    pub idle_seconds: Option<u32>,
+    /// What has to be bid for inclusion while a deadline is near: below what the smallest amount above dust is worth.
+    pub surge: i64,
+    /// Of the ledgers of this world, so many hundredths go by before the endpoint says no more when ledgers closed.
+    pub undated_from: Option<u32>,
+    /// The same for the events of closes.
+    pub without_events_from: Option<(u32, NoEvents)>,
+    /// The issuer may freeze balances and take them back, and does.
+    pub issuer_acts: bool,
+}
+
+/// How closes are not told by events, up to the end of a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoEvents {
+    /// The endpoint leaves them out.
+    Hidden,
+    /// It answers no question about events.
+    Down,
+    /// It does not say how far it has looked.
+    EmptyCursor,
 }
 
 impl Plan {
@@ -47,7 +68,7 @@ impl Plan {
         let channels = random.u8(1..=6);
         let ledgers = random.u32(20..=140);
         let crashes = [0, 10, 30, 80][random.usize(..4)];
-        let kinds = random.u32(..);
+        let kinds = random.u64(..);
         Plan {
             channels: channels.min(limits.channels),
             ledgers: ledgers.min(limits.ledgers),
@@ -57,6 +78,13 @@ impl Plan {
             faults: [0, 50, 150, 400][random.usize(..4)],
             kinds: kinds & limits.faults,
             busy: random.u32(1..=4),
+            idle_seconds: (random.u32(..4) == 0).then(|| random.u32(10..=60)),
+            surge: [0, 0, 20_000, 250_000][random.usize(..4)],
+            undated_from: (random.u32(..8) == 0).then(|| random.u32(..100)),
+            without_events_from: (random.u32(..5) == 0).then(|| {
+                (random.u32(..100), [NoEvents::Hidden, NoEvents::Down, NoEvents::EmptyCursor][random.usize(..3)])
+            }),
+            issuer_acts: random.u32(..6) == 0,
         }
     }
 }

@@ -13,14 +13,18 @@ use paychan_watcher::config::Config;
 use paychan_watcher::daemon::{Inputs, Parts, assemble, gate_parts};
 use paychan_watcher::follower::Follower;
 use paychan_watcher::settler::Settler;
+use paychan_watcher::view::View;
 
 use crate::disk::SimDisk;
 use crate::network::SimChain;
 use crate::setup::{config_text, lane, recipient};
 
+use super::Plan;
+
 /// A running watcher.
 pub(crate) struct Watcher {
     pub(crate) store: Store,
+    pub(crate) view: Arc<View>,
     pub(crate) follower: Follower,
     pub(crate) settler: Settler,
     pub(crate) channels: Channels,
@@ -30,17 +34,28 @@ pub(crate) struct Watcher {
 /// What outlives a process, and the process.
 pub(crate) struct Process {
     pub(crate) disk: SimDisk,
-    folder: tempfile::TempDir,
+    /// It is removed with the process.
+    _folder: tempfile::TempDir,
     config: Arc<Config>,
     holds_recipient_key: bool,
     watcher: Option<Watcher>,
 }
 
 impl Process {
-    pub(crate) async fn first(chain: &SimChain, holds_recipient_key: bool) -> Process {
+    pub(crate) async fn first(chain: &SimChain, plan: &Plan) -> Process {
         let folder = folder();
-        let config = Arc::new(Config::parse(&config_text(folder.path())).unwrap());
-        let mut process = Process { disk: SimDisk::default(), folder, config, holds_recipient_key, watcher: None };
+        let mut config = Config::parse(&config_text(folder.path())).unwrap();
+        config.settle.idle_seconds = plan.idle_seconds.unwrap_or(config.settle.idle_seconds);
+        for token in &mut config.tokens {
+            (token.issuer_may_claw_back, token.issuer_may_revoke) = (plan.issuer_acts, plan.issuer_acts);
+        }
+        let mut process = Process {
+            disk: SimDisk::default(),
+            _folder: folder,
+            config: Arc::new(config),
+            holds_recipient_key: plan.holds_recipient_key,
+            watcher: None,
+        };
         chain.network().disk = Some(process.disk.clone());
         process.watcher = Some(process.start(chain).await.unwrap());
         process
@@ -58,11 +73,14 @@ impl Process {
             let _ = watcher.follower.tick().await;
             watcher.settler.tick().await;
         };
-        tokio::select! {
+        chain.network().death.counts = true;
+        let stopped = tokio::select! {
             biased;
             () = chain.hung() => true,
             () = work => false,
-        }
+        };
+        chain.network().death.counts = false;
+        stopped
     }
 
     /// Ends the process at once and starts another. With a source of chance the power failed too.
@@ -86,7 +104,6 @@ impl Process {
 
     pub(crate) async fn end(&mut self) {
         self.watcher = None;
-        let _ = &self.folder;
     }
 
     async fn start(&self, chain: &SimChain) -> Result<Watcher, StoreError> {
@@ -126,8 +143,8 @@ impl Process {
                 lane: lane(),
                 recipients,
             });
-            let Parts { follower, settler, channels, commitments, .. } = parts;
-            return Ok(Watcher { store, follower, settler, channels, commitments });
+            let Parts { view, follower, settler, channels, commitments, .. } = parts;
+            return Ok(Watcher { store, view, follower, settler, channels, commitments });
         }
         panic!("the store in {} is never let go of", self.config.data_dir.display());
     }
