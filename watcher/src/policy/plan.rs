@@ -15,7 +15,8 @@ pub const ENTRIES_PER_EXTENSION: usize = 100;
 /// What to do about all channels now, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Payouts in the order of loss, then restorations, then extensions, then payouts that can't succeed now.
+    /// Urgent payouts in the order of loss, then other payouts, restorations and extensions. Payouts that can't succeed now come
+    /// after those; but every second time the urgent ones among them come before all that is not urgent.
     pub items: Vec<Item>,
     /// Channels that are no longer watched.
     pub drops: Vec<ContractId>,
@@ -167,16 +168,28 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
             }
             Action::Wait | Action::Extend { .. } | Action::Restore { .. } => continue,
         };
-        // A payout that can't bid what the network asks, or whose recipient can't be paid, comes last. Otherwise it
-        // would take the lane again and again from payouts that can succeed.
-        let cannot_succeed = !known.payable || known.tried.asked.is_some_and(|asked| payout.bid < asked);
+        // A payout whose bid is known not to be enough, or whose recipient can't be paid, comes later. Otherwise it would
+        // take the lane again and again from payouts that can succeed.
+        let cannot_succeed = !known.payable || known.tried.not_enough.is_some_and(|bid| payout.bid <= bid);
         if cannot_succeed { capped.push(payout) } else { worth_it.push(payout) }
     }
     reports.sort_by_key(|(channel, _)| *channel);
-    let mut items: Vec<Item> = take_turns(worth_it, limits.head, turn).into_iter().map(Item::Pay).collect();
-    items.extend(restorations(all, limits).into_iter().map(Item::Restore));
-    items.extend(extensions(all, limits).into_iter().map(Item::Extend));
-    items.extend(take_turns(capped, limits.head, turn).into_iter().map(Item::Pay));
+    let in_turns = |payouts| take_turns(payouts, limits.head, turn).into_iter().map(Item::Pay);
+    let is_urgent = |payout: &Payout| payout.reason.is_urgent();
+    let (urgent, leisurely): (Vec<_>, Vec<_>) = worth_it.into_iter().partition(is_urgent);
+    let (doubtful, unlikely): (Vec<_>, Vec<_>) = capped.into_iter().partition(is_urgent);
+    let others: Vec<Item> = in_turns(leisurely)
+        .chain(restorations(all, limits).into_iter().map(Item::Restore))
+        .chain(extensions(all, limits).into_iter().map(Item::Extend))
+        .collect();
+    // A bid that was not enough may be enough now, and near a deadline only the fee can be lost by trying. Payouts that have
+    // time must not keep the lane from it: they bid little, so they may hold the lane until their bounds end.
+    let doubtful: Vec<Item> = in_turns(doubtful).collect();
+    let (first, second) = match turn {
+        Turn::Untried => (others, doubtful),
+        Turn::Failed => (doubtful, others),
+    };
+    let items = in_turns(urgent).chain(first).chain(second).chain(in_turns(unlikely)).collect();
     Plan { items, drops, reports }
 }
 

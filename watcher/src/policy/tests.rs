@@ -610,10 +610,41 @@ fn failing_and_untried_payouts_take_turns() {
 fn payouts_that_may_not_be_tried_yet_or_are_not_worth_the_fee_come_last() {
     let mut cases = ten_closing();
     cases[0].tried.payout.not_before = Ledger(HEAD.0 + 1);
-    cases[2].tried.asked = Some(Stroops(2_000_000));
+    cases[2].tried.not_enough = Some(Stroops(1_000_000));
     let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
     let order: Vec<u8> = plan(&known, &limits(), Turn::Untried).payouts().map(|payout| payout.channel.0[0]).collect();
     assert_eq!(order[8..], [1, 3]);
+}
+
+/// In a simulated world (seed 1088) a settlement near its deadline was not included for a reason other than its bid. Twice that
+/// bid was above the cap, so it came after closes without anything at stake, whose low bids held the lane until it was too late.
+#[test]
+fn what_has_time_never_keeps_the_lane_from_what_is_closing() {
+    let mut closing_soon = Case::of(ChannelState { channel: ContractId([9; 32]), ..closing(20) }, 500_000_000);
+    closing_soon.held.admission.channel = ContractId([9; 32]);
+    let mut at_leisure = Case::of(state(), 500_000_000);
+    at_leisure.can_close = true;
+    at_leisure.held.fence = Some(Fence { fenced_at_ms: WALL_MS, agreed: None });
+    let order = |tried: Tried, turn| {
+        let mut closing_soon = closing_soon.known();
+        closing_soon.tried = tried;
+        let planned = plan(&[at_leisure.known(), closing_soon], &limits(), turn);
+        planned.payouts().map(|payout| payout.channel.0[0]).collect::<Vec<_>>()
+    };
+    let failed = Tried { payout: Retry { failures: 3, not_before: Ledger(0) }, ..Tried::default() };
+    let not_included =
+        Tried { asked: Some(Stroops(1_800_000)), not_enough: Some(Stroops(900_000)), ..Tried::default() };
+    for turn in [Turn::Untried, Turn::Failed] {
+        assert_eq!(order(failed.clone(), turn)[0], 9, "an attempt that failed is repeated first");
+        assert_eq!(order(not_included.clone(), turn)[0], 9, "a bid that was not enough is raised to the cap first");
+    }
+    let at_the_cap = Tried { not_enough: Some(Stroops(1_000_000)), ..not_included };
+    assert_ne!(
+        order(at_the_cap.clone(), Turn::Untried)[0],
+        9,
+        "the highest bid was not enough: the others have a turn"
+    );
+    assert_eq!(order(at_the_cap, Turn::Failed)[0], 9, "and it has every second one");
 }
 
 fn any_state() -> impl Strategy<Value = ChannelState> {

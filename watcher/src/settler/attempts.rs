@@ -83,14 +83,16 @@ impl Attempts {
     pub(super) fn went_well(&self, target: Target) {
         self.change(target.channel(), |tried| {
             *retry(tried, target) = Retry::default();
-            (tried.asked, tried.why) = (None, None);
+            (tried.asked, tried.not_enough, tried.why) = (None, None, None);
         });
     }
 
-    /// Makes the channel bid at least this for inclusion from now on, within the policy's cap.
-    pub(super) fn bid_at_least(&self, channel: ContractId, bid: Stroops, why: String) {
+    /// Makes the channel bid at least `bid` for inclusion from now on, within the policy's cap. `not_enough` is known to be too
+    /// low.
+    pub(super) fn bid_at_least(&self, channel: ContractId, bid: Stroops, not_enough: Stroops, why: String) {
         self.change(channel, |tried| {
-            tried.asked = Some(tried.asked.unwrap_or(bid).max(bid));
+            tried.asked = tried.asked.max(Some(bid));
+            tried.not_enough = tried.not_enough.max(Some(not_enough));
             tried.why = Some(why);
         });
     }
@@ -172,8 +174,9 @@ mod tests {
     fn the_asked_bid_never_falls_before_a_success() {
         let attempts = Attempts::default();
         for bid in [200, 100] {
-            attempts.bid_at_least(CHANNEL, Stroops(bid), "too low".to_owned());
-            assert_eq!(attempts.past().channels[&CHANNEL].asked, Some(Stroops(200)));
+            attempts.bid_at_least(CHANNEL, Stroops(bid), Stroops(bid - 1), "too low".to_owned());
+            let tried = &attempts.past().channels[&CHANNEL];
+            assert_eq!((tried.asked, tried.not_enough), (Some(Stroops(200)), Some(Stroops(199))));
         }
         attempts.went_well(TARGET);
         assert_eq!(attempts.past().channels[&CHANNEL], Tried::default());

@@ -213,12 +213,18 @@ impl Settler {
                 Ended::Expired => {
                     let bid = flying.bid();
                     let why = format!("not included before ledger {} with a bid of {bid} stroops", signed.max_ledger);
-                    self.bid_at_least(*channel, Stroops(bid.get().saturating_mul(2)), why);
+                    self.bid_at_least(*channel, Stroops(bid.get().saturating_mul(2)), bid, why);
                 }
                 Ended::FeeTooLow { needed } => {
                     // An amount that is not above the whole fee of the transaction can only mean the bid alone.
                     let bid = if *needed > signed.fee { flying.bid_of(*needed) } else { *needed };
-                    self.bid_at_least(*channel, bid, format!("the network asks for a bid of {bid} stroops"));
+                    let not_enough = Stroops(bid.get().saturating_sub(1));
+                    self.bid_at_least(
+                        *channel,
+                        bid,
+                        not_enough,
+                        format!("the network asks for a bid of {bid} stroops"),
+                    );
                 }
                 Ended::LaneIsShort => {
                     self.leave_alone(target, *channel, head, "the fee account can't pay for it; send it XLM");
@@ -233,9 +239,9 @@ impl Settler {
         }
     }
 
-    fn bid_at_least(&self, channel: ContractId, bid: Stroops, why: String) {
+    fn bid_at_least(&self, channel: ContractId, bid: Stroops, not_enough: Stroops, why: String) {
         self.show_trouble(&channel, Some(why.clone()));
-        self.attempts.bid_at_least(channel, bid, why);
+        self.attempts.bid_at_least(channel, bid, not_enough, why);
     }
 
     fn leave_alone(&self, target: Target, channel: ContractId, head: Ledger, why: &str) {
