@@ -2,6 +2,7 @@
 //! Tests of the watcher's behaviour, seen from outside.
 
 mod alarms;
+mod archival;
 mod blinded;
 mod endpoints;
 mod env;
@@ -15,4 +16,5 @@ mod payable;
 mod process;
 mod settling;
 mod store_health;
+mod unclosed;
 mod without_events;

@@ -7,10 +7,10 @@ use paychan_store::{AcceptError, Outcome, Refusal};
 use paychan_watcher::chain::Found;
 use paychan_watcher::commitments::OfferError;
 
-use crate::env::{MAX_FEE, SWEEP_INTERVAL, TestEnv, WAITING, amount, funder, id, recipient};
+use crate::env::{MAX_FEE, TestEnv, WAITING, amount, funder, id, recipient};
 use paychan_sim::network::{Hang, SimChain};
 
-const OWED: i128 = 600_000_000;
+pub(crate) const OWED: i128 = 600_000_000;
 /// An amount just above dust, worth 440,000 stroops.
 const CHEAP: i128 = 110_000;
 
@@ -20,7 +20,7 @@ fn signed(units: i128) -> Signature {
 }
 
 /// A watcher that acknowledged [`OWED`] on channel 1, whose funder has just announced a close.
-async fn closing(holds_recipient_key: bool) -> (TestEnv, crate::env::Watcher, Ledger) {
+pub(crate) async fn closing(holds_recipient_key: bool) -> (TestEnv, crate::env::Watcher, Ledger) {
     let env = TestEnv::new(3, holds_recipient_key);
     let mut watcher = env.watching(3).await;
     watcher.offer(1, 1_000_000).await.unwrap();
@@ -416,74 +416,6 @@ async fn resources_that_cost_more_than_is_allowed_or_at_stake_are_not_paid_for()
 }
 
 #[tokio::test]
-async fn what_is_unsettled_above_the_tokens_limit_is_settled_although_nobody_closes_and_status_says_why() {
-    let env = TestEnv::configured(1, false, |text| text.replace("dust = ", "settle_above = \"300000000\"\ndust = "));
-    let mut watcher = env.watching(1).await;
-    watcher.offer(1, 299_999_999).await.unwrap();
-    assert_eq!(env.settled_by(&mut watcher, 1, amount(1), Ledger(env.now().0 + 5)).await, None);
-    watcher.offer(1, 300_000_000).await.unwrap();
-    let next = watcher.reporter.channel(&id(1)).unwrap().next_action;
-    assert_eq!(next, "settle 300000000 base units: the unsettled amount is above settle_above");
-    let late = Ledger(env.now().0 + 6);
-    assert!(env.settled_by(&mut watcher, 1, amount(300_000_000), late).await.is_some());
-    env.ledger(&mut watcher).await;
-    let report = watcher.reporter.channel(&id(1)).unwrap();
-    assert!(report.last_outcome.unwrap().contains("confirmed"));
-    assert!(report.last_transaction.is_some_and(|hash| hash.len() == 64));
-    assert_eq!(report.next_action, "wait");
-}
-
-#[tokio::test]
-async fn an_idle_channel_that_owes_nothing_costs_nothing_and_status_says_so() {
-    let env = TestEnv::configured(1, false, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
-    let mut watcher = env.watching(1).await;
-    watcher.offer(1, OWED).await.unwrap();
-    let late = Ledger(env.now().0 + 30);
-    assert!(env.settled_by(&mut watcher, 1, amount(OWED), late).await.is_some());
-    for _ in 0..3 {
-        env.ledger(&mut watcher).await;
-    }
-    let offered = env.sim.network().offered.len();
-    let near = Some(Ledger(env.now().0 + 50));
-    env.sim.network().channels.get_mut(&id(1)).unwrap().lives.instance = near;
-    for _ in 0..SWEEP_INTERVAL + 3 {
-        env.ledger(&mut watcher).await;
-    }
-    assert_eq!(env.sim.network().offered.len(), offered, "no rent is paid for it");
-    let next = watcher.reporter.channel(&id(1)).unwrap().next_action;
-    assert!(next.contains("owes nothing and is idle"), "{next}");
-}
-
-#[tokio::test]
-async fn what_is_unsettled_for_a_day_is_settled_although_nobody_closes() {
-    let env = TestEnv::configured(1, false, |text| format!("{text}\n[settle]\nafter_seconds = 100\n"));
-    let mut watcher = env.watching(1).await;
-    watcher.offer(1, OWED).await.unwrap();
-    let early = Ledger(env.now().0 + 18);
-    assert_eq!(env.settled_by(&mut watcher, 1, amount(OWED), early).await, None);
-    let late = Ledger(env.now().0 + 6);
-    assert!(env.settled_by(&mut watcher, 1, amount(OWED), late).await.is_some());
-    env.ledger(&mut watcher).await;
-    watcher.offer(1, OWED + 1_000_000).await.unwrap();
-    assert_eq!(watcher.reporter.channel(&id(1)).unwrap().next_action, "wait");
-}
-
-#[tokio::test]
-async fn an_idle_channel_is_fenced_and_closed_and_a_close_that_fails_is_followed_by_a_settle() {
-    for close_fails in [false, true] {
-        let env = TestEnv::configured(1, true, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
-        let mut watcher = env.watching(1).await;
-        watcher.offer(1, OWED).await.unwrap();
-        env.sim.network().faults.close_fails = close_fails;
-        let late = Ledger(env.now().0 + 30);
-        assert!(env.settled_by(&mut watcher, 1, amount(OWED), late).await.is_some());
-        assert!(watcher.store.held(&id(1)).unwrap().fence.is_some(), "a close is fenced before it is signed");
-        assert_eq!(env.sim.network().channels[&id(1)].refunded, !close_fails);
-        env.assert_one_in_flight();
-    }
-}
-
-#[tokio::test]
 async fn a_close_that_was_agreed_is_done_after_a_crash_and_claims_no_more_than_that() {
     for hang in [None, Some(Hang::Prepare), Some(Hang::BeforeSend), Some(Hang::AfterSend), Some(Hang::Outcome)] {
         let env = TestEnv::new(1, true);
@@ -540,91 +472,4 @@ async fn with_a_full_disk_nothing_is_taken_and_what_is_held_is_settled() {
         assert_eq!((watcher.settler.in_flight(), env.sim.network().offered.len()), (0, 1));
         env.assert_one_in_flight();
     }
-}
-
-#[tokio::test]
-async fn a_channel_that_was_never_paid_through_is_dropped_when_it_is_idle_and_can_be_admitted_again() {
-    let env = TestEnv::configured(2, false, |text| format!("{text}\n[settle]\ndrop_unused_seconds = 100\n"));
-    let mut watcher = env.watching(2).await;
-    watcher.offer(2, OWED).await.unwrap();
-    for _ in 0..15 {
-        env.ledger(&mut watcher).await;
-    }
-    assert!(watcher.store.held(&id(1)).is_some(), "75 seconds are not enough");
-    for _ in 0..10 {
-        env.ledger(&mut watcher).await;
-    }
-    assert!(watcher.store.held(&id(1)).is_none() && watcher.view.channel(&id(1)).is_none(), "it owes nothing");
-    assert!(watcher.store.held(&id(2)).is_some(), "it was paid through");
-    assert!(env.sim.network().offered.is_empty(), "dropping costs nothing");
-    let refused = watcher.offer(1, OWED).await.unwrap_err();
-    assert!(matches!(refused, OfferError::NotAccepted(AcceptError::UnknownChannel(_))), "{refused:?}");
-    watcher.channels.take(id(1)).await.unwrap();
-    env.ledger(&mut watcher).await;
-    watcher.offer(1, OWED).await.unwrap();
-}
-
-#[tokio::test]
-async fn nothing_is_dropped_while_the_store_may_have_forgotten_commitments() {
-    let env = TestEnv::configured(2, false, |text| format!("{text}\n[settle]\ndrop_unused_seconds = 100\n"));
-    let mut watcher = env.watching(2).await;
-    watcher.view.set_rolled_back(vec![id(2)]);
-    for _ in 0..25 {
-        env.ledger(&mut watcher).await;
-    }
-    assert!(watcher.store.held(&id(1)).is_some());
-}
-
-/// Archives all entries of channel 1 except those of the token.
-fn archive(env: &TestEnv) {
-    let mut network = env.sim.network();
-    let lives = &mut network.channels.get_mut(&id(1)).unwrap().lives;
-    (lives.instance, lives.code, lives.token_balance) = (Some(Ledger(0)), Some(Ledger(0)), Some(Ledger(0)));
-}
-
-fn is_live(env: &TestEnv) -> bool {
-    let network = env.sim.network();
-    network.channels[&id(1)].lives.archived(Ledger(network.ledger())).next().is_none()
-}
-
-#[tokio::test]
-async fn an_archived_channel_in_use_is_restored_before_it_matters() {
-    let env = TestEnv::new(1, false);
-    let mut watcher = env.watching(1).await;
-    // The amount is dust, so no settlement will restore anything.
-    watcher.offer(1, 50_000).await.unwrap();
-    archive(&env);
-    for _ in 0..SWEEP_INTERVAL + 5 {
-        env.ledger(&mut watcher).await;
-    }
-    assert!(is_live(&env));
-    assert_eq!(env.sim.network().offered.len(), 1, "one restoration is enough");
-    env.assert_one_in_flight();
-}
-
-#[tokio::test]
-async fn without_automatic_restoration_a_closing_channel_is_restored_first_and_then_settled() {
-    let (env, mut watcher, deadline) = closing(false).await;
-    archive(&env);
-    env.sim.network().faults.no_restoration_on_the_way = true;
-    let settled = env.settled_by(&mut watcher, 1, amount(OWED), deadline).await;
-    assert!(settled.is_some_and(|settled| deadline.since(settled) > WAITING / 2), "{settled:?}, {deadline}");
-    assert!(is_live(&env));
-    env.assert_one_in_flight();
-}
-
-#[tokio::test]
-async fn an_endpoint_that_calls_live_entries_archived_locks_nobody_out_and_costs_little() {
-    let env = TestEnv::new(1, false);
-    env.sim.network().faults.calls_live_archived = true;
-    let mut watcher = env.watching(1).await;
-    watcher.offer(1, 50_000).await.unwrap();
-    for _ in 0..SWEEP_INTERVAL * 20 {
-        env.ledger(&mut watcher).await;
-    }
-    assert!(env.sim.network().offered.len() <= 4, "{} restorations", env.sim.network().offered.len());
-    watcher.offer(1, OWED).await.unwrap();
-    let deadline = env.sim.network().close_start(id(1));
-    assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
-    env.assert_one_in_flight();
 }

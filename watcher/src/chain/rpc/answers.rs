@@ -2,11 +2,8 @@
 
 use paychan_channel::Stroops;
 use paychan_channel::events::{self, ChannelEvent};
-use paychan_channel::xdr::{
-    AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, OperationResult, TransactionResult,
-    TransactionResultResult,
-};
-use paychan_rpc::{Account, ErrorKind, EventsPage, LatestLedger, SendStatus, TransactionAnswer};
+use paychan_channel::xdr::{AccountEntry, AccountEntryExt, AccountEntryExtensionV1Ext, TransactionResultResult};
+use paychan_rpc::{Account, ErrorKind, EventsPage, LatestLedger, SendStatus, TransactionAnswer, result_code};
 use tracing::debug;
 
 use super::{ChainErrorKind, Found, LaneAccount, Sent};
@@ -108,7 +105,7 @@ pub(super) fn sent(status: SendStatus) -> Sent {
         TransactionResultResult::TxInsufficientBalance | TransactionResultResult::TxNoAccount => {
             Sent::InsufficientBalance
         }
-        _ => Sent::Refused { code: code(&result) },
+        _ => Sent::Refused { code: result_code(&result) },
     }
 }
 
@@ -123,22 +120,9 @@ pub(super) fn found(answer: TransactionAnswer) -> Found {
         TransactionAnswer::Failed(included) => Found::Included {
             ledger: included.ledger,
             fee_charged: included.fee_charged.unwrap_or_default(),
-            failed: Some(included.result.as_ref().map_or_else(|| "its result can't be decoded".to_owned(), code)),
+            failed: Some(
+                included.result.as_ref().map_or_else(|| "its result can't be decoded".to_owned(), result_code),
+            ),
         },
-    }
-}
-
-/// The network's result as text: the transaction's code, and that of its one operation.
-fn code(result: &TransactionResult) -> String {
-    let name = result.result.name();
-    match &result.result {
-        TransactionResultResult::TxFailed(operations) | TransactionResultResult::TxSuccess(operations) => {
-            match operations.first() {
-                Some(OperationResult::OpInner(inner)) => format!("{name}: {inner:?}"),
-                Some(other) => format!("{name}: {}", other.name()),
-                None => name.to_owned(),
-            }
-        }
-        _ => name.to_owned(),
     }
 }
