@@ -4,7 +4,7 @@ use std::{env::var, error::Error, fs, time::SystemTime};
 
 use axum::{Router, routing::get};
 use paychan_channel::Amount;
-use paychan_mpp::seller::{Seller, SellerOptions};
+use paychan_mpp::seller::{Discovery, FixedChannels, Seller, SellerOptions};
 use paychan_mpp::wire::{ChallengeSecret, ChallengeSecrets};
 use paychan_watcher_api::{Client, Token};
 
@@ -17,12 +17,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The watcher says which network it watches, and which channels it takes.
     let mut options = SellerOptions::of_watcher(&watcher, "time.example.com", secrets).await?;
     // Clients that can't name their channel pay through this one.
-    if let Ok(channel) = var("CHANNEL") {
-        options.fixed_channels.add("/", channel.parse()?);
-    }
-    let seller = Seller::new(watcher, options)?;
+    options.fixed_channels = FixedChannels::everywhere(var("CHANNEL").ok().map(|c| c.parse()).transpose()?);
+    let price = Amount::from(10_000_u64);
     let time = get(|| async { format!("{:?}", SystemTime::now()) });
-    let app = Router::new().route("/time", time.route_layer(seller.price(Amount::from(10_000_u64))));
+    let openapi = Discovery::new("Time", "1.0.0").paid("GET", "/time", Some(price), "the time of day");
+    let time = time.route_layer(Seller::new(watcher, options)?.price(price));
+    let app = Router::new().route("/time", time).route("/openapi.json", openapi.route());
     let listener = tokio::net::TcpListener::bind(var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
     println!("http://{}", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)

@@ -8,6 +8,7 @@
 # It needs Node 20 and npm, and for the first run a package registry. If one of them is missing, it says so and succeeds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/node.sh
 
 case "${1:-}" in -h | --help)
     sed -n '2,9s/^# \{0,1\}//p' "$0"
@@ -15,21 +16,10 @@ case "${1:-}" in -h | --help)
     ;;
 esac
 
-skip() {
-    echo "spec-client: skipped, $1"
-    exit 0
-}
-command -v node >/dev/null && command -v npm >/dev/null || skip "Node and npm are not installed"
-[ "$(node --print 'process.versions.node.split(".")[0]')" -ge 20 ] || skip "Node is $(node --version), older than 20"
-
-target=${CARGO_TARGET_DIR:-target}
-folder=$target/spec-client
-mkdir -p "$folder"
-cp tests/interop/spec-client/* "$folder"
-(cd "$folder" && npm ci --silent --no-audit --no-fund >npm.log 2>&1) || skip "npm could not install stellar-sdk ($folder/npm.log)"
+install_interop spec-client stellar-sdk
 
 scripts/setup.sh
 scripts/build-programs.sh >/dev/null
 [ $# -gt 0 ] || set -- target/contracts/paychan_contract.wasm
-node "$folder/spec-client.mjs" "$target/debug/paychan-localnet" "$@"
+node "$folder/spec-client.mjs" "${CARGO_TARGET_DIR:-target}/debug/paychan-localnet" "$@"
 echo "spec-client: the answers are the reference's"

@@ -23,7 +23,7 @@ scripts/verify-contracts.sh --built
 
 say "Building (the first build takes some minutes, because the real Soroban host is among the dependencies)"
 # The whole-system tests start the real programs.
-scripts/build-programs.sh --package paychan-examples
+scripts/build-programs.sh
 with_progress cargo test --workspace --locked --tests --no-run --quiet
 
 say "Examples in the documentation"

@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     WatcherRefused,
     /// The watcher can't take commitments at the moment; the same request may succeed later.
     WatcherNotReady,
+    /// The server that sells can't take payments at the moment; the same command may succeed later, and pays once.
+    SellerNotReady,
     /// What answers at the watcher's address is not a watcher. Nothing was taken.
     NotAWatcher,
     /// The endpoint's address is wrong, or its key is wrong or missing. Nothing changed.
@@ -59,7 +61,7 @@ impl Kind {
             | Kind::WatcherRefused
             | Kind::NotAWatcher => 1,
             Kind::Usage | Kind::Input | Kind::Secret | Kind::Endpoint => 2,
-            Kind::Network | Kind::WrongNetwork | Kind::WatcherNotReady | Kind::Output => 3,
+            Kind::Network | Kind::WrongNetwork | Kind::WatcherNotReady | Kind::SellerNotReady | Kind::Output => 3,
             Kind::OutcomeUnknown | Kind::ResultUnread => 4,
         }
     }

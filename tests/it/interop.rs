@@ -88,8 +88,11 @@ async fn mppx_validates_our_seller() {
     let text = String::from_utf8(output.stdout).unwrap();
     let (from, to) = (text.find('{').expect("JSON"), text.rfind('}').expect("JSON"));
     let told: Value = serde_json::from_str(&text[from..=to]).unwrap_or_else(|error| panic!("{error}: {text}"));
-    // Only discovery fails, which our seller does not offer.
-    assert_eq!((&told["summary"]["passed"], &told["summary"]["failed"]), (&json!(8), &json!(1)), "{told}");
+    assert_eq!((&told["summary"]["passed"], &told["summary"]["failed"]), (&json!(10), &json!(0)), "{told}");
+    assert_eq!(
+        (&told["discovery"]["valid"], &told["discovery"]["endpoints"][0]["path"]),
+        (&json!(true), &json!("/time"))
+    );
     let endpoint = &told["endpoints"][0];
     for checks in ["challenge", "errorHandling", "payment"] {
         for check in endpoint[checks].as_array().expect("a list of checks") {

@@ -18,6 +18,8 @@ mod interop;
 mod killed;
 mod one_build;
 mod opening;
+mod paying;
+mod recipe;
 mod strangers;
 mod traced;
 mod watcher_endpoint;

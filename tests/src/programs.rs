@@ -15,7 +15,7 @@ pub fn program(name: &str) -> PathBuf {
         .take(2)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("{name} is not built: run scripts/build-programs.sh --package paychan-examples"))
+        .unwrap_or_else(|| panic!("{name} is not built: run scripts/build-programs.sh"))
 }
 
 /// The path of the channel contract's Wasm, which scripts/build-contracts.sh builds.

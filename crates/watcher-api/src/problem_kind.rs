@@ -140,6 +140,9 @@ problem_kinds! {
     /// The channel's waiting period is below what is safe.
     WaitingPeriodTooShort: UNPROCESSABLE_ENTITY, "waiting_period_too_short",
         "open a channel with a longer waiting period";
+    /// The channel's funder has as many channels here as one funder may have.
+    TooManyOfFunder: UNPROCESSABLE_ENTITY, "too_many_of_funder",
+        "use a channel of this funder that is watched already, or close one and come again";
     /// With one channel more, those watched already would wait too long for their turn.
     TooManyChannels: UNPROCESSABLE_ENTITY, "too_many_channels", "use another watcher, or have the operator add fee accounts";
     /// The recipient's account can't take the token.

@@ -1,6 +1,7 @@
 //! The corpora of the fuzzer, replayed, and valid inputs that each target has to understand.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests say what they check by their names")]
 
+mod mpp;
 mod valid;
 
 use std::path::PathBuf;

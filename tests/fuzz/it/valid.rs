@@ -335,6 +335,10 @@ fn inputs(target: &str) -> Vec<Vec<u8>> {
         .into(),
         "journal_files" => journals().iter().map(|files| input(files)).collect(),
         "journal_records" => journals().iter().map(|files| input(&records(files))).collect(),
+        "mpp_answers" => super::mpp::answers(),
+        "mpp_challenges" => super::mpp::challenges(),
+        "mpp_credentials" => super::mpp::credentials(),
+        "mpp_requests" => super::mpp::requests(),
         "rpc_answers" => rpc_answers(),
         "rpc_xdr" => rpc_xdr(),
         // A target of another crate keeps its corpus by hand.

@@ -14,6 +14,7 @@ pub mod api;
 pub mod channel;
 pub mod config;
 pub mod journal;
+pub mod mpp;
 pub mod pieces;
 pub mod rpc;
 
@@ -33,6 +34,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "endpoint_headers", run: config::endpoint_header },
     Target { name: "journal_files", run: journal::files },
     Target { name: "journal_records", run: journal::records },
+    Target { name: "mpp_answers", run: mpp::answers },
+    Target { name: "mpp_challenges", run: mpp::challenges },
+    Target { name: "mpp_credentials", run: mpp::credentials },
+    Target { name: "mpp_requests", run: mpp::requests },
     Target { name: "rpc_answers", run: rpc::answers },
     Target { name: "rpc_xdr", run: rpc::xdr },
 ];

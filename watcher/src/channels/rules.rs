@@ -218,7 +218,7 @@ impl Refused {
             Self::IssuerMayRevoke { .. } => ProblemKind::IssuerMayRevoke,
             Self::OpaqueToken { .. } => ProblemKind::OpaqueToken,
             Self::TokenStorageUnknown { .. } => ProblemKind::TokenStorageUnknown,
-            Self::TooManyOfFunder { .. } => ProblemKind::TooManyChannels,
+            Self::TooManyOfFunder { .. } => ProblemKind::TooManyOfFunder,
             Self::BalanceFrozen { .. } => ProblemKind::BalanceFrozen,
             Self::WeakKey(_) => ProblemKind::WeakKey,
             Self::Closing { .. } => ProblemKind::Closing,

@@ -187,7 +187,7 @@ async fn the_channels_of_a_funder_are_limited_and_an_idle_one_that_owes_nothing_
     watcher.offer(1, 1_000_000).await.unwrap();
     let refused = watcher.channels.take(id(3)).await.unwrap_err();
     let IntakeError::Refused(refused) = &refused else { panic!("{refused:?}") };
-    assert_eq!(refused.kind(), ProblemKind::TooManyChannels);
+    assert_eq!(refused.kind(), ProblemKind::TooManyOfFunder);
 
     for _ in 0..40 {
         env.ledger(&mut watcher).await;

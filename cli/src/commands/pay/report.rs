@@ -92,7 +92,7 @@ pub(crate) fn pay_failure(error: &PayError) -> Failure {
     let kind = match error {
         PayError::NoAnswer { paid: true, .. } => Kind::OutcomeUnknown,
         PayError::NoAnswer { .. } => Kind::Network,
-        PayError::Unavailable { .. } => Kind::WatcherNotReady,
+        PayError::Unavailable { .. } => Kind::SellerNotReady,
         PayError::BadUrl(_) | PayError::BodyIsAStream => Kind::Usage,
         PayError::Store(_) => Kind::Input,
         PayError::Signer(_) | PayError::WrongSignature => Kind::Secret,

@@ -8,7 +8,7 @@ use reqwest_middleware::{Error, Middleware, Next};
 
 use super::Buyer;
 use super::exchange::{Exchange, NotSent, Sending};
-use super::pay::PaidRequest;
+use super::options::PaidRequest;
 
 /// Pays for the requests of a `reqwest_middleware` client. Build that client on one of `paychan_rpc::http`, which
 /// follows no redirect, since a paid answer from another host is an error.

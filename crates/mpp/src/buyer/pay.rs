@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 use paychan_channel::{Amount, Commitment, ContractId};
-use paychan_rpc::http::{HttpLimits, retry_after};
+use paychan_rpc::http::retry_after;
 use reqwest::{Method, Request, Response, StatusCode, Url};
 
-use super::caps::Caps;
 use super::error::PayError;
-use super::events::{Event, OnEvent};
+use super::events::Event;
 use super::exchange::{Clients, Exchange, NotSent};
 use super::host_of;
 use super::offer::{self, Payable};
+use super::options::{BuyerOptions, PaidRequest, Payment};
 use super::order::Order;
 use super::standing::State;
 use super::store::{Answered, Left, Opening, Record, Store};
@@ -34,25 +34,6 @@ const LONGEST_UNSEEN_WAIT: Duration = Duration::from_secs(2);
 /// The most challenges that are kept to be used again.
 const KEPT_CHALLENGES: usize = 1_024;
 
-/// How a buyer pays.
-#[derive(Default)]
-pub struct BuyerOptions {
-    /// The channels through which the buyer may pay. It names the first one for a host to that host.
-    pub channels: Vec<PinnedChannel>,
-    /// How much may be signed.
-    pub caps: Caps,
-    /// The total up to which a server is believed that claims more than the store knows. Base units.
-    pub resync_up_to: Option<Amount>,
-    /// Whether each request needs a new challenge.
-    pub new_challenge_each_time: bool,
-    /// Whether plain HTTP to other machines is allowed.
-    pub allow_plain_http: bool,
-    /// Time limits.
-    pub limits: HttpLimits,
-    /// A function that gets the events.
-    pub on_event: Option<OnEvent>,
-}
-
 /// Buys requests. Share it in an `Arc` to make payments at the same time.
 pub struct Buyer {
     options: BuyerOptions,
@@ -61,33 +42,13 @@ pub struct Buyer {
     state: Arc<Mutex<State>>,
 }
 
-/// A payment that was made for an answer. Amounts are base units.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payment {
-    /// The channel.
-    pub channel: ContractId,
-    /// The price of the request.
-    pub price: Amount,
-    /// The total that was signed.
-    pub total: Amount,
-    /// The receipt. A server that failed sends none.
-    pub receipt: Option<Receipt>,
-}
-
-/// An answer, and what was paid for it.
-#[derive(Debug)]
-pub struct PaidRequest {
-    /// The answer.
-    pub response: Response,
-    /// `None` when the server asked for no payment.
-    pub paid: Option<Payment>,
-}
-
 /// A payment that is under way.
 struct Voucher {
     id: u64,
     payable: Payable,
     total: Amount,
+    /// By how much the total is above all that was signed before.
+    raise: Amount,
     header: (HeaderName, HeaderValue),
 }
 
@@ -195,7 +156,9 @@ impl Buyer {
         };
         self.tell(&Event::Asked { host: host.clone(), price: payable.price, channel: payable.channel() });
         let first = self.voucher(&request, &host, payable, !reused, None).await?;
-        let (channel, limit) = (first.payable.channel(), first.total);
+        let channel = first.payable.channel();
+        // All that is signed for this answer raises the total by no more than its price.
+        let limit = first.total.max(first.total.saturating_sub(first.raise).saturating_add(first.payable.price));
         let under_way = UnderWay { buyer: self, channel };
         let refused = match self.send(over, &request, &host, &first, &key).await? {
             Outcome::Paid(paid) => return Ok(*paid),
@@ -297,7 +260,7 @@ impl Buyer {
         self.tell(&Event::Paying { channel, total, raise });
         let made = self.sign(&payable, total).await;
         match made {
-            Ok(header) => Ok(Voucher { id, payable, total, header }),
+            Ok(header) => Ok(Voucher { id, payable, total, raise, header }),
             Err(error) => {
                 if limit.is_none() {
                     self.ended(&channel);
@@ -430,13 +393,7 @@ impl Buyer {
                 state.challenges.remove(key);
             }
             let standing = state.channels.entry(voucher.payable.channel()).or_default();
-            if let Some(receipt) = &receipt {
-                standing.accepted = standing.accepted.max(receipt.accepted_cumulative);
-                // The newest receipt counts, since credits lower the total.
-                standing.spent = receipt.spent.or(standing.spent);
-            } else {
-                (standing.accepted, standing.spent) = (None, None);
-            }
+            standing.learn(receipt.as_ref());
         });
         let paid =
             Payment { channel: voucher.payable.channel(), price: voucher.payable.price, total: voucher.total, receipt };

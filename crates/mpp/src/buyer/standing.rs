@@ -1,11 +1,13 @@
 //! What a buyer remembers between two payments.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Instant;
 
 use paychan_channel::{Amount, ContractId};
 
 use super::offer::Payable;
+use crate::wire::Receipt;
 
 /// The part of a buyer that all its payments share. A restart forgets it.
 #[derive(Default)]
@@ -24,4 +26,47 @@ pub(super) struct Standing {
     pub(super) accepted: Option<Amount>,
     pub(super) spent: Option<Amount>,
     pub(super) under_way: u32,
+}
+
+impl Standing {
+    /// Takes what a receipt says. Receipts of payments that ran side by side come in any order: the one with the highest total
+    /// is the newest. `None` forgets what was known: then the next challenge says it.
+    pub(super) fn learn(&mut self, receipt: Option<&Receipt>) {
+        let Some(receipt) = receipt else {
+            (self.accepted, self.spent) = (None, None);
+            return;
+        };
+        match self.accepted.cmp(&receipt.accepted_cumulative) {
+            // Credits lower what is spent, so a newer receipt counts as it is.
+            Ordering::Less => (self.accepted, self.spent) = (receipt.accepted_cumulative, receipt.spent),
+            Ordering::Equal => self.spent = self.spent.max(receipt.spent),
+            Ordering::Greater => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipt(accepted: u64, spent: u64) -> Receipt {
+        Receipt {
+            accepted_cumulative: Some(accepted.into()),
+            spent: Some(spent.into()),
+            ..Receipt::success("x", "2030-01-01T00:00:00.000Z")
+        }
+    }
+
+    #[test]
+    fn receipts_that_overtake_one_another_leave_no_credit_that_is_not_there() {
+        let mut standing = Standing::default();
+        for (accepted, spent) in [(10, 10), (30, 30), (20, 20), (30, 25)] {
+            standing.learn(Some(&receipt(accepted, spent)));
+        }
+        assert_eq!((standing.accepted, standing.spent), (Some(30_u64.into()), Some(30_u64.into())));
+        standing.learn(Some(&receipt(40, 31)));
+        assert_eq!(standing.spent, Some(31_u64.into()), "a credit lowers it");
+        standing.learn(None);
+        assert_eq!((standing.accepted, standing.spent), (None, None));
+    }
 }

@@ -80,6 +80,20 @@ pub(super) fn credential(asked: &Asked<'_>) -> Result<Option<Credential>, Flaw> 
     Ok(found)
 }
 
+/// The longest `Idempotency-Key`, in bytes: keys are kept in memory, and a UUID has 36.
+const LONGEST_KEY: usize = 255;
+
+/// The client's own name for the request is none, or one that can be kept.
+pub(super) fn idempotency_key(asked: &Asked<'_>) -> Result<(), Flaw> {
+    match asked.idempotency_key {
+        Some(key) if key.is_empty() || key.len() > LONGEST_KEY => {
+            let why = format!("the header Idempotency-Key has {} bytes; expected 1 to {LONGEST_KEY}", key.len());
+            Err(Flaw::new(ProblemType::BadRequest, why))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// How many credentials of ours a value has, separated by commas.
 fn credentials_in(value: &[u8]) -> usize {
     let starts = |part: &[u8]| part.trim_ascii_start().get(..8).is_some_and(|s| s.eq_ignore_ascii_case(b"payment "));

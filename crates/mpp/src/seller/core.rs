@@ -130,6 +130,7 @@ impl<C: Charges> Seller<C> {
 
     async fn decided(&self, asked: &Asked<'_>) -> Result<Decision, Flaw> {
         let credential = check::credential(asked)?;
+        check::idempotency_key(asked)?;
         let channel = self.channel_of(asked)?;
         let Some(credential) = credential else {
             return Err(match channel {

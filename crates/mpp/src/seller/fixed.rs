@@ -7,6 +7,12 @@ use paychan_channel::ContractId;
 pub struct FixedChannels(Vec<(String, ContractId)>);
 
 impl FixedChannels {
+    /// Makes one channel the channel of all paths, if there is one.
+    #[must_use]
+    pub fn everywhere(channel: Option<ContractId>) -> Self {
+        Self(channel.map(|channel| (String::new(), channel)).into_iter().collect())
+    }
+
     /// Makes `channel` the channel of all paths that begin with `prefix`. The longest prefix counts.
     pub fn add(&mut self, prefix: impl Into<String>, channel: ContractId) {
         self.0.push((prefix.into(), channel));

@@ -11,6 +11,10 @@
 //! answered again with the old receipt. For any other request, the answer says that it was paid and that its answer is
 //! no longer kept.
 //!
+//! A first voucher on a channel that the watcher does not know makes the watcher admit it. That is bounded: this process
+//! asks for four admissions at a time. The watcher limits the channels of one funder (`quotas.channels_per_funder`), and
+//! all channels by what its fee accounts can settle in time.
+//!
 //! Only one process at a time may sell for a channel, since several would have to share their memory of used vouchers.
 //! With several processes, route each channel to one of them (by the header `Payment-Session`).
 
@@ -19,6 +23,7 @@ mod charges;
 mod check;
 mod core;
 mod decision;
+mod discovery;
 mod fixed;
 mod layer;
 mod memory;
@@ -32,6 +37,7 @@ pub use self::core::{BuildError, Seller, SellerOptions};
 pub use asked::Asked;
 pub use charges::{Charges, ChargesError, Ending, Standing};
 pub use decision::{Decision, Ended, Refusal, Sold};
+pub use discovery::Discovery;
 pub use fixed::FixedChannels;
 pub use layer::{Paid, PaidLayer};
 pub use memory::{KEPT_BODIES, KeptAnswer, LARGEST_KEPT_BODY};

@@ -67,6 +67,7 @@ fn problem_type(kind: &ProblemKind) -> ProblemType {
         | K::WeakKey
         | K::Archived
         | K::CoverageTooLow
+        | K::TooManyOfFunder
         | K::WaitingPeriodTooShort => ProblemType::ChannelRefused,
         K::Internal | K::StoreFailed | K::Unknown(_) => ProblemType::OutcomeUnknown,
         passing if passing.is_passing() => ProblemType::Unavailable,

@@ -84,7 +84,7 @@ impl TestEnv {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        Answer::of(self.app.clone().oneshot(request).await.unwrap()).await
+        Answer::to(self.app.clone(), request).await
     }
 
     /// `GET path` with these headers.
@@ -156,6 +156,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The answer to a request.
+    pub(crate) async fn to(app: Router, request: Request<Body>) -> Self {
+        Self::of(app.oneshot(request).await.unwrap()).await
+    }
+
     async fn of(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

@@ -19,6 +19,12 @@ pub(crate) struct State {
     pub(crate) trouble: Option<ChargesError>,
     /// The number of calls of `charge` so far.
     pub(crate) charge_calls: usize,
+    /// Why no channel is admitted, if none is.
+    pub(crate) no_admission: Option<ProblemKind>,
+    /// Admissions that were begun.
+    pub(crate) admissions: usize,
+    /// Where admissions wait, if they do.
+    pub(crate) admission_gate: Option<Arc<tokio::sync::Notify>>,
 }
 
 #[derive(Clone)]
@@ -35,7 +41,15 @@ pub(crate) struct Channel {
 
 impl FakeWatcher {
     pub(crate) fn new(network: NetworkId) -> Self {
-        Self(Arc::new(Mutex::new(State { network, channels: HashMap::new(), trouble: None, charge_calls: 0 })))
+        Self(Arc::new(Mutex::new(State {
+            network,
+            channels: HashMap::new(),
+            trouble: None,
+            charge_calls: 0,
+            no_admission: None,
+            admissions: 0,
+            admission_gate: None,
+        })))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -171,9 +185,20 @@ impl Charges for FakeWatcher {
     }
 
     async fn admit(&self, id: &ContractId) -> Result<Standing, ChargesError> {
+        let gate = {
+            let mut state = self.state();
+            state.admissions += 1;
+            state.admission_gate.clone()
+        };
+        if let Some(gate) = gate {
+            gate.notified().await;
+        }
         let mut state = self.state();
         if let Some(trouble) = &state.trouble {
             return Err(trouble.clone());
+        }
+        if let Some(kind) = &state.no_admission {
+            return Err(refused(kind.clone(), Facts::default()));
         }
         let channel = state.channels.get_mut(id);
         let channel = channel.ok_or_else(|| refused(ProblemKind::NotOnChain, Facts::default()))?;

@@ -258,3 +258,123 @@ async fn a_server_that_has_not_seen_a_deposit_yet_is_asked_again_with_the_same_v
         assert_eq!((bought.paid.unwrap().total.get(), count.load(Ordering::SeqCst)), (10, 3), "{not_yet:?}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_came_from_elsewhere_is_an_error() {
+    let (address, _) = server(|| asks(&HONEST, ProblemType::PaymentRequired), ok).await;
+    let (elsewhere, _) = server(|| ok(0), ok).await;
+    let folder = TempDir::new().unwrap();
+    let plain = paychan_rpc::http::client_of_this_machine(paychan_rpc::http::HttpLimits::default()).unwrap();
+    let client = reqwest_middleware::ClientBuilder::new(plain)
+        .with(paychan_mpp::buyer::PaymentMiddleware(Arc::new(open(&folder, buyer()))))
+        .with(Elsewhere(format!("http://{elsewhere}/").parse().unwrap()))
+        .build();
+    let error = client.get(format!("http://{address}/x")).send().await.unwrap_err();
+    assert!(error.to_string().contains("a payment follows no redirect"), "{error}");
+}
+
+/// Takes paid requests somewhere else, as a client that follows redirects does.
+struct Elsewhere(reqwest::Url);
+
+#[async_trait::async_trait]
+impl reqwest_middleware::Middleware for Elsewhere {
+    async fn handle(
+        &self,
+        mut request: reqwest::Request,
+        extensions: &mut http::Extensions,
+        next: reqwest_middleware::Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        if request.headers().contains_key("authorization") {
+            *request.url_mut() = self.0.clone();
+        }
+        next.run(request, extensions).await
+    }
+}
+
+#[tokio::test]
+async fn credit_that_the_server_does_not_know_is_made_up_for_within_one_price() {
+    // The receipt of the first answer leaves a credit of one price, which the server then does not grant.
+    let paid = |number: usize| {
+        let receipt = |accepted: u64, spent: u64| {
+            let receipt = Receipt {
+                accepted_cumulative: Some(accepted.into()),
+                spent: Some(spent.into()),
+                ..Receipt::success("x", Timestamp::now().to_text())
+            };
+            Response::builder().header("payment-receipt", receipt.to_header().unwrap()).body(Body::empty()).unwrap()
+        };
+        match number {
+            1 => receipt(10, 0),
+            2 => asks(&Says { cumulative: 10, ..HONEST }, ProblemType::PaymentInsufficient),
+            _ => receipt(20, 20),
+        }
+    };
+    let (address, count) = server(|| asks(&HONEST, ProblemType::PaymentRequired), paid).await;
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, buyer());
+    let totals = [10, 20].map(Amount::from);
+    for total in totals {
+        assert_eq!(buyer.pay(get(address, "/x")).await.unwrap().paid.unwrap().total, total);
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 3, "11 was signed first, since the receipt promised credit");
+}
+
+#[tokio::test]
+async fn a_challenge_that_has_expired_is_not_paid() {
+    let old = || {
+        let mut challenge = paychan_mpp::wire::offers([challenge(&HONEST).as_bytes()]).remove(0).unwrap();
+        challenge.terms.expires = Some("2020-01-01T00:00:00Z".to_owned());
+        let header = challenge.to_header().unwrap();
+        Response::builder().status(402).header("www-authenticate", header).body(Body::empty()).unwrap()
+    };
+    let outcome = against(buyer(), old, ok).await;
+    assert!(outcome.error.to_string().contains("expired"), "{}", outcome.error);
+    assert_eq!((outcome.signed, outcome.vouchers), (0, 0));
+}
+
+/// A signer whose signatures are of another key than it says, or which is away.
+struct BadSigner {
+    says: CommitmentSecret,
+    signs: Option<CommitmentSecret>,
+}
+
+impl paychan_mpp::buyer::Signer for BadSigner {
+    fn public(&self) -> paychan_channel::CommitmentKey {
+        self.says.public()
+    }
+
+    fn sign<'a>(&'a self, commitment: &'a paychan_channel::Commitment) -> paychan_mpp::buyer::Signing<'a> {
+        let away = || paychan_mpp::buyer::SignerError("it is locked".to_owned());
+        Box::pin(std::future::ready(self.signs.as_ref().map(|key| commitment.sign(key)).ok_or_else(away)))
+    }
+}
+
+#[tokio::test]
+async fn a_signer_that_is_away_or_signs_with_another_key_sends_nothing() {
+    let key = || CommitmentSecret::generate().unwrap();
+    for signs in [None, Some(key())] {
+        let wrong = signs.is_some();
+        let channel =
+            PinnedChannel::new(CHANNEL, buyer().channels[0].network.clone(), BadSigner { says: key(), signs });
+        let options = BuyerOptions { channels: vec![channel], ..BuyerOptions::default() };
+        let outcome = against(options, || asks(&HONEST, ProblemType::PaymentRequired), ok).await;
+        match wrong {
+            true => assert!(matches!(outcome.error, PayError::WrongSignature), "{}", outcome.error),
+            false => assert!(matches!(outcome.error, PayError::Signer(_)), "{}", outcome.error),
+        }
+        assert_eq!(outcome.vouchers, 0);
+    }
+}
+
+#[tokio::test]
+async fn without_a_store_nothing_is_signed() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let Err(error) = paychan_mpp::buyer::Buyer::open(&file, buyer()) else { panic!("a file is no folder") };
+    assert!(matches!(error, PayError::Store(_)), "{error}");
+    let held = open(&folder, buyer());
+    let Err(error) = paychan_mpp::buyer::Buyer::open(folder.path(), buyer()) else { panic!("it is in use") };
+    assert!(error.to_string().contains("another process"), "{error}");
+    drop(held);
+}

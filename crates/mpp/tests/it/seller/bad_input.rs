@@ -224,3 +224,52 @@ fn a_realm_that_binds_nothing_is_refused() {
         assert!(paychan_mpp::seller::Seller::new(watcher, options).is_err(), "{realm:?}");
     }
 }
+
+#[tokio::test]
+async fn a_challenge_of_another_method_or_intent_or_without_an_expiry_is_refused() {
+    let env = TestEnv::new();
+    let challenge = env.challenge("/time").await;
+    let session = CHANNEL.to_string();
+    type Change = fn(&mut paychan_mpp::wire::ChallengeTerms);
+    let changes: [(&str, Change); 3] = [
+        ("another method", |terms| terms.method = "tempo".to_owned()),
+        ("another intent", |terms| terms.intent = "charge".to_owned()),
+        ("no expiry", |terms| terms.expires = None),
+    ];
+    for (name, change) in changes {
+        let mut terms = challenge.terms.clone();
+        change(&mut terms);
+        let header = env.voucher(&terms.issue(&challenge_secret(SECRET)).unwrap(), 10);
+        let refused = env.get("/time", &[("authorization", &header), ("payment-session", &session)]).await;
+        assert_eq!(refused.status, 402, "{name}");
+        refused.is(402, "invalid-challenge");
+    }
+    let mut terms = challenge.terms.clone();
+    terms.expires = Some("soon".to_owned());
+    let header = env.voucher(&terms.issue(&challenge_secret(SECRET)).unwrap(), 10);
+    env.get("/time", &[("authorization", &header)]).await.is(402, "malformed-credential");
+    assert_eq!((env.watcher.state().charge_calls, env.sold()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_malformed_header_of_any_kind_is_told_and_takes_nothing() {
+    let env = TestEnv::new();
+    let good = env.voucher(&env.challenge("/time").await, 10);
+    let long = "k".repeat(256);
+    for key in ["", &long] {
+        let refused = env.get("/time", &[("authorization", &good), ("idempotency-key", key)]).await;
+        assert!(refused.is(400, "bad-request").detail.contains("Idempotency-Key"), "{}", refused.body);
+    }
+    // The credential may come in either header, and what is no credential is told in either.
+    env.get("/time", &[("payment-authorization", "Payment %%")]).await.is(402, "malformed-credential");
+    let mut latin = request("GET", "/time", &[]);
+    let value = http::HeaderValue::from_bytes(b"Payment \xff\xfe").unwrap();
+    latin.headers_mut().insert("authorization", value);
+    env.send(latin).await.is(402, "malformed-credential");
+    let mut session = request("GET", "/time", &[("authorization", &good)]);
+    session.headers_mut().insert("payment-session", http::HeaderValue::from_bytes(b"\xff").unwrap());
+    env.send(session).await.is(400, "bad-request");
+    assert_eq!((env.watcher.state().charge_calls, env.sold()), (0, 0));
+    let elsewhere = [("authorization", "Bearer of the application"), ("payment-authorization", good.as_str())];
+    env.get("/time", &elsewhere).await.receipt();
+}

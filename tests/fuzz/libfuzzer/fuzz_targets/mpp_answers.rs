@@ -1,0 +1,6 @@
+//! See `paychan_fuzz::mpp::answers`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    paychan_fuzz::mpp::answers(bytes);
+});
