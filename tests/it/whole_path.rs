@@ -12,7 +12,7 @@ async fn settled(env: &TestEnv, watcher: &Watcher, payer: &paychan_tests::watche
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_before_a_sigkill_is_settled_after_a_close_that_started_while_the_watcher_was_down() {
+async fn a_commitment_acknowledged_before_a_sigkill_is_settled_after_a_close_that_started_while_the_watcher_was_down() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
     let mut watcher = env.watcher();
@@ -48,7 +48,7 @@ async fn what_was_acknowledged_before_a_sigkill_is_settled_after_a_close_that_st
 }
 
 #[tokio::test]
-async fn with_the_recipients_key_a_close_is_fenced_and_ends_the_channel() {
+async fn with_the_recipients_key_a_close_follows_a_fence_and_ends_the_channel() {
     let env = TestEnv::new(NetworkOptions::default()).await;
     let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
     let mut options = env.watcher_options();

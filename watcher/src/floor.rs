@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_formula_is_the_one_written_down() {
+    fn the_formula_is_the_documented_one() {
         let floor = Floor::of(terms()).unwrap();
         assert_eq!(floor.queue, 12, "7 channels on 2 lanes are 4 rounds of 3 ledgers");
         assert_eq!(floor.reaction, 6 + 1 + 12 + 10 * (5 + 12) + 12);

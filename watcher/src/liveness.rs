@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_grows_until_the_next_beat() {
+    fn silence_lasts_until_the_next_beat() {
         let liveness = Liveness::default();
         liveness.beat(Duration::from_secs(10));
         assert_eq!(liveness.silence(Duration::from_secs(13)), Duration::from_secs(3));

@@ -59,7 +59,7 @@ fn submit(url: &str, commitment: &str, rest: &[&str]) -> Ran {
 }
 
 #[test]
-fn what_sign_prints_is_what_submit_hands_over() {
+fn submit_hands_over_what_sign_prints() {
     let commitment = signed("70");
     let (url, watcher) = answering(
         200,

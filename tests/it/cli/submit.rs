@@ -86,7 +86,7 @@ async fn a_price_is_charged_once_and_missing_credit_is_reported() {
 }
 
 #[tokio::test]
-async fn what_the_watcher_refuses_is_explained_with_what_to_do() {
+async fn a_refusal_by_the_watcher_is_explained_with_what_to_do() {
     let env = TestEnv::new().await;
     let channel = env.channel().await;
     let watcher = watcher(&env).await;

@@ -73,7 +73,7 @@ fn an_amount_up_to_the_coverage_is_taken_and_one_more_is_not() {
 }
 
 #[test]
-fn what_the_chain_has_paid_already_is_no_new_promise() {
+fn an_amount_that_the_chain_has_already_paid_is_no_new_promise() {
     let paid = ChannelState { withdrawn: units(500), ..state() };
     assert_eq!(
         offer(paid.clone(), 500),
@@ -83,7 +83,7 @@ fn what_the_chain_has_paid_already_is_no_new_promise() {
 }
 
 #[test]
-fn a_closing_channel_takes_nothing_even_when_only_an_event_told_of_it() {
+fn a_closing_channel_takes_nothing_even_when_only_an_event_reported_it() {
     let config = config();
     let mut view = channel_view(state());
     view.deadline = Some(Ledger(7));
@@ -248,7 +248,7 @@ fn an_amount_that_the_chain_has_paid_can_always_be_sold() {
 
 proptest! {
     #[test]
-    fn the_chain_would_pay_whatever_is_taken(
+    fn every_commitment_that_is_taken_would_be_paid_by_the_chain(
         balance in 0u64..200, withdrawn in 0u64..200, amount in 1u64..500, room in 0u64..300, elsewhere in 0u64..100,
         closing in any::<bool>(), authorized in any::<bool>(),
     ) {

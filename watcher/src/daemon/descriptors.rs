@@ -15,7 +15,7 @@ use crate::alarm::raise;
 /// Descriptors that the API may not use: 64 for connections to endpoints, 32 for journal and sled (which open a few
 /// files each and one more while they write a snapshot), and 32 for the runtime, the log, the sockets and systemd. An
 /// idle watcher was measured to have about 20 open.
-const KEPT_BACK: u64 = 128;
+const RESERVED: u64 = 128;
 
 /// Connections for the operator's own commands, which have their own socket.
 pub(super) const OPERATOR_CONNECTIONS: usize = 8;
@@ -45,27 +45,27 @@ pub(super) fn api_connections(limit: u64, wanted: usize) -> usize {
             DescriptorsLow,
             limit,
             connections,
-            kept_back = KEPT_BACK,
+            reserved = RESERVED,
             "this process may open few files, so the API takes few connections at a time"
         );
     } else {
-        info!(limit, connections, kept_back = KEPT_BACK, "the number of connections that the API takes at a time");
+        info!(limit, connections, reserved = RESERVED, "the number of connections that the API takes at a time");
     }
     connections
 }
 
-/// At most half of what is not kept back, so that a small miscount does no harm, and at least one.
+/// At most half of the descriptors that are not reserved, so that a small miscount does no harm, and at least one.
 fn share(limit: u64, wanted: usize) -> usize {
-    let half = limit.saturating_sub(KEPT_BACK) / 2;
+    let half = limit.saturating_sub(RESERVED) / 2;
     usize::try_from(half).unwrap_or(usize::MAX).min(wanted).max(1)
 }
 
-/// Raises an alarm while fewer descriptors are free than half of what is kept back.
+/// Raises an alarm while fewer descriptors are free than half of the reserved number.
 pub(super) async fn watch(limit: u64, stopped: watch::Receiver<bool>) {
     while timeout(LOOK_EVERY, until(stopped.clone())).await.is_err() {
         let Some(open) = open() else { continue };
         let free = limit.saturating_sub(open);
-        if free < KEPT_BACK / 2 {
+        if free < RESERVED / 2 {
             raise!(DescriptorsLow, limit, open, free, "few file descriptors are left");
         }
     }
@@ -82,17 +82,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_api_never_gets_what_is_kept_back() {
+    fn the_api_never_gets_the_reserved_descriptors() {
         for (limit, wanted, connections) in
             [(200, 256, 36), (1_024, 256, 256), (1_024, 1_000, 448), (16_384, 256, 256), (u64::MAX, 256, 256)]
         {
             assert_eq!(share(limit, wanted), connections, "{limit}");
-            assert!(limit - share(limit, wanted) as u64 >= KEPT_BACK.min(limit - 1), "{limit}");
+            assert!(limit - share(limit, wanted) as u64 >= RESERVED.min(limit - 1), "{limit}");
         }
     }
 
     #[test]
-    fn with_a_limit_below_what_is_kept_back_one_caller_after_the_other_is_served() {
+    fn with_a_limit_below_the_reserved_descriptors_callers_are_served_one_after_another() {
         assert_eq!(share(64, 256), 1);
         assert_eq!(share(0, 256), 1);
     }

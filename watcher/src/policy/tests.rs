@@ -336,7 +336,7 @@ fn an_amount_at_the_tokens_limit_is_settled_without_a_close() {
 }
 
 #[test]
-fn what_is_unsettled_for_too_long_is_settled_but_not_dust() {
+fn an_amount_that_is_unsettled_for_too_long_is_settled_unless_it_is_dust() {
     assert_eq!(Case::of(state(), 5_000_000).since(DAY - Duration::from_secs(1)).decide(), Action::Wait);
     assert_eq!(Case::of(state(), 5_000_000).since(DAY).decide(), settle(5_000_000, 200, Reason::Age));
     assert_eq!(Case::of(state(), 99_999).since(DAY).decide(), Action::Wait, "the amount waits for more");
@@ -345,7 +345,7 @@ fn what_is_unsettled_for_too_long_is_settled_but_not_dust() {
 }
 
 #[test]
-fn without_urgency_no_more_than_the_market_is_bid_and_never_above_the_value() {
+fn without_urgency_the_bid_is_at_most_the_market_and_never_above_the_value() {
     let mut case = Case::of(state(), 100_000).since(DAY);
     case.limits.market = Stroops(900_000);
     // 100,000 base units are worth 400,000 stroops, of which the resources cost 50,000.

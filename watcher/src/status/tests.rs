@@ -164,7 +164,7 @@ async fn the_report_says_how_much_to_send_to_a_fee_account_that_is_short() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_is_down_is_said_to_be_down_and_its_journal_is_shown_with_its_age() {
+async fn status_says_that_the_daemon_is_down_and_shows_the_journal_with_its_age() {
     let env = TestEnv::new();
     env.hold(15_000_000).await;
     env.settled(10_000_000).await;

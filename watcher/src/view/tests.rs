@@ -300,7 +300,7 @@ fn at(ledger: Ledger) -> ChannelState {
 }
 
 #[test]
-fn a_close_that_too_few_endpoints_tell_counts_until_enough_of_them_deny_it() {
+fn a_close_that_too_few_endpoints_report_counts_until_enough_of_them_deny_it() {
     let (view, later) = (view(), Ledger(HEAD.0 + 1));
     assert!(!view.merge_agreed(closing(HEAD, 2_000_000), false));
     let known = view.channel(&CHANNEL).unwrap();
@@ -313,7 +313,7 @@ fn a_close_that_too_few_endpoints_tell_counts_until_enough_of_them_deny_it() {
 }
 
 #[test]
-fn a_close_that_enough_endpoints_have_told_is_never_taken_back() {
+fn a_close_that_enough_endpoints_have_reported_is_never_taken_back() {
     let view = view();
     view.merge_agreed(closing(HEAD, 2_000_000), false);
     view.merge_agreed(closing(Ledger(HEAD.0 + 1), 2_000_000), true);
@@ -324,7 +324,7 @@ fn a_close_that_enough_endpoints_have_told_is_never_taken_back() {
 }
 
 #[test]
-fn a_close_of_an_unread_channel_that_too_few_endpoints_tell_is_taken_back_by_its_first_read() {
+fn a_close_of_an_unread_channel_that_too_few_endpoints_report_is_taken_back_by_its_first_read() {
     let view = View::new();
     view.set_head(head_at(HEAD.0), BOOT);
     view.note_unconfirmed_close(&CHANNEL, Ledger(2_000_000), HEAD);

@@ -213,7 +213,7 @@ async fn is_settled(env: &TestEnv, watcher: &mut Watcher) {
 }
 
 #[tokio::test]
-async fn one_of_three_endpoints_that_lies_in_any_way_keeps_nothing_from_being_settled() {
+async fn one_lying_endpoint_of_three_prevents_no_settlement() {
     type Lie = fn(&mut Wrong);
     let lies: [Lie; 11] = [
         |wrong| wrong.claims_empty = true,
@@ -240,7 +240,7 @@ async fn one_of_three_endpoints_that_lies_in_any_way_keeps_nothing_from_being_se
 }
 
 #[tokio::test]
-async fn a_close_that_only_one_endpoint_tells_is_settled() {
+async fn a_close_that_only_one_endpoint_reports_is_settled() {
     let (env, mut watcher, endpoints) = owing(3).await;
     endpoints[..2].iter().for_each(|endpoint| endpoint.wrong().hides_closes = true);
     is_settled(&env, &mut watcher).await;

@@ -112,7 +112,7 @@ async fn survives(faults: Vec<Fault>, holds_recipient_key: bool) -> Result<(), T
 }
 
 #[test]
-fn what_was_acknowledged_is_paid_at_the_deadline_whatever_fails() {
+fn every_acknowledged_commitment_is_paid_at_the_deadline_whatever_fails() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut runner =
         TestRunner::new(Config { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..Config::default() });

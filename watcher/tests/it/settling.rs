@@ -401,7 +401,7 @@ async fn many_failing_channels_do_not_starve_a_healthy_one() {
 }
 
 #[tokio::test]
-async fn resources_that_cost_more_than_is_allowed_or_at_stake_are_not_paid_for() {
+async fn resources_that_cost_more_than_the_limit_or_the_saved_value_are_not_paid_for() {
     let (env, mut watcher, deadline) = closing(false).await;
     // The fee is hundreds of XLM for a settlement that needs a hundredth of one.
     env.sim.network().faults.extra_resource_fee = 3_000_000_000;
@@ -458,7 +458,7 @@ async fn status_shows_what_the_settler_will_do_and_when() {
 }
 
 #[tokio::test]
-async fn with_a_full_disk_nothing_is_taken_and_what_is_held_is_settled() {
+async fn with_a_full_disk_nothing_is_taken_and_taken_commitments_are_settled() {
     for holds_recipient_key in [false, true] {
         let (env, mut watcher, deadline) = closing(holds_recipient_key).await;
         env.disk_fails.store(true, Ordering::Relaxed);

@@ -29,7 +29,7 @@ fn in_the_way(watcher: &Watcher, kind: ProblemKind) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_hangs_is_seen_within_seconds_and_what_is_held_is_settled() {
+async fn a_disk_that_hangs_is_noticed_within_seconds_and_taken_commitments_are_settled() {
     let env = TestEnv::new(2, false);
     let mut watcher = env.watching(2).await;
     env.ledger(&mut watcher).await;

@@ -9,7 +9,7 @@ use crate::env::{SWEEP_INTERVAL, TestEnv, amount, id};
 use crate::settling::OWED;
 
 #[tokio::test]
-async fn what_is_unsettled_above_the_tokens_limit_is_settled_although_nobody_closes_and_status_says_why() {
+async fn an_unsettled_amount_above_the_tokens_limit_is_settled_although_nobody_closes_and_status_says_why() {
     let env = TestEnv::configured(1, false, |text| text.replace("dust = ", "settle_above = \"300000000\"\ndust = "));
     let mut watcher = env.watching(1).await;
     watcher.offer(1, 299_999_999).await.unwrap();
@@ -48,7 +48,7 @@ async fn an_idle_channel_that_owes_nothing_costs_nothing_and_status_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_unsettled_for_a_day_is_settled_although_nobody_closes() {
+async fn an_amount_that_is_unsettled_for_a_day_is_settled_although_nobody_closes() {
     let env = TestEnv::configured(1, false, |text| format!("{text}\n[settle]\nafter_seconds = 100\n"));
     let mut watcher = env.watching(1).await;
     watcher.offer(1, OWED).await.unwrap();

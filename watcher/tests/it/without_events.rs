@@ -6,7 +6,7 @@ use paychan_sim::network::EventsFault;
 const FAULTS: [EventsFault; 2] = [EventsFault::Down, EventsFault::EmptyCursor];
 
 #[tokio::test]
-async fn without_events_at_start_money_is_taken_and_stays_taken() {
+async fn without_events_at_start_commitments_are_taken_and_stay_taken() {
     for fault in FAULTS {
         let env = TestEnv::new(1, false);
         drop(env.watching(1).await);

@@ -33,7 +33,7 @@ pub enum PayError {
     )]
     Exposed(String),
     /// The server wants money, but the channels that are pinned for it can pay none of its offers.
-    #[error("{host} asks for payment, and none of its offers can be paid: {why}")]
+    #[error("{host} asks for payment, but none of its offers can be paid: {why}")]
     NoOffer {
         /// The host that asks.
         host: String,
@@ -47,7 +47,7 @@ pub enum PayError {
     Cap(#[from] CapExceeded),
     /// The server says that more was signed than this store knows.
     #[error(
-        "{host} says that {says} base units were signed on {channel}, and this store knows of {known}; if the store was lost, \
+        "{host} says that {says} base units were signed on {channel}, but this store knows of {known}; if the store was lost, \
          resync to that total explicitly, else the server lies"
     )]
     ServerAhead {

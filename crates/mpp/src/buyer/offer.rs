@@ -72,7 +72,7 @@ fn payable(challenge: &Challenge, host: &str, channels: &[PinnedChannel]) -> Res
         return Err(format!("the channel {channel} is not for {host}"));
     }
     if request.network() != pinned.network.as_str() {
-        return Err(format!("it names the network {:?}, and the channel is on {}", request.network(), pinned.network));
+        return Err(format!("it names the network {:?}, but the channel is on {}", request.network(), pinned.network));
     }
     if request.amount.is_zero() {
         return Err("it asks for an amount of 0".to_owned());

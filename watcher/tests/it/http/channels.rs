@@ -154,7 +154,7 @@ async fn a_stopping_watcher_admits_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_paid_out_before_admission_is_not_taken_for_a_rolled_back_store() {
+async fn a_payout_before_admission_is_not_taken_for_a_rolled_back_store() {
     let mut env = TestEnv::new().await;
     let paid = Amount::new(777).unwrap();
     env.chain.network().channels.get_mut(&CHANNEL).unwrap().withdrawn = paid;

@@ -110,7 +110,7 @@ async fn an_id_with_a_slash_in_it_is_credited_by_its_escaped_name() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_charge_changes_nothing() {
+async fn a_request_that_is_no_charge_changes_nothing() {
     let env = TestEnv::with_channel().await;
     env.pay(100, "prepaid").await.ok(200);
     let before = env.held();

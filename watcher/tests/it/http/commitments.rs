@@ -96,7 +96,7 @@ async fn bodies_that_are_not_a_commitment_are_malformed_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn torn_and_foreign_json_is_malformed() {
+async fn a_body_of_another_form_is_malformed() {
     let env = TestEnv::with_channel().await;
     let path = format!("/v1/channels/{CHANNEL}/commitments");
     for body in ["", "{", "{\"amount\": \"1\",}", "amount=1", "\u{0}", "{\"amount\":\"1\",\"amount\":\"2\"}"] {
@@ -258,7 +258,7 @@ async fn a_stopping_watcher_takes_no_money() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_settled_is_not_promised_again() {
+async fn an_amount_that_somebody_else_settled_is_not_promised_again() {
     let mut env = TestEnv::with_channel().await;
     {
         let mut network = env.chain.network();

@@ -42,7 +42,7 @@ async fn a_pause_stops_the_taking_of_money_until_it_is_ended() {
 }
 
 #[tokio::test]
-async fn a_pause_that_cannot_be_written_still_holds_and_says_so() {
+async fn a_pause_that_cannot_be_written_is_in_force_and_the_answer_says_so() {
     let env = TestEnv::with_channel().await;
     let paused = ask_json(&env, Method::POST, "/v1/pause").await;
     assert!(paused["not_kept"].is_string(), "the data directory of these tests does not exist: {paused}");

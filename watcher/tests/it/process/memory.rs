@@ -38,7 +38,7 @@ fn without_a_limit_all_memory_is_locked() {
 }
 
 #[test]
-fn under_a_limit_nothing_is_locked_and_the_log_says_what_to_do() {
+fn with_a_low_limit_nothing_is_locked_and_the_log_says_what_to_do() {
     let folder = Folder::new();
     let Some(running) = started_with_limit(&folder, "64") else { return };
     assert_eq!(locked(&running), 0);

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use super::{Folder, commitments_held, eventually, secret};
 
 #[test]
-fn with_something_unsettled_an_address_that_is_taken_is_an_alarm_and_is_tried_again() {
+fn with_unsettled_amounts_an_address_in_use_is_an_alarm_and_is_tried_again() {
     let folder = Folder::new();
     commitments_held(&folder, 1, 7_000_000);
     let taken = TcpListener::bind(&folder.listen).unwrap();
@@ -23,7 +23,7 @@ fn with_something_unsettled_an_address_that_is_taken_is_an_alarm_and_is_tried_ag
 }
 
 #[test]
-fn with_something_unsettled_a_missing_secret_does_not_end_the_watcher() {
+fn with_unsettled_amounts_a_missing_secret_does_not_end_the_watcher() {
     let folder = Folder::new();
     commitments_held(&folder, 1, 7_000_000);
     let lane = fs::read_to_string(folder.path("lane")).unwrap();

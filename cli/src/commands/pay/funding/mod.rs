@@ -94,19 +94,19 @@ fn disagreement(allowed: &Allowed, details: &Map<String, Value>) -> Option<Strin
     };
     if network != allowed.network.as_str() {
         return Some(format!(
-            "it wants a channel on {network:?}, and {} is the network that was named",
+            "it wants a channel on {network:?}, but {} is the network that was named",
             allowed.network
         ));
     }
     if terms.recipient != allowed.recipient {
-        return Some(format!("it wants {} to be paid, and --to says {}", terms.recipient, allowed.recipient));
+        return Some(format!("it wants {} to be paid, but --to says {}", terms.recipient, allowed.recipient));
     }
     let Some(token) = terms.tokens.iter().find(|token| token.contract == allowed.token) else {
         return Some(format!("it does not take the token {} of --token", allowed.token));
     };
     if token.minimum_deposit > allowed.deposit {
         return Some(format!(
-            "it wants a deposit of at least {} base units, and --deposit says {}",
+            "it wants a deposit of at least {} base units, but --deposit says {}",
             token.minimum_deposit, allowed.deposit
         ));
     }
@@ -115,7 +115,7 @@ fn disagreement(allowed: &Allowed, details: &Map<String, Value>) -> Option<Strin
     }
     if terms.minimum_waiting_period > allowed.waiting_period {
         return Some(format!(
-            "it wants a waiting period of at least {} ledgers, and --refund-waiting-period says {}",
+            "it wants a waiting period of at least {} ledgers, but --refund-waiting-period says {}",
             terms.minimum_waiting_period, allowed.waiting_period
         ));
     }

@@ -23,7 +23,7 @@ fn signed(id: u64, total: u64, raise: u64) -> Record {
 }
 
 #[test]
-fn what_was_written_is_there_after_a_restart() {
+fn written_records_are_there_after_a_restart() {
     let folder = TempDir::new().unwrap();
     let mut store = Store::open(folder.path()).unwrap();
     assert!(matches!(Store::open(folder.path()), Err(StoreError::InUse { .. })));

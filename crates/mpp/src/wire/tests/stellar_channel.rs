@@ -51,7 +51,7 @@ fn the_header_of_the_first_case_and_the_escaped_description_are_those_of_mppx() 
 }
 
 #[test]
-fn the_ids_shared_with_mpp_rs_and_pympp_come_out() {
+fn the_ids_are_those_of_mpp_rs_and_pympp() {
     let vectors = &vectors("stellar-channel.json")["sharedWithMppRsAndPympp"];
     let secret = secret(vectors["secret"].as_str().unwrap());
     for case in vectors["ids"].as_array().unwrap() {
@@ -119,7 +119,7 @@ fn an_altered_challenge_is_not_the_servers_and_the_raw_text_is_what_is_bound() {
 }
 
 #[test]
-fn secrets_and_realms_that_bind_nothing_are_refused() {
+fn short_secrets_and_realms_with_a_separator_are_refused() {
     assert!(matches!(ChallengeSecret::new("x".repeat(31).into()), Err(SecretError::TooShort { given: 31 })));
     let secret = ChallengeSecret::random().unwrap();
     let terms = ChallengeTerms { realm: "a|b".to_owned(), ..ChallengeTerms::default() };
@@ -127,7 +127,7 @@ fn secrets_and_realms_that_bind_nothing_are_refused() {
 }
 
 #[test]
-fn timestamps_are_written_as_mppx_does_and_read_in_any_form() {
+fn timestamps_are_written_as_mppx_writes_them_and_read_in_any_form() {
     let time = Timestamp::parse("2030-01-01T02:00:00.123456+02:00").unwrap();
     assert_eq!(time.to_text(), "2030-01-01T00:00:00.123Z");
     assert_eq!(Timestamp::parse("2030-01-01T00:00:00Z").unwrap().after(std::time::Duration::MAX).to_text().len(), 24);

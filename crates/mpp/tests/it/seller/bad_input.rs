@@ -174,7 +174,7 @@ async fn bad_credentials_are_refused_and_take_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_channel_is_told_all_that_is_needed_to_open_one() {
+async fn a_request_without_a_channel_is_answered_with_all_that_is_needed_to_open_one() {
     use paychan_channel::{AccountId, Address, WasmHash};
     use paychan_mpp::problem::{AcceptedToken, OpeningTerms};
     let mut with_terms = options();

@@ -113,7 +113,7 @@ async fn a_voucher_buys_once_whatever_challenge_it_comes_with_also_after_a_resta
 }
 
 #[tokio::test]
-async fn what_was_paid_before_its_challenge_expired_is_answered_and_nothing_else_is() {
+async fn only_a_payment_made_before_its_challenge_expired_is_answered() {
     let mut short = options();
     short.challenge_life = std::time::Duration::from_millis(1_500);
     let env = TestEnv::with(short);

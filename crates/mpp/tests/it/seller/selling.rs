@@ -56,7 +56,7 @@ async fn an_overpayment_is_credit_for_later_requests() {
 }
 
 #[tokio::test]
-async fn what_was_charged_too_much_is_given_back() {
+async fn a_charge_that_was_too_high_is_given_back() {
     let env = TestEnv::new();
     let answer = env.buy("/most", 100).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -106,7 +106,7 @@ async fn a_path_may_have_a_channel_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_head_request_is_told_the_same_without_a_body() {
+async fn a_head_request_gets_the_same_answer_without_a_body() {
     let env = TestEnv::new();
     let answer = env.send(request("HEAD", "/time", &[("payment-session", &CHANNEL.to_string())])).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (402, ""));

@@ -49,13 +49,13 @@ fn endpoints() -> impl Strategy<Value = (Vec<ChannelState>, usize)> {
 
 proptest! {
     #[test]
-    fn a_close_that_any_endpoint_tells_is_believed((states, quorum) in endpoints()) {
+    fn a_close_that_any_endpoint_reports_is_believed((states, quorum) in endpoints()) {
         let earliest = states.iter().filter_map(|state| state.close_effective_at).min();
         prop_assert_eq!(merged(&states, quorum).close_effective_at, earliest);
     }
 
     #[test]
-    fn what_was_paid_out_and_that_a_channel_is_final_needs_a_quorum((states, quorum) in endpoints()) {
+    fn the_paid_out_amount_and_the_end_of_a_channel_need_a_quorum((states, quorum) in endpoints()) {
         let merged = merged(&states, quorum);
         let confirm = states.iter().filter(|state| state.withdrawn >= merged.withdrawn).count();
         prop_assert!(confirm >= quorum);
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_the_endpoints_decides_nothing((mut states, quorum) in endpoints()) {
+    fn the_order_of_the_endpoints_does_not_matter((mut states, quorum) in endpoints()) {
         // What never changes is taken from the newest state, so it does not matter which of two that is.
         let first = merged(&states, quorum);
         states.reverse();
@@ -158,7 +158,7 @@ fn more_than_half_is_a_quorum() {
 }
 
 #[test]
-fn what_fewer_than_a_quorum_report_of_a_channel_is_not_confirmed() {
+fn a_channel_state_that_fewer_than_a_quorum_report_is_not_confirmed() {
     let paid = ChannelState { withdrawn: units(1_000_000_000), balance: Amount::ZERO, refunded: true, ..state() };
     let alone = channel(reads(std::slice::from_ref(&paid)), None, 2, LAG).unwrap();
     assert!(matches!(alone, ChannelRead::Unconfirmed(_)), "{alone:?}");
@@ -282,7 +282,7 @@ fn a_transaction_that_one_endpoint_has_taken_is_there() {
 }
 
 #[test]
-fn the_worst_is_believed_of_issuers_and_a_quorum_of_recipients() {
+fn the_worst_read_of_an_issuer_counts_and_a_quorum_of_reads_of_a_recipient() {
     let room = |units| Payability::Room(Amount::from(units));
     assert_eq!(payability(vec![room(5), room(3)], 2), Some(room(3)));
     assert_eq!(payability(vec![room(0), Payability::NotAuthorized, room(3)], 2), Some(room(0)));
