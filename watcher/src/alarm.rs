@@ -309,8 +309,8 @@ impl Alarm {
                 name: "settle_only",
                 meaning: "The store can't be written any more, or was damaged when the watcher started. The watcher takes \
                           nothing, and settles what it holds in memory.",
-                danger: "What is held is safe while the process runs. If the log says that the journal has gaps, a higher \
-                         commitment of the channels that it names may be lost. Commitments are refused.",
+                danger: "The taken commitments are safe while the process runs. If the log says that the journal has \
+                         gaps, a higher commitment of the channels that it names may be lost. Commitments are refused.",
                 remedy: "Look at the disk: space, permissions, errors in the kernel log. Then stop the watcher, run \
                          `paychan-watcher repair` if the log says that the journal is damaged, and start it again. \
                          `paychan-watcher rescue CHANNEL` prints a command that settles a channel by hand.",

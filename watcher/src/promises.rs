@@ -33,7 +33,7 @@ pub struct Totals {
 
 #[derive(Default)]
 struct Counted {
-    /// Whether every channel that is held was counted at least once.
+    /// Whether every channel in the store was counted at least once.
     complete: bool,
     /// A settlement's resource fee as it was known at the last count.
     resource_fee: Stroops,
@@ -71,7 +71,7 @@ impl Promises {
         Self { config, counted: Mutex::default() }
     }
 
-    /// Counts everything again: what is held, less what the chain has paid.
+    /// Counts everything again: the highest commitments, less what the chain has paid.
     ///
     /// A channel that was never read counts with its whole highest commitment.
     pub fn count(&self, held: &[Held], view: &View) {

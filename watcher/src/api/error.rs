@@ -169,7 +169,7 @@ impl From<Refusal> for ApiError {
             Refusal::ExceedsCoverage { coverage, .. } => {
                 (ProblemKind::ExceedsCoverage, Facts { coverage: Some(coverage), ..Facts::default() })
             }
-            // What was paid out is the highest known amount, even if no commitment for it is held here.
+            // What was paid out is the highest known amount, even if the store has no commitment for it.
             Refusal::NotAboveWithdrawn { withdrawn, .. } => {
                 (ProblemKind::NotHigher, Facts { highest: Some(withdrawn), ..Facts::default() })
             }

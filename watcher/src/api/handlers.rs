@@ -121,7 +121,8 @@ pub(super) async fn highest(
     State(api): State<Arc<Api>>,
     Channel(channel): Channel,
 ) -> Result<Json<SignedAmount>, ApiError> {
-    let none = || ApiError::new(ProblemKind::NoCommitment, format!("no commitment of the channel {channel} is held"));
+    let none =
+        || ApiError::new(ProblemKind::NoCommitment, format!("the watcher has no commitment of the channel {channel}"));
     api.commitments.highest(&channel)?.map(Json).ok_or_else(none)
 }
 

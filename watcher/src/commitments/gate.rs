@@ -76,7 +76,7 @@ impl Gate for ViewGate {
     /// Whether `amount` would be taken on this channel now, and whether `price` could be sold for it. Changes nothing.
     fn check(&self, held: &Held, amount: Amount, price: Amount) -> Result<(), Refusal> {
         let known = self.view.channel(&held.channel());
-        // A charge on a commitment that is held already makes no new promise.
+        // A charge on a commitment that the store has already makes no new promise.
         if amount <= held.highest_amount() {
             return check_charge(held, price, &self.conditions(held, known.as_ref(), None));
         }

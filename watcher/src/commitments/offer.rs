@@ -95,7 +95,7 @@ impl Commitments {
         Ok(Acknowledged { previous, highest, spent, unsettled, coverage, replayed })
     }
 
-    /// The highest commitment that is held; `None` before the first one.
+    /// The highest commitment in the store; `None` before the first one.
     ///
     /// # Errors
     /// [`AcceptError::UnknownChannel`].

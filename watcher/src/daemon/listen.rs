@@ -53,7 +53,7 @@ pub(super) async fn serve_api(
             Ok(bound) => listener = Some(bound),
             Err(error) => {
                 if reminder.is_due(clock.boot()) {
-                    raise!(ApiNotListening, %error, "no caller is served; what is held is settled, and the watcher tries again to listen");
+                    raise!(ApiNotListening, %error, "no caller is served; the watcher still settles, and tries again to listen");
                 }
                 if timeout(TRY_AGAIN_AFTER, until(stopped.clone())).await.is_ok() {
                     return;

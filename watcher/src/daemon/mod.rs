@@ -2,9 +2,9 @@
 //!
 //! At the start it reads the secrets, then opens and verifies the store. Then the API listens, and answers 503 while
 //! nothing is known. Then the daemon checks that the endpoint serves the configured network, follows the ledger and
-//! settles what is held; at the same time it reads the network's settings and derives the floor from them. The outcome
-//! of what was in flight is asked for before anything new is built. An endpoint that is down delays all of this and
-//! ends nothing.
+//! settles the stored commitments; at the same time it reads the network's settings and derives the floor from them. It
+//! asks for the outcome of transactions in flight before it builds a new one. An endpoint that is down delays all of
+//! this and ends nothing.
 //!
 //! At the end it refuses commitments, writes what waits, and syncs the disk.
 
@@ -59,7 +59,8 @@ const _: () = assert!(ENDS_WITHIN.as_secs() > Limits::of(1).grace.as_secs() + 1)
 /// Runs the daemon until `shutdown` completes or something fails that only a restart can repair. `alarms` go to the
 /// webhook, if there is one.
 ///
-/// A store that fails does not end the daemon: from then on it takes nothing, and settles what is held from memory.
+/// A store that fails does not end the daemon: from then on it takes nothing, and settles the commitments that it has
+/// in memory.
 ///
 /// # Errors
 /// [`RunError`], which has an exit code. All that was acknowledged is on disk in every case.

@@ -60,7 +60,7 @@ impl Starting {
     /// channel is admitted before it is done.
     ///
     /// # Errors
-    /// The settings and the configuration contradict each other, and no channel is held yet.
+    /// The settings and the configuration contradict each other, and the store has no channel yet.
     pub(super) async fn terms(&self) -> Result<(), RunError> {
         let mut reminder = Reminder::default();
         loop {

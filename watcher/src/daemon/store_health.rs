@@ -56,11 +56,11 @@ fn report(health: &Health) {
             StoreStalled,
             seconds,
             "the store does not finish what it writes, so nothing is acknowledged; if this lasts, the watcher gives up the store and \
-             settles what is held from memory"
+             settles the commitments that it has in memory"
         ),
         Health::SettleOnly { why } => raise!(
             SettleOnly, why = %why,
-            "the store has stopped; nothing is taken any more, and what is held is settled from memory"
+            "the store has stopped; the watcher takes nothing any more, and settles the commitments that it has in memory"
         ),
     }
 }

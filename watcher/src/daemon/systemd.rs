@@ -38,8 +38,8 @@ pub(super) fn stopping() {
 
 /// Pings the watchdog, if one is set, as long as every loop makes progress.
 ///
-/// A store that hangs is no reason for a restart. It gives up by itself, and what is held is then settled from memory.
-/// A new start would wait for the same disk and settle nothing.
+/// A store that hangs is no reason for a restart. It gives up by itself, and the watcher then settles the commitments
+/// that it has in memory. A new start would wait for the same disk and settle nothing.
 pub(super) async fn watchdog(
     loops: Vec<Arc<Liveness>>,
     clock: Arc<dyn Clock>,

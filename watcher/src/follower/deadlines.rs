@@ -35,7 +35,7 @@ pub(super) struct Deadlines(HashMap<ContractId, Near>);
 
 impl Deadlines {
     /// Raises an alarm for each channel whose deadline is in a nearer stage than was reported before. A channel whose
-    /// entries can't be read counts with everything that is held of it.
+    /// entries can't be read counts with its highest commitment.
     pub(super) fn report(&mut self, store: &Store, view: &View, head: Ledger) {
         for held in store.all_held() {
             let channel = held.channel();

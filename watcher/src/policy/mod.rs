@@ -1,6 +1,6 @@
 //! Decides what to do now. All functions are pure: they read no clock, no disk and no network.
 //!
-//! [`survey`](fn@survey) collects what is known of every held channel, for the settler and for `status` alike.
+//! [`survey`](fn@survey) collects what is known of every channel in the store, for the settler and for `status` alike.
 //! [`decide`] answers for one channel with the first rule that matches. [`plan`](fn@plan) puts the answers for all
 //! channels in the order of loss, and joins what one transaction can do. The settler executes the plan.
 

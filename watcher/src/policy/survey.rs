@@ -1,4 +1,4 @@
-//! Collects the input of the policy: everything that is held, with what is known of the chain.
+//! Collects the input of the policy: everything in the store, with what is known of the chain.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub struct Past {
 pub struct SurveySources<'a> {
     /// The operator's settings.
     pub config: &'a Config,
-    /// What is held.
+    /// The stored commitments.
     pub store: &'a Store,
     /// What is known of the chain.
     pub view: &'a View,
@@ -45,7 +45,7 @@ pub struct SurveySources<'a> {
 /// What is known of all channels at one moment.
 #[derive(Debug, Clone)]
 pub struct Survey<'a> {
-    /// Every channel that is held, in the order of their ids.
+    /// Every channel in the store, in the order of their ids.
     pub channels: Vec<Known<'a>>,
     /// The limits that apply to all of them.
     pub limits: Limits,

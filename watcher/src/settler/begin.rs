@@ -231,7 +231,7 @@ fn lag(age_ms: u64, target_close_ms: u32, most: u32) -> u32 {
 }
 
 fn nothing_held() -> NotBegun {
-    NotBegun::Failed("no commitment is held".to_owned())
+    NotBegun::Failed("the store has no commitment of this channel".to_owned())
 }
 
 /// Whether an error concerns the endpoint and not the item that was tried, so that other items would fail too.

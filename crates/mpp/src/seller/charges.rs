@@ -52,7 +52,7 @@ pub trait Charges: Send + Sync + 'static {
 /// The state of a channel's account. Amounts are base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// The highest commitment that is held.
+    /// The highest commitment that the watcher has.
     pub highest: Amount,
     /// The sum of all charges less all credits.
     pub spent: Amount,
