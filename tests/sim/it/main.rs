@@ -1,10 +1,10 @@
-//! The watcher in 300 hostile worlds, and whether the simulator itself can be trusted.
+//! Runs the watcher in 300 hostile worlds, and checks the simulator itself.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests say what they check by their names")]
 
 use paychan_sim::report::Totals;
 use paychan_sim::world::{Limits, run};
 
-/// Worlds that showed a fault once, and those that show nothing alike.
+/// Runs the worlds of these seeds, and fails if a promise is broken.
 fn worlds(seeds: std::ops::RangeInclusive<u64>) {
     let mut totals = Totals::default();
     for seed in seeds {
@@ -16,7 +16,7 @@ fn worlds(seeds: std::ops::RangeInclusive<u64>) {
             lived.violations[0]
         );
     }
-    // Worlds in which nothing happens would hold every promise.
+    // Worlds in which nothing happens would break no promise.
     assert!(totals.acknowledged > 1_000 && totals.charges > 1_000 && totals.deadlines > 50, "{totals}");
     assert!(totals.crashes > 50 && totals.faults > 200 && totals.lies > 20 && totals.alarms > 50, "{totals}");
     assert!(totals.raced > 5, "{totals}");
@@ -47,7 +47,8 @@ fn a_seed_gives_the_same_world_each_time() {
     }
 }
 
-/// A planted fault that can't be planted any more proves nothing: `scripts/prove.sh watcher` shows that each is seen.
+/// A patch that no longer applies proves nothing. `scripts/prove.sh watcher` checks that a world shows each planted
+/// fault.
 #[test]
 fn every_planted_fault_can_still_be_planted() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -1,4 +1,4 @@
-//! Which alarms were raised, as the log tells: an alarm is an event with the field `alarm`.
+//! Counts the alarms in the log. An alarm is an event with the field `alarm`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ impl Alarms {
     /// Listens on this thread until the guard is dropped.
     pub fn listen() -> (Alarms, DefaultGuard) {
         let alarms = Alarms::default();
-        // The watcher's own log, where it is asked for by `RUST_LOG`.
+        // Prints the watcher's own log, if `RUST_LOG` asks for it.
         let log = std::env::var("RUST_LOG").ok().map(|filter| {
             tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::new(filter))
         });
@@ -25,7 +25,7 @@ impl Alarms {
         (alarms, guard)
     }
 
-    /// All alarms raised.
+    /// The number of all alarms that were raised.
     pub fn count(&self) -> u64 {
         self.0.lock().unwrap().values().sum()
     }

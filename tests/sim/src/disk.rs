@@ -1,4 +1,4 @@
-//! The journal's disk in memory. What was not synced may be lost when the power fails; a full disk takes nothing.
+//! The journal's disk in memory. A power cut may lose bytes that were not synced, and a full disk refuses writes.
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, ErrorKind, Read};
@@ -6,34 +6,34 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use paychan_store::Journal;
 
-/// A disk. Clones are the same disk; [`SimDisk::after_kill`] and [`SimDisk::after_power_cut`] give the one that the next
-/// process finds.
+/// A disk. Clones are the same disk; [`SimDisk::after_kill`] and [`SimDisk::after_power_cut`] give the disk that the
+/// next process finds.
 #[derive(Clone, Default)]
 pub struct SimDisk(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
     files: BTreeMap<String, File>,
-    /// The files as the directory has them on the medium: names whose coming or going was synced.
+    /// The names in the directory as it was at its last sync. A power cut loses none of these.
     durable_names: Vec<String>,
     current: Option<String>,
     full: bool,
-    /// What happens at a later write, if anything.
+    /// The event that happens at a later write, if there is one.
     next: Option<Next>,
-    /// Writes are not counted towards it.
+    /// Whether writes are not counted, so that `next` does not come closer.
     waits: bool,
-    /// Something could not be written since the process started: its store only settles, from memory.
+    /// Whether a write has failed since the process started. Its store then only settles, from memory.
     refused: bool,
-    /// The process that wrote here is dead: nothing it still does reaches the medium.
+    /// Whether the process that writes here is dead. Nothing that it still does reaches the medium then.
     dead: bool,
 }
 
-/// Something that happens at a later write.
+/// An event that happens at a later write.
 #[derive(Debug, Clone, Copy)]
 struct Next {
-    /// Writes, syncs and changes of names that still go well.
+    /// The number of writes, syncs and changes of names that still succeed.
     after: u32,
-    /// Of an append that it happens to, so many 256ths are written.
+    /// How many 256ths of an append are written, if it happens at an append.
     torn: u8,
     event: Event,
 }
@@ -49,7 +49,7 @@ enum Event {
 #[derive(Clone, Default)]
 struct File {
     content: Vec<u8>,
-    /// How much of the content is on the medium for sure.
+    /// The number of bytes that are certainly on the medium.
     durable: usize,
 }
 
@@ -62,20 +62,21 @@ impl SimDisk {
         Box::new(self.clone())
     }
 
-    /// The disk is full after so many more writes. Of an append that finds it full, `torn` 256ths are written.
+    /// Makes the disk full after this many more writes. If an append finds it full, `torn` 256ths of the append are
+    /// written.
     pub fn fill_after(&self, after: u32, torn: u8) {
         self.inner().next = Some(Next { after, torn, event: Event::Full });
     }
 
-    /// The disk has room again.
+    /// Gives the disk room again.
     pub fn empty(&self) {
         let mut inner = self.inner();
         inner.full = false;
         inner.next = inner.next.filter(|next| next.event != Event::Full);
     }
 
-    /// The process dies after so many more writes, `None`: it does not. Of an append in which it dies, `torn` 256ths are
-    /// written.
+    /// Lets the process die after this many more writes, or not at all with `None`. If it dies in an append, `torn`
+    /// 256ths of the append are written.
     pub fn die_after(&self, after: Option<u32>, torn: u8) {
         let mut inner = self.inner();
         inner.next = match after {
@@ -84,8 +85,8 @@ impl SimDisk {
         };
     }
 
-    /// Does not count writes towards what is to happen, or counts them again: for requests of which nobody can tell whether
-    /// they are written together.
+    /// Stops counting writes, or starts again. Some requests may be written together or apart, and their number must
+    /// not decide when the event happens.
     pub fn wait(&self, waits: bool) {
         self.inner().waits = waits;
     }
@@ -95,12 +96,13 @@ impl SimDisk {
         self.inner().dead
     }
 
-    /// Whether something could not be written since the process started.
+    /// Whether a write has failed since the process started.
     pub fn has_refused(&self) -> bool {
         self.inner().refused
     }
 
-    /// What the next process finds when this one was killed: all that was written, synced or not.
+    /// The disk that the next process finds after this one was killed. It has everything that was written, synced or
+    /// not.
     pub fn after_kill(&self) -> SimDisk {
         let mut dead = self.inner();
         dead.dead = true;
@@ -111,7 +113,8 @@ impl SimDisk {
         })))
     }
 
-    /// What the next process finds after a power cut: what was synced, and of the rest what `random` decides.
+    /// The disk that the next process finds after a power cut. It has everything that was synced, and `random` decides
+    /// how much of the rest.
     pub fn after_power_cut(&self, random: &mut fastrand::Rng) -> SimDisk {
         let mut dead = self.inner();
         dead.dead = true;
@@ -131,7 +134,7 @@ impl SimDisk {
 }
 
 impl Inner {
-    /// Whether the next write goes well. If it does not, the second value says how many 256ths of an append are written.
+    /// Whether the next write succeeds. If it does not, the second value says how many 256ths of an append are written.
     fn writable(&mut self) -> (io::Result<()>, u8) {
         let mut torn = 0;
         match &mut self.next {

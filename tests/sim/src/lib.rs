@@ -1,9 +1,10 @@
 //! The watcher in hostile worlds.
 //!
-//! One seed draws one world: channels and their funders, front ends, what the endpoint answers wrongly, when the process is
-//! killed or loses power, when the disk is full. The watcher in it is the real one: its store, follower, policy, settler,
-//! commitments and charges, put together by the function that the daemon uses. Only the network, the disk and the clock are
-//! the simulator's. After each world [`world::run`] says which of the promises of the watcher did not hold.
+//! One seed draws one world: its channels, funders and front ends, the wrong answers of its endpoint, and the moments
+//! at which the process is killed, the power fails or the disk is full. The watcher in it is the real one, with its
+//! store, follower, policy, settler, commitments and charges. The function that the daemon uses puts it together. Only
+//! the network, the disk and the clock are the simulator's. After each world [`world::run`] says which of its promises
+//! the watcher broke.
 //!
 //! ```text
 //! network  the chain and the endpoint in front of it      disk    the journal's disk, which loses what was not synced

@@ -1,4 +1,5 @@
-//! `paychan-simulate`: many worlds, with progress and a table at the end. `scripts/simulate.sh` runs it.
+//! `paychan-simulate` runs many worlds, prints its progress, and prints a table at the end. `scripts/simulate.sh` runs
+//! it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's program")]
 
 use std::process::ExitCode;
@@ -11,23 +12,23 @@ use paychan_sim::report::Totals;
 use paychan_sim::shrink::shrink;
 use paychan_sim::world::{Limits, run};
 
-/// Lives through simulated worlds and says which promises of the watcher did not hold.
+/// Runs the watcher in simulated worlds and prints which of its promises it broke.
 #[derive(Parser)]
 #[command(name = "paychan-simulate")]
 struct Arguments {
-    /// How many worlds, one for each seed.
+    /// The number of worlds, one for each seed.
     #[arg(long, default_value_t = 300)]
     seeds: u64,
     /// The first seed. With `--seeds 1` its world is shown ledger by ledger.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Stop after so many minutes, whatever the seeds.
+    /// Stop after this many minutes, even if seeds are left.
     #[arg(long)]
     minutes: Option<u64>,
     /// Stop at the first world that fails, and don't make it smaller.
     #[arg(long)]
     until_one_fails: bool,
-    /// Worlds at a time; the number of cores if nothing is said.
+    /// The number of worlds at a time. Without it, as many as the machine has cores.
     #[arg(long)]
     jobs: Option<usize>,
 }
@@ -102,7 +103,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One world, line by line.
+/// Runs one world and prints it line by line.
 fn show(seed: u64) -> ExitCode {
     let lived = run(seed, Limits::default());
     println!("{:#?}", lived.plan);

@@ -10,7 +10,7 @@ pub struct Totals {
     pub ledgers: u64,
     pub offers: u64,
     pub acknowledged: u64,
-    /// Of these, after the funder had announced a close on chain.
+    /// How many of these came after the funder had announced a close on chain.
     pub raced: u64,
     pub charges: u64,
     pub credits: u64,

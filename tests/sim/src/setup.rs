@@ -8,11 +8,11 @@ use paychan_store::Admission;
 
 use crate::network as sim;
 
-/// S, ledgers between two sweeps, in these tests.
+/// The number of ledgers between two sweeps.
 pub const SWEEP_INTERVAL: u32 = 20;
-/// The waiting period of these tests' channels: above the floor of these terms.
+/// The waiting period of every channel, in ledgers. It is the shortest that the configuration accepts.
 pub const WAITING: u32 = 120;
-/// The highest inclusion fee.
+/// The highest inclusion fee, in stroops.
 pub const MAX_FEE: i64 = 1_000_000;
 pub const DEPOSIT: i128 = 1_000_000_000;
 

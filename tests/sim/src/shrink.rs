@@ -1,4 +1,4 @@
-//! The smallest world of a seed that still fails.
+//! Makes the world of a failing seed as small as possible.
 
 use crate::world::{Limits, Lived, run};
 

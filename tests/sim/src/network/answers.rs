@@ -1,4 +1,4 @@
-//! The endpoint of the simulated network: what it answers, and when it does not.
+//! The endpoint of the simulated network: its answers, and when it does not answer.
 
 use paychan_channel::xdr::{
     ExtendFootprintTtlOp, ExtensionPoint, HostFunction, InvokeHostFunctionOp, LedgerBounds, LedgerFootprint, Memo,
@@ -22,7 +22,7 @@ fn fails(kind: ChainErrorKind, message: &str) -> ChainError {
 }
 
 impl SimChain {
-    /// Whether the endpoint takes a question.
+    /// Checks whether the endpoint takes a question, and returns its error if it does not.
     async fn reached(&self) -> Result<(), ChainError> {
         self.may_die().await;
         let mut network = self.network();
@@ -66,7 +66,7 @@ impl SimChain {
     }
 }
 
-/// Whether a fault that happens so many times happens now.
+/// Whether a fault that happens `left` more times happens now. Counts it down.
 fn is_next(left: &mut u32) -> bool {
     let is_next = *left > 0;
     *left = left.saturating_sub(1);
@@ -375,7 +375,7 @@ fn invoke(host_function: HostFunction) -> OperationBody {
     OperationBody::InvokeHostFunction(InvokeHostFunctionOp { host_function, auth: VecM::default() })
 }
 
-/// What the network's queue does with an envelope.
+/// Offers an envelope to the network's queue, and returns the answer.
 fn take(network: &mut Network, envelope: &TransactionEnvelope) -> Result<Sent, ChainError> {
     let decoded = ledger::decode(envelope);
     assert_eq!(decoded.source, network.lane.0, "only the lane pays fees");

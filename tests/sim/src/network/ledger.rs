@@ -1,4 +1,4 @@
-//! The ledger of the simulated network: what is included, and what it does.
+//! The ledger of the simulated network: which transactions it includes, and what they do.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,10 +15,11 @@ use crate::disk::SimDisk;
 
 use super::{Death, EPOCH_MS, FIRST, Faults, LEDGER, Snapshot};
 
-/// Ledgers that the network keeps a transaction waiting, and then refuses its hash.
+/// The number of ledgers that a transaction may wait in the queue.
 const QUEUE_AGE: u32 = 4;
+/// The number of ledgers for which the network then refuses the transaction's hash.
 const BAN: u32 = 10;
-/// Ledgers that a restored entry lives for.
+/// The number of ledgers that a restored entry lives for.
 const RESTORED_FOR: u32 = 120_960;
 
 /// The network.
@@ -30,14 +31,14 @@ pub struct Network {
     pub lane_balance: i64,
     pub channels: BTreeMap<ContractId, ChannelState>,
     pub history: Vec<Snapshot>,
-    /// What broke the rule of one transaction in flight for each lane.
+    /// Each case of a lane that had two transactions in flight, in one sentence.
     pub violations: Vec<String>,
     /// Every hash that was ever offered, with its sequence number and `max_ledger`.
     pub offered: BTreeMap<[u8; 32], Offer>,
     pub results: HashMap<[u8; 32], Found>,
-    /// How many times channels' entries were asked for.
+    /// How many times the watcher read channels' entries.
     pub reads: u32,
-    /// The disk of the process that offers transactions, where it is a simulated one.
+    /// The disk of the process that offers transactions, if that is a simulated disk.
     pub disk: Option<SimDisk>,
     /// When the process dies in the middle of its work.
     pub death: Death,
@@ -48,14 +49,14 @@ pub struct Network {
     closes: Vec<(ContractId, Ledger)>,
 }
 
-/// A transaction that was given to somebody.
+/// A transaction that the watcher offered to the network.
 #[derive(Debug, Clone, Copy)]
 pub struct Offer {
     pub sequence: i64,
     pub max_ledger: u32,
-    /// Refused the only time it was offered.
+    /// Whether it was offered only once and refused.
     pub refused: bool,
-    /// The process that offered it could not write it down: the next one does not know of it.
+    /// Whether the process that offered it could not record it. The next process does not know it then.
     pub unrecorded: bool,
     pub times: u32,
 }
@@ -79,7 +80,7 @@ pub(super) struct Decoded {
     pub act: Act,
 }
 
-/// What it does.
+/// What the transaction does.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     Pay { channel: ContractId, amount: i128, ends: bool },
@@ -121,7 +122,7 @@ impl Network {
         self.channels[&channel].withdrawn
     }
 
-    /// Puts a channel on the ledger; it can be read from the next ledger on.
+    /// Adds a channel, which can be read from the next ledger on.
     pub fn open(&mut self, state: ChannelState) {
         self.channels.insert(state.channel, state);
     }
@@ -136,7 +137,7 @@ impl Network {
         deadline
     }
 
-    /// The funder takes back what is left, if the deadline allows it.
+    /// The funder takes back the balance. Panics before the deadline.
     pub fn refund(&mut self, channel: ContractId) {
         let now = self.ledger();
         let state = self.channels.get_mut(&channel).unwrap();
@@ -183,7 +184,7 @@ impl Network {
                         return Err("the recipient did not authorize".to_owned());
                     }
                 }
-                // The network restores on the way what a call needs (CAP-66).
+                // The network restores the entries that a call needs (CAP-66).
                 let lives = &mut state.lives;
                 for life in [&mut lives.instance, &mut lives.code, &mut lives.token_balance, &mut lives.token_instance]
                 {
@@ -213,7 +214,7 @@ impl Network {
         }
     }
 
-    /// Lets those of these entries live until `to` whose lives are so.
+    /// Extends to `to` the lives of those of these entries that `so` accepts.
     fn lengthen(&mut self, keys: &[LedgerKey], so: impl Fn(Ledger) -> bool, to: Ledger) {
         for state in self.channels.values_mut() {
             let holder = Address::Contract(state.channel);
@@ -257,12 +258,12 @@ impl Network {
         &self.history[usize::try_from(at).unwrap()]
     }
 
-    /// Takes an offered transaction into the queue.
+    /// Puts an offered transaction into the queue.
     pub(super) fn enqueue(&mut self, hash: [u8; 32], transaction: Decoded) {
         self.queue = Some(Waiting { hash, transaction, waited: 0 });
     }
 
-    /// Writes down an offer, and whether another transaction of the lane could still be pending.
+    /// Records an offer, and a violation if another transaction of the lane could still be included.
     pub(super) fn note_offer(&mut self, hash: [u8; 32], transaction: &Decoded) {
         let now = self.ledger();
         for (other, offer) in &self.offered {
@@ -291,7 +292,7 @@ impl Network {
         offer.refused = false;
     }
 
-    /// The offer just written down was refused.
+    /// Records that the network refused the last offer of this hash.
     pub(super) fn note_refusal(&mut self, hash: [u8; 32]) {
         if let Some(offer) = self.offered.get_mut(&hash) {
             offer.refused = offer.times == 1;

@@ -1,7 +1,7 @@
-//! A network in memory that behaves as the real one may: slowly, badly, or not at all.
+//! A network in memory that answers as badly as the real one may: slowly, wrongly, or not at all.
 //!
-//! It keeps the whole history, so that an endpoint may answer from the past; it executes the very envelopes that it is
-//! given; and it watches the rule that a lane never has two transactions that could both be pending.
+//! It keeps the whole history, so that the endpoint may answer from the past. It executes the envelopes that the
+//! watcher sends. And it checks the rule that a lane never has two transactions that could both be pending.
 
 mod answers;
 mod ledger;
@@ -23,33 +23,33 @@ use crate::disk::SimDisk;
 pub use ledger::{Network, pay};
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";
-/// Where the history starts.
+/// The first ledger of the history.
 pub const FIRST: u32 = 1_000;
-/// How long a ledger takes here.
+/// The time between two ledgers.
 pub const LEDGER: Duration = Duration::from_secs(5);
-/// When the first ledger closed: a day in November 2026.
+/// The time at which the first ledger closed, in Unix milliseconds: a day in November 2026.
 pub const EPOCH_MS: u64 = 1_795_000_000_000;
-/// What the resources of any transaction cost here.
+/// The resource fee of every transaction, in stroops.
 pub const RESOURCE_FEE: i64 = 50_000;
 pub const MAX_ENTRY_TTL: u32 = 3_110_400;
 
 pub const TOKEN: ContractId = ContractId([7; 32]);
 pub const CODE: WasmHash = WasmHash([8; 32]);
 
-/// Places where the process can be stopped for good: the call never comes back.
+/// Places where a call can hang. It never returns, and the world stops the process there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hang {
-    /// After a transaction was prepared: before it is signed and recorded.
+    /// After a transaction was prepared, and before the process signs and records it.
     Prepare,
-    /// After it is recorded, before the network has it.
+    /// After the process recorded it, and before the network has it.
     BeforeSend,
     /// After the network has it.
     AfterSend,
-    /// When asked what became of it, after inclusion: before the outcome is recorded.
+    /// After its inclusion, when the process asks for its outcome, and before it records the outcome.
     Outcome,
 }
 
-/// What goes wrong.
+/// The faults that are on.
 #[derive(Debug, Default)]
 pub struct Faults {
     /// The endpoint is out of reach.
@@ -58,73 +58,74 @@ pub struct Faults {
     pub frozen_at: Option<u32>,
     /// The endpoint answers from this many ledgers ago.
     pub lag: u32,
-    /// Its copy of the entries is this many ledgers older than its head.
+    /// The endpoint's copy of the entries is this many ledgers older than its newest ledger.
     pub old_entries: u32,
-    /// So many of the next answers about channels and accounts name [`FAR`] as their ledger. These channels are said to
-    /// have paid out everything.
+    /// How many of the next answers about channels and accounts name [`FAR`] as their ledger. They also say that the
+    /// channels have paid out everything.
     pub far_entries: u32,
-    /// So many of the next pages of events are said to reach up to [`FAR`].
+    /// How many of the next pages of events say that they reach up to [`FAR`].
     pub far_events: u32,
     /// The endpoint leaves out `close` events.
     pub hides_events: bool,
     /// The endpoint no longer holds ledgers before this one.
     pub oldest: Option<u32>,
-    /// So many of the next sendings are lost on the way, with a transport error.
+    /// How many of the next envelopes are lost, with a transport error.
     pub lose_sends: u32,
-    /// So many of the next sendings are answered with TRY_AGAIN_LATER.
+    /// How many of the next envelopes get the answer TRY_AGAIN_LATER.
     pub try_again_later: u32,
-    /// Nothing below this inclusion fee is included.
+    /// The lowest inclusion fee that a ledger includes, in stroops.
     pub market: i64,
-    /// Nothing below this inclusion fee is taken into the queue.
+    /// The lowest inclusion fee that the queue takes, in stroops.
     pub entrance: i64,
     /// Settling these channels fails in simulation.
     pub broken: HashSet<ContractId>,
     /// Closing any channel fails in simulation: its funder refuses to take the rest back.
     pub close_fails: bool,
-    /// The channels' code wants the recipient's authorization to settle.
+    /// The channels' code needs the recipient's authorization to settle.
     pub settle_needs_recipient: bool,
     /// Every answer names another network.
     pub other_network: bool,
-    /// So many of the next questions are answered with "too many requests".
+    /// How many of the next questions get the answer "too many requests".
     pub busy: u32,
     /// The newest ledger can't be decoded.
     pub garbled_head: bool,
-    /// Each answer takes so long.
+    /// The time that each answer takes.
     pub slow: Duration,
     /// These channels can't be decoded.
     pub garbled: HashSet<ContractId>,
-    /// The endpoint says of live entries that they are archived.
+    /// The endpoint says that live entries are archived.
     pub calls_live_archived: bool,
-    /// The network restores nothing on the way (before protocol 23): a call that needs an archived entry fails.
+    /// Calls restore no entries, as before protocol 23, so that a call which needs an archived entry fails.
     pub no_restoration_on_the_way: bool,
-    /// What became of a transaction can't be decoded.
+    /// The outcomes of transactions can't be decoded.
     pub garbled_outcomes: bool,
-    /// What the resources of a call cost by simulation, beside [`RESOURCE_FEE`].
+    /// The stroops that simulation adds to [`RESOURCE_FEE`].
     pub extra_resource_fee: i64,
-    /// Where to stop the process, once.
+    /// Where the next call hangs, once.
     pub hang: Option<Hang>,
-    /// What the endpoint answers first when it is asked for the newest ledger: a load balancer's nodes of other networks.
+    /// The endpoint's next answers about the newest ledger, as a load balancer gives them that also has nodes of other
+    /// networks.
     pub heads: VecDeque<Head>,
     /// The endpoint does not say when its newest ledger closed.
     pub undated: bool,
-    /// How events can't be read.
+    /// The way in which reading events fails.
     pub events: Option<EventsFault>,
-    /// What the endpoint says of the network's settings; `Err` when it can't be decoded.
+    /// The endpoint's answer about the network's settings. `Err` is an answer that can't be decoded.
     pub settings: Option<Result<NetworkTerms, ()>>,
-    /// What a recipient can take; without an entry, anything.
+    /// What each recipient can take. A recipient without an entry can take anything.
     pub payability: HashMap<Address, Payability>,
     /// What the token's issuer may do.
     pub issuer: Option<IssuerFlags>,
     /// Questions about recipients and issuers get no answer.
     pub recipients_down: bool,
-    /// What the token's contract says that channels have, where it differs from its entries.
+    /// The balances that the token's contract answers for channels, where they differ from its entries.
     pub told_balances: HashMap<ContractId, Option<Amount>>,
 }
 
 /// A ledger that no node of this network can be at.
 pub const FAR: Ledger = Ledger(4_000_000_000);
 
-/// How events can't be read.
+/// The way in which reading events fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventsFault {
     /// The call fails.
@@ -138,13 +139,13 @@ pub enum EventsFault {
 /// When the process dies in the middle of its work: before the answer to a later question.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Death {
-    /// Questions that are still answered; `None`: the process does not die.
+    /// The number of questions that are still answered. With `None` the process does not die.
     pub after: Option<u32>,
-    /// Whether questions are counted: only those of the loops are.
+    /// Whether questions are counted now. Only those of the loops are.
     pub counts: bool,
 }
 
-/// A cheap handle to the one network.
+/// A handle to the network. Its clones have the same network.
 #[derive(Clone)]
 pub struct SimChain {
     network: Arc<Mutex<Network>>,
@@ -169,19 +170,19 @@ impl SimChain {
         self.network().clock.clone()
     }
 
-    /// Closes so many ledgers.
+    /// Closes this many ledgers.
     pub fn close(&self, ledgers: u32) {
         for _ in 0..ledgers {
             self.network().close_ledger();
         }
     }
 
-    /// Waits until a call hangs, as told by [`Faults::hang`].
+    /// Waits until a call hangs, as [`Faults::hang`] says.
     pub async fn hung(&self) {
         self.hung.notified().await;
     }
 
-    /// The process dies here if its disk is dead, or if it is the question at which it is to die.
+    /// Never returns if the process has died at its disk, or if it dies at this question.
     async fn may_die(&self) {
         let dies = {
             let mut network = self.network();
@@ -201,7 +202,7 @@ impl SimChain {
         }
     }
 
-    /// Hangs here for good if told so.
+    /// Never returns if [`Faults::hang`] says so.
     async fn may_hang(&self, here: Hang) {
         let hangs = {
             let mut network = self.network();
@@ -249,7 +250,7 @@ pub fn channel(number: u8, to: Address, key: &CommitmentKey, deposit: i128, wait
     }
 }
 
-/// What a ledger looked like when it closed.
+/// The state after a ledger closed.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub ledger: u32,
@@ -257,6 +258,6 @@ pub struct Snapshot {
     pub channels: BTreeMap<ContractId, ChannelState>,
     pub lane_sequence: i64,
     pub lane_balance: Stroops,
-    /// The channels that said `close` in it, with the deadline.
+    /// The channels that emitted `close` in it, with their deadlines.
     pub closes: Vec<(ContractId, Ledger)>,
 }

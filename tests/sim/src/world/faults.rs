@@ -1,4 +1,4 @@
-//! What goes wrong, for how long.
+//! Begins and ends the faults of a world.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::setup::{amount, id, recipient};
 #[derive(Debug, Default)]
 pub(crate) struct Trouble {
     until: Vec<(u32, Kind)>,
-    /// Fees are high, since a deadline is near.
+    /// Whether fees are high because a deadline is near.
     surges: bool,
-    /// The last ledger at which something kept the process from reading what the chain says of channels.
+    /// The last ledger at which a fault kept the process from reading channels.
     pub(crate) blind_at: u32,
 }
 
@@ -109,13 +109,13 @@ const KINDS: [Kind; 40] = [
 ];
 
 impl Kind {
-    /// Whether it is the work of the token's issuer.
+    /// Whether the token's issuer causes it.
     fn is_of_the_issuer(self) -> bool {
         matches!(self, Kind::BalanceFrozen | Kind::RecipientFrozen | Kind::ClawedBack)
     }
 
-    /// Whether the process can still see what the chain says of channels: only events, dates, fees or its own transactions
-    /// are in trouble.
+    /// Whether the process can still read channels, because the fault is about events, dates, fees or its own
+    /// transactions alone.
     fn leaves_entries_alone(self) -> bool {
         matches!(
             self,
@@ -142,11 +142,11 @@ impl Kind {
     }
 }
 
-/// What the lane holds again when it was dry.
+/// The stroops that the lane gets after it was dry.
 const LANE_STROOPS: i64 = 1_000_000_000;
 
 impl World {
-    /// Ends faults whose time is over, all of them if the network must answer now, and may begin another.
+    /// Ends the faults whose time is over, or all of them if the network must answer now, and may begin another one.
     pub(crate) fn change_faults(&mut self, must_answer: bool) {
         let now = self.now();
         let (over, on): (Vec<_>, Vec<_>) =
@@ -173,7 +173,7 @@ impl World {
         }
     }
 
-    /// What holds for the rest of a world, whatever deadline is near: no promise depends on it.
+    /// Renews the faults that last to the end of a world, even near a deadline. No promise depends on them.
     fn keep_lasting_faults(&mut self) {
         let mut network = self.chain.network();
         let gone_by = 100 * (network.ledger() - FIRST) / self.plan.ledgers.max(1);

@@ -1,4 +1,4 @@
-//! What was acknowledged: kept apart from the watcher, and held against it.
+//! Remembers what the watcher acknowledged, and compares it with what the watcher holds and pays.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use super::World;
 use crate::network::SimChain;
 use crate::setup::{SWEEP_INTERVAL, id};
 
-/// Less than this is not worth a settlement: the configuration's `dust`.
+/// The configuration's `dust`, in base units. A smaller amount is not worth a settlement.
 const DUST: i128 = 100_000;
 
-/// Ledgers that a sweep may come later than its interval says: the time that it takes, and a node's lag.
+/// How many ledgers later than its interval a sweep may come, because it takes time and a node lags.
 const DETECTION_SPARE: u32 = 6;
-/// Ledgers that what is known of a channel's coverage may be older than a sweep's interval.
+/// How many ledgers older than a sweep's interval the known coverage of a channel may be.
 const COVERAGE_SPARE: u32 = 12;
 
 /// What the watcher has promised.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// By the channel's number.
+    /// The promises for each channel, by its number.
     pub(crate) channels: BTreeMap<u8, Promised>,
 }
 
@@ -29,24 +29,24 @@ pub(crate) struct Memory {
 pub(crate) struct Promised {
     /// The highest commitment that was acknowledged.
     pub(crate) highest: i128,
-    /// What the recipient agreed to end the channel with.
+    /// The total with which the recipient agreed to end the channel.
     pub(crate) agreed: Option<i128>,
-    /// What was offered for such an end without an answer that says whether it was taken.
+    /// The totals that were offered for such an end and got no answer that says whether the watcher took them.
     pub(crate) perhaps_agreed: Vec<i128>,
-    /// The charges that were acknowledged, with what was given back of each.
+    /// The charges that were acknowledged, each with the amount that was credited.
     pub(crate) charges: Vec<(ChargeBody, i128)>,
-    /// Charges and credits whose outcome is not known, since the store failed meanwhile: what they may have changed.
+    /// The sums of the charges and of the credits whose outcome is not known, because the store failed meanwhile.
     pub(crate) perhaps_charged: i128,
     pub(crate) perhaps_credited: i128,
-    /// The ledger at which the issuer took a part of its balance back.
+    /// The ledger at which the issuer clawed back a part of the balance.
     pub(crate) clawed_back_at: Option<u32>,
-    /// The last ledger at which the channel held less than is owed, because of that.
+    /// The last ledger at which the channel held less than it owes, because of that clawback.
     pub(crate) uncovered_at: Option<u32>,
-    /// The ledger of the close that its funder announced, and how many alarms there were before.
+    /// The ledger of the close that the funder announced, and the number of alarms before it.
     pub(crate) close_announced: Option<(u32, u64)>,
-    /// The deadline at which it was judged.
+    /// The ledger in which its payment was judged.
     pub(crate) judged_at: Option<u32>,
-    /// Numbers of requests that were made, so that each has its own id.
+    /// The number of requests that were made, so that each has its own id.
     pub(crate) requests: u32,
 }
 
@@ -69,7 +69,7 @@ impl Memory {
 }
 
 impl Promised {
-    /// What the recipient must get at least.
+    /// The least that the recipient must get.
     pub(crate) fn owed(&self) -> i128 {
         self.agreed.unwrap_or(self.highest)
     }
@@ -87,7 +87,7 @@ impl Promised {
 }
 
 impl World {
-    /// The promises of the design ("Must hold") that can be seen at each ledger.
+    /// Checks those promises of the design ("Must hold") that can be checked after each ledger.
     pub(crate) async fn judge(&mut self) {
         let violations = self.chain.network().violations.clone();
         for violation in violations {
@@ -104,7 +104,7 @@ impl World {
     /// The first and the second promise: nothing acknowledged is lost, amounts never go down, nothing is charged twice.
     fn judge_held(&mut self, number: u8) {
         let Some(held) = self.process.watcher().store.held(&id(number)) else {
-            // Dropped, since it was never paid through: then nothing was acknowledged.
+            // The watcher dropped the channel. It may do so only if it acknowledged nothing.
             if self.memory.channel(number).highest > 0 {
                 self.violated(format!("channel {number} with acknowledged commitments is not held any more"));
             }
@@ -117,8 +117,8 @@ impl World {
         }
         let (highest, spent) = (held.highest_amount().get(), held.spent.get());
         let (acknowledged, (least, most)) = (promised.highest, promised.spent());
-        // What the chain paid without a commitment that is held counts as spent once: before the admission, or by a funder
-        // who settled a commitment that no front end ever saw.
+        // The chain may have paid a total for which the watcher holds no commitment: before the admission, or because a
+        // funder settled a commitment that no front end ever saw. Such a total counts as spent once.
         let paid_unseen = held.rollback_confirmed.unwrap_or(held.admission.paid_before).get();
         let most = most + paid_unseen;
         if highest < acknowledged {
@@ -132,7 +132,7 @@ impl World {
         }
     }
 
-    /// The fourth promise: at the last safe ledger all that is above dust is paid.
+    /// The fourth promise: at the last safe ledger everything above dust is paid.
     fn judge_deadline(&mut self, number: u8) {
         let (now, state) = {
             let network = self.chain.network();
@@ -145,7 +145,7 @@ impl World {
         let withdrawn = state.withdrawn.get();
         let owed = promised.owed();
         if state.refunded {
-            // It ended by a close of the recipient.
+            // The recipient's close has ended it.
             promised.judged_at = Some(now);
             if withdrawn < owed {
                 self.violated(format!("channel {number} has ended with {withdrawn} of {owed} paid"));
@@ -160,7 +160,7 @@ impl World {
             return;
         }
         promised.judged_at = Some(now);
-        // What is not there can't be paid. The other channels are judged all the same.
+        // Tokens that are not there can't be paid. The other channels are still judged.
         if promised.uncovered_at.is_some_and(|at| at + state.refund_waiting_period / 3 >= deadline.0) {
             return;
         }
@@ -171,8 +171,8 @@ impl World {
         self.note(format_args!("channel {number}: {withdrawn} of {owed} is paid at the deadline"));
     }
 
-    /// What the waiting-period floor rests on: a close that the entries show is known after a sweep's interval, whatever events
-    /// and dates say.
+    /// The shortest accepted waiting period depends on this: the watcher knows a close that the entries show after a
+    /// sweep's interval, even if events or dates hide it.
     fn judge_detection(&mut self, number: u8) {
         let (now, state) = {
             let network = self.chain.network();
@@ -190,7 +190,8 @@ impl World {
         }
     }
 
-    /// The sixth promise: when half of the time before a deadline is gone and something is unpaid, somebody was told.
+    /// The sixth promise: if something is unpaid after half of the time before a deadline, the watcher has raised an
+    /// alarm.
     fn judge_alarms(&mut self, number: u8) {
         let (now, state) = {
             let network = self.chain.network();
@@ -205,7 +206,7 @@ impl World {
         }
     }
 
-    /// After a restart: what was charged is known by its id, and taken once.
+    /// Checks after a restart that the watcher knows a charge by its id and does not take it again.
     pub(crate) async fn judge_restart(&mut self) {
         for number in 1..=self.plan.channels {
             self.judge_held(number);

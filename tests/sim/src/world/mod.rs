@@ -1,4 +1,4 @@
-//! One world: drawn from a seed, lived through ledger by ledger, and judged.
+//! One world: a seed draws it, it runs ledger by ledger, and every promise is checked.
 
 mod faults;
 mod memory;
@@ -34,14 +34,14 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What came of a world.
+/// The result of a world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lived {
     pub plan: Plan,
     pub totals: Totals,
-    /// The first promises that did not hold; empty when all did.
+    /// The first promises that were broken. It is empty if the watcher kept all.
     pub violations: Vec<Violation>,
-    /// What happened, one line each: the same for the same seed.
+    /// What happened, one line for each event. The same seed gives the same lines.
     pub diary: Vec<String>,
 }
 
@@ -55,12 +55,12 @@ pub(crate) struct World {
     pub(crate) totals: Totals,
     pub(crate) violations: Vec<Violation>,
     pub(crate) diary: Vec<String>,
-    /// The faults that are on, and until which ledger.
+    /// The faults that are on, each with the ledger at which it ends.
     pub(crate) trouble: faults::Trouble,
     pub(crate) alarms: Alarms,
 }
 
-/// Lives through the world of this seed, no larger than `limits`.
+/// Runs the world of this seed, which is no larger than `limits`.
 pub fn run(seed: u64, limits: Limits) -> Lived {
     let (alarms, _listening) = Alarms::listen();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -149,7 +149,7 @@ impl World {
             } else if dies_later {
                 self.crash().await;
             }
-            // A store that does not open has left no process to look into.
+            // If the store did not open, there is no process to judge.
             if self.violations.is_empty() {
                 self.judge().await;
             }
@@ -169,8 +169,8 @@ impl World {
         })
     }
 
-    /// Chooses where the process dies: before the answer to a question of its loops, at a write, or after its rounds. `true`:
-    /// after its rounds.
+    /// Chooses where the process dies: before the answer to a question of its loops, at a write, or after its rounds.
+    /// Answers `true` for the last.
     fn choose_death(&mut self) -> bool {
         let (place, after, torn) = (self.random.u32(..3), self.random.u32(..16), self.random.u8(..));
         match place {
@@ -182,7 +182,7 @@ impl World {
         false
     }
 
-    /// The process dies, by a signal or with the power, and another starts.
+    /// Ends the process, by a signal or a power cut, and starts another one.
     async fn crash(&mut self) {
         self.totals.crashes += 1;
         let power = self.random.bool();
@@ -199,7 +199,7 @@ impl World {
         if self.random.u32(..4) == 0 {
             self.process.lose_index();
         }
-        // What is lost is drawn from a source of its own: how much there is to draw does not change what happens later.
+        // A source of its own draws the losses, so that their number does not change what happens later.
         let mut losses = Rng::with_seed(self.random.u64(..));
         match self.process.restart(&self.chain, power.then_some(&mut losses)).await {
             Ok(()) => self.judge_restart().await,

@@ -1,4 +1,4 @@
-//! What funders do on chain, and what front ends ask the watcher for.
+//! The acts of funders on chain, and the requests of front ends to the watcher.
 
 use paychan_channel::{Amount, Commitment, ContractId, Signature};
 use paychan_store::{AcceptError, ChargeError, CreditError, Offer, StoreError};
@@ -18,7 +18,8 @@ fn signed(number: u8, amount: Amount) -> SignedAmount {
 }
 
 impl World {
-    /// Funders announce closes, take the rest back at the first ledger, top up, and settle what was never submitted.
+    /// Funders announce closes, take the rest back as soon as they can, top up, and settle commitments that they never
+    /// submitted.
     pub(crate) fn funders_act(&mut self, everybody_closes: bool) {
         for number in 1..=self.plan.channels {
             let channel = id(number);
@@ -64,14 +65,14 @@ impl World {
         }
     }
 
-    /// Front ends hand in commitments, charges and credits.
+    /// Front ends submit commitments, charges and credits.
     pub(crate) async fn front_ends_act(&mut self) {
         for _ in 0..self.random.u32(..=self.plan.busy) {
             if self.process.disk.is_dead() {
                 return;
             }
             let number = self.random.u8(1..=self.plan.channels);
-            // Without races, nothing is asked of a channel whose close was announced.
+            // Without races, front ends mostly leave a channel alone whose close was announced.
             let closing = self.chain.network().channels[&id(number)].close_effective_at.is_some();
             if closing && !self.plan.races && self.random.u32(..10) > 0 {
                 continue;
@@ -89,7 +90,7 @@ impl World {
         }
     }
 
-    /// A total above the highest known one: mostly covered, sometimes not.
+    /// A total above the highest known one. The channel mostly covers it, but not always.
     fn next_total(&mut self, number: u8) -> Amount {
         let known = self.memory.channel(number).highest;
         let withdrawn = self.chain.network().channels[&id(number)].withdrawn.get();
@@ -138,7 +139,7 @@ impl World {
         }
     }
 
-    /// A total that was acknowledged before, under a new id: nothing may be sold for it again.
+    /// Offers a total that was acknowledged before, under a new id. The watcher must not accept it again.
     async fn offer_old(&mut self, number: u8) {
         let highest = self.memory.channel(number).highest;
         if highest == 0 {
@@ -187,17 +188,17 @@ impl World {
                 SaleError::NotCharged(ChargeError::Store(StoreError::Failed(_) | StoreError::Io { .. }))
                 | SaleError::Commitment(AcceptError::Store(StoreError::Failed(_) | StoreError::Io { .. })),
             ) => {
-                // It may be on the disk, or not.
+                // The record may be on the disk or not.
                 self.memory.channel(number).perhaps_charged += charge.price.get();
             }
             Err(_) => {}
         }
     }
 
-    /// Two front ends that know the same total sell at once.
+    /// Two front ends that know the same total sell at the same time.
     async fn two_front_ends(&mut self, number: u8) {
         let (one, two) = (self.new_charge(number), self.new_charge(number));
-        // Whether they are written together depends on the moment.
+        // Chance decides whether the two are written together.
         self.process.disk.wait(true);
         let commitments = &self.process.watcher().commitments;
         let (first, second) =
@@ -207,7 +208,7 @@ impl World {
         self.charged(number, two, second);
     }
 
-    /// The same charge again, as a front end asks that got no answer.
+    /// Sends the same charge again, as a front end does that got no answer.
     async fn charge_again(&mut self, number: u8) {
         let charges = &self.memory.channel(number).charges;
         if charges.is_empty() {
@@ -235,7 +236,7 @@ impl World {
             Ok(given) if given.replayed || credited > 0 => {
                 let promised = self.memory.channel(number);
                 if credited == 0 && promised.perhaps_credited >= given.credited.get() {
-                    // An earlier credit got no answer, and was taken.
+                    // The watcher took an earlier credit that got no answer.
                     promised.perhaps_credited -= given.credited.get();
                     promised.charges[at].1 = given.credited.get();
                 } else if given.credited.get() != credited {
@@ -253,7 +254,7 @@ impl World {
         }
     }
 
-    /// The recipient agrees with the funder to end the channel with less than the highest.
+    /// The recipient and the funder agree to end the channel with less than the highest commitment.
     async fn agree_to_close(&mut self, number: u8) {
         let Some(held) = self.process.watcher().store.held(&id(number)) else { return };
         let withdrawn = self.chain.network().channels[&id(number)].withdrawn.get();
@@ -264,7 +265,7 @@ impl World {
         let agreed = amount(self.random.i128(least.max(1)..=most));
         let closing = self.process.watcher().commitments.close(id(number), Some(signed(number, agreed))).await;
         if closing.is_err() {
-            // It may be on the disk, or not.
+            // The record may be on the disk or not.
             self.memory.channel(number).perhaps_agreed.push(agreed.get());
         }
         if let Ok(closing) = closing

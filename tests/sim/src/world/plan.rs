@@ -1,11 +1,11 @@
-//! What is drawn for a world before it begins.
+//! The properties of a world, which are drawn before it begins.
 
 use fastrand::Rng;
 
-/// The largest world that may be drawn: what shrinking makes smaller.
+/// The largest world that may be drawn. Shrinking lowers these limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Channels at most.
+    /// The largest number of channels.
     pub channels: u8,
     /// Ledgers before every funder has announced a close.
     pub ledgers: u32,
@@ -21,44 +21,46 @@ impl Default for Limits {
     }
 }
 
-/// What a world is like.
+/// The properties of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     pub channels: u8,
     /// Ledgers before every funder has announced a close.
     pub ledgers: u32,
-    /// Whether the watcher holds the recipient's key, and so may close.
+    /// Whether the watcher holds the recipient's key, so that it may close channels.
     pub holds_recipient_key: bool,
-    /// Funders announce a close while front ends go on handing in commitments.
+    /// Whether front ends still submit commitments after a funder has announced a close.
     pub races: bool,
-    /// In a thousand ledgers, how often the process is stopped.
+    /// How often the process is stopped in a thousand ledgers.
     pub crashes: u32,
-    /// In a thousand ledgers, how often a new fault begins.
+    /// How often a new fault begins in a thousand ledgers.
     pub faults: u32,
     /// Which kinds of faults occur.
     pub kinds: u64,
-    /// What front ends ask for in one ledger, at most.
+    /// The largest number of requests that front ends send in half a ledger.
     pub busy: u32,
-    /// Seconds after which a channel without a commitment is closed or settled, if that is soon.
+    /// The seconds after which the watcher closes or settles a channel that gets no commitment, if the world has such a
+    /// limit.
     pub idle_seconds: Option<u32>,
-    /// What has to be bid for inclusion while a deadline is near: below what the smallest amount above dust is worth.
+    /// The lowest inclusion fee while a deadline is near, in stroops. It is less than the smallest amount above dust is
+    /// worth.
     pub surge: i64,
-    /// Of the ledgers of this world, so many hundredths go by before the endpoint says no more when ledgers closed.
+    /// The part of the world's ledgers, in hundredths, after which the endpoint no longer says when ledgers closed.
     pub undated_from: Option<u32>,
-    /// The same for the events of closes.
+    /// The part after which the watcher gets no events of closes, and why it gets none.
     pub without_events_from: Option<(u32, NoEvents)>,
-    /// The issuer may freeze balances and take them back, and does.
+    /// Whether the token's issuer may freeze balances and claw them back, and does so.
     pub issuer_acts: bool,
 }
 
-/// How closes are not told by events, up to the end of a world.
+/// Why the watcher gets no events of closes, up to the end of a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoEvents {
-    /// The endpoint leaves them out.
+    /// The endpoint leaves the events out.
     Hidden,
-    /// It answers no question about events.
+    /// The endpoint answers no question about events.
     Down,
-    /// It does not say how far it has looked.
+    /// The endpoint does not say how far it has looked.
     EmptyCursor,
 }
 

@@ -1,4 +1,4 @@
-//! The watcher's process: the real parts, started and stopped.
+//! Starts and stops the watcher's process, which has the real parts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ pub(crate) struct Watcher {
     pub(crate) commitments: Commitments,
 }
 
-/// What outlives a process, and the process.
+/// The watcher's process, and what outlives it.
 pub(crate) struct Process {
     pub(crate) disk: SimDisk,
-    /// It is removed with the process.
+    /// The folder is removed with the process.
     _folder: tempfile::TempDir,
     config: Arc<Config>,
     holds_recipient_key: bool,
@@ -65,11 +65,11 @@ impl Process {
         self.watcher.as_ref().expect("it runs, but for the moment of a restart")
     }
 
-    /// One round of both loops. Whether the process was stopped in the middle of a call.
+    /// Runs one round of both loops. Answers whether the process was stopped in the middle of a call.
     pub(crate) async fn turn(&mut self, chain: &SimChain) -> bool {
         let watcher = self.watcher.as_mut().expect("it runs, but for the moment of a restart");
         let work = async {
-            // Trouble with the chain is what this world makes.
+            // Errors of the chain are expected here: the world makes them.
             let _ = watcher.follower.tick().await;
             watcher.settler.tick().await;
         };
@@ -83,7 +83,8 @@ impl Process {
         stopped
     }
 
-    /// Ends the process at once and starts another. With a source of chance the power failed too.
+    /// Ends the process at once and starts another one. If there is a `power`, the power fails too, and `power` draws
+    /// the losses.
     pub(crate) async fn restart(&mut self, chain: &SimChain, power: Option<&mut Rng>) -> Result<(), StoreError> {
         self.disk = match power {
             Some(random) => self.disk.after_power_cut(random),
@@ -95,9 +96,9 @@ impl Process {
         Ok(())
     }
 
-    /// The index is gone: it can be built from the journal.
+    /// Removes the index. The next process can build it from the journal.
     pub(crate) fn lose_index(&mut self) {
-        // It is in use until the process ends; what is taken away here is taken away for the next one.
+        // The running process still has it open. Only the next process finds it gone.
         let index: PathBuf = self.config.data_dir.join("db");
         let _ = std::fs::remove_dir_all(index);
     }
@@ -150,7 +151,7 @@ impl Process {
     }
 }
 
-/// A folder for the lock and the index; in memory where the system has such a place.
+/// Makes a folder for the lock and the index. It is in memory if the system has such a place.
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
