@@ -18,6 +18,7 @@ mod interop;
 mod killed;
 mod one_build;
 mod opening;
+mod paused;
 mod paying;
 mod recipe;
 mod strangers;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use paychan_channel::xdr::{
-    HostFunction, Limits, ReadXdr, SorobanAuthorizationEntry, SorobanAuthorizedFunction, SorobanAuthorizedInvocation,
-    SorobanCredentials, SorobanTransactionData, WriteXdr,
+    HostFunction, LedgerKey, Limits, ReadXdr, SorobanAuthorizationEntry, SorobanAuthorizedFunction,
+    SorobanAuthorizedInvocation, SorobanCredentials, SorobanTransactionData, WriteXdr,
 };
 use paychan_channel::{Amount, calls, ledger_keys};
 use paychan_tests::env::TestEnv;
@@ -110,4 +110,67 @@ async fn another_call_is_not_authorized_with_the_recipients_key() {
         }
     };
     nothing_is_signed(&env, true, lie, "transfer(3 arguments)").await;
+}
+
+/// Whether a request asks for the network's settings.
+fn asks_for_settings(request: &Value) -> bool {
+    let keys = request["params"]["keys"].as_array();
+    keys.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .any(|key| matches!(LedgerKey::from_xdr_base64(key, Limits::none()), Ok(LedgerKey::ConfigSetting(_))))
+}
+
+/// A watcher that is started anew with something unsettled on a channel that is closing, while the endpoint does this to every
+/// answer about the network's settings.
+async fn settles_without_settings(
+    instead: impl Fn() -> Option<Value> + Send + Sync + 'static,
+    change: impl Fn(&mut Value) + Send + Sync + 'static,
+) {
+    let env = TestEnv::new(NetworkOptions::default()).await;
+    let mut watcher = env.watcher();
+    let payer = env.open("5", &env.recipient, WAITING_PERIOD).await;
+    watcher.start().await;
+    assert_eq!(watcher.admit(&payer.channel).await.0, 201);
+    let taken = watcher.offer(&payer.channel, &OWED.to_string(), &payer.sign(OWED), "one").await.unwrap();
+    assert_eq!(taken.0, 200, "{}", taken.1);
+    watcher.sigkill().await;
+    env.as_funder("close-start", &payer.channel).await;
+
+    let proxy = Proxy::start(
+        &env.network.rpc_url,
+        move |request| asks_for_settings(request).then(&instead).flatten(),
+        move |request, answer| {
+            if asks_for_settings(request) {
+                change(answer);
+            }
+        },
+    )
+    .await;
+    let mut options = env.watcher_options();
+    options.rpc_url = Some(proxy.url.clone());
+    let mut watcher = Watcher::configure(env.path(), &options);
+    watcher.spawn();
+    watcher.wait_until("settled", async |_| env.read(&payer.channel).await.withdrawn.get() >= OWED).await;
+    let logged = watcher.logged();
+    assert!(logged.contains("what writing costs can't be read; it is assumed"), "{logged}");
+    assert_eq!(watcher.readyz().await, Some(503), "nothing is taken while the settings are not known");
+}
+
+#[tokio::test]
+async fn a_start_without_the_networks_settings_settles() {
+    settles_without_settings(|| Some(json!({ "error": { "code": -32603, "message": "not now" } })), |_| {}).await;
+}
+
+#[tokio::test]
+async fn a_start_with_settings_that_can_not_be_decoded_settles() {
+    settles_without_settings(
+        || None,
+        |answer| {
+            for entry in answer["result"]["entries"].as_array_mut().unwrap() {
+                entry["xdr"] = json!("AAAA");
+            }
+        },
+    )
+    .await;
 }

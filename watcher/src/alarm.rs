@@ -61,6 +61,8 @@ pub enum Alarm {
     DiskLow,
     /// A loop of the watcher makes no progress.
     Hanging,
+    /// A part of the watcher panicked.
+    Panicked,
     /// The watcher ends because of an error.
     Stopped,
 }
@@ -94,7 +96,7 @@ impl Alarm {
     }
 
     /// All alarms, in the order of `docs/alarms.md`: the nearest to a loss come first.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Loss,
         Self::DeadlineNear,
         Self::SettlementFailing,
@@ -120,6 +122,7 @@ impl Alarm {
         Self::SecretMissing,
         Self::ApiNotListening,
         Self::OperatorSocketMissing,
+        Self::Panicked,
         Self::Hanging,
         Self::Stopped,
     ];
@@ -347,6 +350,15 @@ impl Alarm {
                 danger: "When the disk is full, settlements are no longer recorded, and the watcher settles from memory.",
                 remedy: "Make room. Never delete anything below `journal`. You may delete `db` while the watcher is down: \
                          the next start rebuilds it.",
+            },
+            Self::Panicked => Text {
+                name: "panicked",
+                meaning: "A part of the watcher panicked: the program has a mistake. The field `part` names the part, and the \
+                          line before says where in the code.",
+                danger: "Nothing is taken until the watcher is restarted, since nobody knows what the part has left undone. What \
+                         is held is settled: a settlement that panicked is tried again later.",
+                remedy: "Report the log. Restart the watcher. If the alarm comes again and names a channel, settle that channel \
+                         by hand: `paychan-watcher rescue CHANNEL` prints the command.",
             },
             Self::Hanging => Text {
                 name: "hanging",

@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod api;
+mod caught;
 pub mod chain;
 pub mod channels;
 pub mod clock;

@@ -22,7 +22,8 @@ impl Pause {
     /// The pause of the watcher with this data directory. A pause from before the start goes on.
     pub fn of(data_dir: &Path, view: Arc<View>) -> Self {
         let file = data_dir.join(FILE);
-        if file.exists() {
+        // Where the disk does not tell, it is paused: nothing is lost by that.
+        if file.try_exists().unwrap_or(true) {
             info!(file = %file.display(), "the watcher is paused since before this start: it settles and takes nothing");
             view.pause(true);
         }
@@ -82,6 +83,17 @@ mod tests {
         pause.end().unwrap();
         assert!(!view.is_paused());
         assert!(!start().1.is_paused(), "after another restart");
+    }
+
+    #[test]
+    fn where_the_disk_does_not_tell_it_is_paused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("no-directory");
+        fs::write(&file, "").unwrap();
+        let view = Arc::new(View::new());
+        // Asking for a file below something that is no directory is an error, and no answer.
+        Pause::of(&file, view.clone());
+        assert!(view.is_paused());
     }
 
     #[test]

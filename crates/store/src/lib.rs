@@ -73,6 +73,7 @@ pub use journal::read::TornEnd;
 pub use journal::salvage::Gap;
 pub use options::Options;
 pub use paychan_channel::{RequestId, RequestIdError};
+pub use progress::Progress;
 pub use repair::{RepairReport, Repaired, repair};
 pub use request::{Accepted, AdmitAnswer, Charge, Charged, Credit, Credited, Offer};
 pub use settle_only::{Opened, Remains, SettleOnly, read_what_is_left};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::progress::Progress;
 use crate::{SystemWallClock, WallClock};
 
 /// The settings of a store. The defaults are meant for the daemon; tests set small sizes.
@@ -26,8 +27,12 @@ pub struct Options {
     /// How long one batch may take before the store is given up and only settles: a disk that does not answer may never
     /// answer.
     pub give_up_after: Duration,
-    /// How long a start may wait for the disk ([`crate::Store::open_or_settle`]).
+    /// How long a start may stand still ([`crate::Store::open_or_settle`]): it waits for the disk then.
     pub start_patience: Duration,
+    /// How long a start may take altogether, even while it makes progress.
+    pub longest_start: Duration,
+    /// Tells what the start of this store is doing.
+    pub progress: Progress,
     /// The clock with which the store notes when something was written. The store decides nothing by it.
     pub clock: Arc<dyn WallClock>,
 }
@@ -42,7 +47,9 @@ impl Default for Options {
             reserve_bytes: 8 << 20,
             stalled_after: Duration::from_secs(5),
             give_up_after: Duration::from_secs(30),
-            start_patience: Duration::from_secs(600),
+            start_patience: Duration::from_secs(60),
+            longest_start: Duration::from_secs(600),
+            progress: Progress::default(),
             clock: Arc::new(SystemWallClock),
         }
     }

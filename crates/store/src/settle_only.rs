@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use paychan_channel::{Amount, ContractId, NetworkId};
 
@@ -14,7 +15,6 @@ use crate::journal::disk::FileJournal;
 use crate::journal::read::{TornEnd, replay, verify_claims};
 use crate::journal::salvage::{Gap, Sources, salvage};
 use crate::journal::segments::{files, survey};
-use crate::progress::Progress;
 use crate::repair::{badly_signed, uncertain};
 use crate::snapshot::{ATTEMPTS, read_only, shown};
 use crate::state::State;
@@ -58,8 +58,8 @@ impl fmt::Display for SettleOnly {
 }
 
 impl Store {
-    /// Opens the store as [`Store::open`] does; if that fails, or does not end within [`Options::start_patience`], this
-    /// reads what there is into memory, so that it can be settled. Such a store takes nothing: every request but those
+    /// Opens the store as [`Store::open`] does; if that fails, or makes no progress for [`Options::start_patience`],
+    /// this reads what there is into memory, so that it can be settled. Such a store takes nothing: every request but those
     /// of settling gets [`StoreError::Failed`]. Nothing on disk is changed then.
     ///
     /// # Errors
@@ -71,30 +71,60 @@ impl Store {
         options: Options,
         gate: Arc<dyn Gate>,
     ) -> Result<(Store, Opened), StoreError> {
-        let progress = Progress::default();
         let (tell, opened) = channel();
         let start = {
-            let (dir, network, options, progress) = (dir.to_path_buf(), *network, options.clone(), progress.clone());
+            let (dir, network, options) = (dir.to_path_buf(), *network, options.clone());
             move || {
                 // If nobody waits any more, the failed send drops the store here.
-                let _ = tell.send(Store::open_telling(&dir, &network, options, gate, &progress));
+                let _ = tell.send(Store::open(&dir, &network, options, gate));
             }
         };
         std::thread::Builder::new()
             .name("store-start".to_owned())
             .spawn(start)
             .map_err(|error| StoreError::io("starting the threads for", dir, &error))?;
-        let why = match opened.recv_timeout(options.start_patience) {
+        let why = match wait(&opened, &options) {
             Ok(Ok((store, recovered))) => return Ok((store, Opened::Whole(recovered))),
             Ok(Err(error)) => error,
-            Err(RecvTimeoutError::Timeout) => StoreError::StartHangs {
-                dir: dir.to_path_buf(),
-                waiting_for: progress.what(),
-                seconds: options.start_patience.as_secs(),
-            },
-            Err(RecvTimeoutError::Disconnected) => StoreError::Failed("the start panicked".into()),
+            Err(Unopened::Panicked) => StoreError::Failed("the start panicked".into()),
+            Err(Unopened::Hangs { seconds }) => {
+                StoreError::StartHangs { dir: dir.to_path_buf(), waiting_for: options.progress.what(), seconds }
+            }
         };
+        options.progress.at("reading the journal once more, to settle what it holds");
         settle(dir, network, &options, why)
+    }
+}
+
+/// Why a start has come to nothing.
+enum Unopened {
+    /// Its thread panicked.
+    Panicked,
+    /// It stood still for too long, or took too long altogether.
+    Hangs {
+        /// How long it was waited for.
+        seconds: u64,
+    },
+}
+
+/// How often it is looked whether the start goes on.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Waits for the start as long as it goes on, within [`Options::longest_start`].
+fn wait<T>(opened: &Receiver<T>, options: &Options) -> Result<T, Unopened> {
+    let (began, mut moved_at, mut steps) = (Instant::now(), Instant::now(), options.progress.steps());
+    loop {
+        match opened.recv_timeout(LOOK_EVERY) {
+            Ok(opened) => return Ok(opened),
+            Err(RecvTimeoutError::Disconnected) => return Err(Unopened::Panicked),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if std::mem::replace(&mut steps, options.progress.steps()) != steps {
+            moved_at = Instant::now();
+        }
+        if moved_at.elapsed() >= options.start_patience || began.elapsed() >= options.longest_start {
+            return Err(Unopened::Hangs { seconds: began.elapsed().as_secs() });
+        }
     }
 }
 

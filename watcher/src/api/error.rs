@@ -182,7 +182,7 @@ impl From<IntakeError> for ApiError {
     fn from(error: IntakeError) -> Self {
         let detail = error.to_string();
         let kind = match error {
-            IntakeError::Stopping => ProblemKind::Stopping,
+            IntakeError::Stopping | IntakeError::Panicked => ProblemKind::Stopping,
             IntakeError::Paused => ProblemKind::Paused,
             IntakeError::NotOnChain { .. } => ProblemKind::NotOnChain,
             IntakeError::NotAChannel { .. } => ProblemKind::NotAChannel,

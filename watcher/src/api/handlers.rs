@@ -14,6 +14,7 @@ use paychan_watcher_api::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use tokio::task::JoinError;
 
 use super::bodies::{Body, Channel, ChargeOfChannel, above_zero, malformed};
 use super::error::ApiError;
@@ -45,10 +46,16 @@ pub(super) async fn admit(
     let ChannelBody { channel } = body.json(r#"{"channel": "C..."}"#)?;
     // The admission runs on its own task, so that a front end that hangs up leaves no channel half admitted.
     let taking = Arc::clone(&api);
-    tokio::spawn(async move { taking.channels.take(channel).await })
-        .await
-        .map_err(|error| ApiError::new(ProblemKind::Internal, format!("admission broke off ({error}); ask again")))??;
+    joined(tokio::spawn(async move { taking.channels.take(channel).await }).await)??;
     Ok((StatusCode::CREATED, Json(report(&api, &channel)?)))
+}
+
+/// What a call's own task came to. Its panic is the call's.
+pub(super) fn joined<T>(ended: Result<T, JoinError>) -> Result<T, ApiError> {
+    ended.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(error) => ApiError::new(ProblemKind::Internal, format!("the call broke off ({error}); ask again")),
+    })
 }
 
 pub(super) async fn channels(

@@ -42,6 +42,7 @@ use paychan_watcher_api::ProblemKind;
 use error::ApiError;
 pub use server::{Limits, Listener, OperatorListener, serve};
 
+use crate::caught::caught;
 use crate::channels::Channels;
 use crate::commitments::Commitments;
 use crate::config::ApiToken;
@@ -68,7 +69,9 @@ pub struct Api {
 /// All calls for callers who present the token. Serve it with [`serve`].
 pub fn router(api: Arc<Api>) -> Router {
     let bearer = middleware::from_fn_with_state(api.clone(), bearer);
+    let guarded = middleware::from_fn_with_state(api.clone(), answered);
     with_probes(calls().layer(bearer.clone()), get(handlers::readyz), get(metrics::metrics).layer(bearer))
+        .layer(guarded)
         .with_state(api)
 }
 
@@ -78,7 +81,8 @@ pub fn operator_router(api: Arc<Api>) -> Router {
         .route("/pause", post(operator::pause))
         .route("/resume", post(operator::resume))
         .route("/rollback/confirm", post(operator::confirm_rollback));
-    with_probes(calls, get(handlers::readyz_with_reasons), get(metrics::metrics)).with_state(api)
+    let guarded = middleware::from_fn_with_state(api.clone(), answered);
+    with_probes(calls, get(handlers::readyz_with_reasons), get(metrics::metrics)).layer(guarded).with_state(api)
 }
 
 /// The calls under `/v1`.
@@ -110,6 +114,19 @@ fn with_probes(
         .fallback(handlers::no_such_path)
         .method_not_allowed_fallback(handlers::no_such_method)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+}
+
+/// Answers whatever happens in a call. A call that panics ends nothing but itself; what it left undone is not known, so
+/// nothing more is taken.
+async fn answered(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    match caught(next.run(request)).await {
+        Ok(response) => response,
+        Err(panicked) => {
+            api.reporter.call_panicked(&panicked);
+            ApiError::new(ProblemKind::Internal, "the watcher could not finish this call; its log says more")
+                .into_response()
+        }
+    }
 }
 
 async fn bearer(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {

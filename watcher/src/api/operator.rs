@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use paychan_watcher_api::{Pausing, ProblemKind, RollbackConfirmed};
+use paychan_watcher_api::{Pausing, RollbackConfirmed};
 
 use super::Api;
 use super::error::ApiError;
+use super::handlers::joined;
 use crate::pause::Pause;
 
 pub(super) async fn pause(State(api): State<Arc<Api>>) -> Result<Json<Pausing>, ApiError> {
@@ -21,9 +22,7 @@ pub(super) async fn resume(State(api): State<Arc<Api>>) -> Result<Json<Pausing>,
 
 /// The disk may hang, so the change runs on a thread where it blocks nothing else.
 async fn change(api: Arc<Api>, paused: bool, change: fn(&Pause) -> io::Result<()>) -> Result<Json<Pausing>, ApiError> {
-    let changed = tokio::task::spawn_blocking(move || change(&api.pause))
-        .await
-        .map_err(|error| ApiError::new(ProblemKind::Internal, format!("it broke off ({error}); ask again")))?;
+    let changed = joined(tokio::task::spawn_blocking(move || change(&api.pause)).await)?;
     Ok(Json(Pausing { paused, not_kept: changed.err().map(|error| error.to_string()) }))
 }
 

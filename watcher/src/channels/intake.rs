@@ -23,6 +23,9 @@ pub enum IntakeError {
     /// The daemon is stopping.
     #[error("the watcher is shutting down; try again later")]
     Stopping,
+    /// A part of the watcher panicked.
+    #[error("{}", crate::commitments::AFTER_PANIC)]
+    Panicked,
     /// The operator has paused the taking of money.
     #[error("the operator has paused the watcher; try again later")]
     Paused,
@@ -98,6 +101,9 @@ impl Channels {
     pub async fn take(&self, channel: ContractId) -> Result<(), IntakeError> {
         if self.view.is_stopping() {
             return Err(IntakeError::Stopping);
+        }
+        if self.view.has_stopped_taking() && self.store.held(&channel).is_none() {
+            return Err(IntakeError::Panicked);
         }
         if self.view.is_paused() && self.store.held(&channel).is_none() {
             return Err(IntakeError::Paused);

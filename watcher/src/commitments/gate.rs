@@ -56,6 +56,7 @@ impl ViewGate {
         let limits = self.config.freshness_limits();
         Conditions {
             stopping: self.view.is_stopping(),
+            panicked: self.view.has_stopped_taking(),
             paused: self.view.is_paused(),
             rolled_back: self.view.is_rolled_back(&id),
             lane_ahead: self.view.lanes_ahead().first().copied(),

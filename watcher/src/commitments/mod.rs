@@ -16,4 +16,5 @@ pub use charge::SaleError;
 pub use close::{Closing, NotClosed};
 pub use gate::ViewGate;
 pub use offer::{Commitments, OfferError};
+pub(crate) use rules::AFTER_PANIC;
 pub use rules::{Conditions, check, check_charge};

@@ -13,6 +13,8 @@ use paychan_store::{Held, Refusal};
 pub struct Conditions<'a> {
     /// Whether the daemon is stopping.
     pub stopping: bool,
+    /// Whether a part of the watcher panicked.
+    pub panicked: bool,
     /// Whether the operator has paused the taking of money.
     pub paused: bool,
     /// Whether the channel shows that the store was rolled back, and the operator has not confirmed that yet.
@@ -47,12 +49,7 @@ pub struct Conditions<'a> {
 /// # Errors
 /// The [`Refusal`] for the first rule that is broken. Nothing is changed.
 pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Refusal> {
-    if now.stopping {
-        return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });
-    }
-    if now.paused {
-        return Err(Refusal::Paused);
-    }
+    is_taking(now)?;
     now.channel.map_or(Ok(()), not_over)?;
     not_rolled_back(held, now)?;
     now.freshness.map_err(not_fresh)?;
@@ -81,12 +78,7 @@ pub fn check(held: &Held, amount: Amount, now: &Conditions<'_>) -> Result<(), Re
 /// # Errors
 /// The [`Refusal`] for the first rule that is broken. Nothing is changed.
 pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<(), Refusal> {
-    if now.stopping {
-        return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });
-    }
-    if now.paused {
-        return Err(Refusal::Paused);
-    }
+    is_taking(now)?;
     // A rolled-back store may have forgotten what was spent, and the same credit must not be sold twice. The fee
     // accounts show whether it was rolled back.
     not_rolled_back(held, now)?;
@@ -106,6 +98,24 @@ pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<
     }
     if !channel.state.balance_authorized {
         return Err(frozen());
+    }
+    Ok(())
+}
+
+/// Why nothing is taken after a panic, for those who ask.
+pub(crate) const AFTER_PANIC: &str =
+    "a part of the watcher has failed; it settles what it holds, and takes nothing until its operator has restarted it";
+
+/// Whether anything is taken now, on whatever channel.
+fn is_taking(now: &Conditions<'_>) -> Result<(), Refusal> {
+    if now.stopping {
+        return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });
+    }
+    if now.panicked {
+        return Err(Refusal::Stopping { why: AFTER_PANIC.to_owned() });
+    }
+    if now.paused {
+        return Err(Refusal::Paused);
     }
     Ok(())
 }

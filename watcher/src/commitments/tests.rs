@@ -23,6 +23,7 @@ fn conditions<'a>(channel: &'a ChannelView, listed: &'a Token) -> Conditions<'a>
     let flags = IssuerFlags { requires_authorization: false, may_revoke: false, may_claw_back: false };
     Conditions {
         stopping: false,
+        panicked: false,
         paused: false,
         rolled_back: false,
         lane_ahead: None,

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::info;
 
+use super::descriptors::OPERATOR_CONNECTIONS;
 use super::error::RunError;
 use super::until;
 use crate::alarm::raise;
@@ -64,8 +65,16 @@ pub(super) async fn serve_api(
     api::serve(listener, router, limits, stopped).await;
 }
 
+/// Serves the operator's own commands until the daemon stops. Without its socket there is nothing to serve.
+pub(super) async fn serve_operator(config: Arc<Config>, router: Router, stopped: watch::Receiver<bool>) {
+    match listen_for_operator(&config) {
+        Some(listener) => api::serve(listener, router, Limits::of(OPERATOR_CONNECTIONS), stopped).await,
+        None => until(stopped).await,
+    }
+}
+
 /// Listens on the socket of the operator's own commands. Without it, the watcher still takes money and settles.
-pub(super) fn listen_for_operator(config: &Config) -> Option<OperatorListener> {
+fn listen_for_operator(config: &Config) -> Option<OperatorListener> {
     let path = config.operator_socket();
     let bound = || {
         // The store's lock shows that no other daemon uses this directory, so an existing socket is of one that has

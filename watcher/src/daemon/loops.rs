@@ -11,6 +11,7 @@ use tracing::info;
 use super::error::RunError;
 use super::start::Starting;
 use super::{systemd, until};
+use crate::caught::{caught, report};
 use crate::clock::Clock;
 use crate::follower::Follower;
 use crate::liveness::Liveness;
@@ -47,9 +48,16 @@ impl Work {
         let following = Following { follower, view, clock: clock.clone(), liveness: starting.follows.clone(), poll };
         let settling = Settling { settler, clock, liveness: settles };
         let terms = async {
-            tokio::select! {
-                () = until(stopped.clone()) => Ok(()),
-                asked = starting.terms() => asked,
+            let view = starting.view.clone();
+            loop {
+                tokio::select! {
+                    () = until(stopped.clone()) => return Ok(()),
+                    asked = caught(starting.terms()) => match asked {
+                        Ok(asked) => return asked,
+                        Err(panicked) => report("deriving the floor", &panicked, &view),
+                    },
+                }
+                let _ = timeout(BEAT, until(stopped.clone())).await;
             }
         };
         tokio::try_join!(terms, following.run(heads, stopped.clone()), settling.run(new_head, stopped.clone()),)?;

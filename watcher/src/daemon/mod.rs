@@ -16,31 +16,32 @@ pub mod hardening;
 mod listen;
 pub mod logging;
 mod loops;
+mod opening;
 mod owed;
 mod start;
 mod store_health;
+mod supervise;
 mod systemd;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
 use tokio::sync::{mpsc::Receiver, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::alarm::raise;
 use crate::api::{self, Api, Limits};
 use crate::chain::SeveralEndpoints;
 use crate::clock::{Clock, SystemClock};
-use crate::commitments::ViewGate;
 use crate::config::{Config, Secrets, WebhookSecret};
 use crate::liveness::Liveness;
 use crate::notify::{self, Notice};
 use crate::reminder::Reminder;
-use paychan_store::{Opened, Store};
+use paychan_store::Store;
 
 pub use assemble::{GateParts, Inputs, Parts, assemble, gate_parts};
 pub use error::RunError;
@@ -49,6 +50,7 @@ use loops::Work;
 use owed::owes_nothing;
 use start::Starting;
 pub use store_health::watch_store;
+use supervise::supervised;
 
 /// How long the parts may take to end. Parts that take longer are cut off, which loses no more than a crash: nothing.
 /// It is well below the 10 s after which Docker kills a process (Kubernetes waits for 30 s), and leaves time for the
@@ -76,7 +78,10 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let chain = Arc::new(SeveralEndpoints::of(&config, clock.clone())?);
     let gate_parts = gate_parts(config.clone(), clock.clone());
-    let store = open_store(&config, gate_parts.gate.clone()).await?;
+    let Some(store) = opening::open_store(&config, gate_parts.gate.clone(), clock.as_ref(), shutdown.as_mut()).await?
+    else {
+        return Ok(());
+    };
     let Some(secrets) = secrets(&config, &store, clock.as_ref(), shutdown.as_mut()).await? else {
         return store.shutdown().await.map_err(RunError::from);
     };
@@ -101,7 +106,6 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
         // The task that tries again raises the alarm.
         listener => listener.ok(),
     };
-    let operator = listen::listen_for_operator(&config);
     let (stop, stopped) = watch::channel(false);
     let starting = Starting {
         config: config.clone(),
@@ -113,19 +117,42 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     };
     let work = Work { starting, follower, settler, settles: settles.clone(), stopped: stopped.clone() };
 
+    // Whatever panics beside the settling is begun anew.
     let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
-    let (router, serving) = (api::router(api.clone()), stopped.clone());
-    tasks.spawn(until_stopped(listen::serve_api(config.clone(), listener, router, limits, clock.clone(), serving)));
-    if let Some(operator) = operator {
-        let limits = Limits::of(descriptors::OPERATOR_CONNECTIONS);
-        let serving = api::serve(operator, api::operator_router(api.clone()), limits, stopped.clone());
-        tasks.spawn(until_stopped(serving));
-    }
-    tasks.spawn(until_stopped(descriptors::watch(limit, stopped.clone())));
+    let beside = |part, begin: Begin| supervised(part, view.clone(), stopped.clone(), begin);
+    let (router, first, serving) = (api::router(api.clone()), Mutex::new(listener), stopped.clone());
+    let (configured, times) = (config.clone(), clock.clone());
+    tasks.spawn(beside(
+        "serving the API",
+        Box::new(move || {
+            let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let (config, router, clock, stopped) = (configured.clone(), router.clone(), times.clone(), serving.clone());
+            Box::pin(listen::serve_api(config, first, router, limits, clock, stopped))
+        }),
+    ));
+    let (router, configured, serving) = (api::operator_router(api.clone()), config.clone(), stopped.clone());
+    tasks.spawn(beside(
+        "serving the operator's commands",
+        Box::new(move || Box::pin(listen::serve_operator(configured.clone(), router.clone(), serving.clone()))),
+    ));
+    let watching = stopped.clone();
+    tasks
+        .spawn(beside("counting descriptors", Box::new(move || Box::pin(descriptors::watch(limit, watching.clone())))));
     tasks.spawn(work.run());
-    tasks.spawn(until_stopped(watch_store(store.clone(), clock.clone(), stopped.clone())));
-    let outside = tell_outside(&config, webhook, alarms, &[&follows, &settles], &clock)?;
-    tasks.spawn(systemd::watchdog(vec![follows, settles], clock, stopped));
+    let (watched, times, watching) = (store.clone(), clock.clone(), stopped.clone());
+    tasks.spawn(beside(
+        "watching the store",
+        Box::new(move || Box::pin(watch_store(watched.clone(), times.clone(), watching.clone()))),
+    ));
+    let loops = [follows, settles];
+    let outside = tell_outside(&config, webhook, alarms, &loops, &clock)?;
+    let mut outside: JoinSet<Result<(), RunError>> =
+        outside.into_iter().map(|(part, begin)| beside(part, begin)).collect();
+    let (times, watching) = (clock.clone(), stopped.clone());
+    tasks.spawn(beside(
+        "feeding the watchdog",
+        Box::new(move || Box::pin(systemd::watchdog(loops.to_vec(), times.clone(), watching.clone()))),
+    ));
 
     let ended = tokio::select! {
         () = shutdown => {
@@ -145,7 +172,7 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
         warn!("some parts did not end in time and are cut off; nothing is lost by that");
         tasks.shutdown().await;
     }
-    outside.into_iter().for_each(|task| task.abort());
+    outside.abort_all();
     let closed = store.shutdown().await;
     ended?;
     closed?;
@@ -153,26 +180,42 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     Ok(())
 }
 
-/// Starts the webhook and the heartbeat, if they are configured.
+/// A part that runs beside the settling.
+type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Begins a part, the first time and after each panic.
+type Begin = Box<dyn Fn() -> Running + Send + Sync>;
+
+/// A part's name, and how it is begun.
+type Part = (&'static str, Begin);
+
+/// The parts that tell the webhook and send the heartbeat, if they are configured.
 fn tell_outside(
     config: &Config,
     webhook: Option<WebhookSecret>,
     alarms: Receiver<Notice>,
-    loops: &[&Arc<Liveness>],
+    loops: &[Arc<Liveness>],
     clock: &Arc<dyn Clock>,
-) -> Result<Vec<JoinHandle<()>>, RunError> {
+) -> Result<Vec<Part>, RunError> {
     let url = |text: &str| Url::parse(text).map_err(|error| RunError::Other(format!("{text} is no URL: {error}")));
-    let mut tasks = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     if let (Some(to), Some(secret)) = (&config.notify.webhook_url, webhook) {
-        let network = config.passphrase().to_owned();
-        tasks.push(tokio::spawn(notify::send_all(url(to)?, secret, network, clock.clone(), alarms)));
+        let (to, secret, network) = (url(to)?, Arc::new(secret), config.passphrase().to_owned());
+        let (alarms, clock) = (Arc::new(tokio::sync::Mutex::new(alarms)), clock.clone());
+        let begin = move || -> Running {
+            let (to, secret, network) = (to.clone(), secret.clone(), network.clone());
+            let (alarms, clock) = (alarms.clone(), clock.clone());
+            Box::pin(async move { notify::send_all(to, secret, network, clock, &mut *alarms.lock().await).await })
+        };
+        parts.push(("telling the webhook", Box::new(begin)));
     }
     if let Some(to) = &config.notify.heartbeat_url {
-        let every = Duration::from_secs(config.notify.heartbeat_seconds.into());
-        let loops = loops.iter().map(|liveness| Arc::clone(liveness)).collect();
-        tasks.push(tokio::spawn(notify::beat(url(to)?, every, loops, clock.clone())));
+        let (to, every) = (url(to)?, Duration::from_secs(config.notify.heartbeat_seconds.into()));
+        let (loops, clock) = (loops.to_vec(), clock.clone());
+        let begin = move || -> Running { Box::pin(notify::beat(to.clone(), every, loops.clone(), clock.clone())) };
+        parts.push(("sending the heartbeat", Box::new(begin)));
     }
-    Ok(tasks)
+    Ok(parts)
 }
 
 /// The pause before secrets that can't be read are tried again.
@@ -216,40 +259,6 @@ async fn secrets(
             () = tokio::time::sleep(TRY_SECRETS_AGAIN_AFTER) => {}
         }
     }
-}
-
-/// Opens the store. A store that is damaged, can't be written or does not open in time is read into memory and only
-/// settles, like one that fails later.
-async fn open_store(config: &Config, gate: Arc<ViewGate>) -> Result<Store, RunError> {
-    let (dir, network, options) = (config.data_dir.clone(), config.network_id(), config.store_options());
-    // Reading the journal and verifying signatures takes seconds, so systemd is asked for more time. A store that does
-    // not open in time is read a second time, to be settled.
-    systemd::starting("reading the journal", options.start_patience.saturating_mul(2));
-    let opened = tokio::task::spawn_blocking(move || Store::open_or_settle(&dir, &network, options, gate)).await;
-    let (store, opened) =
-        opened.map_err(|error| RunError::Part { part: "reading the journal", why: error.to_string() })??;
-    match opened {
-        Opened::Whole(recovered) => info!(
-            channels = recovered.channels,
-            in_flight = recovered.in_flight,
-            last_record = recovered.last_record,
-            "{recovered}"
-        ),
-        Opened::SettleOnly(settle_only) => {
-            for (channel, highest) in &settle_only.uncertain {
-                warn!(%channel, %highest, "the journal has gaps: a higher commitment of this channel may be lost");
-            }
-            // `watch_store` raises the alarm.
-            warn!(channels = settle_only.channels, gaps = settle_only.gaps.len(), "{settle_only}");
-        }
-    }
-    Ok(store)
-}
-
-/// Wraps a part that must not end before the daemon is told to stop.
-async fn until_stopped(part: impl Future<Output = ()>) -> Result<(), RunError> {
-    part.await;
-    Ok(())
 }
 
 /// Completes when the daemon is told to stop.

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::error::RunError;
 use super::until;
 use crate::alarm::raise;
 use crate::clock::Clock;
@@ -40,14 +39,9 @@ pub(super) fn stopping() {
 ///
 /// A store that hangs is no reason for a restart. It gives up by itself, and the watcher then settles the commitments
 /// that it has in memory. A new start would wait for the same disk and settle nothing.
-pub(super) async fn watchdog(
-    loops: Vec<Arc<Liveness>>,
-    clock: Arc<dyn Clock>,
-    stopped: watch::Receiver<bool>,
-) -> Result<(), RunError> {
+pub(super) async fn watchdog(loops: Vec<Arc<Liveness>>, clock: Arc<dyn Clock>, stopped: watch::Receiver<bool>) {
     let Some(limit) = sd_notify::watchdog_enabled() else {
-        until(stopped).await;
-        return Ok(());
+        return until(stopped).await;
     };
     loop {
         if alive(&loops, clock.as_ref()) {
@@ -55,7 +49,7 @@ pub(super) async fn watchdog(
         }
         // It pings after half of the limit, as sd_watchdog_enabled(3) advises.
         if timeout(limit / 2, until(stopped.clone())).await.is_ok() {
-            return Ok(());
+            return;
         }
     }
 }

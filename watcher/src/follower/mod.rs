@@ -15,6 +15,7 @@ mod recipients;
 mod trouble;
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use paychan_channel::{AccountId, ContractId, Ledger};
 use tracing::debug;
 
 use crate::alarm::raise;
-use crate::chain::{Chain, ChainError, Head};
+use crate::caught::{Panicked, caught, report};
+use crate::chain::{Chain, ChainError, ChainErrorKind, Head};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::FreshnessLimits;
@@ -186,7 +188,10 @@ impl Follower {
     /// # Errors
     /// [`NotFollowed`]. What was learned before the error is in the view.
     pub async fn tick(&mut self) -> Result<Followed, NotFollowed> {
-        let outcome = self.look().await;
+        let outcome = match caught(self.look()).await {
+            Ok(outcome) => outcome,
+            Err(panicked) => Err(not_understood("following", &panicked, &self.parts.view).into()),
+        };
         self.trouble.about_following(&outcome, self.parts.clock.boot());
         self.trouble.about_visibility(&self.parts, &self.settings.fresh);
         outcome
@@ -198,29 +203,43 @@ impl Follower {
 
         // Events are read before a sweep, so that nothing that happens during the sweep is missed. If events fail, the
         // sweep still runs, since it must not be left out.
+        let view = self.parts.view.clone();
         if moved || self.events.are_due() {
-            let read = self.events.read(&self.parts, &self.reader, head.ledger).await;
-            if read.is_ok_and(|restarted| restarted) {
-                self.swept_at = None;
+            let read = async { Ok(self.events.read(&self.parts, &self.reader, head.ledger).await) };
+            match guarded("reading events", &view, read).await {
+                Ok(read) if read.is_ok_and(|restarted| restarted) => self.swept_at = None,
+                Ok(_) => {}
+                Err(error) => failed = failed.or(Some(error)),
             }
             self.trouble.about_events(self.events.trouble(), self.parts.clock.boot());
         }
-        failed = failed.or(self.events.read_hinted(&self.parts.view, &self.reader).await.err());
+        let hinted = self.events.read_hinted(&self.parts.view, &self.reader);
+        failed = failed.or(guarded("reading channels that are closing", &view, hinted).await.err());
 
         let swept = self.sweep_is_due(head.ledger);
         if swept {
-            failed = failed.or(self.sweep(head.ledger).await.err());
+            failed = failed.or(guarded("sweeping", &view, self.sweep(head.ledger)).await.err());
         }
         self.parts.promises.count(&self.parts.store.all_held(), &self.parts.view);
         if moved {
-            self.deadlines.report(&self.parts.store, &self.parts.view, head.ledger);
-            self.lives.report(&self.parts.store, &self.parts.view, head.ledger, self.life_floor());
-            failed = failed.or(self.catch_up(head.ledger).await.err());
+            let report = async {
+                self.deadlines.report(&self.parts.store, &self.parts.view, head.ledger);
+                self.lives.report(&self.parts.store, &self.parts.view, head.ledger, self.life_floor());
+                Ok(())
+            };
+            failed = failed.or(guarded("reporting deadlines and lives", &view, report).await.err());
+            let behind = self.catch_up(head.ledger);
+            failed = failed.or(guarded("reading channels that are behind", &view, behind).await.err());
         }
         if moved || swept {
-            failed = failed.or(self.read_lanes().await.err());
-            self.read_settings().await;
-            failed = failed.or(self.read_recipients(head.ledger).await.err());
+            failed = failed.or(guarded("reading fee accounts", &view, self.read_lanes()).await.err());
+            let settings = async {
+                self.read_settings().await;
+                Ok(())
+            };
+            failed = failed.or(guarded("reading the network's settings", &view, settings).await.err());
+            let recipients = self.read_recipients(head.ledger);
+            failed = failed.or(guarded("reading recipients", &view, recipients).await.err());
         }
         match failed {
             None => Ok(Followed { head, moved, swept }),
@@ -311,6 +330,21 @@ impl Follower {
         debug!(channels = behind.len(), "reading channels whose last ledgers are not known");
         self.reader.read(&behind).await.map(|_| ())
     }
+}
+
+/// Runs a part of a tick, so that a panic in it leaves the other parts to be done.
+async fn guarded<T>(
+    part: &'static str,
+    view: &View,
+    running: impl Future<Output = Result<T, ChainError>>,
+) -> Result<T, ChainError> {
+    caught(running).await.unwrap_or_else(|panicked| Err(not_understood(part, &panicked, view)))
+}
+
+/// Reports a panic, and tells it as an answer that this program does not understand.
+fn not_understood(part: &'static str, panicked: &Panicked, view: &View) -> ChainError {
+    report(part, panicked, view);
+    ChainError { what: part, kind: ChainErrorKind::Undecodable, message: panicked.to_string() }
 }
 
 /// The highest ledger that the journal names, if it names any.

@@ -42,10 +42,10 @@ const LIMITS: HttpLimits = HttpLimits { connect: Duration::from_secs(5), total: 
 /// Sends every alarm until the sender is gone. Alarms don't wait for each other: up to 32 are sent at the same time.
 pub async fn send_all(
     url: Url,
-    secret: WebhookSecret,
+    secret: Arc<WebhookSecret>,
     network: String,
     clock: Arc<dyn Clock>,
-    mut alarms: Receiver<Notice>,
+    alarms: &mut Receiver<Notice>,
 ) {
     let client = match http::client(&url, LIMITS) {
         Ok(client) => client,
@@ -75,7 +75,7 @@ pub async fn send_all(
 struct WebhookReceiver {
     client: Client,
     url: Url,
-    secret: WebhookSecret,
+    secret: Arc<WebhookSecret>,
     clock: Arc<dyn Clock>,
 }
 

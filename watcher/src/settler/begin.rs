@@ -204,7 +204,7 @@ impl Settler {
             return Err(NotBegun::Failed(error.to_string()));
         }
         self.context.go_on_unrecorded(recorded)?;
-        self.flights.push(InFlight::new(signed, envelope));
+        self.flights.push_back(InFlight::new(signed, envelope));
         self.drive(head).await?;
         Ok(())
     }

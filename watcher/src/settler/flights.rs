@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::step::{self, Flight, Next, Offered, Opening, Unsuccessful};
 use crate::alarm::raise;
+use crate::caught::{caught, report};
 use crate::chain::{Chain, ChainError, Sent};
 use crate::policy;
 use crate::reader::ChannelReader;
@@ -129,17 +130,11 @@ impl FlightContext {
     /// [`StoreError::Busy`] when the outcome could not be recorded yet. Trouble with the chain is logged, and the
     /// transaction waits.
     pub(super) async fn advance(&self, flying: &mut InFlight, head: Ledger) -> Result<Progress, StoreError> {
-        let progress = match self.steps(flying, head).await {
-            Ok(Next::Over(unsuccessful)) => self.over(flying, unsuccessful).await?,
-            Ok(Next::Confirm { ledger, fee_charged }) => self.confirm(flying, ledger, fee_charged).await?,
-            Ok(Next::Send | Next::Wait | Next::ReadAccount) => Progress::Waits,
-            Err(error) => {
-                let transaction = hex::encode(flying.signed.hash);
-                if error.kind.is_alarm() {
-                    raise!(ChainNotUnderstood, transaction, %error, "a transaction's outcome can't be found out");
-                } else {
-                    warn!(transaction, %error, "the chain can't be asked about a transaction now; it is asked again");
-                }
+        // It waits then, and its bounds end it.
+        let progress = match caught(self.follow(flying, head)).await {
+            Ok(progress) => progress?,
+            Err(panicked) => {
+                report("following a transaction", &panicked, &self.view);
                 Progress::Waits
             }
         };
@@ -147,6 +142,23 @@ impl FlightContext {
         match progress {
             Progress::Waits if head >= frees_at => self.give_up(flying, head).await,
             progress => Ok(progress),
+        }
+    }
+
+    async fn follow(&self, flying: &mut InFlight, head: Ledger) -> Result<Progress, StoreError> {
+        match self.steps(flying, head).await {
+            Ok(Next::Over(unsuccessful)) => self.over(flying, unsuccessful).await,
+            Ok(Next::Confirm { ledger, fee_charged }) => self.confirm(flying, ledger, fee_charged).await,
+            Ok(Next::Send | Next::Wait | Next::ReadAccount) => Ok(Progress::Waits),
+            Err(error) => {
+                let transaction = hex::encode(flying.signed.hash);
+                if error.kind.is_alarm() {
+                    raise!(ChainNotUnderstood, transaction, %error, "a transaction's outcome can't be found out");
+                } else {
+                    warn!(transaction, %error, "the chain can't be asked about a transaction now; it is asked again");
+                }
+                Ok(Progress::Waits)
+            }
         }
     }
 

@@ -13,7 +13,7 @@ mod meaning;
 mod sign;
 pub mod step;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ use paychan_rpc::SecretKey;
 use tracing::{debug, info, warn};
 
 use crate::alarm::raise;
-use crate::chain::{Chain, ChainError};
+use crate::caught::{caught, report};
+use crate::chain::{Chain, ChainError, ChainErrorKind, InclusionFees};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::liveness::Liveness;
@@ -82,7 +83,7 @@ pub struct Settler {
     recipients: HashMap<AccountId, SecretKey>,
     /// At most one transaction of this lane, and what the journal still holds of lanes that the configuration no longer
     /// names.
-    flights: Vec<InFlight>,
+    flights: VecDeque<InFlight>,
     attempts: Arc<Attempts>,
     promises: Arc<Promises>,
     /// Whether payouts that failed before come first in this round.
@@ -103,7 +104,7 @@ impl Settler {
     /// new.
     pub fn new(parts: SettlerParts) -> Self {
         let SettlerParts { chain, store, view, promises, reader, clock, config, lane, recipients, liveness } = parts;
-        let flights: Vec<InFlight> = store.in_flight().into_iter().map(InFlight::recovered).collect();
+        let flights: VecDeque<InFlight> = store.in_flight().into_iter().map(InFlight::recovered).collect();
         for flying in &flights {
             info!(
                 transaction = hex::encode(flying.signed.hash), purpose = %PurposeText(&flying.signed.purpose),
@@ -149,8 +150,10 @@ impl Settler {
             return;
         };
         self.attempts.saw_head(head);
-        if let Err(error) = self.round(head).await {
-            warn!(%error, "the store is busy; settling goes on at the next ledger");
+        match caught(self.round(head)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%error, "the store is busy; settling goes on at the next ledger"),
+            Err(panicked) => report("a round of the settler", &panicked, &self.context.view),
         }
     }
 
@@ -173,22 +176,22 @@ impl Settler {
     }
 
     async fn drive(&mut self, head: Ledger) -> Result<(), StoreError> {
-        let mut still = Vec::new();
         let mut outcome = Ok(());
-        for mut flying in std::mem::take(&mut self.flights) {
+        // One by one: whatever happens to one of them, the others stay known.
+        for _ in 0..self.flights.len() {
+            let Some(mut flying) = self.flights.pop_front() else { break };
             self.liveness.beat(self.clock.boot());
             match self.context.advance(&mut flying, head).await {
                 Ok(Progress::Ended(ended)) => self.ended(&flying, ended, head),
-                Ok(Progress::Waits) => still.push(flying),
+                Ok(Progress::Waits) => self.flights.push_back(flying),
                 // The outcome could not be recorded, so the transaction stays in flight and its outcome is asked for
                 // again.
                 Err(error) => {
-                    still.push(flying);
+                    self.flights.push_back(flying);
                     outcome = Err(error);
                 }
             }
         }
-        self.flights = still;
         outcome
     }
 
@@ -287,10 +290,19 @@ impl Settler {
             }
             tried += 1;
             self.liveness.beat(self.clock.boot());
-            let begun = match item {
-                Item::Pay(payout) => self.pay(payout, head).await,
-                Item::Restore(restoration) => self.restore(restoration, head).await,
-                Item::Extend(extension) => self.extend(extension, head).await,
+            let begun = caught(async {
+                match item {
+                    Item::Pay(payout) => self.pay(payout, head).await,
+                    Item::Restore(restoration) => self.restore(restoration, head).await,
+                    Item::Extend(extension) => self.extend(extension, head).await,
+                }
+            });
+            let begun = match begun.await {
+                Ok(begun) => begun,
+                Err(panicked) => {
+                    report("settling", &panicked, &self.context.view);
+                    Err(NotBegun::Failed(panicked.to_string()))
+                }
             };
             match begun {
                 Ok(()) if self.lane_is_busy() => break,
@@ -392,7 +404,7 @@ impl Settler {
         if plan.items.is_empty() {
             return Some(plan);
         }
-        match self.context.chain.inclusion_fees().await {
+        match self.fees().await {
             Ok(fees) => {
                 let market = fees.p95.max(BASE_FEE);
                 self.attempts.saw_market(market);
@@ -404,6 +416,17 @@ impl Settler {
                 Some(plan)
             }
         }
+    }
+}
+
+impl Settler {
+    /// What others bid. A panic is an answer that is not understood.
+    async fn fees(&self) -> Result<InclusionFees, ChainError> {
+        caught(self.context.chain.inclusion_fees()).await.unwrap_or_else(|panicked| {
+            report("asking for fees", &panicked, &self.context.view);
+            let message = panicked.to_string();
+            Err(ChainError { what: "asking for fees", kind: ChainErrorKind::Undecodable, message })
+        })
     }
 }
 

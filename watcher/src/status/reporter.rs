@@ -5,7 +5,9 @@ use std::sync::Arc;
 use paychan_channel::{ContractId, Stroops};
 
 use super::{closing, report};
+use crate::caught::{Panicked, report as report_panic};
 use crate::clock::Clock;
+use crate::commitments::AFTER_PANIC;
 use crate::config::Config;
 use crate::policy::{Known, Limits, Past, SurveySources, survey};
 use crate::promises::Promises;
@@ -105,11 +107,19 @@ impl Reporter {
         self.view.is_stopping()
     }
 
+    /// A call has panicked: nothing is taken any more.
+    pub(crate) fn call_panicked(&self, panicked: &Panicked) {
+        report_panic("a call of the API", panicked, &self.view);
+    }
+
     /// Why no money is taken on any channel now; empty when money is taken.
     pub fn not_ready(&self) -> Vec<Problem> {
         let mut reasons = Vec::new();
         if self.view.is_stopping() {
             reasons.push(Problem::new(ProblemKind::Stopping, "the watcher is shutting down"));
+        }
+        if self.view.has_stopped_taking() {
+            reasons.push(Problem::new(ProblemKind::Stopping, AFTER_PANIC));
         }
         if self.view.is_paused() {
             let why = "the operator has paused the watcher; `paychan-watcher resume` ends the pause";

@@ -90,6 +90,7 @@ struct Inner {
     settle_resource_fee: Option<Stroops>,
     stopping: bool,
     paused: bool,
+    stopped_taking: bool,
     rolled_back: Vec<ContractId>,
     ahead: Vec<LaneAhead>,
 }
@@ -306,6 +307,11 @@ impl View {
         self.write().paused = paused;
     }
 
+    /// A part of the watcher panicked: nothing is taken any more by this process. Settling goes on.
+    pub fn stop_taking(&self) {
+        self.write().stopped_taking = true;
+    }
+
     /// Sets the channels on which the chain has paid more than the store ever held, so that the store was rolled back
     /// for them. Nothing is acknowledged on them until the operator's confirmation removes them.
     pub fn set_rolled_back(&self, channels: Vec<ContractId>) {
@@ -429,6 +435,11 @@ impl View {
     /// Whether the daemon is stopping.
     pub fn is_stopping(&self) -> bool {
         self.read().stopping
+    }
+
+    /// Whether a part of the watcher panicked, so that this process takes nothing any more.
+    pub fn has_stopped_taking(&self) -> bool {
+        self.read().stopped_taking
     }
 
     /// Whether the operator has paused the taking of money.

@@ -15,7 +15,9 @@ use paychan_sim::network::{PASSPHRASE, SimChain};
 
 /// The faults of one endpoint.
 #[derive(Debug, Default)]
-struct Wrong {
+pub struct Wrong {
+    /// Whoever asks this question panics.
+    pub panics_at: Option<&'static str>,
     /// It gives no answer.
     down: bool,
     /// It asks for a pause.
@@ -46,18 +48,23 @@ struct Wrong {
 
 /// One endpoint of the simulated network.
 #[derive(Clone)]
-struct Endpoint {
-    sim: SimChain,
+pub struct Endpoint {
+    pub sim: SimChain,
     wrong: Arc<Mutex<Wrong>>,
 }
 
 impl Endpoint {
-    fn wrong(&self) -> MutexGuard<'_, Wrong> {
+    pub fn of(sim: &SimChain) -> Self {
+        Self { sim: sim.clone(), wrong: Arc::default() }
+    }
+
+    pub fn wrong(&self) -> MutexGuard<'_, Wrong> {
         self.wrong.lock().unwrap()
     }
 
     fn ask<'a, T: 'a>(
         &'a self,
+        question: &'static str,
         answer: Asking<'a, T>,
         change: impl FnOnce(&Wrong, &mut T) + Send + 'a,
     ) -> Asking<'a, T> {
@@ -65,6 +72,10 @@ impl Endpoint {
             {
                 let mut wrong = self.wrong();
                 wrong.asked += 1;
+                let panics = wrong.panics_at == Some(question);
+                drop(wrong);
+                assert!(!panics, "this test makes {question} panic");
+                let wrong = self.wrong();
                 let error = |kind| ChainError { what: "asking", kind, message: "it does not answer".to_owned() };
                 if wrong.down {
                     return Err(error(ChainErrorKind::Transport));
@@ -105,11 +116,11 @@ fn lie(wrong: &Wrong, read: &mut ChannelRead) {
 
 impl Chain for Endpoint {
     fn head(&self) -> Asking<'_, Head> {
-        self.ask(self.sim.head(), |wrong, head| head.ledger = Ledger(head.ledger.get() + wrong.ahead))
+        self.ask("head", self.sim.head(), |wrong, head| head.ledger = Ledger(head.ledger.get() + wrong.ahead))
     }
 
     fn closes<'a>(&'a self, since: &'a EventsFrom) -> Asking<'a, CloseHints> {
-        self.ask(self.sim.closes(since), |wrong, page| {
+        self.ask("closes", self.sim.closes(since), |wrong, page| {
             if wrong.hides_closes {
                 page.hints.clear();
             }
@@ -121,15 +132,17 @@ impl Chain for Endpoint {
     }
 
     fn read_channels<'a>(&'a self, channels: &'a [KnownChannel]) -> Asking<'a, Vec<ChannelRead>> {
-        self.ask(self.sim.read_channels(channels), |wrong, reads| reads.iter_mut().for_each(|read| lie(wrong, read)))
+        self.ask("read_channels", self.sim.read_channels(channels), |wrong, reads| {
+            reads.iter_mut().for_each(|read| lie(wrong, read))
+        })
     }
 
     fn first_read<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, ChannelRead> {
-        self.ask(self.sim.first_read(channel), lie)
+        self.ask("first_read", self.sim.first_read(channel), lie)
     }
 
     fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenRisk> {
-        self.ask(self.sim.token_facts(asset), |_, _| {})
+        self.ask("token_facts", self.sim.token_facts(asset), |_, _| {})
     }
 
     fn payability<'a>(
@@ -139,7 +152,7 @@ impl Chain for Endpoint {
         facts: &'a TokenRisk,
         to: &'a Address,
     ) -> Asking<'a, Payability> {
-        self.ask(self.sim.payability(token, asset, facts, to), |wrong, payability| {
+        self.ask("payability", self.sim.payability(token, asset, facts, to), |wrong, payability| {
             if wrong.claims_unpayable {
                 *payability = Payability::NotAuthorized;
             }
@@ -147,15 +160,15 @@ impl Chain for Endpoint {
     }
 
     fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>> {
-        self.ask(self.sim.token_balance(token, holder), |_, _| {})
+        self.ask("token_balance", self.sim.token_balance(token, holder), |_, _| {})
     }
 
     fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>> {
-        self.ask(self.sim.meets_archived(channel), |_, _| {})
+        self.ask("meets_archived", self.sim.meets_archived(channel), |_, _| {})
     }
 
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
-        self.ask(self.sim.lane_account(account), |wrong, account| {
+        self.ask("lane_account", self.sim.lane_account(account), |wrong, account| {
             if let (true, Some(account)) = (wrong.claims_wrong_lane, account) {
                 account.sequence += 1_000;
                 account.facts.spendable = Stroops(0);
@@ -164,15 +177,15 @@ impl Chain for Endpoint {
     }
 
     fn settings(&self) -> Asking<'_, NetworkTerms> {
-        self.ask(self.sim.settings(), |_, _| {})
+        self.ask("settings", self.sim.settings(), |_, _| {})
     }
 
     fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
-        self.ask(self.sim.inclusion_fees(), |_, _| {})
+        self.ask("inclusion_fees", self.sim.inclusion_fees(), |_, _| {})
     }
 
     fn prepare<'a>(&'a self, request: &'a CallRequest) -> Asking<'a, Prepared> {
-        self.ask(self.sim.prepare(request), |wrong, prepared| {
+        self.ask("prepare", self.sim.prepare(request), |wrong, prepared| {
             if wrong.prepares_nothing {
                 *prepared = Prepared::Fails { why: "it says so".to_owned() };
             }
@@ -180,11 +193,11 @@ impl Chain for Endpoint {
     }
 
     fn send<'a>(&'a self, envelope: &'a TransactionEnvelope) -> Asking<'a, Sent> {
-        self.ask(self.sim.send(envelope), |_, _| {})
+        self.ask("send", self.sim.send(envelope), |_, _| {})
     }
 
     fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
-        self.ask(self.sim.outcome(hash), |wrong, found| {
+        self.ask("outcome", self.sim.outcome(hash), |wrong, found| {
             if let (true, Found::No { latest, .. }) = (wrong.claims_included, &*found) {
                 *found = Found::Included { ledger: *latest, fee_charged: Stroops(100), failed: None };
             }
@@ -198,7 +211,7 @@ async fn owing(endpoints: usize) -> (TestEnv, Watcher, Vec<Endpoint>) {
 }
 
 async fn owing_in(mut env: TestEnv, endpoints: usize) -> (TestEnv, Watcher, Vec<Endpoint>) {
-    let all: Vec<_> = (0..endpoints).map(|_| Endpoint { sim: env.sim.clone(), wrong: Arc::default() }).collect();
+    let all: Vec<_> = (0..endpoints).map(|_| Endpoint::of(&env.sim)).collect();
     let named = all.iter().enumerate().map(|(at, one)| (at.to_string(), Arc::new(one.clone()) as Arc<dyn Chain>));
     env.endpoints = Some(Arc::new(SeveralEndpoints::new(named.collect(), PASSPHRASE, env.sim.clock(), 2)));
     let mut watcher = env.watching(1).await;

@@ -12,6 +12,7 @@ mod heard;
 mod http;
 mod not_understood;
 mod notify;
+mod panics;
 mod payable;
 mod process;
 mod settling;

@@ -91,7 +91,10 @@ async fn webhook() -> (Sender<Notice>, Receiver<Received>) {
     let (url, received) = server().await;
     let (alarms, notices) = channel(100);
     let secret = WebhookSecret::new(Zeroizing::new(SECRET.to_owned()));
-    tokio::spawn(send_all(url, secret, "the network".to_owned(), Arc::new(SystemClock), notices));
+    tokio::spawn(async move {
+        let mut notices = notices;
+        send_all(url, Arc::new(secret), "the network".to_owned(), Arc::new(SystemClock), &mut notices).await;
+    });
     (alarms, received)
 }
 

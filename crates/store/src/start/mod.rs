@@ -159,6 +159,7 @@ fn read(
             let mut feed = Feed::new(&mut index, applied, survey);
             let replayed = replay(journal, &survey.segments, |sequence, record, bytes| {
                 feed.take(sequence, record, bytes);
+                progress.moved();
                 Ok(())
             })?;
             let (fed, records, added) = feed.finish();
@@ -184,13 +185,17 @@ fn read(
     // The old index is removed before the new one is made, so that it does not keep the disk full. Nobody needs the old
     // one to repair the journal: a damaged journal would have ended the start above.
     progress.at("removing the old index");
-    replay(journal, &survey.segments, |_, _, _| Ok(()))?;
+    replay(journal, &survey.segments, |_, _, _| {
+        progress.moved();
+        Ok(())
+    })?;
     remove_index(dir)?;
     progress.at("building the index again from the journal");
     let mut index = Index::open(&index_dir(dir))?;
     let mut feed = Feed::new(&mut index, 0, survey);
     let replayed = replay(journal, &survey.segments, |sequence, record, bytes| {
         feed.take(sequence, record, bytes);
+        progress.moved();
         Ok(())
     })?;
     let (fed, records, _) = feed.finish();

@@ -16,7 +16,6 @@ use crate::health::{Board, Ending};
 use crate::journal::disk::{self, FileJournal};
 use crate::lock::{self, Lock};
 use crate::monitor::{self, SpaceMonitor};
-use crate::progress::Progress;
 use crate::release::{self, Released};
 use crate::shared::{Counters, Shared};
 use crate::start::{self, Started};
@@ -56,21 +55,11 @@ impl Store {
         options: Options,
         gate: Arc<dyn Gate>,
     ) -> Result<(Store, Recovered), StoreError> {
-        Self::open_telling(dir, network, options, gate, &Progress::default())
-    }
-
-    pub(crate) fn open_telling(
-        dir: &Path,
-        network: &NetworkId,
-        options: Options,
-        gate: Arc<dyn Gate>,
-        progress: &Progress,
-    ) -> Result<(Store, Recovered), StoreError> {
-        progress.at("creating the directory");
+        options.progress.at("creating the directory");
         disk::create_directory(dir)?;
         let lock = lock::lock(dir)?;
         let journal = FileJournal::open(&dir.join("journal"))?;
-        Self::begin(dir, lock, Box::new(journal), network, options, gate, progress)
+        Self::begin(dir, lock, Box::new(journal), network, options, gate)
     }
 
     /// Opens the store as [`Store::open`] does, for the operator's own commands: it takes no commitments and no
@@ -100,7 +89,7 @@ impl Store {
     ) -> Result<(Store, Recovered), StoreError> {
         disk::create_directory(dir)?;
         let lock = lock::lock(dir)?;
-        Self::begin(dir, lock, journal, network, options, gate, &Progress::default())
+        Self::begin(dir, lock, journal, network, options, gate)
     }
 
     fn begin(
@@ -110,13 +99,12 @@ impl Store {
         network: &NetworkId,
         options: Options,
         gate: Arc<dyn Gate>,
-        progress: &Progress,
     ) -> Result<(Store, Recovered), StoreError> {
         let board = Arc::new(Board::new(options.stalled_after));
         let space = SpaceMonitor::new(&board, dir, &options);
         // On a full disk, removing the reserve may make enough room for a start.
         space.look(&board);
-        let started = start::start(dir, journal, network, progress);
+        let started = start::start(dir, journal, network, &options.progress);
         let Started { log, index, state, recovered } =
             started.map_err(|error| error.explained(dir, options.free_space_mark))?;
         let shared = Arc::new(Shared {

@@ -30,9 +30,10 @@ use crate::chain::{Head, NetworkTerms};
 /// Events in one page. It is the most that a server allows (stellar-rpc, `methods/get_events.go`).
 const EVENTS_A_PAGE: u32 = 10_000;
 
-/// The assumed price of writing 1,024 bytes, in stroops, while the network's own setting can't be read. It is several
-/// times the price of the public network in 2026 (3,500), and for the few added bytes still far below the cost of a
-/// settlement.
+/// Stroops for writing 1,024 bytes, where the network's own setting can't be read. The setting (`fee_write1_kb`) is 875 in
+/// `crates/localnet/src/settings/testnet.json`, the test network's own settings. This is more than twenty times as much, so that
+/// a network which charges more still includes the settlement. It pays for 64 bytes of a settlement (1,250 stroops) and 288
+/// bytes of a close (5,625).
 const ASSUMED_WRITE_FEE: Stroops = Stroops(20_000);
 
 /// One endpoint, which is trusted about the chain.
@@ -182,7 +183,7 @@ impl RpcChain {
             operations: vec![operations::invoke(None, call)],
             ledger_bounds: None,
             time_bounds: None,
-            inclusion_fee: Stroops(100),
+            inclusion_fee: Stroops::BASE_FEE,
             soroban: None,
         };
         let simulation = self.client.simulate(&draft.build().map_err(unbuildable)?).await?;

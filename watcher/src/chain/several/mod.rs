@@ -10,6 +10,7 @@ mod ask;
 mod endpoint;
 mod merge;
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use super::{
     Agreement, Asking, CallRequest, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHints, EventsFrom, Found,
     Head, InclusionFees, KnownChannel, LaneAccount, NetworkTerms, Prepared, RpcChain, Sent,
 };
+use crate::caught::caught;
 use crate::clock::Clock;
 use crate::config::Config;
 use endpoint::{Endpoint, Priority};
@@ -110,10 +112,11 @@ impl SeveralEndpoints {
             .map(|(place, endpoint)| {
                 let asked = question(place, endpoint);
                 let answer = async move {
-                    let answer = match endpoint.serves(&self.passphrase).await {
-                        Ok(()) => asked.await,
-                        Err(error) => Err(error),
-                    };
+                    let answer = understood(async {
+                        endpoint.serves(&self.passphrase).await?;
+                        asked.await
+                    });
+                    let answer = answer.await;
                     endpoint.note(&answer, self.clock.boot(), alone);
                     answer
                 };
@@ -285,10 +288,11 @@ impl SeveralEndpoints {
             if endpoint.rests_for(Priority::First, self.clock.boot()).is_some() {
                 continue;
             }
-            let prepared = match endpoint.serves(&self.passphrase).await {
-                Ok(()) => endpoint.chain.prepare(request).await,
-                Err(error) => Err(error),
-            };
+            let prepared = understood(async {
+                endpoint.serves(&self.passphrase).await?;
+                endpoint.chain.prepare(request).await
+            });
+            let prepared = prepared.await;
             endpoint.note(&prepared, self.clock.boot(), self.endpoints.len() == 1);
             match prepared {
                 Ok(ready @ Prepared::Ready { .. }) => return Ok(ready),
@@ -317,6 +321,14 @@ impl SeveralEndpoints {
         // A thread that panicked left only complete values.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An answer that makes this program panic is one that it does not understand.
+async fn understood<T>(answer: impl Future<Output = Result<T, ChainError>>) -> Result<T, ChainError> {
+    caught(answer).await.unwrap_or_else(|panicked| {
+        let message = format!("an answer of the endpoint can't be read: {panicked}");
+        Err(ChainError { what: "reading an answer", kind: ChainErrorKind::Undecodable, message })
+    })
 }
 
 /// Chooses between two answers without a transaction. An answer to the call is better than an error.

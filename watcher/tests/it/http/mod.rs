@@ -18,6 +18,7 @@ use axum::http::{Method, Request, StatusCode};
 use paychan_channel::{Address, Amount, ChannelState, Commitment, CommitmentSecret, ContractId, NetworkId};
 use paychan_store::{Held, Options, Store};
 use paychan_watcher::api::{Api, operator_router, router};
+use paychan_watcher::chain::Chain;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::config::{ApiToken, Config};
 use paychan_watcher::daemon::{Inputs, Parts, assemble, gate_parts};
@@ -133,6 +134,15 @@ impl TestEnv {
 
     /// Does the same as [`TestEnv::new`] with this configuration, with or without the recipient's key.
     async fn configured(config: &str, holds_recipient_key: bool) -> Self {
+        Self::asking(config, holds_recipient_key, |chain| Arc::new(chain.clone())).await
+    }
+
+    /// As [`TestEnv::configured`], with this between the watcher and the network.
+    async fn asking(
+        config: &str,
+        holds_recipient_key: bool,
+        endpoint: impl FnOnce(&SimChain) -> Arc<dyn Chain>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = Arc::new(Config::parse(config).unwrap());
         let chain = SimChain::new(lane().account());
@@ -143,7 +153,7 @@ impl TestEnv {
         let parts = assemble(Inputs {
             config,
             gate_parts,
-            chain: Arc::new(chain.clone()),
+            chain: endpoint(&chain),
             store: store.clone(),
             clock,
             lane: lane(),

@@ -132,3 +132,22 @@ async fn channels_are_listed_in_pages_and_filtered() {
         env.get(&format!("/v1/channels?{wrong}")).await.is(400, "malformed");
     }
 }
+
+#[tokio::test]
+async fn a_call_that_panics_is_answered_and_stops_the_taking() {
+    let mut endpoint = None;
+    let mut env = TestEnv::asking(&super::config_text(), false, |chain| {
+        let one = crate::endpoints::Endpoint::of(chain);
+        endpoint = Some(one.clone());
+        std::sync::Arc::new(one)
+    })
+    .await;
+    env.admit(CHANNEL).await.ok(201);
+    let endpoint = endpoint.unwrap();
+    endpoint.wrong().panics_at = Some("first_read");
+    env.admit(ContractId([2; 32])).await.is(500, "internal");
+    endpoint.wrong().panics_at = None;
+    env.turn().await;
+    env.admit(ContractId([2; 32])).await.is(503, "stopping").says("failed");
+    assert!(env.view.has_stopped_taking());
+}

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -37,4 +39,22 @@ fn with_unsettled_amounts_a_missing_secret_does_not_end_the_watcher() {
     assert_eq!(folder.get("/v1/status"), Some(401));
     running.signal(Signal::TERM);
     assert_eq!(running.exit_code(), Some(0));
+}
+
+#[test]
+fn a_start_that_hangs_says_what_it_waits_for_and_can_be_stopped() {
+    let folder = Folder::new();
+    commitments_held(&folder, 1, 7_000_000);
+    // Whoever opens this waits until somebody writes.
+    let conf = folder.path("data").join("db").join("conf");
+    fs::remove_file(&conf).unwrap();
+    assert!(Command::new("mkfifo").arg(&conf).status().unwrap().success());
+    let mut running = folder.spawn();
+    let waits = "opening the index";
+    eventually("it says what it waits for", || folder.log().contains(waits));
+    eventually("an alarm", || folder.log().contains("store_stalled"));
+    let asked = Instant::now();
+    running.signal(Signal::TERM);
+    assert_eq!(running.exit_code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
 }
