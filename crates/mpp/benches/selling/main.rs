@@ -4,8 +4,9 @@
 //! is the client: it keeps 1, 16 or 64 connections, and each pays through a channel of its own. Vouchers are signed before the
 //! clock starts. The servers take turns, and of several rounds the best counts.
 //!
-//! - Ours: every payment is on the watcher's disk before its request is answered. The journal lies in cargo's target directory:
-//!   a real disk, where that is one. The watcher stands in the seller's process, or in one beside it.
+//! - Ours: every payment is on the watcher's disk before its request is answered. The journal lies in cargo's target directory,
+//!   so on a real disk if that is on one, or in the folder that `PAYCHAN_BENCH_JOURNALS` names. How long a sync takes is printed:
+//!   with few connections the disk is the limit, since each waits for a sync. The watcher stands in the seller's process, or in one beside it.
 //! - mppx: the method `stellar`/`channel` checks each voucher itself and keeps totals in mppx's memory store, which a crash loses.
 //!   `scripts/mppx.sh --install` installs it; without it these rows are left out.
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't run says where")]
@@ -16,7 +17,10 @@ mod server;
 mod table;
 mod watcher;
 
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use client::{Asking, Load};
 use payers::Payers;
@@ -47,7 +51,7 @@ fn main() {
 async fn measure(arguments: &[String]) {
     let named = |kind: &Kind| arguments.iter().any(|argument| argument == kind.name());
     let is_meant = |kind: &Kind| named(kind) || !Kind::ALL.iter().any(named);
-    println!("load average before: {}", load_average());
+    println!("load average before: {}; a sync takes {} µs", load_average(), sync_takes());
     let mut all: Vec<(Kind, Servers, Payers)> = Vec::new();
     for kind in Kind::ALL.into_iter().filter(is_meant) {
         match Servers::start(kind) {
@@ -65,7 +69,7 @@ async fn measure(arguments: &[String]) {
                 let fitting = all.iter_mut().filter(|(kind, ..)| kind.is_paid() != (asking == Asking::Free));
                 for (kind, servers, payers) in fitting {
                     let load = Load { address: servers.address.clone(), connections, asking };
-                    let rate = load.run(payers, kind.requests()).await;
+                    let rate = load.run(payers, kind.requests(connections)).await;
                     if !measured.iter().any(|row| row.kind == *kind) {
                         measured.push(Row { kind: *kind, asking, rates: [0; CONNECTIONS.len()] });
                     }
@@ -79,7 +83,7 @@ async fn measure(arguments: &[String]) {
         }
         rows.append(&mut measured);
     }
-    println!("load average after: {}\n", load_average());
+    println!("load average after: {}; a sync takes {} µs\n", load_average(), sync_takes());
     table::print(&rows);
 }
 
@@ -92,7 +96,7 @@ struct Servers {
 
 impl Servers {
     fn start(kind: Kind) -> Option<Self> {
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let folder = tempfile::tempdir_in(journals()).unwrap();
         let journal = folder.path().to_str().unwrap().to_owned();
         let mut servers = Self { address: String::new(), processes: Vec::new(), _folder: folder };
         servers.address = match kind {
@@ -130,6 +134,26 @@ fn ours(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("--serve").args(arguments);
     command
+}
+
+/// Where journals lie.
+fn journals() -> PathBuf {
+    std::env::var_os("PAYCHAN_BENCH_JOURNALS").map_or(env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+}
+
+/// How long the disk takes to sync a record, in microseconds: the median of a hundred times.
+fn sync_takes() -> u128 {
+    let mut file = tempfile::tempfile_in(journals()).unwrap();
+    let mut times: Vec<u128> = (0..100)
+        .map(|_| {
+            let start = Instant::now();
+            file.write_all(&[7; 512]).unwrap();
+            file.sync_data().unwrap();
+            start.elapsed().as_micros()
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn load_average() -> String {
