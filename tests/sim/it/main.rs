@@ -37,6 +37,15 @@ fn promises_hold_in_hostile_worlds_last_third() {
     worlds(201..=300);
 }
 
+/// Worlds that showed a fault of the watcher or of the simulator once.
+#[test]
+fn worlds_that_once_failed_hold_their_promises() {
+    for seed in [117, 171, 442, 642, 1088, 1251] {
+        let lived = run(seed, Limits::default());
+        assert_eq!(lived.violations, [], "seed {seed}");
+    }
+}
+
 #[test]
 fn a_seed_gives_the_same_world_each_time() {
     for seed in [3, 17, 42, 171] {

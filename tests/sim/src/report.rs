@@ -24,9 +24,19 @@ pub struct Totals {
 
 impl AddAssign for Totals {
     fn add_assign(&mut self, other: Totals) {
-        for (mine, theirs) in self.fields_mut().into_iter().zip(other.fields()) {
-            *mine.1 += theirs.1;
-        }
+        self.worlds += other.worlds;
+        self.ledgers += other.ledgers;
+        self.offers += other.offers;
+        self.acknowledged += other.acknowledged;
+        self.raced += other.raced;
+        self.charges += other.charges;
+        self.credits += other.credits;
+        self.deadlines += other.deadlines;
+        self.crashes += other.crashes;
+        self.faults += other.faults;
+        self.lies += other.lies;
+        self.alarms += other.alarms;
+        self.violations += other.violations;
     }
 }
 
@@ -46,24 +56,6 @@ impl Totals {
             ("  of these, lies of the endpoint", self.lies),
             ("alarms", self.alarms),
             ("violations", self.violations),
-        ]
-    }
-
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 13] {
-        [
-            ("", &mut self.worlds),
-            ("", &mut self.ledgers),
-            ("", &mut self.offers),
-            ("", &mut self.acknowledged),
-            ("", &mut self.raced),
-            ("", &mut self.charges),
-            ("", &mut self.credits),
-            ("", &mut self.deadlines),
-            ("", &mut self.crashes),
-            ("", &mut self.faults),
-            ("", &mut self.lies),
-            ("", &mut self.alarms),
-            ("", &mut self.violations),
         ]
     }
 }

@@ -392,10 +392,17 @@ fn take(network: &mut Network, envelope: &TransactionEnvelope) -> Result<Sent, C
     }
     if network.faults.try_again_later > 0 {
         network.faults.try_again_later -= 1;
+        // This endpoint does not take it.
+        network.note_refusal(hash);
         return Ok(Sent::TryAgainLater);
     }
     if network.queue.as_ref().is_some_and(|waiting| waiting.hash == hash) {
         return Ok(Sent::Duplicate);
+    }
+    if network.queue.is_none() && network.refused_at.get(&hash) == Some(&now) {
+        // It was refused when another endpoint was asked a moment ago: this one does not take it either.
+        network.note_refusal(hash);
+        return Ok(Sent::TryAgainLater);
     }
     if network.queue.is_some() || network.banned.get(&hash).is_some_and(|until| now < *until) {
         return Ok(Sent::TryAgainLater);
@@ -416,6 +423,7 @@ fn take(network: &mut Network, envelope: &TransactionEnvelope) -> Result<Sent, C
     match refusal {
         Some(refusal) => {
             network.note_refusal(hash);
+            network.refused_at.insert(hash, now);
             Ok(refusal)
         }
         None => {

@@ -46,6 +46,8 @@ pub struct Network {
     pub frozen_recipients: HashSet<Address>,
     pub(super) queue: Option<Waiting>,
     pub(super) banned: HashMap<[u8; 32], u32>,
+    /// The ledger at which a transaction was refused last.
+    pub(super) refused_at: HashMap<[u8; 32], u32>,
     closes: Vec<(ContractId, Ledger)>,
 }
 
@@ -54,11 +56,12 @@ pub struct Network {
 pub struct Offer {
     pub sequence: i64,
     pub max_ledger: u32,
-    /// Whether it was offered only once and refused.
+    /// Refused each time it was offered: several endpoints may get it at the same time.
     pub refused: bool,
     /// Whether the process that offered it could not record it. The next process does not know it then.
     pub unrecorded: bool,
     pub times: u32,
+    refusals: u32,
 }
 
 pub(super) struct Waiting {
@@ -107,6 +110,7 @@ impl Network {
             frozen_recipients: HashSet::new(),
             queue: None,
             banned: HashMap::new(),
+            refused_at: HashMap::new(),
             closes: Vec::new(),
         };
         network.snapshot(FIRST);
@@ -287,6 +291,7 @@ impl Network {
             refused: false,
             unrecorded: self.disk.as_ref().is_some_and(SimDisk::has_refused),
             times: 0,
+            refusals: 0,
         });
         offer.times += 1;
         offer.refused = false;
@@ -295,7 +300,8 @@ impl Network {
     /// Records that the network refused the last offer of this hash.
     pub(super) fn note_refusal(&mut self, hash: [u8; 32]) {
         if let Some(offer) = self.offered.get_mut(&hash) {
-            offer.refused = offer.times == 1;
+            offer.refusals += 1;
+            offer.refused = offer.refusals == offer.times;
         }
     }
 }

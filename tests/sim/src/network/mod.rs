@@ -4,6 +4,7 @@
 //! watcher sends. And it checks the rule that a lane never has two transactions that could both be pending.
 
 mod answers;
+mod honest;
 mod ledger;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -20,6 +21,7 @@ use paychan_watcher::clock::ManualClock;
 use tokio::sync::Notify;
 
 use crate::disk::SimDisk;
+pub use honest::HonestEndpoint;
 pub use ledger::{Network, pay};
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";

@@ -114,6 +114,38 @@ impl Kind {
         matches!(self, Kind::BalanceFrozen | Kind::RecipientFrozen | Kind::ClawedBack)
     }
 
+    /// Whether only the first endpoint has the fault, so that other endpoints answer rightly.
+    fn is_of_the_endpoint(self) -> bool {
+        matches!(
+            self,
+            Kind::Down
+                | Kind::Lag
+                | Kind::OldEntries
+                | Kind::Frozen
+                | Kind::HideEvents
+                | Kind::EventsDown
+                | Kind::EmptyCursor
+                | Kind::CursorRefused
+                | Kind::LoseSends
+                | Kind::TryAgainLater
+                | Kind::FarHead
+                | Kind::Undated
+                | Kind::SettingsGarbled
+                | Kind::SettingsAbsurd
+                | Kind::Garbled
+                | Kind::GarbledOutcomes
+                | Kind::RecipientsDown
+                | Kind::CallsLiveArchived
+                | Kind::FarEntries
+                | Kind::FarEvents
+                | Kind::OtherNetwork
+                | Kind::Busy
+                | Kind::GarbledHead
+                | Kind::LostHistory
+                | Kind::WrongDate
+        )
+    }
+
     /// Whether the process can still read channels, because the fault is about events, dates, fees or its own
     /// transactions alone.
     fn leaves_entries_alone(self) -> bool {
@@ -150,7 +182,11 @@ impl World {
     pub(crate) fn change_faults(&mut self, must_answer: bool) {
         let now = self.now();
         let (over, on): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.trouble.until).into_iter().partition(|(until, _)| must_answer || *until <= now);
+            std::mem::take(&mut self.trouble.until).into_iter().partition(|(until, kind)| {
+                // The promise asks for answers of a quorum, and not of every endpoint.
+                let lasts = self.plan.endpoints > 1 && kind.is_of_the_endpoint();
+                *until <= now || (must_answer && !lasts)
+            });
         self.trouble.until = on;
         for (_, kind) in over {
             self.end_fault(kind);
@@ -163,12 +199,17 @@ impl World {
             self.process.disk.die_after(None, 0);
             let mut network = self.chain.network();
             network.death.after = None;
-            network.faults = Faults { market: self.plan.surge, ..Faults::default() };
+            network.faults.market = self.plan.surge;
+            network.faults.hang = None;
+            if self.plan.endpoints == 1 {
+                network.faults = Faults { market: self.plan.surge, ..Faults::default() };
+            }
         } else {
             self.may_begin_fault();
         }
         self.keep_lasting_faults();
-        if !self.trouble.until.iter().all(|(_, kind)| kind.leaves_entries_alone()) {
+        let others_know = |kind: &Kind| self.plan.endpoints > 1 && kind.is_of_the_endpoint();
+        if !self.trouble.until.iter().all(|(_, kind)| kind.leaves_entries_alone() || others_know(kind)) {
             self.trouble.blind_at = now;
         }
     }

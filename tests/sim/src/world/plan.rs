@@ -49,6 +49,8 @@ pub struct Plan {
     pub undated_from: Option<u32>,
     /// The part after which the watcher gets no events of closes, and why it gets none.
     pub without_events_from: Option<(u32, NoEvents)>,
+    /// The number of endpoints. The first one has the faults, and the others answer rightly.
+    pub endpoints: u32,
     /// Whether the token's issuer may freeze balances and claw them back, and does so.
     pub issuer_acts: bool,
 }
@@ -87,6 +89,7 @@ impl Plan {
                 (random.u32(..100), [NoEvents::Hidden, NoEvents::Down, NoEvents::EmptyCursor][random.usize(..3)])
             }),
             issuer_acts: random.u32(..6) == 0,
+            endpoints: [1, 1, 3][random.usize(..3)],
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use paychan_store::{Options, Store, StoreError};
+use paychan_watcher::chain::{Chain, SeveralEndpoints};
 use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
 use paychan_watcher::commitments::Commitments;
@@ -16,7 +17,7 @@ use paychan_watcher::settler::Settler;
 use paychan_watcher::view::View;
 
 use crate::disk::SimDisk;
-use crate::network::SimChain;
+use crate::network::{HonestEndpoint, SimChain};
 use crate::setup::{config_text, lane, recipient};
 
 use super::Plan;
@@ -38,6 +39,7 @@ pub(crate) struct Process {
     _folder: tempfile::TempDir,
     config: Arc<Config>,
     holds_recipient_key: bool,
+    endpoints: u32,
     watcher: Option<Watcher>,
 }
 
@@ -54,6 +56,7 @@ impl Process {
             _folder: folder,
             config: Arc::new(config),
             holds_recipient_key: plan.holds_recipient_key,
+            endpoints: plan.endpoints,
             watcher: None,
         };
         chain.network().disk = Some(process.disk.clone());
@@ -107,6 +110,19 @@ impl Process {
         self.watcher = None;
     }
 
+    fn endpoints(&self, chain: &SimChain) -> Arc<dyn Chain> {
+        let first: Arc<dyn Chain> = Arc::new(chain.clone());
+        if self.endpoints == 1 {
+            return first;
+        }
+        let mut endpoints = vec![("faulty".to_owned(), first)];
+        for number in 2..=self.endpoints {
+            endpoints.push((format!("honest {number}"), Arc::new(HonestEndpoint(chain.clone()))));
+        }
+        let lag = self.config.reaction.node_lag_ledgers;
+        Arc::new(SeveralEndpoints::new(endpoints, self.config.passphrase(), chain.clock(), lag))
+    }
+
     async fn start(&self, chain: &SimChain) -> Result<Watcher, StoreError> {
         let clock: Arc<dyn Clock> = chain.clock();
         // The lock of a process that died is free once its threads are gone.
@@ -138,7 +154,7 @@ impl Process {
             let parts = assemble(Inputs {
                 config: self.config.clone(),
                 gate_parts,
-                chain: Arc::new(chain.clone()),
+                chain: self.endpoints(chain),
                 store: store.clone(),
                 clock,
                 lane: lane(),

@@ -11,6 +11,8 @@ mod endpoint;
 mod merge;
 
 use std::future::Future;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -447,8 +449,13 @@ impl Chain for SeveralEndpoints {
 
     fn send<'a>(&'a self, envelope: &'a TransactionEnvelope) -> Asking<'a, Sent> {
         Box::pin(async move {
-            let answers = self.answers(Priority::First, |chain| chain.send(envelope)).await?;
-            merge::sent(answers).ok_or_else(|| nothing("sendTransaction"))
+            let asked = AtomicUsize::new(0);
+            let send = |chain: &'a dyn Chain| {
+                asked.fetch_add(1, Relaxed);
+                chain.send(envelope)
+            };
+            let answers = self.answers(Priority::First, send).await?;
+            merge::sent(answers, asked.load(Relaxed)).ok_or_else(|| nothing("sendTransaction"))
         })
     }
 

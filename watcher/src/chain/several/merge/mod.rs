@@ -65,7 +65,11 @@ pub(super) fn outcome(answers: &[Found], quorum: usize) -> Option<Found> {
 
 /// The network's answer to a transaction that was sent to several endpoints. If one of them has taken it, it is in the
 /// network.
-pub(super) fn sent(answers: Vec<Sent>) -> Option<Sent> {
+///
+/// `asked` endpoints were given the transaction. One that gave no answer may hold it, so the refusals of the others do not
+/// mean that nobody does: then the answer is [`Sent::TryAgainLater`], which frees no lane.
+pub(super) fn sent(answers: Vec<Sent>, asked: usize) -> Option<Sent> {
+    let all_answered = answers.len() >= asked;
     // The most useful answer comes first. A named fee can be bid, and the highest named fee is used.
     let rank = |sent: &Sent| match sent {
         Sent::Pending => (0, 0),
@@ -77,7 +81,9 @@ pub(super) fn sent(answers: Vec<Sent>) -> Option<Sent> {
         Sent::InsufficientBalance => (6, 0),
         Sent::Refused { .. } => (7, 0),
     };
-    answers.into_iter().min_by_key(rank)
+    let best = answers.into_iter().min_by_key(rank)?;
+    let taken = matches!(best, Sent::Pending | Sent::Duplicate);
+    Some(if taken || all_answered { best } else { Sent::TryAgainLater })
 }
 
 /// A fee account as a quorum reports it. Each number is the highest that a quorum reaches, so that a single endpoint
