@@ -5,7 +5,9 @@ use std::fmt;
 use clap::Args;
 use paychan_channel::{Amount, ChannelState, ContractId, Layout, Signature, calls};
 use paychan_rpc::meaning::Authorization;
-use paychan_watcher_api::{ClientError, ProblemKind, SignedAmount, WatcherUrl};
+use paychan_watcher_api::{
+    ClientError, CloseState, ClosingAgreed, LONGEST_CLOSE_WAIT, ProblemKind, SignedAmount, WatcherUrl,
+};
 use serde::Serialize;
 
 use crate::commitment::{CommitmentArgs, Given};
@@ -21,7 +23,8 @@ use crate::watcher::{TokenArgs, watcher_failure};
 ///
 /// The command pays the commitment, sends the rest back to the funder and ends the channel for good: no later
 /// commitment is paid. So give the highest one, or name the watcher with --watcher: if it holds a higher one, that one
-/// is paid. (A watcher that has the recipient's key closes by itself, and takes no commitment that arrives meanwhile.)
+/// is paid, and if a lower one was agreed with it, that one is paid. From then on, the watcher takes no commitment of the
+/// channel. A watcher that has the recipient's key closes the channel by itself.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   paychan close --commitment newest.json --network testnet --secret-file recipient.key
@@ -59,7 +62,12 @@ struct Closed {
     /// What stayed in the channel: tokens that were sent without `top_up`, or a return that failed. The funder gets it
     /// with `refund`.
     balance: Amount,
-    transaction: Receipt,
+    /// What this command sent; the watcher has closed the channel where there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<Receipt>,
+    /// The hash of the transaction with which the watcher has closed the channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_by_watcher: Option<String>,
     #[serde(skip)]
     token: Token,
 }
@@ -75,7 +83,10 @@ impl fmt::Display for Closed {
         if !self.balance.is_zero() {
             rows.push(("left", format!("{}; the funder gets it with paychan refund", self.token.show(self.balance))));
         }
-        rows.push(("close", self.transaction.to_string()));
+        rows.extend(self.transaction.iter().map(|receipt| ("close", receipt.to_string())));
+        rows.extend(
+            self.closed_by_watcher.iter().map(|hash| ("closed", format!("by the watcher, in transaction {hash}"))),
+        );
         table(f, rows)
     }
 }
@@ -107,37 +118,110 @@ impl Close {
         if before.is_final() {
             bail!(Kind::Refused, "the channel {channel} is closed for good already");
         }
-        let given = match self.watcher.as_ref().filter(|_| asks_watcher) {
-            Some(watcher) => higher(given, self.token.client(watcher, output)?.highest(&channel).await, output)?,
-            None => given,
-        };
-        if given.is_none() && !self.without_commitment {
-            bail!(
-                Kind::Refused,
-                "the watcher holds no commitment of {channel}; to end the channel without one, use --without-commitment"
-            );
-        }
-        let (amount, signature) = what_to_close_with(&session, &before, given.as_ref())?;
         let token = Token::of_channel(&session, &before).await?;
+        let (given, closed_by_watcher) = match self.watcher.as_ref().filter(|_| asks_watcher) {
+            Some(watcher) => {
+                let watcher = self.token.client(watcher, output)?;
+                let given = higher(given, watcher.highest(&channel).await, output)?;
+                if given.is_none() {
+                    bail!(
+                        Kind::Refused,
+                        "the watcher holds no commitment of {channel}; to end the channel without one, use --without-commitment"
+                    );
+                }
+                // Before the watcher is told to take nothing more.
+                what_to_close_with(&session, &before, given.as_ref())?;
+                output.progress(format_args!("telling the watcher to take no later commitment ..."));
+                through_watcher(given, watcher.close(&channel, None, LONGEST_CLOSE_WAIT).await, output)?
+            }
+            None => (given, None),
+        };
+        // The watcher may have settled or closed the channel meanwhile.
+        let now = session.channel(&channel).await?;
+        if now.is_final() {
+            let result = Closed::between(&before, &now, None, closed_by_watcher, token);
+            return output.result(&result);
+        }
+        let (amount, signature) = what_to_close_with(&session, &now, given.as_ref())?;
         output.progress(format_args!(
             "closing: {} in total to the recipient, the rest back to the funder ...",
-            token.show(amount.max(before.withdrawn))
+            token.show(amount.max(now.withdrawn))
         ));
         let call = calls::close(&channel, amount, &signature);
-        let receipt = session.call(&secret, &before, call, Authorization::by_source()).await?;
+        let receipt = session.call(&secret, &now, call, Authorization::by_source()).await?;
         let after = session.channel_after(&channel, &receipt).await?;
+        let result = Closed::between(&before, &after, Some(receipt.clone()), None, token);
+        receipt.after(&channel, output.result(&result))
+    }
+}
+
+impl Closed {
+    /// What became of the channel between these two states of it.
+    fn between(
+        before: &ChannelState,
+        after: &ChannelState,
+        transaction: Option<Receipt>,
+        closed_by_watcher: Option<String>,
+        token: Token,
+    ) -> Self {
         let paid = after.withdrawn.saturating_sub(before.withdrawn);
-        let result = Closed {
-            channel,
+        Self {
+            channel: before.channel,
             paid,
             returned: before.balance.saturating_sub(paid).saturating_sub(after.balance),
             withdrawn: after.withdrawn,
             balance: after.balance,
-            transaction: receipt.clone(),
+            transaction,
+            closed_by_watcher,
             token,
-        };
-        receipt.after(&channel, output.result(&result))
+        }
     }
+}
+
+/// What to close with after the watcher was told to take no later commitment, and the hash of the transaction with which it
+/// has closed the channel by itself, if it has.
+///
+/// What was agreed with the watcher may be below its highest commitment. Nothing else may be claimed then.
+fn through_watcher(
+    given: Option<Given>,
+    told: Result<ClosingAgreed, ClientError>,
+    output: Output,
+) -> Result<(Option<Given>, Option<String>), Failure> {
+    let closing = match told {
+        Ok(closing) => closing,
+        // It holds nothing of the channel, so there is nothing that it could take.
+        Err(error) if is_unknown(&error) => return Ok((given, None)),
+        Err(error) => return Err(not_told(&error)),
+    };
+    let claim =
+        closing.signature.map(|signature| Given::of_watcher(SignedAmount { amount: closing.amount, signature }));
+    let by_watcher = closing.transaction.filter(|_| closing.state == CloseState::Closed);
+    let agreed_on_less = closing.amount < closing.highest;
+    match given {
+        Some(given) if !agreed_on_less && given.amount >= closing.amount => Ok((Some(given), by_watcher)),
+        _ if agreed_on_less => {
+            output.progress(format_args!("closing with the {} base units that were agreed", closing.amount));
+            Ok((claim, by_watcher))
+        }
+        given => Ok((claim.or(given), by_watcher)),
+    }
+}
+
+fn is_unknown(error: &ClientError) -> bool {
+    error.problem().is_some_and(|problem| problem.kind == ProblemKind::UnknownChannel)
+}
+
+/// The watcher could not be told: it may take a commitment that the close would lose.
+fn not_told(error: &ClientError) -> Failure {
+    let failure = watcher_failure(error);
+    let message = format!(
+        "{}. Nothing was sent: the watcher may hold a higher commitment. To close without asking it, leave out \
+         --watcher (PAYCHAN_WATCHER)",
+        failure.message
+    );
+    // Nothing on chain has changed, and asking again is safe, so the outcome is known.
+    let kind = if failure.kind == Kind::OutcomeUnknown { Kind::WatcherNotReady } else { failure.kind };
+    Failure { message, kind, ..failure }
 }
 
 /// The higher one of the commitment that was given and the one that the watcher holds.
@@ -149,18 +233,8 @@ fn higher(
     let held = match held {
         Ok(held) => held.map(Given::of_watcher),
         // The watcher answered that it does not watch this channel.
-        Err(error) if error.problem().is_some_and(|problem| problem.kind == ProblemKind::UnknownChannel) => None,
-        Err(error) => {
-            let failure = watcher_failure(&error);
-            let message = format!(
-                "{}. Nothing was sent: the watcher may hold a higher commitment. To close without asking it, leave out \
-                 --watcher (PAYCHAN_WATCHER)",
-                failure.message
-            );
-            // Asking the watcher changes nothing, so the outcome is known.
-            let kind = if failure.kind == Kind::OutcomeUnknown { Kind::WatcherNotReady } else { failure.kind };
-            return Err(Failure { message, kind, ..failure });
-        }
+        Err(error) if is_unknown(&error) => None,
+        Err(error) => return Err(not_told(&error)),
     };
     let given_amount = given.as_ref().map(|given| given.amount);
     match held {

@@ -1,6 +1,6 @@
 //! What the watcher answers. A caller ignores fields that it does not know: a newer watcher may say more.
 
-use paychan_channel::{AccountId, Amount, ContractId, RequestId};
+use paychan_channel::{AccountId, Amount, ContractId, RequestId, Signature};
 use serde::{Deserialize, Serialize};
 
 use crate::ProblemKind;
@@ -74,6 +74,10 @@ pub struct ClosingAgreed {
     pub transaction: Option<String>,
     /// What the close claims in total over the channel's life.
     pub amount: Amount,
+    /// The funder's signature under `amount`, with which whoever holds the recipient's key can close the channel without the
+    /// watcher. `None` when nothing is claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
     /// The highest commitment held. What is above `amount` is not claimed.
     pub highest: Amount,
     /// The sum of all charges less all credits.

@@ -37,6 +37,7 @@ pub(super) async fn close(
         state,
         transaction,
         amount: closing.held.claim_amount(),
+        signature: closing.held.claim().map(|claim| claim.signature),
         highest: closing.held.highest_amount(),
         spent: closing.held.spent,
         replayed: closing.replayed,

@@ -114,7 +114,8 @@ pub fn repair(config: &Config) -> Result<String, RunError> {
 
 /// The configured endpoints. At least one of them serves the configured network.
 async fn endpoint(config: &Config) -> Result<SeveralEndpoints, RunError> {
-    let chain = SeveralEndpoints::of(config, Arc::new(SystemClock))?;
+    let secrets = Secrets::read(config)?;
+    let chain = SeveralEndpoints::of(config, &secrets.headers, Arc::new(SystemClock))?;
     chain.check_network().await?;
     Ok(chain)
 }

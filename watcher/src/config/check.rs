@@ -82,6 +82,14 @@ fn network(network: &Network) -> Result<(), ConfigError> {
                 .map_err(|_| ConfigError::contradiction("network.rpc_urls names one endpoint twice".to_owned()))?;
         }
     }
+    let endpoints = network.endpoints();
+    if let Some(header) = network.headers.iter().find(|header| !endpoints.contains(&header.rpc_url.as_str())) {
+        // The URL may hold a key, so it is not repeated.
+        let header = header.header.place();
+        return no(format!(
+            "network.headers: the rpc_url of the header in {header} is no endpoint of this configuration"
+        ));
+    }
     at_least_one("network.timeout_ms", network.timeout_ms)?;
     at_least_one("network.poll_interval_ms", network.poll_interval_ms)
 }

@@ -23,7 +23,7 @@ use paychan_rpc::meaning::ResourceFeeCaps;
 use crate::floor::{self, Floor, FloorError, Queue, Terms};
 
 pub use error::{ConfigError, ConfigErrorKind};
-pub use secrets::{ApiToken, Secrets, WebhookSecret};
+pub use secrets::{ApiToken, EndpointHeaders, Secrets, WebhookSecret};
 
 /// Accounts that send at the same time. There is one for now, since [`Lane`] is one table.
 const LANES: u32 = 1;
@@ -109,6 +109,9 @@ pub struct Network {
     /// needs more than half of them.
     #[serde(default)]
     pub rpc_urls: Vec<String>,
+    /// Headers that endpoints want, such as a provider's key.
+    #[serde(default)]
+    pub headers: Vec<HeaderOfEndpoint>,
     /// How long one request may take, in milliseconds.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u32,
@@ -122,6 +125,16 @@ impl Network {
     pub fn endpoints(&self) -> Vec<&str> {
         self.rpc_url.iter().chain(&self.rpc_urls).map(String::as_str).collect()
     }
+}
+
+/// A header for every request to one endpoint.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderOfEndpoint {
+    /// The endpoint, as `rpc_url` or `rpc_urls` names it.
+    pub rpc_url: String,
+    /// Where the header lies: one line, `NAME: VALUE`.
+    pub header: SecretSource,
 }
 
 /// The networks that have a name.

@@ -7,11 +7,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use paychan_channel::{AccountId, Address};
-use paychan_rpc::SecretKey;
+use paychan_rpc::{EndpointHeader, SecretKey};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{Config, ConfigError, ConfigErrorKind, SecretSource};
+use super::{Config, ConfigError, ConfigErrorKind, HeaderOfEndpoint, SecretSource};
 
 /// The shortest API token that is accepted, in characters: 128 bits as hexadecimal digits.
 const SHORTEST_TOKEN: usize = 32;
@@ -29,6 +29,36 @@ pub struct Secrets {
     pub recipients: HashMap<AccountId, SecretKey>,
     /// The secret that signs the messages to the webhook, if there is one.
     pub webhook: Option<WebhookSecret>,
+    /// The headers that endpoints want.
+    pub headers: EndpointHeaders,
+}
+
+/// Headers for requests to endpoints, by the endpoint's URL.
+#[derive(Clone, Default)]
+pub struct EndpointHeaders(Vec<(String, EndpointHeader)>);
+
+impl EndpointHeaders {
+    /// Those of the endpoint with this URL.
+    pub fn of<'a>(&'a self, url: &'a str) -> impl Iterator<Item = &'a EndpointHeader> {
+        self.0.iter().filter(move |(of, _)| of == url).map(|(_, header)| header)
+    }
+
+    /// Reads the headers that the configuration names, and says what is wrong with each that can't be read.
+    fn read(config: &Config) -> (Self, Vec<ConfigError>) {
+        let (mut headers, mut missing) = (Vec::new(), Vec::new());
+        for HeaderOfEndpoint { rpc_url, header: source } in &config.network.headers {
+            let what = "network.headers";
+            let header = read(what, source).and_then(|line| {
+                EndpointHeader::from_line(&line)
+                    .map_err(|error| wrong(what, source, &format!("is not a header: {error}")))
+            });
+            match header {
+                Ok(header) => headers.push((rpc_url.clone(), header)),
+                Err(error) => missing.push(error),
+            }
+        }
+        (Self(headers), missing)
+    }
 }
 
 impl Secrets {
@@ -51,7 +81,8 @@ impl Secrets {
     /// # Errors
     /// The error of the lane's key, without which nothing can be settled.
     pub fn read_for_settling(config: &Config) -> Result<(Self, Vec<ConfigError>), ConfigError> {
-        let (mut recipients, mut missing) = (HashMap::new(), Vec::new());
+        let (headers, mut missing) = EndpointHeaders::read(config);
+        let mut recipients = HashMap::new();
         for recipient in &config.recipients {
             let (Some(source), Address::Account(account)) = (&recipient.secret, recipient.address) else {
                 continue;
@@ -66,7 +97,7 @@ impl Secrets {
         let webhook = webhook.map_err(&mut unless_missing).ok().flatten();
         let lane = key("lane.secret", &config.lane.secret)?;
         let token = ApiToken::read(&config.token).map_err(unless_missing).unwrap_or_else(|()| ApiToken::of_nobody());
-        Ok((Self { token, lane, recipients, webhook }, missing))
+        Ok((Self { token, lane, recipients, webhook, headers }, missing))
     }
 }
 
@@ -205,9 +236,15 @@ fn credential(what: &str, name: &str) -> Result<PathBuf, ConfigError> {
 }
 
 fn wrong(what: &str, source: &SecretSource, why: &str) -> ConfigError {
-    let place = match source {
-        SecretSource::File(path) | SecretSource::Mounted(path) => format!("the file {}", path.display()),
-        SecretSource::Credential(name) => format!("the credential {name:?}"),
-    };
-    ConfigError::new(ConfigErrorKind::Secret, format!("{what}: {place} {why}"))
+    ConfigError::new(ConfigErrorKind::Secret, format!("{what}: {} {why}", source.place()))
+}
+
+impl SecretSource {
+    /// Where the secret lies, in words.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::File(path) | Self::Mounted(path) => format!("the file {}", path.display()),
+            Self::Credential(name) => format!("the credential {name:?}"),
+        }
+    }
 }

@@ -31,8 +31,8 @@ fn the_example_is_a_valid_configuration() {
 }
 
 /// The keys in the example's comments that have no default.
-const WITHOUT_DEFAULT: [&str; 6] =
-    ["rpc_urls", "secret", "settle_above", "webhook_url", "webhook_secret", "heartbeat_url"];
+const WITHOUT_DEFAULT: [&str; 8] =
+    ["rpc_url", "rpc_urls", "header", "secret", "settle_above", "webhook_url", "webhook_secret", "heartbeat_url"];
 
 /// Whether a comment is a key with its default, `key = value`, and nothing else.
 fn is_default(comment: &str) -> bool {
@@ -148,6 +148,13 @@ fn contradictions_are_refused_with_the_keys_that_make_them() {
         (with(ONE_URL, &format!("{ONE_URL}\nrpc_urls = [\"http://a\"]")), "both `rpc_url` and `rpc_urls`"),
         (with(ONE_URL, "rpc_urls = [\"http://a\", \"b\"]"), "network.rpc_urls must start with http"),
         (with(ONE_URL, "rpc_urls = [\"http://a\", \"http://a/\"]"), "names one endpoint twice"),
+        (
+            with(
+                ONE_URL,
+                &format!("{ONE_URL}\nheaders = [{{ rpc_url = \"http://a\", header = {{ file = \"/h\" }} }}]"),
+            ),
+            "the file /h is no endpoint",
+        ),
         (with("minimum_deposit = \"10000000\"", "minimum_deposit = \"99999\""), "minimum_deposit is 99999"),
         (with("dust = \"100000\"", "dust = \"5000\""), "dust of 5000 base units is worth 20000 stroops"),
         (with("decimals = 7", "decimals = 39"), "at most 38"),

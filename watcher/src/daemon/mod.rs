@@ -76,7 +76,6 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
         return Err(error.into());
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let chain = Arc::new(SeveralEndpoints::of(&config, clock.clone())?);
     let gate_parts = gate_parts(config.clone(), clock.clone());
     let Some(store) = opening::open_store(&config, gate_parts.gate.clone(), clock.as_ref(), shutdown.as_mut()).await?
     else {
@@ -85,7 +84,8 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     let Some(secrets) = secrets(&config, &store, clock.as_ref(), shutdown.as_mut()).await? else {
         return store.shutdown().await.map_err(RunError::from);
     };
-    let Secrets { token, lane, recipients, webhook } = secrets;
+    let Secrets { token, lane, recipients, webhook, headers } = secrets;
+    let chain = Arc::new(SeveralEndpoints::of(&config, &headers, clock.clone())?);
     info!(account = %lane.account(), "fees are paid by this account");
     let parts = assemble(Inputs {
         config: config.clone(),

@@ -13,8 +13,8 @@ use paychan_channel::xdr::{
 };
 use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, SacAsset, Stroops, calls};
 use paychan_rpc::{
-    CallFailure, Client, Draft, ErrorKind, EventFilter, EventsRequest, ExtraWrites, Options, Parties, ReadError,
-    RpcError, Segment, Simulated, TxHash, auth, operations,
+    CallFailure, Client, Draft, EndpointHeader, ErrorKind, EventFilter, EventsRequest, ExtraWrites, Options, Parties,
+    ReadError, RpcError, Segment, Simulated, TxHash, auth, operations,
 };
 use tracing::warn;
 
@@ -53,6 +53,13 @@ impl RpcChain {
     pub fn new(url: &str, timeout: Duration) -> Result<Self, ChainError> {
         let options = Options { timeout, ..Options::default() };
         Ok(Self { client: Client::new(url, options)?, write_fee: Mutex::new(None), head: Mutex::new(None) })
+    }
+
+    /// Sends this header with every request.
+    #[must_use]
+    pub fn with_header(mut self, header: EndpointHeader) -> Self {
+        self.client = self.client.with_header(header);
+        self
     }
 
     /// The endpoint's scheme, host and port, which may be shown.

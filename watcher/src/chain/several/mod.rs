@@ -27,7 +27,7 @@ use super::{
 };
 use crate::caught::caught;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, EndpointHeaders};
 use endpoint::{Endpoint, Priority};
 use merge::Anchor;
 
@@ -61,14 +61,14 @@ struct Seen {
 }
 
 impl SeveralEndpoints {
-    /// Makes clients of the configured endpoints. It opens no connection yet.
+    /// Makes clients of the configured endpoints, each with its headers. It opens no connection yet.
     ///
     /// # Errors
     /// [`ChainErrorKind::Refused`] when a URL is invalid; [`ChainErrorKind::Transport`] when TLS can't be set up.
-    pub fn of(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ChainError> {
+    pub fn of(config: &Config, headers: &EndpointHeaders, clock: Arc<dyn Clock>) -> Result<Self, ChainError> {
         let timeout = Duration::from_millis(config.network.timeout_ms.into());
         let endpoint = |url: &str| {
-            let chain = RpcChain::new(url, timeout)?;
+            let chain = headers.of(url).cloned().fold(RpcChain::new(url, timeout)?, RpcChain::with_header);
             Ok((chain.endpoint(), Arc::new(chain) as Arc<dyn Chain>))
         };
         let endpoints = config.network.endpoints().into_iter().map(endpoint).collect::<Result<_, ChainError>>()?;

@@ -406,3 +406,38 @@ fn a_mounted_secret_may_be_read_by_the_process_group_alone() {
         assert_eq!(refused, !taken, "{mode:o}: {}", said(&output));
     }
 }
+
+#[test]
+fn an_endpoint_gets_its_header_from_a_secret_that_is_never_shown() {
+    const KEY: &str = "a-providers-key-0123456789";
+    let folder = Folder::new();
+    let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", endpoint.local_addr().unwrap());
+    secret(&folder.path("header"), &format!("X-Api-Key: {KEY}\n"), 0o600);
+    let text = fs::read_to_string(folder.path("watcher.toml")).unwrap();
+    let asks = "rpc_url = \"http://127.0.0.1:1\"";
+    assert!(text.contains(asks), "{text}");
+    let header =
+        format!("\n[[network.headers]]\nrpc_url = {url:?}\nheader = {{ file = {:?} }}\n", folder.path("header"));
+    fs::write(folder.path("watcher.toml"), text.replace(asks, &format!("rpc_url = {url:?}")) + &header).unwrap();
+    let asked = std::thread::spawn(move || {
+        let (mut connection, _) = endpoint.accept().unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (mut head, mut buffer) = (String::new(), [0; 4_096]);
+        while !head.contains("\r\n\r\n") {
+            let length = connection.read(&mut buffer).unwrap();
+            head.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+        }
+        connection.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        head
+    });
+    let output = folder.once("check");
+    let head = asked.join().unwrap();
+    assert!(head.to_ascii_lowercase().contains("x-api-key: ") && head.contains(KEY), "{head}");
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("401") && !said(&output).contains(KEY), "{}", said(&output));
+
+    fs::remove_file(folder.path("header")).unwrap();
+    let without = folder.once("check");
+    assert!(without.status.code() == Some(2) && said(&without).contains("network.headers"), "{}", said(&without));
+}
