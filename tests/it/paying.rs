@@ -1,4 +1,4 @@
-//! The options of `paychan pay` and `paychan spent`: what goes where, and what a policy file allows.
+//! Tests the options of `paychan pay` and `paychan spent`: where the output goes, and what a policy file allows.
 
 use paychan_tests::env::TestEnv;
 use paychan_tests::network::NetworkOptions;
@@ -82,7 +82,7 @@ async fn printed(command: &mut Command) -> (String, String) {
 }
 
 #[tokio::test]
-async fn the_answer_goes_to_standard_output_or_a_file_and_what_was_paid_to_standard_error() {
+async fn the_answer_goes_to_standard_output_or_a_file_and_the_payment_to_standard_error() {
     let market = Market::new().await;
     let (body, told) = printed(&mut market.pay_as_person()).await;
     assert!(body.starts_with("SystemTime") && !body.contains("paid"), "{body}");
@@ -109,7 +109,7 @@ async fn the_answer_goes_to_standard_output_or_a_file_and_what_was_paid_to_stand
 }
 
 #[tokio::test]
-async fn a_policy_file_says_through_which_channel_to_whom_and_how_much() {
+async fn a_policy_file_names_the_channel_the_hosts_and_the_caps() {
     let market = Market::new().await;
     let pay = async |caps: &str, hosts: &str| json_of(&mut market.pay_with_policy(&market.policy(caps, hosts))).await;
     for (cap, said) in [
@@ -126,7 +126,10 @@ async fn a_policy_file_says_through_which_channel_to_whom_and_how_much() {
     }
     let (code, refused) = pay("", "[\"api.example.com\"]").await;
     let problem = refused["error"]["problem"].as_str().unwrap_or_default();
-    assert!(code == 1 && problem.ends_with("/channel-required"), "the channel is not even named there: {refused}");
+    assert!(
+        code == 1 && problem.ends_with("/channel-required"),
+        "the buyer does not name its channel to that host: {refused}"
+    );
     for wrong in ["[caps]\nper_year = \"1\"", "[caps]\ntotal = 1", "nonsense", "[[channels]]\nchannel = \"C\""] {
         let (code, refused) = json_of(&mut market.pay_with_policy(wrong)).await;
         assert_eq!((code, &refused["error"]["kind"]), (2, &json!("input")), "{wrong}: {refused}");
@@ -134,7 +137,7 @@ async fn a_policy_file_says_through_which_channel_to_whom_and_how_much() {
     let (status, channel) = market.watcher.channel(&market.payer.channel).await;
     assert_eq!(status, 404, "nothing was paid so far: {channel}");
 
-    // The caps hold over all runs: the third request of the day would be above this one.
+    // The caps count over all runs: the third request of the day would be above this one.
     for expected in [0, 0, 1] {
         let (code, told) = pay("per_day = \"20000\"", "[\"127.0.0.1\"]").await;
         assert_eq!(code, expected, "{told}");
@@ -142,7 +145,7 @@ async fn a_policy_file_says_through_which_channel_to_whom_and_how_much() {
 }
 
 #[tokio::test]
-async fn what_was_spent_is_told_as_a_table_as_json_and_as_comma_separated_values() {
+async fn spent_prints_a_table_json_or_comma_separated_values() {
     let market = Market::new().await;
     let (nothing, _) = printed(&mut market.spent()).await;
     assert!(nothing.contains("0 payments"), "{nothing}");

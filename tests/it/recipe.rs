@@ -1,4 +1,4 @@
-//! The README's recipe works: its commands, as they stand there, sell an API call and buy it on a local network.
+//! Tests the README's recipe: its commands, unchanged, sell an API call and buy it on a local network.
 
 use std::net::TcpListener;
 
@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 const README: &str = include_str!("../../README.md");
 
-/// The shell commands of a section, but for its first block, which builds.
+/// The shell commands of a section, without its first block, which builds the programs.
 fn commands(section: &str) -> String {
     let (_, text) = README.split_once(section).expect("the README has the section");
     let (text, _) = text.split_once("\n## ").expect("another section follows");
@@ -25,7 +25,7 @@ async fn the_readme_sells_an_api_call_and_buys_it() {
     let [network, watcher, seller] = [free_port(), free_port(), free_port()];
     let mut script = commands("## Sell an API call and buy it in five minutes");
     assert!(script.contains("paychan pay") && script.contains("--repeat 1000"));
-    // Other tests may run at the same time: every port is another one.
+    // Other tests may run at the same time, so the test uses free ports.
     for (usual, port) in [("8000", network), ("8790", watcher), ("8080", seller)] {
         script = script.replace(&format!("127.0.0.1:{usual}"), &format!("127.0.0.1:{port}"));
     }

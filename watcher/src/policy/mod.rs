@@ -62,7 +62,8 @@ pub struct Tried {
     pub extension: Retry,
     /// The inclusion fee that the network named when it refused a bid as too low, or twice a bid that was not included.
     pub asked: Option<Stroops>,
-    /// The highest inclusion fee that is known not to be enough: it was refused as too low, or it was bid and not included.
+    /// The highest inclusion fee that was not enough: the network refused it as too low, or did not include the
+    /// transaction.
     pub not_enough: Option<Stroops>,
     /// Whether a close of this channel has failed before. With some contracts a funder can make `close` fail (by
     /// refusing to take the rest back), but never `settle`.

@@ -15,8 +15,9 @@ pub const ENTRIES_PER_EXTENSION: usize = 100;
 /// What to do about all channels now, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
-    /// Urgent payouts in the order of loss, then other payouts, restorations and extensions. Payouts that can't succeed now come
-    /// after those; but every second time the urgent ones among them come before all that is not urgent.
+    /// Urgent payouts in the order of loss, then other payouts, restorations and extensions. Payouts that can't succeed
+    /// now come after those; but every second time, the urgent ones among them come before everything that is not
+    /// urgent.
     pub items: Vec<Item>,
     /// Channels that are no longer watched.
     pub drops: Vec<ContractId>,
@@ -168,8 +169,8 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
             }
             Action::Wait | Action::Extend { .. } | Action::Restore { .. } => continue,
         };
-        // A payout whose bid is known not to be enough, or whose recipient can't be paid, comes later. Otherwise it would
-        // take the lane again and again from payouts that can succeed.
+        // A payout whose bid was not enough, or whose recipient can't be paid, comes later. Otherwise it would take the
+        // lane again and again from payouts that can succeed.
         let cannot_succeed = !known.payable || known.tried.not_enough.is_some_and(|bid| payout.bid <= bid);
         if cannot_succeed { capped.push(payout) } else { worth_it.push(payout) }
     }
@@ -182,8 +183,8 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
         .chain(restorations(all, limits).into_iter().map(Item::Restore))
         .chain(extensions(all, limits).into_iter().map(Item::Extend))
         .collect();
-    // A bid that was not enough may be enough now, and near a deadline only the fee can be lost by trying. Payouts that have
-    // time must not keep the lane from it: they bid little, so they may hold the lane until their bounds end.
+    // A bid that was not enough may be enough now, and an attempt near the deadline can lose only its fee. Payouts that
+    // have time must not block it: they bid little, so one may occupy the lane until its bounds end.
     let doubtful: Vec<Item> = in_turns(doubtful).collect();
     let (first, second) = match turn {
         Turn::Untried => (others, doubtful),

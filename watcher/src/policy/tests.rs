@@ -616,8 +616,9 @@ fn payouts_that_may_not_be_tried_yet_or_are_not_worth_the_fee_come_last() {
     assert_eq!(order[8..], [1, 3]);
 }
 
-/// In a simulated world (seed 1088) a settlement near its deadline was not included for a reason other than its bid. Twice that
-/// bid was above the cap, so it came after closes without anything at stake, whose low bids held the lane until it was too late.
+/// In a simulated world (seed 1088) a settlement near its deadline was not included for a reason other than its bid.
+/// Twice that bid was above the cap. So it came after closes with nothing at stake, whose low bids occupied the lane
+/// until it was too late.
 #[test]
 fn what_has_time_never_keeps_the_lane_from_what_is_closing() {
     let mut closing_soon = Case::of(ChannelState { channel: ContractId([9; 32]), ..closing(20) }, 500_000_000);
@@ -642,9 +643,9 @@ fn what_has_time_never_keeps_the_lane_from_what_is_closing() {
     assert_ne!(
         order(at_the_cap.clone(), Turn::Untried)[0],
         9,
-        "the highest bid was not enough: the others have a turn"
+        "the highest bid was not enough, so the others have a turn"
     );
-    assert_eq!(order(at_the_cap, Turn::Failed)[0], 9, "and it has every second one");
+    assert_eq!(order(at_the_cap, Turn::Failed)[0], 9, "it has every second turn");
 }
 
 fn any_state() -> impl Strategy<Value = ChannelState> {

@@ -87,8 +87,8 @@ impl Attempts {
         });
     }
 
-    /// Makes the channel bid at least `bid` for inclusion from now on, within the policy's cap. `not_enough` is known to be too
-    /// low.
+    /// Makes the channel bid at least `bid` for inclusion from now on, within the policy's cap. A bid of `not_enough`
+    /// was too low.
     pub(super) fn bid_at_least(&self, channel: ContractId, bid: Stroops, not_enough: Stroops, why: String) {
         self.change(channel, |tried| {
             tried.asked = tried.asked.max(Some(bid));

@@ -1,4 +1,4 @@
-//! Tests that archived entries lose nobody's money: they are restored, and settled or refused rightly.
+//! Tests that nobody loses money by archived entries: the watcher restores them in time, or refuses the channel.
 
 use paychan_channel::Ledger;
 

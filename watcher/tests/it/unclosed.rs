@@ -1,5 +1,5 @@
-//! Tests of what the watcher does with channels that nobody closes: it settles by amount and by age, closes idle channels, and
-//! drops those that owe nothing.
+//! Tests that the watcher settles channels that nobody closes by amount and by age, closes idle ones, and drops those
+//! that owe nothing.
 
 use paychan_channel::Ledger;
 use paychan_store::AcceptError;
@@ -42,7 +42,7 @@ async fn an_idle_channel_that_owes_nothing_costs_nothing_and_status_says_so() {
     for _ in 0..SWEEP_INTERVAL + 3 {
         env.ledger(&mut watcher).await;
     }
-    assert_eq!(env.sim.network().offered.len(), offered, "no rent is paid for it");
+    assert_eq!(env.sim.network().offered.len(), offered, "no rent is paid for an idle channel");
     let next = watcher.reporter.channel(&id(1)).unwrap().next_action;
     assert!(next.contains("owes nothing and is idle"), "{next}");
 }
@@ -70,7 +70,7 @@ async fn an_idle_channel_is_fenced_and_closed_and_a_close_that_fails_is_followed
         env.sim.network().faults.close_fails = close_fails;
         let late = Ledger(env.now().0 + 30);
         assert!(env.settled_by(&mut watcher, 1, amount(OWED), late).await.is_some());
-        assert!(watcher.store.held(&id(1)).unwrap().fence.is_some(), "a close is fenced before it is signed");
+        assert!(watcher.store.held(&id(1)).unwrap().fence.is_some(), "the fence is written before a close is signed");
         assert_eq!(env.sim.network().channels[&id(1)].refunded, !close_fails);
         env.assert_one_in_flight();
     }
@@ -88,9 +88,9 @@ async fn a_channel_that_was_never_paid_through_is_dropped_when_it_is_idle_and_ca
     for _ in 0..10 {
         env.ledger(&mut watcher).await;
     }
-    assert!(watcher.store.held(&id(1)).is_none() && watcher.view.channel(&id(1)).is_none(), "it owes nothing");
-    assert!(watcher.store.held(&id(2)).is_some(), "it was paid through");
-    assert!(env.sim.network().offered.is_empty(), "dropping costs nothing");
+    assert!(watcher.store.held(&id(1)).is_none() && watcher.view.channel(&id(1)).is_none(), "channel 1 owes nothing");
+    assert!(watcher.store.held(&id(2)).is_some(), "channel 2 was used for payments");
+    assert!(env.sim.network().offered.is_empty(), "the drop needs no transaction");
     let refused = watcher.offer(1, OWED).await.unwrap_err();
     assert!(matches!(refused, OfferError::NotAccepted(AcceptError::UnknownChannel(_))), "{refused:?}");
     watcher.channels.take(id(1)).await.unwrap();

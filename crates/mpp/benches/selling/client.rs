@@ -1,5 +1,5 @@
-//! The client: connections that stay open, each of which sends one request after the other. It is as lean as it can be, so that it
-//! takes little from the servers, which run on the same machine.
+//! The client. Each of its connections stays open and sends one request after the other. The client does as little work
+//! as possible, because the servers run on the same machine.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use super::payers::Payers;
 /// How a request is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asking {
-    /// It is free.
+    /// It is not paid.
     Free,
     /// Each request is first sent without payment, and then again with a voucher for the challenge that came back.
     Anew,
@@ -34,7 +34,7 @@ impl Asking {
     }
 }
 
-/// What is measured.
+/// One measurement.
 pub(crate) struct Load {
     pub(crate) address: String,
     pub(crate) connections: usize,
@@ -42,7 +42,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Answers a second.
+    /// Runs the measurement, and returns the answers per second.
     pub(crate) async fn run(&self, payers: &mut Payers, requests: usize) -> u64 {
         let each = requests.div_ceil(self.connections);
         let ready = std::sync::Arc::new(Barrier::new(self.connections + 1));
@@ -129,7 +129,7 @@ impl Connection {
         self.stream.write_all(request.as_bytes()).await.unwrap();
         self.buffer.clear();
         loop {
-            assert_ne!(self.stream.read_buf(&mut self.buffer).await.unwrap(), 0, "the server hung up");
+            assert_ne!(self.stream.read_buf(&mut self.buffer).await.unwrap(), 0, "the server closed the connection");
             let Some(head) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
             let text = std::str::from_utf8(&self.buffer[..head]).unwrap();
             let length = text

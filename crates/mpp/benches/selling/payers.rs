@@ -1,13 +1,13 @@
-//! Those who pay: one for each connection, with a channel and a key of its own.
+//! The payers: one for each connection, with a channel and a key of its own.
 
 use paychan_channel::{Amount, Commitment, CommitmentSecret, ContractId};
 use paychan_mpp::wire::{Action, NetworkName, Payload};
 
-/// Channels that every server knows.
+/// The number of channels that every server knows.
 pub(crate) const CHANNELS: u8 = 64;
-/// What a request costs, in base units.
+/// The price of a request, in base units.
 pub(crate) const PRICE: u64 = 10;
-/// The passphrase of the network that vouchers are signed for.
+/// The passphrase of the vouchers' network.
 pub(crate) const PASSPHRASE: &str = "Standalone Network ; February 2017";
 
 /// The key of a channel's vouchers.
@@ -31,7 +31,7 @@ impl Payers {
         Self((1..=CHANNELS).map(payer).collect())
     }
 
-    /// Signs so many vouchers with each of the first payers.
+    /// Signs `each` vouchers with each of the first `payers` payers.
     pub(crate) fn sign(&mut self, payers: usize, each: usize) -> Vec<(ContractId, Vec<Payload>)> {
         let first = self.0.iter_mut().take(payers);
         first.map(|payer| (payer.channel, (0..each).map(|_| payer.sign()).collect())).collect()

@@ -1,10 +1,10 @@
-//! The table.
+//! Prints the table.
 
 use super::client::Asking;
 use super::server::Kind;
 use super::{ASKED_TIMES, CONNECTIONS};
 
-/// The rates of one server, asked in one way: one for each number of connections.
+/// The rates of one server and one way of asking, one for each number of connections.
 pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) asking: Asking,

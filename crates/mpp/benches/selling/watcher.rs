@@ -1,4 +1,4 @@
-//! A watcher whose journal is on disk and whose chain is made up: all channels are there, and ledgers close.
+//! A watcher whose journal is on disk and whose chain is invented: all channels exist, and ledgers close.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -46,7 +46,7 @@ pub(crate) async fn start(folder: &Path) -> Parts {
         store.admit(Admission::of(&channel(number, FIRST))).await.unwrap();
     }
     gate_parts.promises.count(&store.all_held(), &gate_parts.view);
-    // Nobody asks the chain anything here.
+    // The benchmark asks nothing of the chain.
     let chain = Arc::new(RpcChain::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap());
     let (lane, recipients) = (SecretKey::from_seed(&[1; 32]), HashMap::new());
     let parts = assemble(Inputs { config, gate_parts, chain, store, clock, lane, recipients });
@@ -90,11 +90,11 @@ impl Charges for InProcess {
     }
 
     async fn credit(&self, _: &ContractId, _: &RequestId, _: Amount) -> Result<(), ChargesError> {
-        unreachable!("nothing is given back here")
+        unreachable!("the benchmark gives nothing back")
     }
 
     async fn prepay(&self, _: &ContractId, _: SignedAmount, _: &RequestId) -> Result<(), ChargesError> {
-        unreachable!("nothing is closed here")
+        unreachable!("the benchmark closes nothing")
     }
 
     async fn admit(&self, _: &ContractId) -> Result<Standing, ChargesError> {
@@ -102,7 +102,7 @@ impl Charges for InProcess {
     }
 
     async fn close(&self, _: &ContractId, _: SignedAmount, _: Duration) -> Result<Ending, ChargesError> {
-        unreachable!("nothing is closed here")
+        unreachable!("the benchmark closes nothing")
     }
 }
 
@@ -130,7 +130,7 @@ fn channel(number: u8, read_at: Ledger) -> ChannelState {
     }
 }
 
-/// Puts in the view all that a follower sees when a ledger closes.
+/// Puts into the view everything that a follower sees when a ledger closes.
 fn see(view: &View, ledger: Ledger) {
     let head = Head { ledger, closed_at_unix_ms: Some(SystemClock.wall_unix_ms()) };
     view.set_head(head, SystemClock.boot());

@@ -12,11 +12,12 @@ use crate::wire::Receipt;
 /// How a buyer pays.
 #[derive(Default)]
 pub struct BuyerOptions {
-    /// The channels through which the buyer may pay. It names the first one for a host to that host.
+    /// The channels through which the buyer may pay. For a host with several channels, it names the first one to that
+    /// host.
     pub channels: Vec<PinnedChannel>,
     /// How much may be signed.
     pub caps: Caps,
-    /// The total up to which a server is believed that claims more than the store knows. Base units.
+    /// If a server claims a higher total than the store knows, the buyer believes it up to this total. Base units.
     pub resync_up_to: Option<Amount>,
     /// Whether each request needs a new challenge.
     pub new_challenge_each_time: bool,

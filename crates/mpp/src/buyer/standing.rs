@@ -29,15 +29,15 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Takes what a receipt says. Receipts of payments that ran side by side come in any order: the one with the highest total
-    /// is the newest. `None` forgets what was known: then the next challenge says it.
+    /// Takes what a receipt says. Receipts of payments that ran side by side come in any order: the one with the
+    /// highest total is the newest. `None` forgets both amounts; the next challenge says them again.
     pub(super) fn learn(&mut self, receipt: Option<&Receipt>) {
         let Some(receipt) = receipt else {
             (self.accepted, self.spent) = (None, None);
             return;
         };
         match self.accepted.cmp(&receipt.accepted_cumulative) {
-            // Credits lower what is spent, so a newer receipt counts as it is.
+            // A credit lowers the spent amount, so a newer receipt replaces both amounts.
             Ordering::Less => (self.accepted, self.spent) = (receipt.accepted_cumulative, receipt.spent),
             Ordering::Equal => self.spent = self.spent.max(receipt.spent),
             Ordering::Greater => {}
@@ -58,14 +58,14 @@ mod tests {
     }
 
     #[test]
-    fn receipts_that_overtake_one_another_leave_no_credit_that_is_not_there() {
+    fn receipts_in_any_order_claim_no_credit_that_does_not_exist() {
         let mut standing = Standing::default();
         for (accepted, spent) in [(10, 10), (30, 30), (20, 20), (30, 25)] {
             standing.learn(Some(&receipt(accepted, spent)));
         }
         assert_eq!((standing.accepted, standing.spent), (Some(30_u64.into()), Some(30_u64.into())));
         standing.learn(Some(&receipt(40, 31)));
-        assert_eq!(standing.spent, Some(31_u64.into()), "a credit lowers it");
+        assert_eq!(standing.spent, Some(31_u64.into()), "a credit lowers the spent amount");
         standing.learn(None);
         assert_eq!((standing.accepted, standing.spent), (None, None));
     }

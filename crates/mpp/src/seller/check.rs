@@ -83,7 +83,7 @@ pub(super) fn credential(asked: &Asked<'_>) -> Result<Option<Credential>, Flaw> 
 /// The longest `Idempotency-Key`, in bytes: keys are kept in memory, and a UUID has 36.
 const LONGEST_KEY: usize = 255;
 
-/// The client's own name for the request is none, or one that can be kept.
+/// Refuses a client's own name for the request that is empty or too long to be kept in memory.
 pub(super) fn idempotency_key(asked: &Asked<'_>) -> Result<(), Flaw> {
     match asked.idempotency_key {
         Some(key) if key.is_empty() || key.len() > LONGEST_KEY => {

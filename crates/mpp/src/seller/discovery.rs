@@ -1,5 +1,5 @@
 //! A description of what is sold, for programs that look for it: an OpenAPI document with prices, as the draft
-//! payment-discovery-00 of mpp-specs has it. It is advice; what a 402 asks for counts.
+//! payment-discovery-00 of mpp-specs has it. The document is only advice: a 402 answer decides what must be paid.
 
 use std::convert::Infallible;
 

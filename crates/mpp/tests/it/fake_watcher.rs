@@ -19,11 +19,11 @@ pub(crate) struct State {
     pub(crate) trouble: Option<ChargesError>,
     /// The number of calls of `charge` so far.
     pub(crate) charge_calls: usize,
-    /// Why no channel is admitted, if none is.
+    /// If set, every admission is refused with this problem.
     pub(crate) no_admission: Option<ProblemKind>,
-    /// Admissions that were begun.
+    /// How many admissions have begun.
     pub(crate) admissions: usize,
-    /// Where admissions wait, if they do.
+    /// If set, admissions wait here.
     pub(crate) admission_gate: Option<Arc<tokio::sync::Notify>>,
 }
 

@@ -273,7 +273,7 @@ async fn an_answer_that_came_from_elsewhere_is_an_error() {
     assert!(error.to_string().contains("a payment follows no redirect"), "{error}");
 }
 
-/// Takes paid requests somewhere else, as a client that follows redirects does.
+/// Sends paid requests to another server, as a client that follows redirects does.
 struct Elsewhere(reqwest::Url);
 
 #[async_trait::async_trait]
@@ -292,7 +292,7 @@ impl reqwest_middleware::Middleware for Elsewhere {
 }
 
 #[tokio::test]
-async fn credit_that_the_server_does_not_know_is_made_up_for_within_one_price() {
+async fn credit_that_the_server_does_not_know_costs_at_most_one_price_more() {
     // The receipt of the first answer leaves a credit of one price, which the server then does not grant.
     let paid = |number: usize| {
         let receipt = |accepted: u64, spent: u64| {
@@ -332,7 +332,7 @@ async fn a_challenge_that_has_expired_is_not_paid() {
     assert_eq!((outcome.signed, outcome.vouchers), (0, 0));
 }
 
-/// A signer whose signatures are of another key than it says, or which is away.
+/// A signer that signs with another key than it names, or that can't sign now.
 struct BadSigner {
     says: CommitmentSecret,
     signs: Option<CommitmentSecret>,
@@ -350,7 +350,7 @@ impl paychan_mpp::buyer::Signer for BadSigner {
 }
 
 #[tokio::test]
-async fn a_signer_that_is_away_or_signs_with_another_key_sends_nothing() {
+async fn with_a_signer_that_fails_or_signs_with_another_key_nothing_is_sent() {
     let key = || CommitmentSecret::generate().unwrap();
     for signs in [None, Some(key())] {
         let wrong = signs.is_some();
@@ -374,7 +374,7 @@ async fn without_a_store_nothing_is_signed() {
     let Err(error) = paychan_mpp::buyer::Buyer::open(&file, buyer()) else { panic!("a file is no folder") };
     assert!(matches!(error, PayError::Store(_)), "{error}");
     let held = open(&folder, buyer());
-    let Err(error) = paychan_mpp::buyer::Buyer::open(folder.path(), buyer()) else { panic!("it is in use") };
+    let Err(error) = paychan_mpp::buyer::Buyer::open(folder.path(), buyer()) else { panic!("the store is in use") };
     assert!(error.to_string().contains("another process"), "{error}");
     drop(held);
 }

@@ -1,4 +1,4 @@
-//! A first voucher on a channel that the watcher does not know.
+//! Tests a first voucher on a channel that the watcher does not know.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::env::{CHANNEL, COVERAGE, SECRET, TestEnv, challenge_secret};
 
-/// The header that pays through another channel, with the key that all channels have here.
+/// The header that pays through `channel`. All channels of these tests have the same commitment key.
 fn first_voucher(env: &TestEnv, challenge: &Challenge, channel: ContractId) -> String {
     let mut terms = challenge.terms.clone();
     let mut request = ChannelRequest::decode(&terms.request).unwrap();
@@ -22,7 +22,7 @@ fn first_voucher(env: &TestEnv, challenge: &Challenge, channel: ContractId) -> S
 }
 
 #[tokio::test]
-async fn a_channel_that_the_watcher_refuses_buys_nothing_and_the_payer_is_told_why() {
+async fn a_channel_that_the_watcher_refuses_buys_nothing_and_the_answer_says_why() {
     let env = TestEnv::new();
     let challenge = env.challenge("/time").await;
     for kind in [
@@ -48,7 +48,7 @@ async fn a_channel_that_the_watcher_refuses_buys_nothing_and_the_payer_is_told_w
 }
 
 #[tokio::test]
-async fn four_channels_are_admitted_at_a_time_and_the_fifth_payer_comes_again() {
+async fn four_channels_are_admitted_at_a_time_and_the_fifth_payer_must_try_again() {
     let env = TestEnv::new();
     let challenge = env.challenge("/time").await;
     let gate = Arc::new(Notify::new());

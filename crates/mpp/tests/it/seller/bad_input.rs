@@ -252,7 +252,7 @@ async fn a_challenge_of_another_method_or_intent_or_without_an_expiry_is_refused
 }
 
 #[tokio::test]
-async fn a_malformed_header_of_any_kind_is_told_and_takes_nothing() {
+async fn a_malformed_header_of_any_kind_is_refused_and_takes_nothing() {
     let env = TestEnv::new();
     let good = env.voucher(&env.challenge("/time").await, 10);
     let long = "k".repeat(256);
@@ -260,7 +260,7 @@ async fn a_malformed_header_of_any_kind_is_told_and_takes_nothing() {
         let refused = env.get("/time", &[("authorization", &good), ("idempotency-key", key)]).await;
         assert!(refused.is(400, "bad-request").detail.contains("Idempotency-Key"), "{}", refused.body);
     }
-    // The credential may come in either header, and what is no credential is told in either.
+    // The credential may come in either header. A malformed one is refused in both.
     env.get("/time", &[("payment-authorization", "Payment %%")]).await.is(402, "malformed-credential");
     let mut latin = request("GET", "/time", &[]);
     let value = http::HeaderValue::from_bytes(b"Payment \xff\xfe").unwrap();
