@@ -58,7 +58,7 @@ async fn unspent_credit_is_not_claimed_when_that_is_agreed() {
     assert!(env.held().fence.is_none(), "nothing was written");
     let mut agreed = json!({
         "channel": CHANNEL.to_string(), "state": "agreed", "transaction": null, "amount": "60000000",
-        "highest": "100000000", "spent": "60000000", "replayed": false,
+        "signature": signed(60_000_000, "close")["signature"], "highest": "100000000", "spent": "60000000", "replayed": false,
     });
     assert_eq!(env.close(Some(60_000_000), 0).await.ok(200), &agreed);
     agreed["replayed"] = json!(true);
