@@ -7,6 +7,7 @@ mod archived;
 mod bad_channels;
 mod bad_environment;
 mod batch;
+mod checked;
 mod cli;
 mod contract_readmes;
 mod damaged_store;

@@ -4,6 +4,7 @@ mod closing;
 mod endpoint;
 mod env;
 pub(crate) mod proxy;
+mod restoring;
 mod submit;
 mod surge;
 

@@ -4,6 +4,7 @@ mod pause;
 mod rescue;
 mod rollback;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -56,6 +57,7 @@ pub async fn check(config: &Config) -> Result<String, RunError> {
     let channels = u32::try_from(channels).unwrap_or(u32::MAX).max(1);
     let floor: Floor = config.floor(terms.target_close_ms, BOUNDS_LEDGERS, channels)?;
     config.check_floor(&floor)?;
+    let disk = disk(config)?;
     let lane = secrets.lane.account();
     let funds = match chain.lane_account(&lane).await? {
         Some(account) => format!("can spend {} stroops", account.facts.spendable),
@@ -65,7 +67,7 @@ pub async fn check(config: &Config) -> Result<String, RunError> {
         "{floor}\n\nminimum_refund_waiting_period is {}: fine.\n{}\nThe fee account {lane} {funds}.\n{}",
         config.minimum_refund_waiting_period,
         endpoints(&chain).await,
-        disk(config),
+        disk,
     ))
 }
 
@@ -90,16 +92,21 @@ async fn endpoints(chain: &SeveralEndpoints) -> String {
 }
 
 /// The free space on the journal's disk.
-fn disk(config: &Config) -> String {
+///
+/// # Errors
+/// [`RunError::Disk`] when the watcher would take nothing for lack of space.
+fn disk(config: &Config) -> Result<String, RunError> {
     let mark = config.store_options().free_space_mark;
     let dir = &config.data_dir;
-    match free_bytes(dir) {
+    // The first start makes the directory. Before it, a folder above shows on which disk that will be.
+    let there = dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    match free_bytes(there) {
         Ok(free) if free >= mark => {
             let (free, mark, dir) = (free >> 20, mark >> 20, dir.display());
-            format!("{free} MiB are free for {dir}; below {mark} the watcher raises an alarm and takes nothing.")
+            Ok(format!("{free} MiB are free for {dir}; below {mark} the watcher raises an alarm and takes nothing."))
         }
-        Ok(free) => format!("Make room: {}.", Space { path: dir.clone(), free, mark }),
-        Err(error) => format!("The free space for {} can't be read: {error}.", dir.display()),
+        Ok(free) => Err(RunError::Disk(Space { path: dir.clone(), free, mark })),
+        Err(error) => Ok(format!("The free space for {} can't be read: {error}.", dir.display())),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::chain::{ChainError, ChainErrorKind};
 use crate::config::ConfigError;
 use crate::floor::FloorError;
 use crate::status::StatusError;
-use paychan_store::StoreError;
+use paychan_store::{Space, StoreError};
 
 use super::Exit;
 
@@ -26,6 +26,9 @@ pub enum RunError {
     /// The status can't be shown.
     #[error("status: {0}")]
     Status(#[from] StatusError),
+    /// The journal's disk has so little room that nothing would be taken.
+    #[error("disk: {0}")]
+    Disk(Space),
     /// The watcher can't listen on the API's address.
     #[error("the API can't listen on {listen}: {why}; free the address, or give `listen` another one")]
     Listen {
@@ -60,7 +63,7 @@ impl RunError {
                 _ => Exit::Failed,
             },
             Self::Status(StatusError::Journal(error)) => of_store(error),
-            Self::Status(_) | Self::Listen { .. } | Self::Part { .. } | Self::Other(_) => Exit::Failed,
+            Self::Status(_) | Self::Disk(_) | Self::Listen { .. } | Self::Part { .. } | Self::Other(_) => Exit::Failed,
         }
     }
 }
