@@ -71,7 +71,8 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     let mut shutdown = std::pin::pin!(shutdown);
     // The secrets are read before the first store is made, so that a wrong configuration leaves no store behind.
     if let Err(error) = Secrets::read(&config)
-        && !config.data_dir.join("journal").exists()
+        // Where the disk does not answer, there may be a store, which has to be settled.
+        && !config.data_dir.join("journal").try_exists().unwrap_or(true)
     {
         return Err(error.into());
     }

@@ -268,7 +268,8 @@ impl<'a> Feed<'a> {
 /// Opens the index and returns its last record's number, or why it has to be built again.
 fn open_index(dir: &Path, first: u64) -> Result<Result<(Index, u64), String>, StoreError> {
     let path = index_dir(dir);
-    if suspect_mark(dir).exists() {
+    // Where the disk does not answer, the index is not trusted. It can be built again.
+    if suspect_mark(dir).try_exists().unwrap_or(true) {
         return Ok(Err("the process before this one found it failing".to_owned()));
     }
     if let Some(name) = torn_snapshot(&path)? {
@@ -311,9 +312,10 @@ fn aside_dir(dir: &Path) -> PathBuf {
 /// there before, that one stays, since it knows the damaged journal.
 pub(crate) fn move_aside(dir: &Path) -> Result<PathBuf, StoreError> {
     let (path, aside) = (index_dir(dir), aside_dir(dir));
-    if aside.exists() {
+    let exists = |path: &Path| path.try_exists().map_err(|error| StoreError::io("looking for the index", path, &error));
+    if exists(&aside)? {
         remove_directory(&path)?;
-    } else if path.exists() {
+    } else if exists(&path)? {
         fs::rename(&path, &aside).map_err(|error| StoreError::io("moving aside the index", &path, &error))?;
     }
     remove_mark(dir)?;
