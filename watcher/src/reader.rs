@@ -21,8 +21,8 @@ const CHANNELS_AT_ONCE: usize = 50;
 ///
 /// It is a trait so that tests of its callers need no network.
 pub trait Reread: Send + Sync {
-    /// Reads the channel, unless it was read on request at this ledger already. The view then holds the result; a
-    /// failure changes nothing in it.
+    /// Reads the channel, unless it was read on request at this ledger already. A reading that is under way is waited
+    /// for. The view then holds the result; a failure changes nothing in it.
     fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
@@ -32,14 +32,17 @@ pub struct ChannelReader {
     chain: Arc<dyn Chain>,
     store: Store,
     view: Arc<View>,
-    /// The head at which a channel was last read on request.
-    asked: Arc<Mutex<HashMap<ContractId, Ledger>>>,
+    /// For each channel, the head at which it was last read on request. Whoever reads it holds the lock of its entry.
+    asked: Arc<Mutex<HashMap<ContractId, LastAsked>>>,
     /// Channels that the store held at the start and that were not read since. Their first read shows whether the store
     /// was rolled back.
     unproven: Arc<Mutex<HashSet<ContractId>>>,
     /// Channels that could not be read the last time.
     unreadable: Arc<Mutex<HashSet<ContractId>>>,
 }
+
+/// The head at which a channel was last read on request.
+type LastAsked = Arc<tokio::sync::Mutex<Option<Ledger>>>;
 
 /// The result of reading channels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,17 +86,6 @@ impl ChannelReader {
     /// Those of [`ChannelReader::read`].
     pub async fn read_all(&self) -> Result<ReadSummary, ChainError> {
         self.read_held(&self.store.all_held()).await
-    }
-
-    /// Whether a channel may be read on request now. It may once per ledger, since nothing changes within a ledger, and
-    /// since a submitter must not use up the endpoint's rate limit. If so, it counts as read.
-    fn may_reread(&self, channel: &ContractId) -> bool {
-        let Some(head) = self.view.head().map(|head| head.ledger) else {
-            return false;
-        };
-        let mut asked = lock(&self.asked);
-        asked.retain(|_, at| *at == head);
-        asked.insert(*channel, head).is_none()
     }
 
     async fn read_held(&self, held: &[Held]) -> Result<ReadSummary, ChainError> {
@@ -320,11 +312,17 @@ impl ChannelReader {
 impl Reread for ChannelReader {
     fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            if self.may_reread(channel)
-                && let Err(error) = self.read(&[*channel]).await
-            {
+            let Some(head) = self.view.head().map(|head| head.ledger) else { return };
+            let entry = lock(&self.asked).entry(*channel).or_default().clone();
+            let mut asked = entry.lock().await;
+            // Nothing changes within a ledger, and a submitter must not use up the endpoint's rate limit.
+            if *asked == Some(head) {
+                return;
+            }
+            if let Err(error) = self.read(&[*channel]).await {
                 warn!(%channel, %error, "a channel could not be read on request");
             }
+            *asked = Some(head);
         })
     }
 }

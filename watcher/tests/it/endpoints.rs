@@ -10,7 +10,7 @@ use paychan_watcher::chain::{
 };
 use paychan_watcher::view::NotFresh;
 
-use crate::env::{TestEnv, Watcher, amount, id, lane};
+use crate::env::{DEPOSIT, TestEnv, Watcher, amount, id, lane};
 use paychan_sim::network::{PASSPHRASE, SimChain};
 
 /// The faults of one endpoint.
@@ -42,6 +42,8 @@ pub struct Wrong {
     claims_included: bool,
     /// It prepares no transaction.
     prepares_nothing: bool,
+    /// Its answers come later than it is asked.
+    slow: bool,
     /// The number of questions that it got.
     asked: u32,
 }
@@ -84,6 +86,10 @@ impl Endpoint {
                     let retry_after = Some(std::time::Duration::from_secs(60));
                     return Err(error(ChainErrorKind::Busy { retry_after }));
                 }
+            }
+            let slow = self.wrong().slow;
+            if slow {
+                tokio::task::yield_now().await;
             }
             let mut answer = answer.await?;
             change(&self.wrong(), &mut answer);
@@ -267,6 +273,23 @@ async fn without_a_quorum_nothing_is_taken_and_settling_goes_on() {
     watcher.offer(1, 600_000_001).await.unwrap_err();
     assert_eq!(watcher.freshness(1), Err(NotFresh::NoQuorum { agreeing: 1, needed: 2, configured: 3 }));
     is_settled(&env, &mut watcher).await;
+}
+
+#[tokio::test]
+async fn all_who_need_the_same_top_up_wait_for_the_one_reading_that_shows_it() {
+    let (env, mut watcher, endpoints) = owing(1).await;
+    let more = DEPOSIT + 500;
+    env.sim.network().channels.get_mut(&id(1)).unwrap().balance = amount(more);
+    env.ledger(&mut watcher).await;
+    let asked = {
+        let mut wrong = endpoints[0].wrong();
+        wrong.slow = true;
+        wrong.asked
+    };
+    let (first, second) = tokio::join!(watcher.offer(1, more - 1), watcher.offer(1, more));
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(endpoints[0].wrong().asked, asked + 1, "a channel is read once a ledger on request");
 }
 
 #[tokio::test]
