@@ -1,7 +1,7 @@
-//! A panic ends the step that it happened in, and nothing else: settling goes on, and the taking of money stops.
+//! A panic ends the step in which it happens, and nothing else: settling goes on, and the taking of money stops.
 //!
-//! Nobody can say what a part that panicked has left undone, so nothing more is promised until a person has looked. What was
-//! promised is kept: the settler catches a panic for each thing that it does, raises an alarm, and tries it again later.
+//! Nobody knows what a part that panicked has left undone, so the watcher promises nothing more until a person has looked. It
+//! keeps what it has promised: the settler catches a panic in each of its steps, raises an alarm, and tries the step again later.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -10,17 +10,25 @@ use std::pin::pin;
 use std::task::Poll;
 
 use crate::alarm::raise;
+use crate::chain::{ChainError, ChainErrorKind};
 use crate::view::View;
 
-/// A panic that was caught, in its own words.
+/// The message of a panic that was caught.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it panicked: {0}")]
 pub(crate) struct Panicked(String);
 
+impl Panicked {
+    /// The panic as an answer that this program does not understand.
+    pub(crate) fn as_chain_error(&self, what: &'static str) -> ChainError {
+        ChainError { what, kind: ChainErrorKind::Undecodable, message: self.to_string() }
+    }
+}
+
 /// Runs a future to its end, or to its panic.
 ///
-/// What the future borrowed is used afterwards. That is safe here: every lock in the watcher guards whole values and is
-/// entered again after a panic, and what a part holds besides is compared anew with the chain and the store at its next turn.
+/// The caller goes on to use what the future borrowed. That is safe here: each lock in the watcher guards complete values and
+/// can be taken after a panic, and each part compares the rest of its state with the chain and the store at its next turn.
 pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
     let mut future = pin!(future);
     poll_fn(move |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
@@ -40,9 +48,21 @@ pub(crate) fn report(part: &'static str, panicked: &Panicked, view: &View) {
     );
 }
 
+/// Runs a part that asks the chain. A panic in it is reported, and becomes an answer that this program does not understand.
+pub(crate) async fn guarded<T>(
+    part: &'static str,
+    view: &View,
+    running: impl Future<Output = Result<T, ChainError>>,
+) -> Result<T, ChainError> {
+    caught(running).await.unwrap_or_else(|panicked| {
+        report(part, &panicked, view);
+        Err(panicked.as_chain_error(part))
+    })
+}
+
 fn words(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    said.unwrap_or("without words").to_owned()
+    said.unwrap_or("no message").to_owned()
 }
 
 #[cfg(test)]

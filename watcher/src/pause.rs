@@ -22,7 +22,7 @@ impl Pause {
     /// The pause of the watcher with this data directory. A pause from before the start goes on.
     pub fn of(data_dir: &Path, view: Arc<View>) -> Self {
         let file = data_dir.join(FILE);
-        // Where the disk does not tell, it is paused: nothing is lost by that.
+        // If the disk does not answer, the watcher stays paused, since a pause loses nothing.
         if file.try_exists().unwrap_or(true) {
             info!(file = %file.display(), "the watcher is paused since before this start: it settles and takes nothing");
             view.pause(true);

@@ -21,8 +21,8 @@ const CHANNELS_AT_ONCE: usize = 50;
 ///
 /// It is a trait so that tests of its callers need no network.
 pub trait Reread: Send + Sync {
-    /// Reads the channel, unless it was read on request at this ledger already. A reading that is under way is waited
-    /// for. The view then holds the result; a failure changes nothing in it.
+    /// Reads the channel, unless it was read on request at this ledger already. Waits for a reading that is under way. The
+    /// view then holds the result; a failure changes nothing in it.
     fn reread<'a>(&'a self, channel: &'a ContractId) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
@@ -32,7 +32,7 @@ pub struct ChannelReader {
     chain: Arc<dyn Chain>,
     store: Store,
     view: Arc<View>,
-    /// For each channel, the head at which it was last read on request. Whoever reads it holds the lock of its entry.
+    /// One entry for each channel. A caller who reads the channel holds the lock of its entry.
     asked: Arc<Mutex<HashMap<ContractId, LastAsked>>>,
     /// Channels that the store held at the start and that were not read since. Their first read shows whether the store
     /// was rolled back.

@@ -62,7 +62,7 @@ struct Closed {
     /// What stayed in the channel: tokens that were sent without `top_up`, or a return that failed. The funder gets it
     /// with `refund`.
     balance: Amount,
-    /// What this command sent; the watcher has closed the channel where there is nothing.
+    /// The transaction that this command sent. Null when the watcher has closed the channel.
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction: Option<Receipt>,
     /// The hash of the transaction with which the watcher has closed the channel.
@@ -156,7 +156,7 @@ impl Close {
 }
 
 impl Closed {
-    /// What became of the channel between these two states of it.
+    /// What happened to the channel between these two states.
     fn between(
         before: &ChannelState,
         after: &ChannelState,
@@ -189,7 +189,7 @@ fn through_watcher(
 ) -> Result<(Option<Given>, Option<String>), Failure> {
     let closing = match told {
         Ok(closing) => closing,
-        // It holds nothing of the channel, so there is nothing that it could take.
+        // The watcher does not watch the channel, so it takes no commitment of it.
         Err(error) if is_unknown(&error) => return Ok((given, None)),
         Err(error) => return Err(not_told(&error)),
     };
@@ -211,7 +211,7 @@ fn is_unknown(error: &ClientError) -> bool {
     error.problem().is_some_and(|problem| problem.kind == ProblemKind::UnknownChannel)
 }
 
-/// The watcher could not be told: it may take a commitment that the close would lose.
+/// The watcher could not be told, so it may still take a commitment that the close would lose.
 fn not_told(error: &ClientError) -> Failure {
     let failure = watcher_failure(error);
     let message = format!(

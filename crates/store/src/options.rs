@@ -27,7 +27,7 @@ pub struct Options {
     /// How long one batch may take before the store is given up and only settles: a disk that does not answer may never
     /// answer.
     pub give_up_after: Duration,
-    /// How long a start may stand still ([`crate::Store::open_or_settle`]): it waits for the disk then.
+    /// How long a start may be without progress ([`crate::Store::open_or_settle`]), because it waits for the disk.
     pub start_patience: Duration,
     /// How long a start may take altogether, even while it makes progress.
     pub longest_start: Duration,

@@ -27,12 +27,12 @@ impl Progress {
         self.0.steps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What the start is at, in words; empty before it begins.
+    /// What the start is doing, as text; empty before it begins.
     pub fn what(&self) -> &'static str {
         *self.0.what.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number that grows as long as the start goes on: a start that waits for the disk stands still.
+    /// A number that grows with the progress of the start. It does not grow while the start waits for the disk.
     pub fn steps(&self) -> u64 {
         self.0.steps.load(Ordering::Relaxed)
     }

@@ -96,21 +96,21 @@ impl Store {
     }
 }
 
-/// Why a start has come to nothing.
+/// Why a start has opened no store.
 enum Unopened {
     /// Its thread panicked.
     Panicked,
-    /// It stood still for too long, or took too long altogether.
+    /// It made no progress for too long, or took too long altogether.
     Hangs {
-        /// How long it was waited for.
+        /// How long the caller has waited.
         seconds: u64,
     },
 }
 
-/// How often it is looked whether the start goes on.
+/// The time between two looks at the progress of the start.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Waits for the start as long as it goes on, within [`Options::longest_start`].
+/// Waits for the start while it makes progress, but no longer than [`Options::longest_start`].
 fn wait<T>(opened: &Receiver<T>, options: &Options) -> Result<T, Unopened> {
     let (began, mut moved_at, mut steps) = (Instant::now(), Instant::now(), options.progress.steps());
     loop {

@@ -50,7 +50,7 @@ pub(super) async fn admit(
     Ok((StatusCode::CREATED, Json(report(&api, &channel)?)))
 }
 
-/// What a call's own task came to. Its panic is the call's.
+/// The result of a call's own task. A panic of the task becomes a panic of the call.
 pub(super) fn joined<T>(ended: Result<T, JoinError>) -> Result<T, ApiError> {
     ended.map_err(|error| match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),

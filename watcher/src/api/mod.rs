@@ -116,8 +116,8 @@ fn with_probes(
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
-/// Answers whatever happens in a call. A call that panics ends nothing but itself; what it left undone is not known, so
-/// nothing more is taken.
+/// Answers a call even if it panics. Such a call ends nothing but itself, but nobody knows what it has left undone, so the
+/// watcher takes nothing more.
 async fn answered(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     match caught(next.run(request)).await {
         Ok(response) => response,

@@ -102,11 +102,11 @@ pub fn check_charge(held: &Held, price: Amount, now: &Conditions<'_>) -> Result<
     Ok(())
 }
 
-/// Why nothing is taken after a panic, for those who ask.
+/// What callers are told after a panic.
 pub(crate) const AFTER_PANIC: &str =
     "a part of the watcher has failed; it settles what it holds, and takes nothing until its operator has restarted it";
 
-/// Whether anything is taken now, on whatever channel.
+/// Refuses when nothing is taken at present, on any channel.
 fn is_taking(now: &Conditions<'_>) -> Result<(), Refusal> {
     if now.stopping {
         return Err(Refusal::Stopping { why: "the watcher is shutting down".to_owned() });

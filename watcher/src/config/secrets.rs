@@ -38,7 +38,7 @@ pub struct Secrets {
 pub struct EndpointHeaders(Vec<(String, EndpointHeader)>);
 
 impl EndpointHeaders {
-    /// Those of the endpoint with this URL.
+    /// The headers of the endpoint with this URL.
     pub fn of<'a>(&'a self, url: &'a str) -> impl Iterator<Item = &'a EndpointHeader> {
         self.0.iter().filter(move |(of, _)| of == url).map(|(_, header)| header)
     }

@@ -118,7 +118,7 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
     };
     let work = Work { starting, follower, settler, settles: settles.clone(), stopped: stopped.clone() };
 
-    // Whatever panics beside the settling is begun anew.
+    // A part that panics beside the settling is started again.
     let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
     let beside = |part, begin: Begin| supervised(part, view.clone(), stopped.clone(), begin);
     let (router, first, serving) = (api::router(api.clone()), Mutex::new(listener), stopped.clone());
@@ -184,13 +184,13 @@ pub async fn run(config: Config, alarms: Receiver<Notice>, shutdown: impl Future
 /// A part that runs beside the settling.
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Begins a part, the first time and after each panic.
+/// Starts a part, at first and each time it has ended or panicked.
 type Begin = Box<dyn Fn() -> Running + Send + Sync>;
 
-/// A part's name, and how it is begun.
+/// A part's name, and the function that starts it.
 type Part = (&'static str, Begin);
 
-/// The parts that tell the webhook and send the heartbeat, if they are configured.
+/// The parts that post to the webhook and send the heartbeat, if they are configured.
 fn tell_outside(
     config: &Config,
     webhook: Option<WebhookSecret>,

@@ -1,4 +1,4 @@
-//! Opening the store, and telling what that waits for.
+//! Opens the store, and says what the start waits for.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,17 +18,17 @@ use crate::commitments::ViewGate;
 use crate::config::Config;
 use crate::reminder::Reminder;
 
-/// How often it is told what is waited for.
+/// How often the start says what it waits for.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
-/// A start that stands still for this long is an alarm: nothing is settled meanwhile.
+/// A start without progress for this long raises an alarm, since nothing is settled meanwhile.
 const ALARM_AFTER: Duration = Duration::from_secs(15);
 
-/// Opens the store. One that is damaged, can't be written, or stands still while it opens is read into memory and only settles,
-/// as one that fails later does. `None`: asked to stop meanwhile.
+/// Opens the store. If the store is damaged, can't be written, or makes no progress while it opens, this reads it into memory, and
+/// the watcher only settles. Returns `None` when the daemon is asked to stop meanwhile.
 ///
 /// # Errors
-/// Nothing can be read of the store.
+/// The store can't be read at all.
 pub(super) async fn open_store(
     config: &Config,
     gate: Arc<ViewGate>,
@@ -39,7 +39,7 @@ pub(super) async fn open_store(
     let mut waiting = Waiting::new(options.progress.clone(), clock.boot());
     let (dir, network) = (config.data_dir.clone(), config.network_id());
     let (tell, mut opened) = oneshot::channel();
-    // On a thread that nobody joins: a disk that does not answer must not hold the end of the process.
+    // Nobody joins this thread, since a disk that does not answer must not delay the end of the process.
     let open = move || {
         let _ = tell.send(Store::open_or_settle(&dir, &network, options, gate));
     };
@@ -58,11 +58,11 @@ pub(super) async fn open_store(
             () = sleep(TELL_EVERY) => waiting.tell(clock.boot()),
         }
     };
-    told(opened).map(Some)
+    logged(opened).map(Some)
 }
 
-/// What was found, for the log.
-fn told(opened: Result<(Store, Opened), StoreError>) -> Result<Store, RunError> {
+/// Logs what the start found, and returns the store.
+fn logged(opened: Result<(Store, Opened), StoreError>) -> Result<Store, RunError> {
     let (store, opened) = opened?;
     match opened {
         Opened::Whole(recovered) => info!(
@@ -82,7 +82,7 @@ fn told(opened: Result<(Store, Opened), StoreError>) -> Result<Store, RunError> 
     Ok(store)
 }
 
-/// A start that is waited for, by the boot clock.
+/// The progress of a start. Times are of the boot clock.
 struct Waiting {
     progress: Progress,
     began: Duration,
@@ -97,7 +97,7 @@ impl Waiting {
         Self { steps: progress.steps(), progress, began: boot, moved_at: boot, alarm: Reminder::default() }
     }
 
-    /// Tells the log and systemd what is waited for, and raises an alarm when it stands still.
+    /// Tells the log and systemd what the start waits for, and raises an alarm when there is no progress.
     fn tell(&mut self, boot: Duration) {
         let waiting_for = self.progress.what();
         tell_systemd(waiting_for);
@@ -118,7 +118,7 @@ impl Waiting {
     }
 }
 
-/// The start may take longer than systemd expects, and is patient for this long each time.
+/// Asks systemd for more time, since a start may take longer than it allows.
 fn tell_systemd(waiting_for: &str) {
     systemd::starting(&format!("opening the store: {waiting_for}"), Duration::from_secs(120));
 }

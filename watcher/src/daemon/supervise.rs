@@ -1,4 +1,5 @@
-//! Keeps a part of the daemon running beside the settling: one that panics, or ends by itself, is an alarm and is begun anew.
+//! Keeps a part of the daemon running beside the settling. A part that panics raises an alarm, and a part that panics or ends
+//! is started again.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,11 +14,11 @@ use super::until;
 use crate::caught::{caught, report};
 use crate::view::View;
 
-/// The pause before a part is begun anew. Short, since the part may be the one that feeds the watchdog; long enough for a part
-/// that always panics to cost nothing.
+/// The pause before a part is started again. It is short, since the part may be the one that feeds the watchdog, and long enough
+/// that a part which always panics costs little.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Runs a part until the daemon stops. `begin` makes it, again after each panic.
+/// Runs a part until the daemon stops. `begin` starts the part, at first and each time it has ended or panicked.
 pub(super) async fn supervised<F: Future<Output = ()>>(
     part: &'static str,
     view: Arc<View>,
@@ -38,7 +39,7 @@ async fn keep_running<F: Future<Output = ()>>(
     while !*stopped.borrow() {
         match caught(async { begin().await }).await {
             Ok(()) if *stopped.borrow() => {}
-            Ok(()) => warn!(part, "it ended by itself, and is begun anew"),
+            Ok(()) => warn!(part, "a part of the watcher ended, and is started again"),
             Err(panicked) => report(part, &panicked, &view),
         }
         let _ = timeout(pause, until(stopped.clone())).await;
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_part_that_panics_stops_the_taking_and_is_begun_anew_until_the_daemon_stops() {
+    async fn a_part_that_panics_stops_the_taking_and_is_started_again_until_the_daemon_stops() {
         let (stop, stopped) = watch::channel(false);
         let (view, begun) = (Arc::new(View::new()), AtomicU32::new(0));
         let part = keep_running("a part", view.clone(), stopped.clone(), Duration::ZERO, || async {

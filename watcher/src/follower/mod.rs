@@ -15,7 +15,6 @@ mod recipients;
 mod trouble;
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +22,8 @@ use paychan_channel::{AccountId, ContractId, Ledger};
 use tracing::debug;
 
 use crate::alarm::raise;
-use crate::caught::{Panicked, caught, report};
-use crate::chain::{Chain, ChainError, ChainErrorKind, Head};
+use crate::caught::{caught, guarded, report};
+use crate::chain::{Chain, ChainError, Head};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::FreshnessLimits;
@@ -188,10 +187,10 @@ impl Follower {
     /// # Errors
     /// [`NotFollowed`]. What was learned before the error is in the view.
     pub async fn tick(&mut self) -> Result<Followed, NotFollowed> {
-        let outcome = match caught(self.look()).await {
-            Ok(outcome) => outcome,
-            Err(panicked) => Err(not_understood("following", &panicked, &self.parts.view).into()),
-        };
+        let outcome = caught(self.look()).await.unwrap_or_else(|panicked| {
+            report("following", &panicked, &self.parts.view);
+            Err(panicked.as_chain_error("following").into())
+        });
         self.trouble.about_following(&outcome, self.parts.clock.boot());
         self.trouble.about_visibility(&self.parts, &self.settings.fresh);
         outcome
@@ -330,21 +329,6 @@ impl Follower {
         debug!(channels = behind.len(), "reading channels whose last ledgers are not known");
         self.reader.read(&behind).await.map(|_| ())
     }
-}
-
-/// Runs a part of a tick, so that a panic in it leaves the other parts to be done.
-async fn guarded<T>(
-    part: &'static str,
-    view: &View,
-    running: impl Future<Output = Result<T, ChainError>>,
-) -> Result<T, ChainError> {
-    caught(running).await.unwrap_or_else(|panicked| Err(not_understood(part, &panicked, view)))
-}
-
-/// Reports a panic, and tells it as an answer that this program does not understand.
-fn not_understood(part: &'static str, panicked: &Panicked, view: &View) -> ChainError {
-    report(part, panicked, view);
-    ChainError { what: part, kind: ChainErrorKind::Undecodable, message: panicked.to_string() }
 }
 
 /// The highest ledger that the journal names, if it names any.

@@ -22,8 +22,8 @@ use paychan_rpc::SecretKey;
 use tracing::{debug, info, warn};
 
 use crate::alarm::raise;
-use crate::caught::{caught, report};
-use crate::chain::{Chain, ChainError, ChainErrorKind, InclusionFees};
+use crate::caught::{caught, guarded, report};
+use crate::chain::{Chain, ChainError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::liveness::Liveness;
@@ -177,7 +177,7 @@ impl Settler {
 
     async fn drive(&mut self, head: Ledger) -> Result<(), StoreError> {
         let mut outcome = Ok(());
-        // One by one: whatever happens to one of them, the others stay known.
+        // Each is taken out by itself, so that a panic about one leaves the others known.
         for _ in 0..self.flights.len() {
             let Some(mut flying) = self.flights.pop_front() else { break };
             self.liveness.beat(self.clock.boot());
@@ -404,7 +404,7 @@ impl Settler {
         if plan.items.is_empty() {
             return Some(plan);
         }
-        match self.fees().await {
+        match guarded("asking for fees", &self.context.view, self.context.chain.inclusion_fees()).await {
             Ok(fees) => {
                 let market = fees.p95.max(BASE_FEE);
                 self.attempts.saw_market(market);
@@ -416,17 +416,6 @@ impl Settler {
                 Some(plan)
             }
         }
-    }
-}
-
-impl Settler {
-    /// What others bid. A panic is an answer that is not understood.
-    async fn fees(&self) -> Result<InclusionFees, ChainError> {
-        caught(self.context.chain.inclusion_fees()).await.unwrap_or_else(|panicked| {
-            report("asking for fees", &panicked, &self.context.view);
-            let message = panicked.to_string();
-            Err(ChainError { what: "asking for fees", kind: ChainErrorKind::Undecodable, message })
-        })
     }
 }
 

@@ -107,7 +107,7 @@ impl Reporter {
         self.view.is_stopping()
     }
 
-    /// A call has panicked: nothing is taken any more.
+    /// Reports that a call has panicked, and stops the taking of money.
     pub(crate) fn call_panicked(&self, panicked: &Panicked) {
         report_panic("a call of the API", panicked, &self.view);
     }

@@ -307,7 +307,7 @@ impl View {
         self.write().paused = paused;
     }
 
-    /// A part of the watcher panicked: nothing is taken any more by this process. Settling goes on.
+    /// Notes that a part of the watcher panicked. This process then takes nothing more, and goes on settling.
     pub fn stop_taking(&self) {
         self.write().stopped_taking = true;
     }

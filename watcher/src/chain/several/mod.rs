@@ -325,12 +325,9 @@ impl SeveralEndpoints {
     }
 }
 
-/// An answer that makes this program panic is one that it does not understand.
+/// Treats an answer that makes this program panic as one that the program does not understand.
 async fn understood<T>(answer: impl Future<Output = Result<T, ChainError>>) -> Result<T, ChainError> {
-    caught(answer).await.unwrap_or_else(|panicked| {
-        let message = format!("an answer of the endpoint can't be read: {panicked}");
-        Err(ChainError { what: "reading an answer", kind: ChainErrorKind::Undecodable, message })
-    })
+    caught(answer).await.unwrap_or_else(|panicked| Err(panicked.as_chain_error("reading an endpoint's answer")))
 }
 
 /// Chooses between two answers without a transaction. An answer to the call is better than an error.
