@@ -81,5 +81,5 @@ pub use shared::Counts;
 pub use snapshot::{Snapshot, read_only};
 pub use space::{Space, free_bytes};
 pub use start::{IndexStart, Recovered};
-pub use store::Store;
+pub use store::{Driven, Store};
 pub use transaction::{Decided, Outcome, Purpose, SignedTransaction};

@@ -93,10 +93,15 @@ struct Batch {
 }
 
 impl Committer {
-    /// Serves until asked to stop, until no caller is left, or until something fails. It reports how it ended before it
-    /// releases the disk, because the release may never end.
+    /// Serves until asked to stop, until no caller is left, or until something fails.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
-        let ending = match self.serve(requests) {
+        let served = self.serve(requests);
+        self.end(served);
+    }
+
+    /// Reports how it ended before it releases the disk, because the release may never end.
+    pub(crate) fn end(self, served: Result<(), StoreError>) {
+        let ending = match served {
             Ok(()) => Ending::Stopped,
             Err(failed @ StoreError::Failed(_)) => Ending::Failed(failed),
             Err(error) => {
@@ -114,28 +119,41 @@ impl Committer {
 
     fn serve(&mut self, requests: &Receiver<Request>) -> Result<(), StoreError> {
         while let Ok(first) = self.next(requests) {
-            self.shared.board.begins();
-            if let Some(first) = first {
-                let mut batch = Batch::default();
-                let mut stopping = false;
-                let waiting = std::iter::once(first).chain(requests.try_iter());
-                for request in waiting.take(LARGEST_BATCH) {
-                    if matches!(request, Request::Stop) {
-                        stopping = true;
-                        break;
-                    }
-                    self.take(request, &mut batch)?;
-                }
-                self.commit(batch)?;
-                if stopping {
-                    break;
-                }
-                self.keep_short()?;
+            if self.serve_batch(first, requests)? {
+                break;
             }
-            self.sweep_some()?;
-            self.shared.board.waits();
         }
         Ok(())
+    }
+
+    /// Serves this request and all that wait, in one batch. Without a request, it does one step of the index's work. Returns
+    /// whether it was asked to stop.
+    pub(crate) fn serve_batch(
+        &mut self,
+        first: Option<Request>,
+        requests: &Receiver<Request>,
+    ) -> Result<bool, StoreError> {
+        self.shared.board.begins();
+        if let Some(first) = first {
+            let mut batch = Batch::default();
+            let mut stopping = false;
+            let waiting = std::iter::once(first).chain(requests.try_iter());
+            for request in waiting.take(LARGEST_BATCH) {
+                if matches!(request, Request::Stop) {
+                    stopping = true;
+                    break;
+                }
+                self.take(request, &mut batch)?;
+            }
+            self.commit(batch)?;
+            if stopping {
+                return Ok(true);
+            }
+            self.keep_short()?;
+        }
+        self.sweep_some()?;
+        self.shared.board.waits();
+        Ok(false)
     }
 
     fn take(&mut self, request: Request, batch: &mut Batch) -> Result<(), StoreError> {

@@ -29,6 +29,8 @@ pub(crate) struct Log {
     checkpoint_bytes: u64,
     /// Frames of records that were added and not yet written.
     waiting: Vec<u8>,
+    /// How many they are.
+    waiting_records: u16,
     /// Frames that were written last.
     written: Vec<u8>,
 }
@@ -65,6 +67,7 @@ impl Log {
             log_bytes: replayed.log_bytes,
             checkpoint_bytes: replayed.checkpoint_bytes,
             waiting: Vec::new(),
+            waiting_records: 0,
             written: Vec::new(),
         };
         // This comes before a new segment, which may take the name of an unfinished one.
@@ -87,6 +90,7 @@ impl Log {
             log_bytes: 0,
             checkpoint_bytes: 0,
             waiting: Vec::new(),
+            waiting_records: 0,
             written: Vec::new(),
         }
     }
@@ -113,7 +117,10 @@ impl Log {
             return Err(StoreError::TooLarge { given: bytes.len(), limit: MAX_RECORD });
         }
         self.last += 1;
-        write_frame(&mut self.waiting, self.last, &bytes);
+        write_frame(&mut self.waiting, self.last, self.waiting_records, &bytes);
+        // An append never has so many records. If one had, its end would be taken for a later append: for damage, not for a
+        // torn end.
+        self.waiting_records = self.waiting_records.saturating_add(1);
         Ok(self.last)
     }
 
@@ -127,6 +134,7 @@ impl Log {
         self.log_bytes += self.waiting.len() as u64;
         std::mem::swap(&mut self.waiting, &mut self.written);
         self.waiting.clear();
+        self.waiting_records = 0;
         Ok(&self.written)
     }
 
@@ -174,6 +182,7 @@ impl Log {
         at(&name, "appending to the journal segment", || self.journal.append(&self.waiting))?;
         let length = self.waiting.len() as u64;
         self.waiting.clear();
+        self.waiting_records = 0;
         Ok(length)
     }
 

@@ -243,7 +243,7 @@ impl<'a> Feed<'a> {
         self.waiting.add(sequence, record);
         if sequence >= self.log_starts {
             let mut frame = Vec::new();
-            write_frame(&mut frame, sequence, bytes);
+            write_frame(&mut frame, sequence, 0, bytes);
             self.waiting.add_frames(sequence, &frame);
         }
         if self.waiting.records() >= CATCH_UP_CHUNK {

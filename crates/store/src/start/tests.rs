@@ -22,7 +22,7 @@ fn segment(dir: &Path, network: NetworkId, kind: SegmentKind, first: u64, record
     let header = SegmentHeader { version: VERSION, kind, network, first };
     let mut bytes = header.encode().to_vec();
     for (sequence, record) in (first..).zip(records) {
-        write_frame(&mut bytes, sequence, &record.encode());
+        write_frame(&mut bytes, sequence, 0, &record.encode());
     }
     fs::create_dir_all(dir.join("journal")).unwrap();
     fs::write(dir.join("journal").join(segment_name(first)), bytes).unwrap();

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::warn;
 
 use self::opening::CommitterThread;
+pub use self::opening::Driven;
 use crate::committer::Request;
 use crate::health::{Ending, Health};
 use crate::journal::record::Record;

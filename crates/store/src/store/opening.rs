@@ -3,14 +3,14 @@
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, RwLock};
 
 use paychan_channel::NetworkId;
 use tracing::warn;
 
 use super::{LONGEST_QUEUE, Store};
-use crate::committer::{Committer, WatchedIndex};
+use crate::committer::{Committer, Request, WatchedIndex};
 use crate::gate::TakesNothing;
 use crate::health::{Board, Ending};
 use crate::journal::disk::{self, FileJournal};
@@ -35,6 +35,46 @@ impl Drop for CommitterThread {
         let on_its_own = self.thread.as_ref().is_some_and(|thread| thread.id() == std::thread::current().id());
         if self.thread.is_some() && !on_its_own && !self.board.is_given_up() && !self.released.wait(release::PATIENCE) {
             warn!("the store's index did not close in time; nothing is lost by that");
+        }
+    }
+}
+
+/// A store and its committer, which does not run yet.
+struct Begun {
+    store: Store,
+    committer: Committer,
+    waiting: Receiver<Request>,
+    recovered: Recovered,
+}
+
+/// Serves a store's requests in the caller's thread ([`Store::open_driven`]). When it is dropped, the store takes no more
+/// requests.
+pub struct Driven {
+    /// `None` once the store has ended.
+    committer: Option<Committer>,
+    waiting: Receiver<Request>,
+}
+
+impl Driven {
+    /// Serves all requests that wait, in one batch as the committer's thread does. Returns whether there were any.
+    pub fn serve(&mut self) -> bool {
+        let Some(committer) = &mut self.committer else { return false };
+        let first = self.waiting.try_recv().ok();
+        let any = first.is_some();
+        let served = committer.serve_batch(first, &self.waiting);
+        if !matches!(served, Ok(false))
+            && let Some(committer) = self.committer.take()
+        {
+            committer.end(served.map(|_| ()));
+        }
+        any
+    }
+}
+
+impl Drop for Driven {
+    fn drop(&mut self) {
+        if let Some(committer) = self.committer.take() {
+            committer.end(Ok(()));
         }
     }
 }
@@ -92,6 +132,24 @@ impl Store {
         Self::begin(dir, lock, journal, network, options, gate)
     }
 
+    /// Opens the store as [`Store::open_on`] does, without a thread: its requests are served when [`Driven::serve`] is called. The
+    /// simulator decides with it what happens between a request and its record.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`].
+    pub fn open_driven(
+        dir: &Path,
+        journal: Box<dyn Journal>,
+        network: &NetworkId,
+        options: Options,
+        gate: Arc<dyn Gate>,
+    ) -> Result<(Store, Driven, Recovered), StoreError> {
+        disk::create_directory(dir)?;
+        let lock = lock::lock(dir)?;
+        let Begun { store, committer, waiting, recovered } = Self::make(dir, lock, journal, network, options, gate)?;
+        Ok((store, Driven { committer: Some(committer), waiting }, recovered))
+    }
+
     fn begin(
         dir: &Path,
         lock: Lock,
@@ -100,6 +158,35 @@ impl Store {
         options: Options,
         gate: Arc<dyn Gate>,
     ) -> Result<(Store, Recovered), StoreError> {
+        let Begun { mut store, committer, waiting, recovered } =
+            Self::make(dir, lock, journal, network, options, gate)?;
+        let ended = Arc::clone(&store.shared.board);
+        let released = store.thread.released.clone();
+        let thread = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || {
+                let run = AssertUnwindSafe(|| committer.run(&waiting));
+                if catch_unwind(run).is_err() {
+                    ended.end(Ending::Failed(StoreError::Failed("the committer panicked".into())));
+                }
+                // The ending is noted now, so each of the waiting requests learns why.
+                drop(waiting);
+            })
+            .map_err(|error| StoreError::io("starting the threads for", dir, &error))?;
+        let board = Arc::clone(&store.shared.board);
+        store.thread = Arc::new(CommitterThread { thread: Some(thread.thread().clone()), board, released });
+        Ok((store, recovered))
+    }
+
+    /// Makes a store and its committer, which does not run yet.
+    fn make(
+        dir: &Path,
+        lock: Lock,
+        journal: Box<dyn Journal>,
+        network: &NetworkId,
+        options: Options,
+        gate: Arc<dyn Gate>,
+    ) -> Result<Begun, StoreError> {
         let board = Arc::new(Board::new(options.stalled_after));
         let space = SpaceMonitor::new(&board, dir, &options);
         // On a full disk, removing the reserve may make enough room for a start.
@@ -132,25 +219,8 @@ impl Store {
         let judge = move || monitor::judge(&judged, give_up_after);
         std::thread::Builder::new().name("store-monitor".to_owned()).spawn(judge).map_err(starting)?;
         std::thread::Builder::new().name("store-space".to_owned()).spawn(move || space.run()).map_err(starting)?;
-        let ended = Arc::clone(&board);
-        let thread = std::thread::Builder::new()
-            .name("committer".to_owned())
-            .spawn(move || {
-                let run = AssertUnwindSafe(|| committer.run(&waiting));
-                if catch_unwind(run).is_err() {
-                    ended.end(Ending::Failed(StoreError::Failed("the committer panicked".into())));
-                }
-                // The ending is noted now, so each of the waiting requests learns why.
-                drop(waiting);
-            })
-            .map_err(starting)?;
-        let store = Store {
-            shared,
-            requests,
-            clock,
-            thread: Arc::new(CommitterThread { thread: Some(thread.thread().clone()), board, released }),
-        };
-        Ok((store, recovered))
+        let thread = Arc::new(CommitterThread { thread: None, board, released });
+        Ok(Begun { store: Store { shared, requests, clock, thread }, committer, waiting, recovered })
     }
 
     /// A store without a committer, made of what could be read: it takes nothing and settles.

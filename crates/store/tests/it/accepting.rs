@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use paychan_channel::Amount;
 use paychan_store::{AcceptError, Accepted, AdmitAnswer, Gate, Held, Options, Refusal, Store, StoreError};
 
-use super::{Funder, accept, amount, highest, id, network, open, refusal, small, start};
+use super::disk::Disk;
+use super::{Funder, Open, accept, amount, highest, id, network, open, refusal, small, start};
 
 #[tokio::test]
 async fn all_that_was_acknowledged_is_held_after_a_restart() {
@@ -288,4 +289,41 @@ async fn a_store_that_was_shut_down_refuses_and_does_not_fail() {
     store.shutdown().await.unwrap();
     assert_eq!(refusal(&other, &one, 1, "a").await, AcceptError::Store(StoreError::Stopping));
     assert_eq!(other.shutdown().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_driven_store_writes_and_answers_only_when_it_is_served() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::default());
+    let opened = Store::open_driven(dir.path(), disk.journal(), &network(), small(), Arc::new(Open));
+    let (store, mut driven, _) = opened.unwrap();
+    let (one, two) = (Funder::number(1), Funder::number(2));
+    assert!(!driven.serve(), "nothing waits");
+    let asked = store.clone();
+    let (first, second) = (one.admission(), two.admission());
+    let asking = tokio::spawn(async move { tokio::join!(asked.admit(first), asked.admit(second)) });
+    tokio::task::yield_now().await;
+    assert_eq!((store.held(&one.channel), store.counts().records), (None, 0));
+    assert!(driven.serve());
+    assert_eq!(asking.await.unwrap(), (Ok(AdmitAnswer::Admitted), Ok(AdmitAnswer::Admitted)));
+    assert_eq!((store.counts().records, store.counts().syncs), (2, 1), "both were written at once");
+
+    // The disk fails, and every caller learns it.
+    disk.cut_at(disk.steps());
+    let (asked, offer) = (store.clone(), one.offer(5, "a"));
+    let asking = tokio::spawn(async move { asked.accept(offer).await });
+    tokio::task::yield_now().await;
+    assert!(driven.serve());
+    assert!(matches!(asking.await.unwrap(), Err(AcceptError::Store(StoreError::Failed(_)))));
+    assert!(matches!(store.accept(one.offer(6, "b")).await, Err(AcceptError::Store(StoreError::Failed(_)))));
+    drop(driven);
+    store.shutdown().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_store_that_nobody_drives_any_more_takes_nothing() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::default());
+    let opened = Store::open_driven(dir.path(), disk.journal(), &network(), small(), Arc::new(Open));
+    let (store, driven, _) = opened.unwrap();
+    drop(driven);
+    assert_eq!(store.admit(Funder::number(1).admission()).await, Err(StoreError::Stopping));
 }

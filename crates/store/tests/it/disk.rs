@@ -52,7 +52,12 @@ pub(crate) enum Loss {
     Part { thousandths: usize, names: u32 },
     /// The same as `Part`, but each file has its full length, with zeros from the start of the next sector.
     Zeros { thousandths: usize, names: u32 },
+    /// Each file has its full length, with zeros in those sectors of its new bytes whose bit is not set in `sectors`. Those
+    /// changes of names happened whose bit is set in `names`.
+    Holes { sectors: u32, names: u32 },
 }
+
+const SECTOR: usize = 512;
 
 impl Disk {
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -98,7 +103,7 @@ impl Disk {
             let happened = match loss {
                 Loss::All => false,
                 Loss::None | Loss::Kill => true,
-                Loss::Part { names, .. } | Loss::Zeros { names, .. } => {
+                Loss::Part { names, .. } | Loss::Zeros { names, .. } | Loss::Holes { names, .. } => {
                     names.rotate_right(u32::try_from(position % 32).unwrap()) & 1 == 1
                 }
             };
@@ -131,18 +136,22 @@ impl File {
         let fresh = self.content.len() - common;
         let kept = match loss {
             Loss::All => 0,
-            Loss::None | Loss::Kill => fresh,
+            Loss::None | Loss::Kill | Loss::Holes { .. } => fresh,
             Loss::Part { thousandths, .. } | Loss::Zeros { thousandths, .. } => fresh * thousandths / 1_000,
         };
         let mut after = self.content[..common + kept].to_vec();
         if matches!(loss, Loss::Zeros { .. }) {
             // A disk writes whole sectors, so the rest of the last kept byte's sector is there too.
-            let end = after.len().next_multiple_of(512).min(self.content.len());
+            let end = after.len().next_multiple_of(SECTOR).min(self.content.len());
             after.extend_from_slice(&self.content[after.len()..end]);
-            // Fewer than eight zeros may also be a damaged checksum. A start refuses them, and another test covers
-            // that.
-            if self.content.len() - end >= 8 {
-                after.resize(self.content.len(), 0);
+            after.resize(self.content.len(), 0);
+        }
+        if let Loss::Holes { sectors, .. } = loss {
+            for (at, byte) in after.iter_mut().enumerate().skip(common) {
+                let sector = u32::try_from(at / SECTOR % 32).unwrap();
+                if sectors.rotate_right(sector) & 1 == 0 {
+                    *byte = 0;
+                }
             }
         }
         after

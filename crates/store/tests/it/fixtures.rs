@@ -1,7 +1,7 @@
 //! Tests journals of each format so far: every later program must open them.
 //!
 //! The files in `tests/fixtures` are never written again. A new format adds its own, written by a test like
-//! `write_format_2`.
+//! `write_newest_format`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -111,11 +111,11 @@ impl WallClock for Ticking {
     }
 }
 
-/// Writes the journal that is kept as `tests/fixtures/format-2`: every kind of record of format 2, some of them in a
-/// checkpoint.
+/// Wrote the journals that are kept as `tests/fixtures/format-2` and `format-3`: every kind of record of the format, some of
+/// them in a checkpoint.
 #[tokio::test]
 #[ignore = "it writes the journal that is kept: PAYCHAN_WRITE_FIXTURE=DIRECTORY"]
-async fn write_format_2() {
+async fn write_newest_format() {
     let to = std::env::var_os("PAYCHAN_WRITE_FIXTURE").expect("PAYCHAN_WRITE_FIXTURE names the directory to write to");
     let dir = tempfile::tempdir().unwrap();
     let options = Options { clock: Arc::new(Ticking(AtomicU64::new(1_795_000_000_000))), ..small() };
@@ -157,7 +157,16 @@ async fn write_format_2() {
 
 #[tokio::test]
 async fn a_journal_of_format_2_opens_as_it_was_written() {
-    let dir = fixture("format-2");
+    opens_as_it_was_written("format-2").await;
+}
+
+#[tokio::test]
+async fn a_journal_of_format_3_opens_as_it_was_written() {
+    opens_as_it_was_written("format-3").await;
+}
+
+async fn opens_as_it_was_written(format: &str) {
+    let dir = fixture(format);
     let looked = read_only(dir.path()).unwrap();
     let (store, _) = start(dir.path(), small()).unwrap();
     assert_eq!(all_sorted(&store), looked.channels);

@@ -45,6 +45,7 @@ fn losses() -> impl Strategy<Value = Loss> {
         Just(Loss::None),
         (0..1_000_usize, any::<u32>()).prop_map(|(thousandths, names)| Loss::Part { thousandths, names }),
         (0..1_000_usize, any::<u32>()).prop_map(|(thousandths, names)| Loss::Zeros { thousandths, names }),
+        any::<(u32, u32)>().prop_map(|(sectors, names)| Loss::Holes { sectors, names }),
     ]
 }
 

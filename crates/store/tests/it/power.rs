@@ -1,12 +1,14 @@
 //! Cuts the power before every step that the store takes on its disk: everything that was acknowledged is held
 //! afterwards.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 
-use paychan_channel::Ledger;
-use paychan_store::{ChargeError, CreditError, Health, Held, Outcome, Store, StoreError};
+use paychan_channel::{Amount, Ledger};
+use paychan_store::{ChargeError, CreditError, Gate, Health, Held, Options, Outcome, Refusal, Store, StoreError};
 
 use super::disk::{Disk, Loss};
 use super::{Funder, Open, amount, id, network, settlement, small};
@@ -186,10 +188,16 @@ async fn check(store: &Store, told: &Told, when: &str) {
     }
 }
 
-fn losses(step: usize) -> [Loss; 4] {
+fn losses(step: usize) -> [Loss; 5] {
     let names = u32::try_from(step).unwrap().wrapping_mul(0x9e37_79b9);
     let thousandths = (step * 379) % 1_000;
-    [Loss::All, Loss::None, Loss::Part { thousandths, names }, Loss::Zeros { thousandths, names }]
+    [
+        Loss::All,
+        Loss::None,
+        Loss::Part { thousandths, names },
+        Loss::Zeros { thousandths, names },
+        Loss::Holes { sectors: names.rotate_left(7), names },
+    ]
 }
 
 /// Uses a store on a new disk until the power is cut before `step`. `None` means that everything was done before that.
@@ -221,9 +229,9 @@ async fn all_that_was_acknowledged_survives_a_power_cut_before_any_step() {
         for (turn, loss) in losses(step).into_iter().enumerate() {
             let when = format!("cut before step {step}, {loss:?}");
             let disk = disk.after(loss);
-            // The first start has the index of the process that ended, the next two have what earlier starts left, and
-            // the last has none.
-            if turn == 3 {
+            // The first start has the index of the process that ended. The next two have what earlier starts left. The last
+            // two have none.
+            if turn >= 3 {
                 let _ = fs::remove_dir_all(dir.path().join("db"));
             }
             let store = begin(dir.path(), &disk).unwrap_or_else(|error| panic!("{when}: {error}"));
@@ -244,7 +252,7 @@ async fn a_second_power_cut_while_starting_loses_nothing_either() {
         let Some((dead, told)) = live_until(step, dir.path()).await else {
             break;
         };
-        let first = losses(step)[step % 4];
+        let first = losses(step)[step % 5];
         for second_step in 0.. {
             let _ = fs::remove_dir_all(dir.path().join("db"));
             let disk = dead.after(first);
@@ -316,4 +324,58 @@ async fn a_failed_sync_ends_the_store_for_every_clone() {
     assert_eq!(store.held(&one.channel).unwrap().highest, None, "a commitment that is not durable is not shown");
     assert!(matches!(other.fence(one.channel).await, Err(StoreError::Failed(_))));
     assert!(matches!(other.shutdown().await, Err(StoreError::Failed(_))));
+}
+
+/// A gate that lets everything through once the sender is gone.
+struct Waiting(Mutex<Receiver<()>>);
+
+impl Gate for Waiting {
+    fn check(&self, _: &Held, _: Amount, _: Amount) -> Result<(), Refusal> {
+        let _ = self.0.lock().unwrap().recv();
+        Ok(())
+    }
+}
+
+/// Ten front ends ask at the same time, and their records are appended at once. A power cut before the sync may lose any
+/// sectors of that append, and the store opens with what came before it.
+#[tokio::test]
+async fn an_append_of_many_records_may_lose_any_of_its_sectors() {
+    let funders: Vec<Funder> = (0..10).map(Funder::number).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let (closed, opens) = channel();
+    let disk = Disk::default();
+    let options = Options { segment_bytes: 1 << 20, ..small() };
+    let gate = Arc::new(Waiting(Mutex::new(opens)));
+    let (store, _) = Store::open_on(dir.path(), disk.journal(), &network(), options, gate).unwrap();
+    for funder in &funders {
+        store.admit(funder.admission()).await.unwrap();
+    }
+    disk.cut_at(disk.steps() + 1);
+    let ask = |funder: &Funder| {
+        let (store, charge) = (store.clone(), funder.charge(1, Some(9), "together"));
+        tokio::spawn(async move { store.charge(charge).await })
+    };
+    let requests: Vec<_> = funders.iter().map(ask).collect();
+    // All of them wait for the committer, which waits for the gate.
+    tokio::task::yield_now().await;
+    drop(closed);
+    for request in requests {
+        assert!(matches!(request.await.unwrap(), Err(ChargeError::Store(StoreError::Failed(_)))));
+    }
+    assert_eq!(store.counts().records, 10, "the charges were appended once, and not synced");
+    let _ = store.shutdown().await;
+    let mut found = BTreeSet::new();
+    for sectors in 0..1_u32 << 10 {
+        let when = format!("sectors {sectors:b}");
+        let _ = fs::remove_dir_all(dir.path().join("db"));
+        let disk = disk.after(Loss::Holes { sectors, names: u32::MAX });
+        let store = begin(dir.path(), &disk).unwrap_or_else(|error| panic!("{when}: {error}"));
+        let held = |funder: &Funder| store.held(&funder.channel).unwrap();
+        let charged: Vec<bool> = funders.iter().map(|funder| held(funder).spent == amount(1)).collect();
+        let whole = charged.iter().take_while(|charged| **charged).count();
+        assert!(charged[whole..].iter().all(|charged| !charged), "{when}: {charged:?}");
+        found.insert(whole);
+        store.shutdown().await.unwrap();
+    }
+    assert!(found.contains(&0) && found.contains(&10) && found.len() > 3, "{found:?}");
 }

@@ -9,7 +9,7 @@ use crate::fixtures::NETWORK;
 
 fn frame(sequence: u64, record: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    write_frame(&mut out, sequence, record);
+    write_frame(&mut out, sequence, 0, record);
     out
 }
 
@@ -20,9 +20,9 @@ fn header(first: u64) -> SegmentHeader {
 #[test]
 fn a_segment_is_read_as_it_was_written() {
     let mut bytes = header(7).encode().to_vec();
-    write_frame(&mut bytes, 7, b"seven");
+    write_frame(&mut bytes, 7, 0, b"seven");
     let second = bytes.len() as u64;
-    write_frame(&mut bytes, 8, b"");
+    write_frame(&mut bytes, 8, 1, b"");
     let (found, mut reader) = SegmentReader::open(bytes.as_slice()).unwrap();
     assert_eq!(found, Ok(header(7)));
     assert_eq!(
@@ -49,10 +49,10 @@ fn a_header_with_a_flipped_bit_is_refused() {
 #[test]
 fn a_newer_version_is_not_taken_for_damage() {
     let mut bytes = header(1).encode();
-    bytes[9] = 3;
+    bytes[9] = 4;
     let checksum = crc32fast::hash(&bytes[..SEGMENT_HEADER - 4]);
     bytes[SEGMENT_HEADER - 4..].copy_from_slice(&checksum.to_be_bytes());
-    assert_eq!(SegmentHeader::decode(&bytes), Err(BadHeader::Newer(3)));
+    assert_eq!(SegmentHeader::decode(&bytes), Err(BadHeader::Newer(4)));
 }
 
 #[test]
@@ -97,11 +97,64 @@ fn zeros_from_a_sectors_boundary_on_are_torn_and_zeros_elsewhere_are_not() {
     let end = odd.len();
     odd[end - 100..].fill(0);
     assert!(matches!(judge_tail(&odd, offset, 4), Tail::Damaged(_)));
-    // These are so few zeros that they may be a damaged checksum.
-    let offset = 512 - (whole.len() as u64 - 7) % 512;
+    // A sector may have only the last bytes of a frame.
+    let offset = 512 - (whole.len() as u64 - 1) % 512;
     let mut few = whole;
-    few[end - 7..].fill(0);
-    assert!(matches!(judge_tail(&few, offset, 4), Tail::Damaged(_)));
+    few[end - 1] = 0;
+    assert_eq!(judge_tail(&few, offset, 4), Tail::Torn);
+}
+
+/// A frame is read as torn where its own sector is lost, and not where another one's is.
+#[test]
+fn a_damaged_frame_before_a_lost_sector_is_damage() {
+    let mut bytes = frame(5, &[0xaa; 100]);
+    bytes[50] ^= 1;
+    bytes.extend_from_slice(&[0; 2_000]);
+    // The frame and the first zeros after it are in one sector.
+    assert!(matches!(judge_tail(&bytes, 1_024, 4), Tail::Damaged(_)));
+}
+
+/// Each set of lost sectors of an append of several frames, at each position in a sector. What is read before the first lost
+/// sector stays, and the rest is torn.
+#[test]
+fn an_append_that_lost_any_of_its_sectors_is_torn() {
+    let mut append = Vec::new();
+    let mut ends = vec![0];
+    for place in 0..7_u16 {
+        write_frame(&mut append, 5 + u64::from(place), place, &[0xaa; 230]);
+        ends.push(append.len());
+    }
+    for offset in (512..1_016_u64).step_by(7).chain(1_016..1_024) {
+        let first = usize::try_from(1_024 - offset).unwrap();
+        let mut bounds = vec![0];
+        bounds.extend((first..append.len()).step_by(512));
+        bounds.push(append.len());
+        for lost in 1_u32..1 << (bounds.len() - 1) {
+            let mut bytes = append.clone();
+            for (piece, range) in bounds.windows(2).enumerate() {
+                if lost & (1 << piece) != 0 {
+                    bytes[range[0]..range[1]].fill(0);
+                }
+            }
+            let whole = ends.windows(2).take_while(|range| bytes[range[0]..range[1]] == append[range[0]..range[1]]);
+            let whole = whole.count();
+            let (rest, last) = (&bytes[ends[whole]..], 4 + whole as u64);
+            if !rest.is_empty() {
+                let judged = judge_tail(rest, offset + ends[whole] as u64, last);
+                assert_eq!(judged, Tail::Torn, "offset {offset}, lost {lost:b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_lost_sector_before_a_later_append_is_damage() {
+    let mut bytes = frame(5, &[0xaa; 2_000]);
+    bytes[512..1_024].fill(0);
+    write_frame(&mut bytes, 6, 1, b"the same append");
+    assert_eq!(judge_tail(&bytes, 1_024, 4), Tail::Torn);
+    write_frame(&mut bytes, 7, 0, b"the next append");
+    assert!(matches!(judge_tail(&bytes, 1_024, 4), Tail::Damaged(_)));
 }
 
 #[test]
