@@ -1,10 +1,13 @@
-//! The journal's disk in memory. A power cut may lose bytes that were not synced, and a full disk refuses writes.
+//! The journal's disk in memory. A power cut may lose any sectors that were not synced, and a full disk refuses writes.
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use paychan_store::Journal;
+
+/// The bytes that a disk writes whole or not at all.
+const SECTOR: usize = 512;
 
 /// A disk. Clones are the same disk; [`SimDisk::after_kill`] and [`SimDisk::after_power_cut`] give the disk that the
 /// next process finds.
@@ -114,7 +117,7 @@ impl SimDisk {
     }
 
     /// The disk that the next process finds after a power cut. It has everything that was synced, and `random` decides
-    /// how much of the rest.
+    /// which sectors of the rest. A file is cut anywhere, sectors before its end have zeros, or both.
     pub fn after_power_cut(&self, random: &mut fastrand::Rng) -> SimDisk {
         let mut dead = self.inner();
         dead.dead = true;
@@ -124,12 +127,30 @@ impl SimDisk {
             if !dead.durable_names.contains(name) && random.bool() {
                 continue;
             }
-            let kept = random.usize(file.durable..=file.content.len());
-            let content = file.content[..kept].to_vec();
+            let mut content = file.content.clone();
+            let loss = random.u8(..3);
+            if loss != 0 {
+                content.truncate(random.usize(file.durable..=content.len()));
+            }
+            if loss != 1 {
+                lose_sectors(&mut content[file.durable..], file.durable, random);
+            }
             files.insert(name.clone(), File { durable: content.len(), content });
         }
         let durable_names = files.keys().cloned().collect();
         SimDisk(Arc::new(Mutex::new(Inner { files, durable_names, ..Inner::default() })))
+    }
+}
+
+/// Fills some sectors with zeros. `bytes` begin at byte `offset` of the file.
+fn lose_sectors(bytes: &mut [u8], offset: usize, random: &mut fastrand::Rng) {
+    let mut from = 0;
+    while from < bytes.len() {
+        let to = ((offset + from + 1).next_multiple_of(SECTOR) - offset).min(bytes.len());
+        if random.bool() {
+            bytes[from..to].fill(0);
+        }
+        from = to;
     }
 }
 

@@ -9,7 +9,8 @@
 //! ```text
 //! network  the chain and the endpoint in front of it      disk    the journal's disk, which loses what was not synced
 //! setup    keys, channels, configuration                  alarms  which alarms were raised
-//! world    plan (what is drawn) · faults · payers · memory (what was acknowledged) · run
+//! world    plan (what is drawn) · faults · payers · requests · overlap (parts at the same time) · memory (what was
+//!          acknowledged) · run                            executor  polls in an order that the seed draws
 //! report   totals of many worlds                          shrink  the smallest world that still fails
 //! ```
 #![allow(missing_docs, reason = "a test's support: the names say what is meant")]
@@ -17,6 +18,7 @@
 
 pub mod alarms;
 pub mod disk;
+pub mod executor;
 pub mod network;
 pub mod report;
 pub mod setup;

@@ -7,6 +7,8 @@ use std::ops::AddAssign;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     pub worlds: u64,
+    /// In how many of these the parts of the watcher overlap.
+    pub overlapping: u64,
     pub ledgers: u64,
     pub offers: u64,
     pub acknowledged: u64,
@@ -25,6 +27,7 @@ pub struct Totals {
 impl AddAssign for Totals {
     fn add_assign(&mut self, other: Totals) {
         self.worlds += other.worlds;
+        self.overlapping += other.overlapping;
         self.ledgers += other.ledgers;
         self.offers += other.offers;
         self.acknowledged += other.acknowledged;
@@ -41,9 +44,10 @@ impl AddAssign for Totals {
 }
 
 impl Totals {
-    fn fields(&self) -> [(&'static str, u64); 13] {
+    fn fields(&self) -> [(&'static str, u64); 14] {
         [
             ("worlds", self.worlds),
+            ("  in which parts overlap", self.overlapping),
             ("ledgers", self.ledgers),
             ("offers", self.offers),
             ("acknowledged", self.acknowledged),

@@ -2,8 +2,8 @@
 
 use crate::world::{Limits, Lived, run};
 
-/// Makes the world of a failing seed smaller as long as it fails: fewer channels, fewer ledgers, no crashes, fewer kinds of
-/// faults.
+/// Makes the world of a failing seed smaller as long as it fails: nothing at the same time, fewer channels, fewer ledgers, no
+/// crashes, fewer kinds of faults.
 pub fn shrink(seed: u64) -> (Limits, Lived) {
     let mut limits = Limits::default();
     let mut smallest = run(seed, limits);
@@ -11,6 +11,9 @@ pub fn shrink(seed: u64) -> (Limits, Lived) {
         let mut candidates = Vec::new();
         if limits.channels > 1 {
             candidates.push(Limits { channels: limits.channels - 1, ..limits });
+        }
+        if limits.overlaps {
+            candidates.push(Limits { overlaps: false, ..limits });
         }
         if limits.crashes {
             candidates.push(Limits { crashes: false, ..limits });

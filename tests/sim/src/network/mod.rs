@@ -6,6 +6,7 @@
 mod answers;
 mod honest;
 mod ledger;
+mod paced;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use crate::disk::SimDisk;
 pub use honest::HonestEndpoint;
 pub use ledger::{Network, pay};
+pub use paced::Paced;
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";
 /// The first ledger of the history.

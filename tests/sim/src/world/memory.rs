@@ -38,6 +38,8 @@ pub(crate) struct Promised {
     /// The sums of the charges and of the credits whose outcome is not known, because the store failed meanwhile.
     pub(crate) perhaps_charged: i128,
     pub(crate) perhaps_credited: i128,
+    /// The charges whose outcome is not known. Their front ends may bring them again.
+    pub(crate) unanswered: Vec<ChargeBody>,
     /// The ledger at which the issuer clawed back a part of the balance.
     pub(crate) clawed_back_at: Option<u32>,
     /// The last ledger at which the channel held less than it owes, because of that clawback.
@@ -78,6 +80,28 @@ impl Promised {
     fn spent(&self) -> (i128, i128) {
         let sum: i128 = self.charges.iter().map(|(charge, credited)| charge.price.get() - credited).sum();
         (sum - self.perhaps_credited, sum + self.perhaps_charged)
+    }
+
+    /// Remembers that a charge was acknowledged. Returns whether that is new.
+    pub(crate) fn was_taken(&mut self, charge: &ChargeBody) -> bool {
+        if self.charges.iter().any(|(known, _)| known.request_id == charge.request_id) {
+            return false;
+        }
+        if let Some(at) = self.unanswered.iter().position(|known| known.request_id == charge.request_id) {
+            self.unanswered.remove(at);
+            self.perhaps_charged -= charge.price.get();
+        }
+        self.charges.push((charge.clone(), 0));
+        true
+    }
+
+    /// Remembers that it is not known whether the watcher has taken a charge.
+    pub(crate) fn may_have_taken(&mut self, charge: &ChargeBody) {
+        let mut known = self.charges.iter().map(|(known, _)| known).chain(&self.unanswered);
+        if known.all(|known| known.request_id != charge.request_id) {
+            self.perhaps_charged += charge.price.get();
+            self.unanswered.push(charge.clone());
+        }
     }
 
     pub(crate) fn next_request(&mut self, number: u8) -> RequestId {
@@ -215,7 +239,8 @@ impl World {
                 continue;
             }
             let (charge, _) = charges[self.random.usize(..charges.len())].clone();
-            match self.process.watcher().commitments.charge(id(number), charge.clone()).await {
+            let watcher = self.process.watcher();
+            match watcher.run(watcher.commitments.charge(id(number), charge.clone())).await {
                 Ok(again) if again.replayed && again.price == charge.price => {}
                 other => self.violated(format!("channel {number}: the charge {charge:?} is answered with {other:?}")),
             }

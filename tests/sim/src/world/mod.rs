@@ -2,9 +2,11 @@
 
 mod faults;
 mod memory;
+mod overlap;
 mod payers;
 mod plan;
 mod process;
+mod requests;
 
 use std::fmt;
 
@@ -16,6 +18,7 @@ use crate::network::SimChain;
 use crate::report::Totals;
 use crate::setup::{id, lane, open_channel};
 use memory::Memory;
+use overlap::Overlap;
 pub use plan::{Limits, Plan};
 use process::Process;
 
@@ -58,6 +61,19 @@ pub(crate) struct World {
     /// The faults that are on, each with the ledger at which it ends.
     pub(crate) trouble: faults::Trouble,
     pub(crate) alarms: Alarms,
+    overlap: Overlap,
+}
+
+/// When the process dies.
+#[derive(Debug, Clone, Copy)]
+enum Death {
+    Never,
+    /// Before a question or at a write, which counts the questions or the writes until then.
+    Within,
+    /// Before the poll with this number, or after the last one.
+    AtPoll(u32),
+    /// After its rounds.
+    Later,
 }
 
 /// Runs the world of this seed, which is no larger than `limits`.
@@ -69,6 +85,7 @@ pub fn run(seed: u64, limits: Limits) -> Lived {
         world.live().await;
         world.totals.alarms = world.alarms.count();
         world.totals.worlds = 1;
+        world.totals.overlapping = u64::from(world.plan.overlaps);
         world.process.end().await;
         let World { plan, totals, violations, diary, .. } = world;
         Lived { plan, totals, violations, diary }
@@ -78,7 +95,9 @@ pub fn run(seed: u64, limits: Limits) -> Lived {
 impl World {
     async fn new(seed: u64, limits: Limits, alarms: Alarms) -> World {
         let mut random = Rng::with_seed(seed);
-        let plan = Plan::draw(&mut random, limits);
+        // A source of its own, so that worlds in which nothing overlaps stay as they were.
+        let mut later = Rng::with_seed(!seed);
+        let plan = Plan::draw(&mut random, &mut later, limits);
         let chain = SimChain::new(lane().account());
         for number in 1..=plan.channels {
             let mut state = open_channel(number);
@@ -90,7 +109,7 @@ impl World {
             chain.network().faults.issuer = Some(flags);
         }
         chain.close(1);
-        let process = Process::first(&chain, &plan).await;
+        let process = Process::first(&chain, &plan, later.fork()).await;
         let memory = Memory::of(plan.channels);
         let (totals, trouble) = (Totals::default(), faults::Trouble::default());
         let mut world = World {
@@ -104,10 +123,12 @@ impl World {
             diary: Vec::new(),
             trouble,
             alarms,
+            overlap: Overlap::of(later.u64(..)),
         };
         world.process.turn(&world.chain).await;
         for number in 1..=world.plan.channels {
-            world.process.watcher().channels.take(id(number)).await.unwrap();
+            let watcher = world.process.watcher();
+            watcher.run(watcher.channels.take(id(number))).await.unwrap();
         }
         world
     }
@@ -124,6 +145,9 @@ impl World {
 
     pub(crate) fn violated(&mut self, what: impl Into<String>) {
         let violation = Violation { ledger: self.now(), what: what.into() };
+        if self.plan.overlaps {
+            self.diary.push(format!("since the last ledger ran, in this order: {}", self.overlap.order.join(", ")));
+        }
         self.diary.push(format!("VIOLATION {violation}"));
         self.violations.push(violation);
     }
@@ -137,16 +161,18 @@ impl World {
             self.chain.close(1);
             self.totals.ledgers += 1;
             self.funders_act(self.now() >= last);
-            let dies_later = !must_answer && self.random.u32(..1_000) < self.plan.crashes && self.choose_death();
-            self.front_ends_act().await;
-            let died = self.process.disk.is_dead() || self.process.turn(&self.chain).await;
-            if !died {
-                self.front_ends_act().await;
-            }
+            let dies = !must_answer && self.random.u32(..1_000) < self.plan.crashes;
+            let death = if dies { self.choose_death() } else { Death::Never };
+            let died = if self.plan.overlaps {
+                let at_poll = if let Death::AtPoll(poll) = death { Some(poll) } else { None };
+                self.overlap(must_answer, at_poll)
+            } else {
+                self.one_after_the_other().await
+            };
             if died || self.process.disk.is_dead() {
                 self.note("the process stopped in the middle of its work");
                 self.crash().await;
-            } else if dies_later {
+            } else if matches!(death, Death::AtPoll(_) | Death::Later) {
                 self.crash().await;
             }
             // If the store did not open, there is no process to judge.
@@ -154,6 +180,16 @@ impl World {
                 self.judge().await;
             }
         }
+    }
+
+    /// Front ends ask, both loops have a round, and front ends ask again. Returns whether the process died.
+    async fn one_after_the_other(&mut self) -> bool {
+        self.front_ends_act().await;
+        let died = self.process.disk.is_dead() || self.process.turn(&self.chain).await;
+        if !died {
+            self.front_ends_act().await;
+        }
+        died
     }
 
     /// Whether some channel is in the last third of its waiting period: then the endpoint answers, a bid at the cap is taken,
@@ -169,17 +205,25 @@ impl World {
         })
     }
 
-    /// Chooses where the process dies: before the answer to a question of its loops, at a write, or after its rounds.
-    /// Answers `true` for the last.
-    fn choose_death(&mut self) -> bool {
+    /// Chooses where the process dies: before the answer to a question of its loops, or before a poll where parts overlap; at
+    /// a write; or after its rounds.
+    fn choose_death(&mut self) -> Death {
         let (place, after, torn) = (self.random.u32(..3), self.random.u32(..16), self.random.u8(..));
-        match place {
-            0 => self.chain.network().death.after = Some(after),
-            1 => self.process.disk.die_after(Some(after / 2), torn),
-            _ => return true,
-        }
-        self.note(format_args!("the process is to die at {} {after}", ["question", "write"][place as usize]));
-        false
+        let (place, death) = match place {
+            0 if self.plan.overlaps => ("poll", Death::AtPoll(8 * after + u32::from(torn % 8))),
+            0 => {
+                self.chain.network().death.after = Some(after);
+                ("question", Death::Within)
+            }
+            1 => {
+                self.process.disk.die_after(Some(after / 2), torn);
+                ("write", Death::Within)
+            }
+            _ => return Death::Later,
+        };
+        let after = if let Death::AtPoll(poll) = death { poll } else { after };
+        self.note(format_args!("the process is to die at {place} {after}"));
+        death
     }
 
     /// Ends the process, by a signal or a power cut, and starts another one.

@@ -13,11 +13,13 @@ pub struct Limits {
     pub faults: u64,
     /// Whether the process may be stopped.
     pub crashes: bool,
+    /// Whether the parts of the watcher may overlap.
+    pub overlaps: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { channels: 6, ledgers: 140, faults: u64::MAX, crashes: true }
+        Limits { channels: 6, ledgers: 140, faults: u64::MAX, crashes: true, overlaps: true }
     }
 }
 
@@ -53,6 +55,9 @@ pub struct Plan {
     pub endpoints: u32,
     /// Whether the token's issuer may freeze balances and claw them back, and does so.
     pub issuer_acts: bool,
+    /// Whether the loops of the watcher and the requests of front ends overlap. In other worlds they come one after the
+    /// other.
+    pub overlaps: bool,
 }
 
 /// Why the watcher gets no events of closes, up to the end of a world.
@@ -67,7 +72,9 @@ pub enum NoEvents {
 }
 
 impl Plan {
-    pub(super) fn draw(random: &mut Rng, limits: Limits) -> Plan {
+    /// Draws the properties. `later` is for those that were added later, so that the rest of an earlier seed's world stays as
+    /// it was.
+    pub(super) fn draw(random: &mut Rng, later: &mut Rng, limits: Limits) -> Plan {
         // Everything is drawn before it is limited, so that a smaller world is drawn from the same numbers.
         let channels = random.u8(1..=6);
         let ledgers = random.u32(20..=140);
@@ -90,6 +97,7 @@ impl Plan {
             }),
             issuer_acts: random.u32(..6) == 0,
             endpoints: [1, 1, 3][random.usize(..3)],
+            overlaps: later.bool() && limits.overlaps,
         }
     }
 }

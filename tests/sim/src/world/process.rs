@@ -1,11 +1,13 @@
 //! Starts and stops the watcher's process, which has the real parts.
 
+use std::cell::RefCell;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use paychan_store::{Options, Store, StoreError};
+use paychan_store::{Driven, Options, Store, StoreError};
 use paychan_watcher::chain::{Chain, SeveralEndpoints};
 use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
@@ -17,19 +19,46 @@ use paychan_watcher::settler::Settler;
 use paychan_watcher::view::View;
 
 use crate::disk::SimDisk;
-use crate::network::{HonestEndpoint, SimChain};
+use crate::executor::{Executor, Step};
+use crate::network::{HonestEndpoint, Paced, SimChain};
 use crate::setup::{config_text, lane, recipient};
 
 use super::Plan;
 
 /// A running watcher.
 pub(crate) struct Watcher {
+    /// Serves the store, in worlds in which parts overlap. In others the store has a thread.
+    pub(crate) driven: Option<RefCell<Driven>>,
     pub(crate) store: Store,
     pub(crate) view: Arc<View>,
     pub(crate) follower: Follower,
     pub(crate) settler: Settler,
     pub(crate) channels: Channels,
     pub(crate) commitments: Commitments,
+}
+
+impl Watcher {
+    /// Runs one of its futures to the end, while nothing else goes on.
+    pub(crate) async fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        match &self.driven {
+            None => future.await,
+            Some(driven) => alone(&mut driven.borrow_mut(), future),
+        }
+    }
+}
+
+/// Runs a future to its end, and serves the store when the future waits for it.
+fn alone<T>(driven: &mut Driven, future: impl Future<Output = T>) -> T {
+    let mut executor = Executor::new();
+    executor.add("alone", 0, future);
+    let (mut random, mut order) = (Rng::with_seed(0), Vec::new());
+    loop {
+        match executor.step(&mut random, &mut order) {
+            Step::Done(done) => return done,
+            Step::Waits => {}
+            Step::Stuck | Step::Over => assert!(driven.serve(), "the future waits for something that never happens"),
+        }
+    }
 }
 
 /// The watcher's process, and what outlives it.
@@ -40,11 +69,13 @@ pub(crate) struct Process {
     config: Arc<Config>,
     holds_recipient_key: bool,
     endpoints: u32,
+    /// Draws how long the endpoint's answers take, in worlds in which parts overlap.
+    pace: Option<Rng>,
     watcher: Option<Watcher>,
 }
 
 impl Process {
-    pub(crate) async fn first(chain: &SimChain, plan: &Plan) -> Process {
+    pub(crate) async fn first(chain: &SimChain, plan: &Plan, pace: Rng) -> Process {
         let folder = folder();
         let mut config = Config::parse(&config_text(folder.path())).unwrap();
         config.settle.idle_seconds = plan.idle_seconds.unwrap_or(config.settle.idle_seconds);
@@ -57,10 +88,11 @@ impl Process {
             config: Arc::new(config),
             holds_recipient_key: plan.holds_recipient_key,
             endpoints: plan.endpoints,
+            pace: plan.overlaps.then_some(pace),
             watcher: None,
         };
         chain.network().disk = Some(process.disk.clone());
-        process.watcher = Some(process.start(chain).await.unwrap());
+        process.watcher = Some(process.start(chain).unwrap());
         process
     }
 
@@ -68,14 +100,22 @@ impl Process {
         self.watcher.as_ref().expect("it runs, but for the moment of a restart")
     }
 
+    pub(crate) fn running(&mut self) -> &mut Watcher {
+        self.watcher.as_mut().expect("it runs, but for the moment of a restart")
+    }
+
     /// Runs one round of both loops. Answers whether the process was stopped in the middle of a call.
     pub(crate) async fn turn(&mut self, chain: &SimChain) -> bool {
-        let watcher = self.watcher.as_mut().expect("it runs, but for the moment of a restart");
+        let Watcher { driven, follower, settler, .. } = self.running();
         let work = async {
             // Errors of the chain are expected here: the world makes them.
-            let _ = watcher.follower.tick().await;
-            watcher.settler.tick().await;
+            let _ = follower.tick().await;
+            settler.tick().await;
         };
+        if let Some(driven) = driven {
+            alone(driven.get_mut(), work);
+            return false;
+        }
         chain.network().death.counts = true;
         let stopped = tokio::select! {
             biased;
@@ -95,7 +135,7 @@ impl Process {
         };
         self.watcher = None;
         chain.network().disk = Some(self.disk.clone());
-        self.watcher = Some(self.start(chain).await?);
+        self.watcher = Some(self.start(chain)?);
         Ok(())
     }
 
@@ -110,7 +150,15 @@ impl Process {
         self.watcher = None;
     }
 
-    fn endpoints(&self, chain: &SimChain) -> Arc<dyn Chain> {
+    fn endpoints(&mut self, chain: &SimChain) -> Arc<dyn Chain> {
+        let endpoints = self.all_endpoints(chain);
+        match &mut self.pace {
+            None => endpoints,
+            Some(pace) => Arc::new(Paced::new(endpoints, pace.fork())),
+        }
+    }
+
+    fn all_endpoints(&self, chain: &SimChain) -> Arc<dyn Chain> {
         let first: Arc<dyn Chain> = Arc::new(chain.clone());
         if self.endpoints == 1 {
             return first;
@@ -123,7 +171,7 @@ impl Process {
         Arc::new(SeveralEndpoints::new(endpoints, self.config.passphrase(), chain.clock(), lag))
     }
 
-    async fn start(&self, chain: &SimChain) -> Result<Watcher, StoreError> {
+    fn start(&mut self, chain: &SimChain) -> Result<Watcher, StoreError> {
         let clock: Arc<dyn Clock> = chain.clock();
         // The lock of a process that died is free once its threads are gone.
         for _ in 0..5_000 {
@@ -138,9 +186,14 @@ impl Process {
                 ..Options::default()
             };
             let (journal, network) = (self.disk.journal(), SimChain::network_id());
-            let opened = Store::open_on(&self.config.data_dir, journal, &network, options, gate_parts.gate.clone());
-            let store = match opened {
-                Ok((store, _)) => store,
+            let (dir, gate) = (&self.config.data_dir, gate_parts.gate.clone());
+            let opened = match self.pace {
+                None => Store::open_on(dir, journal, &network, options, gate).map(|(store, _)| (store, None)),
+                Some(_) => Store::open_driven(dir, journal, &network, options, gate)
+                    .map(|(store, driven, _)| (store, Some(RefCell::new(driven)))),
+            };
+            let (store, driven) = match opened {
+                Ok(opened) => opened,
                 Err(StoreError::HeldByAnotherProcess { .. }) => {
                     std::thread::sleep(Duration::from_millis(1));
                     continue;
@@ -161,7 +214,7 @@ impl Process {
                 recipients,
             });
             let Parts { view, follower, settler, channels, commitments, .. } = parts;
-            return Ok(Watcher { store, view, follower, settler, channels, commitments });
+            return Ok(Watcher { driven, store, view, follower, settler, channels, commitments });
         }
         panic!("the store in {} is never let go of", self.config.data_dir.display());
     }
