@@ -5,11 +5,12 @@
 #   scripts/simulate.sh --seeds N            worlds 1 to N
 #   scripts/simulate.sh --seed S --seeds 1   one world, line by line; RUST_LOG=info shows the log of its watcher, too
 #   scripts/simulate.sh --seeds N --minutes M --jobs J   at most M minutes, J worlds at a time
+#   scripts/simulate.sh --seeds N --plain    nothing overlaps, and a power cut only cuts the end of files
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 case "${1:-}" in -h | --help)
-    sed -n '2,8s/^# \{0,1\}//p' "$0"
+    sed -n '2,9s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac

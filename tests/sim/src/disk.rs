@@ -117,8 +117,8 @@ impl SimDisk {
     }
 
     /// The disk that the next process finds after a power cut. It has everything that was synced, and `random` decides
-    /// which sectors of the rest. A file is cut anywhere, sectors before its end have zeros, or both.
-    pub fn after_power_cut(&self, random: &mut fastrand::Rng) -> SimDisk {
+    /// which sectors of the rest. A file is cut anywhere; or, with `holes`, sectors before its end have zeros, or both.
+    pub fn after_power_cut(&self, random: &mut fastrand::Rng, holes: bool) -> SimDisk {
         let mut dead = self.inner();
         dead.dead = true;
         let mut files = BTreeMap::new();
@@ -128,7 +128,7 @@ impl SimDisk {
                 continue;
             }
             let mut content = file.content.clone();
-            let loss = random.u8(..3);
+            let loss = if holes { random.u8(..3) } else { 1 };
             if loss != 0 {
                 content.truncate(random.usize(file.durable..=content.len()));
             }

@@ -28,6 +28,9 @@ struct Arguments {
     /// Stop at the first world that fails, and don't make it smaller.
     #[arg(long)]
     until_one_fails: bool,
+    /// Let nothing overlap, and let a power cut only cut the end of files.
+    #[arg(long)]
+    plain: bool,
     /// The number of worlds at a time. Without it, as many as the machine has cores.
     #[arg(long)]
     jobs: Option<usize>,
@@ -35,8 +38,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let limits = Limits { overlaps: !arguments.plain, holes: !arguments.plain, ..Limits::default() };
     if arguments.seeds == 1 {
-        return show(arguments.seed);
+        return show(arguments.seed, limits);
     }
     let jobs = arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let next = Arc::new(AtomicU64::new(arguments.seed));
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
                     if seed >= last {
                         break;
                     }
-                    let lived = run(seed, Limits::default());
+                    let lived = run(seed, limits);
                     let mut all = totals.lock().unwrap();
                     *all += lived.totals;
                     if let Some(first) = lived.violations.first() {
@@ -97,15 +101,15 @@ fn main() -> ExitCode {
         Some(_) if arguments.until_one_fails => ExitCode::FAILURE,
         Some(seed) => {
             println!("\nThe first failing seed is made smaller:");
-            show_smallest(*seed);
+            show_smallest(*seed, limits);
             ExitCode::FAILURE
         }
     }
 }
 
 /// Runs one world and prints it line by line.
-fn show(seed: u64) -> ExitCode {
-    let lived = run(seed, Limits::default());
+fn show(seed: u64, limits: Limits) -> ExitCode {
+    let lived = run(seed, limits);
     println!("{:#?}", lived.plan);
     lived.diary.iter().for_each(|line| println!("{line}"));
     print!("\n{}", lived.totals);
@@ -113,14 +117,14 @@ fn show(seed: u64) -> ExitCode {
         true => ExitCode::SUCCESS,
         false => {
             println!("\nMade smaller:");
-            show_smallest(seed);
+            show_smallest(seed, limits);
             ExitCode::FAILURE
         }
     }
 }
 
-fn show_smallest(seed: u64) {
-    let (limits, lived) = shrink(seed);
+fn show_smallest(seed: u64, limits: Limits) {
+    let (limits, lived) = shrink(seed, limits);
     println!("seed {seed} with {limits:?}\n{:#?}", lived.plan);
     lived.diary.iter().for_each(|line| println!("{line}"));
     println!("\nAgain: scripts/simulate.sh --seed {seed} --seeds 1");

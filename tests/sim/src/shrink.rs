@@ -4,8 +4,7 @@ use crate::world::{Limits, Lived, run};
 
 /// Makes the world of a failing seed smaller as long as it fails: nothing at the same time, fewer channels, fewer ledgers, no
 /// crashes, fewer kinds of faults.
-pub fn shrink(seed: u64) -> (Limits, Lived) {
-    let mut limits = Limits::default();
+pub fn shrink(seed: u64, mut limits: Limits) -> (Limits, Lived) {
     let mut smallest = run(seed, limits);
     loop {
         let mut candidates = Vec::new();
@@ -14,6 +13,9 @@ pub fn shrink(seed: u64) -> (Limits, Lived) {
         }
         if limits.overlaps {
             candidates.push(Limits { overlaps: false, ..limits });
+        }
+        if limits.holes {
+            candidates.push(Limits { holes: false, ..limits });
         }
         if limits.crashes {
             candidates.push(Limits { crashes: false, ..limits });

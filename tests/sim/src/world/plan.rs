@@ -15,11 +15,13 @@ pub struct Limits {
     pub crashes: bool,
     /// Whether the parts of the watcher may overlap.
     pub overlaps: bool,
+    /// Whether a power cut may lose sectors before the end of a file.
+    pub holes: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { channels: 6, ledgers: 140, faults: u64::MAX, crashes: true, overlaps: true }
+        Limits { channels: 6, ledgers: 140, faults: u64::MAX, crashes: true, overlaps: true, holes: true }
     }
 }
 
@@ -58,6 +60,8 @@ pub struct Plan {
     /// Whether the loops of the watcher and the requests of front ends overlap. In other worlds they come one after the
     /// other.
     pub overlaps: bool,
+    /// Whether a power cut may lose sectors before the end of a file.
+    pub holes: bool,
 }
 
 /// Why the watcher gets no events of closes, up to the end of a world.
@@ -98,6 +102,7 @@ impl Plan {
             issuer_acts: random.u32(..6) == 0,
             endpoints: [1, 1, 3][random.usize(..3)],
             overlaps: later.bool() && limits.overlaps,
+            holes: limits.holes,
         }
     }
 }

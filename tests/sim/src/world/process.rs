@@ -69,6 +69,8 @@ pub(crate) struct Process {
     config: Arc<Config>,
     holds_recipient_key: bool,
     endpoints: u32,
+    /// Whether a power cut loses sectors before the end of a file.
+    holes: bool,
     /// Draws how long the endpoint's answers take, in worlds in which parts overlap.
     pace: Option<Rng>,
     watcher: Option<Watcher>,
@@ -88,6 +90,7 @@ impl Process {
             config: Arc::new(config),
             holds_recipient_key: plan.holds_recipient_key,
             endpoints: plan.endpoints,
+            holes: plan.holes,
             pace: plan.overlaps.then_some(pace),
             watcher: None,
         };
@@ -130,7 +133,7 @@ impl Process {
     /// the losses.
     pub(crate) async fn restart(&mut self, chain: &SimChain, power: Option<&mut Rng>) -> Result<(), StoreError> {
         self.disk = match power {
-            Some(random) => self.disk.after_power_cut(random),
+            Some(random) => self.disk.after_power_cut(random, self.holes),
             None => self.disk.after_kill(),
         };
         self.watcher = None;
