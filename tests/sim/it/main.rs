@@ -19,7 +19,7 @@ fn worlds(seeds: std::ops::RangeInclusive<u64>) {
     // Worlds in which nothing happens would break no promise.
     assert!(totals.acknowledged > 1_000 && totals.charges > 1_000 && totals.deadlines > 50, "{totals}");
     assert!(totals.crashes > 50 && totals.faults > 200 && totals.lies > 20 && totals.alarms > 50, "{totals}");
-    assert!(totals.raced > 5 && totals.overlapping > 20, "{totals}");
+    assert!(totals.raced > 5 && totals.overlapping > 20 && totals.dangers > 100, "{totals}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Counts the alarms in the log. An alarm is an event with the field `alarm`.
+//! Records the alarms in the log. An alarm is an event with the field `alarm`.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
@@ -9,9 +9,36 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::{EnvFilter, registry};
 
-/// How often each alarm was raised.
+/// An alarm that was raised.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Raised {
+    /// The alarm's stable name, as `docs/alarms.md` lists it.
+    pub name: String,
+    /// The channel that it names, if it names one.
+    pub channel: Option<String>,
+    /// Its other fields and its message.
+    pub text: String,
+}
+
+impl Raised {
+    /// Whether it names this channel in one of its fields.
+    pub fn names(&self, channel: &str) -> bool {
+        self.channel.as_deref() == Some(channel) || self.text.contains(channel)
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.channel {
+            Some(channel) => write!(f, "{} about {channel} ({})", self.name, self.text.trim()),
+            None => write!(f, "{} ({})", self.name, self.text.trim()),
+        }
+    }
+}
+
+/// All alarms that were raised, in their order.
 #[derive(Clone, Default)]
-pub struct Alarms(Arc<Mutex<BTreeMap<String, u64>>>);
+pub struct Alarms(Arc<Mutex<Vec<Raised>>>);
 
 impl Alarms {
     /// Listens on this thread until the guard is dropped.
@@ -26,29 +53,51 @@ impl Alarms {
     }
 
     /// The number of all alarms that were raised.
-    pub fn count(&self) -> u64 {
-        self.0.lock().unwrap().values().sum()
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    /// The alarms after the first `count` ones.
+    pub fn since(&self, count: usize) -> Vec<Raised> {
+        self.0.lock().unwrap().iter().skip(count).cloned().collect()
     }
 }
 
-struct AlarmField(Option<String>);
+/// The fields of an event of the log.
+#[derive(Default)]
+struct Fields {
+    raised: Raised,
+    is_alarm: bool,
+}
 
-impl Visit for AlarmField {
+impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "alarm" {
-            self.0 = Some(value.to_owned());
+        match field.name() {
+            "alarm" => {
+                self.is_alarm = true;
+                value.clone_into(&mut self.raised.name);
+            }
+            _ => self.record_debug(field, &value),
         }
     }
 
-    fn record_debug(&mut self, _field: &Field, _value: &dyn std::fmt::Debug) {}
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "channel" => self.raised.channel = Some(format!("{value:?}")),
+            name => self.raised.text.push_str(&format!("{name}={value:?} ")),
+        }
+    }
 }
 
 impl<S: Subscriber> Layer<S> for Alarms {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let mut field = AlarmField(None);
-        event.record(&mut field);
-        if let Some(name) = field.0 {
-            *self.0.lock().unwrap().entry(name).or_default() += 1;
+        if event.metadata().fields().field("alarm").is_none() {
+            return;
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        if fields.is_alarm {
+            self.0.lock().unwrap().push(fields.raised);
         }
     }
 }

@@ -8,9 +8,9 @@
 //!
 //! ```text
 //! network  the chain and the endpoint in front of it      disk    the journal's disk, which loses what was not synced
-//! setup    keys, channels, configuration                  alarms  which alarms were raised
+//! setup    keys, channels, configuration                  alarms  which alarms were raised, and about what
 //! world    plan (what is drawn) · faults · payers · requests · overlap (parts at the same time) · memory (what was
-//!          acknowledged) · run                            executor  polls in an order that the seed draws
+//!          acknowledged) · dangers (their alarms) · run   executor  polls in an order that the seed draws
 //! report   totals of many worlds                          shrink  the smallest world that still fails
 //! ```
 #![allow(missing_docs, reason = "a test's support: the names say what is meant")]

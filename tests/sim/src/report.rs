@@ -17,6 +17,8 @@ pub struct Totals {
     pub charges: u64,
     pub credits: u64,
     pub deadlines: u64,
+    /// The dangers that had to raise their alarm.
+    pub dangers: u64,
     pub crashes: u64,
     pub faults: u64,
     pub lies: u64,
@@ -35,6 +37,7 @@ impl AddAssign for Totals {
         self.charges += other.charges;
         self.credits += other.credits;
         self.deadlines += other.deadlines;
+        self.dangers += other.dangers;
         self.crashes += other.crashes;
         self.faults += other.faults;
         self.lies += other.lies;
@@ -44,7 +47,7 @@ impl AddAssign for Totals {
 }
 
 impl Totals {
-    fn fields(&self) -> [(&'static str, u64); 14] {
+    fn fields(&self) -> [(&'static str, u64); 15] {
         [
             ("worlds", self.worlds),
             ("  in which parts overlap", self.overlapping),
@@ -55,6 +58,7 @@ impl Totals {
             ("charges", self.charges),
             ("credits", self.credits),
             ("deadlines judged", self.deadlines),
+            ("dangers whose alarm was due", self.dangers),
             ("crashes and power cuts", self.crashes),
             ("faults begun", self.faults),
             ("  of these, lies of the endpoint", self.lies),

@@ -49,7 +49,7 @@ pub use exit::{EXIT_CODES, Exit};
 use loops::Work;
 use owed::owes_nothing;
 use start::Starting;
-pub use store_health::watch_store;
+pub use store_health::{StoreReports, watch_store};
 use supervise::supervised;
 
 /// How long the parts may take to end. Parts that take longer are cut off, which loses no more than a crash: nothing.

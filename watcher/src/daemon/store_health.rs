@@ -18,23 +18,42 @@ use crate::reminder::Reminder;
 /// The time between two checks. The store reports changes too, but from its own thread, which may hang with the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Watches the store until the daemon stops, raises an alarm when it gets worse, and repeats the alarm while that
-/// lasts.
-pub async fn watch_store(store: Store, clock: Arc<dyn Clock>, stopped: watch::Receiver<bool>) {
-    let mut changes = store.watch_health();
-    let (mut reported, mut reminder) = ("running", Reminder::default());
-    loop {
+/// What was reported already about the store.
+#[derive(Debug)]
+pub struct StoreReports {
+    reported: &'static str,
+    reminder: Reminder,
+}
+
+impl Default for StoreReports {
+    fn default() -> Self {
+        Self { reported: "running", reminder: Reminder::default() }
+    }
+}
+
+impl StoreReports {
+    /// Looks at the store once. Raises an alarm when it has become worse, and repeats the alarm while that lasts.
+    pub fn look(&mut self, store: &Store, clock: &dyn Clock) {
         let health = store.health();
-        if health.kind() != reported {
-            reminder.reset();
+        if health.kind() != self.reported {
+            self.reminder.reset();
             if health.takes() {
                 info!("{health}");
             }
-            reported = health.kind();
+            self.reported = health.kind();
         }
-        if !health.takes() && reminder.is_due(clock.boot()) {
+        if !health.takes() && self.reminder.is_due(clock.boot()) {
             report(&health);
         }
+    }
+}
+
+/// Looks at the store until the daemon stops.
+pub async fn watch_store(store: Store, clock: Arc<dyn Clock>, stopped: watch::Receiver<bool>) {
+    let mut changes = store.watch_health();
+    let mut reports = StoreReports::default();
+    loop {
+        reports.look(&store, clock.as_ref());
         tokio::select! {
             () = until(stopped.clone()) => return,
             // An error means that the store reports no more changes; it can still be asked.

@@ -18,11 +18,39 @@ pub(crate) struct Trouble {
     surges: bool,
     /// The last ledger at which a fault kept the process from reading channels.
     pub(crate) blind_at: u32,
+    /// The last ledger at which a fault kept the process from reading any channel at all.
+    pub(crate) silent_at: u32,
+    /// The last ledger in which the process was stopped.
+    pub(crate) crashed_at: u32,
+    /// The last ledger of each kind of fault that is over.
+    over: Vec<(u32, Kind)>,
+}
+
+impl Trouble {
+    pub(crate) fn is_on(&self, kind: Kind) -> bool {
+        self.until.iter().any(|(_, on)| *on == kind)
+    }
+
+    /// Whether one of these kinds has ended since the ledger before.
+    pub(crate) fn has_just_ended(&self, kinds: &[Kind], now: u32) -> bool {
+        self.over.iter().any(|(at, kind)| at + 1 >= now && kinds.contains(kind))
+    }
+
+    /// Whether a fault of this kind is or was on.
+    pub(crate) fn was_on(&self, kind: Kind) -> bool {
+        self.is_on(kind) || self.over.iter().any(|(_, over)| *over == kind)
+    }
+
+    /// Whether any fault was on, or the process was stopped, in one of the last `ledgers`.
+    pub(crate) fn was_any_on(&self, now: u32, ledgers: u32) -> bool {
+        let last = self.over.iter().map(|(at, _)| *at).max().unwrap_or(0).max(self.crashed_at);
+        !self.until.is_empty() || last + ledgers >= now
+    }
 }
 
 /// The kinds of faults. Their order is their bit in [`super::Plan::kinds`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Down,
     Lag,
     OldEntries,
@@ -170,6 +198,11 @@ impl Kind {
                 | Kind::CloseFails
                 | Kind::LostHistory
                 | Kind::DiskFull
+                | Kind::Archived
+                | Kind::CallsLiveArchived
+                | Kind::BalanceFrozen
+                | Kind::RecipientFrozen
+                | Kind::ClawedBack
         )
     }
 }
@@ -189,6 +222,7 @@ impl World {
             });
         self.trouble.until = on;
         for (_, kind) in over {
+            self.trouble.over.push((now, kind));
             self.end_fault(kind);
         }
         if self.trouble.surges {
@@ -211,6 +245,10 @@ impl World {
         let others_know = |kind: &Kind| self.plan.endpoints > 1 && kind.is_of_the_endpoint();
         if !self.trouble.until.iter().all(|(_, kind)| kind.leaves_entries_alone() || others_know(kind)) {
             self.trouble.blind_at = now;
+        }
+        let silent = |kind: &Kind| !kind.leaves_entries_alone() && *kind != Kind::Garbled && !others_know(kind);
+        if self.trouble.until.iter().any(|(_, kind)| silent(kind)) {
+            self.trouble.silent_at = now;
         }
     }
 

@@ -6,14 +6,13 @@ use paychan_channel::{Amount, RequestId};
 use paychan_watcher_api::ChargeBody;
 
 use super::World;
+use super::dangers::DETECTION_SPARE;
 use crate::network::SimChain;
 use crate::setup::{SWEEP_INTERVAL, id};
 
 /// The configuration's `dust`, in base units. A smaller amount is not worth a settlement.
 const DUST: i128 = 100_000;
 
-/// How many ledgers later than its interval a sweep may come, because it takes time and a node lags.
-const DETECTION_SPARE: u32 = 6;
 /// How many ledgers older than a sweep's interval the known coverage of a channel may be.
 const COVERAGE_SPARE: u32 = 12;
 
@@ -44,8 +43,8 @@ pub(crate) struct Promised {
     pub(crate) clawed_back_at: Option<u32>,
     /// The last ledger at which the channel held less than it owes, because of that clawback.
     pub(crate) uncovered_at: Option<u32>,
-    /// The ledger of the close that the funder announced, and the number of alarms before it.
-    pub(crate) close_announced: Option<(u32, u64)>,
+    /// The ledger of the close that the funder announced.
+    pub(crate) close_announced: Option<u32>,
     /// The ledger in which its payment was judged.
     pub(crate) judged_at: Option<u32>,
     /// The number of requests that were made, so that each has its own id.
@@ -120,9 +119,9 @@ impl World {
         for number in 1..=self.plan.channels {
             self.judge_held(number);
             self.judge_detection(number);
-            self.judge_alarms(number);
             self.judge_deadline(number);
         }
+        self.judge_alarms();
     }
 
     /// The first and the second promise: nothing acknowledged is lost, amounts never go down, nothing is charged twice.
@@ -202,7 +201,7 @@ impl World {
             let network = self.chain.network();
             (network.ledger(), network.channels[&id(number)].clone())
         };
-        let Some((announced, _)) = self.memory.channel(number).close_announced else { return };
+        let Some(announced) = self.memory.channel(number).close_announced else { return };
         let visible_since = announced.max(self.trouble.blind_at + 1);
         if state.refunded || now < visible_since + SWEEP_INTERVAL + DETECTION_SPARE {
             return;
@@ -214,24 +213,9 @@ impl World {
         }
     }
 
-    /// The sixth promise: if something is unpaid after half of the time before a deadline, the watcher has raised an
-    /// alarm.
-    fn judge_alarms(&mut self, number: u8) {
-        let (now, state) = {
-            let network = self.chain.network();
-            (network.ledger(), network.channels[&id(number)].clone())
-        };
-        let promised = self.memory.channel(number);
-        let Some((announced, before)) = promised.close_announced else { return };
-        let unpaid = promised.owed() - state.withdrawn.get() >= DUST;
-        let half = announced + state.refund_waiting_period / 2;
-        if now == half && unpaid && !state.refunded && self.alarms.count() == before {
-            self.violated(format!("channel {number} is unpaid at half of its time, and no alarm was raised"));
-        }
-    }
-
     /// Checks after a restart that the watcher knows a charge by its id and does not take it again.
     pub(crate) async fn judge_restart(&mut self) {
+        self.dangers.process_started();
         for number in 1..=self.plan.channels {
             self.judge_held(number);
             let charges = &self.memory.channel(number).charges;

@@ -1,5 +1,6 @@
 //! One world: a seed draws it, it runs ledger by ledger, and every promise is checked.
 
+mod dangers;
 mod faults;
 mod memory;
 mod overlap;
@@ -17,6 +18,7 @@ use crate::alarms::Alarms;
 use crate::network::SimChain;
 use crate::report::Totals;
 use crate::setup::{id, lane, open_channel};
+use dangers::Dangers;
 use memory::Memory;
 use overlap::Overlap;
 pub use plan::{Limits, Plan};
@@ -61,6 +63,7 @@ pub(crate) struct World {
     /// The faults that are on, each with the ledger at which it ends.
     pub(crate) trouble: faults::Trouble,
     pub(crate) alarms: Alarms,
+    pub(crate) dangers: Dangers,
     overlap: Overlap,
 }
 
@@ -83,7 +86,7 @@ pub fn run(seed: u64, limits: Limits) -> Lived {
     runtime.block_on(async {
         let mut world = World::new(seed, limits, alarms).await;
         world.live().await;
-        world.totals.alarms = world.alarms.count();
+        world.totals.alarms = u64::try_from(world.alarms.count()).unwrap();
         world.totals.worlds = 1;
         world.totals.overlapping = u64::from(world.plan.overlaps);
         world.process.end().await;
@@ -123,6 +126,7 @@ impl World {
             diary: Vec::new(),
             trouble,
             alarms,
+            dangers: Dangers::default(),
             overlap: Overlap::of(later.u64(..)),
         };
         world.process.turn(&world.chain).await;
@@ -240,6 +244,8 @@ impl World {
             network.offered.retain(|_, offer| !offer.unrecorded);
         }
         self.trouble.blind_at = self.now();
+        self.trouble.silent_at = self.now();
+        self.trouble.crashed_at = self.now();
         if self.random.u32(..4) == 0 {
             self.process.lose_index();
         }

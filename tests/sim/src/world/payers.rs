@@ -26,8 +26,7 @@ impl World {
                 Some(_) => {}
                 None if everybody_closes || self.random.u32(..400) == 0 => {
                     let deadline = self.chain.network().close_start(channel);
-                    let alarms = self.alarms.count();
-                    self.memory.channel(number).close_announced = Some((now + 1, alarms));
+                    self.memory.channel(number).close_announced = Some(now + 1);
                     self.note(format_args!("the funder of channel {number} announces a close, until {deadline}"));
                 }
                 None => {}
