@@ -10,6 +10,8 @@
 # The other parts are about the watcher. NAMES chooses patches, targets or files. Without NAMES the part takes all of them:
 #   scripts/prove.sh watcher NAMES          faults planted in the watcher (tests/sim/planted): a simulated world must show each
 #   scripts/prove.sh decoders NAMES         every decoder of foreign bytes (tests/fuzz), steered by coverage (cargo-fuzz)
+#   scripts/prove.sh watcher-mutants NAMES  changes to the code of watcher and store that decides about money, each of which a
+#                                           test must see (cargo-mutants). It takes hours: each needs a build
 #
 # The amount of work: PAYCHAN_SEQUENCES=100000, PAYCHAN_FUZZ_SECONDS=600 for each target, and PAYCHAN_WORLDS=1000 for each
 # planted fault.
@@ -29,7 +31,7 @@ nightly=${PAYCHAN_NIGHTLY:-nightly}
 worlds=${PAYCHAN_WORLDS:-1000}
 summary=()
 
-usage() { sed -n '2,20s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,22s/^# \{0,1\}//p' "$0"; }
 say() { printf '\n== %s\n' "$*"; }
 die() {
     printf 'prove: %s\n' "$1" >&2
@@ -109,6 +111,27 @@ run_mutants() {
     *) die "cargo mutants ended with $status" "it printed the reason above" ;;
     esac
     summary+=("mutants: $(wc -l <"$out/caught.txt") caught, $(wc -l <"$out/missed.txt") survived, $(wc -l <"$out/unviable.txt") did not compile")
+}
+
+# FILES are sources of the watcher or the store. Without them, those of the configuration are taken.
+run_watcher_mutants() {
+    tool cargo-mutants
+    say "Mutants of the watcher and the store (.cargo/watcher-mutants.toml)"
+    local out=$root/target/watcher-mutants/mutants.out status=0 file files=()
+    for file in "$@"; do files+=(--file "$file"); done
+    # What is built here runs for moments, so it is not optimised.
+    PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/mutants-build CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=false \
+        cargo mutants --config .cargo/watcher-mutants.toml --package paychan-watcher --package paychan-store "${files[@]}" \
+        --output target/watcher-mutants --no-shuffle --timeout 300 || status=$?
+    case $status in
+    0 | 3) ;;
+    2) die "a mutant survived" "see target/watcher-mutants/mutants.out/missed.txt" \
+        "kill it with a test, or explain it in .cargo/watcher-mutants.toml" ;;
+    4) die "the tests fail without any mutant" "see target/watcher-mutants/mutants.out/log/baseline.log" ;;
+    *) die "cargo mutants ended with $status" "it printed the reason above" ;;
+    esac
+    # A mutant that makes a test run for ever was seen: some retry waits for nothing any more.
+    summary+=("watcher-mutants: $(wc -l <"$out/caught.txt") caught, $(wc -l <"$out/timeout.txt") ran for ever, $(wc -l <"$out/missed.txt") survived, $(wc -l <"$out/unviable.txt") did not compile")
 }
 
 # Each patch plants one fault in the contract, and 500 random sequences must see it.
@@ -204,13 +227,13 @@ case ${1:-all} in
 -h | --help) usage && exit 0 ;;
 all) parts=(sequences fuzz mutants faults) ;;
 sequences | fuzz | mutants | faults) parts=("$1") ;;
-watcher | decoders)
+watcher | decoders | watcher-mutants)
     part=$1
     shift
-    "run_$part" "$@"
+    "run_${part//-/_}" "$@"
     parts=()
     ;;
-*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, watcher, decoders, or nothing for the contract's parts" ;;
+*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, watcher, decoders, watcher-mutants, or nothing for the contract's parts" ;;
 esac
 
 if [ ${#parts[@]} -gt 0 ]; then

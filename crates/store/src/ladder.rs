@@ -58,6 +58,13 @@ mod tests {
     }
 
     #[test]
+    fn the_commitment_whose_loss_leaves_the_smallest_gap_is_not_kept() {
+        let steps = [100, 200, 300, 301].into_iter().chain((5..=18).map(|hundreds| hundreds * 100));
+        let rungs = climbed(steps);
+        assert_eq!(rungs[..4], [100, 200, 301, 500], "without 300 the gap is 101, without 301 it would be 200");
+    }
+
+    #[test]
     fn paid_commitments_are_removed() {
         let mut ladder = vec![claim(3), claim(5), claim(8)];
         settle(&mut ladder, Amount::new(5).unwrap());

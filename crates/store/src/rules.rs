@@ -122,3 +122,32 @@ impl Wanted {
         self.commitment.map(|commitment| commitment.amount)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
+
+    use paychan_channel::ContractId;
+
+    use super::*;
+    use crate::fixtures::{admission, commitment};
+
+    fn units(units: i128) -> Amount {
+        Amount::new(units).unwrap()
+    }
+
+    #[test]
+    fn a_close_takes_at_least_what_was_sold_paid_or_is_being_paid_and_at_most_what_was_signed() {
+        let channel = ContractId([1; 32]);
+        let mut held = Held::new(admission(channel));
+        (held.highest, held.spent) = (Some(commitment(channel, 100)), units(40));
+        let judge = |amount, paying, withdrawn| judge_close(&held, paying, units(amount), units(withdrawn));
+        assert_eq!(judge(100, None, 0), Ok(true));
+        assert_eq!(judge(101, None, 0), Err(CloseError::AboveHighest { offered: units(101), highest: units(100) }));
+        for (paying, withdrawn, least) in [(None, 0, 40), (None, 41, 41), (Some(units(42)), 41, 42)] {
+            let low = CloseError::TooLow { offered: units(least - 1), at_least: units(least) };
+            assert_eq!(judge(least, paying, withdrawn), Ok(true));
+            assert_eq!(judge(least - 1, paying, withdrawn), Err(low));
+        }
+    }
+}

@@ -298,3 +298,6 @@ impl Channel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

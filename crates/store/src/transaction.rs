@@ -136,3 +136,22 @@ pub struct Decided {
     /// Wall clock when the committer took the outcome: milliseconds since the Unix epoch.
     pub decided_at_ms: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_explanation_is_cut_between_two_characters() {
+        let limit = Outcome::WHY_LIMIT;
+        for (why, kept) in [
+            ("x".repeat(limit), "x".repeat(limit)),
+            ("x".repeat(limit + 1), "x".repeat(limit)),
+            // The character at the limit takes three bytes, of which only two fit.
+            ("x".repeat(limit - 2) + "\u{20ac}y", "x".repeat(limit - 2)),
+        ] {
+            let at = Ledger(1);
+            assert_eq!(Outcome::Dropped { at, why }.bounded(), Outcome::Dropped { at, why: kept });
+        }
+    }
+}

@@ -6,13 +6,14 @@ use paychan_channel::{ChannelKeys, Ledger, Life};
 use super::{Known, Limits};
 use crate::view::ChannelView;
 
-/// The keys of the channel's live entries that have less life left than the floor.
+/// The keys of the channel's live entries that have less life left than the floor. There are none while the channel can't
+/// be read: nothing would show that an extension was done, so one would follow the other.
 pub(super) fn due(known: &Known<'_>, limits: &Limits) -> Vec<LedgerKey> {
     let below = |life: Life| match life {
         Life::LiveUntil(until) => until >= limits.head && until.since(limits.head) < limits.life_floor,
         Life::Missing | Life::Archived => false,
     };
-    let all = known.chain.iter().flat_map(entries);
+    let all = known.chain.iter().filter(|_| !known.unreadable).flat_map(entries);
     all.filter(|(_, life, _)| below(*life)).map(|(_, _, key)| key).collect()
 }
 

@@ -508,13 +508,12 @@ impl Known<'_> {
         }
     }
 
-    /// Whether nothing was ever paid through the channel, by the store and by the chain, and the channel is idle. A
-    /// closing channel is dropped only after it has ended.
+    /// Whether nothing was ever paid through the channel, by the store and by the chain, and the channel is idle. For a
+    /// channel that is closing or fenced, other rules come first, so that it is dropped only after it has ended.
     pub(super) fn is_to_be_dropped(&self, limits: &Limits) -> bool {
         let Some(chain) = self.chain.as_ref().filter(|_| !self.unreadable) else { return false };
         let used = self.held.highest.is_some() || !self.held.spent.is_zero() || !chain.state.withdrawn.is_zero();
-        let ends = (self.held.fence.is_some() || chain.is_closing()) && !chain.ended;
-        !used && !ends && self.idle_for(limits).is_some_and(|idle| idle >= limits.unused_after)
+        !used && self.idle_for(limits).is_some_and(|idle| idle >= limits.unused_after)
     }
 
     /// Whether the channel owes nothing and is idle, so that no rent is paid for it.

@@ -194,12 +194,12 @@ pub fn plan(all: &[Known<'_>], limits: &Limits, turn: Turn) -> Plan {
     Plan { items, drops, reports }
 }
 
-/// Sorts payouts in the order of loss, but alternates failed and untried ones. Payouts that may not be tried yet come
+/// Sorts payouts, either urgent ones or others, in the order of loss, but alternates failed and untried ones. Payouts that may not be tried yet come
 /// last.
 fn take_turns(mut payouts: Vec<Payout>, head: Ledger, turn: Turn) -> Vec<Payout> {
     payouts.sort_by_key(|payout| {
         let deadline = payout.deadline.unwrap_or(Ledger(u32::MAX));
-        (!payout.reason.is_urgent(), deadline, Reverse(payout.value), payout.channel)
+        (deadline, Reverse(payout.value), payout.channel)
     });
     let (ready, later): (Vec<_>, Vec<_>) = payouts.into_iter().partition(|payout| payout.not_before <= head);
     let (mut failed, untried): (Vec<_>, Vec<_>) = ready.into_iter().partition(|payout| payout.failures > 0);
@@ -242,7 +242,7 @@ fn payout(known: &Known<'_>, limits: &Limits, amount: Amount, bid: Stroops, clos
 /// The archived entries to bring back, each only once. Channels that share an entry go together. A channel whose
 /// restoration failed before goes alone, so that one bad entry does not block the others.
 fn restorations(all: &[Known<'_>], limits: &Limits) -> Vec<Restoration> {
-    let mut restorations: Vec<Restoration> = Vec::new();
+    let (mut restorations, mut alone): (Vec<Restoration>, Vec<Restoration>) = (Vec::new(), Vec::new());
     if limits.spare <= Stroops(0) {
         return restorations;
     }
@@ -252,8 +252,13 @@ fn restorations(all: &[Known<'_>], limits: &Limits) -> Vec<Restoration> {
         if keys.is_empty() || worth <= Stroops(0) {
             continue;
         }
-        let (alone, bid) = (known.tried.extension.failures > 0, known.ordinary_bid(limits, limits.max_inclusion_fee));
-        let joins = |other: &&mut Restoration| !alone && other.keys.iter().any(|key| keys.contains(key));
+        let bid = known.ordinary_bid(limits, limits.max_inclusion_fee);
+        let (channels, not_before) = (vec![known.id()], known.tried.extension.not_before);
+        if known.tried.extension.failures > 0 {
+            alone.push(Restoration { keys, channels, bid, worth, not_before });
+            continue;
+        }
+        let joins = |other: &&mut Restoration| other.keys.iter().any(|key| keys.contains(key));
         match restorations.iter_mut().filter(|other| other.keys.len() < ENTRIES_PER_EXTENSION).find(joins) {
             Some(other) => {
                 let new: Vec<LedgerKey> = keys.into_iter().filter(|key| !other.keys.contains(key)).collect();
@@ -261,12 +266,10 @@ fn restorations(all: &[Known<'_>], limits: &Limits) -> Vec<Restoration> {
                 other.channels.push(known.id());
                 (other.bid, other.worth) = (other.bid.max(bid), other.worth.max(worth));
             }
-            None => {
-                let not_before = known.tried.extension.not_before;
-                restorations.push(Restoration { keys, channels: vec![known.id()], bid, worth, not_before });
-            }
+            None => restorations.push(Restoration { keys, channels, bid, worth, not_before }),
         }
     }
+    restorations.extend(alone);
     restorations
 }
 

@@ -183,6 +183,28 @@ mod tests {
     }
 
     #[test]
+    fn failures_from_before_the_start_delay_no_first_attempt_and_lengthen_the_next_wait() {
+        let attempts = Attempts::default();
+        attempts.failed_before(CHANNEL, 3);
+        assert_eq!(payout(&attempts), Retry { failures: 3, not_before: Ledger(0) });
+        let again = attempts.failed(TARGET, Ledger(100), None, "why");
+        assert_eq!(again, Retry { failures: 4, not_before: Ledger(108) });
+        attempts.forget(&CHANNEL);
+        assert_eq!(payout(&attempts), Retry::default());
+    }
+
+    #[test]
+    fn the_first_head_stays_the_first_and_the_market_is_the_last() {
+        let attempts = Attempts::default();
+        for number in [5, 9] {
+            attempts.saw_head(Ledger(number));
+            attempts.saw_market(Stroops(number.into()));
+        }
+        let past = attempts.past();
+        assert_eq!((past.first_head, past.market), (Some(Ledger(5)), Some(Stroops(9))));
+    }
+
+    #[test]
     fn past_the_deadline_every_ledger_is_tried() {
         let attempts = Attempts::default();
         for head in 200..240 {
@@ -191,9 +213,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn before_a_deadline_a_wait_takes_an_eighth_of_the_time_that_is_left() {
+        let attempts = Attempts::default();
+        let waits: Vec<u32> =
+            (0..8).map(|_| attempts.failed(TARGET, Ledger(100), Some(Ledger(180)), "why").not_before.0 - 100).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 10, 10, 10, 10]);
+    }
+
     proptest! {
         #[test]
-        fn many_attempts_fit_before_any_deadline(head in 0u32..1_000_000, left in 1u32..100_000) {
+        fn many_attempts_fit_before_any_deadline(
+            head in 0u32..1_000_000, left in prop_oneof![1u32..200, 1u32..100_000],
+        ) {
             let deadline = Ledger(head + left);
             let attempts = Attempts::default();
             let (mut now, mut count) = (Ledger(head), 0);

@@ -5,7 +5,7 @@ use paychan_rpc::{Meaning, SecretKey};
 use tracing::{info, warn};
 
 use super::Settler;
-use super::flights::{InFlight, PurposeText};
+use super::flights::{InFlight, PurposeText, go_on_unrecorded};
 use super::step::BOUNDS_LEDGERS;
 use super::{meaning, sign};
 use crate::alarm::raise;
@@ -203,7 +203,7 @@ impl Settler {
         if let Err(error @ StoreError::AboveAgreed { .. }) = &recorded {
             return Err(NotBegun::Failed(error.to_string()));
         }
-        self.context.go_on_unrecorded(recorded)?;
+        go_on_unrecorded(recorded)?;
         self.flights.push_back(InFlight::new(signed, envelope));
         self.drive(head).await?;
         Ok(())

@@ -55,8 +55,9 @@ mod tests {
 
     #[test]
     fn a_payout_without_a_deadline_or_past_it_is_not_named_but_counts() {
-        let payouts = [payout(1, Some(90)), payout(2, None), payout(3, Some(108))];
+        // The funder can refund at the deadline itself.
+        let payouts = [payout(1, Some(90)), payout(2, None), payout(3, Some(100)), payout(4, Some(110))];
         assert_eq!(first_late(payouts.iter(), Ledger(100), 2), None);
-        assert_eq!(first_late(payouts.iter(), Ledger(100), 3), Some((ContractId([3; 32]), Ledger(109))));
+        assert_eq!(first_late(payouts.iter(), Ledger(100), 3), Some((ContractId([4; 32]), Ledger(112))));
     }
 }

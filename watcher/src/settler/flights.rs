@@ -176,20 +176,7 @@ impl FlightContext {
 
     /// Records an outcome.
     async fn decided(&self, flying: &InFlight, outcome: Outcome) -> Result<(), StoreError> {
-        self.go_on_unrecorded(self.store.record_outcome(flying.signed.hash, outcome).await)
-    }
-
-    /// Lets settling go on when a record could not be written, since settling twice is harmless. Only a busy store is
-    /// waited for.
-    pub(super) fn go_on_unrecorded(&self, recorded: Result<(), StoreError>) -> Result<(), StoreError> {
-        match recorded {
-            Ok(()) => Ok(()),
-            Err(error @ StoreError::Busy { .. }) => Err(error),
-            Err(error) => {
-                warn!(%error, "a transaction can't be written down; settling goes on without");
-                Ok(())
-            }
-        }
+        go_on_unrecorded(self.store.record_outcome(flying.signed.hash, outcome).await)
     }
 
     /// Takes steps until it has to wait for the network, or the outcome is known.
@@ -347,6 +334,19 @@ impl FlightContext {
     }
 }
 
+/// Lets settling go on when a record could not be written, since settling twice is harmless. Only a busy store is waited
+/// for.
+pub(super) fn go_on_unrecorded(recorded: Result<(), StoreError>) -> Result<(), StoreError> {
+    match recorded {
+        Ok(()) => Ok(()),
+        Err(error @ StoreError::Busy { .. }) => Err(error),
+        Err(error) => {
+            warn!(%error, "a transaction can't be written down; settling goes on without");
+            Ok(())
+        }
+    }
+}
+
 /// A purpose as text for logs.
 pub(super) struct PurposeText<'a>(pub(super) &'a Purpose);
 
@@ -362,5 +362,18 @@ impl fmt::Display for PurposeText<'_> {
                 write!(f, "restore entries of {} channels", channels.len())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_store_is_waited_for_and_a_broken_one_stops_no_settlement() {
+        let busy = || Err(StoreError::Busy { waiting: 1 });
+        assert!(matches!(go_on_unrecorded(busy()), Err(StoreError::Busy { .. })));
+        let broken = Err(StoreError::Failed("the disk is gone".to_owned().into()));
+        assert!(go_on_unrecorded(broken).is_ok());
     }
 }

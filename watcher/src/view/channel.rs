@@ -1,5 +1,7 @@
 //! One channel in the view: its entries as they were last read, and every sign of a close or an end that was ever seen.
 
+use std::cmp::Reverse;
+
 use paychan_channel::{Amount, ChannelState, Ledger};
 
 /// One channel as the view knows it. It is a copy.
@@ -85,16 +87,10 @@ impl Danger {
     ///
     /// `agreed` says whether enough endpoints report it. Once they have reported a close, it stays agreed.
     pub(super) fn note_deadline(&mut self, ledger: Ledger, seen_at: Ledger, agreed: bool) {
-        let believe = match self.deadline {
-            None => true,
-            Some(known) if seen_at == known.seen_at => ledger < known.ledger,
-            Some(known) => seen_at > known.seen_at,
-        };
         let agreed = agreed || self.deadline.is_some_and(|known| known.agreed);
-        match &mut self.deadline {
-            Some(known) if !believe => known.agreed = agreed,
-            known => *known = Some(Deadline { ledger, seen_at, agreed }),
-        }
+        let known = self.deadline.map(|known| Deadline { agreed, ..known });
+        let both = known.into_iter().chain([Deadline { ledger, seen_at, agreed }]);
+        self.deadline = both.min_by_key(|deadline| (Reverse(deadline.seen_at), deadline.ledger));
     }
 
     /// Handles that enough endpoints, asked at ledger `at`, report that the channel is not closing. Returns whether
@@ -135,9 +131,7 @@ impl TrackedChannel {
         if let Some(deadline) = self.danger.deadline.as_mut().filter(|deadline| deadline.seen_at > newest) {
             deadline.seen_at = Ledger(0);
         }
-        if self.unmatched_to > newest {
-            self.unmatched_to = newest;
-        }
+        self.unmatched_to = self.unmatched_to.min(newest);
     }
 
     /// See [`Danger::take_back_close`].

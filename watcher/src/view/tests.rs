@@ -45,6 +45,15 @@ fn a_view_of_nothing_is_not_fresh() {
 }
 
 #[test]
+fn a_view_is_fresh_up_to_each_limit_itself() {
+    let view = view();
+    assert_eq!(view.freshness(&CHANNEL, &limits(), WALL_MS - 30_000, BOOT), Ok(()));
+    assert_eq!(view.freshness(&CHANNEL, &limits(), WALL_MS, BOOT + Duration::from_secs(60)), Ok(()));
+    view.set_head(head_at(HEAD.0 + 12), BOOT);
+    assert_eq!(fresh(&view), Ok(()));
+}
+
+#[test]
 fn an_old_head_is_not_fresh_by_wall_time() {
     let view = view();
     assert_eq!(view.freshness(&CHANNEL, &limits(), WALL_MS + 60_000, BOOT), Ok(()));
@@ -223,6 +232,80 @@ fn a_head_that_is_taken_back_takes_back_every_number_read_above_it_and_no_danger
 }
 
 #[test]
+fn a_head_that_is_taken_back_takes_back_nothing_that_was_read_at_or_below_it() {
+    let view = view();
+    let (room, facts) = (Payability::Room(units(5)), TokenRisk::Opaque);
+    let (false_recipient, false_token) = (Address::Contract(CHANNEL), ContractId([9; 32]));
+    view.set_payability(&TOKEN, &RECIPIENT, room, HEAD, Amount::ZERO);
+    view.set_token(&TOKEN, facts, HEAD);
+    view.note_close(&CHANNEL, Ledger(2_000_010), HEAD);
+    let far = Ledger(HEAD.0 + 1_000);
+    view.set_head(head_at(far.0), BOOT);
+    view.set_payability(&TOKEN, &false_recipient, room, far, Amount::ZERO);
+    view.set_token(&false_token, facts, far);
+
+    view.take_back_head(head_at(HEAD.0), BOOT);
+    assert_eq!(view.token(&TOKEN), Some(KnownToken { facts, read_at: HEAD }));
+    assert_eq!(view.payability(&TOKEN, &RECIPIENT).map(|known| known.read_at), Some(HEAD));
+    assert_eq!(view.token(&false_token), None);
+    assert_eq!(view.payability(&TOKEN, &false_recipient), None);
+    // Answers of a node that lags still change nothing.
+    let older = Ledger(HEAD.0 - 1);
+    view.merge_channel(ChannelState { balance: Amount::ZERO, read_at: older, ..state() });
+    view.set_lane(LaneFacts { read_at: older, ..lane(0) });
+    view.note_close(&CHANNEL, Ledger(2_000_000), older);
+    let known = view.channel(&CHANNEL).unwrap();
+    assert_eq!((known.state, known.deadline), (state(), Some(Ledger(2_000_010))));
+    assert_eq!(view.spendable(), Some(Stroops(1_000_000_000)));
+}
+
+#[test]
+fn a_deadline_seen_above_a_head_that_is_taken_back_gives_way_to_a_true_one() {
+    let view = view();
+    view.set_head(head_at(HEAD.0 + 20), BOOT);
+    view.note_close(&CHANNEL, Ledger(7_000_000), Ledger(HEAD.0 + 20));
+    view.take_back_head(head_at(HEAD.0 + 1), BOOT);
+    view.note_close(&CHANNEL, Ledger(2_000_000), Ledger(HEAD.0 + 1));
+    assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_000)));
+}
+
+#[test]
+fn events_of_ledgers_that_are_taken_back_keep_no_channel_from_being_fresh() {
+    let view = View::new();
+    view.set_head(head_at(HEAD.0 + 20), BOOT);
+    view.add_events(Ledger(HEAD.0), Ledger(HEAD.0 + 20));
+    view.merge_channel(state());
+    view.take_back_head(head_at(HEAD.0), BOOT);
+    view.add_events(Ledger(HEAD.0 + 1), Ledger(HEAD.0 + 5));
+    assert_eq!(view.channel(&CHANNEL).unwrap().gap_free_to, Ledger(HEAD.0 + 5));
+}
+
+#[test]
+fn a_channel_that_could_not_be_read_is_readable_after_a_read_that_is_not_older_than_the_known_one() {
+    for (at, readable) in [(HEAD.0 - 1, false), (HEAD.0, true), (HEAD.0 + 1, true)] {
+        let view = view();
+        assert!(!view.is_unreadable(&CHANNEL));
+        view.mark_unreadable(&CHANNEL, "no".to_owned());
+        assert!(view.is_unreadable(&CHANNEL));
+        assert_eq!(fresh(&view), Err(NotFresh::Unreadable));
+        view.merge_channel(ChannelState { read_at: Ledger(at), ..state() });
+        assert_eq!(view.is_unreadable(&CHANNEL), !readable, "read at {at}");
+    }
+}
+
+#[test]
+fn each_fee_account_that_is_ahead_of_the_store_is_confirmed_by_itself() {
+    let view = View::new();
+    let ahead = |lane: u8, used| LaneAhead { lane: AccountId([lane; 32]), used, known: 7 };
+    for seen in [ahead(1, 8), ahead(2, 8), ahead(1, 9)] {
+        view.set_lane_ahead(seen);
+    }
+    assert_eq!(view.lanes_ahead(), [ahead(2, 8), ahead(1, 9)], "the last that was seen of each");
+    view.confirm_lane(&AccountId([1; 32]));
+    assert_eq!(view.lanes_ahead(), [ahead(2, 8)]);
+}
+
+#[test]
 fn payments_after_the_room_was_read_are_counted_as_used_room() {
     let view = view();
     let paid = |channel, units_paid, at| ChannelState {
@@ -321,6 +404,15 @@ fn a_close_that_enough_endpoints_have_reported_is_never_taken_back() {
     assert!(!view.merge_agreed(at(Ledger(HEAD.0 + 3)), false));
     let known = view.channel(&CHANNEL).unwrap();
     assert!(known.close_agreed && known.deadline == Some(Ledger(1_999_999)));
+}
+
+#[test]
+fn a_close_is_agreed_when_enough_endpoints_report_it_for_an_older_ledger() {
+    let view = view();
+    view.merge_agreed(closing(Ledger(HEAD.0 + 1), 2_000_000), false);
+    view.note_close(&CHANNEL, Ledger(1_999_999), HEAD);
+    let known = view.channel(&CHANNEL).unwrap();
+    assert!(known.close_agreed && known.deadline == Some(Ledger(2_000_000)));
 }
 
 #[test]

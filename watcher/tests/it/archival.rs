@@ -29,6 +29,7 @@ async fn an_archived_channel_in_use_is_restored_before_it_matters() {
     }
     assert!(is_live(&env));
     assert_eq!(env.sim.network().offered.len(), 1, "one restoration is enough");
+    assert_eq!(watcher.settler.attempts().past().channels[&id(1)].extension.failures, 0, "it is no failure");
     env.assert_one_in_flight();
 }
 

@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use paychan_channel::xdr::TransactionEnvelope;
 use paychan_channel::{AccountId, Address, Amount, ContractId, Ledger, Payability, SacAsset, Stroops, TokenRisk};
+use paychan_store::Outcome;
 use paychan_watcher::chain::{
     Asking, CallRequest, Chain, ChainError, ChainErrorKind, ChannelRead, CloseHint, CloseHints, EventsFrom, Found,
     Head, InclusionFees, KnownChannel, LaneAccount, NetworkTerms, Prepared, Sent, SeveralEndpoints,
 };
 use paychan_watcher::view::NotFresh;
 
-use crate::env::{DEPOSIT, TestEnv, Watcher, amount, id, lane};
+use crate::env::{DEPOSIT, MAX_FEE, TestEnv, Watcher, amount, id, lane};
+use crate::heard::Heard;
 use paychan_sim::network::{PASSPHRASE, SimChain};
 
 /// The faults of one endpoint.
@@ -40,8 +42,14 @@ pub struct Wrong {
     ahead: u32,
     /// It says that every transaction is in a ledger.
     claims_included: bool,
+    /// It says that transactions are in a ledger that is far ahead.
+    names_far_ledgers: bool,
     /// It prepares no transaction.
     prepares_nothing: bool,
+    /// It prepares no transaction, with this error.
+    fails_to_prepare: Option<ChainErrorKind>,
+    /// The number of transactions that it was asked to prepare.
+    asked_to_prepare: u32,
     /// Its answers come later than it is asked.
     slow: bool,
     /// The number of questions that it got.
@@ -191,7 +199,15 @@ impl Chain for Endpoint {
     }
 
     fn prepare<'a>(&'a self, request: &'a CallRequest) -> Asking<'a, Prepared> {
-        self.ask("prepare", self.sim.prepare(request), |wrong, prepared| {
+        let prepared = Box::pin(async move {
+            self.wrong().asked_to_prepare += 1;
+            let fails = self.wrong().fails_to_prepare;
+            match fails {
+                Some(kind) => Err(ChainError { what: "preparing", kind, message: "it does not work".to_owned() }),
+                None => self.sim.prepare(request).await,
+            }
+        });
+        self.ask("prepare", prepared, |wrong, prepared| {
             if wrong.prepares_nothing {
                 *prepared = Prepared::Fails { why: "it says so".to_owned() };
             }
@@ -206,6 +222,9 @@ impl Chain for Endpoint {
         self.ask("outcome", self.sim.outcome(hash), |wrong, found| {
             if let (true, Found::No { latest, .. }) = (wrong.claims_included, &*found) {
                 *found = Found::Included { ledger: *latest, fee_charged: Stroops(100), failed: None };
+            }
+            if let (true, Found::Included { ledger, .. }) = (wrong.names_far_ledgers, found) {
+                *ledger = Ledger(ledger.get() + 1_000_000);
             }
         })
     }
@@ -224,6 +243,63 @@ async fn owing_in(mut env: TestEnv, endpoints: usize) -> (TestEnv, Watcher, Vec<
     env.ledger(&mut watcher).await;
     watcher.offer(1, 600_000_000).await.unwrap();
     (env, watcher, all)
+}
+
+/// A watcher that asks one endpoint alone, and owes 600,000,000 on one channel, which closes.
+async fn closing_at_one_endpoint() -> (TestEnv, Watcher, Endpoint) {
+    let mut env = TestEnv::new(1, false);
+    let endpoint = Endpoint::of(&env.sim);
+    env.endpoints = Some(Arc::new(endpoint.clone()));
+    let watcher = env.watching(1).await;
+    watcher.offer(1, 600_000_000).await.unwrap();
+    env.sim.network().close_start(id(1));
+    (env, watcher, endpoint)
+}
+
+#[tokio::test]
+async fn a_settlement_that_the_channel_shows_is_confirmed_whatever_ledger_is_named_for_it() {
+    let (env, mut watcher, endpoint) = closing_at_one_endpoint().await;
+    endpoint.wrong().names_far_ledgers = true;
+    for _ in 0..3 {
+        env.ledger(&mut watcher).await;
+    }
+    assert_eq!(env.sim.network().withdrawn(id(1)), amount(600_000_000));
+    let outcomes = watcher.store.outcomes(&id(1), 8);
+    assert!(matches!(&outcomes[..], [decided] if matches!(decided.outcome, Outcome::Confirmed { .. })), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_settlement_that_the_channel_does_not_show_raises_an_alarm_and_is_repeated() {
+    let (env, mut watcher, endpoint) = closing_at_one_endpoint().await;
+    let mut heard = Heard::listen();
+    endpoint.wrong().claims_included = true;
+    env.sim.network().faults.market = 2 * MAX_FEE;
+    for _ in 0..3 {
+        env.ledger(&mut watcher).await;
+    }
+    let alarms = heard.named("settlement_failing");
+    assert!(alarms.iter().any(|alarm| alarm.message == "a settlement is not visible on chain"), "{alarms:?}");
+    endpoint.wrong().claims_included = false;
+    env.sim.network().faults.market = 0;
+    let soon = Ledger(env.now().get() + 20);
+    assert!(env.settled_by(&mut watcher, 1, amount(600_000_000), soon).await.is_some());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_in_trouble_is_asked_for_two_items_and_one_that_refuses_items_for_all() {
+    for (kind, asked) in [(ChainErrorKind::Transport, 2), (ChainErrorKind::Refused, 3)] {
+        let mut env = TestEnv::new(3, false);
+        let endpoint = Endpoint::of(&env.sim);
+        env.endpoints = Some(Arc::new(endpoint.clone()));
+        let mut watcher = env.watching(3).await;
+        for number in 1..=3 {
+            watcher.offer(number, 600_000_000).await.unwrap();
+            env.sim.network().close_start(id(number));
+        }
+        endpoint.wrong().fails_to_prepare = Some(kind);
+        env.ledger(&mut watcher).await;
+        assert_eq!(endpoint.wrong().asked_to_prepare, asked, "{kind:?}");
+    }
 }
 
 async fn is_settled(env: &TestEnv, watcher: &mut Watcher) {

@@ -11,7 +11,7 @@ use paychan_store::{FileJournal, Journal, Offer, Options, RequestId, Store, Stor
 use paychan_watcher::chain::Chain;
 use paychan_watcher::channels::Channels;
 use paychan_watcher::clock::Clock;
-use paychan_watcher::commitments::{Commitments, OfferError, ViewGate};
+use paychan_watcher::commitments::{Commitments, OfferError, SaleError, ViewGate};
 use paychan_watcher::config::Config;
 use paychan_watcher::daemon::{Inputs, Parts, assemble, gate_parts};
 use paychan_watcher::follower::{Followed, Follower, NotFollowed};
@@ -19,7 +19,7 @@ use paychan_watcher::promises::Promises;
 use paychan_watcher::settler::Settler;
 use paychan_watcher::status::Reporter;
 use paychan_watcher::view::View;
-use paychan_watcher_api::Acknowledged;
+use paychan_watcher_api::{Acknowledged, ChargeBody, Charged, SignedAmount};
 
 use paychan_sim::network::SimChain;
 pub use paychan_sim::setup::*;
@@ -76,6 +76,11 @@ impl TestEnv {
             disk_hangs: Arc::default(),
             endpoints: None,
         }
+    }
+
+    /// Changes the configuration for the next start.
+    pub fn reconfigure(&mut self, change: impl Fn(String) -> String) {
+        self.config = Arc::new(Config::parse(&change(config_text(self.dir.path()))).unwrap());
     }
 
     /// Starts the watcher as a new process would.
@@ -197,6 +202,15 @@ impl Watcher {
     ) -> Result<Acknowledged, OfferError> {
         let request_id = RequestId::new(&format!("{number}-{units}")).unwrap();
         self.commitments.offer(Offer { channel: id(number), amount: amount(units), signature, request_id }).await
+    }
+
+    /// Charges a price, with a commitment for `total`.
+    pub async fn charge(&self, number: u8, price: i128, total: i128) -> Result<Charged, SaleError> {
+        let commitment = Commitment { network: SimChain::network_id(), channel: id(number), amount: amount(total) };
+        let commitment = SignedAmount { amount: amount(total), signature: commitment.sign(&funder(number)) };
+        let request_id = RequestId::new(&format!("{number}-{price}-{total}")).unwrap();
+        let body = ChargeBody { price: amount(price), request_id, commitment: Some(commitment) };
+        self.commitments.charge(id(number), body).await
     }
 
     /// Whether the known state of this channel is fresh enough to take a commitment.

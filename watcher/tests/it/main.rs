@@ -4,6 +4,7 @@
 mod alarms;
 mod archival;
 mod blinded;
+mod confirming;
 mod endpoints;
 mod env;
 mod faults;

@@ -5,7 +5,7 @@ use paychan_channel::{Address, Amount, Ledger, TokenKind, WasmHash};
 use paychan_channel::{IssuerFlags, Payability};
 use paychan_store::{AcceptError, Refusal};
 use paychan_watcher::channels::IntakeError;
-use paychan_watcher::commitments::OfferError;
+use paychan_watcher::commitments::{OfferError, SaleError};
 use paychan_watcher_api::ProblemKind;
 
 use crate::env::{DEPOSIT, SWEEP_INTERVAL, TestEnv, amount, id, recipient};
@@ -60,6 +60,33 @@ async fn two_offers_at_once_do_not_get_the_same_room() {
     }
     let (one, two) = tokio::join!(watcher.offer(1, 8_000_000), watcher.offer(2, 8_000_000));
     assert_ne!(one.is_ok(), two.is_ok(), "{one:?}, {two:?}");
+}
+
+#[tokio::test]
+async fn the_commitments_of_two_charges_do_not_get_the_same_room() {
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
+    env.sim.network().faults.payability.insert(to(), Payability::Room(amount(10_000_000)));
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    watcher.charge(1, 1_000_000, 8_000_000).await.unwrap();
+    let refused = watcher.charge(2, 1_000_000, 8_000_000).await.unwrap_err();
+    let SaleError::Commitment(AcceptError::Refused(Refusal::Unpayable { .. })) = refused else { panic!("{refused:?}") };
+    assert_eq!(watcher.store.held(&id(2)).unwrap().spent, Amount::ZERO);
+}
+
+#[tokio::test]
+async fn what_was_settled_can_be_sold_to_a_buyer_who_sends_the_settled_commitment_or_an_older_one_again() {
+    let env = TestEnv::new(1, false);
+    let mut watcher = env.watching(1).await;
+    watcher.charge(1, 5_000_000, 8_000_000).await.unwrap();
+    let deadline = env.sim.network().close_start(id(1));
+    env.settled_by(&mut watcher, 1, amount(8_000_000), deadline).await.expect("settled");
+    env.ledger(&mut watcher).await;
+    for (total, spent) in [(8_000_000, 6_000_000), (7_000_000, 7_000_000)] {
+        assert_eq!(watcher.charge(1, 1_000_000, total).await.unwrap().spent, amount(spent));
+    }
 }
 
 #[tokio::test]

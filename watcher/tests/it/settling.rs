@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use paychan_channel::{Commitment, Ledger, Signature};
+use paychan_channel::{Commitment, Ledger, Signature, WasmHash};
 use paychan_store::{AcceptError, Outcome, Refusal};
 use paychan_watcher::chain::Found;
 use paychan_watcher::commitments::OfferError;
 
-use crate::env::{MAX_FEE, TestEnv, WAITING, amount, funder, id, recipient};
+use crate::env::{DEPOSIT, MAX_FEE, TestEnv, WAITING, amount, funder, id, recipient};
 use paychan_sim::network::{Hang, SimChain};
 
 pub(crate) const OWED: i128 = 600_000_000;
@@ -151,6 +151,11 @@ async fn a_channel_whose_simulation_fails_delays_no_other_and_is_tried_again() {
     env.settled_by(&mut watcher, 3, amount(OWED), Ledger(deadline.0 - 50)).await.unwrap();
     let trouble = watcher.view.channel(&id(1)).unwrap().trouble.unwrap();
     assert!(trouble.contains("simulation fails"), "{trouble}");
+    for _ in 0..30 {
+        env.ledger(&mut watcher).await;
+    }
+    let failures = watcher.settler.attempts().past().channels[&id(1)].payout.failures;
+    assert!((3..10).contains(&failures), "it waits between its {failures} attempts");
     env.sim.network().faults.broken.clear();
     env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.unwrap();
     assert_eq!(watcher.view.channel(&id(1)).unwrap().deadline, Some(deadline));
@@ -184,6 +189,8 @@ async fn with_the_recipients_key_a_closing_channel_is_fenced_and_closed_with_the
     assert!(settled.is_some());
     let state = env.sim.network().channels[&id(1)].clone();
     assert!(state.refunded, "closed, not only settled");
+    env.ledger(&mut watcher).await;
+    assert_eq!(watcher.settler.in_flight(), 0, "the next ledger shows the end");
     env.assert_one_in_flight();
 }
 
@@ -377,6 +384,34 @@ async fn a_channel_that_cannot_be_read_any_more_is_settled_before_a_deadline_tha
 }
 
 #[tokio::test]
+async fn after_a_clawback_the_highest_commitment_that_is_still_covered_is_settled() {
+    for (left, paid) in [(DEPOSIT, OWED), (400_000_000, 300_000_000)] {
+        let may_claw_back = |text: String| text.replace("decimals = 7", "decimals = 7\nissuer_may_claw_back = true");
+        let env = TestEnv::configured(1, false, may_claw_back);
+        env.sim.network().channels.get_mut(&id(1)).unwrap().balance_clawback = true;
+        env.sim.close(1);
+        let mut watcher = env.watching(1).await;
+        for units in [100_000_000, 300_000_000, OWED] {
+            watcher.offer(1, units).await.unwrap();
+        }
+        env.sim.network().channels.get_mut(&id(1)).unwrap().balance = amount(left);
+        let deadline = env.sim.network().close_start(id(1));
+        env.settled_by(&mut watcher, 1, amount(1), deadline).await.unwrap();
+        assert_eq!(env.sim.network().withdrawn(id(1)), amount(paid), "{left} are left");
+    }
+}
+
+#[tokio::test]
+async fn a_channel_whose_code_was_taken_off_the_list_is_still_settled_without_the_recipients_key() {
+    let (mut env, watcher, deadline) = closing(false).await;
+    drop(watcher);
+    let (trusted, other) = (paychan_sim::network::CODE.to_string(), WasmHash([9; 32]).to_string());
+    env.reconfigure(|text| text.replace(&trusted, &other));
+    let mut watcher = env.start().await;
+    assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+}
+
+#[tokio::test]
 async fn many_failing_channels_do_not_starve_a_healthy_one() {
     let env = TestEnv::new(60, false);
     // The waiting period is longer, since the floor grows with the number of channels.
@@ -413,6 +448,22 @@ async fn resources_that_cost_more_than_the_limit_or_the_saved_value_are_not_paid
     assert!(trouble.contains("at most 50000000 stroops are meant"), "{trouble}");
     env.sim.network().faults.extra_resource_fee = 0;
     assert!(env.settled_by(&mut watcher, 1, amount(OWED), deadline).await.is_some());
+}
+
+#[tokio::test]
+async fn resources_may_cost_all_that_is_saved_and_not_more() {
+    let value = i64::try_from(CHEAP).unwrap() * 4;
+    for (resource_fee, paid) in [(value, CHEAP), (value + 1, 0)] {
+        let env = TestEnv::new(1, false);
+        let mut watcher = env.watching(1).await;
+        watcher.offer(1, CHEAP).await.unwrap();
+        env.sim.network().close_start(id(1));
+        env.sim.network().faults.extra_resource_fee = resource_fee - paychan_sim::network::RESOURCE_FEE;
+        for _ in 0..10 {
+            env.ledger(&mut watcher).await;
+        }
+        assert_eq!(env.sim.network().withdrawn(id(1)), amount(paid), "for {resource_fee} stroops");
+    }
 }
 
 #[tokio::test]

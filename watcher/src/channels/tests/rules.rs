@@ -61,6 +61,12 @@ fn a_channel_that_keeps_every_rule_is_admitted_as_it_was_read() {
 fn foreign_code_is_refused_and_so_is_code_with_another_layout_than_trusted() {
     assert_eq!(refused(ChannelState { wasm_hash: WasmHash([9; 32]), ..state() }), ProblemKind::ForeignCode);
     assert_eq!(refused(ChannelState { layout: Layout::Reference, ..state() }), ProblemKind::ForeignLayout);
+    let mut config = config();
+    let other = WasmHash([8; 32]);
+    config.trusted_code.push(crate::config::TrustedCode { wasm_hash: other, ..config.trusted_code[0] });
+    let foreign = candidate(ChannelState { wasm_hash: WasmHash([9; 32]), ..state() });
+    let text = admit_under(&config, foreign).unwrap_err().to_string();
+    assert!(text.contains(&format!("trusted are {CODE}, {other}")), "{text}");
 }
 
 #[test]
@@ -172,6 +178,11 @@ fn an_issuer_that_can_take_or_freeze_is_refused_unless_the_list_says_so() {
     let risky = Config::parse(&risky).unwrap();
     for token in [claw_back, revoke, TokenRisk::Opaque] {
         assert_eq!(kind(&risky, token, marked.clone()), None);
+    }
+    for one in ["issuer_may_claw_back", "issuer_may_revoke"] {
+        let text = config_text("").replace("decimals = 7", &format!("decimals = 7\n{one} = true"));
+        let half = Config::parse(&text).unwrap();
+        assert_eq!(kind(&half, TokenRisk::Opaque, state()), Some(ProblemKind::OpaqueToken), "{one} alone");
     }
     let frozen = ChannelState { balance_authorized: false, ..state() };
     assert_eq!(

@@ -64,10 +64,29 @@ fn a_fenced_channel_whose_funder_closes_is_closed_with_urgency() {
     let Action::Close { amount, bid, reason: Reason::Closing } = case.decide() else { panic!("{:?}", case.decide()) };
     assert_eq!(amount, units(3_000_000));
     assert!(bid > Stroops(200), "{bid}");
+    // For dust the watcher hurries no more than for nothing.
+    for paid in [2_900_001, 3_000_000] {
+        case.view = channel_view(ChannelState { withdrawn: units(paid), ..closing(10) });
+        let close = Action::Close { amount: units(3_000_000), bid: Stroops(200), reason: Reason::Fenced };
+        assert_eq!(case.decide(), close, "{paid} are paid");
+    }
     let mut short = closing(17_000);
     short.lives.instance = Some(Ledger(HEAD.0 + 10));
     case.view = channel_view(ChannelState { withdrawn: units(3_000_000), ..short });
     assert_eq!(plan(&[case.known()], &limits(), Turn::default()).extensions().count(), 0, "no rent for it");
+}
+
+#[test]
+fn a_fenced_channel_without_any_commitment_is_closed_only_where_no_signature_is_checked() {
+    let mut case = Case::of(state(), 0);
+    case.held.fence = Some(Fence { fenced_at_ms: WALL_MS, agreed: None });
+    case.can_close = true;
+    let close = |amount| Action::Close { amount: units(amount), bid: Stroops(200), reason: Reason::Fenced };
+    assert_eq!(case.decide(), close(0));
+    case.held.admission.layout = Layout::Reference;
+    assert_eq!(case.decide(), Action::Report(Report::NotClosed));
+    case.held.highest = held(5_000_000).highest;
+    assert_eq!(case.decide(), close(5_000_000), "now there is a signature");
 }
 
 /// A channel that was admitted three days ago and through which nothing was paid.
@@ -93,8 +112,7 @@ fn a_channel_that_was_never_paid_through_is_dropped_when_it_is_idle_and_costs_no
 #[test]
 fn a_channel_that_was_used_or_is_unread_or_is_ending_is_not_dropped() {
     let paid = unused(ChannelState { withdrawn: units(1), ..state() });
-    let mut committed = unused(state());
-    committed.held.highest = held(5).highest;
+    let committed = Case { held: held(5), ..unused(state()) }.since(4 * DAY);
     let closing = unused(closing(100));
     let mut fenced = unused(state());
     fenced.held.fence = Some(Fence { fenced_at_ms: WALL_MS, agreed: None });
@@ -102,6 +120,9 @@ fn a_channel_that_was_used_or_is_unread_or_is_ending_is_not_dropped() {
     for case in [paid, committed, closing, fenced, unreadable] {
         assert_ne!(case.decide(), Action::Drop);
     }
+    let mut sold = unused(state());
+    sold.held.spent = units(1);
+    assert_ne!(sold.decide(), Action::Drop, "something was sold by it before the chain was read");
     let unread = unused(state());
     assert_ne!(decide(&Known { chain: None, ..unread.known() }, &limits()), Action::Drop);
     assert_eq!(unused(ChannelState { refunded: true, ..state() }).decide(), Action::Drop, "it has ended");

@@ -27,6 +27,17 @@ fn each_entry_below_the_floor_is_extended_and_only_that() {
 }
 
 #[test]
+fn the_entries_of_a_channel_that_can_not_be_read_are_not_extended_again_and_again() {
+    let mut short = state();
+    short.lives.instance = Some(Ledger(HEAD.0 + 999));
+    let mut case = Case::of(short, 0);
+    let extensions = |case: &Case| plan(&[case.known()], &limits(), Turn::default()).extensions().count();
+    assert_eq!(extensions(&case), 1);
+    case.unreadable = true;
+    assert_eq!((case.decide(), extensions(&case)), (Action::Wait, 0));
+}
+
+#[test]
 fn a_tokens_own_code_is_kept_alive_too() {
     let hash = WasmHash([9; 32]);
     let mut short = state();
@@ -48,6 +59,16 @@ fn an_archived_entry_cannot_be_extended_and_is_reported() {
         let others = Action::Extend { keys: vec![ledger_keys::code(&CODE)] };
         assert_eq!(Case::of(archived, 0).decide(), others, "the others are extended first");
     }
+}
+
+#[test]
+fn an_entry_is_archived_once_the_head_is_above_its_last_ledger_even_if_it_was_read_before() {
+    let mut read_before = state();
+    read_before.read_at = Ledger(HEAD.0 - 10);
+    read_before.lives.code = Some(Ledger(HEAD.0 - 1));
+    assert!(has_archived(&channel_view(read_before.clone()), HEAD));
+    read_before.lives.code = Some(HEAD);
+    assert!(!has_archived(&channel_view(read_before), HEAD));
 }
 
 #[test]
@@ -80,6 +101,19 @@ fn the_networks_longest_life_bounds_extensions_and_their_floor() {
     let limits = sources.limits().unwrap();
     assert_eq!((limits.extend_to, limits.life_floor), (518_400, 51_840));
     assert_eq!(limits.resource_fee, Stroops(77));
+}
+
+#[test]
+fn extensions_may_cost_what_the_promises_leave_over_and_nothing_before_these_are_counted() {
+    let (_dir, store) = store();
+    let (config, view, past) = (config(), view(), Past::default());
+    let (store, view, past) = (&store, &view, &past);
+    let spare = |promised_fees| {
+        let sources = SurveySources { config: &config, store, view, promised_fees, past, now_ms: WALL_MS };
+        sources.limits().unwrap().spare
+    };
+    assert_eq!(spare(Some(Stroops(400_000_000))), Stroops(600_000_000));
+    assert_eq!(spare(None), Stroops(0));
 }
 
 #[test]
@@ -147,6 +181,11 @@ fn an_archived_entry_of_a_channel_in_use_is_restored_when_no_settlement_will_do_
     case.tried.extension.failures = 4;
     assert_eq!(case.decide(), Action::Report(Report::Archived { entries: vec!["instance", "code"] }));
     assert_eq!(plan(&[case.known()], &limits(), Turn::default()).items, []);
+    // For dust no settlement is made, so none restores the entries. At the dust limit one will.
+    for (paid, restored) in [(4_900_001, true), (4_900_000, false)] {
+        let case = Case::of(ChannelState { withdrawn: units(paid), ..archived.clone() }, 5_000_000);
+        assert_eq!(matches!(case.decide(), Action::Restore { .. }), restored, "{paid} are paid");
+    }
     // Channels that were never used, are idle or are ending are not restored.
     let idle = Case::of(archived.clone(), 5_000_000).since(10 * DAY);
     let ends = Case::of(ChannelState { close_effective_at: Some(Ledger(HEAD.0 + 50)), ..archived.clone() }, 5_000_000);
@@ -175,6 +214,60 @@ fn an_archived_entry_is_restored_when_a_payout_failed_and_channels_that_share_it
     assert_eq!(restorations.len(), 1);
     assert_eq!((restorations[0].keys.len(), restorations[0].channels.len()), (1, 2));
     assert_eq!(plan.payouts().count(), 2, "and the payouts are tried again");
+    // What was archived when it was last read may be something else by now.
+    cases.iter_mut().for_each(|case| case.unreadable = true);
+    assert_eq!(planned(&cases).restorations().count(), 0);
+    cases.iter_mut().for_each(|case| (case.unreadable, case.view.state.refunded) = (false, true));
+    assert_eq!(planned(&cases).restorations().count(), 0, "they have ended");
+}
+
+/// Used channels with `id`s, each with its own archived instance, and with archived code that they share.
+fn archived_channels(ids: std::ops::RangeInclusive<u8>, share_code: bool) -> Vec<Case> {
+    let archived = |id| {
+        let mut state = ChannelState { channel: ContractId([id; 32]), withdrawn: units(5_000_000), ..state() };
+        state.lives.instance = Some(Ledger(0));
+        if share_code {
+            state.lives.code = Some(Ledger(0));
+        }
+        let mut case = Case::of(state, 5_000_000);
+        case.held.admission.channel = ContractId([id; 32]);
+        case
+    };
+    ids.map(archived).collect()
+}
+
+fn restorations_of(cases: &[Case]) -> Vec<Restoration> {
+    let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
+    plan(&known, &limits(), Turn::default()).restorations().cloned().collect()
+}
+
+#[test]
+fn only_channels_that_share_an_archived_entry_are_restored_together_and_not_too_many() {
+    assert_eq!(restorations_of(&archived_channels(1..=3, false)).len(), 3);
+    let many = restorations_of(&archived_channels(1..=150, true));
+    assert_eq!(many.len(), 2);
+    assert!(many.iter().all(|restoration| restoration.keys.len() <= ENTRIES_PER_EXTENSION));
+}
+
+#[test]
+fn a_channel_whose_entry_can_not_be_brought_back_or_extended_keeps_no_other_from_it() {
+    let mut cases = archived_channels(1..=3, true);
+    cases[0].tried.extension = Retry { failures: 1, not_before: Ledger(HEAD.0 + 64) };
+    let order: Vec<(Vec<u8>, Ledger)> = restorations_of(&cases)
+        .into_iter()
+        .map(|restoration| (restoration.channels.iter().map(|id| id.0[0]).collect(), restoration.not_before))
+        .collect();
+    assert_eq!(order, [(vec![2, 3], Ledger(0)), (vec![1], Ledger(HEAD.0 + 64))]);
+
+    for case in &mut cases {
+        case.view.state.lives = state().lives;
+        case.view.state.lives.instance = Some(Ledger(HEAD.0 + 10));
+    }
+    let known: Vec<Known<'_>> = cases.iter().map(Case::known).collect();
+    let planned = plan(&known, &limits(), Turn::default());
+    let order: Vec<(usize, Ledger)> =
+        planned.extensions().map(|extension| (extension.channels.len(), extension.not_before)).collect();
+    assert_eq!(order, [(2, Ledger(0)), (1, Ledger(HEAD.0 + 64))]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says what it needs")]
 
+mod claims;
 mod ending;
 mod lives;
 mod order;
@@ -257,6 +258,8 @@ fn a_channel_that_was_never_read_since_the_start_is_settled_with_what_the_journa
     }
     assert_eq!(decide(&unread(&case, false), &limits()), Action::Wait, "the first sweep may still be under way");
     assert!(matches!(decide(&unread(&case, true), &limits()), Action::Settle { .. }));
+    let soon = Limits { first_head: Ledger(HEAD.0 - 138), ..limits() };
+    assert_eq!(decide(&unread(&case, false), &soon), Action::Wait);
     let later = Limits { first_head: Ledger(HEAD.0 - 139), ..limits() };
     assert!(matches!(decide(&unread(&case, false), &later), Action::Settle { reason: Reason::Unreadable, .. }));
     case.held.unsettled_since_ms = None;

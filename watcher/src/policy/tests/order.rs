@@ -56,6 +56,22 @@ fn failing_and_untried_payouts_take_turns() {
     let order = |turn| plan(&known, &limits(), turn).payouts().map(|payout| payout.channel.0[0]).collect::<Vec<_>>();
     assert_eq!(order(Turn::Untried), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     assert_eq!(order(Turn::Failed), [2, 1, 4, 3, 6, 5, 8, 7, 10, 9]);
+    let turns = std::iter::successors(Some(Turn::default()), |turn| Some(turn.next()));
+    assert_eq!(turns.take(4).map(|turn| order(turn)[0]).collect::<Vec<_>>(), [1, 2, 1, 2]);
+}
+
+#[test]
+fn a_channel_that_can_not_be_read_has_its_turn_by_the_earliest_deadline_that_it_may_have() {
+    let closing_later = Case::of(closing(1_000), 500_000_000);
+    let mut unreadable = Case::of(ChannelState { channel: ContractId([9; 32]), ..state() }, 200_000);
+    unreadable.held.admission.channel = ContractId([9; 32]);
+    unreadable.unreadable = true;
+    for (seen, order) in [(17_000, [9, 1]), (16_000, [1, 9])] {
+        unreadable.view.gap_free_to = Ledger(HEAD.0 - seen);
+        let planned = plan(&[closing_later.known(), unreadable.known()], &limits(), Turn::default());
+        let payouts: Vec<&Payout> = planned.payouts().collect();
+        assert_eq!([payouts[0].channel.0[0], payouts[1].channel.0[0]], order, "not read for {seen} ledgers");
+    }
 }
 
 #[test]
