@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paychan_channel::{Amount, RequestId};
+use paychan_channel::{Amount, ChannelState, RequestId};
 use paychan_watcher_api::ChargeBody;
 
 use super::World;
@@ -231,9 +231,8 @@ impl World {
         }
     }
 
-    /// The third promise: what is acknowledged is what the chain would pay.
-    pub(crate) fn judge_acknowledged(&mut self, number: u8, amount: Amount) {
-        let state = self.chain.network().channels[&id(number)].clone();
+    /// The third promise: what is acknowledged is what the chain would pay. `state` is the channel when it was acknowledged.
+    pub(crate) fn judge_acknowledged(&mut self, number: u8, amount: Amount, state: &ChannelState) {
         if state.refunded {
             self.violated(format!("channel {number} has ended, and {amount} was acknowledged"));
         }

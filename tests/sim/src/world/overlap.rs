@@ -43,7 +43,7 @@ impl World {
     /// latest before the poll with the number `dies_at`.
     ///
     /// As in the daemon, the settler begins its round once the follower has ended its own. If it is late, its round takes
-    /// place while the follower is at the next head.
+    /// place while the follower is at the next head. The next ledger may close in the middle of all that.
     pub(super) fn overlap(&mut self, must_answer: bool, dies_at: Option<u32>) -> bool {
         let requests = self.draw_overlapping();
         let (chain, disk) = (self.chain.clone(), self.process.disk.clone());
@@ -55,9 +55,10 @@ impl World {
         // How often the store is served before all wait for it.
         let served_once_in = [2, 10, u32::MAX][random.usize(..3)];
         let begun: Vec<Cell<bool>> = requests.iter().map(|_| Cell::new(false)).collect();
+        let mut closes_at = (!must_answer && random.u32(..4) == 0).then(|| random.u32(..40));
         let mut answers = Vec::new();
 
-        let Watcher { driven, follower, settler, commitments, .. } = self.process.running();
+        let Watcher { driven, follower, settler, commitments, channels, .. } = self.process.running();
         let driven = driven.as_mut().expect("parts overlap only where the store is driven");
         let (followed, follows) = oneshot::channel();
         let mut parts = Executor::new();
@@ -78,16 +79,23 @@ impl World {
             Done::Round
         });
         for (at, request) in requests.iter().enumerate() {
-            let (commitments, begun) = (&*commitments, &begun[at]);
+            let (commitments, channels, begun) = (&*commitments, &*channels, &begun[at]);
             parts.add(request.to_string(), random.u32(..=spread), async move {
                 begun.set(true);
-                Done::Answered(at, Box::new(request.ask(commitments).await))
+                Done::Answered(at, Box::new(request.ask(commitments, channels).await))
             });
         }
+        let mut closed = 0;
         let mut hung = pin!(chain.hung());
         let died = loop {
             if disk.is_dead() || is_ready(hung.as_mut()) || dies_at.is_some_and(|poll| parts.polls() >= poll) {
                 break true;
+            }
+            if closes_at.is_some_and(|poll| parts.polls() >= poll) {
+                closes_at = None;
+                chain.close(1);
+                closed += 1;
+                order.push("the ledger closes".to_owned());
             }
             if random.u32(..served_once_in) == 0 && driven.get_mut().serve() {
                 order.push("store".to_owned());
@@ -95,7 +103,10 @@ impl World {
             }
             match parts.step(random, order) {
                 Step::Waits | Step::Done(Done::Round) => {}
-                Step::Done(Done::Answered(at, answer)) => answers.push((at, answer)),
+                Step::Done(Done::Answered(at, answer)) => {
+                    let state = chain.network().channels[&id(requests[at].channel)].clone();
+                    answers.push((at, answer, state));
+                }
                 Step::Over => break false,
                 Step::Stuck if driven.get_mut().serve() => order.push("store".to_owned()),
                 Step::Stuck => panic!("nothing can go on: {:?}", parts.half_way()),
@@ -103,15 +114,16 @@ impl World {
         };
         let (polls, half_way) = (parts.polls(), parts.half_way().join(", "));
         drop(parts);
+        self.totals.ledgers += closed;
         if died {
             self.note(format_args!("the process stops before poll {polls}; half-way are: {half_way}"));
-            let unanswered = |at: &usize| begun[*at].get() && !answers.iter().any(|(other, _)| other == at);
+            let unanswered = |at: &usize| begun[*at].get() && !answers.iter().any(|(other, ..)| other == at);
             for at in (0..requests.len()).filter(unanswered) {
                 self.unanswered(&requests[at]);
             }
         }
-        for (at, answer) in answers {
-            self.answered(&requests[at], *answer);
+        for (at, answer, state) in answers {
+            self.answered(&requests[at], *answer, &state);
         }
         died
     }
@@ -123,6 +135,9 @@ impl World {
             let closing = self.chain.network().channels[&id(number)].close_effective_at.is_some();
             if closing && !self.plan.races && self.random.u32(..10) > 0 {
                 continue;
+            }
+            if self.process.watcher().store.held(&id(number)).is_none() && self.random.bool() {
+                requests.push(self.admission(number));
             }
             let twins = self.random.u32(..8) == 0;
             requests.extend(if twins { self.draw_twins(number) } else { self.draw_requests(number) });

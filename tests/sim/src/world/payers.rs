@@ -1,6 +1,7 @@
 //! The acts of funders on chain, and of front ends that ask one after the other.
 
 use super::World;
+use super::process::Watcher;
 use crate::network::pay;
 use crate::setup::{DEPOSIT, amount, id};
 
@@ -64,20 +65,22 @@ impl World {
                 continue;
             }
             let requests = self.draw_requests(number);
-            let commitments = &self.process.watcher().commitments;
+            let Watcher { commitments, channels, .. } = self.process.watcher();
             let answers = match requests.as_slice() {
                 [first, second, ..] => {
                     // Chance decides whether the two are written together.
                     self.process.disk.wait(true);
-                    let (first, second) = tokio::join!(first.ask(commitments), second.ask(commitments));
+                    let (first, second) =
+                        tokio::join!(first.ask(commitments, channels), second.ask(commitments, channels));
                     self.process.disk.wait(false);
                     vec![first, second]
                 }
-                [one] => vec![one.ask(commitments).await],
+                [one] => vec![one.ask(commitments, channels).await],
                 [] => Vec::new(),
             };
             for (request, answer) in requests.iter().zip(answers) {
-                self.answered(request, answer);
+                let state = self.chain.network().channels[&id(number)].clone();
+                self.answered(request, answer, &state);
             }
         }
     }

@@ -62,6 +62,9 @@ pub struct Plan {
     pub overlaps: bool,
     /// Whether a power cut may lose sectors before the end of a file.
     pub holes: bool,
+    /// The seconds after which the watcher drops a channel through which nothing was paid, if the world has such a limit. A
+    /// front end may bring the channel again.
+    pub drop_unused_seconds: Option<u32>,
 }
 
 /// Why the watcher gets no events of closes, up to the end of a world.
@@ -84,6 +87,8 @@ impl Plan {
         let ledgers = random.u32(20..=140);
         let crashes = [0, 10, 30, 80][random.usize(..4)];
         let kinds = random.u64(..);
+        let overlaps = later.bool();
+        let drop_unused_seconds = (later.u32(..5) == 0).then(|| later.u32(5..=40));
         Plan {
             channels: channels.min(limits.channels),
             ledgers: ledgers.min(limits.ledgers),
@@ -101,8 +106,9 @@ impl Plan {
             }),
             issuer_acts: random.u32(..6) == 0,
             endpoints: [1, 1, 3][random.usize(..3)],
-            overlaps: later.bool() && limits.overlaps,
+            overlaps: overlaps && limits.overlaps,
             holes: limits.holes,
+            drop_unused_seconds: drop_unused_seconds.filter(|_| overlaps),
         }
     }
 }

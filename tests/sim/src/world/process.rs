@@ -81,6 +81,9 @@ impl Process {
         let folder = folder();
         let mut config = Config::parse(&config_text(folder.path())).unwrap();
         config.settle.idle_seconds = plan.idle_seconds.unwrap_or(config.settle.idle_seconds);
+        if let Some(seconds) = plan.drop_unused_seconds {
+            config.settle.drop_unused_seconds = seconds;
+        }
         for token in &mut config.tokens {
             (token.issuer_may_claw_back, token.issuer_may_revoke) = (plan.issuer_acts, plan.issuer_acts);
         }

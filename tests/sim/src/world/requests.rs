@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use paychan_channel::{Amount, Commitment, ContractId, RequestId, Signature};
+use paychan_channel::{Amount, ChannelState, Commitment, ContractId, RequestId, Signature};
 use paychan_store::{AcceptError, ChargeError, CreditError, Offer, StoreError};
+use paychan_watcher::channels::Channels;
 use paychan_watcher::commitments::{Closing, Commitments, NotClosed, OfferError, SaleError};
 use paychan_watcher_api::{Acknowledged, ChargeBody, Charged, Credited, SignedAmount};
 
@@ -42,6 +43,8 @@ enum Ask {
         agreed: SignedAmount,
         most: i128,
     },
+    /// Watch a channel that was dropped.
+    Admit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub(crate) enum Answer {
     Charged(Result<Charged, SaleError>),
     Credited(Result<Credited, CreditError>),
     Closed(Box<Result<Closing, NotClosed>>),
+    /// The channel is watched, or it is not taken now.
+    Admitted,
 }
 
 impl fmt::Display for Request {
@@ -68,19 +73,25 @@ impl fmt::Display for Request {
             Ask::Charge { body, .. } => write!(f, "charge {}", body.request_id),
             Ask::Credit { request_id, .. } => write!(f, "credit {request_id}"),
             Ask::Close { .. } => write!(f, "close {}", self.channel),
+            Ask::Admit => write!(f, "admission {}", self.channel),
         }
     }
 }
 
 impl Request {
     /// Asks the watcher.
-    pub(crate) async fn ask(&self, commitments: &Commitments) -> Answer {
+    pub(crate) async fn ask(&self, commitments: &Commitments, channels: &Channels) -> Answer {
         let channel = id(self.channel);
         match self.ask.clone() {
             Ask::Offer(offer) | Ask::Forged(offer) | Ask::Old(offer) => Answer::Offered(commitments.offer(offer).await),
             Ask::Charge { body, .. } => Answer::Charged(commitments.charge(channel, body).await),
             Ask::Credit { request_id, amount, .. } => {
                 Answer::Credited(commitments.credit(channel, request_id, amount).await)
+            }
+            Ask::Admit => {
+                // A refusal is expected where the world makes one: the channel is closing, or the endpoint does not answer.
+                let _ = channels.take(channel).await;
+                Answer::Admitted
             }
             Ask::Close { agreed, .. } => Answer::Closed(Box::new(commitments.close(channel, Some(agreed)).await)),
         }
@@ -151,6 +162,11 @@ impl World {
         };
         let known = self.memory.channel(number).highest;
         asks.into_iter().map(|ask| Request { channel: number, ask, known }).collect()
+    }
+
+    /// Asks for the admission of a channel that was dropped.
+    pub(super) fn admission(&mut self, number: u8) -> Request {
+        Request { channel: number, ask: Ask::Admit, known: self.memory.channel(number).highest }
     }
 
     /// A total above the highest known one. The channel mostly covers it, but not always.
@@ -235,11 +251,12 @@ impl World {
 
 /// What an answer means.
 impl World {
-    pub(super) fn answered(&mut self, request: &Request, answer: Answer) {
+    /// `state` is the channel at the ledger of the answer.
+    pub(super) fn answered(&mut self, request: &Request, answer: Answer, state: &ChannelState) {
         let number = request.channel;
         match (&request.ask, answer) {
             (Ask::Offer(_), Answer::Offered(Ok(answer))) => {
-                self.acknowledged(request, answer.highest, answer.replayed);
+                self.acknowledged(request, answer.highest, answer.replayed, state);
             }
             (Ask::Offer(_), Answer::Offered(Err(OfferError::BadSignature(error)))) => {
                 self.violated(format!("a good signature is refused: {error}"));
@@ -254,7 +271,7 @@ impl World {
                 self.violated(format!("channel {number}: the charge {body:?} was taken again"));
             }
             (Ask::Charge { kind: Kind::Repeated, .. }, _) => {}
-            (Ask::Charge { body, kind }, Answer::Charged(answer)) => self.charged(request, body, *kind, answer),
+            (Ask::Charge { body, kind }, Answer::Charged(answer)) => self.charged(request, body, *kind, answer, state),
             (Ask::Credit { request_id, amount, races }, Answer::Credited(answer)) => {
                 self.credited(number, request_id, *amount, *races, answer);
             }
@@ -281,20 +298,19 @@ impl World {
             Ask::Charge { body, kind } if *kind != Kind::Repeated => promised.may_have_taken(body),
             Ask::Credit { amount, .. } => promised.perhaps_credited += amount.get(),
             Ask::Close { agreed, .. } => promised.perhaps_agreed.push(agreed.amount.get()),
-            Ask::Charge { .. } | Ask::Offer(_) | Ask::Forged(_) | Ask::Old(_) => {}
+            Ask::Charge { .. } | Ask::Offer(_) | Ask::Forged(_) | Ask::Old(_) | Ask::Admit => {}
         }
     }
 
     /// An old answer that is given again promises nothing new: the channel may have ended with it since.
-    fn acknowledged(&mut self, request: &Request, highest: Amount, replayed: bool) {
+    fn acknowledged(&mut self, request: &Request, highest: Amount, replayed: bool, state: &ChannelState) {
         let number = request.channel;
         self.totals.acknowledged += 1;
-        let closing = self.chain.network().channels[&id(number)].close_effective_at.is_some();
-        if closing {
+        if state.close_effective_at.is_some() {
             self.totals.raced += 1;
         }
         if !replayed {
-            self.judge_acknowledged(number, highest);
+            self.judge_acknowledged(number, highest, state);
         }
         if highest.get() < request.known {
             self.violated(format!("channel {number}: the highest went from {} to {highest}", request.known));
@@ -304,7 +320,14 @@ impl World {
         promised.highest = promised.highest.max(highest.get());
     }
 
-    fn charged(&mut self, request: &Request, body: &ChargeBody, kind: Kind, answer: Result<Charged, SaleError>) {
+    fn charged(
+        &mut self,
+        request: &Request,
+        body: &ChargeBody,
+        kind: Kind,
+        answer: Result<Charged, SaleError>,
+        state: &ChannelState,
+    ) {
         let number = request.channel;
         match answer {
             Ok(charged) => {
@@ -312,7 +335,7 @@ impl World {
                     self.violated(format!("channel {number}: a new charge is answered as an old one: {charged:?}"));
                 }
                 if charged.highest > Amount::ZERO && charged.highest.get() > self.memory.channel(number).highest {
-                    self.acknowledged(request, charged.highest, charged.replayed);
+                    self.acknowledged(request, charged.highest, charged.replayed, state);
                 }
                 if self.memory.channel(number).was_taken(body) {
                     self.totals.charges += 1;
