@@ -48,9 +48,7 @@ fn worlds_that_once_failed_hold_their_promises() {
         (1088, false),
         (1251, false),
         (82, true),
-        (2167, true),
-        (2293, true),
-        (2588, true),
+        (2513, true),
     ] {
         let lived = run(seed, Limits { overlaps, ..Limits::default() });
         assert_eq!(lived.violations, [], "seed {seed}");
@@ -61,7 +59,7 @@ fn worlds_that_once_failed_hold_their_promises() {
 #[test]
 fn a_seed_gives_the_same_world_each_time() {
     let mut overlapping = 0;
-    for seed in [3, 17, 42, 82, 171, 2167, 2293] {
+    for seed in [3, 17, 42, 82, 171, 2167, 2513] {
         let (once, again) = (run(seed, Limits::default()), run(seed, Limits::default()));
         assert!(once.diary.len() > 3);
         assert_eq!(once.diary, again.diary, "seed {seed}");

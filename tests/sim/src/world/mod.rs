@@ -13,6 +13,7 @@ use std::fmt;
 
 use fastrand::Rng;
 use paychan_channel::{IssuerFlags, Ledger};
+use paychan_store::Health;
 
 use crate::alarms::Alarms;
 use crate::network::SimChain;
@@ -181,8 +182,18 @@ impl World {
             }
             // If the store did not open, there is no process to judge.
             if self.violations.is_empty() {
+                self.judge_store();
                 self.judge().await;
             }
+        }
+    }
+
+    /// A store whose disk takes every write must take requests. It gives up when a record contradicts what it holds.
+    fn judge_store(&mut self) {
+        if let Health::SettleOnly { why } = self.process.watcher().store.health()
+            && !self.process.disk.has_refused()
+        {
+            self.violated(format!("the store only settles, although its disk takes every write: {why}"));
         }
     }
 
