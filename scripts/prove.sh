@@ -118,7 +118,8 @@ run_watcher_mutants() {
     tool cargo-mutants
     say "Mutants of the watcher and the store (.cargo/watcher-mutants.toml)"
     local out=$root/target/watcher-mutants/mutants.out status=0 file files=()
-    for file in "$@"; do files+=(--file "$file"); done
+    # A mutant's name begins with its file. (--file would add to the configuration's files.)
+    for file in "$@"; do files+=(--re "^$file:"); done
     # What is built here runs for moments, so it is not optimised.
     PATH=$tools/bin:$PATH CARGO_TARGET_DIR=$root/target/mutants-build CARGO_PROFILE_DEV_OPT_LEVEL=0 CARGO_PROFILE_DEV_DEBUG=false \
         cargo mutants --config .cargo/watcher-mutants.toml --package paychan-watcher --package paychan-store "${files[@]}" \

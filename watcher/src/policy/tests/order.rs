@@ -37,6 +37,14 @@ fn extensions_are_paid_from_what_settlements_leave_over_and_owing_channels_come_
     assert_eq!(plan(&known, &broke, Turn::default()).items, []);
 }
 
+#[test]
+fn the_price_that_others_pay_now_is_bid() {
+    let case = Case::of(closing(17_280), 500_000_000);
+    let survey = Survey { channels: vec![case.known()], limits: limits() };
+    let planned = survey.at_market(Stroops(5_000)).plan(Turn::default());
+    assert_eq!(planned.payouts().map(|payout| payout.bid).collect::<Vec<_>>(), [Stroops(5_000)]);
+}
+
 /// Ten closing channels, of which those with an even number have a failed attempt.
 fn ten_closing() -> Vec<Case> {
     (1..=10u8)
