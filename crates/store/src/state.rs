@@ -56,6 +56,7 @@ impl State {
         match record {
             Record::Admitted(admission) => self.admit(Channel { held: Held::new(*admission), paying: None })?,
             Record::WholeChannel(channel) | Record::WholeChannelFormat1(channel) => {
+                channel.was_paid_for()?;
                 self.admit(channel.as_ref().clone())?;
             }
             Record::AcceptedFormat1 { channel, number, commitment } => {
@@ -222,6 +223,16 @@ impl Channel {
         let spent = held.spent.checked_add(taken.price.unwrap_or(Amount::ZERO));
         if spent != Some(taken.spent) || (taken.price.is_some() && taken.spent > taken.highest) {
             return Err(Contradiction::Sum { channel, what: "spent and the price" });
+        }
+        Ok(())
+    }
+
+    /// Checks that no more was spent than was signed away, or than the chain had paid before the store knew of it.
+    fn was_paid_for(&self) -> Result<(), Contradiction> {
+        let held = &self.held;
+        let paid_unseen = held.admission.paid_before.max(held.rollback_confirmed.unwrap_or(Amount::ZERO));
+        if held.spent > held.highest_amount().max(paid_unseen) {
+            return Err(Contradiction::Sum { channel: held.channel(), what: "spent and the highest" });
         }
         Ok(())
     }

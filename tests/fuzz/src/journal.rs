@@ -95,7 +95,7 @@ fn look_at<'a>(files: impl IntoIterator<Item = (u64, &'a [u8])>) -> bool {
     if let Ok(snapshot) = &strictly {
         for held in &snapshot.channels {
             // What the chain paid before the admission, or without a commitment that is held, counts as spent.
-            let paid_unseen = held.rollback_confirmed.unwrap_or(held.admission.paid_before);
+            let paid_unseen = held.admission.paid_before.max(held.rollback_confirmed.unwrap_or_default());
             assert!(held.spent <= held.highest_amount().max(paid_unseen), "spent above the highest: {held:?}");
         }
     }

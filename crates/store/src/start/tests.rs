@@ -14,7 +14,7 @@ use crate::journal::record::Record;
 use crate::journal::segments::segment_name;
 use crate::request::{Remembered, Taken};
 use crate::state::State;
-use crate::{DamageKind, Fence, Held, HeldCommitment, Options, RepairReport, Store, StoreError, repair};
+use crate::{Admission, DamageKind, Fence, Held, HeldCommitment, Options, RepairReport, Store, StoreError, repair};
 
 const ONE: ContractId = ContractId([1; 32]);
 
@@ -150,6 +150,39 @@ fn a_checkpoint_must_be_whole_and_alone() {
         damage(checkpoint(&bad));
     }
     assert!(matches!(damage(log(&[whole()])), DamageKind::Contradiction { .. }));
+}
+
+#[test]
+fn a_checkpoint_in_which_more_was_spent_than_signed_is_refused() {
+    let checkpoint = |spent, paid_before, rollback_confirmed: Option<i128>| {
+        let dir = tempfile::tempdir().unwrap();
+        let admission = Admission { paid_before: Amount::new(paid_before).unwrap(), ..admission(ONE) };
+        let held = Held {
+            accepted: 9,
+            highest: Some(commitment(ONE, 50)),
+            spent: Amount::new(spent).unwrap(),
+            rollback_confirmed: rollback_confirmed.map(|amount| Amount::new(amount).unwrap()),
+            ..Held::new(admission)
+        };
+        let records = [
+            Record::CheckpointStarts,
+            Record::WholeChannel(Box::new(Channel { held, paying: None })),
+            Record::Remembered {
+                channel: ONE,
+                request: Remembered::of_format_1(Digest([1; 16]), 9, Amount::new(50).unwrap()),
+            },
+            Record::CheckpointEnds { records: 4 },
+        ];
+        segment(dir.path(), NETWORK, SegmentKind::Checkpoint, 40, &records);
+        start(dir.path())
+    };
+    assert_eq!(checkpoint(50, 0, None).unwrap()[0].spent.get(), 50);
+    // What the chain had paid counts as spent.
+    assert_eq!(checkpoint(60, 60, None).unwrap()[0].spent.get(), 60);
+    assert_eq!(checkpoint(60, 0, Some(60)).unwrap()[0].spent.get(), 60);
+    for (spent, paid_before, confirmed) in [(51, 0, None), (61, 60, Some(60)), (61, 0, Some(60))] {
+        assert!(matches!(damage(checkpoint(spent, paid_before, confirmed)), DamageKind::Contradiction { .. }));
+    }
 }
 
 #[test]
