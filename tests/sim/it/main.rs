@@ -49,6 +49,8 @@ fn worlds_that_once_failed_hold_their_promises() {
         (1251, false),
         (82, true),
         (2513, true),
+        (2112, true),
+        (2773, true),
     ] {
         let lived = run(seed, Limits { overlaps, ..Limits::default() });
         assert_eq!(lived.violations, [], "seed {seed}");

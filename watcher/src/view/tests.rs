@@ -163,10 +163,10 @@ fn a_close_that_an_older_read_shows_is_believed_and_never_forgotten() {
 #[test]
 fn a_close_announced_again_moves_the_deadline_and_an_older_read_does_not_move_it_back() {
     let view = view();
-    view.merge_channel(closing(Ledger(HEAD.0 + 1), 2_000_000));
-    view.merge_channel(closing(Ledger(HEAD.0 + 9), 2_000_008));
+    view.merge_channel(closing(Ledger(HEAD.0 - 9), 2_000_000));
+    view.merge_channel(closing(Ledger(HEAD.0 + 1), 2_000_008));
     assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_008)));
-    view.merge_channel(closing(Ledger(HEAD.0 + 5), 2_000_000));
+    view.merge_channel(closing(Ledger(HEAD.0 - 4), 2_000_000));
     assert_eq!(view.channel(&CHANNEL).unwrap().deadline, Some(Ledger(2_000_008)));
 }
 

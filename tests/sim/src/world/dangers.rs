@@ -276,7 +276,9 @@ impl World {
                     && (ever || self.trouble.was_any_on(network.ledger(), AFTER_FAULT))
             }
             "settlement_failing" => {
-                let lasting = |danger: &Danger| matches!(danger, Danger::Uncovered(_) | Danger::BalanceFrozen(_));
+                let lasting = |danger: &Danger| {
+                    matches!(danger, Danger::Uncovered(_) | Danger::BalanceFrozen(_) | Danger::Loss(_))
+                };
                 let names =
                     |danger: &Danger| danger.channel().is_some_and(|number| raised.names(&id(number).to_string()));
                 let of_the_channel = self.dangers.courses.keys().any(|danger| lasting(danger) && names(danger));
@@ -293,6 +295,15 @@ impl World {
             // A channel that can't be read may be closing.
             "too_many_closing" => names_closing() || was_ever_on(&[Kind::Garbled]),
             "entry_archived" => was_ever_on(&[Kind::CallsLiveArchived]),
+            // A restored entry lives for a short time at first.
+            "life_short" => was_ever_on(&[Kind::Archived]),
+            // A process that starts anew may first see an old answer, from before a deposit.
+            "coverage_fell" => was_ever_on(&[Kind::Lag]),
+            // A freeze may begin and end while the process starts anew.
+            "balance_frozen" => {
+                let starts_anew = self.trouble.crashed_at + BY_HEAD >= network.ledger();
+                starts_anew && was_ever_on(&[Kind::Lag, Kind::BalanceFrozen])
+            }
             _ => false,
         }
     }
