@@ -20,9 +20,16 @@ struct Market {
 
 impl Market {
     async fn new() -> Self {
+        Self::with(false).await
+    }
+
+    /// With `may_close`, the watcher has the recipient's key.
+    async fn with(may_close: bool) -> Self {
         let env = TestEnv::new(NetworkOptions::default()).await;
         let payer = env.open("5", &env.recipient, 200).await;
-        let mut watcher = env.watcher();
+        let mut options = env.watcher_options();
+        options.may_close = may_close;
+        let mut watcher = Watcher::configure(env.path(), &options);
         watcher.start().await;
         let (seller, url) = seller(&env, &watcher, None).await;
         Self { env, payer, watcher, _seller: seller, url }
@@ -106,6 +113,27 @@ async fn the_answer_goes_to_standard_output_or_a_file_and_the_payment_to_standar
     for part in ["requests  6, of which 6 succeeded", "paid      60000 base units", "per second", "p50 ", "p99 "] {
         assert!(summary.contains(part), "{part:?} is not in {summary}");
     }
+}
+
+#[tokio::test]
+async fn a_buyer_ends_its_channel_over_http_with_what_was_spent() {
+    let market = Market::with(true).await;
+    let before = market.env.usdc(&market.env.funder).await;
+    for _ in 0..2 {
+        json_of(&mut pay(&market.env, &market.url, &market.payer)).await;
+    }
+    let (code, ended) = json_of(pay(&market.env, &market.url, &market.payer).arg("--close")).await;
+    assert_eq!((code, &ended["state"], &ended["amount"]), (0, &json!("closed"), &json!("20000")), "{ended}");
+    assert_eq!(ended["transaction"].as_str().map(str::len), Some(64), "{ended}");
+    let state = market.env.read(&market.payer.channel).await;
+    assert_eq!((state.withdrawn.get(), state.is_final()), (20_000, true));
+    assert_eq!(market.env.usdc(&market.env.funder).await.get(), before.get() + 50_000_000 - 20_000);
+
+    let (code, refused) = json_of(&mut pay(&market.env, &market.url, &market.payer)).await;
+    assert_eq!((code, &refused["error"]["may_have_paid"]), (1, &json!(false)), "{refused}");
+    let mut nothing_opened = market.pay_as_person();
+    nothing_opened.args(["--json", "--close", "--open"]);
+    assert_eq!(json_of(&mut nothing_opened).await.0, 2, "a close opens no channel");
 }
 
 #[tokio::test]

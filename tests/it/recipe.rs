@@ -54,6 +54,8 @@ async fn the_readme_sells_an_api_call_and_buys_it() {
         "1000, of which 1000 succeeded",
         "10000000 base units",
         "1001 payments, 10010000 base units signed away in all",
+        "10010000 base units in total",
+        "closed; the rest of the deposit is back at the funder",
     ] {
         assert!(stdout.contains(said), "{said:?} is not in {all}");
     }

@@ -1,5 +1,6 @@
 //! `paychan pay` sends a request as curl does, and pays for it.
 
+mod closing;
 mod funding;
 mod policy;
 mod repeat;
@@ -41,7 +42,7 @@ const LONGEST_ANSWER: usize = 256 * 1024 * 1024;
 /// down each voucher before it sends it, so that nothing is paid twice; paychan spent shows them. It reports on
 /// standard error what was paid.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("through").args(["channel", "open"]))]
+#[command(group = ArgGroup::new("through").args(["channel", "open", "close"]).multiple(true))]
 #[command(after_long_help = "Examples:
   paychan pay https://api.example.com/time --channel CCHANNEL... --secret-file agent.seed --network testnet --max-price 10000
   paychan pay https://api.example.com/ask -X POST -H 'content-type: application/json' -d '{\"q\": 1}' --policy policy.toml
@@ -49,6 +50,7 @@ const LONGEST_ANSWER: usize = 256 * 1024 * 1024;
   paychan pay https://api.example.com/time --network testnet --secret-file agent.seed --max-price 10000 \\
     --open --deposit 10 --token native --to GRECIPIENT... --refund-waiting-period 17280 --wasm paychan_contract.wasm \\
     --funder-secret-file funder.key
+  paychan pay https://api.example.com/time --network testnet --secret-file agent.seed --close
 
 A policy file:
   [caps]                       # base units; what is not named has no cap
@@ -85,7 +87,7 @@ pub(crate) struct Pay {
     include: bool,
 
     /// The channel to pay through; without it, the channels of the policy file are used
-    #[arg(long, value_name = "CHANNEL", help_heading = "Payment")]
+    #[arg(long, value_name = "CHANNEL", conflicts_with = "open", help_heading = "Payment")]
     channel: Option<ContractId>,
 
     /// A file with the channel's commitment seed, or - for standard input [env: PAYCHAN_COMMITMENT_SECRET]
@@ -113,6 +115,11 @@ pub(crate) struct Pay {
     /// Say what it would cost, and pay nothing
     #[arg(long, help_heading = "Payment")]
     dry_run: bool,
+
+    /// Buy nothing: have the server close the channel with what was spent, so that the rest of the deposit comes back
+    /// at once. Without --channel and --policy, it is the channel that --open has opened for this server
+    #[arg(long, conflicts_with_all = ["open", "top_up", "repeat", "dry_run", "data", "to_file", "include"], help_heading = "Payment")]
+    close: bool,
 
     /// Use this after the folder with the payments was lost: the server's total is believed up to this many base units
     #[arg(long, value_name = "BASE_UNITS", help_heading = "Payment")]
@@ -163,6 +170,9 @@ impl Pay {
         let request = self.request()?;
         let folder = self.folder.folder()?;
         let mut buyer = Buyer::open(&folder, self.options(&folder, output)?).map_err(|error| pay_failure(&error))?;
+        if self.close {
+            return self.close(&mut buyer, request, output).await;
+        }
         if self.dry_run {
             let price = buyer.price(request).await.map_err(|error| pay_failure(&error))?;
             return output.result(&WouldCost {
@@ -238,7 +248,7 @@ impl Pay {
         } else {
             channels.extend(policy.channels()?);
         }
-        if channels.is_empty() && !self.dry_run && !self.funding.may_open() {
+        if channels.is_empty() && !self.dry_run && !self.close && !self.funding.may_open() {
             output.warn("no channel is given (--channel, --policy, --open): what costs something can't be paid");
         }
         let mut own = Caps { per_request: self.max_price, ..Caps::default() };
@@ -249,6 +259,9 @@ impl Pay {
         let on_event = move |event: &Event| match event {
             Event::Paying { channel, total, raise } if !quiet => {
                 output.progress(format_args!("paying {raise} base units through {channel} ({total} in total) ..."));
+            }
+            Event::Closing { channel, total } => {
+                output.progress(format_args!("asking to close {channel} with {total} base units in total ..."));
             }
             Event::SendingAgain { why } => output.progress(format_args!("sending the same payment again: {why}")),
             _ => {}

@@ -70,6 +70,20 @@ pub enum PayError {
         /// The server's problem.
         problem: Option<Box<ProblemBody>>,
     },
+    /// The server does not close the channel on the terms that were offered.
+    #[error("{host} does not close the channel {channel} with {offered} base units: {why}")]
+    CloseRefused {
+        /// The host that was asked.
+        host: String,
+        /// The channel.
+        channel: ContractId,
+        /// What the recipient would have had in total.
+        offered: Amount,
+        /// The server's message.
+        why: String,
+        /// The server's problem.
+        problem: Option<Box<ProblemBody>>,
+    },
     /// The channel has ended or is ending.
     #[error("the channel {channel} can't be used any more: {why}; open another one")]
     ChannelOver {
@@ -123,7 +137,9 @@ impl PayError {
     #[must_use]
     pub fn problem(&self) -> Option<&ProblemBody> {
         match self {
-            Self::NoOffer { problem, .. } | Self::AskedTwice { problem, .. } => problem.as_deref(),
+            Self::NoOffer { problem, .. } | Self::AskedTwice { problem, .. } | Self::CloseRefused { problem, .. } => {
+                problem.as_deref()
+            }
             _ => None,
         }
     }

@@ -25,6 +25,13 @@ pub enum Event {
         /// How much it is above the highest total that was signed before.
         raise: Amount,
     },
+    /// The server is asked to close the channel.
+    Closing {
+        /// The channel.
+        channel: ContractId,
+        /// What the recipient is to have in total.
+        total: Amount,
+    },
     /// The same voucher is sent again.
     SendingAgain {
         /// The reason.

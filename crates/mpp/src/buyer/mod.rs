@@ -7,8 +7,10 @@
 //! - A server chooses neither the channel nor the network. There are caps for a request, a host, a channel, a day and
 //!   in total.
 //! - A payment follows no redirect. A channel that is closing or has ended is no longer used.
+//! - A channel is ended with what was spent ([`Buyer::end`]), and never with more than was signed before.
 
 mod caps;
+mod ending;
 mod error;
 mod events;
 mod exchange;
@@ -24,6 +26,7 @@ mod total;
 mod wallet;
 
 pub use caps::{CapExceeded, Caps, SignedAway};
+pub use ending::{Ended, EndedState};
 pub use error::PayError;
 pub use events::{Event, OnEvent};
 pub use middleware::PaymentMiddleware;

@@ -24,7 +24,7 @@ use crate::wire::headers::{ACCEPT_PAYMENT, AUTHORIZATION, PAYMENT_AUTHORIZATION,
 use crate::wire::{Action, Credential, Payload, Receipt, Timestamp};
 
 /// How many times the same voucher is sent again when no answer came or the server can't take payments.
-const TRIES: u32 = 4;
+pub(super) const TRIES: u32 = 4;
 /// The longest wait between them.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long a server may take to see a deposit on chain: some ledgers for its node, and some for its watcher.
@@ -36,8 +36,8 @@ const KEPT_CHALLENGES: usize = 1_024;
 
 /// Buys requests. Share it in an `Arc` to make payments at the same time.
 pub struct Buyer {
-    options: BuyerOptions,
-    clients: Clients,
+    pub(super) options: BuyerOptions,
+    pub(super) clients: Clients,
     store: Arc<Mutex<Store>>,
     state: Arc<Mutex<State>>,
 }
@@ -189,7 +189,7 @@ impl Buyer {
         }
     }
 
-    fn host(&self, url: &Url) -> Result<String, PayError> {
+    pub(super) fn host(&self, url: &Url) -> Result<String, PayError> {
         let is_http = matches!(url.scheme(), "http" | "https");
         let host = host_of(url).filter(|_| is_http).ok_or_else(|| PayError::BadUrl(url.to_string()))?;
         let exposed = url.scheme() == "http" && !paychan_rpc::http::is_on_this_machine(url);
@@ -200,7 +200,12 @@ impl Buyer {
     }
 
     /// Sends the request without a payment, and names the channel that would pay.
-    async fn ask(&self, over: &mut dyn Exchange, mut request: Request, host: &str) -> Result<Response, PayError> {
+    pub(super) async fn ask(
+        &self,
+        over: &mut dyn Exchange,
+        mut request: Request,
+        host: &str,
+    ) -> Result<Response, PayError> {
         let usable = self
             .options
             .channels
@@ -220,7 +225,7 @@ impl Buyer {
         })
     }
 
-    async fn offer(&self, response: Response, host: &str) -> Result<Payable, PayError> {
+    pub(super) async fn offer(&self, response: Response, host: &str) -> Result<Payable, PayError> {
         match offer::choose(&response, host, &self.options.channels) {
             Ok(payable) => Ok(payable),
             Err(why) => Err(offer::no_offer(host, why, offer::problem(response).await)),
@@ -258,7 +263,7 @@ impl Buyer {
             Err(PayError::NoAnswer { host: host.to_owned(), why: error.to_string(), paid: false })
         })?;
         self.tell(&Event::Paying { channel, total, raise });
-        let made = self.sign(&payable, total).await;
+        let made = self.sign(&payable, Action::Voucher, total).await;
         match made {
             Ok(header) => Ok(Voucher { id, payable, total, raise, header }),
             Err(error) => {
@@ -270,12 +275,18 @@ impl Buyer {
         }
     }
 
-    async fn sign(&self, payable: &Payable, total: Amount) -> Result<(HeaderName, HeaderValue), PayError> {
+    /// Signs a total, and writes the header that carries it.
+    pub(super) async fn sign(
+        &self,
+        payable: &Payable,
+        action: Action,
+        total: Amount,
+    ) -> Result<(HeaderName, HeaderValue), PayError> {
         let pinned = &payable.pinned;
         let commitment = Commitment { network: pinned.network.id(), channel: pinned.channel, amount: total };
         let signature = pinned.signer.sign(&commitment).await?;
         commitment.verify(&pinned.signer.public(), &signature).map_err(|_| PayError::WrongSignature)?;
-        let payload = Payload { action: Action::Voucher, amount: total, signature };
+        let payload = Payload { action, amount: total, signature };
         let text = Credential::new(payable.challenge.clone(), &payload)?.to_header()?;
         let name = match payable.challenge.terms.header {
             Some(_) => HeaderName::from_static(PAYMENT_AUTHORIZATION),
@@ -416,7 +427,7 @@ impl Buyer {
         }
     }
 
-    fn leave(&self, channel: &ContractId, why: &str) -> Result<(), PayError> {
+    pub(super) fn leave(&self, channel: &ContractId, why: &str) -> Result<(), PayError> {
         let left = Left { at: Timestamp::now().to_text(), channel: *channel, why: why.to_owned() };
         Ok(self.with_store(|store| store.write(&Record::Left(left), true))?)
     }
@@ -429,7 +440,7 @@ impl Buyer {
     }
 
     /// Waits before the same voucher is sent again, for this time.
-    async fn wait(&self, tries: u32, asked: Option<Duration>, why: String) {
+    pub(super) async fn wait(&self, tries: u32, asked: Option<Duration>, why: String) {
         let wait = asked.unwrap_or_else(|| usual_wait(tries)).min(LONGEST_WAIT);
         self.send_again_after(wait, why).await;
     }
@@ -439,17 +450,17 @@ impl Buyer {
         tokio::time::sleep(wait).await;
     }
 
-    fn tell(&self, event: &Event) {
+    pub(super) fn tell(&self, event: &Event) {
         if let Some(on_event) = &self.options.on_event {
             on_event(event);
         }
     }
 
-    fn with_state<T>(&self, of: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn with_state<T>(&self, of: impl FnOnce(&mut State) -> T) -> T {
         of(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn with_store<T>(&self, of: impl FnOnce(&mut Store) -> T) -> T {
+    pub(super) fn with_store<T>(&self, of: impl FnOnce(&mut Store) -> T) -> T {
         of(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -476,12 +487,12 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-fn is_problem(response: &Response) -> bool {
+pub(super) fn is_problem(response: &Response) -> bool {
     let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.is_some_and(|kind| kind.starts_with(crate::problem::PROBLEM_CONTENT_TYPE))
 }
 
-fn without_query(url: &Url) -> String {
+pub(super) fn without_query(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);

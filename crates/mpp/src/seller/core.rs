@@ -195,6 +195,7 @@ impl<C: Charges> Seller<C> {
         Ok(Decision::Ended(Box::new(Ended {
             channel: *channel,
             status,
+            state: ended.state,
             transaction: ended.transaction,
             amount: ended.amount,
             receipt,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use paychan_channel::{Amount, ContractId, RequestId};
+use paychan_watcher_api::CloseState;
 
 use super::memory::KeptAnswer;
 use crate::problem::ProblemBody;
@@ -40,8 +41,10 @@ pub struct Sold {
 pub struct Ended {
     /// The channel.
     pub channel: ContractId,
-    /// 200 when the close is done, 202 while it is under way.
+    /// 200 when the watcher has done what it can, 202 before.
     pub status: StatusCode,
+    /// How far the close is.
+    pub state: CloseState,
     /// The transaction's hash, if there is one yet.
     pub transaction: Option<String>,
     /// What the recipient claims in total, base units.

@@ -11,6 +11,7 @@ use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
+use paychan_watcher_api::CloseState;
 use serde_json::json;
 use tower::{Layer, Service, ServiceExt};
 
@@ -209,7 +210,8 @@ fn kept_response(kept: &KeptAnswer) -> Response {
 fn ended_response(ended: &Ended) -> Response {
     let body = json!({
         "channel": ended.channel,
-        "closed": ended.status == StatusCode::OK,
+        "closed": ended.state == CloseState::Closed,
+        "state": ended.state,
         "transaction": ended.transaction,
         "amount": ended.amount,
     });

@@ -38,6 +38,8 @@ pub struct Store {
 #[derive(Debug, Default)]
 struct Sums {
     signed: HashMap<ContractId, Amount>,
+    /// What was spent on each channel, by the receipt with the highest total.
+    spent: HashMap<ContractId, (Amount, Amount)>,
     left: HashMap<ContractId, String>,
     openings: Vec<Opening>,
     by_host: HashMap<String, Amount>,
@@ -148,6 +150,12 @@ impl Store {
         self.sums.signed.get(channel).copied().unwrap_or(Amount::ZERO)
     }
 
+    /// What was spent on a channel, by the newest receipt that says it.
+    #[must_use]
+    pub fn spent(&self, channel: &ContractId) -> Option<Amount> {
+        self.sums.spent.get(channel).map(|(_, spent)| *spent)
+    }
+
     /// Why a channel is no longer used; `None` when it is.
     #[must_use]
     pub fn left(&self, channel: &ContractId) -> Option<&str> {
@@ -250,6 +258,14 @@ impl Sums {
                 self.left.insert(left.channel, left.why.clone());
             }
             Record::Opening(opening) => self.openings.push(opening.clone()),
+            Record::Answered(Answered { receipt: Some(receipt), .. }) => {
+                let known = (receipt.channel, receipt.accepted_cumulative, receipt.spent);
+                let (Some(channel), Some(accepted), Some(spent)) = known else { return };
+                let newest = self.spent.entry(channel).or_default();
+                if accepted >= newest.0 {
+                    *newest = (accepted, spent);
+                }
+            }
             Record::Answered(_) => {}
         }
     }

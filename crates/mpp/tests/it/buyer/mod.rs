@@ -1,5 +1,6 @@
 //! Tests of the buyer against our seller, and against servers that lie.
 
+mod ending;
 mod hostile;
 mod paying;
 

@@ -1,0 +1,62 @@
+//! `--close` has the server close the channel with what was spent.
+
+use std::fmt;
+use std::sync::Arc;
+
+use paychan_mpp::buyer::{Buyer, Ended, EndedState, PinnedChannel};
+use paychan_mpp::wire::NetworkName;
+use reqwest::Request;
+use serde::Serialize;
+
+use super::Pay;
+use super::report::pay_failure;
+use crate::error::{Failure, Kind};
+use crate::output::{Output, table};
+
+impl Pay {
+    pub(super) async fn close(&self, buyer: &mut Buyer, request: Request, output: Output) -> Result<(), Failure> {
+        if self.channel.is_none() && self.policy.is_none() {
+            let opened = buyer.openings_for(request.url()).map_err(|error| pay_failure(&error))?;
+            let missing = || {
+                let what = "no channel was opened for this server by paychan pay --open, or it has ended already";
+                Failure::new(Kind::Usage, format!("{what}; name it with --channel"))
+            };
+            let channel = opened.first().ok_or_else(missing)?.channel;
+            let network = NetworkName::of_passphrase(&self.network.passphrase()?);
+            buyer.add_channel(PinnedChannel { channel, network, signer: Arc::new(self.seed()?), hosts: Vec::new() });
+        }
+        let ended = buyer.end(request).await.map_err(|error| pay_failure(&error))?;
+        if ended.state == EndedState::Agreed {
+            let told = format!(
+                "the server has agreed to close {} with {} base units in total, and has not done it yet; paychan inspect {} \
+                 shows when it is done",
+                ended.channel, ended.amount, ended.channel
+            );
+            return Err(Failure::new(Kind::OutcomeUnknown, told)
+                .with("channel", ended.channel.to_string())
+                .with("amount", ended.amount.to_string()));
+        }
+        output.result(&Closed(ended))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Closed(Ended);
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(ended) = self;
+        let state = match ended.state {
+            EndedState::Settled => "paid out; take the rest back with paychan close-start and paychan refund",
+            EndedState::Agreed | EndedState::Closed => "closed; the rest of the deposit is back at the funder",
+        };
+        let mut rows = vec![
+            ("channel", ended.channel.to_string()),
+            ("recipient", format!("{} base units in total", ended.amount)),
+            ("the server says", state.to_owned()),
+        ];
+        rows.extend(ended.transaction.clone().map(|hash| ("transaction", hash)));
+        table(f, rows)
+    }
+}

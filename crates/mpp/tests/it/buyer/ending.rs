@@ -1,0 +1,131 @@
+//! Tests that a buyer ends its channel with what was spent, and never with more than it has signed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::StatusCode;
+use paychan_channel::Amount;
+use paychan_mpp::buyer::{BuyerOptions, EndedState, PayError, Store};
+use tempfile::TempDir;
+
+use super::{get, open, options, serve};
+use crate::env::{CHANNEL, TestEnv};
+
+#[tokio::test]
+async fn a_channel_is_ended_with_what_was_spent_and_is_used_no_more() {
+    let env = TestEnv::new();
+    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
+    let buyer = open(&folder, options(&env));
+    // It is charged 100, and gets 70 of them back.
+    buyer.pay(get(address, "/most")).await.unwrap();
+    assert_eq!(env.watcher.totals(&CHANNEL), (100, 30));
+    let ended = buyer.end(get(address, "/time")).await.unwrap();
+    assert_eq!((ended.channel, ended.amount, ended.state), (CHANNEL, Amount::from(30_u64), EndedState::Closed));
+    assert_eq!(ended.transaction, Some("ab".repeat(32)));
+    assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, Some(Amount::from(30_u64)));
+    assert_eq!(env.sold(), 1, "a close buys nothing");
+
+    let after = buyer.pay(get(address, "/time")).await.unwrap_err();
+    assert!(!after.may_have_paid(), "{after}");
+    drop(buyer);
+    assert!(Store::open(folder.path()).unwrap().left(&CHANNEL).is_some(), "the next process knows it too");
+}
+
+#[tokio::test]
+async fn what_the_server_needs_is_offered_if_it_was_signed_before() {
+    let env = TestEnv::new();
+    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
+    let buyer = open(&folder, options(&env));
+    buyer.pay(get(address, "/most")).await.unwrap();
+    // A sale of which the buyer has no receipt.
+    env.watcher.state().channels.get_mut(&CHANNEL).unwrap().spent = Amount::from(45_u64);
+    let ended = buyer.end(get(address, "/time")).await.unwrap();
+    assert_eq!(ended.amount, Amount::from(45_u64));
+    assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, Some(Amount::from(45_u64)));
+}
+
+#[tokio::test]
+async fn a_buyer_that_has_lost_its_receipts_ends_with_no_more_than_the_server_counts() {
+    let env = TestEnv::new();
+    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
+    let lost = TempDir::new().unwrap();
+    open(&lost, options(&env)).pay(get(address, "/time")).await.unwrap();
+    let buyer = open(&folder, options(&env));
+    let refused = buyer.end(get(address, "/time")).await.unwrap_err();
+    assert!(matches!(refused, PayError::ServerAhead { .. }), "{refused}");
+    assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, None);
+    drop(buyer);
+    let resync_up_to = Some(Amount::from(10_u64));
+    let buyer = open(&folder, BuyerOptions { resync_up_to, ..options(&env) });
+    assert_eq!(buyer.end(get(address, "/time")).await.unwrap().amount, Amount::from(10_u64));
+}
+
+/// A server that answers the close itself, after real sales. It counts the closes that it gets.
+async fn with_liar(env: &TestEnv, status: StatusCode, body: &'static str) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let (honest, closes) = (env.app.clone(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&closes);
+    let app = Router::new().fallback(move |request: axum::extract::Request| {
+        let (honest, counted) = (honest.clone(), Arc::clone(&counted));
+        async move {
+            let credential = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+            let read = credential.and_then(|text| paychan_mpp::wire::read_credential(text).unwrap());
+            let closes = read.is_some_and(|read| read.payload().unwrap().action == paychan_mpp::wire::Action::Close);
+            if !closes {
+                return tower::ServiceExt::oneshot(honest, request).await.unwrap();
+            }
+            counted.fetch_add(1, Ordering::SeqCst);
+            let problem = [("content-type", "application/problem+json")];
+            axum::response::IntoResponse::into_response((status, problem, body))
+        }
+    });
+    (serve(app).await, closes)
+}
+
+const TOO_LOW: &str = "https://paymentauth.org/problems/session/close-too-low";
+
+#[tokio::test]
+async fn a_server_that_needs_more_than_was_signed_gets_nothing_more() {
+    for needed in ["11", "1000", "nonsense"] {
+        let env = TestEnv::new();
+        let body = format!(r#"{{"type":"{TOO_LOW}","title":"t","status":402,"details":{{"needed":"{needed}"}}}}"#);
+        let (address, closes) = with_liar(&env, StatusCode::PAYMENT_REQUIRED, body.leak()).await;
+        let folder = TempDir::new().unwrap();
+        let buyer = open(&folder, options(&env));
+        buyer.pay(get(address, "/time")).await.unwrap();
+        let refused = buyer.end(get(address, "/time")).await.unwrap_err();
+        assert!(
+            matches!(&refused, PayError::CloseRefused { offered, .. } if *offered == Amount::from(10_u64)),
+            "{refused}"
+        );
+        assert_eq!(closes.load(Ordering::SeqCst), 1, "nothing higher is offered");
+        assert_eq!(buyer.signed(&CHANNEL), Amount::from(10_u64));
+        buyer.pay(get(address, "/time")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_says_little_or_nonsense_is_no_transaction() {
+    for (body, state) in [
+        ("", EndedState::Closed),
+        (r#"{"state":"settled","transaction":"not a hash"}"#, EndedState::Settled),
+        (r#"{"state":7}"#, EndedState::Closed),
+    ] {
+        let env = TestEnv::new();
+        let (address, _) = with_liar(&env, StatusCode::OK, body).await;
+        let folder = TempDir::new().unwrap();
+        let buyer = open(&folder, options(&env));
+        buyer.pay(get(address, "/time")).await.unwrap();
+        let ended = buyer.end(get(address, "/time")).await.unwrap();
+        assert_eq!((ended.state, ended.transaction), (state, None), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_no_payment_offers_no_close() {
+    let env = TestEnv::new();
+    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
+    let buyer = open(&folder, options(&env));
+    let refused = buyer.end(get(address, "/query?free")).await.unwrap_err();
+    assert!(matches!(refused, PayError::NoOffer { .. }), "{refused}");
+}
