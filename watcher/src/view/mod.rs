@@ -66,7 +66,7 @@ pub struct LaneAhead {
 /// How many ledgers above the head an answer may be. The head is asked for first, and more ledgers close during the
 /// other questions of a round. A later answer counts as older than it is, which may refuse money but loses none.
 ///
-/// It is small, because nothing corrects a wrong answer from a far ledger for as long. When it was 30, one answer "all is
+/// It is small, because an answer that names a far ledger wrongly is believed for as long, and until the sweep after it. When it was 30, one answer "all is
 /// paid" before the last third of a waiting period could hide for 50 ledgers what was owed, the time between two sweeps included.
 pub const AHEAD_OF_HEAD: u32 = 2;
 

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use paychan_mpp::buyer::{Buyer, Ended, EndedState, PinnedChannel};
+use paychan_mpp::buyer::{Buyer, Ended, PinnedChannel};
 use paychan_mpp::wire::NetworkName;
+use paychan_watcher_api::CloseState;
 use reqwest::Request;
 use serde::Serialize;
 
@@ -26,7 +27,7 @@ impl Pay {
             buyer.add_channel(PinnedChannel { channel, network, signer: Arc::new(self.seed()?), hosts: Vec::new() });
         }
         let ended = buyer.end(request).await.map_err(|error| pay_failure(&error))?;
-        if ended.state == EndedState::Agreed {
+        if !ended.state.is_over() {
             let told = format!(
                 "the server has agreed to close {} with {} base units in total, and has not done it yet; paychan inspect {} \
                  shows when it is done",
@@ -48,8 +49,8 @@ impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(ended) = self;
         let state = match ended.state {
-            EndedState::Settled => "paid out; take the rest back with paychan close-start and paychan refund",
-            EndedState::Agreed | EndedState::Closed => "closed; the rest of the deposit is back at the funder",
+            CloseState::Settled => "paid out; take the rest back with paychan close-start and paychan refund",
+            _ => "closed; the rest of the deposit is back at the funder",
         };
         let mut rows = vec![
             ("channel", ended.channel.to_string()),

@@ -6,19 +6,19 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use paychan_channel::{Amount, ContractId};
 use paychan_rpc::http::retry_after;
+use paychan_watcher_api::CloseState;
 use reqwest::{Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::error::PayError;
 use super::events::Event;
 use super::exchange::{Exchange, NotSent};
-use super::host_of;
 use super::offer::{self, Payable};
-use super::pay::{Buyer, TRIES, is_problem, without_query};
-use super::store::{Record, Resynced};
+use super::pay::{Buyer, TRIES};
+use super::{host_of, without_query};
 use crate::problem::{ProblemBody, ProblemType};
 use crate::wire::headers::PAYMENT_RECEIPT;
-use crate::wire::{Action, Receipt, Timestamp};
+use crate::wire::{Action, Receipt};
 
 /// How often the server is asked whether a close that it agreed to is done.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
@@ -34,34 +34,21 @@ pub struct Ended {
     pub channel: ContractId,
     /// What the recipient gets in total, base units. It was signed for this close.
     pub amount: Amount,
-    /// How far the close is.
-    pub state: EndedState,
+    /// How far the close is, as the server reports it.
+    pub state: CloseState,
     /// The transaction's hash as the server reports it, 64 hexadecimal digits.
     pub transaction: Option<String>,
-}
-
-/// How far a close is, according to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndedState {
-    /// The server has agreed, and the close is not on chain yet.
-    Agreed,
-    /// The channel is closed on chain, and the rest of the deposit is back at the funder.
-    Closed,
-    /// The recipient was paid, but the channel is open on chain. The funder takes the rest back with `close_start` and
-    /// `refund`.
-    Settled,
 }
 
 impl Buyer {
     /// Asks the server of this request to close the channel through which the request would be paid.
     ///
     /// It offers what the newest receipt says was spent, and what the server demands if that is more. It never signs
-    /// more than it has signed before. The request's body is not sent to be processed: the server sees a close, and
-    /// answers with its result. If the server has agreed, the channel is no longer used.
+    /// more than it has signed before. Nothing is bought: the server answers the request with the result of the close.
+    /// If the server has agreed, the channel is no longer used.
     ///
     /// # Errors
-    /// [`PayError`]. After [`PayError::NoAnswer`] the server may have agreed; asking again does no harm.
+    /// [`PayError`]. After [`PayError::NoAnswer`] and [`PayError::Unavailable`] the server may have agreed; asking again does no harm.
     pub async fn end(&self, request: Request) -> Result<Ended, PayError> {
         let over = &mut &self.clients;
         let host = self.host(request.url())?;
@@ -69,7 +56,10 @@ impl Buyer {
         let response = self.ask(over, again()?, &host).await?;
         match response.status() {
             StatusCode::PAYMENT_REQUIRED => {}
-            StatusCode::GONE if is_problem(&response) => return Err(self.is_gone(&host, response).await?),
+            StatusCode::GONE => {
+                let problem = offer::problem(response).await;
+                return Err(PayError::NoOffer { host, why: offer::says(problem.as_deref()), problem });
+            }
             status => {
                 let why = format!("it answers {} and asks for no payment, so it offers no close", status.as_u16());
                 return Err(PayError::NoOffer { host, why, problem: None });
@@ -112,16 +102,15 @@ impl Buyer {
                 return Ok(says);
             }
             if resync_up_to.is_some_and(|most| says <= most) {
-                let resynced = Resynced { at: Timestamp::now().to_text(), channel, total: says };
-                store.write(&Record::Resynced(resynced), true)?;
+                store.resync(channel, says)?;
                 return Ok(says);
             }
             Err(PayError::ServerAhead { host: host.to_owned(), channel, says, known: signed })
         })
     }
 
-    /// Sends one close until it is answered. The same close is sent again where no answer came, since a server agrees
-    /// to it once.
+    /// Sends one close until it is done or refused. The same close is sent again where no answer came and until it is done,
+    /// since a server agrees to it once.
     async fn close_with(
         &self,
         over: &mut dyn Exchange,
@@ -133,69 +122,94 @@ impl Buyer {
         let channel = payable.channel();
         self.tell(&Event::Closing { channel, total });
         let header = self.sign(payable, Action::Close, total).await?;
-        let (mut tries, mut questions) = (0_u32, 0_u32);
-        loop {
-            let response = match over.send(with_header(request, &header)?).await {
-                Ok(response) => response,
-                Err(NotSent { why, .. }) => {
-                    tries = tries.saturating_add(1);
-                    if tries < TRIES {
-                        self.wait(tries, None, why).await;
-                        continue;
-                    }
-                    return Err(PayError::NoAnswer { host: host.to_owned(), why, paid: true });
-                }
-            };
-            if host_of(response.url()).as_deref() != Some(host) || response.url().scheme() != request.url().scheme() {
-                let to = without_query(response.url());
-                return Err(PayError::Redirected { host: host.to_owned(), to });
-            }
-            let status = response.status();
-            self.tell(&Event::Answered { status: status.as_u16() });
-            match status {
-                StatusCode::OK | StatusCode::ACCEPTED => {
-                    let ended = read(response, channel, total).await;
+        let (mut tries, mut questions, mut agreed) = (0_u32, 0_u32, None);
+        // What a server says after it has agreed takes nothing back.
+        let error = loop {
+            match self.close_once(over, with_header(request, &header)?, host, channel, total).await? {
+                Step::Agreed(ended) => {
                     self.leave(&channel, "its close was agreed")?;
                     (tries, questions) = (0, questions.saturating_add(1));
-                    if ended.state != EndedState::Agreed || questions >= MOST_QUESTIONS {
+                    if ended.state.is_over() || questions >= MOST_QUESTIONS {
                         return Ok(Answer::Agreed(ended));
                     }
+                    agreed = Some(ended);
                     tokio::time::sleep(ASK_AGAIN).await;
                 }
-                StatusCode::GONE => return Err(self.is_gone(host, response).await?),
-                StatusCode::SERVICE_UNAVAILABLE if is_problem(&response) => {
-                    let wait = retry_after(response.headers(), std::time::SystemTime::now());
-                    let why = offer::says(offer::problem(response).await.as_deref());
+                Step::Later { why, wait, error } => {
                     tries = tries.saturating_add(1);
                     if tries >= TRIES {
-                        return Err(PayError::Unavailable { host: host.to_owned(), why });
+                        break error;
                     }
                     self.wait(tries, wait, why).await;
                 }
-                _ => return Ok(Answer::Refused(offer::problem(response).await)),
+                Step::Over(error) => break error,
+                Step::Refused(problem) => {
+                    return Ok(agreed.map_or(Answer::Refused(problem), Answer::Agreed));
+                }
             }
-        }
+        };
+        agreed.map(Answer::Agreed).ok_or(error)
     }
 
-    /// The error for a channel that the server says is over. The channel is no longer used.
-    async fn is_gone(&self, host: &str, response: Response) -> Result<PayError, PayError> {
+    /// Sends a close once.
+    async fn close_once(
+        &self,
+        over: &mut dyn Exchange,
+        request: Request,
+        host: &str,
+        channel: ContractId,
+        total: Amount,
+    ) -> Result<Step, PayError> {
+        let scheme = request.url().scheme().to_owned();
+        let host = host.to_owned();
+        let response = match over.send(request).await {
+            Ok(response) => response,
+            Err(NotSent { why, .. }) => {
+                let error = PayError::NoAnswer { host, why: why.clone(), paid: true };
+                return Ok(Step::Later { why, wait: None, error });
+            }
+        };
+        if host_of(response.url()).as_ref() != Some(&host) || response.url().scheme() != scheme {
+            let to = without_query(response.url());
+            return Ok(Step::Over(PayError::Redirected { host, to }));
+        }
+        let status = response.status();
+        self.tell(&Event::Answered { status: status.as_u16() });
+        if matches!(status, StatusCode::OK | StatusCode::ACCEPTED) {
+            return Ok(Step::Agreed(read(response, channel, total).await));
+        }
+        let wait = retry_after(response.headers(), std::time::SystemTime::now());
         let problem = offer::problem(response).await;
         let why = offer::says(problem.as_deref());
-        let channel = self.options.channels.iter().find(|pinned| pinned.is_for(host)).map(|pinned| pinned.channel);
-        let known = problem.as_deref().and_then(ProblemBody::known);
-        let over = matches!(known, Some(ProblemType::ChannelClosing | ProblemType::ChannelFinalized));
-        match channel.filter(|_| over) {
-            Some(channel) => {
+        match problem.as_deref().and_then(ProblemBody::known) {
+            Some(ProblemType::ChannelClosing | ProblemType::ChannelFinalized) => {
                 self.leave(&channel, &why)?;
-                Ok(PayError::ChannelOver { channel, why })
+                Ok(Step::Over(PayError::ChannelOver { channel, why }))
             }
-            None => Ok(PayError::NoOffer { host: host.to_owned(), why, problem }),
+            // It is not known whether the server has agreed.
+            _ if status.is_server_error() => {
+                Ok(Step::Later { why: why.clone(), wait, error: PayError::Unavailable { host, why } })
+            }
+            _ => Ok(Step::Refused(problem)),
         }
     }
 }
 
 enum Answer {
     Agreed(Ended),
+    Refused(Option<Box<ProblemBody>>),
+}
+
+/// The result of sending a close once.
+enum Step {
+    Agreed(Ended),
+    /// It is to be sent again. The error is for the last time.
+    Later {
+        why: String,
+        wait: Option<Duration>,
+        error: PayError,
+    },
+    Over(PayError),
     Refused(Option<Box<ProblemBody>>),
 }
 
@@ -214,7 +228,7 @@ fn needed(problem: &ProblemBody) -> Option<Amount> {
 /// The answer of a server of ours. Other servers may say only by the status that the close is done.
 #[derive(Default, Deserialize)]
 struct Said {
-    state: Option<String>,
+    state: Option<CloseState>,
     transaction: Option<String>,
 }
 
@@ -224,10 +238,11 @@ async fn read(mut response: Response, channel: ContractId, amount: Amount) -> En
     let receipt = receipt.and_then(|value| Receipt::from_header(value).ok());
     let body = paychan_rpc::http::read_body(&mut response, LONGEST_ANSWER).await.unwrap_or_default();
     let said: Said = serde_json::from_slice(&body).unwrap_or_default();
-    let state = match said.state.as_deref() {
-        _ if !done => EndedState::Agreed,
-        Some("settled") => EndedState::Settled,
-        _ => EndedState::Closed,
+    // The status says whether it is done, and the body says how it was done.
+    let state = match said.state {
+        Some(state) if state.is_over() == done => state,
+        _ if done => CloseState::Closed,
+        _ => CloseState::Agreed,
     };
     let is_hash = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let transaction = said.transaction.or(receipt.map(|receipt| receipt.reference)).filter(is_hash);

@@ -26,7 +26,7 @@ mod total;
 mod wallet;
 
 pub use caps::{CapExceeded, Caps, SignedAway};
-pub use ending::{Ended, EndedState};
+pub use ending::Ended;
 pub use error::PayError;
 pub use events::{Event, OnEvent};
 pub use middleware::PaymentMiddleware;
@@ -40,4 +40,14 @@ pub use wallet::PinnedChannel;
 #[must_use]
 pub fn host_of(url: &reqwest::Url) -> Option<String> {
     Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+}
+
+/// An address without what may be secret in it: its query, its fragment and its user.
+fn without_query(url: &reqwest::Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    url.to_string()
 }

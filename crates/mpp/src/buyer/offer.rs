@@ -88,6 +88,12 @@ fn payable(challenge: &Challenge, host: &str, channels: &[PinnedChannel]) -> Res
     })
 }
 
+/// Whether an answer's body is a problem.
+pub(super) fn is_problem(response: &Response) -> bool {
+    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with(crate::problem::PROBLEM_CONTENT_TYPE))
+}
+
 /// The problem in an answer's body, if it is one.
 pub(super) async fn problem(mut response: Response) -> Option<Box<ProblemBody>> {
     let body = paychan_rpc::http::read_body(&mut response, LONGEST_PROBLEM).await.ok()?;

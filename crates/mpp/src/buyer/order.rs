@@ -8,7 +8,7 @@ use super::caps::Caps;
 use super::error::PayError;
 use super::offer::Payable;
 use super::standing::State;
-use super::store::{Record, Resynced, Signed, Store};
+use super::store::{Record, Signed, Store};
 use super::total::{self, Known};
 use crate::wire::Timestamp;
 
@@ -48,8 +48,7 @@ impl Order {
         let total = match total::to_sign(known, price) {
             Ok(total) => total,
             Err(total::Ahead(says)) if self.resync_up_to.is_some_and(|most| says <= most) => {
-                let resynced = Resynced { at: Timestamp::now().to_text(), channel, total: says };
-                store.write(&Record::Resynced(resynced), true)?;
+                store.resync(channel, says)?;
                 known.signed = says;
                 says.saturating_add(price)
             }

@@ -12,13 +12,13 @@ use reqwest::{Method, Request, Response, StatusCode, Url};
 use super::error::PayError;
 use super::events::Event;
 use super::exchange::{Clients, Exchange, NotSent};
-use super::host_of;
 use super::offer::{self, Payable};
 use super::options::{BuyerOptions, PaidRequest, Payment};
 use super::order::Order;
 use super::standing::State;
 use super::store::{Answered, Left, Opening, Record, Store};
 use super::wallet::PinnedChannel;
+use super::{host_of, without_query};
 use crate::problem::{ProblemBody, ProblemType};
 use crate::wire::headers::{ACCEPT_PAYMENT, AUTHORIZATION, PAYMENT_AUTHORIZATION, PAYMENT_RECEIPT, PAYMENT_SESSION};
 use crate::wire::{Action, Credential, Payload, Receipt, Timestamp};
@@ -360,7 +360,7 @@ impl Buyer {
                     }
                     return Err(PayError::Unavailable { host: host.to_owned(), why });
                 }
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT if is_problem(&response) => {
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT if offer::is_problem(&response) => {
                     let wait = retry_after(response.headers(), std::time::SystemTime::now());
                     let problem = offer::problem(response).await;
                     let known = problem.as_ref().and_then(|problem| problem.known());
@@ -485,20 +485,6 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.buyer.ended(&self.channel);
     }
-}
-
-pub(super) fn is_problem(response: &Response) -> bool {
-    let kind = response.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    kind.is_some_and(|kind| kind.starts_with(crate::problem::PROBLEM_CONTENT_TYPE))
-}
-
-pub(super) fn without_query(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    let _ = url.set_password(None);
-    let _ = url.set_username("");
-    url.to_string()
 }
 
 fn challenge_key(request: &Request) -> String {

@@ -18,6 +18,7 @@ use paychan_channel::{Amount, ContractId};
 pub use record::{Answered, Left, Opening, Record, Resynced, Signed};
 
 use super::caps::SignedAway;
+use crate::wire::Timestamp;
 
 /// The file's name.
 const FILE: &str = "payments.jsonl";
@@ -187,6 +188,14 @@ impl Store {
         let id = self.next_id;
         self.next_id = id.saturating_add(1);
         id
+    }
+
+    /// Records durably that this total counts as signed from now on, since the store had lost its own.
+    ///
+    /// # Errors
+    /// Those of [`Store::write`].
+    pub fn resync(&mut self, channel: ContractId, total: Amount) -> Result<(), StoreError> {
+        self.write(&Record::Resynced(Resynced { at: Timestamp::now().to_text(), channel, total }), true)
     }
 
     /// Writes a record. If `durable` is set, it is on disk when this returns.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::http::StatusCode;
 use paychan_channel::Amount;
-use paychan_mpp::buyer::{BuyerOptions, EndedState, PayError, Store};
+use paychan_mpp::buyer::{BuyerOptions, PayError, Store};
+use paychan_watcher_api::CloseState;
 use tempfile::TempDir;
 
 use super::{get, open, options, serve};
@@ -21,7 +22,7 @@ async fn a_channel_is_ended_with_what_was_spent_and_is_used_no_more() {
     buyer.pay(get(address, "/most")).await.unwrap();
     assert_eq!(env.watcher.totals(&CHANNEL), (100, 30));
     let ended = buyer.end(get(address, "/time")).await.unwrap();
-    assert_eq!((ended.channel, ended.amount, ended.state), (CHANNEL, Amount::from(30_u64), EndedState::Closed));
+    assert_eq!((ended.channel, ended.amount, ended.state), (CHANNEL, Amount::from(30_u64), CloseState::Closed));
     assert_eq!(ended.transaction, Some("ab".repeat(32)));
     assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, Some(Amount::from(30_u64)));
     assert_eq!(env.sold(), 1, "a close buys nothing");
@@ -61,8 +62,12 @@ async fn a_buyer_that_has_lost_its_receipts_ends_with_no_more_than_the_server_co
     assert_eq!(buyer.end(get(address, "/time")).await.unwrap().amount, Amount::from(10_u64));
 }
 
-/// A server that answers the close itself, after real sales. It counts the closes that it gets.
-async fn with_liar(env: &TestEnv, status: StatusCode, body: &'static str) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+/// Statuses and bodies.
+type Answers = &'static [(u16, &'static str)];
+
+/// A server that answers closes itself, after real sales: each with the next of these answers, and the last one again and again.
+/// It counts the closes that it gets.
+async fn with_liar(env: &TestEnv, answers: Answers) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
     let (honest, closes) = (env.app.clone(), Arc::new(AtomicUsize::new(0)));
     let counted = Arc::clone(&closes);
     let app = Router::new().fallback(move |request: axum::extract::Request| {
@@ -74,7 +79,9 @@ async fn with_liar(env: &TestEnv, status: StatusCode, body: &'static str) -> (st
             if !closes {
                 return tower::ServiceExt::oneshot(honest, request).await.unwrap();
             }
-            counted.fetch_add(1, Ordering::SeqCst);
+            let number = counted.fetch_add(1, Ordering::SeqCst);
+            let (status, body) = answers[number.min(answers.len() - 1)];
+            let status = StatusCode::from_u16(status).unwrap();
             let problem = [("content-type", "application/problem+json")];
             axum::response::IntoResponse::into_response((status, problem, body))
         }
@@ -89,7 +96,7 @@ async fn a_server_that_needs_more_than_was_signed_gets_nothing_more() {
     for needed in ["11", "1000", "nonsense"] {
         let env = TestEnv::new();
         let body = format!(r#"{{"type":"{TOO_LOW}","title":"t","status":402,"details":{{"needed":"{needed}"}}}}"#);
-        let (address, closes) = with_liar(&env, StatusCode::PAYMENT_REQUIRED, body.leak()).await;
+        let (address, closes) = with_liar(&env, vec![(402, &*body.leak())].leak()).await;
         let folder = TempDir::new().unwrap();
         let buyer = open(&folder, options(&env));
         buyer.pay(get(address, "/time")).await.unwrap();
@@ -107,17 +114,37 @@ async fn a_server_that_needs_more_than_was_signed_gets_nothing_more() {
 #[tokio::test]
 async fn an_answer_that_says_little_or_nonsense_is_no_transaction() {
     for (body, state) in [
-        ("", EndedState::Closed),
-        (r#"{"state":"settled","transaction":"not a hash"}"#, EndedState::Settled),
-        (r#"{"state":7}"#, EndedState::Closed),
+        ("", CloseState::Closed),
+        (r#"{"state":"settled","transaction":"not a hash"}"#, CloseState::Settled),
+        (r#"{"state":7}"#, CloseState::Closed),
     ] {
         let env = TestEnv::new();
-        let (address, _) = with_liar(&env, StatusCode::OK, body).await;
+        let (address, _) = with_liar(&env, vec![(200, body)].leak()).await;
         let folder = TempDir::new().unwrap();
         let buyer = open(&folder, options(&env));
         buyer.pay(get(address, "/time")).await.unwrap();
         let ended = buyer.end(get(address, "/time")).await.unwrap();
         assert_eq!((ended.state, ended.transaction), (state, None), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_close_is_sent_again_until_it_is_done_and_is_not_taken_back() {
+    const GONE: &str =
+        r#"{"type":"https://paymentauth.org/problems/session/channel-not-found","title":"t","status":410}"#;
+    let cases: [(Answers, CloseState, usize); 3] = [
+        (&[(500, ""), (202, ""), (200, "")], CloseState::Closed, 3),
+        (&[(202, r#"{"state":"sent"}"#), (410, GONE)], CloseState::Sent, 2),
+        (&[(202, r#"{"state":"closed"}"#), (402, "")], CloseState::Agreed, 2),
+    ];
+    for (answers, state, sent) in cases {
+        let env = TestEnv::new();
+        let (address, closes) = with_liar(&env, answers).await;
+        let folder = TempDir::new().unwrap();
+        let buyer = open(&folder, options(&env));
+        buyer.pay(get(address, "/time")).await.unwrap();
+        let ended = buyer.end(get(address, "/time")).await.unwrap();
+        assert_eq!((ended.state, closes.load(Ordering::SeqCst)), (state, sent), "{answers:?}");
     }
 }
 
