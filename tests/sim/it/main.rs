@@ -1,6 +1,8 @@
 //! Runs the watcher in 300 hostile worlds, and checks the simulator itself.
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests say what they check by their names")]
 
+mod contract;
+
 use paychan_sim::report::Totals;
 use paychan_sim::world::{Limits, run};
 
@@ -48,6 +50,8 @@ fn worlds_that_once_failed_hold_their_promises() {
         (1088, false),
         (1251, false),
         (82, true),
+        (313, true),
+        (572, true),
         (2513, true),
         (2112, true),
         (2773, true),

@@ -14,6 +14,7 @@ use paychan_watcher::chain::{
 };
 use paychan_watcher::chain::{Head, LaneFacts, NetworkTerms};
 
+use super::contract::{self, Caller};
 use super::ledger::{self, Network};
 use super::{EventsFault, FAR, FIRST, Hang, LEDGER, MAX_ENTRY_TTL, RESOURCE_FEE, SimChain};
 
@@ -302,15 +303,16 @@ fn prepare(network: &Network, request: &CallRequest) -> Prepared {
     if network.faults.close_fails && matches!(request.call, Call::Close { .. }) {
         return Prepared::Fails { why: "HostError: Error(Contract, #13)".to_owned() };
     }
+    if let Err(why) = simulate(network, &request.call) {
+        return Prepared::Fails { why };
+    }
     let (body, source) = match &request.call {
-        Call::Settle { channel, amount, signature, authorized_by } => match simulate(network, channel, *amount) {
-            Ok(()) => (invoke(calls::settle(channel, *amount, signature)), *authorized_by),
-            Err(why) => return Prepared::Fails { why },
-        },
-        Call::Close { channel, amount, signature, to } => match simulate(network, channel, *amount) {
-            Ok(()) => (invoke(calls::close(channel, *amount, signature)), Some(*to)),
-            Err(why) => return Prepared::Fails { why },
-        },
+        Call::Settle { channel, amount, signature, authorized_by } => {
+            (invoke(calls::settle(channel, *amount, signature)), *authorized_by)
+        }
+        Call::Close { channel, amount, signature, to } => {
+            (invoke(calls::close(channel, *amount, signature)), Some(*to))
+        }
         Call::Extend { extend_to, .. } => (
             OperationBody::ExtendFootprintTtl(ExtendFootprintTtlOp { ext: ExtensionPoint::V0, extend_to: *extend_to }),
             None,
@@ -359,16 +361,23 @@ fn prepare(network: &Network, request: &CallRequest) -> Prepared {
     Prepared::Ready { transaction: Box::new(transaction), resource_fee: Stroops(resource_fee) }
 }
 
-fn simulate(network: &Network, channel: &ContractId, amount: Amount) -> Result<(), String> {
+/// Executes the call on the endpoint's copy of the channel.
+fn simulate(network: &Network, call: &Call) -> Result<(), String> {
+    let (Call::Settle { channel, amount, signature, .. } | Call::Close { channel, amount, signature, .. }) = call
+    else {
+        return Ok(());
+    };
     if network.faults.broken.contains(channel) {
         return Err("HostError: Error(Contract, #10)".to_owned());
     }
-    let mut state = network.entries().channels.get(channel).cloned().ok_or("no such contract")?;
-    let frozen = network.frozen_recipients.contains(&state.to) || !state.balance_authorized;
-    if frozen && amount > state.withdrawn {
-        return Err("HostError: Error(Contract, #11)".to_owned());
-    }
-    ledger::pay(&mut state, amount.get())
+    let seen = network.entries();
+    let state = seen.channels.get(channel).ok_or("no such contract")?;
+    let claim = ledger::claim(state, amount.get(), signature);
+    let call =
+        if matches!(call, Call::Close { .. }) { contract::Call::Close(claim) } else { contract::Call::Settle(claim) };
+    // Simulation takes every authorization for given.
+    let done = network.scene(state).call(seen.ledger + 1, Caller::Recipient, call);
+    done.map(|_| ()).map_err(|refusal| refusal.to_string())
 }
 
 fn invoke(host_function: HostFunction) -> OperationBody {

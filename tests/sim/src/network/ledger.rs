@@ -7,13 +7,17 @@ use paychan_channel::xdr::{
     HostFunction, Int128Parts, LedgerBounds, LedgerKey, OperationBody, Preconditions, ScVal, SorobanTransactionData,
     TransactionEnvelope, TransactionExt,
 };
-use paychan_channel::{AccountId, Address, Amount, ChannelState, ContractId, Ledger, Stroops, ledger_keys};
+use paychan_channel::{
+    AccountId, Address, Amount, ChannelState, Commitment, CommitmentKey, ContractId, Ledger, Signature, Stroops,
+    ledger_keys,
+};
 use paychan_watcher::chain::Found;
 use paychan_watcher::clock::ManualClock;
 
 use crate::disk::SimDisk;
 
-use super::{Death, EPOCH_MS, FIRST, Faults, LEDGER, Snapshot};
+use super::contract::{Call, Caller, Claim, Event, Line, Refusal, Scene};
+use super::{Death, EPOCH_MS, FIRST, Faults, LEDGER, SimChain, Snapshot};
 
 /// The number of ledgers that a transaction may wait in the queue.
 const QUEUE_AGE: u32 = 4;
@@ -21,6 +25,8 @@ const QUEUE_AGE: u32 = 4;
 const BAN: u32 = 10;
 /// The number of ledgers that a restored entry lives for.
 const RESTORED_FOR: u32 = 120_960;
+/// What an account holds before anything happens, in base units: funders never run out.
+const HOLDINGS: i128 = 1 << 60;
 
 /// The network.
 pub struct Network {
@@ -44,6 +50,8 @@ pub struct Network {
     pub death: Death,
     /// Recipients that the issuer has frozen.
     pub frozen_recipients: HashSet<Address>,
+    /// What accounts hold of the token, in base units. An account without an entry holds [`HOLDINGS`].
+    holdings: BTreeMap<Address, i128>,
     pub(super) queue: Option<Waiting>,
     pub(super) banned: HashMap<[u8; 32], u32>,
     /// The ledger at which a transaction was refused last.
@@ -86,7 +94,7 @@ pub(super) struct Decoded {
 /// What the transaction does.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
-    Pay { channel: ContractId, amount: i128, ends: bool },
+    Pay { channel: ContractId, amount: i128, signature: Signature, ends: bool },
     Extend { keys: Vec<LedgerKey>, extend_to: u32 },
     Restore { keys: Vec<LedgerKey> },
 }
@@ -108,6 +116,7 @@ impl Network {
             disk: None,
             death: Death::default(),
             frozen_recipients: HashSet::new(),
+            holdings: BTreeMap::new(),
             queue: None,
             banned: HashMap::new(),
             refused_at: HashMap::new(),
@@ -131,23 +140,30 @@ impl Network {
         self.channels.insert(state.channel, state);
     }
 
-    /// The funder announces a close in the next ledger.
-    pub fn close_start(&mut self, channel: ContractId) -> Ledger {
-        let next = self.ledger() + 1;
-        let state = self.channels.get_mut(&channel).unwrap();
-        let deadline = Ledger(next + state.refund_waiting_period);
-        state.close_effective_at = Some(deadline);
-        self.closes.push((channel, deadline));
-        deadline
+    /// The contracts execute this call in the next ledger. A refused call changes nothing.
+    pub fn call(&mut self, channel: ContractId, by: Caller, call: Call) -> Result<Vec<Event>, Refusal> {
+        let now = self.ledger() + 1;
+        let mut scene = self.scene(&self.channels[&channel]);
+        let events = scene.call(now, by, call)?;
+        let Scene { channel: state, funder, recipient } = scene;
+        self.holdings.insert(state.from, funder.balance);
+        self.holdings.insert(state.to, recipient.balance);
+        self.channels.insert(channel, state);
+        self.closes.extend(events.iter().filter_map(|event| match event {
+            Event::Close(deadline) => Some((channel, *deadline)),
+            _ => None,
+        }));
+        Ok(events)
     }
 
-    /// The funder takes back the balance. Panics before the deadline.
-    pub fn refund(&mut self, channel: ContractId) {
-        let now = self.ledger();
-        let state = self.channels.get_mut(&channel).unwrap();
-        assert!(state.close_effective_at.is_some_and(|deadline| now >= deadline.0), "too early for a refund");
-        state.balance = Amount::ZERO;
-        state.refunded = true;
+    /// What a call reads and changes, if the channel is in this state.
+    pub(super) fn scene(&self, channel: &ChannelState) -> Scene {
+        let line = |holder: &Address| Line {
+            balance: self.holdings.get(holder).copied().unwrap_or(HOLDINGS),
+            room: i128::MAX / 2,
+            authorized: !self.frozen_recipients.contains(holder),
+        };
+        Scene { channel: channel.clone(), funder: line(&channel.from), recipient: line(&channel.to) }
     }
 
     pub fn close_ledger(&mut self) {
@@ -178,15 +194,12 @@ impl Network {
 
     fn execute(&mut self, transaction: &Decoded, now: u32) -> Result<(), String> {
         match &transaction.act {
-            Act::Pay { channel, amount, ends } => {
+            Act::Pay { channel, amount, signature, ends } => {
                 let state = self.channels.get_mut(channel).ok_or("no such channel")?;
-                if *ends || self.faults.settle_needs_recipient {
-                    let Address::Account(to) = state.to else {
-                        return Err("not an account".to_owned());
-                    };
-                    if transaction.operation_source != Some(to.0) || transaction.signatures != 2 {
-                        return Err("the recipient did not authorize".to_owned());
-                    }
+                let authorized = matches!(state.to, Address::Account(to)
+                    if transaction.operation_source == Some(to.0) && transaction.signatures == 2);
+                if self.faults.settle_needs_recipient && !authorized {
+                    return Err("the recipient did not authorize".to_owned());
                 }
                 // The network restores the entries that a call needs (CAP-66).
                 let lives = &mut state.lives;
@@ -196,16 +209,10 @@ impl Network {
                         *life = Some(Ledger(now + RESTORED_FOR));
                     }
                 }
-                let frozen = self.frozen_recipients.contains(&state.to) || !state.balance_authorized;
-                if frozen && *amount > state.withdrawn.get() {
-                    return Err("the issuer has frozen a balance".to_owned());
-                }
-                pay(state, *amount)?;
-                if *ends {
-                    state.refunded = true;
-                    state.balance = Amount::ZERO;
-                }
-                Ok(())
+                let claim = claim(state, *amount, signature);
+                let by = if authorized { Caller::Recipient } else { Caller::Stranger };
+                let call = if *ends { Call::Close(claim) } else { Call::Settle(claim) };
+                self.call(*channel, by, call).map(|_| ()).map_err(|refusal| refusal.to_string())
             }
             Act::Extend { keys, extend_to } => {
                 self.lengthen(keys, |until| until.0 >= now, Ledger(now + extend_to));
@@ -306,20 +313,15 @@ impl Network {
     }
 }
 
-pub fn pay(state: &mut ChannelState, amount: i128) -> Result<(), String> {
-    if state.refunded {
-        return Err("Refunded".to_owned());
-    }
-    let due = amount - state.withdrawn.get();
-    if due <= 0 {
-        return Ok(());
-    }
-    if due > state.balance.get() {
-        return Err("InsufficientDeposit".to_owned());
-    }
-    state.balance = Amount::new(state.balance.get() - due).unwrap();
-    state.withdrawn = Amount::new(amount).unwrap();
-    Ok(())
+/// What a commitment is worth on this channel.
+pub(super) fn claim(state: &ChannelState, total: i128, signature: &Signature) -> Claim {
+    let signed = || {
+        let amount = Amount::new(total).ok()?;
+        let key = CommitmentKey::from_bytes(state.commitment_key).ok()?;
+        let commitment = Commitment { network: SimChain::network_id(), channel: state.channel, amount };
+        commitment.verify(&key, signature).ok()
+    };
+    Claim { total, signed: signed().is_some() }
 }
 
 /// Reads an envelope as the network would.
@@ -366,12 +368,13 @@ fn pays(function: &HostFunction) -> Act {
     let paychan_channel::xdr::ScAddress::Contract(contract) = &call.contract_address else {
         panic!("not a contract: {:?}", call.contract_address);
     };
-    let ScVal::I128(Int128Parts { hi, lo }) = &call.args[0] else {
-        panic!("no amount: {:?}", call.args);
+    let [ScVal::I128(Int128Parts { hi, lo }), ScVal::Bytes(signature)] = call.args.as_slice() else {
+        panic!("no amount and signature: {:?}", call.args);
     };
     Act::Pay {
         channel: ContractId(contract.0.0),
         amount: (i128::from(*hi) << 64) | i128::from(*lo),
+        signature: Signature(signature.as_slice().try_into().expect("a signature has 64 bytes")),
         ends: match name.as_str() {
             "settle" => false,
             "close" => true,

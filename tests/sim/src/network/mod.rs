@@ -4,6 +4,7 @@
 //! watcher sends. And it checks the rule that a lane never has two transactions that could both be pending.
 
 mod answers;
+mod contract;
 mod honest;
 mod ledger;
 mod paced;
@@ -22,8 +23,9 @@ use paychan_watcher::clock::ManualClock;
 use tokio::sync::Notify;
 
 use crate::disk::SimDisk;
+pub use contract::{Call, Caller, Claim, Event, Refusal};
 pub use honest::HonestEndpoint;
-pub use ledger::{Network, pay};
+pub use ledger::Network;
 pub use paced::Paced;
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";

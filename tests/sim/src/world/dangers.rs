@@ -261,10 +261,15 @@ impl World {
     fn is_explained_otherwise(&self, raised: &Raised) -> bool {
         let network = self.chain.network();
         let was_ever_on = |kinds: &[Kind]| kinds.iter().any(|kind| self.trouble.was_on(*kind));
-        let closing = network.channels.values().filter(|state| state.close_effective_at.is_some());
+        let closing = self.memory.channels.iter().filter(|(_, promised)| promised.close_announced.is_some());
         let names_closing = || {
             let mut closing = closing.clone();
-            closing.any(|state| raised.channel.as_ref().is_none_or(|named| *named == state.channel.to_string()))
+            closing.any(|(number, _)| raised.channel.as_ref().is_none_or(|named| *named == id(*number).to_string()))
+        };
+        // The event of a recipient's close has a deadline, too.
+        let names_ended = || {
+            let mut ended = network.channels.values().filter(|state| state.refunded);
+            ended.any(|state| raised.channel.as_ref() == Some(&state.channel.to_string()))
         };
         match raised.name.as_str() {
             // What the endpoint or the clock did may be seen as one or the other.
@@ -291,7 +296,9 @@ impl World {
                 None => was_ever_on(&[Kind::SequenceUsed, Kind::DiskFull]),
             },
             // What is paid may look unpaid until the next answer that can be decoded.
-            "deadline_near" => names_closing(),
+            "deadline_near" => {
+                names_closing() || (names_ended() && self.trouble.was_any_on(network.ledger(), AFTER_FAULT))
+            }
             // A channel that can't be read may be closing.
             "too_many_closing" => names_closing() || was_ever_on(&[Kind::Garbled]),
             "entry_archived" => was_ever_on(&[Kind::CallsLiveArchived]),

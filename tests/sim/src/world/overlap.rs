@@ -132,7 +132,7 @@ impl World {
         let mut requests = Vec::new();
         for _ in 0..self.random.u32(..=3 * self.plan.busy) {
             let number = self.random.u8(1..=self.plan.channels);
-            let closing = self.chain.network().channels[&id(number)].close_effective_at.is_some();
+            let closing = self.memory.channel(number).close_announced.is_some();
             if closing && !self.plan.races && self.random.u32(..10) > 0 {
                 continue;
             }

@@ -1,9 +1,11 @@
 //! The acts of funders on chain, and of front ends that ask one after the other.
 
+use paychan_channel::ContractId;
+
 use super::World;
 use super::process::Watcher;
-use crate::network::pay;
-use crate::setup::{DEPOSIT, amount, id};
+use crate::network::{Call, Caller, Claim, Event, Refusal};
+use crate::setup::{DEPOSIT, id};
 
 impl World {
     /// Funders announce closes, take the rest back as soon as they can, top up, and settle commitments that they never
@@ -20,36 +22,40 @@ impl World {
             }
             match state.close_effective_at {
                 Some(deadline) if now >= deadline.0 => {
-                    self.chain.network().refund(channel);
-                    self.note(format_args!("the funder of channel {number} takes the rest back"));
+                    if self.funder_calls(channel, Call::Refund).is_ok() {
+                        self.note(format_args!("the funder of channel {number} takes the rest back"));
+                    }
                     continue;
                 }
                 Some(_) => {}
                 None if everybody_closes || self.random.u32(..400) == 0 => {
-                    let deadline = self.chain.network().close_start(channel);
+                    self.funder_calls(channel, Call::CloseStart).unwrap();
                     self.memory.channel(number).close_announced = Some(now + 1);
+                    let deadline = now + 1 + state.refund_waiting_period;
                     self.note(format_args!("the funder of channel {number} announces a close, until {deadline}"));
                 }
                 None => {}
             }
             if self.random.u32(..200) == 0 {
                 let more = self.random.i128(1..=DEPOSIT);
-                let mut network = self.chain.network();
-                let state = network.channels.get_mut(&channel).unwrap();
-                state.balance = amount(state.balance.get() + more);
-                state.deposited = state.deposited.map(|deposited| amount(deposited.get() + more));
+                // The contract takes no deposit once a close is announced. But anybody may send tokens straight to the channel.
+                if self.funder_calls(channel, Call::TopUp(more)).is_err() {
+                    let _ = self.funder_calls(channel, Call::Send(more));
+                }
             }
             // Anyone may settle: the funder does it with a commitment that no front end ever saw.
             if self.random.u32(..400) == 0 {
-                let mut network = self.chain.network();
-                let state = network.channels.get_mut(&channel).unwrap();
-                let total = self.random.i128(0..=state.coverage().get());
-                if pay(state, total).is_ok() {
-                    drop(network);
+                let coverage = self.chain.network().channels[&channel].coverage().get();
+                let total = self.random.i128(0..=coverage);
+                if self.funder_calls(channel, Call::Settle(Claim { total, signed: true })).is_ok() {
                     self.note(format_args!("the funder of channel {number} settles {total} itself"));
                 }
             }
         }
+    }
+
+    fn funder_calls(&self, channel: ContractId, call: Call) -> Result<Vec<Event>, Refusal> {
+        self.chain.network().call(channel, Caller::Funder, call)
     }
 
     /// Front ends submit commitments, charges and credits, one after the other.
@@ -60,7 +66,7 @@ impl World {
             }
             let number = self.random.u8(1..=self.plan.channels);
             // Without races, front ends mostly leave a channel alone whose close was announced.
-            let closing = self.chain.network().channels[&id(number)].close_effective_at.is_some();
+            let closing = self.memory.channel(number).close_announced.is_some();
             if closing && !self.plan.races && self.random.u32(..10) > 0 {
                 continue;
             }
