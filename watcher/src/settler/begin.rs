@@ -19,6 +19,8 @@ pub(super) enum NotBegun {
     Failed(String),
     /// The simulation of this item fails. The text says how.
     Refused(String),
+    /// A close with less was agreed since this item was planned. The next round plans anew.
+    Overtaken(String),
     /// The fee account does not exist.
     NoLane,
     /// The chain does not answer now, so no other item can be begun either.
@@ -201,7 +203,7 @@ impl Settler {
         );
         let recorded = self.context.store.record_signed(signed.clone()).await;
         if let Err(error @ StoreError::AboveAgreed { .. }) = &recorded {
-            return Err(NotBegun::Failed(error.to_string()));
+            return Err(NotBegun::Overtaken(error.to_string()));
         }
         go_on_unrecorded(recorded)?;
         self.flights.push_back(InFlight::new(signed, envelope));

@@ -308,6 +308,7 @@ impl Settler {
                 Ok(()) if self.lane_is_busy() => break,
                 // The network refused it at once, so the lane is free for the next item.
                 Ok(()) => {}
+                Err(NotBegun::Overtaken(why)) => debug!(why, "the item is planned anew"),
                 Err(NotBegun::Failed(why)) => self.failed(item, head, &why),
                 Err(NotBegun::Refused(why)) => {
                     // A funder can make a close fail, but never a settlement, so a settlement is tried next.

@@ -11,9 +11,9 @@ use paychan_watcher::chain::{
 };
 use paychan_watcher::view::NotFresh;
 
-use crate::env::{DEPOSIT, MAX_FEE, TestEnv, Watcher, amount, id, lane};
+use crate::env::{DEPOSIT, MAX_FEE, TestEnv, Watcher, amount, id, lane, recipient};
 use crate::heard::Heard;
-use paychan_sim::network::{PASSPHRASE, SimChain};
+use paychan_sim::network::{CODE, PASSPHRASE, SimChain, TOKEN};
 
 /// The faults of one endpoint.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Wrong {
     pub panics_at: Option<&'static str>,
     /// It gives no answer.
     down: bool,
+    /// It gives no answer to this question.
+    down_for: Option<&'static str>,
     /// It asks for a pause.
     busy: bool,
     /// It hides that funders close their channels.
@@ -87,7 +89,7 @@ impl Endpoint {
                 assert!(!panics, "this test makes {question} panic");
                 let wrong = self.wrong();
                 let error = |kind| ChainError { what: "asking", kind, message: "it does not answer".to_owned() };
-                if wrong.down {
+                if wrong.down || wrong.down_for == Some(question) {
                     return Err(error(ChainErrorKind::Transport));
                 }
                 if wrong.busy {
@@ -393,6 +395,43 @@ async fn an_endpoint_that_asks_for_a_pause_gets_it_even_if_it_is_the_only_one() 
         }
         assert!(endpoints[0].wrong().asked > asked, "the minute is over");
     }
+}
+
+/// A node that fails at one question, such as that for events, still knows the newest ledger and the entries. If it were
+/// left out of everything, the failure of another endpoint would cost the quorum.
+#[tokio::test]
+async fn an_endpoint_that_leaves_one_question_unanswered_still_counts_for_the_others() {
+    let questions =
+        ["closes", "read_channels", "first_read", "payability", "lane_account", "settings", "inclusion_fees"];
+    for question in questions {
+        let (env, _watcher, endpoints) = owing(3).await;
+        endpoints[0].wrong().down_for = Some(question);
+        endpoints[1].wrong().down = true;
+        let chain = env.endpoints.clone().unwrap();
+        let to = Address::Account(recipient().account());
+        let known = [KnownChannel { channel: id(1), wasm_hash: CODE, token: TOKEN, token_code: None }];
+        let _ = match question {
+            "closes" => chain.closes(&EventsFrom::Ledger(env.now())).await.err(),
+            "read_channels" => chain.read_channels(&known).await.err(),
+            "first_read" => chain.first_read(&id(1)).await.err(),
+            "payability" => chain.payability(&TOKEN, None, &TokenRisk::Opaque, &to).await.err(),
+            "lane_account" => chain.lane_account(&lane().account()).await.err(),
+            "settings" => chain.settings().await.err(),
+            _ => chain.inclusion_fees().await.err(),
+        };
+        chain.head().await.unwrap();
+        assert_eq!(chain.agreement().agreeing, 2, "after {question}");
+    }
+}
+
+#[tokio::test]
+async fn money_is_taken_when_one_of_three_gives_no_answer_and_another_one_has_no_events() {
+    let (env, mut watcher, endpoints) = owing(3).await;
+    endpoints[0].wrong().down_for = Some("closes");
+    endpoints[1].wrong().down = true;
+    ledgers(&env, &mut watcher, 30).await;
+    watcher.offer(1, 600_000_001).await.unwrap();
+    is_settled(&env, &mut watcher).await;
 }
 
 /// Closes this number of ledgers.

@@ -1,6 +1,6 @@
 //! One endpoint among several: its newest ledger, and how long it rests.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +34,40 @@ pub(super) enum Priority {
     Later,
 }
 
+/// What a question is about. An endpoint that leaves one kind of question unanswered, such as those for events, may still
+/// answer the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Topic {
+    /// Its newest ledger. An endpoint that does not say it is asked nothing.
+    Head,
+    /// Events.
+    Events,
+    /// Entries of channels.
+    Channels,
+    /// Entries of tokens, and what recipients can be paid.
+    Recipients,
+    /// A fee account.
+    Lane,
+    /// The network's settings.
+    Settings,
+    /// The fees of other transactions.
+    Fees,
+    /// The preparation of a transaction.
+    Preparing,
+    /// The sending of a transaction.
+    Sending,
+    /// The outcome of a transaction.
+    Outcome,
+}
+
+/// The rest of an endpoint that left a question unanswered.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    /// Its end, by the boot clock. The endpoint may be asked again then, and rests longer if it still gives no answer.
+    until: Duration,
+    length: Duration,
+}
+
 /// A close that an endpoint reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ReportedClose {
@@ -56,10 +90,11 @@ struct Known {
     serves: bool,
     /// The endpoint's newest ledger that was believed.
     mark: Option<Ledger>,
-    /// The end of its rest, by the boot clock. Until then it is asked nothing.
-    rests_until: Duration,
-    /// The length of the last rest, while it gives no answer.
-    rest: Option<Duration>,
+    /// The end of a pause that it has asked for, or that it gets for a close which the others deny, by the boot clock. Until
+    /// then it is asked nothing.
+    pauses_until: Duration,
+    /// The topics about which it gives no answer.
+    rests: BTreeMap<Topic, Rest>,
     /// The time until which it is asked only what is most needed, by the boot clock.
     reduced_until: Duration,
     /// The closes that it reported and that were not denied since.
@@ -74,11 +109,13 @@ impl Endpoint {
     }
 
     /// How much longer it rests for a question of this priority; `None` when it may be asked.
-    pub(super) fn rests_for(&self, priority: Priority, boot: Duration) -> Option<Duration> {
+    pub(super) fn rests_for(&self, topic: Topic, priority: Priority, boot: Duration) -> Option<Duration> {
         let known = self.known();
+        let rests = [Topic::Head, topic].into_iter().filter_map(|topic| known.rests.get(&topic));
+        let until = rests.map(|rest| rest.until).fold(known.pauses_until, Duration::max);
         let until = match priority {
-            Priority::First => known.rests_until,
-            Priority::Later => known.rests_until.max(known.reduced_until),
+            Priority::First => until,
+            Priority::Later => until.max(known.reduced_until),
         };
         let left = until.saturating_sub(boot);
         (!left.is_zero()).then_some(left)
@@ -100,7 +137,7 @@ impl Endpoint {
     pub(super) fn close_is_denied(&self, channel: &ContractId, boot: Duration, spare: bool) {
         let mut known = self.known();
         known.closes.remove(channel);
-        if known.rests_until > boot {
+        if known.pauses_until > boot {
             return;
         }
         raise!(
@@ -112,7 +149,7 @@ impl Endpoint {
             let rest = known.penalty.map_or(FIRST_PENALTY, |last| last.saturating_mul(2));
             let rest = rest.min(LONGEST_PENALTY);
             known.penalty = Some(rest);
-            known.rests_until = boot.saturating_add(rest);
+            known.pauses_until = boot.saturating_add(rest);
         }
     }
 
@@ -140,40 +177,41 @@ impl Endpoint {
 
     /// Records an answer, or that there was none. `alone` means that there is no other endpoint; it then rests only
     /// when it asks for that itself.
-    pub(super) fn note<T>(&self, answer: &Result<T, ChainError>, boot: Duration, alone: bool) {
+    pub(super) fn note<T>(&self, topic: Topic, answer: &Result<T, ChainError>, boot: Duration, alone: bool) {
         let mut known = self.known();
         let Err(error) = answer else {
-            if known.rest.take().is_some() {
-                info!(endpoint = self.name, "the endpoint answers again");
+            if known.rests.remove(&topic).is_some() {
+                info!(endpoint = self.name, ?topic, "the endpoint answers again");
             }
             return;
         };
-        let rest = match error.kind {
+        // What is wrong with the whole endpoint is found out with any question.
+        let topic = match error.kind {
             ChainErrorKind::Busy { retry_after: Some(asked) } => {
                 known.reduced_until = boot.saturating_add(asked).saturating_add(REDUCED_FOR);
-                asked
+                known.pauses_until = known.pauses_until.max(boot.saturating_add(asked));
+                return;
             }
-            ChainErrorKind::Transport | ChainErrorKind::Busy { retry_after: None } | ChainErrorKind::WrongNetwork
-                if !alone =>
-            {
-                let rest = known.rest.map_or(FIRST_REST, |last| last.saturating_mul(2)).min(LONGEST_REST);
-                if known.rest.replace(rest).is_none() {
-                    match error.kind {
-                        ChainErrorKind::WrongNetwork => raise!(
-                            ChainNotUnderstood, endpoint = self.name, %error,
-                            "this endpoint is never believed; the others are asked"
-                        ),
-                        _ => warn!(
-                            endpoint = self.name, %error,
-                            "the endpoint gives no answer; the others are asked meanwhile"
-                        ),
-                    }
-                }
-                rest
-            }
+            ChainErrorKind::WrongNetwork | ChainErrorKind::Busy { retry_after: None } if !alone => Topic::Head,
+            ChainErrorKind::Transport if !alone => topic,
             _ => return,
         };
-        known.rests_until = known.rests_until.max(boot.saturating_add(rest));
+        let before = known.rests.get(&topic).copied();
+        let length = before.map_or(FIRST_REST, |last| last.length.saturating_mul(2)).min(LONGEST_REST);
+        known.rests.insert(topic, Rest { until: boot.saturating_add(length), length });
+        if before.is_some() {
+            return;
+        }
+        match error.kind {
+            ChainErrorKind::WrongNetwork => raise!(
+                ChainNotUnderstood, endpoint = self.name, %error,
+                "this endpoint is never believed; the others are asked"
+            ),
+            _ => warn!(
+                endpoint = self.name, ?topic, %error,
+                "the endpoint gives no answer; the others are asked meanwhile"
+            ),
+        }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -1,8 +1,9 @@
 //! Implements the seam to the network with one or several Stellar RPC endpoints.
 //!
-//! Each question goes to every endpoint, and [`merge`] makes one answer of theirs. An endpoint that gives no answer, or
-//! asks for a pause (`Retry-After`), rests while the others are asked. After its rest, it is first asked what settling
-//! needs. An endpoint that serves another network is never believed.
+//! Each question goes to every endpoint, and [`merge`] makes one answer of theirs. An endpoint that does not say its newest
+//! ledger, or asks for a pause (`Retry-After`), rests while the others are asked. One that leaves another question
+//! unanswered rests for questions about the same [`Topic`]. After a pause, it is first asked what settling needs. An endpoint
+//! that serves another network is never believed.
 //!
 //! A single endpoint is trusted, and its answers are used as they are.
 
@@ -28,7 +29,7 @@ use super::{
 use crate::caught::caught;
 use crate::clock::Clock;
 use crate::config::{Config, EndpointHeaders};
-use endpoint::{Endpoint, Priority};
+use endpoint::{Endpoint, Priority, Topic};
 use merge::Anchor;
 
 /// How many ledgers a head may be ahead of the last head of a quorum, in addition to one ledger for each second that
@@ -93,7 +94,7 @@ impl SeveralEndpoints {
     /// [`ChainErrorKind::WrongNetwork`] names both networks, when no endpoint serves the right one; any other kind when
     /// none can be asked.
     pub async fn check_network(&self) -> Result<(), ChainError> {
-        self.answers(Priority::First, |_| Box::pin(async { Ok(()) })).await.map(|_| ())
+        self.answers(Topic::Head, Priority::First, |_| Box::pin(async { Ok(()) })).await.map(|_| ())
     }
 
     fn quorum(&self) -> usize {
@@ -104,13 +105,14 @@ impl SeveralEndpoints {
     /// answer, each with the index of its endpoint.
     async fn ask<'a, T>(
         &'a self,
+        topic: Topic,
         priority: Priority,
         question: impl Fn(usize, &'a Endpoint) -> Asking<'a, T>,
     ) -> Result<Vec<(usize, T)>, ChainError> {
         let (boot, alone) = (self.clock.boot(), self.endpoints.len() == 1);
         let all = || self.endpoints.iter().enumerate();
         let (places, questions): (Vec<usize>, Vec<_>) = all()
-            .filter(|(_, endpoint)| endpoint.rests_for(priority, boot).is_none())
+            .filter(|(_, endpoint)| endpoint.rests_for(topic, priority, boot).is_none())
             .map(|(place, endpoint)| {
                 let asked = question(place, endpoint);
                 let answer = async move {
@@ -119,14 +121,14 @@ impl SeveralEndpoints {
                         asked.await
                     });
                     let answer = answer.await;
-                    endpoint.note(&answer, self.clock.boot(), alone);
+                    endpoint.note(topic, &answer, self.clock.boot(), alone);
                     answer
                 };
                 (place, answer)
             })
             .unzip();
         if questions.is_empty() {
-            let retry_after = all().filter_map(|(_, endpoint)| endpoint.rests_for(priority, boot)).min();
+            let retry_after = all().filter_map(|(_, endpoint)| endpoint.rests_for(topic, priority, boot)).min();
             let message = format!("every endpoint has asked for a pause or gave no answer: {}", self.names());
             return Err(ChainError { what: "asking", kind: ChainErrorKind::Busy { retry_after }, message });
         }
@@ -148,15 +150,16 @@ impl SeveralEndpoints {
     /// Does the same as [`SeveralEndpoints::ask`], and returns the answers without the indexes.
     async fn answers<'a, T>(
         &'a self,
+        topic: Topic,
         priority: Priority,
         question: impl Fn(&'a dyn Chain) -> Asking<'a, T>,
     ) -> Result<Vec<T>, ChainError> {
-        let answers = self.ask(priority, |_, endpoint| question(endpoint.chain.as_ref())).await?;
+        let answers = self.ask(topic, priority, |_, endpoint| question(endpoint.chain.as_ref())).await?;
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 
     async fn newest(&self) -> Result<Head, ChainError> {
-        let answers = self.ask(Priority::First, |_, endpoint| endpoint.chain.head()).await;
+        let answers = self.ask(Topic::Head, Priority::First, |_, endpoint| endpoint.chain.head()).await;
         let boot = self.clock.boot();
         let mut seen = self.seen();
         seen.agreeing = 0;
@@ -187,7 +190,8 @@ impl SeveralEndpoints {
         let ledger = match (since, self.endpoints.as_slice()) {
             (EventsFrom::Ledger(ledger), [_, _, ..]) => *ledger,
             _ => {
-                let mut pages = self.ask(Priority::First, |_, endpoint| endpoint.chain.closes(since)).await?;
+                let mut pages =
+                    self.ask(Topic::Events, Priority::First, |_, endpoint| endpoint.chain.closes(since)).await?;
                 return pages.pop().map(|(_, page)| page).ok_or_else(|| nothing("getEvents"));
             }
         };
@@ -196,13 +200,16 @@ impl SeveralEndpoints {
         let starts: Vec<EventsFrom> =
             self.endpoints.iter().map(|endpoint| EventsFrom::Ledger(from(endpoint))).collect();
         let pages = self
-            .ask(Priority::First, |place, endpoint| endpoint.chain.closes(starts.get(place).unwrap_or(since)))
+            .ask(Topic::Events, Priority::First, |place, endpoint| {
+                endpoint.chain.closes(starts.get(place).unwrap_or(since))
+            })
             .await?;
         Ok(merge::close_hints(pages.into_iter().map(|(_, page)| page).collect(), self.quorum()))
     }
 
     async fn channels(&self, channels: &[KnownChannel]) -> Result<Vec<ChannelRead>, ChainError> {
-        let mut answers = self.ask(Priority::Later, |_, endpoint| endpoint.chain.read_channels(channels)).await?;
+        let mut answers =
+            self.ask(Topic::Channels, Priority::Later, |_, endpoint| endpoint.chain.read_channels(channels)).await?;
         if self.is_alone() {
             return answers.pop().map(|(_, reads)| reads).ok_or_else(|| nothing("reading channels"));
         }
@@ -214,7 +221,8 @@ impl SeveralEndpoints {
     }
 
     async fn channel(&self, channel: &ContractId) -> Result<ChannelRead, ChainError> {
-        let mut answers = self.ask(Priority::Later, |_, endpoint| endpoint.chain.first_read(channel)).await?;
+        let mut answers =
+            self.ask(Topic::Channels, Priority::Later, |_, endpoint| endpoint.chain.first_read(channel)).await?;
         let read = match self.is_alone() {
             true => answers.pop().map(|(_, read)| read),
             false => self.merged(answers),
@@ -287,7 +295,7 @@ impl SeveralEndpoints {
         let mut last = None;
         for wanted in order {
             let Some(endpoint) = self.endpoints.get(wanted) else { continue };
-            if endpoint.rests_for(Priority::First, self.clock.boot()).is_some() {
+            if endpoint.rests_for(Topic::Preparing, Priority::First, self.clock.boot()).is_some() {
                 continue;
             }
             let prepared = understood(async {
@@ -295,7 +303,7 @@ impl SeveralEndpoints {
                 endpoint.chain.prepare(request).await
             });
             let prepared = prepared.await;
-            endpoint.note(&prepared, self.clock.boot(), self.endpoints.len() == 1);
+            endpoint.note(Topic::Preparing, &prepared, self.clock.boot(), self.endpoints.len() == 1);
             match prepared {
                 Ok(ready @ Prepared::Ready { .. }) => return Ok(ready),
                 other => last = Some(better(last, other)),
@@ -387,7 +395,7 @@ impl Chain for SeveralEndpoints {
 
     fn token_facts<'a>(&'a self, asset: Option<&'a SacAsset>) -> Asking<'a, TokenRisk> {
         Box::pin(async move {
-            let answers = self.answers(Priority::Later, |chain| chain.token_facts(asset)).await?;
+            let answers = self.answers(Topic::Recipients, Priority::Later, |chain| chain.token_facts(asset)).await?;
             merge::token_risk(answers).ok_or_else(|| nothing("reading the token's issuer"))
         })
     }
@@ -400,42 +408,45 @@ impl Chain for SeveralEndpoints {
         to: &'a Address,
     ) -> Asking<'a, Payability> {
         Box::pin(async move {
-            let answers = self.answers(Priority::Later, |chain| chain.payability(token, asset, facts, to)).await?;
+            let answers = self
+                .answers(Topic::Recipients, Priority::Later, |chain| chain.payability(token, asset, facts, to))
+                .await?;
             merge::payability(answers, self.quorum()).ok_or_else(|| nothing("reading the recipient"))
         })
     }
 
     fn token_balance<'a>(&'a self, token: &'a ContractId, holder: &'a Address) -> Asking<'a, Option<Amount>> {
         Box::pin(async move {
-            let answers = self.answers(Priority::Later, |chain| chain.token_balance(token, holder)).await?;
+            let answers =
+                self.answers(Topic::Recipients, Priority::Later, |chain| chain.token_balance(token, holder)).await?;
             Ok(merge::token_balance(&answers))
         })
     }
 
     fn meets_archived<'a>(&'a self, channel: &'a ContractId) -> Asking<'a, Option<bool>> {
         Box::pin(async move {
-            let answers = self.answers(Priority::Later, |chain| chain.meets_archived(channel)).await?;
+            let answers = self.answers(Topic::Channels, Priority::Later, |chain| chain.meets_archived(channel)).await?;
             Ok(merge::meets_archived(&answers, self.quorum()))
         })
     }
 
     fn lane_account<'a>(&'a self, account: &'a AccountId) -> Asking<'a, Option<LaneAccount>> {
         Box::pin(async move {
-            let answers = self.answers(Priority::First, |chain| chain.lane_account(account)).await?;
+            let answers = self.answers(Topic::Lane, Priority::First, |chain| chain.lane_account(account)).await?;
             Ok(merge::lane(&answers, self.quorum()))
         })
     }
 
     fn settings(&self) -> Asking<'_, NetworkTerms> {
         Box::pin(async move {
-            let answers = self.answers(Priority::Later, |chain| chain.settings()).await?;
+            let answers = self.answers(Topic::Settings, Priority::Later, |chain| chain.settings()).await?;
             merge::settings(&answers).ok_or_else(|| nothing("reading the network's settings"))
         })
     }
 
     fn inclusion_fees(&self) -> Asking<'_, InclusionFees> {
         Box::pin(async move {
-            let answers = self.answers(Priority::First, |chain| chain.inclusion_fees()).await?;
+            let answers = self.answers(Topic::Fees, Priority::First, |chain| chain.inclusion_fees()).await?;
             merge::inclusion_fees(answers).ok_or_else(|| nothing("getFeeStats"))
         })
     }
@@ -451,14 +462,14 @@ impl Chain for SeveralEndpoints {
                 asked.fetch_add(1, Relaxed);
                 chain.send(envelope)
             };
-            let answers = self.answers(Priority::First, send).await?;
+            let answers = self.answers(Topic::Sending, Priority::First, send).await?;
             merge::sent(answers, asked.load(Relaxed)).ok_or_else(|| nothing("sendTransaction"))
         })
     }
 
     fn outcome<'a>(&'a self, hash: &'a [u8; 32]) -> Asking<'a, Found> {
         Box::pin(async move {
-            let answers = self.answers(Priority::First, |chain| chain.outcome(hash)).await?;
+            let answers = self.answers(Topic::Outcome, Priority::First, |chain| chain.outcome(hash)).await?;
             merge::outcome(&answers, self.quorum()).ok_or_else(|| ChainError {
                 what: "getTransaction",
                 kind: ChainErrorKind::Behind,
