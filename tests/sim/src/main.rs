@@ -28,7 +28,7 @@ struct Arguments {
     /// Stop at the first world that fails, and don't make it smaller.
     #[arg(long)]
     until_one_fails: bool,
-    /// Let nothing overlap, and let a power cut only cut the end of files.
+    /// Let nothing overlap, let a power cut only cut the end of files, and let one endpoint be faulty and one recipient be paid.
     #[arg(long)]
     plain: bool,
     /// The number of worlds at a time. Without it, as many as the machine has cores.
@@ -38,7 +38,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let limits = Limits { overlaps: !arguments.plain, holes: !arguments.plain, ..Limits::default() };
+    let limits =
+        Limits { overlaps: !arguments.plain, holes: !arguments.plain, several: !arguments.plain, ..Limits::default() };
     if arguments.seeds == 1 {
         return show(arguments.seed, limits);
     }

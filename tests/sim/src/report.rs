@@ -17,6 +17,8 @@ pub struct Totals {
     pub charges: u64,
     pub credits: u64,
     pub deadlines: u64,
+    /// In how many of these a clawback had left too little for the highest commitment, and enough for a lower one.
+    pub clawed_back: u64,
     /// The dangers that had to raise their alarm.
     pub dangers: u64,
     pub crashes: u64,
@@ -37,6 +39,7 @@ impl AddAssign for Totals {
         self.charges += other.charges;
         self.credits += other.credits;
         self.deadlines += other.deadlines;
+        self.clawed_back += other.clawed_back;
         self.dangers += other.dangers;
         self.crashes += other.crashes;
         self.faults += other.faults;
@@ -47,7 +50,7 @@ impl AddAssign for Totals {
 }
 
 impl Totals {
-    fn fields(&self) -> [(&'static str, u64); 15] {
+    fn fields(&self) -> [(&'static str, u64); 16] {
         [
             ("worlds", self.worlds),
             ("  in which parts overlap", self.overlapping),
@@ -58,6 +61,7 @@ impl Totals {
             ("charges", self.charges),
             ("credits", self.credits),
             ("deadlines judged", self.deadlines),
+            ("  with a part clawed back", self.clawed_back),
             ("dangers whose alarm was due", self.dangers),
             ("crashes and power cuts", self.crashes),
             ("faults begun", self.faults),

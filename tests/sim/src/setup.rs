@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use paychan_channel::{AccountId, Address, Amount, ChannelState, CommitmentSecret, ContractId};
+use paychan_channel::{Address, Amount, ChannelState, CommitmentSecret, ContractId};
 use paychan_rpc::SecretKey;
 use paychan_store::Admission;
 
@@ -20,8 +20,14 @@ pub fn lane() -> SecretKey {
     SecretKey::from_seed(&[21; 32])
 }
 
+/// The first recipient.
 pub fn recipient() -> SecretKey {
-    SecretKey::from_seed(&[22; 32])
+    recipient_at(0)
+}
+
+/// The recipient with this number, counted from zero.
+pub fn recipient_at(number: u8) -> SecretKey {
+    SecretKey::from_seed(&[22 + number; 32])
 }
 
 pub fn funder(number: u8) -> CommitmentSecret {
@@ -36,8 +42,14 @@ pub fn amount(units: i128) -> Amount {
     Amount::new(units).unwrap()
 }
 
+/// The channel with this number, counted from one, which pays the first recipient.
 pub fn open_channel(number: u8) -> ChannelState {
-    let to = Address::Account(recipient().account());
+    open_channel_to(number, 0)
+}
+
+/// The channel with this number, which pays the recipient with the number `to`.
+pub fn open_channel_to(number: u8, to: u8) -> ChannelState {
+    let to = Address::Account(recipient_at(to).account());
     sim::channel(number, to, &funder(number).public(), DEPOSIT, WAITING)
 }
 
@@ -45,9 +57,17 @@ pub fn admission(state: &ChannelState) -> Admission {
     Admission::of(state)
 }
 
+/// The configuration of a watcher for the first recipient.
 pub fn config_text(dir: &Path) -> String {
+    config_text_for(dir, 1)
+}
+
+/// The configuration of a watcher for this number of recipients.
+pub fn config_text_for(dir: &Path, recipients: u8) -> String {
     let data: PathBuf = dir.join("data");
-    let to: AccountId = recipient().account();
+    let to: String = (0..recipients)
+        .map(|number| format!("[[recipients]]\naddress = \"{}\"\n\n", recipient_at(number).account()))
+        .collect();
     format!(
         r#"
 data_dir = {data:?}
@@ -58,10 +78,7 @@ minimum_refund_waiting_period = {WAITING}
 passphrase = "{passphrase}"
 rpc_url = "http://127.0.0.1:1"
 
-[[recipients]]
-address = "{to}"
-
-[[trusted_code]]
+{to}[[trusted_code]]
 wasm_hash = "{code}"
 layout = "paychan"
 settle_needs_recipient = false

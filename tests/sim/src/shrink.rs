@@ -17,6 +17,9 @@ pub fn shrink(seed: u64, mut limits: Limits) -> (Limits, Lived) {
         if limits.holes {
             candidates.push(Limits { holes: false, ..limits });
         }
+        if limits.several {
+            candidates.push(Limits { several: false, ..limits });
+        }
         if limits.crashes {
             candidates.push(Limits { crashes: false, ..limits });
         }

@@ -25,7 +25,7 @@ async fn a_close_that_pays_nothing_is_over_when_entries_read_after_it_show_the_e
     let env = TestEnv::new(1, true);
     let mut watcher = env.watching(1).await;
     watcher.offer(1, OWED).await.unwrap();
-    paychan_sim::network::pay(env.sim.network().channels.get_mut(&id(1)).unwrap(), OWED).unwrap();
+    env.sim.network().settle(id(1), OWED);
     for _ in 0..SWEEP_INTERVAL + 2 {
         env.ledger(&mut watcher).await;
     }

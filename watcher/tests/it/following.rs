@@ -250,11 +250,7 @@ async fn a_store_restored_from_an_old_copy_takes_nothing_on_the_channels_that_sh
     watcher.offer(1, 1_000_000).await.unwrap();
     drop(watcher);
     // The chain has paid more than this store ever held.
-    {
-        let mut network = env.sim.network();
-        let state = network.channels.get_mut(&id(1)).unwrap();
-        paychan_sim::network::pay(state, 5_000_000).unwrap();
-    }
+    env.sim.network().settle(id(1), 5_000_000);
     env.sim.close(1);
     let mut watcher = env.start().await;
     watcher.follow().await.unwrap();
@@ -336,11 +332,7 @@ async fn a_fee_account_that_somebody_else_uses_while_the_watcher_runs_is_no_roll
 async fn a_payment_by_somebody_else_while_the_watcher_runs_is_no_rollback() {
     let env = TestEnv::new(1, false);
     let mut watcher = env.watching(1).await;
-    {
-        let mut network = env.sim.network();
-        let state = network.channels.get_mut(&id(1)).unwrap();
-        paychan_sim::network::pay(state, 5_000_000).unwrap();
-    }
+    env.sim.network().settle(id(1), 5_000_000);
     for _ in 0..=SWEEP_INTERVAL {
         env.ledger(&mut watcher).await;
     }

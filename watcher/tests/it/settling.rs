@@ -165,11 +165,7 @@ async fn a_channel_whose_simulation_fails_delays_no_other_and_is_tried_again() {
 #[tokio::test]
 async fn a_settlement_by_somebody_else_leaves_nothing_to_do() {
     let (env, mut watcher, _) = closing(false).await;
-    {
-        let mut network = env.sim.network();
-        let state = network.channels.get_mut(&id(1)).unwrap();
-        paychan_sim::network::pay(state, OWED).unwrap();
-    }
+    env.sim.network().settle(id(1), OWED);
     for _ in 0..5 {
         env.ledger(&mut watcher).await;
     }

@@ -184,7 +184,9 @@ impl Chain for SimChain {
         Box::pin(async move {
             self.reached().await?;
             self.recipients_reached()?;
-            Ok(self.network().faults.payability.get(to).copied().unwrap_or(Payability::Room(Amount::MAX)))
+            let network = self.network();
+            let room = Payability::Room(network.rooms.get(to).copied().unwrap_or(Amount::MAX));
+            Ok(network.faults.payability.get(to).copied().unwrap_or(room))
         })
     }
 
@@ -404,6 +406,12 @@ fn take(network: &mut Network, envelope: &TransactionEnvelope) -> Result<Sent, C
         // This endpoint does not take it.
         network.note_refusal(hash);
         return Ok(Sent::TryAgainLater);
+    }
+    if let Some(entrance) = network.faults.other_node
+        && decoded.inclusion < entrance
+    {
+        network.note_refusal(hash);
+        return Ok(Sent::InsufficientFee { needed: Stroops(entrance + RESOURCE_FEE) });
     }
     if network.queue.as_ref().is_some_and(|waiting| waiting.hash == hash) {
         return Ok(Sent::Duplicate);

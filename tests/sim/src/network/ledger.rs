@@ -31,7 +31,10 @@ const HOLDINGS: i128 = 1 << 60;
 /// The network.
 pub struct Network {
     pub clock: Arc<ManualClock>,
+    /// The faults of the first endpoint, and those of the network itself.
     pub faults: Faults,
+    /// The faults of the other endpoints, by their numbers.
+    others: BTreeMap<u32, Faults>,
     pub lane: AccountId,
     pub lane_sequence: i64,
     pub lane_balance: i64,
@@ -52,6 +55,8 @@ pub struct Network {
     pub frozen_recipients: HashSet<Address>,
     /// What accounts hold of the token, in base units. An account without an entry holds [`HOLDINGS`].
     holdings: BTreeMap<Address, i128>,
+    /// What recipients' trustlines can still take. A recipient without an entry can take anything.
+    pub rooms: HashMap<Address, Amount>,
     pub(super) queue: Option<Waiting>,
     pub(super) banned: HashMap<[u8; 32], u32>,
     /// The ledger at which a transaction was refused last.
@@ -104,6 +109,7 @@ impl Network {
         let mut network = Self {
             clock: Arc::new(ManualClock::at_unix_ms(EPOCH_MS)),
             faults: Faults::default(),
+            others: BTreeMap::new(),
             lane,
             lane_sequence: 5_000,
             lane_balance: 1_000_000_000,
@@ -117,6 +123,7 @@ impl Network {
             death: Death::default(),
             frozen_recipients: HashSet::new(),
             holdings: BTreeMap::new(),
+            rooms: HashMap::new(),
             queue: None,
             banned: HashMap::new(),
             refused_at: HashMap::new(),
@@ -135,6 +142,14 @@ impl Network {
         self.channels[&channel].withdrawn
     }
 
+    /// The faults of an endpoint. The first one has the number zero.
+    pub fn faults_of(&mut self, endpoint: u32) -> &mut Faults {
+        match endpoint {
+            0 => &mut self.faults,
+            other => self.others.entry(other).or_default(),
+        }
+    }
+
     /// Adds a channel, which can be read from the next ledger on.
     pub fn open(&mut self, state: ChannelState) {
         self.channels.insert(state.channel, state);
@@ -148,6 +163,9 @@ impl Network {
         let Scene { channel: state, funder, recipient } = scene;
         self.holdings.insert(state.from, funder.balance);
         self.holdings.insert(state.to, recipient.balance);
+        if let Some(room) = self.rooms.get_mut(&state.to) {
+            *room = Amount::new(recipient.room).expect("a trustline's room is not negative");
+        }
         self.channels.insert(channel, state);
         self.closes.extend(events.iter().filter_map(|event| match event {
             Event::Close(deadline) => Some((channel, *deadline)),
@@ -156,11 +174,31 @@ impl Network {
         Ok(events)
     }
 
+    /// The funder announces a close in the next ledger. Returns the deadline.
+    ///
+    /// # Panics
+    /// If the contract refuses it, as the next two do.
+    pub fn close_start(&mut self, channel: ContractId) -> Ledger {
+        self.call(channel, Caller::Funder, Call::CloseStart).expect("a close can be announced");
+        self.channels[&channel].close_effective_at.expect("it was announced")
+    }
+
+    /// The funder takes back the balance.
+    pub fn refund(&mut self, channel: ContractId) {
+        self.call(channel, Caller::Funder, Call::Refund).expect("the deadline has come");
+    }
+
+    /// A stranger settles this total.
+    pub fn settle(&mut self, channel: ContractId, total: i128) {
+        let claim = Claim { total, signed: true };
+        self.call(channel, Caller::Stranger, Call::Settle(claim)).expect("the channel covers it");
+    }
+
     /// What a call reads and changes, if the channel is in this state.
     pub(super) fn scene(&self, channel: &ChannelState) -> Scene {
         let line = |holder: &Address| Line {
             balance: self.holdings.get(holder).copied().unwrap_or(HOLDINGS),
-            room: i128::MAX / 2,
+            room: self.rooms.get(holder).map_or(i128::MAX / 2, |room| room.get()),
             authorized: !self.frozen_recipients.contains(holder),
         };
         Scene { channel: channel.clone(), funder: line(&channel.from), recipient: line(&channel.to) }

@@ -5,8 +5,8 @@
 
 mod answers;
 mod contract;
-mod honest;
 mod ledger;
+mod other;
 mod paced;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -24,8 +24,8 @@ use tokio::sync::Notify;
 
 use crate::disk::SimDisk;
 pub use contract::{Call, Caller, Claim, Event, Refusal};
-pub use honest::HonestEndpoint;
 pub use ledger::Network;
+pub use other::OtherEndpoint;
 pub use paced::Paced;
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";
@@ -79,6 +79,9 @@ pub struct Faults {
     pub lose_sends: u32,
     /// How many of the next envelopes get the answer TRY_AGAIN_LATER.
     pub try_again_later: u32,
+    /// Envelopes go to a node that has no transaction in its queue yet, and takes none with a lower inclusion fee than this,
+    /// in stroops.
+    pub other_node: Option<i64>,
     /// The lowest inclusion fee that a ledger includes, in stroops.
     pub market: i64,
     /// The lowest inclusion fee that the queue takes, in stroops.

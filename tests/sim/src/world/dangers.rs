@@ -9,10 +9,10 @@ use paychan_channel::{Address, ChannelState, Ledger};
 use paychan_watcher::daemon::StoreReports;
 
 use super::World;
-use super::faults::Kind;
+use super::kinds::Kind;
 use crate::alarms::Raised;
 use crate::network::{FIRST, Network};
-use crate::setup::{MAX_FEE, SWEEP_INTERVAL, id, recipient};
+use crate::setup::{MAX_FEE, SWEEP_INTERVAL, id, recipient_at};
 
 /// How many ledgers later than its interval a sweep may come, because it takes time and a node lags.
 pub(super) const DETECTION_SPARE: u32 = 6;
@@ -48,8 +48,8 @@ pub(crate) enum Danger {
     Archived(u8),
     /// The only endpoint's answer about the channel can't be decoded.
     Unreadable(u8),
-    /// The recipient can't be paid what it is owed.
-    RecipientFrozen,
+    /// The recipient with this number can't be paid what it is owed.
+    RecipientCannotBePaid(u8),
     /// The fee account can't pay for one settlement.
     FeesShort,
     /// The store's disk has refused a write.
@@ -72,7 +72,7 @@ impl Danger {
             Danger::BalanceFrozen(_) => "balance_frozen",
             Danger::Uncovered(_) => "coverage_fell",
             Danger::Archived(_) => "entry_archived",
-            Danger::RecipientFrozen => "recipient_cannot_be_paid",
+            Danger::RecipientCannotBePaid(_) => "recipient_cannot_be_paid",
             Danger::FeesShort => "fees_low",
             Danger::StoreBroken => "settle_only",
             Danger::NotVisible => "chain_not_visible",
@@ -96,7 +96,12 @@ impl Danger {
 
     /// Whether the alarm reports this danger.
     fn is_reported_by(self, raised: &Raised) -> bool {
-        raised.name == self.alarm() && raised.channel == self.channel().map(|number| id(number).to_string())
+        let names_recipient = match self {
+            Danger::RecipientCannotBePaid(number) => raised.names(&recipient_at(number).account().to_string()),
+            _ => true,
+        };
+        let channel = self.channel().map(|number| id(number).to_string());
+        raised.name == self.alarm() && raised.channel == channel && names_recipient
     }
 
     /// The ledgers within which the alarm must be raised, if nothing hides the danger.
@@ -187,7 +192,8 @@ impl World {
         // Faults begin and end before the ledger closes.
         let unseen = self.trouble.silent_at + 1 >= now;
         let was_blind = self.trouble.blind_at + 1 + BY_SWEEP >= now;
-        let mut owes = false;
+        // What each recipient is owed.
+        let mut owed = vec![0_i128; usize::from(self.plan.recipients)];
         for number in 1..=self.plan.channels {
             let state = &network.channels[&id(number)];
             let held = self.process.watcher().store.held(&id(number));
@@ -197,7 +203,9 @@ impl World {
             let is_near = state
                 .close_effective_at
                 .is_some_and(|deadline| deadline.since(Ledger(now)) <= state.refund_waiting_period / 3);
-            owes |= open && unpaid;
+            if open && unpaid {
+                owed[usize::from(self.plan.recipient_of(number))] += claim - state.withdrawn.get();
+            }
             let garbled = alone && network.faults.garbled.contains(&id(number));
             let hidden = unseen || held.is_none();
             let mut follow = |danger, is_there| {
@@ -218,8 +226,7 @@ impl World {
             follow(Danger::Unreadable(number), garbled);
         }
         let kinds = |kinds: &[Kind]| alone && kinds.iter().any(|kind| self.trouble.is_on(*kind));
-        let frozen = network.frozen_recipients.contains(&Address::Account(recipient().account()));
-        let silent = self.trouble.is_on(Kind::RecipientsDown) && alone;
+        let silent = self.trouble.is_on(Kind::RecipientsDown) && !self.is_outvoted(Kind::RecipientsDown);
         let not_understood = kinds(&[Kind::OtherNetwork, Kind::GarbledHead]);
         let settings = kinds(&[Kind::SettingsGarbled, Kind::SettingsAbsurd]);
         let silenced = kinds(&[Kind::Down, Kind::Busy]);
@@ -229,7 +236,13 @@ impl World {
             self.trouble.has_just_ended(&[Kind::OtherNetwork, Kind::GarbledHead, Kind::Down, Kind::Frozen], now);
         let crashed = self.trouble.crashed_at >= now;
         let dangers = &mut self.dangers;
-        dangers.follow(Danger::RecipientFrozen, frozen, unseen || silent || !owes, now);
+        for (number, owed) in (0..).zip(owed) {
+            let to = Address::Account(recipient_at(number).account());
+            let frozen = network.frozen_recipients.contains(&to);
+            let lacks_room = network.rooms.get(&to).is_some_and(|room| owed > room.get());
+            let hidden = unseen || silent || owed == 0;
+            dangers.follow(Danger::RecipientCannotBePaid(number), frozen || lacks_room, hidden, now);
+        }
         dangers.follow(Danger::FeesShort, network.lane_balance < DEAREST, unseen, now);
         dangers.follow(Danger::StoreBroken, self.process.disk.has_refused(), false, now);
         dangers.follow(Danger::NotUnderstood, not_understood, silenced || crashed, now);
@@ -272,6 +285,16 @@ impl World {
             ended.any(|state| raised.channel.as_ref() == Some(&state.channel.to_string()))
         };
         match raised.name.as_str() {
+            // Below a quorum, a channel that has ended looks as if it were closing.
+            "close_seen" => self.plan.endpoints > 1 && (names_closing() || names_ended()),
+            // Several endpoints may fail to tell about one channel, which is no danger while enough others do.
+            "chain_not_understood"
+                if self.plan.endpoints > 1 && raised.channel.is_some() && was_ever_on(&[Kind::Garbled]) =>
+            {
+                true
+            }
+            // The watcher counts what was paid a short time ago as owed until it sees the payment.
+            "recipient_cannot_be_paid" => was_ever_on(&[Kind::LittleRoom]),
             // What the endpoint or the clock did may be seen as one or the other.
             "chain_not_visible" | "chain_not_understood" => {
                 let ever = self.plan.undated_from.is_some() || self.plan.without_events_from.is_some();

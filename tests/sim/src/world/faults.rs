@@ -6,224 +6,27 @@ use paychan_channel::{Address, IssuerFlags, Ledger, Payability};
 use paychan_watcher::chain::{Head, NetworkTerms};
 
 use super::World;
+use super::kinds::{EARLY, KINDS, Kind, LATE};
 use super::plan::NoEvents;
+use super::trouble::Fault;
 use crate::network::{EPOCH_MS, EventsFault, FIRST, Faults, Hang, LEDGER};
-use crate::setup::{amount, id, recipient};
-
-/// The faults that are on, with the ledger at which each ends.
-#[derive(Debug, Default)]
-pub(crate) struct Trouble {
-    until: Vec<(u32, Kind)>,
-    /// Whether fees are high because a deadline is near.
-    surges: bool,
-    /// The last ledger at which a fault kept the process from reading channels.
-    pub(crate) blind_at: u32,
-    /// The last ledger at which a fault kept the process from reading any channel at all.
-    pub(crate) silent_at: u32,
-    /// The last ledger in which the process was stopped.
-    pub(crate) crashed_at: u32,
-    /// The last ledger of each kind of fault that is over.
-    over: Vec<(u32, Kind)>,
-}
-
-impl Trouble {
-    pub(crate) fn is_on(&self, kind: Kind) -> bool {
-        self.until.iter().any(|(_, on)| *on == kind)
-    }
-
-    /// Whether one of these kinds has ended since the ledger before.
-    pub(crate) fn has_just_ended(&self, kinds: &[Kind], now: u32) -> bool {
-        self.over.iter().any(|(at, kind)| at + 1 >= now && kinds.contains(kind))
-    }
-
-    /// Whether a fault of this kind is or was on.
-    pub(crate) fn was_on(&self, kind: Kind) -> bool {
-        self.is_on(kind) || self.over.iter().any(|(_, over)| *over == kind)
-    }
-
-    /// Whether any fault was on, or the process was stopped, in one of the last `ledgers`.
-    pub(crate) fn was_any_on(&self, now: u32, ledgers: u32) -> bool {
-        let last = self.over.iter().map(|(at, _)| *at).max().unwrap_or(0).max(self.crashed_at);
-        !self.until.is_empty() || last + ledgers >= now
-    }
-}
-
-/// The kinds of faults. Their order is their bit in [`super::Plan::kinds`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Down,
-    Lag,
-    OldEntries,
-    Frozen,
-    HideEvents,
-    EventsDown,
-    EmptyCursor,
-    CursorRefused,
-    LoseSends,
-    TryAgainLater,
-    Market,
-    Entrance,
-    Hang,
-    FarHead,
-    Undated,
-    SettingsGarbled,
-    SettingsAbsurd,
-    Garbled,
-    GarbledOutcomes,
-    RecipientsDown,
-    LaneDry,
-    SequenceUsed,
-    ClockJump,
-    DiskFull,
-    Archived,
-    CloseFails,
-    CallsLiveArchived,
-    FarEntries,
-    FarEvents,
-    OtherNetwork,
-    Busy,
-    GarbledHead,
-    Slow,
-    LostHistory,
-    WrongDate,
-    FullLedgers,
-    ClockBack,
-    BalanceFrozen,
-    RecipientFrozen,
-    ClawedBack,
-}
-
-const KINDS: [Kind; 40] = [
-    Kind::Down,
-    Kind::Lag,
-    Kind::OldEntries,
-    Kind::Frozen,
-    Kind::HideEvents,
-    Kind::EventsDown,
-    Kind::EmptyCursor,
-    Kind::CursorRefused,
-    Kind::LoseSends,
-    Kind::TryAgainLater,
-    Kind::Market,
-    Kind::Entrance,
-    Kind::Hang,
-    Kind::FarHead,
-    Kind::Undated,
-    Kind::SettingsGarbled,
-    Kind::SettingsAbsurd,
-    Kind::Garbled,
-    Kind::GarbledOutcomes,
-    Kind::RecipientsDown,
-    Kind::LaneDry,
-    Kind::SequenceUsed,
-    Kind::ClockJump,
-    Kind::DiskFull,
-    Kind::Archived,
-    Kind::CloseFails,
-    Kind::CallsLiveArchived,
-    Kind::FarEntries,
-    Kind::FarEvents,
-    Kind::OtherNetwork,
-    Kind::Busy,
-    Kind::GarbledHead,
-    Kind::Slow,
-    Kind::LostHistory,
-    Kind::WrongDate,
-    Kind::FullLedgers,
-    Kind::ClockBack,
-    Kind::BalanceFrozen,
-    Kind::RecipientFrozen,
-    Kind::ClawedBack,
-];
-
-impl Kind {
-    /// Whether the token's issuer causes it.
-    fn is_of_the_issuer(self) -> bool {
-        matches!(self, Kind::BalanceFrozen | Kind::RecipientFrozen | Kind::ClawedBack)
-    }
-
-    /// Whether only the first endpoint has the fault, so that other endpoints answer rightly.
-    fn is_of_the_endpoint(self) -> bool {
-        matches!(
-            self,
-            Kind::Down
-                | Kind::Lag
-                | Kind::OldEntries
-                | Kind::Frozen
-                | Kind::HideEvents
-                | Kind::EventsDown
-                | Kind::EmptyCursor
-                | Kind::CursorRefused
-                | Kind::LoseSends
-                | Kind::TryAgainLater
-                | Kind::FarHead
-                | Kind::Undated
-                | Kind::SettingsGarbled
-                | Kind::SettingsAbsurd
-                | Kind::Garbled
-                | Kind::GarbledOutcomes
-                | Kind::RecipientsDown
-                | Kind::CallsLiveArchived
-                | Kind::FarEntries
-                | Kind::FarEvents
-                | Kind::OtherNetwork
-                | Kind::Busy
-                | Kind::GarbledHead
-                | Kind::LostHistory
-                | Kind::WrongDate
-        )
-    }
-
-    /// Whether the process can still read channels, because the fault is about events, dates, fees or its own
-    /// transactions alone.
-    fn leaves_entries_alone(self) -> bool {
-        matches!(
-            self,
-            Kind::HideEvents
-                | Kind::EventsDown
-                | Kind::EmptyCursor
-                | Kind::CursorRefused
-                | Kind::LoseSends
-                | Kind::TryAgainLater
-                | Kind::Market
-                | Kind::Entrance
-                | Kind::FullLedgers
-                | Kind::Undated
-                | Kind::SettingsGarbled
-                | Kind::SettingsAbsurd
-                | Kind::GarbledOutcomes
-                | Kind::RecipientsDown
-                | Kind::LaneDry
-                | Kind::SequenceUsed
-                | Kind::CloseFails
-                | Kind::LostHistory
-                | Kind::DiskFull
-                | Kind::Archived
-                | Kind::CallsLiveArchived
-                | Kind::BalanceFrozen
-                | Kind::RecipientFrozen
-                | Kind::ClawedBack
-        )
-    }
-}
+use crate::setup::{DEPOSIT, amount, id, recipient_at};
 
 /// The stroops that the lane gets after it was dry.
 const LANE_STROOPS: i64 = 1_000_000_000;
 
 impl World {
-    /// Ends the faults whose time is over, or all of them if the network must answer now, and may begin another one.
+    /// Ends the faults whose time is over, or all that the network must not have now, and may begin another one.
     pub(crate) fn change_faults(&mut self, must_answer: bool) {
         let now = self.now();
-        let (over, on): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.trouble.until).into_iter().partition(|(until, kind)| {
-                // The promise asks for answers of a quorum, and not of every endpoint.
-                let lasts = self.plan.endpoints > 1 && kind.is_of_the_endpoint();
-                *until <= now || (must_answer && !lasts)
-            });
-        self.trouble.until = on;
-        for (_, kind) in over {
-            self.trouble.over.push((now, kind));
-            self.end_fault(kind);
+        let near = self.channels_near_their_deadlines();
+        let (over, on): (Vec<_>, Vec<_>) = std::mem::take(&mut self.trouble.on)
+            .into_iter()
+            .partition(|fault| fault.until <= now || (must_answer && !self.lasts(fault, &near)));
+        self.trouble.on = on;
+        for fault in over {
+            self.trouble.over.push((now, fault.kind));
+            self.end_fault(fault);
         }
         if self.trouble.surges {
             self.chain.network().faults.market = 0;
@@ -235,21 +38,53 @@ impl World {
             network.death.after = None;
             network.faults.market = self.plan.surge;
             network.faults.hang = None;
-            if self.plan.endpoints == 1 {
-                network.faults = Faults { market: self.plan.surge, ..Faults::default() };
+            if self.plan.tolerated() == 0 {
+                let before = std::mem::take(&mut network.faults);
+                let of_others =
+                    if self.plan.several { (before.garbled, before.payability) } else { Default::default() };
+                let (garbled, payability) = of_others;
+                network.faults = Faults { market: self.plan.surge, garbled, payability, ..Faults::default() };
             }
         } else {
             self.may_begin_fault();
         }
         self.keep_lasting_faults();
-        let others_know = |kind: &Kind| self.plan.endpoints > 1 && kind.is_of_the_endpoint();
-        if !self.trouble.until.iter().all(|(_, kind)| kind.leaves_entries_alone() || others_know(kind)) {
+        let hiding: Vec<Kind> =
+            self.trouble.on.iter().map(|fault| fault.kind).filter(|kind| self.hides(*kind)).collect();
+        if !hiding.is_empty() {
             self.trouble.blind_at = now;
         }
-        let silent = |kind: &Kind| !kind.leaves_entries_alone() && *kind != Kind::Garbled && !others_know(kind);
-        if self.trouble.until.iter().any(|(_, kind)| silent(kind)) {
+        // An entry of the only endpoint that can't be decoded hides one channel.
+        if hiding.iter().any(|kind| *kind != Kind::Garbled || self.plan.endpoints > 1) {
             self.trouble.silent_at = now;
         }
+    }
+
+    /// Whether a fault of this kind keeps the process from reading channels now.
+    fn hides(&self, kind: Kind) -> bool {
+        !kind.leaves_entries_alone() && !self.is_outvoted(kind)
+    }
+
+    /// Whether the endpoints without faults are a quorum that shows the truth.
+    pub(super) fn is_outvoted(&self, kind: Kind) -> bool {
+        kind.is_of_the_endpoint()
+            && self.plan.tolerated() > 0
+            && self.trouble.faulty_endpoints() <= self.plan.tolerated() as usize
+    }
+
+    /// Whether a fault may last while some channels are near their deadlines: the promise asks for answers of a quorum, and
+    /// not of every endpoint; and the troubles of one channel or recipient are no excuse for another.
+    fn lasts(&self, fault: &Fault, near: &[u8]) -> bool {
+        let of_another = |kind| match kind {
+            Kind::BalanceFrozen => !near.contains(&fault.channel),
+            Kind::Garbled => self.plan.endpoints == 1 && !near.contains(&fault.channel),
+            Kind::RecipientFrozen | Kind::LittleRoom => {
+                near.iter().all(|number| self.plan.recipient_of(*number) != fault.recipient)
+            }
+            _ => false,
+        };
+        (self.plan.tolerated() > fault.endpoint && fault.kind.is_of_the_endpoint())
+            || (self.plan.several && of_another(fault.kind))
     }
 
     /// Renews the faults that last to the end of a world, even near a deadline. No promise depends on them.
@@ -274,49 +109,42 @@ impl World {
     fn may_begin_fault(&mut self) {
         let now = self.now();
         if self.random.u32(..1_000) < self.plan.faults {
-            let at = self.random.usize(..KINDS.len());
+            let at = self.random.usize(..EARLY);
             let longest = [3, 10, 60][self.random.usize(..3)];
             let lasts = self.random.u32(1..=longest);
-            let by_nobody = KINDS[at].is_of_the_issuer() && !self.plan.issuer_acts;
-            if !by_nobody
-                && self.plan.kinds & (1 << at) != 0
-                && !self.trouble.until.iter().any(|(_, on)| *on == KINDS[at])
-            {
-                self.note(format_args!("{:?} for {lasts} ledgers", KINDS[at]));
+            let is_late = self.plan.several && self.later.u32(..5) == 0;
+            let at = if is_late { self.later.usize(LATE) } else { at };
+            let kind = KINDS[at];
+            let endpoint = if kind.is_of_the_endpoint() { self.later.u32(..self.plan.faulty) } else { 0 };
+            let by_nobody = kind.is_of_the_issuer() && !self.plan.issuer_acts;
+            let is_on = self.trouble.on.iter().any(|on| (on.kind, on.endpoint) == (kind, endpoint));
+            if !by_nobody && self.plan.kinds & (1 << at) != 0 && !is_on {
+                self.note(format_args!("{kind:?} for {lasts} ledgers{}", of_endpoint(endpoint)));
                 self.totals.faults += 1;
-                self.begin_fault(KINDS[at]);
-                self.trouble.until.push((now + lasts, KINDS[at]));
+                self.begin_fault(kind, now + lasts, endpoint);
             }
         }
     }
 
-    fn begin_fault(&mut self, kind: Kind) {
-        let some_channel = id(self.random.u8(1..=self.plan.channels));
+    fn begin_fault(&mut self, kind: Kind, until: u32, endpoint: u32) {
+        let channel = self.random.u8(1..=self.plan.channels);
         let few = self.random.u32(1..=4);
         let price = self.random.i64(0..=200_000);
         let hang = [Hang::Prepare, Hang::BeforeSend, Hang::AfterSend, Hang::Outcome][self.random.usize(..4)];
         let far = self.random.u32(1_000..1_000_000_000);
         let (later, torn, days) = (self.random.u32(..8), self.random.u8(..), self.random.u64(1..=3));
         let part = self.random.i128(1..=100);
+        let recipient_number = self.later.u8(..self.plan.recipients);
+        let most_room = [0, 1_000, 10_000_000, DEPOSIT][self.later.usize(..4)];
+        let room = self.later.i128(0..=most_room);
+        self.trouble.on.push(Fault { kind, until, endpoint, channel, recipient: recipient_number });
+        self.totals.lies += u64::from(kind.is_a_lie());
+        let to = Address::Account(recipient_at(recipient_number).account());
+        let some_channel = id(channel);
         let mut network = self.chain.network();
         let now = network.ledger();
         let clock = network.clock.clone();
-        let faults = &mut network.faults;
-        let lie = matches!(
-            kind,
-            Kind::FarHead
-                | Kind::OldEntries
-                | Kind::HideEvents
-                | Kind::SettingsAbsurd
-                | Kind::CallsLiveArchived
-                | Kind::FarEntries
-                | Kind::FarEvents
-                | Kind::WrongDate
-                | Kind::OtherNetwork
-        );
-        if lie {
-            self.totals.lies += 1;
-        }
+        let faults = network.faults_of(endpoint);
         match kind {
             Kind::Down => faults.down = true,
             Kind::Lag => faults.lag = few,
@@ -380,25 +208,33 @@ impl World {
                 }
             }
             Kind::RecipientFrozen => {
-                let to = Address::Account(recipient().account());
                 faults.payability.insert(to, Payability::NotAuthorized);
                 network.frozen_recipients.insert(to);
             }
+            Kind::LittleRoom => {
+                network.rooms.insert(to, amount(room));
+            }
+            Kind::OtherNode => faults.other_node = Some(price),
             Kind::ClawedBack => {
                 if let Some(state) = network.channels.get_mut(&some_channel) {
-                    let taken = state.balance.get() * part / 100;
-                    state.balance = amount(state.balance.get() - taken);
-                    drop(network);
-                    self.memory.channel(some_channel.0[0]).clawed_back_at = Some(now);
+                    let left = state.balance.get() - state.balance.get() * part / 100;
+                    let promised = self.memory.channel(channel);
+                    // In some worlds the issuer leaves less than what is owed.
+                    let unpaid = (promised.owed() - state.withdrawn.get()).max(0);
+                    let left = if self.plan.several { left.min(self.later.i128(0..=unpaid)) } else { left };
+                    state.balance = amount(left);
+                    promised.clawed_back_at = Some(now);
                 }
             }
         }
     }
 
-    fn end_fault(&mut self, kind: Kind) {
+    fn end_fault(&mut self, fault: Fault) {
+        let to = Address::Account(recipient_at(fault.recipient).account());
+        let channel = id(fault.channel);
         let mut network = self.chain.network();
-        let faults = &mut network.faults;
-        match kind {
+        let faults = network.faults_of(fault.endpoint);
+        match fault.kind {
             Kind::Down => faults.down = false,
             Kind::Lag => faults.lag = 0,
             Kind::OldEntries => faults.old_entries = 0,
@@ -413,7 +249,9 @@ impl World {
             Kind::FarHead => faults.heads.clear(),
             Kind::Undated => faults.undated = false,
             Kind::SettingsGarbled | Kind::SettingsAbsurd => faults.settings = None,
-            Kind::Garbled => faults.garbled.clear(),
+            Kind::Garbled => {
+                faults.garbled.remove(&channel);
+            }
             Kind::GarbledOutcomes => faults.garbled_outcomes = false,
             Kind::RecipientsDown => faults.recipients_down = false,
             Kind::LaneDry => network.lane_balance = network.lane_balance.max(LANE_STROOPS),
@@ -432,12 +270,18 @@ impl World {
             Kind::WrongDate => faults.heads.clear(),
             Kind::FullLedgers => faults.market = 0,
             Kind::BalanceFrozen => {
-                network.channels.values_mut().for_each(|state| state.balance_authorized = true);
+                if let Some(state) = network.channels.get_mut(&channel) {
+                    state.balance_authorized = true;
+                }
             }
             Kind::RecipientFrozen => {
-                faults.payability.clear();
-                network.frozen_recipients.clear();
+                faults.payability.remove(&to);
+                network.frozen_recipients.remove(&to);
             }
+            Kind::LittleRoom => {
+                network.rooms.remove(&to);
+            }
+            Kind::OtherNode => faults.other_node = None,
             Kind::ClawedBack => {}
             Kind::Slow | Kind::ClockJump | Kind::ClockBack => {
                 faults.slow = Duration::ZERO;
@@ -447,6 +291,11 @@ impl World {
             Kind::SequenceUsed | Kind::Archived => {}
         }
     }
+}
+
+/// The words of the diary for an endpoint that is not the first one.
+fn of_endpoint(endpoint: u32) -> String {
+    if endpoint == 0 { String::new() } else { format!(" at endpoint {}", endpoint + 1) }
 }
 
 fn clock_ms(clock: &paychan_watcher::clock::ManualClock) -> u64 {

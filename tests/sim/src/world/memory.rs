@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use paychan_channel::{Amount, ChannelState, RequestId};
+use paychan_store::Held;
 use paychan_watcher_api::ChargeBody;
 
 use super::World;
@@ -43,6 +44,8 @@ pub(crate) struct Promised {
     pub(crate) clawed_back_at: Option<u32>,
     /// The last ledger at which the channel held less than it owes, because of that clawback.
     pub(crate) uncovered_at: Option<u32>,
+    /// The least that was both covered and held as a commitment in the last third of the waiting period.
+    pub(crate) covered: Option<i128>,
     /// The ledger of the close that the funder announced.
     pub(crate) close_announced: Option<u32>,
     /// The ledger in which its payment was judged.
@@ -107,6 +110,13 @@ impl Promised {
         self.requests += 1;
         RequestId::new(&format!("{number}-{}", self.requests)).unwrap()
     }
+}
+
+/// The highest commitment that the watcher holds, may claim, and this coverage can pay.
+fn claimable(held: &Held, coverage: Amount) -> Amount {
+    let claims = held.claim().into_iter().chain(held.ladder.iter().copied()).map(|claim| claim.amount);
+    let most = coverage.min(held.claim_amount());
+    claims.filter(|amount| *amount <= most).max().unwrap_or(Amount::ZERO)
 }
 
 impl World {
@@ -175,19 +185,25 @@ impl World {
             }
             return;
         }
+        let is_near = state.close_effective_at.is_some_and(|at| now + state.refund_waiting_period / 3 >= at.0);
         if promised.clawed_back_at.is_some() && owed > state.coverage().get() {
             promised.uncovered_at = Some(now);
+        }
+        if is_near && promised.uncovered_at.is_some() {
+            let held = self.process.watcher().store.held(&id(number));
+            let covered = held.map_or(0, |held| claimable(&held, state.coverage()).get());
+            promised.covered = Some(promised.covered.map_or(covered, |least| least.min(covered)));
         }
         let Some(deadline) = state.close_effective_at else { return };
         if now + 1 < deadline.0 {
             return;
         }
         promised.judged_at = Some(now);
-        // Tokens that are not there can't be paid. The other channels are still judged.
-        if promised.uncovered_at.is_some_and(|at| at + state.refund_waiting_period / 3 >= deadline.0) {
-            return;
-        }
+        // Tokens that are not there can't be paid. What remains covers a lower commitment.
+        let uncovered = promised.uncovered_at.is_some_and(|at| at + state.refund_waiting_period / 3 >= deadline.0);
+        let owed = if uncovered { promised.covered.unwrap_or(0) } else { owed };
         self.totals.deadlines += 1;
+        self.totals.clawed_back += u64::from(uncovered && owed > 0);
         if owed - withdrawn >= DUST {
             self.violated(format!("channel {number}: {withdrawn} of {owed} is paid at the deadline {deadline}"));
         }

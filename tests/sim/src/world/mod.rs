@@ -2,12 +2,14 @@
 
 mod dangers;
 mod faults;
+mod kinds;
 mod memory;
 mod overlap;
 mod payers;
 mod plan;
 mod process;
 mod requests;
+mod trouble;
 
 use std::fmt;
 
@@ -18,12 +20,13 @@ use paychan_store::Health;
 use crate::alarms::Alarms;
 use crate::network::SimChain;
 use crate::report::Totals;
-use crate::setup::{id, lane, open_channel};
+use crate::setup::{id, lane, open_channel_to};
 use dangers::Dangers;
 use memory::Memory;
 use overlap::Overlap;
 pub use plan::{Limits, Plan};
 use process::Process;
+use trouble::Trouble;
 
 /// A promise that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub struct Lived {
 pub(crate) struct World {
     pub(crate) plan: Plan,
     pub(crate) random: Rng,
+    /// Draws what was added later, so that the worlds without it stay as they were.
+    later: Rng,
     pub(crate) chain: SimChain,
     pub(crate) process: Process,
     pub(crate) memory: Memory,
@@ -62,7 +67,7 @@ pub(crate) struct World {
     pub(crate) violations: Vec<Violation>,
     pub(crate) diary: Vec<String>,
     /// The faults that are on, each with the ledger at which it ends.
-    pub(crate) trouble: faults::Trouble,
+    pub(crate) trouble: Trouble,
     pub(crate) alarms: Alarms,
     pub(crate) dangers: Dangers,
     overlap: Overlap,
@@ -101,10 +106,11 @@ impl World {
         let mut random = Rng::with_seed(seed);
         // A source of its own, so that worlds in which nothing overlaps stay as they were.
         let mut later = Rng::with_seed(!seed);
-        let plan = Plan::draw(&mut random, &mut later, limits);
+        let mut latest = Rng::with_seed(seed.rotate_left(32) ^ 0x9e37_79b9_7f4a_7c15);
+        let plan = Plan::draw(&mut random, &mut later, &mut latest, limits);
         let chain = SimChain::new(lane().account());
         for number in 1..=plan.channels {
-            let mut state = open_channel(number);
+            let mut state = open_channel_to(number, plan.recipient_of(number));
             state.balance_clawback = plan.issuer_acts;
             chain.network().open(state);
         }
@@ -115,10 +121,11 @@ impl World {
         chain.close(1);
         let process = Process::first(&chain, &plan, later.fork()).await;
         let memory = Memory::of(plan.channels);
-        let (totals, trouble) = (Totals::default(), faults::Trouble::default());
+        let (totals, trouble) = (Totals::default(), Trouble::default());
         let mut world = World {
             plan,
             random,
+            later: latest,
             chain,
             process,
             memory,
@@ -210,14 +217,18 @@ impl World {
     /// Whether some channel is in the last third of its waiting period: then the endpoint answers, a bid at the cap is taken,
     /// and the process is not stopped any more (the fourth promise of the design).
     fn must_answer(&self) -> bool {
+        !self.channels_near_their_deadlines().is_empty()
+    }
+
+    fn channels_near_their_deadlines(&self) -> Vec<u8> {
         let network = self.chain.network();
         let now = Ledger(network.ledger() + 1);
-        network.channels.values().any(|state| {
-            !state.refunded
-                && state
-                    .close_effective_at
-                    .is_some_and(|deadline| now.0 + state.refund_waiting_period / 3 >= deadline.0)
-        })
+        let is_near = |number: &u8| {
+            let state = &network.channels[&id(*number)];
+            let third = state.refund_waiting_period / 3;
+            !state.refunded && state.close_effective_at.is_some_and(|deadline| now.0 + third >= deadline.0)
+        };
+        (1..=self.plan.channels).filter(is_near).collect()
     }
 
     /// Chooses where the process dies: before the answer to a question of its loops, or before a poll where parts overlap; at

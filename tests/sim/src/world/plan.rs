@@ -17,11 +17,21 @@ pub struct Limits {
     pub overlaps: bool,
     /// Whether a power cut may lose sectors before the end of a file.
     pub holes: bool,
+    /// Whether a world may have several recipients, several faulty endpoints and the later kinds of faults.
+    pub several: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { channels: 6, ledgers: 140, faults: u64::MAX, crashes: true, overlaps: true, holes: true }
+        Limits {
+            channels: 6,
+            ledgers: 140,
+            faults: u64::MAX,
+            crashes: true,
+            overlaps: true,
+            holes: true,
+            several: true,
+        }
     }
 }
 
@@ -53,8 +63,17 @@ pub struct Plan {
     pub undated_from: Option<u32>,
     /// The part after which the watcher gets no events of closes, and why it gets none.
     pub without_events_from: Option<(u32, NoEvents)>,
-    /// The number of endpoints. The first one has the faults, and the others answer rightly.
+    /// Whether the world may have several recipients, several faulty endpoints and the later kinds of faults. In such a
+    /// world, the troubles of one channel or recipient also last while another channel is near its deadline.
+    pub several: bool,
+    /// The number of recipients. The channels take turns.
+    pub recipients: u8,
+    /// Whether the watcher holds the second recipient's key.
+    pub holds_second_key: bool,
+    /// The number of endpoints.
     pub endpoints: u32,
+    /// The first ones of them, which have the faults. The others answer rightly.
+    pub faulty: u32,
     /// Whether the token's issuer may freeze balances and claw them back, and does so.
     pub issuer_acts: bool,
     /// Whether the loops of the watcher and the requests of front ends overlap. In other worlds they come one after the
@@ -80,8 +99,8 @@ pub enum NoEvents {
 
 impl Plan {
     /// Draws the properties. `later` is for those that were added later, so that the rest of an earlier seed's world stays as
-    /// it was.
-    pub(super) fn draw(random: &mut Rng, later: &mut Rng, limits: Limits) -> Plan {
+    /// it was, and `latest` for those that were added after these.
+    pub(super) fn draw(random: &mut Rng, later: &mut Rng, latest: &mut Rng, limits: Limits) -> Plan {
         // Everything is drawn before it is limited, so that a smaller world is drawn from the same numbers.
         let channels = random.u8(1..=6);
         let ledgers = random.u32(20..=140);
@@ -89,7 +108,12 @@ impl Plan {
         let kinds = random.u64(..);
         let overlaps = later.bool();
         let drop_unused_seconds = (later.u32(..5) == 0).then(|| later.u32(5..=40));
-        Plan {
+        let several = latest.bool();
+        let recipients = latest.u8(1..=2);
+        let holds_second_key = latest.bool();
+        let (endpoints, faulty) = [(1, 1), (1, 1), (2, 2), (3, 1), (3, 2), (5, 2), (5, 3)][latest.usize(..7)];
+        let several = several && limits.several;
+        let plan = Plan {
             channels: channels.min(limits.channels),
             ledgers: ledgers.min(limits.ledgers),
             holds_recipient_key: random.bool(),
@@ -105,10 +129,25 @@ impl Plan {
                 (random.u32(..100), [NoEvents::Hidden, NoEvents::Down, NoEvents::EmptyCursor][random.usize(..3)])
             }),
             issuer_acts: random.u32(..6) == 0,
+            several,
+            recipients: 1,
+            holds_second_key: false,
             endpoints: [1, 1, 3][random.usize(..3)],
+            faulty: 1,
             overlaps: overlaps && limits.overlaps,
             holes: limits.holes,
             drop_unused_seconds: drop_unused_seconds.filter(|_| overlaps),
-        }
+        };
+        if several { Plan { recipients, holds_second_key, endpoints, faulty, ..plan } } else { plan }
+    }
+
+    /// The recipient of this channel. Recipients are counted from zero, and channels from one.
+    pub(crate) fn recipient_of(&self, channel: u8) -> u8 {
+        (channel - 1) % self.recipients
+    }
+
+    /// The number of endpoints that may be faulty while the others are still a quorum, which is more than half.
+    pub(crate) fn tolerated(&self) -> u32 {
+        (self.endpoints - 1) / 2
     }
 }

@@ -20,8 +20,8 @@ use paychan_watcher::view::View;
 
 use crate::disk::SimDisk;
 use crate::executor::{Executor, Step};
-use crate::network::{HonestEndpoint, Paced, SimChain};
-use crate::setup::{config_text, lane, recipient};
+use crate::network::{OtherEndpoint, Paced, SimChain};
+use crate::setup::{config_text_for, lane, recipient_at};
 
 use super::Plan;
 
@@ -67,7 +67,8 @@ pub(crate) struct Process {
     /// The folder is removed with the process.
     _folder: tempfile::TempDir,
     config: Arc<Config>,
-    holds_recipient_key: bool,
+    /// Which recipients' keys the watcher holds.
+    holds_keys: Vec<bool>,
     endpoints: u32,
     /// Whether a power cut loses sectors before the end of a file.
     holes: bool,
@@ -79,7 +80,7 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) async fn first(chain: &SimChain, plan: &Plan, pace: Rng) -> Process {
         let folder = folder();
-        let mut config = Config::parse(&config_text(folder.path())).unwrap();
+        let mut config = Config::parse(&config_text_for(folder.path(), plan.recipients)).unwrap();
         config.settle.idle_seconds = plan.idle_seconds.unwrap_or(config.settle.idle_seconds);
         if let Some(seconds) = plan.drop_unused_seconds {
             config.settle.drop_unused_seconds = seconds;
@@ -91,7 +92,7 @@ impl Process {
             disk: SimDisk::default(),
             _folder: folder,
             config: Arc::new(config),
-            holds_recipient_key: plan.holds_recipient_key,
+            holds_keys: [plan.holds_recipient_key, plan.holds_second_key][..usize::from(plan.recipients)].to_vec(),
             endpoints: plan.endpoints,
             holes: plan.holes,
             pace: plan.overlaps.then_some(pace),
@@ -169,9 +170,10 @@ impl Process {
         if self.endpoints == 1 {
             return first;
         }
-        let mut endpoints = vec![("faulty".to_owned(), first)];
-        for number in 2..=self.endpoints {
-            endpoints.push((format!("honest {number}"), Arc::new(HonestEndpoint(chain.clone()))));
+        let mut endpoints = vec![("endpoint 1".to_owned(), first)];
+        for number in 1..self.endpoints {
+            let other = OtherEndpoint { chain: chain.clone(), number };
+            endpoints.push((format!("endpoint {}", number + 1), Arc::new(other)));
         }
         let lag = self.config.reaction.node_lag_ledgers;
         Arc::new(SeveralEndpoints::new(endpoints, self.config.passphrase(), chain.clock(), lag))
@@ -206,10 +208,8 @@ impl Process {
                 }
                 Err(error) => return Err(error),
             };
-            let recipients = match self.holds_recipient_key {
-                true => [(recipient().account(), recipient())].into(),
-                false => [].into(),
-            };
+            let held = (0..).map(recipient_at).zip(&self.holds_keys).filter(|(_, holds)| **holds);
+            let recipients = held.map(|(key, _)| (key.account(), key)).collect();
             let parts = assemble(Inputs {
                 config: self.config.clone(),
                 gate_parts,

@@ -155,7 +155,7 @@ async fn a_channel_with_nothing_unsettled_or_nothing_at_all_is_closed_too() {
         env.admit(CHANNEL).await.ok(201);
         if paid {
             env.pay(50_000_000, "one").await.ok(200);
-            paychan_sim::network::pay(env.chain.network().channels.get_mut(&CHANNEL).unwrap(), 50_000_000).unwrap();
+            env.chain.network().settle(CHANNEL, 50_000_000);
             env.turn().await;
         }
         let amount = if paid { "50000000" } else { "0" };
@@ -186,7 +186,7 @@ async fn an_invalid_close_fences_nothing() {
 #[tokio::test]
 async fn a_channel_that_has_ended_is_not_closed_again() {
     let mut env = TestEnv::sold_60_of_100(true).await;
-    paychan_sim::network::pay(env.chain.network().channels.get_mut(&CHANNEL).unwrap(), 100_000_000).unwrap();
+    env.chain.network().settle(CHANNEL, 100_000_000);
     env.chain.network().channels.get_mut(&CHANNEL).unwrap().refunded = true;
     // The next sweep shows it.
     env.turns(125).await;
