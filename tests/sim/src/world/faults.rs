@@ -113,7 +113,8 @@ impl World {
             let longest = [3, 10, 60][self.random.usize(..3)];
             let lasts = self.random.u32(1..=longest);
             let is_late = self.plan.several && self.later.u32(..5) == 0;
-            let at = if is_late { self.later.usize(LATE) } else { at };
+            // Some of these last for longer than a waiting period.
+            let (at, lasts) = if is_late { (self.later.usize(LATE), self.later.u32(1..=200)) } else { (at, lasts) };
             let kind = KINDS[at];
             let endpoint = if kind.is_of_the_endpoint() { self.later.u32(..self.plan.faulty) } else { 0 };
             let by_nobody = kind.is_of_the_issuer() && !self.plan.issuer_acts;
@@ -122,6 +123,21 @@ impl World {
                 self.note(format_args!("{kind:?} for {lasts} ledgers{}", of_endpoint(endpoint)));
                 self.totals.faults += 1;
                 self.begin_fault(kind, now + lasts, endpoint);
+            }
+        }
+    }
+
+    /// After a restart, the network may be full, and a load balancer may send transactions to a node that does not know those
+    /// of the process before.
+    pub(crate) fn change_nodes(&mut self) {
+        if !self.plan.several || self.must_answer() || self.later.u32(..3) > 0 {
+            return;
+        }
+        let until = self.now() + self.later.u32(2..=6);
+        for kind in [Kind::OtherNode, Kind::FullLedgers] {
+            if !self.trouble.is_on(kind) {
+                self.note(format_args!("{kind:?} until {until}"));
+                self.begin_fault(kind, until, 0);
             }
         }
     }

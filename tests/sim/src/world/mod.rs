@@ -268,6 +268,7 @@ impl World {
         self.trouble.blind_at = self.now();
         self.trouble.silent_at = self.now();
         self.trouble.crashed_at = self.now();
+        self.change_nodes();
         if self.random.u32(..4) == 0 {
             self.process.lose_index();
         }
