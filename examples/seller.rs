@@ -1,6 +1,6 @@
 //! Sells the time of day for 0.001 USDC over HTTP 402. A watcher takes the payments and settles them.
 
-use std::{env::var, error::Error, fs, time::SystemTime};
+use std::{env::var, error::Error, fs, net::SocketAddr, time::SystemTime};
 
 use axum::{Router, routing::get};
 use paychan_channel::Amount;
@@ -25,5 +25,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = Router::new().route("/time", time).route("/openapi.json", openapi.route());
     let listener = tokio::net::TcpListener::bind(var("LISTEN").unwrap_or("127.0.0.1:8080".to_owned())).await?;
     println!("http://{}", listener.local_addr()?);
-    Ok(axum::serve(listener, app).await?)
+    // The payers' addresses keep one of them from taking all the room for new channels.
+    Ok(axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?)
 }

@@ -1,5 +1,8 @@
 //! A request in the form that the seller's core needs, without types of a web framework.
 
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
 use http::request::Parts;
 
 use super::price::Price;
@@ -24,6 +27,11 @@ pub struct Asked<'a> {
     pub idempotency_key: Option<&'a [u8]>,
     /// The price.
     pub price: Price,
+    /// The address that the request comes from, if it is known. It bounds how many new channels one payer may have
+    /// admitted at the same time, and nothing else. [`Asked::of`] takes it from axum's `ConnectInfo<SocketAddr>`, so
+    /// serve with `into_make_service_with_connect_info::<SocketAddr>()`. Behind a proxy, which would count as one
+    /// payer, put the address that the proxy names into that extension.
+    pub peer: Option<IpAddr>,
     /// A description for people.
     pub description: Option<&'a str>,
 }
@@ -43,6 +51,7 @@ impl<'a> Asked<'a> {
             session: one(headers::PAYMENT_SESSION),
             idempotency_key: one(headers::IDEMPOTENCY_KEY),
             price,
+            peer: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()),
             description,
         }
     }

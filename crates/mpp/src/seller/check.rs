@@ -40,11 +40,13 @@ pub(super) struct Flaw {
     pub(super) details: Box<Map<String, Value>>,
     /// The channel of the refused challenge, if this server made the challenge. The next challenge is for it too.
     pub(super) channel: Option<ContractId>,
+    /// The seconds after which the payer should ask again, where they don't follow from the problem.
+    pub(super) retry_after: Option<u32>,
 }
 
 impl Flaw {
     pub(super) fn new(problem: ProblemType, detail: impl Into<String>) -> Self {
-        Self { problem, detail: detail.into(), details: Box::default(), channel: None }
+        Self { problem, detail: detail.into(), details: Box::default(), channel: None, retry_after: None }
     }
 
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -1,12 +1,13 @@
 //! The seller decides whether a request is paid, and takes the payment.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use paychan_channel::{Amount, ContractId};
 use paychan_watcher_api::{ChannelStatus, Client, ClientError, ProblemKind};
-use tokio::sync::Semaphore;
 
+use super::admissions::{AdmissionLimits, Admissions};
 use super::asked::Asked;
 use super::charges::{Charges, ChargesError, Standing};
 use super::check::{self, Checked, Flaw, Pinned};
@@ -24,8 +25,6 @@ use crate::wire::{
 const CHALLENGE_LIFE: Duration = Duration::from_secs(300);
 /// How long a payer who asks for a close waits for it.
 const CLOSE_WAIT: Duration = Duration::from_secs(20);
-/// How many channels are admitted at the same time, since each costs the watcher some calls of its RPC endpoint.
-const ADMISSIONS_AT_A_TIME: usize = 4;
 /// The seconds after which a payer should ask again when the seller can't take money.
 const ASK_AGAIN: u32 = 2;
 
@@ -45,6 +44,8 @@ pub struct SellerOptions {
     pub fixed_channels: FixedChannels,
     /// The terms for payers who have no channel yet.
     pub opening_terms: Option<OpeningTerms>,
+    /// The limits of first vouchers on unknown channels.
+    pub admissions: AdmissionLimits,
 }
 
 impl SellerOptions {
@@ -58,6 +59,7 @@ impl SellerOptions {
             close_wait: CLOSE_WAIT,
             fixed_channels: FixedChannels::default(),
             opening_terms: None,
+            admissions: AdmissionLimits::default(),
         }
     }
 
@@ -99,7 +101,7 @@ pub(super) struct Inner<C> {
     pub(super) charges: C,
     pub(super) options: SellerOptions,
     memory: Mutex<Memory>,
-    admissions: Semaphore,
+    admissions: Admissions,
 }
 
 impl<C: Charges> Seller<C> {
@@ -114,9 +116,9 @@ impl<C: Charges> Seller<C> {
         }
         Ok(Self(Arc::new(Inner {
             charges,
+            admissions: Admissions::new(options.admissions),
             options,
             memory: Mutex::default(),
-            admissions: Semaphore::new(ADMISSIONS_AT_A_TIME),
         })))
     }
 
@@ -202,12 +204,12 @@ impl<C: Charges> Seller<C> {
         })))
     }
 
-    /// Admits a channel at the watcher. Only a few are admitted at the same time.
-    pub(super) async fn admit(&self, channel: &ContractId) -> Result<Standing, Flaw> {
-        let Ok(_permit) = self.0.admissions.try_acquire() else {
-            return Err(Flaw::new(ProblemType::Unavailable, "too many new channels at a time; nothing was taken"));
-        };
-        let standing = self.0.charges.admit(channel).await.map_err(|error| refused::flaw(&error))?;
+    /// Admits a channel at the watcher, within the limits.
+    pub(super) async fn admit(&self, channel: &ContractId, peer: Option<IpAddr>) -> Result<Standing, Flaw> {
+        let admissions = &self.0.admissions;
+        let _admitting = admissions.begin(channel, peer)?;
+        let admitted = self.0.charges.admit(channel).await;
+        let standing = admitted.map_err(|error| admissions.refused(channel, refused::flaw(&error)))?;
         self.remember_standing(channel, standing);
         Ok(standing)
     }
@@ -264,7 +266,8 @@ impl<C: Charges> Seller<C> {
             flaw.problem,
             ProblemType::Unavailable | ProblemType::OutcomeUnknown | ProblemType::InProgress | ProblemType::Internal
         );
-        Refusal { status: flaw.problem.status(), body, challenge, retry_after: waits.then_some(ASK_AGAIN) }
+        let retry_after = flaw.retry_after.or(waits.then_some(ASK_AGAIN));
+        Refusal { status: flaw.problem.status(), body, challenge, retry_after }
     }
 
     /// A challenge for this request; `None` when no channel for its payment is known.

@@ -32,6 +32,9 @@ pub struct Paid(pub Sold);
 impl<C: Charges> Seller<C> {
     /// A layer that asks this price for everything behind it. Use it with `route_layer`, so that a challenge is valid
     /// for a whole route (`/items/{id}`) and not for one path.
+    ///
+    /// An answer whose body has a known size of at most [`LARGEST_KEPT_BODY`] bytes is kept, so that a retry gets it again.
+    /// The body of any other answer, such as a stream, is passed on and not kept.
     pub fn price(&self, price: impl Into<Pricing>) -> PaidLayer<C> {
         PaidLayer { seller: self.clone(), pricing: price.into(), description: None }
     }

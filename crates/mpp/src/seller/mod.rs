@@ -11,13 +11,16 @@
 //! answered again with the old receipt. For any other request, the answer says that it was paid and that its answer is
 //! no longer kept.
 //!
-//! A first voucher on a channel that the watcher does not know makes the watcher admit it. That is bounded: this process
-//! asks for four admissions at a time. The watcher limits the channels of one funder (`quotas.channels_per_funder`), and
-//! all channels by what its fee accounts can settle in time.
+//! A first voucher on a channel that the watcher does not know makes the watcher admit it. That is bounded, by
+//! [`AdmissionLimits`] in this process: four admissions at a time, two of them for one address (if it is known, see
+//! [`Asked::peer`]), and for five seconds no second look at the chain for a channel that was refused. An address is no
+//! proof of who pays, so the number of channels is limited by the watcher, which reads the funder from the chain
+//! (`quotas.channels_per_funder`, 100 by default). It limits all channels by what its fee accounts can settle in time.
 //!
 //! Only one process at a time may sell for a channel, since several would have to share their memory of used vouchers.
 //! With several processes, route each channel to one of them (by the header `Payment-Session`).
 
+mod admissions;
 mod asked;
 mod charges;
 mod check;
@@ -34,6 +37,7 @@ mod sale;
 mod watcher;
 
 pub use self::core::{BuildError, Seller, SellerOptions};
+pub use admissions::AdmissionLimits;
 pub use asked::Asked;
 pub use charges::{Charges, ChargesError, Ending, Standing};
 pub use decision::{Decision, Ended, Refusal, Sold};

@@ -22,8 +22,7 @@ impl<C: Charges> Seller<C> {
             Begun::Earlier(earlier) => return again(asked, earlier),
             Begun::New(guard) => guard,
         };
-        let price = asked.price.charged();
-        let charged = self.charge(&checked, &id, price).await.map_err(|error| {
+        let charged = self.charge(asked, &checked, &id).await.map_err(|error| {
             self.learn(&checked.channel, &error);
             error.into_flaw()
         })?;
@@ -100,14 +99,15 @@ impl<C: Charges> Seller<C> {
     }
 
     /// Charges, after admitting the channel if the watcher does not know it.
-    async fn charge(&self, checked: &Checked, id: &RequestId, price: Amount) -> Result<Charged, ChargeFailure> {
+    async fn charge(&self, asked: &Asked<'_>, checked: &Checked, id: &RequestId) -> Result<Charged, ChargeFailure> {
+        let price = asked.price.charged();
         let Payload { amount, signature, .. } = checked.payload;
         let body =
             |price| ChargeBody { price, request_id: id.clone(), commitment: Some(SignedAmount { amount, signature }) };
         let charges = &self.0.charges;
         let mut charged = charges.charge(&checked.channel, &body(price)).await;
         if is_refused_as(&charged, &ProblemKind::UnknownChannel) {
-            self.admit(&checked.channel).await.map_err(ChargeFailure::Flaw)?;
+            self.admit(&checked.channel, asked.peer).await.map_err(ChargeFailure::Flaw)?;
             charged = charges.charge(&checked.channel, &body(price)).await;
         }
         // The same credential was charged at another price before. That sale counts.
