@@ -6,6 +6,8 @@
 #   scripts/prove.sh fuzz         the same driver, steered by coverage (cargo-fuzz; needs a nightly Rust toolchain)
 #   scripts/prove.sh mutants      changes to the contracts' code, each of which a test must see (cargo-mutants)
 #   scripts/prove.sh faults       faults that a person could make (tests/proof/faults), each of which the sequences must see
+#   scripts/prove.sh worlds       the contracts' calls of simulated worlds, and as many sequences of any calls, on the real host:
+#                                 the simulator's model must do the same
 #
 # The other parts are about the watcher. NAMES chooses patches, targets or files. Without NAMES the part takes all of them:
 #   scripts/prove.sh watcher NAMES          faults planted in the watcher (tests/sim/planted): a simulated world must show each
@@ -14,7 +16,7 @@
 #                                           test must see (cargo-mutants). It takes hours: each needs a build
 #
 # The amount of work: PAYCHAN_SEQUENCES=100000, PAYCHAN_FUZZ_SECONDS=600 for each target, and PAYCHAN_WORLDS=1000 for each
-# planted fault.
+# planted fault and for the part `worlds`.
 # The part `sequences` can check another contract against its own rules: PAYCHAN_PROOF_WASM=file, and
 # PAYCHAN_PROOF_RULES=paychan, reference or fork.
 # A failure prints the shortest sequence that shows it, and how to run it again. The script installs cargo-fuzz and
@@ -31,7 +33,7 @@ nightly=${PAYCHAN_NIGHTLY:-nightly}
 worlds=${PAYCHAN_WORLDS:-1000}
 summary=()
 
-usage() { sed -n '2,22s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,24s/^# \{0,1\}//p' "$0"; }
 say() { printf '\n== %s\n' "$*"; }
 die() {
     printf 'prove: %s\n' "$1" >&2
@@ -64,6 +66,18 @@ run_sequences() {
     fi
     grep -q '^test result: ok' "$log" || die "a sequence failed" "see $log"
     summary+=("sequences: $sequences held, in $((SECONDS - start)) s")
+}
+
+# The model of the contracts in the simulator, on the same calls as the contracts themselves.
+run_worlds() {
+    say "$worlds simulated worlds on the real host"
+    local log=$root/target/prove-worlds.log start=$SECONDS
+    if ! PAYCHAN_HOST_WORLDS=$worlds cargo test --quiet --locked -p paychan-proof --test it -- --nocapture worlds:: \
+        2>&1 | tee "$log" | grep --line-buffered -E '^[0-9]+ worlds|^ +[0-9]+  [A-Z]|panicked|seed [0-9]+: |test result'; then
+        die "the model and the host differ" "see $log"
+    fi
+    grep -q '^test result: ok' "$log" || die "the model and the host differ" "see $log"
+    summary+=("worlds: $worlds did the same on the real host, in $((SECONDS - start)) s")
 }
 
 need_fuzzer() {
@@ -226,15 +240,15 @@ run_watcher() {
 
 case ${1:-all} in
 -h | --help) usage && exit 0 ;;
-all) parts=(sequences fuzz mutants faults) ;;
-sequences | fuzz | mutants | faults) parts=("$1") ;;
+all) parts=(sequences fuzz mutants faults worlds) ;;
+sequences | fuzz | mutants | faults | worlds) parts=("$1") ;;
 watcher | decoders | watcher-mutants)
     part=$1
     shift
     "run_${part//-/_}" "$@"
     parts=()
     ;;
-*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, watcher, decoders, watcher-mutants, or nothing for the contract's parts" ;;
+*) die "no part '$1'" "expected sequences, fuzz, mutants, faults, worlds, watcher, decoders, watcher-mutants, or nothing for the contract's parts" ;;
 esac
 
 if [ ${#parts[@]} -gt 0 ]; then

@@ -10,6 +10,7 @@
 //!   pure. [`compare`] does the same under other contracts' rules.
 //! - [`network`] and [`chain`] make it happen, with `paychan-localnet` in this process, the real Wasm and real transactions.
 //! - [`drive`] does both, step by step.
+//! - [`ground`] has several channels on the same host, for calls that are written elsewhere: those of simulated worlds.
 
 pub mod answer;
 pub mod call;
@@ -17,6 +18,7 @@ pub mod chain;
 pub mod compare;
 pub mod difference;
 pub mod drive;
+pub mod ground;
 pub mod invariants;
 pub mod keys;
 pub mod model;

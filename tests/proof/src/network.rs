@@ -47,7 +47,7 @@ pub struct Network {
 }
 
 /// A result that is an error only if the driver or the network is broken.
-pub(crate) type Sure<T> = Result<T, String>;
+pub type Sure<T> = Result<T, String>;
 
 impl Network {
     /// Starts a network that has this Wasm as the channel's code.
@@ -84,9 +84,7 @@ impl Network {
         });
         let wasm = wasm.to_vec().try_into().map_err(|_| "the Wasm is too large")?;
         for function in [asset, HostFunction::UploadContractWasm(wasm)] {
-            let tx = self.draft(&self.issuer, vec![(None, xdr::host_function(function))])?;
-            let tx = self.simulated(tx)?.map_err(|failed| format!("set-up: {:?}", failed.error))?;
-            self.include(&tx, &[&self.issuer])?;
+            self.run_simulated(&self.issuer, xdr::host_function(function))?;
         }
         Ok(())
     }
@@ -99,7 +97,7 @@ impl Network {
 
     /// Creates the accounts of a sequence, with trustlines and with this many units.
     pub(crate) fn parties(&self, holdings: [i64; 3]) -> Sure<([Key; 3], u64)> {
-        let number = self.sequences.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_number();
         let parties = ["funder", "recipient", "stranger"].map(|name| Key::of(name, number));
         let mut operations = Vec::new();
         for party in &parties {
@@ -113,6 +111,33 @@ impl Network {
         }
         self.run(&self.root, operations)?;
         Ok((parties, number))
+    }
+
+    /// A number that no other sequence on this network has.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.sequences.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Creates accounts without trustlines.
+    pub(crate) fn create_accounts(&self, accounts: &[Key]) -> Sure<()> {
+        self.run(&self.root, accounts.iter().map(|account| (&self.root, create(account))).collect())
+    }
+
+    /// Creates an account with a trustline and this many units.
+    pub(crate) fn create_holder(&self, account: &Key, units: i64) -> Sure<()> {
+        let operations = vec![
+            (&self.root, create(account)),
+            (account, self.change_trust(i64::MAX)),
+            (&self.issuer, self.payment(account, units)),
+        ];
+        self.run(&self.root, operations)
+    }
+
+    /// Simulates a host function, and includes it.
+    pub(crate) fn run_simulated(&self, source: &Key, body: OperationBody) -> Sure<()> {
+        let tx = self.draft(source, vec![(None, body)])?;
+        let tx = self.simulated(tx)?.map_err(|failed| format!("set-up: {:?}", failed.error))?;
+        self.include(&tx, &[source])
     }
 
     pub(crate) fn change_trust(&self, limit: i64) -> OperationBody {
@@ -149,9 +174,24 @@ impl Network {
     }
 
     /// The ledger that closed last.
-    pub(crate) fn ledger(&self) -> Sure<u32> {
+    ///
+    /// # Errors
+    /// The network is broken.
+    pub fn ledger(&self) -> Sure<u32> {
         let status = self.localnet.status().map_err(|error| error.to_string())?;
         Ok(status.ledger)
+    }
+
+    /// Lets ledgers pass until this one has closed.
+    ///
+    /// # Errors
+    /// The network is broken, or the ledger is in the past.
+    pub fn pass(&self, until: u32) -> Sure<()> {
+        let ledgers = until.checked_sub(self.ledger()?).ok_or("this ledger has closed before")?;
+        if ledgers > 0 {
+            self.localnet.jump_within(ledgers, 0).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     pub(crate) fn close(&self) -> Sure<u32> {

@@ -6,3 +6,4 @@ mod differences;
 mod gap;
 mod sequences;
 mod support;
+mod worlds;

@@ -1,6 +1,7 @@
 //! A model of the channel's contract and of its token's contract: what each call does.
 //!
 //! It follows `contracts/channel/src/channel.rs` and the Stellar Asset Contract. It is pure.
+//! `tests/proof/tests/it/worlds.rs` compares it with both on the real Soroban host.
 
 use std::fmt;
 

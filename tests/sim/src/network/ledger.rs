@@ -17,6 +17,7 @@ use paychan_watcher::clock::ManualClock;
 use crate::disk::SimDisk;
 
 use super::contract::{Call, Caller, Claim, Event, Line, Refusal, Scene};
+use super::trace::{Step, Trace};
 use super::{Death, EPOCH_MS, FIRST, Faults, LEDGER, SimChain, Snapshot};
 
 /// The number of ledgers that a transaction may wait in the queue.
@@ -25,8 +26,8 @@ const QUEUE_AGE: u32 = 4;
 const BAN: u32 = 10;
 /// The number of ledgers that a restored entry lives for.
 const RESTORED_FOR: u32 = 120_960;
-/// What an account holds before anything happens, in base units: funders never run out.
-const HOLDINGS: i128 = 1 << 60;
+/// What an account holds once all channels are open, in base units: funders never run out.
+pub const HOLDINGS: i128 = 1 << 60;
 
 /// The network.
 pub struct Network {
@@ -62,6 +63,8 @@ pub struct Network {
     /// The ledger at which a transaction was refused last.
     pub(super) refused_at: HashMap<[u8; 32], u32>,
     closes: Vec<(ContractId, Ledger)>,
+    /// What the contracts did.
+    pub trace: Trace,
 }
 
 /// A transaction that the watcher offered to the network.
@@ -128,6 +131,7 @@ impl Network {
             banned: HashMap::new(),
             refused_at: HashMap::new(),
             closes: Vec::new(),
+            trace: Trace::default(),
         };
         network.snapshot(FIRST);
         network
@@ -152,6 +156,7 @@ impl Network {
 
     /// Adds a channel, which can be read from the next ledger on.
     pub fn open(&mut self, state: ChannelState) {
+        self.trace.opened.push(state.clone());
         self.channels.insert(state.channel, state);
     }
 
@@ -159,7 +164,10 @@ impl Network {
     pub fn call(&mut self, channel: ContractId, by: Caller, call: Call) -> Result<Vec<Event>, Refusal> {
         let now = self.ledger() + 1;
         let mut scene = self.scene(&self.channels[&channel]);
-        let events = scene.call(now, by, call)?;
+        let outcome = scene.call(now, by, call);
+        let has_limit = self.rooms.contains_key(&scene.channel.to);
+        self.trace.steps.push(Step::new(now, by, call, &scene, has_limit, &outcome));
+        let events = outcome?;
         let Scene { channel: state, funder, recipient } = scene;
         self.holdings.insert(state.from, funder.balance);
         self.holdings.insert(state.to, recipient.balance);

@@ -8,6 +8,7 @@ mod contract;
 mod ledger;
 mod other;
 mod paced;
+mod trace;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,9 +25,10 @@ use tokio::sync::Notify;
 
 use crate::disk::SimDisk;
 pub use contract::{Call, Caller, Claim, Event, Refusal};
-pub use ledger::Network;
+pub use ledger::{HOLDINGS, Network};
 pub use other::OtherEndpoint;
 pub use paced::Paced;
+pub use trace::{Step, Trace};
 
 pub const PASSPHRASE: &str = "Simulated Network ; November 2026";
 /// The first ledger of the history.

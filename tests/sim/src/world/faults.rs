@@ -9,7 +9,7 @@ use super::World;
 use super::kinds::{EARLY, KINDS, Kind, LATE};
 use super::plan::NoEvents;
 use super::trouble::Fault;
-use crate::network::{EPOCH_MS, EventsFault, FIRST, Faults, Hang, LEDGER};
+use crate::network::{Call, Caller, EPOCH_MS, EventsFault, FIRST, Faults, Hang, LEDGER};
 use crate::setup::{DEPOSIT, amount, id, recipient_at};
 
 /// The stroops that the lane gets after it was dry.
@@ -219,9 +219,7 @@ impl World {
             Kind::FullLedgers => faults.market = i64::MAX,
             Kind::ClockBack => clock.set_wall_unix_ms(clock_ms(&clock).saturating_sub(120_000 * u64::from(few))),
             Kind::BalanceFrozen => {
-                if let Some(state) = network.channels.get_mut(&some_channel) {
-                    state.balance_authorized = false;
-                }
+                network.call(some_channel, Caller::Issuer, Call::Authorize(false)).unwrap();
             }
             Kind::RecipientFrozen => {
                 faults.payability.insert(to, Payability::NotAuthorized);
@@ -232,15 +230,15 @@ impl World {
             }
             Kind::OtherNode => faults.other_node = Some(price),
             Kind::ClawedBack => {
-                if let Some(state) = network.channels.get_mut(&some_channel) {
-                    let left = state.balance.get() - state.balance.get() * part / 100;
-                    let promised = self.memory.channel(channel);
-                    // In some worlds the issuer leaves less than what is owed.
-                    let unpaid = (promised.owed() - state.withdrawn.get()).max(0);
-                    let left = if self.plan.several { left.min(self.later.i128(0..=unpaid)) } else { left };
-                    state.balance = amount(left);
-                    promised.clawed_back_at = Some(now);
-                }
+                let state = &network.channels[&some_channel];
+                let (balance, withdrawn) = (state.balance.get(), state.withdrawn.get());
+                let left = balance - balance * part / 100;
+                let promised = self.memory.channel(channel);
+                // In some worlds the issuer leaves less than what is owed.
+                let unpaid = (promised.owed() - withdrawn).max(0);
+                let left = if self.plan.several { left.min(self.later.i128(0..=unpaid)) } else { left };
+                network.call(some_channel, Caller::Issuer, Call::Clawback(balance - left)).unwrap();
+                promised.clawed_back_at = Some(now);
             }
         }
     }
@@ -286,9 +284,7 @@ impl World {
             Kind::WrongDate => faults.heads.clear(),
             Kind::FullLedgers => faults.market = 0,
             Kind::BalanceFrozen => {
-                if let Some(state) = network.channels.get_mut(&channel) {
-                    state.balance_authorized = true;
-                }
+                network.call(channel, Caller::Issuer, Call::Authorize(true)).unwrap();
             }
             Kind::RecipientFrozen => {
                 faults.payability.remove(&to);

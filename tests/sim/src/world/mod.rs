@@ -18,7 +18,7 @@ use paychan_channel::{IssuerFlags, Ledger};
 use paychan_store::Health;
 
 use crate::alarms::Alarms;
-use crate::network::SimChain;
+use crate::network::{SimChain, Trace};
 use crate::report::Totals;
 use crate::setup::{id, lane, open_channel_to};
 use dangers::Dangers;
@@ -52,6 +52,8 @@ pub struct Lived {
     pub violations: Vec<Violation>,
     /// What happened, one line for each event. The same seed gives the same lines.
     pub diary: Vec<String>,
+    /// What the contracts did.
+    pub trace: Trace,
 }
 
 /// Everything in one world.
@@ -96,8 +98,9 @@ pub fn run(seed: u64, limits: Limits) -> Lived {
         world.totals.worlds = 1;
         world.totals.overlapping = u64::from(world.plan.overlaps);
         world.process.end().await;
+        let trace = std::mem::take(&mut world.chain.network().trace);
         let World { plan, totals, violations, diary, .. } = world;
-        Lived { plan, totals, violations, diary }
+        Lived { plan, totals, violations, diary, trace }
     })
 }
 
