@@ -10,7 +10,7 @@ use crate::pieces::Pieces;
 /// The network of the journals that this module makes.
 pub const NETWORK: NetworkId = NetworkId([77; 32]);
 /// The version of the format that it makes.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// The files of a journal: whole segments. The first is named after the record number in its header where it has one, so
 /// that segments fit together. Understood: a start would take it.
@@ -45,8 +45,11 @@ const CHECKPOINT_ENDS: u8 = 68;
 
 fn segment(kind: u8, first: u64, records: &[&[u8]]) -> Vec<u8> {
     let mut bytes = header(kind, first);
+    // The input decides which records were appended together: one of odd length has the next one behind it.
+    let mut place = 0;
     for (sequence, record) in (first..).zip(records) {
-        frame(&mut bytes, sequence, record);
+        frame(&mut bytes, place, sequence, record);
+        place = if record.len() % 2 == 1 { place + 1 } else { 0 };
     }
     bytes
 }
@@ -68,9 +71,10 @@ pub fn header(kind: u8, first: u64) -> Vec<u8> {
     bytes
 }
 
-fn frame(log: &mut Vec<u8>, sequence: u64, record: &[u8]) {
+/// A frame with the place of its record in an append, in the highest 16 bits of the record's number.
+fn frame(log: &mut Vec<u8>, place: u64, sequence: u64, record: &[u8]) {
     let mut bytes = u32::try_from(record.len()).expect("a piece is shorter than 64 KiB").to_be_bytes().to_vec();
-    bytes.extend_from_slice(&sequence.to_be_bytes());
+    bytes.extend_from_slice(&(place << 48 | sequence).to_be_bytes());
     let checksum = crc32fast::hash(&bytes);
     bytes.extend_from_slice(&checksum.to_be_bytes());
     bytes.extend_from_slice(record);
