@@ -422,6 +422,7 @@ fn take(network: &mut Network, envelope: &TransactionEnvelope) -> Result<Sent, C
         return Ok(Sent::TryAgainLater);
     }
     if network.queue.is_some() || network.banned.get(&hash).is_some_and(|until| now < *until) {
+        network.note_refusal(hash);
         return Ok(Sent::TryAgainLater);
     }
     let refusal = if decoded.sequence != network.lane_sequence + 1 {

@@ -327,8 +327,12 @@ impl World {
             "entry_archived" => was_ever_on(&[Kind::CallsLiveArchived]),
             // A restored entry lives for a short time at first.
             "life_short" => was_ever_on(&[Kind::Archived]),
-            // A process that starts anew may first see an old answer, from before a deposit.
-            "coverage_fell" => was_ever_on(&[Kind::Lag]),
+            // A process that starts anew may first see an old answer, from before a deposit. Or a close with less was agreed
+            // just after the alarm.
+            "coverage_fell" => {
+                let starts_anew = self.trouble.crashed_at + BY_SWEEP >= network.ledger();
+                (starts_anew && was_ever_on(&[Kind::Lag])) || self.highest_is_uncovered(raised, &network)
+            }
             // A freeze may begin and end while the process starts anew.
             "balance_frozen" => {
                 let starts_anew = self.trouble.crashed_at + BY_HEAD >= network.ledger();
@@ -340,6 +344,15 @@ impl World {
 }
 
 impl World {
+    /// Whether the channel that this alarm names covers less than the highest commitment held.
+    fn highest_is_uncovered(&self, raised: &Raised, network: &Network) -> bool {
+        let state = network.channels.values().find(|state| raised.channel == Some(state.channel.to_string()));
+        state.is_some_and(|state| {
+            let held = self.process.watcher().store.held(&state.channel);
+            held.is_some_and(|held| held.highest_amount() > state.coverage())
+        })
+    }
+
     /// Whether the chain has paid more on the channel of this name than the watcher holds.
     fn is_paid_above_what_is_held(&self, named: &str, network: &Network) -> bool {
         let state = network.channels.values().find(|state| state.channel.to_string() == named);
