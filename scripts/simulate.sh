@@ -5,7 +5,7 @@
 #   scripts/simulate.sh --seeds N            worlds 1 to N
 #   scripts/simulate.sh --seed S --seeds 1   one world, line by line; RUST_LOG=info shows the log of its watcher, too
 #   scripts/simulate.sh --seeds N --minutes M --jobs J   at most M minutes, J worlds at a time
-#   scripts/simulate.sh --seeds N --plain    nothing overlaps, and a power cut only cuts the end of files
+#   scripts/simulate.sh --seeds N --plain    nothing overlaps, a power cut only cuts the end of files, one endpoint is faulty
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

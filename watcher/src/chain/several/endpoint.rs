@@ -108,7 +108,7 @@ impl Endpoint {
         Self { name, chain, known: Mutex::default() }
     }
 
-    /// How much longer it rests for a question of this priority; `None` when it may be asked.
+    /// How much longer it rests for a question about this topic, of this priority; `None` when it may be asked.
     pub(super) fn rests_for(&self, topic: Topic, priority: Priority, boot: Duration) -> Option<Duration> {
         let known = self.known();
         let rests = [Topic::Head, topic].into_iter().filter_map(|topic| known.rests.get(&topic));
