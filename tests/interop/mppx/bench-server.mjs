@@ -1,5 +1,5 @@
-// Sells over mppx for `cargo bench -p paychan-mpp`: many channels, each voucher checked here, totals in mppx's memory store. With
-// FREE it gives the same answer for nothing. Prints its address.
+// This server sells over mppx for `cargo bench -p paychan-mpp`, through many channels. It checks each voucher itself and keeps the
+// totals in mppx's memory store. With FREE it gives the same answer for nothing. It prints its address.
 import { createServer } from "node:http";
 import { Errors, Method, Receipt, Store } from "mppx";
 import { Mppx, Request as MppxRequest } from "mppx/server";

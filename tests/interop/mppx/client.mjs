@@ -1,4 +1,4 @@
-// Buys URL a few times with mppx. Prints one line of JSON with the statuses, the receipts and the totals.
+// This client buys URL a few times with mppx. It prints one line of JSON with the statuses, the receipts and the totals.
 import { Credential, Method, Receipt } from "mppx";
 import { Mppx } from "mppx/client";
 import { channelMethod, privateKey, signCommitment } from "./stellar-channel.mjs";

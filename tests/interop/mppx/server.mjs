@@ -1,4 +1,4 @@
-// Sells over mppx, with the method `stellar`/`channel` verifying vouchers by itself. Prints its address.
+// This server sells over mppx. The method `stellar`/`channel` verifies the vouchers. It prints its address.
 import { createServer } from "node:http";
 import { Method, Receipt, Errors } from "mppx";
 import { Mppx, Request as MppxRequest } from "mppx/server";

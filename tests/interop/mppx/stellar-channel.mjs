@@ -1,5 +1,5 @@
-// The method `stellar` with the intent `channel`, written from the description of the wire and of the commitment's bytes, with
-// nothing of Paychan's own code.
+// This is the method `stellar` with the intent `channel`. It was written from the description of the wire and of the
+// commitment's bytes, and uses none of Paychan's code.
 import { createHash, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import { Method } from "mppx";
 import { z } from "zod/mini";
