@@ -1,8 +1,7 @@
 //! A request in the form that the seller's core needs, without types of a web framework.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use axum::extract::ConnectInfo;
 use http::request::Parts;
 
 use super::price::Price;
@@ -28,7 +27,7 @@ pub struct Asked<'a> {
     /// The price.
     pub price: Price,
     /// The address that the request comes from, if it is known. It bounds how many new channels one payer may have
-    /// admitted at the same time, and nothing else. [`Asked::of`] takes it from axum's `ConnectInfo<SocketAddr>`, so
+    /// admitted at the same time, and nothing else. The layer takes it from axum's `ConnectInfo<SocketAddr>`, so
     /// serve with `into_make_service_with_connect_info::<SocketAddr>()`. Behind a proxy, which would count as one
     /// payer, put the address that the proxy names into that extension.
     pub peer: Option<IpAddr>,
@@ -37,7 +36,8 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// Makes it from a request's head. `route` is the matched pattern, such as `/items/{id}`, or the path.
+    /// Makes it from a request's head. `route` is the matched pattern, such as `/items/{id}`, or the path. The caller adds
+    /// the [`peer`](Self::peer), which is not in the head.
     #[must_use]
     pub fn of(parts: &'a Parts, route: &str, price: Price, description: Option<&'a str>) -> Self {
         let all = |name| parts.headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
@@ -51,7 +51,7 @@ impl<'a> Asked<'a> {
             session: one(headers::PAYMENT_SESSION),
             idempotency_key: one(headers::IDEMPOTENCY_KEY),
             price,
-            peer: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()),
+            peer: None,
             description,
         }
     }

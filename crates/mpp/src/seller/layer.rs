@@ -1,12 +1,13 @@
 //! A tower layer for axum. The service behind it answers only paid requests.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::MatchedPath;
+use axum::extract::{ConnectInfo, MatchedPath};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -123,7 +124,8 @@ where
         return inner.oneshot(Request::from_parts(parts, body)).await;
     };
     let route = parts.extensions.get::<MatchedPath>().map_or(parts.uri.path(), MatchedPath::as_str);
-    let asked = Asked::of(&parts, route, price, layer.description.as_deref());
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let asked = Asked { peer, ..Asked::of(&parts, route, price, layer.description.as_deref()) };
     let is_head = parts.method == http::Method::HEAD;
     let sold = match layer.seller.decide(&asked).await {
         Decision::Sell(sold) => sold,
