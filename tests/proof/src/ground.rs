@@ -70,6 +70,16 @@ pub enum Deed {
         /// The limit, in base units.
         limit: i64,
     },
+    /// The funder sends all its tokens to the issuer and removes its trustline. A ledger does this before all calls, too.
+    RemoveTrustline {
+        /// The tokens, in base units.
+        units: i64,
+    },
+    /// The funder creates its trustline again, and the issuer sends it tokens. A ledger does this before all calls, too.
+    CreateTrustline {
+        /// The tokens, in base units.
+        units: i64,
+    },
 }
 
 /// A channel, as the ledger has it.
@@ -152,16 +162,19 @@ impl<'n> Ground<'n> {
         }
         let mut hashes = Vec::new();
         for (deed, payer) in deeds.iter().zip(&self.payers) {
-            let (tx, caller) = self.transaction(*deed, payer)?;
-            let both = [payer, caller];
-            let signers = if caller.public() == payer.public() { &both[..1] } else { &both[..] };
-            hashes.push(self.net.submit(&tx, signers)?);
+            let (tx, callers) = self.transaction(*deed, payer)?;
+            let mut signers = vec![payer];
+            signers.extend(callers.into_iter().filter(|caller| caller.public() != payer.public()));
+            hashes.push(self.net.submit(&tx, &signers)?);
         }
         self.net.close()?;
         let answers = deeds.iter().zip(hashes).map(|(deed, hash)| {
             let channel = match deed {
                 Deed::Call { channel, .. } => *channel,
-                Deed::AuthorizeRecipient { .. } | Deed::Limit { .. } => 0,
+                Deed::AuthorizeRecipient { .. }
+                | Deed::Limit { .. }
+                | Deed::RemoveTrustline { .. }
+                | Deed::CreateTrustline { .. } => 0,
             };
             answer::answer(&self.net.included(hash)?, &self.names(self.channel(channel)?))
         });
@@ -183,8 +196,8 @@ impl<'n> Ground<'n> {
         }
     }
 
-    /// A transaction, and the key of its caller.
-    fn transaction<'a>(&'a self, deed: Deed, payer: &'a Key) -> Sure<(Transaction, &'a Key)> {
+    /// A transaction, and the keys of the sources of its operations.
+    fn transaction<'a>(&'a self, deed: Deed, payer: &'a Key) -> Sure<(Transaction, Vec<&'a Key>)> {
         let (channel, caller, body) = match deed {
             Deed::Call { channel, by, call } => {
                 let channel = self.channel(channel)?;
@@ -204,7 +217,22 @@ impl<'n> Ground<'n> {
             Deed::Limit { recipient, limit } => {
                 let holder = self.recipients.get(recipient).ok_or("no such recipient")?;
                 let tx = self.net.draft(payer, vec![(Some(holder), self.net.change_trust(limit))])?;
-                return Ok((tx, holder));
+                return Ok((tx, vec![holder]));
+            }
+            Deed::RemoveTrustline { units } => {
+                let mut operations = vec![(Some(&self.funder), self.net.change_trust(0))];
+                // A payment of nothing is not valid.
+                if units > 0 {
+                    operations.insert(0, (Some(&self.funder), self.net.payment(&self.net.issuer, units)));
+                }
+                return Ok((self.net.draft(payer, operations)?, vec![&self.funder]));
+            }
+            Deed::CreateTrustline { units } => {
+                let mut operations = vec![(Some(&self.funder), self.net.change_trust(i64::MAX))];
+                if units > 0 {
+                    operations.push((Some(&self.net.issuer), self.net.payment(&self.funder, units)));
+                }
+                return Ok((self.net.draft(payer, operations)?, vec![&self.funder, &self.net.issuer]));
             }
         };
         let operation = (Some(caller), self.authorized(body, channel)?);
@@ -221,7 +249,7 @@ impl<'n> Ground<'n> {
             },
             resource_fee: i64::from(FEE) - 100_000,
         });
-        Ok((tx, caller))
+        Ok((tx, vec![caller]))
     }
 
     fn body(&self, channel: &Channel, caller: &Key, call: &Call) -> Sure<OperationBody> {
@@ -317,11 +345,11 @@ impl<'n> Ground<'n> {
         })
     }
 
-    /// The funder's trustline.
+    /// The funder's trustline, or `None` if it has none.
     ///
     /// # Errors
     /// The network is broken.
-    pub fn funder(&self) -> Sure<Line> {
+    pub fn funder(&self) -> Sure<Option<Line>> {
         self.line(&self.funder)
     }
 
@@ -330,14 +358,16 @@ impl<'n> Ground<'n> {
     /// # Errors
     /// The network is broken, or there is no such recipient.
     pub fn recipient(&self, place: usize) -> Sure<Line> {
-        self.line(self.recipients.get(place).ok_or("no such recipient")?)
+        let line = self.line(self.recipients.get(place).ok_or("no such recipient")?)?;
+        line.ok_or_else(|| "a recipient's trustline is missing".to_owned())
     }
 
-    fn line(&self, holder: &Key) -> Sure<Line> {
+    fn line(&self, holder: &Key) -> Sure<Option<Line>> {
         let entries = self.net.localnet.entries(vec![self.net.trustline(holder)]).map_err(|error| error.to_string())?;
         match entries.as_slice() {
-            [Some(entry)] => observed::line(&entry.data),
-            _ => Err("a trustline is missing".to_owned()),
+            [Some(entry)] => observed::line(&entry.data).map(Some),
+            [None] => Ok(None),
+            other => Err(format!("{} answers to a question for one entry", other.len())),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the model of the contract says where a simpler model would be wrong.
 
 use paychan_channel::{ChannelState, Ledger};
-use paychan_sim::network::{Call, Caller, Claim, Event, Network, Refusal};
+use paychan_sim::network::{Call, Caller, Claim, Event, HOLDINGS, Network, Refusal, Trustline};
 use paychan_sim::setup::{DEPOSIT, WAITING, id, lane, open_channel};
 
 fn network() -> Network {
@@ -99,6 +99,74 @@ fn a_frozen_recipient_is_not_paid() {
     network.frozen_recipients.insert(to);
     assert_eq!(network.call(id(1), Caller::Stranger, Call::Settle(claim(1))), Err(Refusal::FROZEN));
     assert_eq!(network.call(id(1), Caller::Stranger, Call::Settle(claim(0))), Ok(vec![]));
+}
+
+/// Lets the funder remove or create its trustline.
+fn trustline(network: &mut Network, change: Trustline) {
+    let from = state(network).from;
+    network.change_trustline(from, change);
+    network.close_ledger();
+}
+
+#[test]
+fn without_the_funders_trustline_nothing_moves_to_it_or_from_it_and_the_recipient_is_paid() {
+    let mut network = network();
+    trustline(&mut network, Trustline::Remove);
+    for call in [Call::TopUp(1), Call::Send(1), Call::Send(0)] {
+        assert_eq!(network.call(id(1), Caller::Funder, call), Err(Refusal::TRUSTLINE_MISSING), "{call:?}");
+    }
+    assert_eq!(network.call(id(1), Caller::Funder, Call::TopUp(0)), Ok(vec![]));
+    assert_eq!(network.call(id(1), Caller::Stranger, Call::Settle(claim(30))), Ok(vec![Event::Withdraw(30)]));
+    let now = Ledger(network.ledger() + 1);
+    let events = vec![Event::Withdraw(10), Event::Close(now)];
+    assert_eq!(network.call(id(1), Caller::Recipient, Call::Close(claim(40))), Ok(events));
+    assert!(state(&network).refunded);
+    assert_eq!(state(&network).balance.get(), DEPOSIT - 40);
+}
+
+#[test]
+fn a_refund_without_the_funders_trustline_is_refused_and_taken_once_it_is_there_again() {
+    let mut network = network();
+    trustline(&mut network, Trustline::Remove);
+    after_the_deadline(&mut network);
+    assert_eq!(network.call(id(1), Caller::Funder, Call::Refund), Err(Refusal::TRUSTLINE_MISSING));
+    assert!(!state(&network).refunded);
+    // The recipient can still be paid.
+    assert_eq!(network.call(id(1), Caller::Stranger, Call::Settle(claim(30))), Ok(vec![Event::Withdraw(30)]));
+    trustline(&mut network, Trustline::Create);
+    assert_eq!(network.call(id(1), Caller::Funder, Call::Refund), Ok(vec![Event::Refund(DEPOSIT - 30)]));
+    assert!(state(&network).refunded);
+}
+
+#[test]
+fn a_funder_gives_its_tokens_to_the_issuer_before_it_removes_its_trustline_and_gets_them_again() {
+    let mut network = network();
+    let holds = |network: &Network| network.trace.steps.last().unwrap().holdings[0].1;
+    network.call(id(1), Caller::Funder, Call::TopUp(7)).unwrap();
+    trustline(&mut network, Trustline::Remove);
+    trustline(&mut network, Trustline::Remove);
+    network.call(id(1), Caller::Funder, Call::CloseStart).unwrap();
+    assert_eq!(holds(&network), 0);
+    trustline(&mut network, Trustline::Create);
+    trustline(&mut network, Trustline::Create);
+    assert_eq!(network.call(id(1), Caller::Funder, Call::Send(1)), Ok(vec![]));
+    assert_eq!(holds(&network), HOLDINGS - 8);
+}
+
+/// A ledger executes classic operations before all calls, and a call may be in it already.
+#[test]
+fn a_trustline_is_there_or_missing_for_all_calls_of_a_ledger() {
+    let mut network = network();
+    let from = state(&network).from;
+    network.call(id(1), Caller::Funder, Call::TopUp(7)).unwrap();
+    network.change_trustline(from, Trustline::Remove);
+    assert_eq!(network.call(id(1), Caller::Funder, Call::TopUp(7)), Ok(vec![Event::Deposit(7)]));
+    network.close_ledger();
+    assert_eq!(network.call(id(1), Caller::Funder, Call::TopUp(7)), Err(Refusal::TRUSTLINE_MISSING));
+    network.change_trustline(from, Trustline::Create);
+    assert_eq!(network.call(id(1), Caller::Funder, Call::TopUp(7)), Err(Refusal::TRUSTLINE_MISSING));
+    network.close_ledger();
+    assert_eq!(network.call(id(1), Caller::Funder, Call::TopUp(7)), Ok(vec![Event::Deposit(7)]));
 }
 
 #[test]

@@ -41,11 +41,12 @@ fn replay(net: &Network, trace: &sim::Trace, compared: &mut Compared) -> Result<
     for step in &trace.steps {
         by_ledger.entry(step.ledger).or_default().push(step);
     }
-    // Before each call, its recipient may be frozen or authorized, and get another limit.
+    // Before each call, its recipient may be frozen or authorized, and get another limit. Before all calls of a ledger, the
+    // funder may remove or create its trustline.
     let most = by_ledger.values().map(Vec::len).max().unwrap_or(1);
     let deposits: i128 = trace.opened.iter().map(|state| state.deposited.unwrap().get()).sum();
     let holdings = i64::try_from(sim::HOLDINGS).unwrap();
-    let mut ground = Ground::new(net, recipients.len(), 3 * most, holdings, i64::try_from(deposits).unwrap())?;
+    let mut ground = Ground::new(net, recipients.len(), 3 * most + 1, holdings, i64::try_from(deposits).unwrap())?;
     for state in &trace.opened {
         ground.open(place_of(&state.to), state.deposited.unwrap().get(), state.refund_waiting_period)?;
     }
@@ -53,11 +54,29 @@ fn replay(net: &Network, trace: &sim::Trace, compared: &mut Compared) -> Result<
     let later = net.ledger()?.checked_sub(sim::FIRST + 1).ok_or("the host's ledgers are before the simulator's")?;
     let mut frozen = vec![false; recipients.len()];
     let mut limits = vec![i64::MAX; recipients.len()];
+    // What the funder sent away before it removed its trustline, while it has none.
+    let mut sent_away = None;
     let mut newest: BTreeMap<ContractId, ChannelState> = BTreeMap::new();
     for (ledger, steps) in by_ledger {
         let mut deeds = Vec::new();
         let mut calls = Vec::new();
+        let has_trustline = steps[0].funder_has_trustline;
+        match sent_away {
+            None if !has_trustline => {
+                let units = ground.funder()?.ok_or("the funder's trustline is missing before it is removed")?.balance;
+                sent_away = Some(units);
+                deeds.push(Deed::RemoveTrustline { units });
+            }
+            Some(units) if has_trustline => {
+                sent_away = None;
+                deeds.push(Deed::CreateTrustline { units });
+            }
+            _ => {}
+        }
         for step in &steps {
+            if step.funder_has_trustline != has_trustline {
+                return Err(format!("in ledger {ledger}, the funder's trustline changes between two calls"));
+            }
             let recipient = place_of(&step.after.to);
             if frozen[recipient] != step.recipient_frozen {
                 frozen[recipient] = step.recipient_frozen;
@@ -74,6 +93,13 @@ fn replay(net: &Network, trace: &sim::Trace, compared: &mut Compared) -> Result<
         }
         net.pass(ledger + later - 1)?;
         let answers = ground.act(&deeds)?;
+        for (deed, answer) in deeds.iter().zip(&answers) {
+            if !matches!(deed, Deed::Call { .. })
+                && let Err(refusal) = &answer.result
+            {
+                return Err(format!("in ledger {ledger}, the host refuses {deed:?}: {refusal:?}"));
+            }
+        }
         for (step, at) in steps.iter().zip(calls) {
             let expected = outcome(step, later);
             let what = format!("{:?}", step.call);
@@ -83,6 +109,7 @@ fn replay(net: &Network, trace: &sim::Trace, compared: &mut Compared) -> Result<
                 Ok(_) => "done".to_owned(),
                 Err(refusal) => format!("{refusal:?}"),
             };
+            let how = if has_trustline { how } else { format!("{how}; the funder has no trustline") };
             *compared.calls.entry(format!("{name}: {how}")).or_default() += 1;
             if answers[at].result != expected {
                 return Err(format!(
@@ -105,14 +132,21 @@ fn replay(net: &Network, trace: &sim::Trace, compared: &mut Compared) -> Result<
         // Each account's newest figure counts.
         let holdings: BTreeMap<Address, i128> = steps.iter().flat_map(|step| step.holdings).collect();
         for (holder, expected) in holdings {
-            let line = match recipients.iter().position(|it| *it == holder) {
-                Some(place) => ground.recipient(place)?,
-                None => ground.funder()?,
+            let balance = match recipients.iter().position(|it| *it == holder) {
+                Some(place) => ground.recipient(place)?.balance,
+                None => {
+                    let line = ground.funder()?;
+                    if line.is_some() != has_trustline {
+                        return Err(format!(
+                            "after ledger {ledger}: on the host, the funder has the trustline {line:?}"
+                        ));
+                    }
+                    line.map_or(0, |line| line.balance)
+                }
             };
-            if i128::from(line.balance) != expected {
+            if i128::from(balance) != expected {
                 return Err(format!(
-                    "after ledger {ledger}: {holder} holds {expected} in the model and {} on the host",
-                    line.balance
+                    "after ledger {ledger}: {holder} holds {expected} in the model and {balance} on the host"
                 ));
             }
         }
@@ -235,14 +269,23 @@ fn any_calls_do_the_same_in_the_model_and_on_the_real_host() {
         "CloseStart: Contract(4)",
         "Send: Token",
         "Clawback: Token",
+        "TopUp: Token; the funder has no trustline",
+        "TopUp: done, without an event; the funder has no trustline",
+        "Send: Token; the funder has no trustline",
+        "Settle: done; the funder has no trustline",
+        "Close: done; the funder has no trustline",
+        "Refund: Token; the funder has no trustline",
+        "Refund: done, without an event; the funder has no trustline",
     ] {
         assert!(compared.count(what) > 0, "no {what}: {compared:?}");
     }
 }
 
-/// Forty calls of two channels, by all parties, some of them with a figure that is just too large.
+/// Forty calls of two channels, by all parties, some of them with a figure that is just too large. The funder removes its
+/// trustline and creates it again now and then.
 fn any_calls(seed: u64) -> sim::Trace {
     let mut random = Rng::with_seed(seed);
+    let mut trustlines = Rng::with_seed(!seed);
     let mut network = sim::Network::new(lane().account());
     for number in 1..=2 {
         network.open(open_channel(number));
@@ -262,6 +305,12 @@ fn any_calls(seed: u64) -> sim::Trace {
             random.i128(0..=DEPOSIT / 10),
         ];
         let claim = sim::Claim { total: totals[random.usize(..5)], signed: random.u32(..8) > 0 };
+        // A source of its own, so that the calls stay as they were.
+        if trustlines.u32(..20) == 0 {
+            let change =
+                if network.has_trustline(&state.from) { sim::Trustline::Remove } else { sim::Trustline::Create };
+            network.change_trustline(state.from, change);
+        }
         let call = match random.u32(..24) {
             0..=2 => sim::Call::TopUp(units),
             3..=7 => sim::Call::Settle(claim),

@@ -73,6 +73,8 @@ impl Refusal {
     pub const BALANCE: Refusal = Refusal::Token(10);
     /// `BalanceDeauthorizedError` of the Stellar Asset Contract: the balance is frozen.
     pub const FROZEN: Refusal = Refusal::Token(11);
+    /// `TrustlineMissingError` of the Stellar Asset Contract: the account has no trustline.
+    pub const TRUSTLINE_MISSING: Refusal = Refusal::Token(13);
 }
 
 impl fmt::Display for Refusal {
@@ -90,11 +92,24 @@ impl fmt::Display for Refusal {
 /// A party's trustline. Base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line {
+    /// Whether the trustline exists. If it does not, nothing moves to its holder or from it, and no amount is small enough.
+    pub exists: bool,
     pub balance: i128,
     /// How much more it can take.
     pub room: i128,
     /// Whether the issuer has not frozen it.
     pub authorized: bool,
+}
+
+impl Line {
+    /// The token looks for the trustline first, then at its authorization, and then at its balance and limit.
+    fn usable(&self) -> Done {
+        match (self.exists, self.authorized) {
+            (false, _) => Err(Refusal::TRUSTLINE_MISSING),
+            (true, false) => Err(Refusal::FROZEN),
+            (true, true) => Ok(()),
+        }
+    }
 }
 
 /// What a call reads and changes.
@@ -253,9 +268,7 @@ impl Scene {
                 true => Amount::new(left).map(|left| self.channel.balance = left).map_err(|_| Refusal::BALANCE),
             };
         };
-        if !line.authorized {
-            return Err(Refusal::FROZEN);
-        }
+        line.usable()?;
         if units > line.balance {
             return Err(Refusal::BALANCE);
         }
@@ -272,9 +285,7 @@ impl Scene {
                 true => Amount::new(filled).map(|filled| self.channel.balance = filled).map_err(|_| Refusal::BALANCE),
             };
         };
-        if !line.authorized {
-            return Err(Refusal::FROZEN);
-        }
+        line.usable()?;
         if units > line.room {
             return Err(Refusal::BALANCE);
         }

@@ -56,6 +56,10 @@ pub struct Network {
     pub frozen_recipients: HashSet<Address>,
     /// What accounts hold of the token, in base units. An account without an entry holds [`HOLDINGS`].
     holdings: BTreeMap<Address, i128>,
+    /// The funders that have no trustline now, each with what it sent to the issuer before it removed the trustline.
+    without_trustline: BTreeMap<Address, i128>,
+    /// The funders that remove their trustlines in the next ledger but one, or create them again.
+    trustline_changes: Vec<(Address, Trustline)>,
     /// What recipients' trustlines can still take. A recipient without an entry can take anything.
     pub rooms: HashMap<Address, Amount>,
     pub(super) queue: Option<Waiting>,
@@ -65,6 +69,15 @@ pub struct Network {
     closes: Vec<(ContractId, Ledger)>,
     /// What the contracts did.
     pub trace: Trace,
+}
+
+/// What a funder does with its trustline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trustline {
+    /// The funder sends all its tokens to the issuer and removes the trustline.
+    Remove,
+    /// The funder creates the trustline again, and the issuer sends back the same amount.
+    Create,
 }
 
 /// A transaction that the watcher offered to the network.
@@ -126,6 +139,8 @@ impl Network {
             death: Death::default(),
             frozen_recipients: HashSet::new(),
             holdings: BTreeMap::new(),
+            without_trustline: BTreeMap::new(),
+            trustline_changes: Vec::new(),
             rooms: HashMap::new(),
             queue: None,
             banned: HashMap::new(),
@@ -202,9 +217,41 @@ impl Network {
         self.call(channel, Caller::Stranger, Call::Settle(claim)).expect("the channel covers it");
     }
 
+    /// The funder removes its trustline once the next ledger has closed, or creates it again then. Nothing happens if that is
+    /// done already.
+    ///
+    /// A ledger executes such classic operations before the calls of contracts. The next ledger may have calls already, so
+    /// the operations are in the one after it.
+    pub fn change_trustline(&mut self, funder: Address, change: Trustline) {
+        self.trustline_changes.push((funder, change));
+    }
+
+    /// Whether the funder has a trustline, so that it can pay and be paid.
+    pub fn has_trustline(&self, funder: &Address) -> bool {
+        !self.without_trustline.contains_key(funder)
+    }
+
+    fn change_trustlines(&mut self) {
+        for (funder, change) in std::mem::take(&mut self.trustline_changes) {
+            match change {
+                Trustline::Remove if self.has_trustline(&funder) => {
+                    let all = self.holdings.insert(funder, 0).unwrap_or(HOLDINGS);
+                    self.without_trustline.insert(funder, all);
+                }
+                Trustline::Create => {
+                    if let Some(all) = self.without_trustline.remove(&funder) {
+                        self.holdings.insert(funder, all);
+                    }
+                }
+                Trustline::Remove => {}
+            }
+        }
+    }
+
     /// What a call reads and changes, if the channel is in this state.
     pub(super) fn scene(&self, channel: &ChannelState) -> Scene {
         let line = |holder: &Address| Line {
+            exists: self.has_trustline(holder),
             balance: self.holdings.get(holder).copied().unwrap_or(HOLDINGS),
             room: self.rooms.get(holder).map_or(i128::MAX / 2, |room| room.get()),
             authorized: !self.frozen_recipients.contains(holder),
@@ -228,6 +275,7 @@ impl Network {
             }
         }
         self.snapshot(now);
+        self.change_trustlines();
     }
 
     fn include(&mut self, hash: [u8; 32], transaction: Decoded, now: u32) {

@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 use crate::disk::SimDisk;
 pub use contract::{Call, Caller, Claim, Event, Refusal};
-pub use ledger::{HOLDINGS, Network};
+pub use ledger::{HOLDINGS, Network, Trustline};
 pub use other::OtherEndpoint;
 pub use paced::Paced;
 pub use trace::{Step, Trace};

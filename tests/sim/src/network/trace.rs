@@ -21,6 +21,8 @@ pub struct Step {
     pub channel: ContractId,
     pub by: Caller,
     pub call: Call,
+    /// Whether the funder had a trustline. It is the same for all calls of a ledger.
+    pub funder_has_trustline: bool,
     /// Whether the issuer had frozen the recipient.
     pub recipient_frozen: bool,
     /// The limit of the recipient's trustline, if it is not the highest. Base units.
@@ -48,6 +50,7 @@ impl Step {
             channel: channel.channel,
             by,
             call,
+            funder_has_trustline: funder.exists,
             recipient_frozen: !recipient.authorized,
             // A transfer leaves the limit as it is.
             recipient_limit: has_limit.then_some(recipient.balance + recipient.room),
