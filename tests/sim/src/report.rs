@@ -19,6 +19,8 @@ pub struct Totals {
     pub deadlines: u64,
     /// In how many of these a clawback had left too little for the highest commitment, and enough for a lower one.
     pub clawed_back: u64,
+    /// In how many of these the funder had no trustline.
+    pub without_trustline: u64,
     /// The dangers that had to raise their alarm.
     pub dangers: u64,
     pub crashes: u64,
@@ -40,6 +42,7 @@ impl AddAssign for Totals {
         self.credits += other.credits;
         self.deadlines += other.deadlines;
         self.clawed_back += other.clawed_back;
+        self.without_trustline += other.without_trustline;
         self.dangers += other.dangers;
         self.crashes += other.crashes;
         self.faults += other.faults;
@@ -50,7 +53,7 @@ impl AddAssign for Totals {
 }
 
 impl Totals {
-    fn fields(&self) -> [(&'static str, u64); 16] {
+    fn fields(&self) -> [(&'static str, u64); 17] {
         [
             ("worlds", self.worlds),
             ("  in which parts overlap", self.overlapping),
@@ -62,6 +65,7 @@ impl Totals {
             ("credits", self.credits),
             ("deadlines judged", self.deadlines),
             ("  with a part clawed back", self.clawed_back),
+            ("  while the funder had no trustline", self.without_trustline),
             ("dangers whose alarm was due", self.dangers),
             ("crashes and power cuts", self.crashes),
             ("faults begun", self.faults),

@@ -246,6 +246,9 @@ fn the_calls_of_simulated_worlds_do_the_same_on_the_real_host() {
     {
         assert!(compared.count(what) > worlds / 4, "{what}: {compared:?}");
     }
+    let without_trustline: u64 =
+        compared.calls.iter().filter(|(what, _)| what.ends_with("no trustline")).map(|(_, times)| times).sum();
+    assert!(without_trustline > worlds / 4, "{compared:?}");
 }
 
 /// Calls that nobody in a world makes, in any order: the model must be right where worlds rarely go, too.

@@ -9,7 +9,7 @@ use super::World;
 use super::kinds::{EARLY, KINDS, Kind, LATE};
 use super::plan::NoEvents;
 use super::trouble::Fault;
-use crate::network::{Call, Caller, EPOCH_MS, EventsFault, FIRST, Faults, Hang, LEDGER};
+use crate::network::{Call, Caller, EPOCH_MS, EventsFault, FIRST, Faults, Hang, LEDGER, Trustline};
 use crate::setup::{DEPOSIT, amount, id, recipient_at};
 
 /// The stroops that the lane gets after it was dry.
@@ -73,18 +73,19 @@ impl World {
     }
 
     /// Whether a fault may last while some channels are near their deadlines: the promise asks for answers of a quorum, and
-    /// not of every endpoint; and the troubles of one channel or recipient are no excuse for another.
+    /// not of every endpoint; the troubles of one channel or recipient are no excuse for another; and the funder's are none at all.
     fn lasts(&self, fault: &Fault, near: &[u8]) -> bool {
-        let of_another = |kind| match kind {
+        let is_no_excuse = |kind| match kind {
             Kind::BalanceFrozen => !near.contains(&fault.channel),
             Kind::Garbled => self.plan.endpoints == 1 && !near.contains(&fault.channel),
             Kind::RecipientFrozen | Kind::LittleRoom => {
                 near.iter().all(|number| self.plan.recipient_of(*number) != fault.recipient)
             }
+            Kind::FunderWithoutTrustline => true,
             _ => false,
         };
         (self.plan.tolerated() > fault.endpoint && fault.kind.is_of_the_endpoint())
-            || (self.plan.several && of_another(fault.kind))
+            || (self.plan.several && is_no_excuse(fault.kind))
     }
 
     /// Renews the faults that last to the end of a world, even near a deadline. No promise depends on them.
@@ -229,6 +230,10 @@ impl World {
                 network.rooms.insert(to, amount(room));
             }
             Kind::OtherNode => faults.other_node = Some(price),
+            Kind::FunderWithoutTrustline => {
+                let from = network.channels[&some_channel].from;
+                network.change_trustline(from, Trustline::Remove);
+            }
             Kind::ClawedBack => {
                 let state = &network.channels[&some_channel];
                 let (balance, withdrawn) = (state.balance.get(), state.withdrawn.get());
@@ -294,6 +299,10 @@ impl World {
                 network.rooms.remove(&to);
             }
             Kind::OtherNode => faults.other_node = None,
+            Kind::FunderWithoutTrustline => {
+                let from = network.channels[&channel].from;
+                network.change_trustline(from, Trustline::Create);
+            }
             Kind::ClawedBack => {}
             Kind::Slow | Kind::ClockJump | Kind::ClockBack => {
                 faults.slow = Duration::ZERO;

@@ -47,11 +47,14 @@ pub(crate) enum Kind {
     LittleRoom,
     /// A transaction is sent to a node that does not have it in its queue and asks for a high fee.
     OtherNode,
+    /// The funder of all channels has removed its trustline: it can neither pay nor be paid. No recipient may lose by that, so it
+    /// excuses the watcher from nothing.
+    FunderWithoutTrustline,
 }
 
 /// All kinds. Every world draws from the first [`EARLY`] ones. Worlds with [`super::Plan::several`] draw from the [`LATE`] ones
 /// too, and so they draw those of the issuer more often.
-pub(super) const KINDS: [Kind; 42] = [
+pub(super) const KINDS: [Kind; 43] = [
     Kind::Down,
     Kind::Lag,
     Kind::OldEntries,
@@ -94,10 +97,11 @@ pub(super) const KINDS: [Kind; 42] = [
     Kind::ClawedBack,
     Kind::LittleRoom,
     Kind::OtherNode,
+    Kind::FunderWithoutTrustline,
 ];
 
 pub(super) const EARLY: usize = 40;
-pub(super) const LATE: std::ops::Range<usize> = 37..42;
+pub(super) const LATE: std::ops::Range<usize> = 37..43;
 
 impl Kind {
     /// Whether the token's issuer causes it.
@@ -185,6 +189,7 @@ impl Kind {
                 | Kind::ClawedBack
                 | Kind::LittleRoom
                 | Kind::OtherNode
+                | Kind::FunderWithoutTrustline
         )
     }
 }

@@ -167,9 +167,11 @@ impl World {
 
     /// The fourth promise: at the last safe ledger everything above dust is paid.
     fn judge_deadline(&mut self, number: u8) {
-        let (now, state) = {
+        let (now, state, has_trustline) = {
             let network = self.chain.network();
-            (network.ledger(), network.channels[&id(number)].clone())
+            let state = network.channels[&id(number)].clone();
+            let has_trustline = network.has_trustline(&state.from);
+            (network.ledger(), state, has_trustline)
         };
         let promised = self.memory.channel(number);
         if promised.judged_at.is_some() {
@@ -203,6 +205,7 @@ impl World {
         let uncovered = promised.uncovered_at.is_some_and(|at| at + state.refund_waiting_period / 3 >= deadline.0);
         let owed = if uncovered { promised.covered.unwrap_or(0) } else { owed };
         self.totals.deadlines += 1;
+        self.totals.without_trustline += u64::from(!has_trustline);
         self.totals.clawed_back += u64::from(uncovered && owed > 0);
         if owed - withdrawn >= DUST {
             self.violated(format!("channel {number}: {withdrawn} of {owed} is paid at the deadline {deadline}"));
@@ -247,10 +250,14 @@ impl World {
         }
     }
 
-    /// The third promise: what is acknowledged is what the chain would pay. `state` is the channel when it was acknowledged.
+    /// The third promise: what is acknowledged is what the chain would pay, or has paid. `state` is the channel when it was
+    /// acknowledged.
     pub(crate) fn judge_acknowledged(&mut self, number: u8, amount: Amount, state: &ChannelState) {
-        if state.refunded {
-            self.violated(format!("channel {number} has ended, and {amount} was acknowledged"));
+        // A commitment may have reached the disk without an answer. Once the chain has paid it, the recipient can sell for it,
+        // even if the channel has ended.
+        if state.refunded && amount > state.withdrawn {
+            let paid = state.withdrawn;
+            self.violated(format!("channel {number} has ended with {paid} paid, and {amount} was acknowledged"));
         }
         let clawed_back = self.memory.channel(number).clawed_back_at;
         let is_recent = clawed_back.is_some_and(|at| self.now() < at + SWEEP_INTERVAL + COVERAGE_SPARE);

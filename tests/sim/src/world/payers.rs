@@ -22,8 +22,9 @@ impl World {
             }
             match state.close_effective_at {
                 Some(deadline) if now >= deadline.0 => {
-                    if self.funder_calls(channel, Call::Refund).is_ok() {
-                        self.note(format_args!("the funder of channel {number} takes the rest back"));
+                    match self.funder_calls(channel, Call::Refund) {
+                        Ok(_) => self.note(format_args!("the funder of channel {number} takes the rest back")),
+                        Err(why) => self.note(format_args!("the funder of channel {number} gets no refund: {why}")),
                     }
                     continue;
                 }
