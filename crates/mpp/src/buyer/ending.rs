@@ -175,7 +175,8 @@ impl Buyer {
         }
         let status = response.status();
         self.tell(&Event::Answered { status: status.as_u16() });
-        if matches!(status, StatusCode::OK | StatusCode::ACCEPTED) {
+        // A server of ours answers 200, and the sessions of mppx answer 204.
+        if matches!(status, StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::ACCEPTED) {
             return Ok(Step::Agreed(read(response, channel, total).await));
         }
         let wait = retry_after(response.headers(), std::time::SystemTime::now());
@@ -233,7 +234,7 @@ struct Said {
 }
 
 async fn read(mut response: Response, channel: ContractId, amount: Amount) -> Ended {
-    let done = response.status() == StatusCode::OK;
+    let done = response.status() != StatusCode::ACCEPTED;
     let receipt = response.headers().get(PAYMENT_RECEIPT).and_then(|value| value.to_str().ok());
     let receipt = receipt.and_then(|value| Receipt::from_header(value).ok());
     let body = paychan_rpc::http::read_body(&mut response, LONGEST_ANSWER).await.unwrap_or_default();

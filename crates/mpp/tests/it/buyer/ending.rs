@@ -128,6 +128,20 @@ async fn an_answer_that_says_little_or_nonsense_is_no_transaction() {
     }
 }
 
+/// The sessions of mppx answer a close in this way.
+#[tokio::test]
+async fn an_answer_without_content_says_that_the_close_is_done() {
+    let env = TestEnv::new();
+    let (address, closes) = with_liar(&env, &[(204, "")]).await;
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, options(&env));
+    buyer.pay(get(address, "/time")).await.unwrap();
+    let ended = buyer.end(get(address, "/time")).await.unwrap();
+    assert_eq!((ended.state, closes.load(Ordering::SeqCst)), (CloseState::Closed, 1));
+    drop(buyer);
+    assert!(Store::open(folder.path()).unwrap().left(&CHANNEL).is_some(), "the channel is used no more");
+}
+
 #[tokio::test]
 async fn a_close_is_sent_again_until_it_is_done_and_is_not_taken_back() {
     const GONE: &str =
