@@ -13,6 +13,7 @@ mod heard;
 mod http;
 mod not_understood;
 mod notify;
+mod overtaken;
 mod panics;
 mod payable;
 mod process;
