@@ -41,7 +41,7 @@ fn promises_hold_in_hostile_worlds_last_third() {
 }
 
 /// Worlds that showed a fault of the watcher or of the simulator once. In the first ones nothing overlapped then, and only the last
-/// one had several recipients or endpoints.
+/// two had several recipients or endpoints.
 #[test]
 fn worlds_that_once_failed_hold_their_promises() {
     for (seed, overlaps, several) in [
@@ -58,6 +58,7 @@ fn worlds_that_once_failed_hold_their_promises() {
         (2112, true, false),
         (2773, true, false),
         (1012, true, true),
+        (4418, false, true),
     ] {
         let lived = run(seed, Limits { overlaps, several, ..Limits::default() });
         assert_eq!(lived.violations, [], "seed {seed}");

@@ -322,8 +322,11 @@ impl World {
             "deadline_near" => {
                 names_closing() || (names_ended() && self.trouble.was_any_on(network.ledger(), AFTER_FAULT))
             }
-            // A channel that can't be read may be closing.
-            "too_many_closing" => names_closing() || was_ever_on(&[Kind::Garbled]),
+            // A channel that can't be read may be closing. After a restart, it may be closing since its admission.
+            "too_many_closing" => {
+                let is_blind = self.trouble.blind_at + BY_HEAD >= network.ledger();
+                names_closing() || is_blind || was_ever_on(&[Kind::Garbled])
+            }
             "entry_archived" => was_ever_on(&[Kind::CallsLiveArchived]),
             // A restored entry lives for a short time at first.
             "life_short" => was_ever_on(&[Kind::Archived]),
