@@ -137,6 +137,23 @@ async fn a_buyer_ends_its_channel_over_http_with_what_was_spent() {
 }
 
 #[tokio::test]
+async fn a_buyer_that_has_lost_its_folder_goes_on_from_its_own_signature() {
+    let market = Market::new().await;
+    for _ in 0..2 {
+        json_of(&mut pay(&market.env, &market.url, &market.payer)).await;
+    }
+    std::fs::remove_dir_all(market.env.path().join("payments")).unwrap();
+    let (_, told) = printed(&mut market.pay_as_person()).await;
+    assert!(told.contains("20000 base units in total on C") && told.contains("200 paid 10000 base units"), "{told}");
+    let (_, channel) = market.watcher.channel(&market.payer.channel).await;
+    assert_eq!((&channel["highest"], &channel["spent"]), (&json!("30000"), &json!("30000")));
+    let (_, spent) = json_of(market.spent().arg("--json")).await;
+    assert_eq!(spent["signed"], "30000", "what was learnt counts: {spent}");
+    let (code, next) = json_of(&mut pay(&market.env, &market.url, &market.payer)).await;
+    assert_eq!((code, &next["paid"]["total"]), (0, &json!("40000")), "{next}");
+}
+
+#[tokio::test]
 async fn a_policy_file_names_the_channel_the_hosts_and_the_caps() {
     let market = Market::new().await;
     let pay = async |caps: &str, hosts: &str| json_of(&mut market.pay_with_policy(&market.policy(caps, hosts))).await;

@@ -94,7 +94,7 @@ impl Report {
         };
         Self {
             payments: signed.iter().map(payment).collect(),
-            signed: signed.iter().fold(Amount::ZERO, |sum, signed| sum.saturating_add(signed.raise)),
+            signed: records.iter().map(Record::signed_away).fold(Amount::ZERO, Amount::saturating_add),
             csv,
         }
     }

@@ -3,7 +3,7 @@
 use paychan_channel::{Amount, Commitment, ContractId};
 use paychan_fuzz::mpp::{CHANNEL, challenge_secret, seller_key};
 use paychan_fuzz::pieces::joined;
-use paychan_mpp::problem::{ProblemBody, ProblemType};
+use paychan_mpp::problem::{HIGHEST, HIGHEST_SIGNATURE, ProblemBody, ProblemType};
 use paychan_mpp::wire::{
     Action, Challenge, ChallengeTerms, ChannelRequest, Credential, INTENT, METHOD, MethodDetails, NetworkName, Payload,
     Receipt, base64url,
@@ -11,6 +11,11 @@ use paychan_mpp::wire::{
 
 /// A challenge of the seller's own secret, good until the end of the century.
 fn challenge(amount: u64) -> Challenge {
+    challenge_after(0, amount)
+}
+
+/// The same, when so much was paid before.
+fn challenge_after(paid: u64, amount: u64) -> Challenge {
     let request = ChannelRequest {
         amount: amount.into(),
         channel: CHANNEL,
@@ -18,7 +23,7 @@ fn challenge(amount: u64) -> Challenge {
         method_details: MethodDetails {
             reference: Some("11111111-2222-4333-8444-555555555555".to_owned()),
             network: Some(NetworkName::testnet().as_str().to_owned()),
-            cumulative_amount: Some(Amount::ZERO),
+            cumulative_amount: Some(paid.into()),
         },
     };
     let terms = ChallengeTerms {
@@ -94,12 +99,22 @@ fn problem(kind: ProblemType) -> String {
     serde_json::to_string(&ProblemBody::new(kind, "why", serde_json::Map::new())).unwrap()
 }
 
+/// The refusal of a low voucher, with the proof that this total was signed before.
+fn proof(highest: u64) -> String {
+    let commitment = Commitment { network: NetworkName::testnet().id(), channel: CHANNEL, amount: highest.into() };
+    let mut details = serde_json::Map::new();
+    details.insert(HIGHEST.to_owned(), highest.to_string().into());
+    details.insert(HIGHEST_SIGNATURE.to_owned(), commitment.sign(&seller_key()).to_string().into());
+    serde_json::to_string(&ProblemBody::new(ProblemType::PaymentInsufficient, "why", details)).unwrap()
+}
+
 pub(super) fn credentials() -> Vec<Vec<u8>> {
     let texts = [
         credential(Action::Voucher, 10),
         credential(Action::Close, 10),
         receipt(10),
         problem(ProblemType::PaymentRequired),
+        proof(30),
         format!("Payment {}", base64url(br#"{"challenge":{},"payload":{}}"#)),
         "Bearer abc".to_owned(),
     ];
@@ -118,6 +133,9 @@ pub(super) fn answers() -> Vec<Vec<u8>> {
         answer(402, &lines, &problem(kind))
     };
     let first = asks(10, ProblemType::PaymentRequired);
+    let ahead = challenge_after(30, 10).to_header().unwrap();
+    let ahead =
+        |body: &str| answer(402, &[("www-authenticate", &ahead), ("content-type", "application/problem+json")], body);
     let sold = |accepted| answer(200, &[("payment-receipt", &receipt(accepted))], "now");
     vec![
         pieces(&[first.clone(), sold(10), sold(20), sold(30)]),
@@ -127,5 +145,7 @@ pub(super) fn answers() -> Vec<Vec<u8>> {
         pieces(&[asks(21, ProblemType::PaymentRequired)]),
         pieces(&[first.clone(), answer(410, &[], &problem(ProblemType::ChannelFinalized)), first.clone()]),
         pieces(&[first.clone(), answer(307, &[("location", "http://127.0.0.1:1/")], ""), first]),
+        pieces(&[ahead(&problem(ProblemType::PaymentRequired)), ahead(&proof(30)), sold(40), sold(50), sold(60)]),
+        pieces(&[ahead(&problem(ProblemType::PaymentRequired)), ahead(&proof(29))]),
     ]
 }

@@ -121,7 +121,9 @@ pub(crate) struct Pay {
     #[arg(long, conflicts_with_all = ["open", "top_up", "repeat", "dry_run", "data", "to_file", "include"], help_heading = "Payment")]
     close: bool,
 
-    /// Use this after the folder with the payments was lost: the server's total is believed up to this many base units
+    /// Use this after the folder with the payments was lost, for a server that can't prove its total with this channel's
+    /// signature: the server's total is believed up to this many base units. A proven total needs no option, and counts as
+    /// paid today for the caps
     #[arg(long, value_name = "BASE_UNITS", help_heading = "Payment")]
     resync_up_to: Option<Amount>,
 
@@ -256,15 +258,21 @@ impl Pay {
             own.total = Some(paid_so_far(folder)?.saturating_add(most));
         }
         let quiet = self.repeat.is_some();
-        let on_event = move |event: &Event| match event {
+        let on_event = move |event: &Event| {
+            match event {
             Event::Paying { channel, total, raise } if !quiet => {
                 output.progress(format_args!("paying {raise} base units through {channel} ({total} in total) ..."));
             }
+            Event::Proven { channel, total } => output.progress(format_args!(
+                "the folder with the payments did not know {total} base units in total on {channel}, which the server has proven with \
+                 the channel's signature; they count as paid now"
+            )),
             Event::Closing { channel, total } => {
                 output.progress(format_args!("asking to close {channel} with {total} base units in total ..."));
             }
             Event::SendingAgain { why } => output.progress(format_args!("sending the same payment again: {why}")),
             _ => {}
+        }
         };
         Ok(BuyerOptions {
             channels,
@@ -353,10 +361,7 @@ impl Pay {
 /// The sum that the payments in this folder have signed, in base units.
 fn paid_so_far(folder: &std::path::Path) -> Result<Amount, Failure> {
     let records = Store::read(folder).map_err(|error| pay_failure(&PayError::from(error)))?;
-    Ok(records.iter().fold(Amount::ZERO, |sum, record| match record {
-        Record::Signed(signed) => sum.saturating_add(signed.raise),
-        _ => sum,
-    }))
+    Ok(records.iter().map(Record::signed_away).fold(Amount::ZERO, Amount::saturating_add))
 }
 
 #[derive(Serialize)]

@@ -45,10 +45,12 @@ pub enum PayError {
     /// A cap would be exceeded.
     #[error(transparent)]
     Cap(#[from] CapExceeded),
-    /// The server says that more was signed than this store knows.
+    /// The server says that more was signed than this store knows, and does not prove it. To ask for the proof, the buyer has
+    /// signed one base unit if nothing was signed before, and nothing otherwise.
     #[error(
-        "{host} says that {says} base units were signed on {channel}, but this store knows of {known}; if the store was lost, \
-         resync to that total explicitly, else the server lies"
+        "{host} says that {says} base units were signed on {channel}, but this store knows of {known}, and {host} does not \
+         prove it with a signature of the channel's key; if the store was lost, resync to that total explicitly, else the server \
+         lies"
     )]
     ServerAhead {
         /// The host that says so.

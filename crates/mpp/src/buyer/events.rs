@@ -25,6 +25,14 @@ pub enum Event {
         /// How much it is above the highest total that was signed before.
         raise: Amount,
     },
+    /// The server has proven, with a signature of the channel's commitment key, that this total was signed before. The store did
+    /// not know it, and has recorded it.
+    Proven {
+        /// The channel.
+        channel: ContractId,
+        /// The total.
+        total: Amount,
+    },
     /// The server is asked to close the channel.
     Closing {
         /// The channel.

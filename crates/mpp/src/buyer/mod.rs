@@ -19,6 +19,7 @@ mod offer;
 mod options;
 mod order;
 mod pay;
+mod proof;
 mod signer;
 mod standing;
 mod store;

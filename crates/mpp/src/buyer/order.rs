@@ -12,14 +12,24 @@ use super::store::{Record, Signed, Store};
 use super::total::{self, Known};
 use crate::wire::Timestamp;
 
+/// What a voucher is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It pays. `fresh` is set when its challenge is new.
+    Pay { fresh: bool },
+    /// It pays again for what was paid before, with no higher total than this.
+    PayAgain(Amount),
+    /// It asks the server for the highest commitment, and is for no more than was signed before, or for one base unit.
+    Proof,
+}
+
 /// A payment that is to be recorded.
 pub(super) struct Order {
     pub(super) host: String,
     pub(super) method: String,
     pub(super) url: String,
     pub(super) payable: Payable,
-    pub(super) fresh: bool,
-    pub(super) limit: Option<Amount>,
+    pub(super) purpose: Purpose,
     pub(super) caps: Caps,
     pub(super) resync_up_to: Option<Amount>,
 }
@@ -34,7 +44,12 @@ impl Order {
         let standing = state().channels.get(&self.payable.channel()).copied().unwrap_or_default();
         let (channel, price) = (self.payable.channel(), self.payable.price);
         let signed = store.signed(&channel);
-        let server = match (self.fresh, standing.spent, standing.accepted) {
+        let (fresh, limit) = match self.purpose {
+            Purpose::Pay { fresh } => (fresh, None),
+            Purpose::PayAgain(limit) => (true, Some(limit)),
+            Purpose::Proof => (false, None),
+        };
+        let server = match (fresh, standing.spent, standing.accepted) {
             (true, ..) => self.payable.base,
             // The server computes it in the same way: at least one base unit above the highest.
             (false, Some(spent), Some(accepted)) => {
@@ -43,9 +58,10 @@ impl Order {
             (false, ..) => None,
         };
         // A retry with a limit is this payment itself, so it does not count as another payment under way.
-        let under_way = standing.under_way > u32::from(self.limit.is_some());
+        let under_way = standing.under_way > u32::from(limit.is_some());
         let mut known = Known { signed, server, under_way };
         let total = match total::to_sign(known, price) {
+            _ if self.purpose == Purpose::Proof => signed.max(Amount::from(1)),
             Ok(total) => total,
             Err(total::Ahead(says)) if self.resync_up_to.is_some_and(|most| says <= most) => {
                 store.resync(channel, says)?;
@@ -56,7 +72,7 @@ impl Order {
                 return Err(PayError::ServerAhead { host: self.host, channel, says, known: signed });
             }
         };
-        if self.limit.is_some_and(|limit| total > limit) {
+        if limit.is_some_and(|limit| total > limit) {
             return Err(PayError::AskedTwice { host: self.host, why: String::new(), problem: None });
         }
         let raise = total.saturating_sub(known.signed);
@@ -76,7 +92,7 @@ impl Order {
             url: self.url,
         };
         store.write(&Record::Signed(signed), true)?;
-        if self.limit.is_none() {
+        if limit.is_none() {
             let mut state = state();
             let standing = state.channels.entry(channel).or_default();
             standing.under_way = standing.under_way.saturating_add(1);

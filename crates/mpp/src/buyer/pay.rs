@@ -14,7 +14,8 @@ use super::events::Event;
 use super::exchange::{Clients, Exchange, NotSent};
 use super::offer::{self, Payable};
 use super::options::{BuyerOptions, PaidRequest, Payment};
-use super::order::Order;
+use super::order::{Order, Purpose};
+use super::proof::Asked;
 use super::standing::State;
 use super::store::{Answered, Left, Opening, Record, Store};
 use super::wallet::PinnedChannel;
@@ -43,7 +44,7 @@ pub struct Buyer {
 }
 
 /// A payment that is under way.
-struct Voucher {
+pub(super) struct Voucher {
     id: u64,
     payable: Payable,
     total: Amount,
@@ -155,12 +156,34 @@ impl Buyer {
             }
         };
         self.tell(&Event::Asked { host: host.clone(), price: payable.price, channel: payable.channel() });
-        let first = self.voucher(&request, &host, payable, !reused, None).await?;
+        let bought = self.buy(over, &request, &host, &key, payable.clone(), !reused).await;
+        let Err(ahead @ PayError::ServerAhead { .. }) = bought else { return bought };
+        match self.ask_for_proof(over, &request, &host, &key, &payable).await? {
+            Asked::Paid(paid) => Ok(*paid),
+            // A price that has risen meanwhile is not paid unasked.
+            Asked::Proven(next) if next.price <= payable.price => {
+                self.buy(over, &request, &host, &key, *next, true).await
+            }
+            Asked::Proven(_) | Asked::Unproven => Err(ahead),
+        }
+    }
+
+    /// Pays an offer.
+    async fn buy(
+        &self,
+        over: &mut dyn Exchange,
+        request: &Request,
+        host: &str,
+        key: &str,
+        payable: Payable,
+        fresh: bool,
+    ) -> Result<PaidRequest, PayError> {
+        let first = self.voucher(request, host, payable, Purpose::Pay { fresh }).await?;
         let channel = first.payable.channel();
         // All that is signed for this answer raises the total by no more than its price.
         let limit = first.total.max(first.total.saturating_sub(first.raise).saturating_add(first.payable.price));
         let under_way = UnderWay { buyer: self, channel };
-        let refused = match self.send(over, &request, &host, &first, &key).await? {
+        let refused = match self.send(over, request, host, &first, key).await? {
             Outcome::Paid(paid) => return Ok(*paid),
             Outcome::Refused(payable, problem) => (payable, problem),
         };
@@ -169,7 +192,7 @@ impl Buyer {
         // payment.
         let (payable, problem) = refused;
         let asked_twice = |problem: Option<Box<ProblemBody>>| PayError::AskedTwice {
-            host: host.clone(),
+            host: host.to_owned(),
             why: offer::says(problem.as_deref()),
             problem,
         };
@@ -177,11 +200,11 @@ impl Buyer {
         let Some(payable) = payable.filter(|_| !taken) else {
             return Err(asked_twice(problem));
         };
-        let second = match self.voucher(&request, &host, *payable, true, Some(limit)).await {
+        let second = match self.voucher(request, host, *payable, Purpose::PayAgain(limit)).await {
             Err(PayError::AskedTwice { .. }) => return Err(asked_twice(problem)),
             other => other?,
         };
-        let outcome = self.send(over, &request, &host, &second, &key).await?;
+        let outcome = self.send(over, request, host, &second, key).await?;
         drop(under_way);
         match outcome {
             Outcome::Paid(paid) => Ok(*paid),
@@ -232,14 +255,13 @@ impl Buyer {
         }
     }
 
-    /// Records a total and signs it. With a `limit`, a higher total is refused.
-    async fn voucher(
+    /// Records a total and signs it.
+    pub(super) async fn voucher(
         &self,
         request: &Request,
         host: &str,
         payable: Payable,
-        fresh: bool,
-        limit: Option<Amount>,
+        purpose: Purpose,
     ) -> Result<Voucher, PayError> {
         let channel = payable.channel();
         let over = self.with_store(|store| store.left(&channel).map(str::to_owned));
@@ -252,8 +274,7 @@ impl Buyer {
             method: request.method().to_string(),
             url: without_query(request.url()),
             payable: payable.clone(),
-            fresh,
-            limit,
+            purpose,
             caps: self.options.caps,
             resync_up_to: self.options.resync_up_to,
         };
@@ -267,7 +288,7 @@ impl Buyer {
         match made {
             Ok(header) => Ok(Voucher { id, payable, total, raise, header }),
             Err(error) => {
-                if limit.is_none() {
+                if !matches!(purpose, Purpose::PayAgain(_)) {
                     self.ended(&channel);
                 }
                 Err(error)
@@ -298,7 +319,7 @@ impl Buyer {
     }
 
     /// Sends a voucher until it is answered, and repeats the same one where that is safe.
-    async fn send(
+    pub(super) async fn send(
         &self,
         over: &mut dyn Exchange,
         request: &Request,
@@ -469,16 +490,16 @@ fn usual_wait(tries: u32) -> Duration {
     Duration::from_millis(200).saturating_mul(4_u32.saturating_pow(tries.saturating_sub(1)))
 }
 
-enum Outcome {
+pub(super) enum Outcome {
     Paid(Box<PaidRequest>),
     /// A 402, with its offer for the same channel and its problem.
     Refused(Option<Box<Payable>>, Option<Box<ProblemBody>>),
 }
 
 /// Counts a payment as under way until it is dropped.
-struct UnderWay<'a> {
-    buyer: &'a Buyer,
-    channel: ContractId,
+pub(super) struct UnderWay<'a> {
+    pub(super) buyer: &'a Buyer,
+    pub(super) channel: ContractId,
 }
 
 impl Drop for UnderWay<'_> {

@@ -8,6 +8,13 @@ use super::ProblemType;
 /// The media type of a [`ProblemBody`].
 pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 
+/// The name in [`ProblemBody::details`] of the highest total that the seller holds.
+pub const HIGHEST: &str = "highest";
+
+/// The name in [`ProblemBody::details`] of the signature of [`HIGHEST`]: the payer's own, 128 hexadecimal digits. It is there when
+/// a voucher with a valid signature was too low.
+pub const HIGHEST_SIGNATURE: &str = "highestSignature";
+
 /// A problem as it is sent. Unknown members are ignored when it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

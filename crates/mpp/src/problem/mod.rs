@@ -5,6 +5,6 @@ mod body;
 mod kind;
 mod opening;
 
-pub use body::{PROBLEM_CONTENT_TYPE, ProblemBody};
+pub use body::{HIGHEST, HIGHEST_SIGNATURE, PROBLEM_CONTENT_TYPE, ProblemBody};
 pub use kind::ProblemType;
 pub use opening::{AcceptedToken, OpeningTerms};

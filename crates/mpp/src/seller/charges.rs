@@ -40,6 +40,13 @@ pub trait Charges: Send + Sync + 'static {
     /// Reads what is known of a channel.
     fn standing(&self, channel: &ContractId) -> impl Future<Output = Result<Standing, ChargesError>> + Send;
 
+    /// Reads the highest commitment with its signature; `None` before the first. A seller hands it back to a payer who has lost
+    /// count. An implementation without it hands nothing back.
+    fn highest(&self, channel: &ContractId) -> impl Future<Output = Result<Option<SignedAmount>, ChargesError>> + Send {
+        let _ = channel;
+        std::future::ready(Ok(None))
+    }
+
     /// Ends the channel with this total. Returns when that is done, or after `wait`.
     fn close(
         &self,

@@ -151,7 +151,10 @@ impl<C: Charges> Seller<C> {
         let decided = match check::check(&credential, asked, &pinned) {
             Err(flaw) => Err(flaw),
             Ok(checked) => match checked.payload.action {
-                Action::Voucher => self.sell(asked, checked).await,
+                Action::Voucher => match self.sell(asked, &checked).await {
+                    Err(flaw) => Err(self.with_proof(flaw, &checked).await),
+                    sold => sold,
+                },
                 Action::Close if checked.expired => Err(check::expired_flaw()),
                 Action::Close => self.end(&checked).await,
             },

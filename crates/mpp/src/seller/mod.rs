@@ -31,6 +31,7 @@ mod fixed;
 mod layer;
 mod memory;
 mod price;
+mod proof;
 mod refused;
 mod request_id;
 mod sale;

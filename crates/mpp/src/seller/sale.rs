@@ -16,19 +16,19 @@ use crate::problem::ProblemType;
 use crate::wire::{Payload, Receipt, Timestamp};
 
 impl<C: Charges> Seller<C> {
-    pub(super) async fn sell(&self, asked: &Asked<'_>, checked: Checked) -> Result<Decision, Flaw> {
+    pub(super) async fn sell(&self, asked: &Asked<'_>, checked: &Checked) -> Result<Decision, Flaw> {
         let id = request_id::of_credential(&checked.challenge_id, &checked.channel, &checked.payload);
-        let mut guard = match self.begin(asked, &checked, &id).await? {
+        let mut guard = match self.begin(asked, checked, &id).await? {
             Begun::Earlier(earlier) => return again(asked, earlier),
             Begun::New(guard) => guard,
         };
-        let charged = self.charge(asked, &checked, &id).await.map_err(|error| {
+        let charged = self.charge(asked, checked, &id).await.map_err(|error| {
             self.learn(&checked.channel, &error);
             error.into_flaw()
         })?;
         self.learn_charged(&checked.channel, &charged);
 
-        let fresh = self.is_fresh(&checked, &charged);
+        let fresh = self.is_fresh(checked, &charged);
         if !charged.replayed && (checked.expired || !fresh) {
             // This must not be sold. It was charged to find out whether it had been sold before, so it is given back at
             // once.
@@ -50,7 +50,7 @@ impl<C: Charges> Seller<C> {
         }
         guard.keep();
         Ok(Decision::Sell(Box::new(Sold {
-            receipt: receipt(&checked, &charged),
+            receipt: receipt(checked, &charged),
             channel: checked.channel,
             request_id: id,
             charged: charged.price,
@@ -89,7 +89,8 @@ impl<C: Charges> Seller<C> {
         })
     }
 
-    async fn verify(&self, channel: &ContractId, payload: &Payload) -> Result<(), Flaw> {
+    /// Checks that the payload's signature is the channel's commitment key's.
+    pub(super) async fn verify(&self, channel: &ContractId, payload: &Payload) -> Result<(), Flaw> {
         let standing = self.standing(channel).await.map_err(|error| refused::flaw(&error))?;
         let key = standing.and_then(|standing| standing.commitment_key);
         let commitment = Commitment { network: self.0.options.network.id(), channel: *channel, amount: payload.amount };

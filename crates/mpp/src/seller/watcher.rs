@@ -58,6 +58,10 @@ impl Charges for Client {
         Ok(standing_of(&self.channel(channel).await?))
     }
 
+    async fn highest(&self, channel: &ContractId) -> Result<Option<SignedAmount>, ChargesError> {
+        Ok(Client::highest(self, channel).await?)
+    }
+
     async fn close(&self, channel: &ContractId, agreed: SignedAmount, wait: Duration) -> Result<Ending, ChargesError> {
         let closing = Client::close(self, channel, Some(&agreed), wait).await?;
         Ok(Ending { state: closing.state, transaction: closing.transaction, amount: closing.amount })

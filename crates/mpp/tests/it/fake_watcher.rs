@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use paychan_channel::{Amount, Commitment, CommitmentKey, ContractId, NetworkId, RequestId};
+use paychan_channel::{Amount, Commitment, CommitmentKey, ContractId, NetworkId, RequestId, Signature};
 use paychan_mpp::seller::{Charges, ChargesError, Ending, Standing};
 use paychan_watcher_api::{ChannelStatus, ChargeBody, Charged, CloseState, Facts, Problem, ProblemKind, SignedAmount};
 
@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub(crate) charge_calls: usize,
     /// If set, every admission is refused with this problem.
     pub(crate) no_admission: Option<ProblemKind>,
+    /// Whether the highest commitment is not handed out.
+    pub(crate) hides_highest: bool,
     /// How many admissions have begun.
     pub(crate) admissions: usize,
     /// If set, admissions wait here.
@@ -34,6 +36,7 @@ pub(crate) struct Channel {
     pub(crate) status: ChannelStatus,
     pub(crate) coverage: Amount,
     pub(crate) highest: Amount,
+    pub(crate) highest_signature: Option<Signature>,
     pub(crate) spent: Amount,
     pub(crate) charges: HashMap<RequestId, (Charged, Option<Amount>)>,
     pub(crate) closed_with: Option<Amount>,
@@ -47,6 +50,7 @@ impl FakeWatcher {
             trouble: None,
             charge_calls: 0,
             no_admission: None,
+            hides_highest: false,
             admissions: 0,
             admission_gate: None,
         })))
@@ -63,6 +67,7 @@ impl FakeWatcher {
             status: ChannelStatus::Open,
             coverage: coverage.into(),
             highest: Amount::ZERO,
+            highest_signature: None,
             spent: Amount::ZERO,
             charges: HashMap::new(),
             closed_with: None,
@@ -100,6 +105,12 @@ impl Channel {
             status: self.status,
             fenced: self.closed_with.is_some(),
             commitment_key: Some(self.key),
+        }
+    }
+
+    fn hold(&mut self, signed: &SignedAmount) {
+        if signed.amount > self.highest {
+            (self.highest, self.highest_signature) = (signed.amount, Some(signed.signature));
         }
     }
 
@@ -158,7 +169,7 @@ impl Charges for FakeWatcher {
             credited: Amount::ZERO,
             replayed: false,
         };
-        channel.highest = highest;
+        channel.hold(&signed);
         channel.spent = needed;
         channel.charges.insert(body.request_id.clone(), (charged.clone(), Some(signed.amount)));
         Ok(charged)
@@ -180,7 +191,7 @@ impl Charges for FakeWatcher {
         let channel = state.admitted(id)?;
         channel.verify(network, *id, &signed)?;
         channel.open()?;
-        channel.highest = channel.highest.max(signed.amount);
+        channel.hold(&signed);
         Ok(())
     }
 
@@ -208,6 +219,16 @@ impl Charges for FakeWatcher {
 
     async fn standing(&self, id: &ContractId) -> Result<Standing, ChargesError> {
         self.state().admitted(id).map(|channel| channel.standing())
+    }
+
+    async fn highest(&self, id: &ContractId) -> Result<Option<SignedAmount>, ChargesError> {
+        let mut state = self.state();
+        let hides = state.hides_highest;
+        let channel = state.admitted(id)?;
+        Ok(channel
+            .highest_signature
+            .filter(|_| !hides)
+            .map(|signature| SignedAmount { amount: channel.highest, signature }))
     }
 
     async fn close(&self, id: &ContractId, agreed: SignedAmount, _: Duration) -> Result<Ending, ChargesError> {

@@ -195,7 +195,22 @@ impl Store {
     /// # Errors
     /// Those of [`Store::write`].
     pub fn resync(&mut self, channel: ContractId, total: Amount) -> Result<(), StoreError> {
-        self.write(&Record::Resynced(Resynced { at: Timestamp::now().to_text(), channel, total }), true)
+        let at = Timestamp::now().to_text();
+        self.write(&Record::Resynced(Resynced { at, channel, total, proven_by: None, learnt: Amount::ZERO }), true)
+    }
+
+    /// Records durably that this total was signed before, as the server `host` has proven. Returns by how much it is above what
+    /// was known, which caps count. A total that is known is not recorded.
+    ///
+    /// # Errors
+    /// Those of [`Store::write`].
+    pub(super) fn learn(&mut self, host: &str, channel: ContractId, total: Amount) -> Result<Amount, StoreError> {
+        let learnt = total.saturating_sub(self.signed(&channel));
+        if !learnt.is_zero() {
+            let (at, proven_by) = (Timestamp::now().to_text(), Some(host.to_owned()));
+            self.write(&Record::Resynced(Resynced { at, channel, total, proven_by, learnt }), true)?;
+        }
+        Ok(learnt)
     }
 
     /// Writes a record. If `durable` is set, it is on disk when this returns.
@@ -248,20 +263,32 @@ fn parse(path: &Path, text: &[u8]) -> Result<(Vec<Record>, usize), StoreError> {
 }
 
 impl Sums {
+    /// Counts an amount for the caps.
+    fn count(&mut self, host: &str, channel: ContractId, at: &str, amount: Amount) {
+        let sums = [
+            self.by_host.entry(host.to_owned()).or_default(),
+            self.by_channel.entry(channel).or_default(),
+            self.by_day.entry(record::day(at)).or_default(),
+            &mut self.total,
+        ];
+        for sum in sums {
+            *sum = sum.saturating_add(amount);
+        }
+    }
+
     fn add(&mut self, record: &Record) {
         match record {
             Record::Signed(signed) => {
                 let highest = self.signed.entry(signed.channel).or_default();
                 *highest = (*highest).max(signed.total);
-                let add = |sum: &mut Amount| *sum = sum.saturating_add(signed.raise);
-                add(self.by_host.entry(signed.host.clone()).or_default());
-                add(self.by_channel.entry(signed.channel).or_default());
-                add(self.by_day.entry(signed.day()).or_default());
-                add(&mut self.total);
+                self.count(&signed.host, signed.channel, &signed.at, signed.raise);
             }
             Record::Resynced(resynced) => {
                 let highest = self.signed.entry(resynced.channel).or_default();
                 *highest = (*highest).max(resynced.total);
+                if let Some(host) = &resynced.proven_by {
+                    self.count(host, resynced.channel, &resynced.at, resynced.learnt);
+                }
             }
             Record::Left(left) => {
                 self.left.insert(left.channel, left.why.clone());

@@ -64,6 +64,13 @@ pub struct Resynced {
     pub channel: ContractId,
     /// The total that counts as signed from now on.
     pub total: Amount,
+    /// The server that has proven it with a signature of the commitment key; `None` when the user believed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_by: Option<String>,
+    /// How much a proven total is above the highest one that was known before. Caps count it as if it had been paid to that
+    /// server at this time, since it is not known when it was paid.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub learnt: Amount,
 }
 
 /// The content of [`Record::Left`].
@@ -91,10 +98,24 @@ pub struct Opening {
     pub salt: String,
 }
 
-impl Signed {
-    /// The day of the payment, counted from the Unix epoch.
+impl Record {
+    /// How much the record adds to what was signed away, as caps count it. Base units.
     #[must_use]
-    pub fn day(&self) -> i64 {
-        Timestamp::parse(&self.at).map_or(0, Timestamp::day)
+    pub fn signed_away(&self) -> Amount {
+        match self {
+            Self::Signed(signed) => signed.raise,
+            Self::Resynced(resynced) => resynced.learnt,
+            _ => Amount::ZERO,
+        }
     }
+}
+
+// The attribute wants a function of a reference.
+fn is_zero(amount: &Amount) -> bool {
+    amount.is_zero()
+}
+
+/// The day of a time of a record, counted from the Unix epoch.
+pub(super) fn day(at: &str) -> i64 {
+    Timestamp::parse(at).map_or(0, Timestamp::day)
 }

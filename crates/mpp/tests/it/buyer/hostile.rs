@@ -125,10 +125,11 @@ async fn offers_that_are_not_ours_or_break_a_cap_are_not_paid() {
         assert!(matches!(outcome.error, PayError::NoOffer { .. }), "{name}: {}", outcome.error);
         assert_eq!((outcome.signed, outcome.vouchers), (0, 0), "{name}");
     }
-    let lies = Says { cumulative: 1_000, ..HONEST };
-    let outcome = against(buyer(), move || asks(&lies, ProblemType::PaymentRequired), ok).await;
+    let lies = |kind| asks(&Says { cumulative: 1_000, ..HONEST }, kind);
+    let refuses = move |_| lies(ProblemType::DeltaTooSmall);
+    let outcome = against(buyer(), move || lies(ProblemType::PaymentRequired), refuses).await;
     assert!(matches!(outcome.error, PayError::ServerAhead { .. }), "{}", outcome.error);
-    assert_eq!((outcome.signed, outcome.vouchers), (0, 0));
+    assert_eq!((outcome.signed, outcome.vouchers), (1, 1), "one base unit was signed to ask for a proof");
     for malformed in [
         "Payment",
         "Payment id=\"",

@@ -3,6 +3,7 @@
 mod ending;
 mod hostile;
 mod paying;
+mod proof;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -100,8 +100,9 @@ async fn the_total_survives_a_restart_and_a_lost_answer_is_not_signed_away_twice
 }
 
 #[tokio::test]
-async fn after_the_loss_of_the_store_a_resync_is_explicit_and_capped() {
+async fn after_the_loss_of_the_store_a_resync_without_a_proof_is_explicit_and_capped() {
     let env = TestEnv::new();
+    env.watcher.state().hides_highest = true;
     let address = serve(env.app.clone()).await;
     let (lost, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let buyer = open(&lost, options(&env));
