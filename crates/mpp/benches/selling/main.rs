@@ -40,10 +40,16 @@ fn main() {
     if arguments.iter().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match arguments.iter().position(|argument| argument == "--serve") {
-        Some(at) => runtime.block_on(server::run(arguments[at + 1].parse().unwrap(), arguments.get(at + 2))),
-        None => runtime.block_on(measure(&arguments[1..])),
+        Some(at) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            runtime.block_on(server::run(arguments[at + 1].parse().unwrap(), arguments.get(at + 2)));
+        }
+        None => {
+            // The client has one thread, so that it takes as little as possible from the servers.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(measure(&arguments[1..]));
+        }
     }
 }
 

@@ -1,31 +1,32 @@
 //! The committer: the one thread that writes. It takes all waiting requests, checks each against the state and the
-//! requests before it in the same batch, appends what is new, syncs once, updates the index, and only then answers.
+//! requests before it in the same batch, appends what is new, syncs once, and only then answers. The index follows when no
+//! request waits, or after some hundred records ([`unindexed`]).
 //!
 //! Any error ends the committer, because only the next start, which reads the disk, knows what a failed write or sync
 //! left there. Every request that waits or comes later gets [`StoreError::Failed`].
 
 mod requests;
 mod sweep;
+mod unindexed;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use paychan_channel::{AccountId, Amount, ContractId};
 use tokio::sync::oneshot;
 
 use crate::checkpoint;
-use crate::digest::Digest;
 use crate::health::Ending;
-use crate::index::{Index, IndexError, Updates};
+use crate::index::{Index, IndexError};
 use crate::journal::record::Record;
 use crate::journal::write::Log;
 use crate::lock::Lock;
 use crate::release::{Released, let_go};
-use crate::request::Remembered;
 use crate::shared::Shared;
 use crate::space::explained;
 use crate::state::State;
@@ -34,10 +35,13 @@ use crate::{
     CreditError, Credited, DropError, Gate, Offer, Options, Outcome, SignedTransaction, StoreError,
 };
 use sweep::Sweep;
+pub(crate) use unindexed::Unindexed;
 
 /// The most requests in one batch. This limits how long the first request waits for the check of the last one, and how
 /// many bytes one append has (about 250 for each charge).
 const LARGEST_BATCH: usize = 4_096;
+/// After this time without a request, the index gets what it lacks.
+const QUIET: Duration = Duration::from_millis(20);
 
 type Reply<T, E = StoreError> = oneshot::Sender<Result<T, E>>;
 
@@ -64,6 +68,8 @@ type Answer = Box<dyn FnOnce()>;
 pub(crate) struct Committer {
     pub(crate) log: Log,
     pub(crate) index: WatchedIndex,
+    /// What the journal has and the index does not have yet.
+    pub(crate) unindexed: Unindexed,
     /// The state after all that was added to the log, durable or not. An error ends everything, so nothing is ever
     /// undone.
     pub(crate) state: State,
@@ -81,25 +87,22 @@ pub(crate) struct Committer {
 #[derive(Default)]
 struct Batch {
     answers: Vec<Answer>,
-    updates: Updates,
-    /// The number of its first record.
+    /// How many records it has, and the number of the first one.
+    records: u64,
     first: u64,
     channels: HashSet<ContractId>,
     transactions: bool,
-    /// Requests that this batch took or credited, which the index does not know yet.
-    requests: HashMap<(ContractId, Digest), Remembered>,
-    /// Channels that this batch dropped, whose requests the index still has.
-    dropped: HashSet<ContractId>,
 }
 
 impl Committer {
     /// Serves until asked to stop, until no caller is left, or until something fails.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
-        let served = self.serve(requests);
+        let served = self.serve(requests).and_then(|()| self.bring_index_up_to_date());
         self.end(served);
     }
 
-    /// Reports how it ended before it releases the disk, because the release may never end.
+    /// Reports how it ended before it releases the disk, because the release may never end. What the index lacks is added
+    /// to it at the next start.
     pub(crate) fn end(self, served: Result<(), StoreError>) {
         let ending = match served {
             Ok(()) => Ending::Stopped,
@@ -149,7 +152,12 @@ impl Committer {
             if stopping {
                 return Ok(true);
             }
+            if self.unindexed.is_much() {
+                self.bring_index_up_to_date()?;
+            }
             self.keep_short()?;
+        } else {
+            self.bring_index_up_to_date()?;
         }
         self.sweep_some()?;
         self.shared.board.waits();
@@ -233,24 +241,23 @@ impl Committer {
             // The checks above make this impossible. A start would refuse such a record, so it must not be written.
             StoreError::Failed(format!("a record contradicts the state: {why}").into())
         })?;
-        if batch.updates.records() == 0 {
+        if batch.records == 0 {
             batch.first = sequence;
         }
-        batch.updates.add(sequence, &record);
+        batch.records += 1;
+        self.unindexed.updates.add(sequence, &record);
         Ok(())
     }
 
     /// Makes a batch durable, then makes it visible, then answers its requests.
-    fn commit(&mut self, mut batch: Batch) -> Result<(), StoreError> {
-        if batch.updates.records() > 0 {
+    fn commit(&mut self, batch: Batch) -> Result<(), StoreError> {
+        if batch.records > 0 {
             let frames = self.log.commit()?;
-            batch.updates.add_frames(batch.first, frames);
-            self.index.ask(|index| index.apply(&batch.updates))?;
+            self.unindexed.updates.add_frames(batch.first, frames);
             let counters = &self.shared.counters;
-            let records = batch.updates.records();
             counters.syncs.fetch_add(1, Relaxed);
-            counters.records.fetch_add(records, Relaxed);
-            counters.largest_batch.fetch_max(records, Relaxed);
+            counters.records.fetch_add(batch.records, Relaxed);
+            counters.largest_batch.fetch_max(batch.records, Relaxed);
             // Callers were told that the store has failed, and later answers must not contradict that.
             if self.shared.board.has_ended() {
                 return Err(StoreError::Failed("the store was given up while it wrote".into()));
@@ -261,6 +268,12 @@ impl Committer {
             answer();
         }
         Ok(())
+    }
+
+    /// Applies to the index what the journal has and the index lacks. All of it is durable in the journal.
+    fn bring_index_up_to_date(&mut self) -> Result<(), StoreError> {
+        let unindexed = std::mem::take(&mut self.unindexed);
+        self.index.ask(|index| index.apply(&unindexed.updates))
     }
 
     fn publish(&self, batch: &Batch) {
@@ -299,6 +312,8 @@ impl Committer {
         {
             return self.log.rotate();
         }
+        // The checkpoint takes the requests from the index.
+        self.bring_index_up_to_date()?;
         let before = self.log.last() + 1;
         let records = checkpoint::records(&self.state, &self.index.index, self.options.remembered_requests);
         // Each record is a sign of life, so that a long checkpoint does not look like a disk that does not answer.
@@ -318,11 +333,18 @@ impl Committer {
         Ok(())
     }
 
-    /// The next request. While the index has work to do, this does not wait for a request. `Err` means that no caller
-    /// is left.
+    /// The next request. While the index has work to do, this does not wait for a request, or only [`QUIET`]. `Err` means
+    /// that no caller is left.
     fn next(&self, requests: &Receiver<Request>) -> Result<Option<Request>, RecvError> {
-        if self.sweep.is_none() {
+        if self.sweep.is_none() && self.unindexed.is_empty() {
             return requests.recv().map(Some);
+        }
+        if self.sweep.is_none() {
+            return match requests.recv_timeout(QUIET) {
+                Ok(request) => Ok(Some(request)),
+                Err(RecvTimeoutError::Timeout) => Ok(None),
+                Err(RecvTimeoutError::Disconnected) => Err(RecvError),
+            };
         }
         match requests.try_recv() {
             Ok(request) => Ok(Some(request)),

@@ -2,7 +2,7 @@
 
 use paychan_channel::{Amount, ContractId};
 
-use super::{Batch, Committer, WatchedIndex};
+use super::{Batch, Committer, Unindexed, WatchedIndex};
 use crate::checkpoint;
 use crate::digest::Digest;
 use crate::journal::record::{CreditTaken, Record};
@@ -29,7 +29,8 @@ impl Committer {
             return Err(AcceptError::UnknownChannel(channel));
         };
         let held = &entry.held;
-        let remembered = self.index.remembered(channel, &offer.request_id, held.accepted, &self.options, batch)?;
+        let remembered =
+            self.index.remembered(channel, &offer.request_id, held.accepted, &self.options, &self.unindexed)?;
         let change = match judge_offer(held, remembered, &offer.request_id, offer.amount)? {
             Judgement::Again(remembered) => return Ok(remembered.accepted_again()),
             Judgement::New(change) => change,
@@ -48,7 +49,8 @@ impl Committer {
         };
         let held = &entry.held;
         let wanted = Wanted { price: Some(charge.price), commitment: charge.commitment };
-        let remembered = self.index.remembered(channel, &charge.request_id, held.accepted, &self.options, batch)?;
+        let remembered =
+            self.index.remembered(channel, &charge.request_id, held.accepted, &self.options, &self.unindexed)?;
         let change = match judge_charge(held, remembered, &charge.request_id, charge.price, wanted.offered())? {
             Judgement::Again(remembered) => return Ok(remembered.charged_again()),
             Judgement::New(change) => change,
@@ -91,7 +93,7 @@ impl Committer {
         let remembered = taken.remembered();
         self.add(Record::Taken(taken), batch)?;
         batch.channels.insert(channel);
-        batch.requests.insert((channel, remembered.digest), remembered);
+        self.unindexed.requests.insert((channel, remembered.digest), remembered);
         Ok(previous)
     }
 
@@ -101,7 +103,8 @@ impl Committer {
             return Err(CreditError::UnknownChannel(channel));
         };
         let held = &entry.held;
-        let remembered = self.index.remembered(channel, &credit.request_id, held.accepted, &self.options, batch)?;
+        let remembered =
+            self.index.remembered(channel, &credit.request_id, held.accepted, &self.options, &self.unindexed)?;
         let charged = remembered.and_then(|request| request.price.map(|price| (request, price)));
         let Some((request, price)) = charged else {
             return Err(CreditError::UnknownCharge { request_id: credit.request_id.clone() });
@@ -132,7 +135,7 @@ impl Committer {
         self.add(Record::Credited(record), batch)?;
         batch.channels.insert(channel);
         let credited = Remembered { credited: Some(credit.amount), ..request };
-        batch.requests.insert((channel, request.digest), credited);
+        self.unindexed.requests.insert((channel, request.digest), credited);
         Ok(Credited { amount: credit.amount, spent, replayed: false })
     }
 
@@ -198,8 +201,8 @@ impl Committer {
         batch.channels.insert(channel);
         // The channel's request ids are forgotten. The index is not asked for them any more, because a channel that is
         // admitted again counts its requests from one.
-        batch.requests.retain(|(of, _), _| *of != channel);
-        batch.dropped.insert(channel);
+        self.unindexed.requests.retain(|(of, _), _| *of != channel);
+        self.unindexed.dropped.insert(channel);
         Ok(())
     }
 
@@ -263,19 +266,19 @@ impl Committer {
 }
 
 impl WatchedIndex {
-    /// What is known of a channel's request, from this batch or from the index. `accepted` is how many the channel has.
+    /// What is known of a channel's request. `accepted` is how many the channel has.
     fn remembered(
         &mut self,
         channel: ContractId,
         request_id: &RequestId,
         accepted: u64,
         options: &Options,
-        batch: &Batch,
+        unindexed: &Unindexed,
     ) -> Result<Option<Remembered>, StoreError> {
         let digest = Digest::of(request_id);
-        let found = match batch.requests.get(&(channel, digest)) {
+        let found = match unindexed.requests.get(&(channel, digest)) {
             Some(request) => Some(*request),
-            None if batch.dropped.contains(&channel) => None,
+            None if unindexed.dropped.contains(&channel) => None,
             None => self.ask(|index| index.request(channel, digest))?,
         };
         let forgotten = checkpoint::forgotten(accepted, options.remembered_requests);

@@ -21,8 +21,9 @@
 //!
 //! The store reads `a`, `k`, `r` and `x`; a repair reads `c` and `j` when the journal is damaged.
 //!
-//! The committer waits for every change here, so changes are cheap. A request is not removed when it is forgotten: its
-//! number tells whether it is still remembered, and forgotten requests are removed after a checkpoint, in small steps.
+//! The committer brings the index up to date when no request waits, or after some hundred records, and its next requests wait
+//! for that, so changes are cheap. A request is not removed when it is forgotten: its number tells whether it is still
+//! remembered, and forgotten requests are removed after a checkpoint, in small steps.
 
 mod values;
 

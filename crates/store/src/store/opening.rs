@@ -10,7 +10,7 @@ use paychan_channel::NetworkId;
 use tracing::warn;
 
 use super::{LONGEST_QUEUE, Store};
-use crate::committer::{Committer, Request, WatchedIndex};
+use crate::committer::{Committer, Request, Unindexed, WatchedIndex};
 use crate::gate::TakesNothing;
 use crate::health::{Board, Ending};
 use crate::journal::disk::{self, FileJournal};
@@ -205,6 +205,7 @@ impl Store {
         let committer = Committer {
             log,
             index: WatchedIndex { index: ManuallyDrop::new(index), suspect_mark: start::suspect_mark(dir) },
+            unindexed: Unindexed::default(),
             state,
             shared: Arc::clone(&shared),
             gate,

@@ -159,6 +159,9 @@ async fn long_before_the_disk_is_full_the_store_takes_nothing_new_and_still_writ
     let store = open(&disk.store(), options());
     store.admit(one.admission()).await.unwrap();
     accept(&store, &one, 5, "a").await;
+    // The index has everything before the disk fills up at once.
+    store.shutdown().await.unwrap();
+    let store = open(&disk.store(), options());
     let reserve = disk.store().join("reserve");
     wait_until("the reserve is taken up", || reserve.exists()).await;
     disk.fill();

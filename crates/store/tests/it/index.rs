@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use paychan_store::{IndexStart, Options, Recovered};
+use paychan_store::{FileJournal, IndexStart, Options, Recovered, Store, StoreError};
 
-use super::{Funder, accept, copy_dir, highest, open, refusal, start};
+use super::{Funder, Open, accept, copy_dir, highest, network, open, refusal, start};
 
 async fn filled(dir: &Path) {
     let one = Funder::number(1);
@@ -20,7 +22,7 @@ async fn filled(dir: &Path) {
 /// Opens the store and checks everything for which the index is needed.
 async fn sound(dir: &Path) -> Recovered {
     let one = Funder::number(1);
-    let (store, recovered) = start(dir, Options::default()).unwrap();
+    let (store, recovered) = restart(dir);
     assert_eq!(highest(&store, &one), 20);
     for units in 1..=20 {
         let again = store.accept(one.offer(units, &format!("r{units}"))).await;
@@ -48,6 +50,63 @@ fn largest_file(dir: &Path) -> std::path::PathBuf {
 async fn a_sound_index_is_only_brought_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
+    assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 0 });
+}
+
+/// Offers 20 commitments to a store that is served in this thread, each in a batch of its own. Then the process dies, without
+/// a pause or after one.
+async fn filled_and_killed(dir: &Path, pauses: bool) {
+    let one = Funder::number(1);
+    let store = open(dir, Options::default());
+    store.admit(one.admission()).await.unwrap();
+    store.shutdown().await.unwrap();
+
+    let journal = Box::new(FileJournal::open(&dir.join("journal")).unwrap());
+    let opened = Store::open_driven(dir, journal, &network(), Options::default(), Arc::new(Open));
+    let (store, mut driven, _) = opened.unwrap();
+    for units in 1..=20 {
+        let offer = |asked: Store| async move {
+            let (one, id) = (Funder::number(1), format!("r{units}"));
+            asked.accept(one.offer(units, &id)).await.unwrap()
+        };
+        let asking = tokio::spawn(offer(store.clone()));
+        tokio::task::yield_now().await;
+        assert!(driven.serve());
+        assert!(!asking.await.unwrap().replayed);
+        // The index does not have this request yet.
+        let asking = tokio::spawn(offer(store.clone()));
+        tokio::task::yield_now().await;
+        assert!(driven.serve());
+        assert!(asking.await.unwrap().replayed);
+    }
+    assert_eq!(highest(&store, &one), 20);
+    if pauses {
+        assert!(!driven.serve(), "nothing waits");
+    }
+}
+
+/// Opens the store. The lock of a store that was dropped is free once its threads are gone.
+fn restart(dir: &Path) -> (Store, Recovered) {
+    for _ in 0..5_000 {
+        match start(dir, Options::default()) {
+            Err(StoreError::HeldByAnotherProcess { .. }) => std::thread::sleep(Duration::from_millis(1)),
+            started => return started.unwrap(),
+        }
+    }
+    panic!("the store is never let go of");
+}
+
+#[tokio::test]
+async fn what_the_index_lacks_after_a_kill_is_added_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    filled_and_killed(dir.path(), false).await;
+    assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 20 });
+}
+
+#[tokio::test]
+async fn a_pause_brings_the_index_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    filled_and_killed(dir.path(), true).await;
     assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 0 });
 }
 
