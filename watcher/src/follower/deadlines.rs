@@ -7,7 +7,7 @@ use paychan_channel::{ContractId, Ledger};
 
 use crate::alarm::raise;
 use crate::view::View;
-use paychan_store::Store;
+use paychan_store::{Held, Outcome, Purpose, Store};
 
 /// How near a deadline is, compared with the whole waiting period. The reaction time T is at most a third of it
 /// ([`crate::floor`]), so what is not settled by then is late.
@@ -36,6 +36,9 @@ pub(super) struct Deadlines(HashMap<ContractId, Near>);
 impl Deadlines {
     /// Raises an alarm for each channel whose deadline is in a nearer stage than was reported before. A channel whose
     /// entries can't be read counts with its highest commitment.
+    ///
+    /// The event of the watcher's own close has a deadline, too, which has passed at once. It is no danger, and entries that are
+    /// old or can't be read don't show yet that the close has paid.
     pub(super) fn report(&mut self, store: &Store, view: &View, head: Ledger) {
         for held in store.all_held() {
             let channel = held.channel();
@@ -52,7 +55,11 @@ impl Deadlines {
             };
             let left = deadline.since(head);
             let near = Near::of(left, held.admission.refund_waiting_period).filter(|_| !unsettled.is_zero());
-            if near > self.0.get(&channel).copied() {
+            let before = self.0.get(&channel).copied();
+            if before.is_none() && near == Some(Near::Passed) && is_of_own_close(store, &held, deadline) {
+                continue;
+            }
+            if near > before {
                 raise!(
                     DeadlineNear, %channel, %deadline, left, %unsettled, trouble,
                     "something is unsettled and the deadline is near"
@@ -64,6 +71,24 @@ impl Deadlines {
             };
         }
     }
+}
+
+/// Whether the watcher itself may have ended the channel in the ledger `deadline`, with all that it may claim. Its close was
+/// confirmed there, or it is in flight and that ledger could hold it.
+fn is_of_own_close(store: &Store, held: &Held, deadline: Ledger) -> bool {
+    let closes_all = |purpose: &Purpose| {
+        matches!(purpose, Purpose::Close { channel, amount }
+            if *channel == held.channel() && *amount >= held.claim_amount())
+    };
+    let flying = store
+        .in_flight()
+        .into_iter()
+        .any(|signed| closes_all(&signed.purpose) && signed.signed_at < deadline && deadline < signed.max_ledger);
+    flying
+        || store.outcomes(&held.channel(), usize::MAX).into_iter().any(|decided| {
+            let is_there = matches!(decided.outcome, Outcome::Confirmed { ledger, .. } if ledger == deadline);
+            is_there && closes_all(&decided.purpose)
+        })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! that owe nothing.
 
 use paychan_channel::Ledger;
+use paychan_sim::alarms::Alarms;
 use paychan_store::AcceptError;
 use paychan_watcher::commitments::OfferError;
 
@@ -107,4 +108,54 @@ async fn nothing_is_dropped_while_the_store_may_have_forgotten_commitments() {
         env.ledger(&mut watcher).await;
     }
     assert!(watcher.store.held(&id(1)).is_some());
+}
+
+/// The event of the watcher's own close has a deadline, too. Until the entries show the end, it looks like a deadline that has
+/// passed with everything unpaid.
+#[tokio::test]
+async fn the_own_close_of_a_channel_is_no_deadline_that_has_passed_while_the_entries_are_old_or_unreadable() {
+    for is_garbled in [false, true] {
+        let (alarms, _listening) = Alarms::listen();
+        let env = TestEnv::configured(1, true, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
+        let mut watcher = env.watching(1).await;
+        watcher.offer(1, OWED).await.unwrap();
+        while env.sim.network().offered.is_empty() {
+            env.ledger(&mut watcher).await;
+        }
+        if is_garbled {
+            env.sim.network().faults.garbled.insert(id(1));
+        } else {
+            env.sim.network().faults.old_entries = 5;
+        }
+        for _ in 0..4 {
+            env.ledger(&mut watcher).await;
+        }
+        assert!(env.sim.network().channels[&id(1)].refunded, "the channel has ended");
+        assert!(!watcher.view.channel(&id(1)).unwrap().ended, "the watcher has not seen that");
+        assert!(watcher.view.channel(&id(1)).unwrap().deadline.is_some(), "it has seen the event");
+        let raised: Vec<String> = alarms.since(0).iter().map(ToString::to_string).collect();
+        assert!(!raised.iter().any(|alarm| alarm.starts_with("deadline_near")), "{is_garbled}: {raised:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_while_an_own_close_is_in_flight_is_reported_once_that_close_is_over() {
+    let (alarms, _listening) = Alarms::listen();
+    let env = TestEnv::configured(1, true, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, OWED).await.unwrap();
+    while env.sim.network().offered.is_empty() {
+        env.ledger(&mut watcher).await;
+    }
+    // No ledger includes the close, and a deadline is told that is not the close's.
+    env.sim.network().faults.market = i64::MAX;
+    let passed = Ledger(env.now().0 + 1);
+    watcher.view.note_close(&id(1), passed, passed);
+    let is_reported = || alarms.since(0).iter().any(|raised| raised.name == "deadline_near");
+    env.ledger(&mut watcher).await;
+    assert!(!is_reported(), "the close may be in this ledger");
+    for _ in 0..SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    assert!(is_reported(), "{:?}", alarms.since(0));
 }
