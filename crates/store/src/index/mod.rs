@@ -4,7 +4,7 @@
 //! The index is never the truth. It may be deleted, and is then built again from the journal. sled 0.34.7's own `flush`
 //! promises nothing after a power cut, so the index may be older than the journal. It is never newer: a record comes
 //! into the index only after the journal has synced it. So an index that has seen more than the journal holds proves
-//! that the journal lost something.
+//! that the journal lost something. It proves nothing about the last records before a crash, which the index may lack.
 //!
 //! There is one tree, since a batch of sled is atomic only within one tree:
 //!
