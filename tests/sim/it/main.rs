@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "tests say what they check by their names")]
 
 mod contract;
+mod dying;
 
 use paychan_sim::report::Totals;
 use paychan_sim::world::{Limits, run};

@@ -193,12 +193,15 @@ impl SimChain {
         self.hung.notified().await;
     }
 
-    /// Never returns if the process has died at its disk, or if it dies at this question.
+    /// Never returns if this is a question of the process's loops, and the process has died at its disk or dies at this question.
+    /// A question of a front end gets an answer, since nobody would notice that it does not: the store's thread may die at any
+    /// moment. A dead process can do nothing with the answer.
     async fn may_die(&self) {
         let dies = {
             let mut network = self.network();
-            let by_disk = network.disk.as_ref().is_some_and(SimDisk::is_dead);
+            let at_disk = network.disk.as_ref().is_some_and(SimDisk::is_dead);
             let death = &mut network.death;
+            let by_disk = death.counts && at_disk;
             let by_question = death.counts && death.after == Some(0);
             match by_question {
                 true => death.after = None,
