@@ -53,6 +53,7 @@ impl Buyer {
         let over = &mut &self.clients;
         let host = self.host(request.url())?;
         let again = || request.try_clone().ok_or(PayError::BodyIsAStream);
+        let asked_at = self.receipts();
         let response = self.ask(over, again()?, &host).await?;
         match response.status() {
             StatusCode::PAYMENT_REQUIRED => {}
@@ -65,7 +66,7 @@ impl Buyer {
                 return Err(PayError::NoOffer { host, why, problem: None });
             }
         }
-        let payable = self.offer(response, &host).await?;
+        let payable = self.offer(response, &host, asked_at).await?;
         let channel = payable.channel();
         let most = self.most(&host, &payable)?;
         let spent = self.with_store(|store| store.spent(&channel));

@@ -20,6 +20,8 @@ pub(super) struct Payable {
     /// The total to which the price is added, according to the server.
     pub(super) base: Option<Amount>,
     pub(super) pinned: PinnedChannel,
+    /// How many receipts there were when the server was asked ([`super::standing::State::receipts`]).
+    pub(super) asked_at: u64,
 }
 
 impl Payable {
@@ -34,8 +36,14 @@ impl Payable {
     }
 }
 
-/// Chooses the first challenge that names our method and intent and one of our channels. Other offers are ignored.
-pub(super) fn choose(response: &Response, host: &str, channels: &[PinnedChannel]) -> Result<Payable, String> {
+/// Chooses the first challenge that names our method and intent and one of our channels. Other offers are ignored. There were
+/// `asked_at` receipts when the server was asked.
+pub(super) fn choose(
+    response: &Response,
+    host: &str,
+    channels: &[PinnedChannel],
+    asked_at: u64,
+) -> Result<Payable, String> {
     let values = response.headers().get_all(WWW_AUTHENTICATE).iter().map(|value| value.as_bytes());
     let mut why_not = Vec::new();
     for offer in offers(values) {
@@ -51,7 +59,7 @@ pub(super) fn choose(response: &Response, host: &str, channels: &[PinnedChannel]
             why_not.push(format!("{}/{} is not paid here", terms.method, terms.intent));
             continue;
         }
-        match payable(&challenge, host, channels) {
+        match payable(&challenge, host, channels, asked_at) {
             Ok(payable) => return Ok(payable),
             Err(why) => why_not.push(why),
         }
@@ -63,7 +71,7 @@ pub(super) fn choose(response: &Response, host: &str, channels: &[PinnedChannel]
     }
 }
 
-fn payable(challenge: &Challenge, host: &str, channels: &[PinnedChannel]) -> Result<Payable, String> {
+fn payable(challenge: &Challenge, host: &str, channels: &[PinnedChannel], asked_at: u64) -> Result<Payable, String> {
     let request = ChannelRequest::decode(&challenge.terms.request).map_err(|error| error.to_string())?;
     let channel = request.channel;
     let pinned = channels.iter().find(|pinned| pinned.channel == channel);
@@ -85,6 +93,7 @@ fn payable(challenge: &Challenge, host: &str, channels: &[PinnedChannel]) -> Res
         price: request.amount,
         base: request.method_details.cumulative_amount,
         pinned: pinned.clone(),
+        asked_at,
     })
 }
 

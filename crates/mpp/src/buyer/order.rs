@@ -19,8 +19,9 @@ pub(super) enum Purpose {
     Pay { fresh: bool },
     /// It pays again for what was paid before, with no higher total than this.
     PayAgain(Amount),
-    /// It asks the server for the highest commitment, and is for no more than was signed before, or for one base unit.
-    Proof,
+    /// It asks the server for the highest commitment. It is for this total, which was the highest one when the server claimed
+    /// more, or for one base unit. A payment beside it has another total, since it is above the server's.
+    Proof(Amount),
 }
 
 /// A payment that is to be recorded.
@@ -47,8 +48,9 @@ impl Order {
         let (fresh, limit) = match self.purpose {
             Purpose::Pay { fresh } => (fresh, None),
             Purpose::PayAgain(limit) => (true, Some(limit)),
-            Purpose::Proof => (false, None),
+            Purpose::Proof(_) => (false, None),
         };
+        let fresh = fresh && !standing.is_newer_than(&self.payable);
         let server = match (fresh, standing.spent, standing.accepted) {
             (true, ..) => self.payable.base,
             // The server computes it in the same way: at least one base unit above the highest.
@@ -60,15 +62,15 @@ impl Order {
         // A retry with a limit is this payment itself, so it does not count as another payment under way.
         let under_way = standing.under_way > u32::from(limit.is_some());
         let mut known = Known { signed, server, under_way };
-        let total = match total::to_sign(known, price) {
-            _ if self.purpose == Purpose::Proof => signed.max(Amount::from(1)),
-            Ok(total) => total,
-            Err(total::Ahead(says)) if self.resync_up_to.is_some_and(|most| says <= most) => {
+        let total = match (self.purpose, total::to_sign(known, price)) {
+            (Purpose::Proof(signed), _) => signed.max(Amount::from(1)),
+            (_, Ok(total)) => total,
+            (_, Err(total::Ahead(says))) if self.resync_up_to.is_some_and(|most| says <= most) => {
                 store.resync(channel, says)?;
                 known.signed = says;
                 says.saturating_add(price)
             }
-            Err(total::Ahead(says)) => {
+            (_, Err(total::Ahead(says))) => {
                 return Err(PayError::ServerAhead { host: self.host, channel, says, known: signed });
             }
         };

@@ -130,11 +130,12 @@ impl Buyer {
     /// [`PayError`].
     pub async fn price(&self, request: Request) -> Result<Option<(ContractId, Amount)>, PayError> {
         let host = self.host(request.url())?;
+        let asked_at = self.receipts();
         let response = self.ask(&mut &self.clients, request, &host).await?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
             return Ok(None);
         }
-        let payable = self.offer(response, &host).await?;
+        let payable = self.offer(response, &host, asked_at).await?;
         Ok(Some((payable.channel(), payable.price)))
     }
 
@@ -148,17 +149,18 @@ impl Buyer {
         let payable = match kept {
             Some(payable) => payable,
             None => {
+                let asked_at = self.receipts();
                 let response = self.ask(over, again()?, &host).await?;
                 if response.status() != StatusCode::PAYMENT_REQUIRED {
                     return Ok(PaidRequest { response, paid: None });
                 }
-                self.offer(response, &host).await?
+                self.offer(response, &host, asked_at).await?
             }
         };
         self.tell(&Event::Asked { host: host.clone(), price: payable.price, channel: payable.channel() });
         let bought = self.buy(over, &request, &host, &key, payable.clone(), !reused).await;
-        let Err(ahead @ PayError::ServerAhead { .. }) = bought else { return bought };
-        match self.ask_for_proof(over, &request, &host, &key, &payable).await? {
+        let Err(ahead @ PayError::ServerAhead { known, .. }) = bought else { return bought };
+        match self.ask_for_proof(over, &request, &host, &key, &payable, known).await? {
             Asked::Paid(paid) => Ok(*paid),
             // A price that has risen meanwhile is not paid unasked.
             Asked::Proven(next) if next.price <= payable.price => {
@@ -248,8 +250,9 @@ impl Buyer {
         })
     }
 
-    pub(super) async fn offer(&self, response: Response, host: &str) -> Result<Payable, PayError> {
-        match offer::choose(&response, host, &self.options.channels) {
+    /// The offer of an answer to a request that was sent when there were this many receipts.
+    pub(super) async fn offer(&self, response: Response, host: &str, asked_at: u64) -> Result<Payable, PayError> {
+        match offer::choose(&response, host, &self.options.channels, asked_at) {
             Ok(payable) => Ok(payable),
             Err(why) => Err(offer::no_offer(host, why, offer::problem(response).await)),
         }
@@ -333,6 +336,7 @@ impl Buyer {
         loop {
             tries = tries.saturating_add(1);
             let mut paid = request.try_clone().ok_or(PayError::BodyIsAStream)?;
+            let asked_at = self.receipts();
             let (name, value) = &voucher.header;
             paid.headers_mut().insert(name.clone(), value.clone());
             let response = match over.send(paid).await {
@@ -355,7 +359,7 @@ impl Buyer {
             self.tell(&Event::Answered { status: status.as_u16() });
             match status {
                 StatusCode::PAYMENT_REQUIRED => {
-                    let payable = offer::choose(&response, host, &self.options.channels).ok();
+                    let payable = offer::choose(&response, host, &self.options.channels, asked_at).ok();
                     let payable = payable.filter(|payable| payable.channel() == channel).map(Box::new);
                     let problem = offer::problem(response).await;
                     if self.is_unseen(&channel, problem.as_deref()) {
@@ -424,8 +428,7 @@ impl Buyer {
             } else {
                 state.challenges.remove(key);
             }
-            let standing = state.channels.entry(voucher.payable.channel()).or_default();
-            standing.learn(receipt.as_ref());
+            state.learn(voucher.payable.channel(), receipt.as_ref());
         });
         let paid =
             Payment { channel: voucher.payable.channel(), price: voucher.payable.price, total: voucher.total, receipt };
@@ -451,6 +454,11 @@ impl Buyer {
     pub(super) fn leave(&self, channel: &ContractId, why: &str) -> Result<(), PayError> {
         let left = Left { at: Timestamp::now().to_text(), channel: *channel, why: why.to_owned() };
         Ok(self.with_store(|store| store.write(&Record::Left(left), true))?)
+    }
+
+    /// How many receipts there were so far.
+    pub(super) fn receipts(&self) -> u64 {
+        self.with_state(|state| state.receipts)
     }
 
     fn ended(&self, channel: &ContractId) {

@@ -24,8 +24,8 @@ pub(super) enum Asked {
 }
 
 impl Buyer {
-    /// Asks a server that claims a higher total to prove it, with a voucher for no more than was signed before, or for one base
-    /// unit. A server of ours refuses such a voucher, and hands back the highest one that it holds.
+    /// Asks a server that claims a higher total to prove it, with a voucher for `known`, the highest total when it claimed
+    /// that, or for one base unit. A server of ours refuses such a voucher, and hands back the highest one that it holds.
     ///
     /// A valid signature of the commitment key means that the recipient may have that total already, so the store takes it over
     /// without believing the server.
@@ -36,9 +36,10 @@ impl Buyer {
         host: &str,
         key: &str,
         payable: &Payable,
+        known: Amount,
     ) -> Result<Asked, PayError> {
         let channel = payable.channel();
-        let voucher = self.voucher(request, host, payable.clone(), Purpose::Proof).await?;
+        let voucher = self.voucher(request, host, payable.clone(), Purpose::Proof(known)).await?;
         let _under_way = UnderWay { buyer: self, channel };
         let (next, problem) = match self.send(over, request, host, &voucher, key).await? {
             Outcome::Paid(paid) => return Ok(Asked::Paid(paid)),

@@ -18,6 +18,8 @@ pub(super) struct State {
     pub(super) channels: HashMap<ContractId, Standing>,
     /// Channels with a recent deposit, and the time of it, since a server may not have seen it yet.
     pub(super) unseen: HashMap<ContractId, Instant>,
+    /// How many receipts there were so far.
+    pub(super) receipts: u64,
 }
 
 /// What the last receipt said of a channel, and how many payments of it are under way.
@@ -26,9 +28,28 @@ pub(super) struct Standing {
     pub(super) accepted: Option<Amount>,
     pub(super) spent: Option<Amount>,
     pub(super) under_way: u32,
+    /// The number of the last receipt.
+    pub(super) receipt: u64,
+}
+
+impl State {
+    /// Takes what a receipt says of this channel, as [`Standing::learn`] does.
+    pub(super) fn learn(&mut self, channel: ContractId, receipt: Option<&Receipt>) {
+        self.receipts = self.receipts.saturating_add(u64::from(receipt.is_some()));
+        let standing = self.channels.entry(channel).or_default();
+        if receipt.is_some() {
+            standing.receipt = self.receipts;
+        }
+        standing.learn(receipt);
+    }
 }
 
 impl Standing {
+    /// Whether a receipt has come since this offer was asked for. The offer's total may then be older than the receipt's.
+    pub(super) fn is_newer_than(&self, payable: &Payable) -> bool {
+        self.receipt > payable.asked_at && self.spent.is_some() && self.accepted.is_some()
+    }
+
     /// Takes what a receipt says. Receipts of payments that ran side by side come in any order: the one with the
     /// highest total is the newest. `None` forgets both amounts; the next challenge says them again.
     pub(super) fn learn(&mut self, receipt: Option<&Receipt>) {

@@ -48,6 +48,25 @@ async fn a_lost_total_is_proven_and_the_request_is_paid() {
 }
 
 #[tokio::test]
+async fn payments_side_by_side_after_a_loss_are_all_made_once() {
+    for _ in 0..5 {
+        let (env, address) = after_loss().await;
+        let folder = TempDir::new().unwrap();
+        let buyer = std::sync::Arc::new(open(&folder, options(&env)));
+        let pay = |_| {
+            let buyer = std::sync::Arc::clone(&buyer);
+            tokio::spawn(async move { total(&buyer, address).await })
+        };
+        let payments: Vec<_> = (0..8).map(pay).collect();
+        for payment in payments {
+            payment.await.unwrap().unwrap();
+        }
+        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((110, 110), 11));
+        assert_eq!(buyer.signed(&CHANNEL), Amount::from(110_u64));
+    }
+}
+
+#[tokio::test]
 async fn a_store_from_an_old_copy_signs_nothing_new_to_get_a_proof() {
     let env = TestEnv::new();
     let address = serve(env.app.clone()).await;
