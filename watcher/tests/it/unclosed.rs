@@ -6,7 +6,7 @@ use paychan_sim::alarms::Alarms;
 use paychan_store::AcceptError;
 use paychan_watcher::commitments::OfferError;
 
-use crate::env::{SWEEP_INTERVAL, TestEnv, amount, id};
+use crate::env::{SWEEP_INTERVAL, TestEnv, Watcher, amount, id};
 use crate::settling::OWED;
 
 #[tokio::test]
@@ -110,18 +110,24 @@ async fn nothing_is_dropped_while_the_store_may_have_forgotten_commitments() {
     assert!(watcher.store.held(&id(1)).is_some());
 }
 
+/// A watcher that has just sent a close of its idle channel.
+async fn with_own_close_in_flight() -> (TestEnv, Watcher) {
+    let env = TestEnv::configured(1, true, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
+    let mut watcher = env.watching(1).await;
+    watcher.offer(1, OWED).await.unwrap();
+    while env.sim.network().offered.is_empty() {
+        env.ledger(&mut watcher).await;
+    }
+    (env, watcher)
+}
+
 /// The event of the watcher's own close has a deadline, too. Until the entries show the end, it looks like a deadline that has
 /// passed with everything unpaid.
 #[tokio::test]
 async fn the_own_close_of_a_channel_is_no_deadline_that_has_passed_while_the_entries_are_old_or_unreadable() {
     for is_garbled in [false, true] {
         let (alarms, _listening) = Alarms::listen();
-        let env = TestEnv::configured(1, true, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
-        let mut watcher = env.watching(1).await;
-        watcher.offer(1, OWED).await.unwrap();
-        while env.sim.network().offered.is_empty() {
-            env.ledger(&mut watcher).await;
-        }
+        let (env, mut watcher) = with_own_close_in_flight().await;
         if is_garbled {
             env.sim.network().faults.garbled.insert(id(1));
         } else {
@@ -141,12 +147,7 @@ async fn the_own_close_of_a_channel_is_no_deadline_that_has_passed_while_the_ent
 #[tokio::test]
 async fn a_deadline_that_passes_while_an_own_close_is_in_flight_is_reported_once_that_close_is_over() {
     let (alarms, _listening) = Alarms::listen();
-    let env = TestEnv::configured(1, true, |text| format!("{text}\n[settle]\nidle_seconds = 100\n"));
-    let mut watcher = env.watching(1).await;
-    watcher.offer(1, OWED).await.unwrap();
-    while env.sim.network().offered.is_empty() {
-        env.ledger(&mut watcher).await;
-    }
+    let (env, mut watcher) = with_own_close_in_flight().await;
     // No ledger includes the close, and a deadline is told that is not the close's.
     env.sim.network().faults.market = i64::MAX;
     let passed = Ledger(env.now().0 + 1);

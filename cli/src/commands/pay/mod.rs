@@ -258,21 +258,19 @@ impl Pay {
             own.total = Some(paid_so_far(folder)?.saturating_add(most));
         }
         let quiet = self.repeat.is_some();
-        let on_event = move |event: &Event| {
-            match event {
+        let on_event = move |event: &Event| match event {
             Event::Paying { channel, total, raise } if !quiet => {
                 output.progress(format_args!("paying {raise} base units through {channel} ({total} in total) ..."));
             }
             Event::Proven { channel, total } => output.progress(format_args!(
-                "the folder with the payments did not know {total} base units in total on {channel}, which the server has proven with \
-                 the channel's signature; they count as paid now"
+                "the folder with the payments did not know {total} base units in total on {channel}, which the server \
+                 has proven with the channel's signature; they count as paid now"
             )),
             Event::Closing { channel, total } => {
                 output.progress(format_args!("asking to close {channel} with {total} base units in total ..."));
             }
             Event::SendingAgain { why } => output.progress(format_args!("sending the same payment again: {why}")),
             _ => {}
-        }
         };
         Ok(BuyerOptions {
             channels,

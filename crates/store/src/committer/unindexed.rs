@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::index::Updates;
 use crate::request::Remembered;
 
-/// The index gets what it lacks after this many records, even if no pause comes. A start adds as many in a few milliseconds.
+/// The index gets what it lacks after this many records, even if no pause comes, so that a start has little to add.
 const MUCH: u64 = 512;
 
 /// Records that are in the journal, or in the batch that is made at the moment, and not in the index.

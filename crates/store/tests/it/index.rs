@@ -21,14 +21,18 @@ async fn filled(dir: &Path) {
 
 /// Opens the store and checks everything for which the index is needed.
 async fn sound(dir: &Path) -> Recovered {
+    sound_up_to(dir, 20).await
+}
+
+async fn sound_up_to(dir: &Path, last: i128) -> Recovered {
     let one = Funder::number(1);
     let (store, recovered) = restart(dir);
-    assert_eq!(highest(&store, &one), 20);
-    for units in 1..=20 {
+    assert_eq!(highest(&store, &one), last);
+    for units in 1..=last {
         let again = store.accept(one.offer(units, &format!("r{units}"))).await;
         assert!(again.unwrap().replayed, "{units}");
     }
-    refusal(&store, &one, 20, "other").await;
+    refusal(&store, &one, last, "other").await;
     store.shutdown().await.unwrap();
     recovered
 }
@@ -53,9 +57,9 @@ async fn a_sound_index_is_only_brought_up_to_date() {
     assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 0 });
 }
 
-/// Offers 20 commitments to a store that is served in this thread, each in a batch of its own. Then the process dies, without
-/// a pause or after one.
-async fn filled_and_killed(dir: &Path, pauses: bool) {
+/// Offers this many commitments to a store that is served in this thread, each in a batch of its own. Then the process dies,
+/// without a pause or after one.
+async fn filled_and_killed(dir: &Path, last: i128, pauses: bool) {
     let one = Funder::number(1);
     let store = open(dir, Options::default());
     store.admit(one.admission()).await.unwrap();
@@ -64,7 +68,7 @@ async fn filled_and_killed(dir: &Path, pauses: bool) {
     let journal = Box::new(FileJournal::open(&dir.join("journal")).unwrap());
     let opened = Store::open_driven(dir, journal, &network(), Options::default(), Arc::new(Open));
     let (store, mut driven, _) = opened.unwrap();
-    for units in 1..=20 {
+    for units in 1..=last {
         let offer = |asked: Store| async move {
             let (one, id) = (Funder::number(1), format!("r{units}"));
             asked.accept(one.offer(units, &id)).await.unwrap()
@@ -73,13 +77,13 @@ async fn filled_and_killed(dir: &Path, pauses: bool) {
         tokio::task::yield_now().await;
         assert!(driven.serve());
         assert!(!asking.await.unwrap().replayed);
-        // The index does not have this request yet.
+        // The index may not have this request yet.
         let asking = tokio::spawn(offer(store.clone()));
         tokio::task::yield_now().await;
         assert!(driven.serve());
         assert!(asking.await.unwrap().replayed);
     }
-    assert_eq!(highest(&store, &one), 20);
+    assert_eq!(highest(&store, &one), last);
     if pauses {
         assert!(!driven.serve(), "nothing waits");
     }
@@ -99,14 +103,22 @@ fn restart(dir: &Path) -> (Store, Recovered) {
 #[tokio::test]
 async fn what_the_index_lacks_after_a_kill_is_added_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
-    filled_and_killed(dir.path(), false).await;
+    filled_and_killed(dir.path(), 20, false).await;
     assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 20 });
+}
+
+#[tokio::test]
+async fn the_index_does_not_wait_for_a_pause_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    filled_and_killed(dir.path(), 600, false).await;
+    let recovered = sound_up_to(dir.path(), 600).await;
+    assert_eq!(recovered.index, IndexStart::CaughtUp { records: 600 - 512 });
 }
 
 #[tokio::test]
 async fn a_pause_brings_the_index_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
-    filled_and_killed(dir.path(), true).await;
+    filled_and_killed(dir.path(), 20, true).await;
     assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 0 });
 }
 
