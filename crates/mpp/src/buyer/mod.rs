@@ -24,6 +24,7 @@ mod signer;
 mod standing;
 mod store;
 mod total;
+mod voucher;
 mod wallet;
 
 pub use caps::{CapExceeded, Caps, SignedAway};

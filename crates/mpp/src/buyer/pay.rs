@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderName, HeaderValue};
-use paychan_channel::{Amount, Commitment, ContractId};
+use http::HeaderValue;
+use paychan_channel::{Amount, ContractId};
 use paychan_rpc::http::retry_after;
 use reqwest::{Method, Request, Response, StatusCode, Url};
 
@@ -14,15 +14,16 @@ use super::events::Event;
 use super::exchange::{Clients, Exchange, NotSent};
 use super::offer::{self, Payable};
 use super::options::{BuyerOptions, PaidRequest, Payment};
-use super::order::{Order, Purpose};
+use super::order::Purpose;
 use super::proof::Asked;
 use super::standing::State;
 use super::store::{Answered, Left, Opening, Record, Store};
+use super::voucher::{UnderWay, Voucher};
 use super::wallet::PinnedChannel;
 use super::{host_of, without_query};
 use crate::problem::{ProblemBody, ProblemType};
-use crate::wire::headers::{ACCEPT_PAYMENT, AUTHORIZATION, PAYMENT_AUTHORIZATION, PAYMENT_RECEIPT, PAYMENT_SESSION};
-use crate::wire::{Action, Credential, Payload, Receipt, Timestamp};
+use crate::wire::headers::{ACCEPT_PAYMENT, PAYMENT_RECEIPT, PAYMENT_SESSION};
+use crate::wire::{Receipt, Timestamp};
 
 /// How many times the same voucher is sent again when no answer came or the server can't take payments.
 pub(super) const TRIES: u32 = 4;
@@ -39,18 +40,8 @@ const KEPT_CHALLENGES: usize = 1_024;
 pub struct Buyer {
     pub(super) options: BuyerOptions,
     pub(super) clients: Clients,
-    store: Arc<Mutex<Store>>,
-    state: Arc<Mutex<State>>,
-}
-
-/// A payment that is under way.
-pub(super) struct Voucher {
-    id: u64,
-    payable: Payable,
-    total: Amount,
-    /// By how much the total is above all that was signed before.
-    raise: Amount,
-    header: (HeaderName, HeaderValue),
+    pub(super) store: Arc<Mutex<Store>>,
+    pub(super) state: Arc<Mutex<State>>,
 }
 
 impl Buyer {
@@ -258,69 +249,6 @@ impl Buyer {
         }
     }
 
-    /// Records a total and signs it.
-    pub(super) async fn voucher(
-        &self,
-        request: &Request,
-        host: &str,
-        payable: Payable,
-        purpose: Purpose,
-    ) -> Result<Voucher, PayError> {
-        let channel = payable.channel();
-        let over = self.with_store(|store| store.left(&channel).map(str::to_owned));
-        if let Some(why) = over {
-            return Err(PayError::ChannelOver { channel, why });
-        }
-        let (store, state) = (Arc::clone(&self.store), Arc::clone(&self.state));
-        let order = Order {
-            host: host.to_owned(),
-            method: request.method().to_string(),
-            url: without_query(request.url()),
-            payable: payable.clone(),
-            purpose,
-            caps: self.options.caps,
-            resync_up_to: self.options.resync_up_to,
-        };
-        // Writing waits for the disk, which must not delay other tasks.
-        let written = tokio::task::spawn_blocking(move || order.write(&store, &state)).await;
-        let (id, total, raise) = written.unwrap_or_else(|error| {
-            Err(PayError::NoAnswer { host: host.to_owned(), why: error.to_string(), paid: false })
-        })?;
-        self.tell(&Event::Paying { channel, total, raise });
-        let made = self.sign(&payable, Action::Voucher, total).await;
-        match made {
-            Ok(header) => Ok(Voucher { id, payable, total, raise, header }),
-            Err(error) => {
-                if !matches!(purpose, Purpose::PayAgain(_)) {
-                    self.ended(&channel);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Signs a total, and writes the header that carries it.
-    pub(super) async fn sign(
-        &self,
-        payable: &Payable,
-        action: Action,
-        total: Amount,
-    ) -> Result<(HeaderName, HeaderValue), PayError> {
-        let pinned = &payable.pinned;
-        let commitment = Commitment { network: pinned.network.id(), channel: pinned.channel, amount: total };
-        let signature = pinned.signer.sign(&commitment).await?;
-        commitment.verify(&pinned.signer.public(), &signature).map_err(|_| PayError::WrongSignature)?;
-        let payload = Payload { action, amount: total, signature };
-        let text = Credential::new(payable.challenge.clone(), &payload)?.to_header()?;
-        let name = match payable.challenge.terms.header {
-            Some(_) => HeaderName::from_static(PAYMENT_AUTHORIZATION),
-            None => HeaderName::from_static(AUTHORIZATION),
-        };
-        let mut value = HeaderValue::try_from(text).map_err(|error| crate::wire::WireError::Json(error.to_string()))?;
-        value.set_sensitive(true);
-        Ok((name, value))
-    }
-
     /// Sends a voucher until it is answered, and repeats the same one where that is safe.
     pub(super) async fn send(
         &self,
@@ -461,7 +389,7 @@ impl Buyer {
         self.with_state(|state| state.receipts)
     }
 
-    fn ended(&self, channel: &ContractId) {
+    pub(super) fn ended(&self, channel: &ContractId) {
         self.with_state(|state| {
             let standing = state.channels.entry(*channel).or_default();
             standing.under_way = standing.under_way.saturating_sub(1);
@@ -502,18 +430,6 @@ pub(super) enum Outcome {
     Paid(Box<PaidRequest>),
     /// A 402, with its offer for the same channel and its problem.
     Refused(Option<Box<Payable>>, Option<Box<ProblemBody>>),
-}
-
-/// Counts a payment as under way until it is dropped.
-pub(super) struct UnderWay<'a> {
-    pub(super) buyer: &'a Buyer,
-    pub(super) channel: ContractId,
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.buyer.ended(&self.channel);
-    }
 }
 
 fn challenge_key(request: &Request) -> String {

@@ -9,7 +9,8 @@ use super::exchange::Exchange;
 use super::offer::Payable;
 use super::options::PaidRequest;
 use super::order::Purpose;
-use super::pay::{Buyer, Outcome, UnderWay};
+use super::pay::{Buyer, Outcome};
+use super::voucher::UnderWay;
 use super::wallet::PinnedChannel;
 use crate::problem::{HIGHEST, HIGHEST_SIGNATURE, ProblemBody};
 
