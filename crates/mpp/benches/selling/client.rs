@@ -11,14 +11,14 @@ use tokio::sync::Barrier;
 
 use super::payers::Payers;
 
-/// How a request is paid.
+/// How the client pays for its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asking {
-    /// It is not paid.
+    /// The client does not pay.
     Free,
-    /// Each request is first sent without payment, and then again with a voucher for the challenge that came back.
+    /// The client sends each request first without a payment, and then again with a voucher for the challenge that came back.
     Anew,
-    /// One challenge is used for all requests of a connection.
+    /// The client asks for one challenge on each connection, and pays all requests of the connection with it.
     Reused,
 }
 
@@ -27,7 +27,7 @@ impl Asking {
 
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Free => "free",
+            Self::Free => "no payment",
             Self::Anew => "a new challenge for each request",
             Self::Reused => "one challenge for many requests",
         }

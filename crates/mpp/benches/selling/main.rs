@@ -1,14 +1,17 @@
-//! How many paid requests a seller answers in a second, beside the same handler without payment and beside mppx.
+//! Measures how many paid requests a seller answers in a second. For comparison, it measures the same handler without
+//! payment, and a seller that runs mppx.
 //!
-//! `cargo bench -p paychan-mpp` prints one table from one run on one machine. Each server is a process of its own, and this process
-//! is the client: it keeps 1, 16 or 64 connections, and each pays through a channel of its own. Vouchers are signed before the
-//! clock starts. The servers take turns, and of several rounds the best counts.
+//! `cargo bench -p paychan-mpp` prints one table. All its figures come from one run on one machine. Each server is a process of
+//! its own, and this process is the client. The client keeps 1, 16 or 64 connections open, and each connection pays through a
+//! channel of its own. The client signs all vouchers before the clock starts. The servers take turns, there are several rounds,
+//! and the best round of each server counts.
 //!
-//! - Ours: every payment is on the watcher's disk before its request is answered. The journal lies in cargo's target directory,
-//!   so on a real disk if that is on one, or in the folder that `PAYCHAN_BENCH_JOURNALS` names. How long a sync takes is printed:
-//!   with few connections the disk is the limit, since each waits for a sync. The watcher stands in the seller's process, or in one beside it.
-//! - mppx: the method `stellar`/`channel` checks each voucher itself and keeps totals in mppx's memory store, which a crash loses.
-//!   `scripts/mppx.sh --install` installs it; without it these rows are left out.
+//! - Our seller answers a request when its payment is on the watcher's disk. The watcher runs in the seller's process, or in a
+//!   process beside it. Its journal is in cargo's target directory, or in the folder that `PAYCHAN_BENCH_JOURNALS` names; choose
+//!   one on a real disk. The benchmark prints how long a sync of this disk takes. With few connections the disk is the limit,
+//!   since each request waits for a sync.
+//! - The seller that runs mppx checks each voucher with the method `stellar`/`channel`. It keeps totals in mppx's memory store,
+//!   so a crash loses them. `scripts/mppx.sh --install` installs mppx. Without mppx, the table has no rows for it.
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't run says where")]
 
 mod client;
@@ -27,11 +30,11 @@ use payers::Payers;
 use server::Kind;
 use table::Row;
 
-/// Connections at a time.
+/// How many connections the client keeps open at the same time.
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
-/// Rounds. The best of them counts, for each server.
+/// How many rounds are measured. For each server, the best round counts.
 const ROUNDS: usize = 3;
-/// What is asked for: our rate is at least this many times that of mppx, at 16 and 64 connections.
+/// Our seller must answer at least this many times as many requests as mppx, with 16 and with 64 connections.
 const ASKED_TIMES: u64 = 5;
 
 fn main() {
@@ -53,24 +56,28 @@ fn main() {
     }
 }
 
-/// Measures all servers, or those that are named.
+/// Measures the servers that the arguments name. Without names, it measures all servers.
 async fn measure(arguments: &[String]) {
     let named = |kind: &Kind| arguments.iter().any(|argument| argument == kind.name());
     let is_meant = |kind: &Kind| named(kind) || !Kind::ALL.iter().any(named);
-    println!("load average before: {}; a sync takes {} µs", load_average(), sync_takes());
+    println!("before the run, the load average is {} and a sync takes {} µs", load_average(), sync_takes());
     let mut all: Vec<(Kind, Servers, Payers)> = Vec::new();
     for kind in Kind::ALL.into_iter().filter(is_meant) {
         match Servers::start(kind) {
-            // Totals only rise, so each server has payers of its own for all its rows.
+            // A payer's total only rises, so each server has its own payers, which go on from one row to the next.
             Some(servers) => all.push((kind, servers, Payers::new())),
-            None => println!("{}: left out; scripts/mppx.sh --install installs mppx", kind.title()),
+            None => println!(
+                "{} is left out, since mppx is not installed; scripts/mppx.sh --install installs it",
+                kind.title()
+            ),
         }
     }
     let mut rows: Vec<Row> = Vec::new();
     for asking in Asking::ALL {
         let mut measured: Vec<Row> = Vec::new();
         for (at, connections) in CONNECTIONS.into_iter().enumerate() {
-            // The servers take turns, so that all see the same disturbances of the machine. The first round warms up.
+            // The servers take turns, so that a disturbance of the machine hits all of them. The first round does not count,
+            // because it warms the servers up.
             for round in 0..=ROUNDS {
                 let fitting = all.iter_mut().filter(|(kind, ..)| kind.is_paid() != (asking == Asking::Free));
                 for (kind, servers, payers) in fitting {
@@ -89,11 +96,11 @@ async fn measure(arguments: &[String]) {
         }
         rows.append(&mut measured);
     }
-    println!("load average after: {}; a sync takes {} µs\n", load_average(), sync_takes());
+    println!("after the run, the load average is {} and a sync takes {} µs\n", load_average(), sync_takes());
     table::print(&rows);
 }
 
-/// A server's process, and that of the watcher beside it if it has one.
+/// The process of a server, and the process of the watcher beside it if there is one.
 struct Servers {
     address: String,
     processes: Vec<Child>,
@@ -116,7 +123,7 @@ impl Servers {
         Some(servers)
     }
 
-    /// Starts a process, which prints where it listens.
+    /// Starts a process and returns the address that it prints, on which it listens.
     fn spawn(&mut self, mut command: Command) -> String {
         use std::io::BufRead;
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -142,12 +149,12 @@ fn ours(arguments: &[&str]) -> Command {
     command
 }
 
-/// Where journals lie.
+/// The folder in which the journals are.
 fn journals() -> PathBuf {
     std::env::var_os("PAYCHAN_BENCH_JOURNALS").map_or(env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
 }
 
-/// How long the disk takes to sync a record, in microseconds: the median of a hundred times.
+/// How long the disk takes to sync a record, in microseconds. It syncs a hundred times and returns the median.
 fn sync_takes() -> u128 {
     let mut file = tempfile::tempfile_in(journals()).unwrap();
     let mut times: Vec<u128> = (0..100)

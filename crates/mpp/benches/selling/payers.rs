@@ -1,24 +1,24 @@
-//! The payers: one for each connection, with a channel and a key of its own.
+//! The payers. Each connection has one payer, and each payer has its own channel and its own key.
 
 use paychan_channel::{Amount, Commitment, CommitmentSecret, ContractId};
 use paychan_mpp::wire::{Action, NetworkName, Payload};
 
-/// The number of channels that every server knows.
+/// How many channels each server knows.
 pub(crate) const CHANNELS: u8 = 64;
 /// The price of a request, in base units.
 pub(crate) const PRICE: u64 = 10;
-/// The passphrase of the vouchers' network.
+/// The passphrase of the network for which vouchers are signed.
 pub(crate) const PASSPHRASE: &str = "Standalone Network ; February 2017";
 
-/// The key of a channel's vouchers.
+/// The key that signs the vouchers of the channel with this number.
 pub(crate) fn key(number: u8) -> CommitmentSecret {
     CommitmentSecret::from_seed_hex(&hex::encode([number; 32])).unwrap()
 }
 
-/// All payers of a server, and how much each has signed.
+/// All payers of one server.
 pub(crate) struct Payers(Vec<Payer>);
 
-/// One payer.
+/// A payer, with the total that it has signed so far.
 pub(crate) struct Payer {
     pub(crate) channel: ContractId,
     key: CommitmentSecret,

@@ -1,4 +1,4 @@
-//! The servers, each in a process of its own.
+//! The servers. Each of them runs in a process of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use paychan_watcher_api::{Client, Token};
 use super::payers::{CHANNELS, PASSPHRASE, PRICE, key};
 use super::watcher;
 
-/// What is measured.
+/// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Mppx,
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Those that are measured. A watcher alone is only part of one.
+    /// The servers that are measured. A watcher alone is not measured, since it is only a part of a server.
     pub(crate) const ALL: [Self; 5] = [Self::Mppx, Self::InProcess, Self::Beside, Self::Free, Self::FreeNode];
 
     pub(crate) fn name(self) -> &'static str {
@@ -43,12 +43,12 @@ impl Kind {
 
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Mppx => "mppx, totals in memory",
-            Self::InProcess => "ours, durable, watcher in the same process",
-            Self::Beside => "ours, durable, watcher beside it",
+            Self::Mppx => "a seller with mppx, totals in memory",
+            Self::InProcess => "our seller, watcher in the same process",
+            Self::Beside => "our seller, watcher in a process beside it",
             Self::Watcher => "a watcher",
-            Self::Free => "the same handler (axum)",
-            Self::FreeNode => "the same handler (Node)",
+            Self::Free => "the same handler without payment (axum)",
+            Self::FreeNode => "the same handler without payment (Node)",
         }
     }
 
@@ -56,7 +56,8 @@ impl Kind {
         !matches!(self, Self::Free | Self::FreeNode)
     }
 
-    /// Requests in each measurement: about a second's worth on a quiet machine. One connection waits for the disk each time.
+    /// How many requests a measurement has. On a quiet machine it takes about a second. With one connection there are fewer,
+    /// since each request waits for the disk.
     pub(crate) fn requests(self, connections: usize) -> usize {
         match self {
             Self::Mppx => 1_500,
@@ -76,7 +77,8 @@ impl FromStr for Kind {
     }
 }
 
-/// Serves until the process is killed. `at` is the folder of the journal, or the watcher's address.
+/// Serves until the process is killed. `at` is the folder of the journal or the address of the watcher, whichever the kind
+/// needs.
 pub(crate) async fn run(kind: Kind, at: Option<&String>) {
     let folder = || Path::new(at.unwrap());
     let app = match kind {
@@ -108,14 +110,14 @@ fn selling(charges: impl Charges) -> Router {
     Router::new().route("/time", get(answer).route_layer(seller.price(Amount::from(PRICE))))
 }
 
-/// The command that starts a server of mppx; `None` when mppx is not installed.
+/// The command that starts a server in Node. It is `None` when mppx is not installed.
 pub(crate) fn node(kind: Kind) -> Option<Command> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("../mppx").canonicalize().ok()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/interop/mppx");
     let keys: serde_json::Map<String, serde_json::Value> = (1..=CHANNELS)
         .map(|number| (ContractId([number; 32]).to_string(), key(number).public().to_string().into()))
         .collect();
-    // Node looks for packages beside the script.
+    // Node looks for packages in the script's folder, so the scripts are copied to the folder of mppx.
     for name in ["bench-server.mjs", "stellar-channel.mjs"] {
         std::fs::copy(script.join(name), folder.join(name)).ok()?;
     }

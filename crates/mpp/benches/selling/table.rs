@@ -4,7 +4,7 @@ use super::client::Asking;
 use super::server::Kind;
 use super::{ASKED_TIMES, CONNECTIONS};
 
-/// The rates of one server and one way of asking, one for each number of connections.
+/// The rates of one server for one way of paying. There is one rate for each number of connections.
 pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) asking: Asking,
@@ -13,7 +13,7 @@ pub(crate) struct Row {
 
 pub(crate) fn print(rows: &[Row]) {
     let heads = CONNECTIONS.map(|connections| format!("{connections:>16}")).join("");
-    println!("{:<46}{heads}", "answers a second, by connections");
+    println!("{:<46}{heads}", "answers per second, by number of connections");
     for asking in Asking::ALL {
         println!("{}", asking.title());
         let of_mppx = rows.iter().find(|row| row.kind == Kind::Mppx && row.asking == asking);
@@ -33,7 +33,7 @@ pub(crate) fn print(rows: &[Row]) {
             if row.rates[at] < mppx.rates[at] * ASKED_TIMES {
                 let times = tenths(row.rates[at], mppx.rates[at]);
                 println!(
-                    "MISSED: {}, {}, {connections} connections: {times} times mppx, and {ASKED_TIMES} were asked for",
+                    "MISSED: {}, {}, {connections} connections: {times} times as many as mppx, and {ASKED_TIMES} times were asked for",
                     row.kind.title(),
                     row.asking.title()
                 );

@@ -1,4 +1,4 @@
-//! A watcher whose journal is on disk and whose chain is invented: all channels exist, and ledgers close.
+//! A watcher whose journal is on a real disk. Its chain is invented: all channels exist on it, and ledgers close.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ use paychan_watcher_api::{ChannelStatus, ChargeBody, Charged, SignedAmount};
 
 use super::payers::{CHANNELS, PASSPHRASE, key};
 
-/// The token of the watcher's callers.
+/// The token with which the seller calls the watcher.
 pub(crate) const TOKEN: &str = "a-token-for-benchmarks-0123456789abcdef";
 
 const ASSET: ContractId = ContractId([200; 32]);
@@ -32,7 +32,7 @@ const CODE: WasmHash = WasmHash([203; 32]);
 const FIRST: Ledger = Ledger(1_000_000);
 const DEPOSIT: u64 = 1_000_000_000_000;
 
-/// Starts a watcher whose journal lies in `folder`.
+/// Starts a watcher whose journal is in `folder`.
 pub(crate) async fn start(folder: &Path) -> Parts {
     let token_file = folder.join("token");
     write_secret(&token_file, TOKEN);
@@ -46,7 +46,7 @@ pub(crate) async fn start(folder: &Path) -> Parts {
         store.admit(Admission::of(&channel(number, FIRST))).await.unwrap();
     }
     gate_parts.promises.count(&store.all_held(), &gate_parts.view);
-    // The benchmark asks nothing of the chain.
+    // No call of the benchmark needs the chain, so there is no endpoint.
     let chain = Arc::new(RpcChain::new("http://127.0.0.1:1", Duration::from_secs(1)).unwrap());
     let (lane, recipients) = (SecretKey::from_seed(&[1; 32]), HashMap::new());
     let parts = assemble(Inputs { config, gate_parts, chain, store, clock, lane, recipients });
@@ -69,7 +69,7 @@ pub(crate) fn router(parts: Parts) -> Router {
     api::router(Arc::new(Api { token, channels, commitments, pause, reporter }))
 }
 
-/// The watcher in the seller's own process.
+/// A watcher that runs in the seller's process.
 pub(crate) struct InProcess(pub(crate) Arc<Parts>);
 
 impl Charges for InProcess {
@@ -130,7 +130,7 @@ fn channel(number: u8, read_at: Ledger) -> ChannelState {
     }
 }
 
-/// Puts into the view everything that a follower sees when a ledger closes.
+/// Puts into the view what a follower would see when this ledger closes.
 fn see(view: &View, ledger: Ledger) {
     let head = Head { ledger, closed_at_unix_ms: Some(SystemClock.wall_unix_ms()) };
     view.set_head(head, SystemClock.boot());
