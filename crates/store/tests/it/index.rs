@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use paychan_store::{FileJournal, IndexStart, Options, Recovered, Store, StoreError};
 
+use super::disk::{Disk, Loss};
 use super::{Funder, Open, accept, copy_dir, highest, network, open, refusal, start};
 
 async fn filled(dir: &Path) {
@@ -89,10 +90,14 @@ async fn filled_and_killed(dir: &Path, last: i128, pauses: bool) {
     }
 }
 
-/// Opens the store. The lock of a store that was dropped is free once its threads are gone.
 fn restart(dir: &Path) -> (Store, Recovered) {
+    opened_again(|| start(dir, Options::default()))
+}
+
+/// Opens the store. The lock of a store that was dropped is free once its threads are gone.
+fn opened_again(open: impl Fn() -> Result<(Store, Recovered), StoreError>) -> (Store, Recovered) {
     for _ in 0..5_000 {
-        match start(dir, Options::default()) {
+        match open() {
             Err(StoreError::HeldByAnotherProcess { .. }) => std::thread::sleep(Duration::from_millis(1)),
             started => return started.unwrap(),
         }
@@ -120,6 +125,40 @@ async fn a_pause_brings_the_index_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     filled_and_killed(dir.path(), 20, true).await;
     assert_eq!(sound(dir.path()).await.index, IndexStart::CaughtUp { records: 0 });
+}
+
+/// Whether the index has all records after the store's own thread had a pause of this length. The power is cut then, so
+/// that the thread ends without bringing the index up to date.
+async fn index_follows_in_a_pause_of(pause: Duration) -> bool {
+    let (dir, one, disk) = (tempfile::tempdir().unwrap(), Funder::number(1), Disk::default());
+    let open = |disk: &Disk| {
+        let options = Options { reserve_bytes: 0, ..Options::default() };
+        Store::open_on(dir.path(), disk.journal(), &network(), options, Arc::new(Open))
+    };
+    let (store, _) = open(&disk).unwrap();
+    store.admit(one.admission()).await.unwrap();
+    for units in 1..=20 {
+        accept(&store, &one, units, &format!("r{units}")).await;
+    }
+    tokio::time::sleep(pause).await;
+    disk.cut_at(disk.steps());
+    refusal(&store, &one, 21, "r21").await;
+    drop(store);
+    let disk = disk.after(Loss::All);
+    let (store, recovered) = opened_again(|| open(&disk));
+    assert_eq!(highest(&store, &one), 20);
+    recovered.index == IndexStart::CaughtUp { records: 0 }
+}
+
+#[tokio::test]
+async fn the_stores_own_thread_brings_the_index_up_to_date_in_a_pause() {
+    // How long the thread takes is not the question, so a busy machine gets longer pauses.
+    for pause in [100, 1_000, 20_000].map(Duration::from_millis) {
+        if index_follows_in_a_pause_of(pause).await {
+            return;
+        }
+    }
+    panic!("the index does not follow in a pause");
 }
 
 #[tokio::test]
