@@ -87,12 +87,13 @@ problem_types! {
     /// The challenge is for another payment method.
     MethodUnsupported: BAD_REQUEST, "method-unsupported", "Method Unsupported",
         "pay with the method stellar and the intent channel";
-    /// The same key came with another credential.
+    /// The same key came with another request. Nothing was taken.
     IdempotencyKeyReused: CONFLICT, "idempotency-key-reused", "Idempotency Key Reused",
         "give each purchase a key of its own";
     /// The same purchase is being answered right now.
     InProgress: CONFLICT, "in-progress", "In Progress", "wait, then send the same request again";
-    /// The request was paid and answered, but the answer is no longer kept.
+    /// The request was paid before and is not done again, and there is no answer that could be handed out again. The detail says
+    /// whether it was answered.
     AnswerNotKept: CONFLICT, "answer-not-kept", "Answer Not Kept",
         "nothing is charged again; for a new answer, pay with a higher voucher";
     /// There is no such channel.

@@ -28,8 +28,8 @@ pub struct Asked<'a> {
     pub price: Price,
     /// The address that the request comes from, if it is known. It bounds how many new channels one payer may have
     /// admitted at the same time, and nothing else. The layer takes it from axum's `ConnectInfo<SocketAddr>`, so
-    /// serve with `into_make_service_with_connect_info::<SocketAddr>()`. Behind a proxy, which would count as one
-    /// payer, put the address that the proxy names into that extension.
+    /// serve with `into_make_service_with_connect_info::<SocketAddr>()`. Behind a proxy, whose address would count as one
+    /// payer, set [`SellerOptions::trusted_proxies`](super::SellerOptions::trusted_proxies).
     pub peer: Option<IpAddr>,
     /// A description for people.
     pub description: Option<&'a str>,
@@ -45,7 +45,8 @@ impl<'a> Asked<'a> {
         Self {
             scope: format!("{} {route}", parts.method),
             path: parts.uri.path(),
-            target: format!("{} {}", parts.method, parts.uri),
+            // A client may send a whole URL with one version of HTTP and a path with another.
+            target: format!("{} {}", parts.method, parts.uri.path_and_query().map_or("", |path| path.as_str())),
             safe: parts.method.is_safe(),
             authorizations: all(headers::AUTHORIZATION).chain(all(headers::PAYMENT_AUTHORIZATION)).collect(),
             session: one(headers::PAYMENT_SESSION),
@@ -54,5 +55,10 @@ impl<'a> Asked<'a> {
             peer: None,
             description,
         }
+    }
+
+    /// Whether the request may be done again for the same payment.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.safe || self.idempotency_key.is_some()
     }
 }

@@ -7,14 +7,15 @@ use std::time::Duration;
 use paychan_channel::{Amount, ContractId};
 use paychan_watcher_api::{ChannelStatus, Client, ClientError, ProblemKind};
 
-use super::admissions::{AdmissionLimits, Admissions};
+use super::admissions::{AdmissionLimits, Admissions, Begun};
 use super::asked::Asked;
 use super::charges::{Charges, ChargesError, Standing};
 use super::check::{self, Checked, Flaw, Pinned};
 use super::decision::{Decision, Ended, Refusal};
 use super::fixed::FixedChannels;
-use super::memory::{Memory, Progress};
+use super::memory::Memory;
 use super::refused;
+use super::request_id::{self, Target};
 use crate::problem::{OpeningTerms, ProblemBody, ProblemType};
 use crate::wire::{
     Action, Challenge, ChallengeSecrets, ChallengeTerms, ChannelRequest, INTENT, METHOD, MethodDetails, NetworkName,
@@ -46,6 +47,11 @@ pub struct SellerOptions {
     pub opening_terms: Option<OpeningTerms>,
     /// The limits of first vouchers on unknown channels.
     pub admissions: AdmissionLimits,
+    /// How many proxies each request passes before it comes here, such as 1 behind an nginx that appends to
+    /// `X-Forwarded-For` (`$proxy_add_x_forwarded_for`). The payer's address is then the entry that the first of them wrote:
+    /// the last entry of that header with one proxy, and the last but one with two. 0 by default: nobody is believed. With more
+    /// than there are, payers can make addresses up.
+    pub trusted_proxies: usize,
 }
 
 impl SellerOptions {
@@ -60,6 +66,7 @@ impl SellerOptions {
             fixed_channels: FixedChannels::default(),
             opening_terms: None,
             admissions: AdmissionLimits::default(),
+            trusted_proxies: 0,
         }
     }
 
@@ -184,7 +191,7 @@ impl<C: Charges> Seller<C> {
         let mut ended = charges.close(channel, agreed, wait).await;
         if is_refused_as(&ended, &ProblemKind::CloseAboveHighest) {
             // Clients sign a close above everything before it, so it is first taken as a prepayment.
-            let id = super::request_id::of_credential(&checked.challenge_id, channel, &checked.payload);
+            let id = request_id::of_sale(&checked.challenge_id, channel, &checked.payload, Target::of("close"));
             charges.prepay(channel, agreed, &id).await.map_err(|error| refused::flaw(&error))?;
             ended = charges.close(channel, agreed, wait).await;
         }
@@ -210,16 +217,26 @@ impl<C: Charges> Seller<C> {
     /// Admits a channel at the watcher, within the limits.
     pub(super) async fn admit(&self, channel: &ContractId, peer: Option<IpAddr>) -> Result<Standing, Flaw> {
         let admissions = &self.0.admissions;
-        let _admitting = admissions.begin(channel, peer)?;
-        let admitted = self.0.charges.admit(channel).await;
-        let standing = admitted.map_err(|error| admissions.refused(channel, refused::flaw(&error)))?;
-        self.remember_standing(channel, standing);
-        Ok(standing)
+        match admissions.begin(channel, peer).await? {
+            Begun::Admit(_admitting) => {
+                let admitted = self.0.charges.admit(channel).await;
+                let standing = admitted.map_err(|error| admissions.refused(channel, refused::flaw(&error)))?;
+                self.remember_standing(channel, standing);
+                Ok(standing)
+            }
+            Begun::Ended => {
+                admissions.check_refusal(channel)?;
+                self.with_memory(|memory| memory.standings.get(channel)).ok_or_else(|| {
+                    let why = "the channel could not be read from the chain at the moment; nothing was taken";
+                    Flaw::new(ProblemType::Unavailable, why)
+                })
+            }
+        }
     }
 
     /// What is known of a channel, from memory or from the watcher. `None` when the watcher does not watch it.
     pub(super) async fn standing(&self, channel: &ContractId) -> Result<Option<Standing>, ChargesError> {
-        let known = self.with_memory(|memory| memory.known(channel).and_then(|known| known.standing));
+        let known = self.with_memory(|memory| memory.standings.get(channel));
         if known.is_some() {
             return Ok(known);
         }
@@ -234,11 +251,7 @@ impl<C: Charges> Seller<C> {
     }
 
     fn remember_standing(&self, channel: &ContractId, standing: Standing) {
-        self.with_memory(|memory| {
-            let known = memory.channel(channel);
-            known.standing = Some(standing);
-            known.floor.get_or_insert(standing.highest);
-        });
+        self.with_memory(|memory| memory.standings.put(channel, standing));
     }
 
     pub(super) fn with_memory<T>(&self, of: impl FnOnce(&mut Memory) -> T) -> T {
@@ -348,25 +361,4 @@ fn random_uuid() -> Result<String, WireError> {
     let digits = hex::encode(bytes);
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
     Ok(format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)))
-}
-
-/// What this process knows of an earlier sale with the credential.
-pub(super) enum Earlier {
-    /// Nothing is known of it.
-    Unknown,
-    /// It is being answered.
-    Running,
-    /// It was answered.
-    Answered(String, Option<Arc<super::memory::KeptAnswer>>),
-    /// The voucher bought something else.
-    Used,
-}
-
-impl Earlier {
-    pub(super) fn of(sale: &super::memory::Sale) -> Self {
-        match &sale.progress {
-            Progress::Running => Self::Running,
-            Progress::Answered(kept) => Self::Answered(sale.target.clone(), kept.clone()),
-        }
-    }
 }

@@ -1,13 +1,12 @@
 //! A tower layer for axum. The service behind it answers only paid requests.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, MatchedPath};
+use axum::extract::MatchedPath;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -21,10 +20,11 @@ use super::charges::Charges;
 use super::core::Seller;
 use super::decision::{Decision, Ended, Refusal, Sold};
 use super::memory::{KeptAnswer, LARGEST_KEPT_BODY};
+use super::peer;
 use super::price::{FinalPrice, Price, Pricing};
 use crate::problem::{PROBLEM_CONTENT_TYPE, ProblemBody, ProblemType};
 use crate::wire::Receipt;
-use crate::wire::headers::{PAYMENT_RECEIPT, WWW_AUTHENTICATE};
+use crate::wire::headers::{IDEMPOTENCY_KEY, PAYMENT_RECEIPT, WWW_AUTHENTICATE};
 
 /// An extension of a paid request that tells the handler what was paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,13 +101,14 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let Self { inner, layer } = self.clone();
+        let repeatable = request.method().is_safe() || request.headers().contains_key(IDEMPOTENCY_KEY);
         Box::pin(async move {
             // The answer is made on its own task, so that a client that hangs up does not lose what it has paid for.
             match tokio::spawn(answer(inner, layer, request)).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     tracing::error!(%error, "a handler broke off");
-                    Ok(broke_off())
+                    Ok(broke_off(repeatable))
                 }
             }
         })
@@ -124,7 +125,7 @@ where
         return inner.oneshot(Request::from_parts(parts, body)).await;
     };
     let route = parts.extensions.get::<MatchedPath>().map_or(parts.uri.path(), MatchedPath::as_str);
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let peer = peer::of_request(&parts, layer.seller.0.options.trusted_proxies);
     let asked = Asked { peer, ..Asked::of(&parts, route, price, layer.description.as_deref()) };
     let is_head = parts.method == http::Method::HEAD;
     let sold = match layer.seller.decide(&asked).await {
@@ -137,12 +138,14 @@ where
     let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(Paid(sold.as_ref().clone()));
     let response = inner.oneshot(request).await?;
-    let response = paid_response(&layer.seller, *sold, price, response).await;
+    let Some(response) = paid_response(&layer.seller, &sold, price, response).await else {
+        return Ok(broke_off(sold.repeatable));
+    };
     unanswered.sold = None;
     Ok(response)
 }
 
-/// A sale whose handler has not ended. When this is dropped, the same credential may try again.
+/// A sale whose handler has not ended. When this is dropped, the handler broke off.
 struct Unanswered<C: Charges> {
     seller: Seller<C>,
     sold: Option<Sold>,
@@ -156,33 +159,45 @@ impl<C: Charges> Drop for Unanswered<C> {
     }
 }
 
-/// Gives back what was charged too much, adds the receipt to the answer, and keeps the answer.
-async fn paid_response<C: Charges>(seller: &Seller<C>, sold: Sold, price: Price, mut response: Response) -> Response {
-    let final_price = response.extensions().get::<FinalPrice>().map(|price| price.0);
-    let credit = seller.settle_sale(&sold, price, response.status(), final_price).await;
-    if response.status().is_success() {
+/// Gives back what was charged too much, adds the receipt to the answer, and keeps the answer. It is `None` when the answer broke
+/// off.
+async fn paid_response<C: Charges>(
+    seller: &Seller<C>,
+    sold: &Sold,
+    price: Price,
+    response: Response,
+) -> Option<Response> {
+    let (mut parts, body) = response.into_parts();
+    let fits = http_body::Body::size_hint(&body).upper().is_some_and(|most| most <= LARGEST_KEPT_BODY as u64);
+    // The answer is complete before its price is final, since one that breaks off costs less.
+    let body = if fits {
+        match body.collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) => {
+                tracing::warn!(%error, "an answer broke off");
+                return None;
+            }
+        }
+    } else {
+        Err(body)
+    };
+    let final_price = parts.extensions.get::<FinalPrice>().map(|price| price.0);
+    let credit = seller.settle_sale(sold, price, parts.status, final_price).await;
+    if parts.status.is_success() {
         let mut receipt = sold.receipt.clone();
         receipt.charged = receipt.charged.map(|charged| charged.saturating_sub(credit.amount));
         receipt.spent = receipt.spent.map(|spent| spent.saturating_sub(credit.amount));
-        put_receipt(response.headers_mut(), &receipt);
+        put_receipt(&mut parts.headers, &receipt);
     }
-    let (parts, body) = response.into_parts();
-    let fits = http_body::Body::size_hint(&body).upper().is_some_and(|most| most <= LARGEST_KEPT_BODY as u64);
-    if !fits {
-        seller.keep(&sold, None);
-        return Response::from_parts(parts, body);
-    }
-    match body.collect().await {
-        Ok(collected) => {
-            let bytes = collected.to_bytes();
+    match body {
+        Ok(bytes) => {
             let kept = KeptAnswer { status: parts.status, headers: parts.headers.clone(), body: bytes.to_vec() };
-            seller.keep(&sold, Some(kept));
-            Response::from_parts(parts, Body::from(bytes))
+            seller.keep(sold, Some(kept));
+            Some(Response::from_parts(parts, Body::from(bytes)))
         }
-        Err(error) => {
-            tracing::warn!(%error, "an answer broke off");
-            seller.abandon(&sold);
-            broke_off()
+        Err(body) => {
+            seller.keep(sold, None);
+            Some(Response::from_parts(parts, body))
         }
     }
 }
@@ -258,7 +273,13 @@ fn problem_response(status: StatusCode, body: &ProblemBody, is_head: bool) -> Re
     response
 }
 
-fn broke_off() -> Response {
-    let body = ProblemBody::new(ProblemType::Internal, "the answer broke off", serde_json::Map::new());
+/// `repeatable`: whether the same credential may try again.
+fn broke_off(repeatable: bool) -> Response {
+    let mut body = ProblemBody::new(ProblemType::Internal, "the answer broke off", serde_json::Map::new());
+    if !repeatable {
+        let hint = "find out whether the request had an effect; if it was paid for, what was charged is given back, and the same \
+            credential does not begin it again";
+        body.hint = Some(hint.to_owned());
+    }
     problem_response(StatusCode::INTERNAL_SERVER_ERROR, &body, false)
 }

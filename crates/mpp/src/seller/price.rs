@@ -43,7 +43,9 @@ pub enum Pricing {
 }
 
 impl Pricing {
-    /// A price by a function of the request. The function must be cheap, since it is called for unpaid requests too.
+    /// A price by a function of the request. The function must be cheap, since it is called for unpaid requests too. A request
+    /// with the same method, path and query counts as the same request when it is sent again, so the price should not depend on
+    /// anything else of it.
     pub fn of(price: impl Fn(&Parts) -> Option<Price> + Send + Sync + 'static) -> Self {
         Self::Of(Arc::new(price))
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use paychan_channel::{Amount, Commitment, CommitmentSecret, ContractId};
@@ -15,6 +15,7 @@ use paychan_mpp::seller::{FinalPrice, Price, Pricing, Seller, SellerOptions};
 use paychan_mpp::wire::{
     Action, Challenge, ChallengeSecret, ChallengeSecrets, Credential, NetworkName, Payload, Receipt, offers,
 };
+use tokio::sync::Notify;
 use tower::ServiceExt;
 
 use crate::fake_watcher::FakeWatcher;
@@ -34,6 +35,8 @@ pub(crate) struct TestEnv {
     pub(crate) network: NetworkName,
     /// How many times a handler ran.
     pub(crate) sold: Arc<AtomicUsize>,
+    /// The handler of `/slow` waits for this.
+    pub(crate) slow: Arc<Notify>,
 }
 
 pub(crate) fn challenge_secret(text: &str) -> ChallengeSecret {
@@ -54,14 +57,14 @@ impl TestEnv {
         let watcher = FakeWatcher::new(network.id());
         let key = CommitmentSecret::generate().unwrap();
         watcher.open(CHANNEL, key.public(), COVERAGE);
-        let sold = Arc::default();
-        let app = app(&watcher, options, &sold);
-        Self { watcher, app, key, network, sold }
+        let (sold, slow) = (Arc::default(), Arc::default());
+        let app = app(&watcher, options, &sold, &slow);
+        Self { watcher, app, key, network, sold, slow }
     }
 
     /// Ends the seller's process and starts it again. The watcher stays.
     pub(crate) fn restart(&mut self) {
-        self.app = app(&self.watcher, options(), &self.sold);
+        self.app = app(&self.watcher, options(), &self.sold, &self.slow);
     }
 
     pub(crate) fn sold(&self) -> usize {
@@ -97,6 +100,17 @@ impl TestEnv {
         self.get(path, &[("payment-session", &CHANNEL.to_string())]).await.challenge()
     }
 
+    /// `POST path` with these headers.
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send(request("POST", path, headers)).await
+    }
+
+    /// A credential that pays `POST path` with a voucher for `amount`.
+    pub(crate) async fn paid_post(&self, path: &str, amount: u64) -> String {
+        let challenge = self.post(path, &[("payment-session", &CHANNEL.to_string())]).await.challenge();
+        self.voucher(&challenge, amount)
+    }
+
     /// Buys `path` with a voucher for `amount`.
     pub(crate) async fn buy(&self, path: &str, amount: u64) -> Answer {
         let challenge = self.challenge(path).await;
@@ -112,7 +126,7 @@ pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Req
     request.body(Body::empty()).unwrap()
 }
 
-fn app(watcher: &FakeWatcher, options: SellerOptions, sold: &Arc<AtomicUsize>) -> Router {
+fn app(watcher: &FakeWatcher, options: SellerOptions, sold: &Arc<AtomicUsize>, slow: &Arc<Notify>) -> Router {
     let seller = Seller::new(watcher.clone(), options).unwrap();
     let counted = |sold: &Arc<AtomicUsize>| {
         let sold = Arc::clone(sold);
@@ -133,19 +147,61 @@ fn app(watcher: &FakeWatcher, options: SellerOptions, sold: &Arc<AtomicUsize>) -
             async { (axum::Extension(FinalPrice(Amount::from(30))), "metered") }
         }
     };
+    let slow = {
+        let (slow, sold) = (Arc::clone(slow), Arc::clone(sold));
+        move || {
+            sold.fetch_add(1, Ordering::SeqCst);
+            let slow = Arc::clone(&slow);
+            async move { slow.notified().await }
+        }
+    };
     Router::new()
+        .route("/slow", post(slow).route_layer(costs(PRICE)))
         .route("/time", get(counted(sold)).post(counted(sold)).route_layer(costs(PRICE)))
         .route("/other", get(counted(sold)).route_layer(costs(PRICE)))
         .route("/items/{id}", get(counted(sold)).route_layer(costs(PRICE)))
         .route("/query", get(counted(sold)).route_layer(seller.price(by_query)))
         .route("/most", get(metered(Arc::clone(sold))).route_layer(seller.price(Price::AtMost(Amount::from(100)))))
         .route("/fails", get(|| async { StatusCode::BAD_GATEWAY.into_response() }).route_layer(costs(PRICE)))
-        .route("/panics", get(panics).route_layer(costs(PRICE)))
+        .route("/panics", get(panics).post(counted_panic(sold)).route_layer(costs(PRICE)))
+        .route("/breaks-off", get(|| async { broken() }).post(|| async { broken() }).route_layer(costs(PRICE)))
+        .route("/sixty-thousand-bytes", get(|| async { "x".repeat(60_000) }).route_layer(costs(PRICE)))
         .route("/large", get(|| async { "x".repeat(100_000) }).route_layer(costs(PRICE)))
 }
 
 async fn panics() -> Response {
     panic!("the handler's own fault")
+}
+
+fn counted_panic(sold: &Arc<AtomicUsize>) -> impl Fn() -> std::future::Ready<Response> + Clone + Send + use<> {
+    let sold = Arc::clone(sold);
+    move || {
+        sold.fetch_add(1, Ordering::SeqCst);
+        panic!("the handler's own fault")
+    }
+}
+
+/// An answer whose body ends with an error.
+fn broken() -> Response {
+    Response::new(Body::new(Breaking))
+}
+
+struct Breaking;
+
+impl http_body::Body for Breaking {
+    type Data = axum::body::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Ready(Some(Err(std::io::Error::other("it broke off"))))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(5)
+    }
 }
 
 /// An answer that was read completely.

@@ -19,6 +19,12 @@ pub(crate) struct State {
     pub(crate) trouble: Option<ChargesError>,
     /// The number of calls of `charge` so far.
     pub(crate) charge_calls: usize,
+    /// This many of the next charges are taken, and their answers are lost.
+    pub(crate) lost_charges: usize,
+    /// If set, charges with this signature on a known channel wait here, after they were taken or refused.
+    pub(crate) charge_gate: Option<(Signature, Arc<tokio::sync::Notify>)>,
+    /// This many of the next credits are not given, and the answer is this error.
+    pub(crate) failing_credits: Option<(usize, ChargesError)>,
     /// If set, every admission is refused with this problem.
     pub(crate) no_admission: Option<ProblemKind>,
     /// Whether the highest commitment is not handed out.
@@ -49,6 +55,9 @@ impl FakeWatcher {
             channels: HashMap::new(),
             trouble: None,
             charge_calls: 0,
+            lost_charges: 0,
+            charge_gate: None,
+            failing_credits: None,
             no_admission: None,
             hides_highest: false,
             admissions: 0,
@@ -131,12 +140,11 @@ impl Channel {
     }
 }
 
-impl Charges for FakeWatcher {
-    async fn charge(&self, id: &ContractId, body: &ChargeBody) -> Result<Charged, ChargesError> {
-        let mut state = self.state();
-        state.charge_calls += 1;
-        let network = state.network;
-        let channel = state.admitted(id)?;
+impl State {
+    fn charge(&mut self, id: &ContractId, body: &ChargeBody) -> Result<Charged, ChargesError> {
+        self.charge_calls += 1;
+        let network = self.network;
+        let channel = self.admitted(id)?;
         let signed = body.commitment.unwrap();
         channel.verify(network, *id, &signed)?;
         if let Some((charged, offered)) = channel.charges.get(&body.request_id) {
@@ -174,12 +182,45 @@ impl Charges for FakeWatcher {
         channel.charges.insert(body.request_id.clone(), (charged.clone(), Some(signed.amount)));
         Ok(charged)
     }
+}
+
+impl Charges for FakeWatcher {
+    async fn charge(&self, id: &ContractId, body: &ChargeBody) -> Result<Charged, ChargesError> {
+        let (charged, gate) = {
+            let mut state = self.state();
+            let charged = state.charge(id, body);
+            let signature = body.commitment.unwrap().signature;
+            let known = state.channels.get(id).is_some_and(|channel| channel.admitted);
+            (charged, state.charge_gate.clone().filter(|(held_back, _)| known && *held_back == signature))
+        };
+        if let Some((_, gate)) = gate {
+            gate.notified().await;
+        }
+        let mut state = self.state();
+        if charged.is_ok() && state.lost_charges > 0 {
+            state.lost_charges -= 1;
+            return Err(ChargesError::OutcomeUnknown("the connection broke".to_owned()));
+        }
+        charged
+    }
 
     async fn credit(&self, id: &ContractId, request_id: &RequestId, amount: Amount) -> Result<(), ChargesError> {
         let mut state = self.state();
+        if let Some((left, error)) = state.failing_credits.take()
+            && left > 0
+        {
+            state.failing_credits = Some((left - 1, error.clone()));
+            return Err(error);
+        }
         let channel = state.admitted(id)?;
         let (charged, _) = channel.charges.get_mut(request_id).unwrap();
-        assert!(charged.credited.is_zero() && amount <= charged.price, "credited once, and no more than it took");
+        assert!(amount <= charged.price, "no more than it took");
+        if charged.credited == amount {
+            return Ok(());
+        }
+        if !charged.credited.is_zero() {
+            return Err(refused(ProblemKind::AlreadyCredited, Facts::default()));
+        }
         charged.credited = amount;
         channel.spent = channel.spent.checked_sub(amount).unwrap();
         Ok(())

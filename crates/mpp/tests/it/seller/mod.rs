@@ -3,5 +3,7 @@
 mod admission;
 mod bad_input;
 mod closing;
+mod crossing;
+mod lost_answers;
 mod retries;
 mod selling;

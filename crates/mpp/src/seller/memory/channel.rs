@@ -1,0 +1,224 @@
+//! The sales of one channel.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use paychan_channel::{Amount, RequestId};
+
+use super::super::request_id::Target;
+use super::{KeptAnswer, SALES_PER_CHANNEL, Used};
+
+/// A sale that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Wanted<'a> {
+    pub(in super::super) request_id: &'a RequestId,
+    pub(in super::super) amount: Amount,
+    pub(in super::super) target: Target,
+    /// The payer's own name of the request.
+    pub(in super::super) key: Option<&'a [u8]>,
+    /// Whether the request may be begun again after it broke off.
+    pub(in super::super) repeatable: bool,
+}
+
+/// What is known of an earlier sale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Earlier {
+    /// It is being charged or answered.
+    Running,
+    /// It was answered. `None` when the answer is not kept.
+    Answered(Option<Arc<KeptAnswer>>),
+    /// Its handler broke off without an answer.
+    BrokeOff,
+    /// The voucher bought something else.
+    Used,
+    /// The payer's key is the name of another request.
+    KeyOfAnother,
+}
+
+/// How far a sale is whose handler was asked.
+#[derive(Debug, Clone)]
+enum Progress {
+    Running,
+    /// `None` when the answer was too large to keep or was dropped to make room.
+    Answered(Option<Arc<KeptAnswer>>),
+    BrokeOff,
+}
+
+#[derive(Debug)]
+struct Sale {
+    amount: Amount,
+    key: Option<Box<[u8]>>,
+    progress: Progress,
+}
+
+impl Sale {
+    fn earlier(&self) -> Earlier {
+        match &self.progress {
+            Progress::Running => Earlier::Running,
+            Progress::Answered(kept) => Earlier::Answered(kept.clone()),
+            Progress::BrokeOff => Earlier::BrokeOff,
+        }
+    }
+}
+
+/// One channel.
+///
+/// What a payer asks for is in `charging` first, where nothing of it is believed. With its charge, which proves its signature,
+/// it becomes one of the `sales`.
+#[derive(Debug)]
+pub(super) struct Channel {
+    /// A voucher up to this amount may have bought something that is not remembered here.
+    floor: Amount,
+    /// The sales that are being charged, with their keys.
+    charging: HashMap<RequestId, Option<Box<[u8]>>>,
+    sales: HashMap<RequestId, Sale>,
+    by_amount: HashMap<Amount, RequestId>,
+    by_key: HashMap<Box<[u8]>, (RequestId, Target)>,
+    /// The sales, oldest first.
+    order: VecDeque<RequestId>,
+    /// The sales with kept answers, oldest answer first. Some may have been forgotten since.
+    kept: VecDeque<RequestId>,
+    kept_bytes: usize,
+    pub(super) used_at: u64,
+}
+
+impl Channel {
+    pub(super) fn new(floor: Amount, used_at: u64) -> Self {
+        Self {
+            floor,
+            charging: HashMap::new(),
+            sales: HashMap::new(),
+            by_amount: HashMap::new(),
+            by_key: HashMap::new(),
+            order: VecDeque::new(),
+            kept: VecDeque::new(),
+            kept_bytes: 0,
+            used_at,
+        }
+    }
+
+    pub(super) fn used(&self) -> Used {
+        Used { sales: self.sales.len(), bytes: self.kept_bytes }
+    }
+
+    pub(super) fn is_charging(&self) -> bool {
+        !self.charging.is_empty()
+    }
+
+    pub(super) fn begin(&mut self, wanted: &Wanted<'_>) -> Result<(), Earlier> {
+        let Wanted { request_id, amount, target, key, repeatable } = *wanted;
+        if let Some((named, of)) = key.and_then(|key| self.by_key.get(key)) {
+            if *of != target {
+                return Err(Earlier::KeyOfAnother);
+            }
+            match self.known(named) {
+                // A key makes a request repeatable.
+                None | Some(Earlier::BrokeOff) => {}
+                Some(earlier) => return Err(earlier),
+            }
+        }
+        match self.known(request_id) {
+            Some(Earlier::BrokeOff) if repeatable => {}
+            Some(earlier) => return Err(earlier),
+            None if self.by_amount.contains_key(&amount) => return Err(Earlier::Used),
+            None => {}
+        }
+        if let Some(key) = key {
+            self.by_key.insert(key.into(), (request_id.clone(), target));
+        }
+        self.charging.insert(request_id.clone(), key.map(Into::into));
+        Ok(())
+    }
+
+    fn known(&self, request_id: &RequestId) -> Option<Earlier> {
+        if self.charging.contains_key(request_id) {
+            return Some(Earlier::Running);
+        }
+        self.sales.get(request_id).map(Sale::earlier)
+    }
+
+    pub(super) fn release(&mut self, request_id: &RequestId) {
+        if let Some(key) = self.charging.remove(request_id)
+            && !self.sales.contains_key(request_id)
+        {
+            self.forget_key(key.as_deref(), request_id);
+        }
+    }
+
+    pub(super) fn is_unused(&self, request_id: &RequestId, amount: Amount) -> bool {
+        amount > self.floor && !self.by_amount.contains_key(&amount) && !self.sales.contains_key(request_id)
+    }
+
+    /// The oldest sale is forgotten to make room.
+    pub(super) fn sell(&mut self, request_id: &RequestId, amount: Amount) {
+        let key = self.charging.remove(request_id).flatten();
+        let sale = Sale { amount, key, progress: Progress::Running };
+        // A sale that broke off is begun again in its old place.
+        if self.sales.insert(request_id.clone(), sale).is_none() {
+            self.order.push_back(request_id.clone());
+        }
+        self.by_amount.insert(amount, request_id.clone());
+        while self.order.len() > SALES_PER_CHANNEL
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.forget(&oldest);
+        }
+    }
+
+    fn forget(&mut self, request_id: &RequestId) {
+        let Some(sale) = self.sales.remove(request_id) else { return };
+        if let Progress::Answered(Some(answer)) = &sale.progress {
+            self.kept_bytes -= answer.size();
+        }
+        self.by_amount.remove(&sale.amount);
+        self.forget_key(sale.key.as_deref(), request_id);
+        // The handler was asked, and from now on only this says so.
+        self.floor = self.floor.max(sale.amount);
+    }
+
+    fn forget_key(&mut self, key: Option<&[u8]>, request_id: &RequestId) {
+        if let Some(key) = key
+            && self.by_key.get(key).is_some_and(|(named, _)| named == request_id)
+        {
+            self.by_key.remove(key);
+        }
+    }
+
+    pub(super) fn answered(&mut self, request_id: &RequestId, answer: Option<Arc<KeptAnswer>>) {
+        let Some(sale) = self.sales.get_mut(request_id) else { return };
+        if !matches!(sale.progress, Progress::Running) {
+            return;
+        }
+        if let Some(answer) = &answer {
+            self.kept_bytes += answer.size();
+            self.kept.push_back(request_id.clone());
+        }
+        sale.progress = Progress::Answered(answer);
+        while self.kept.front().is_some_and(|oldest| !self.is_kept(oldest)) {
+            self.kept.pop_front();
+        }
+    }
+
+    fn is_kept(&self, request_id: &RequestId) -> bool {
+        matches!(self.known(request_id), Some(Earlier::Answered(Some(_))))
+    }
+
+    pub(super) fn broke_off(&mut self, request_id: &RequestId) {
+        if let Some(sale) = self.sales.get_mut(request_id) {
+            sale.progress = Progress::BrokeOff;
+        }
+    }
+
+    /// Drops the oldest answer that is kept. Returns whether there was one.
+    pub(super) fn drop_oldest_answer(&mut self) -> bool {
+        while let Some(oldest) = self.kept.pop_front() {
+            if let Some(Sale { progress: Progress::Answered(kept), .. }) = self.sales.get_mut(&oldest)
+                && let Some(answer) = kept.take()
+            {
+                self.kept_bytes -= answer.size();
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,262 @@
+//! Tests that a payer is served for what it paid, also when an answer on the way is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use paychan_channel::Amount;
+use paychan_mpp::seller::{Asked, ChargesError, Decision, Price, Seller};
+use paychan_mpp::wire::Action;
+use tokio::sync::Notify;
+
+use crate::env::{CHANNEL, TestEnv, options, request};
+
+/// More than the seller asks again within one sale.
+const ALL: usize = 1_000;
+/// How long something that happens in the background may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn until(done: impl Fn() -> bool) {
+    let waiting = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("it happens at last");
+}
+
+fn unreachable() -> ChargesError {
+    ChargesError::Unreachable("gone".to_owned())
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_is_lost_is_asked_for_again_and_the_payer_sees_nothing_of_it() {
+    let env = TestEnv::new();
+    let header = env.paid_post("/time", 10).await;
+    env.watcher.state().lost_charges = 1;
+    let answer = env.post("/time", &[("authorization", &header)]).await;
+    assert_eq!(answer.receipt().charged, Some(Amount::from(10)));
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((10, 10), 1));
+}
+
+#[tokio::test]
+async fn a_request_whose_charge_never_got_an_answer_is_served_once_when_the_payer_asks_again() {
+    let env = TestEnv::new();
+    let header = env.paid_post("/time", 10).await;
+    env.watcher.state().lost_charges = ALL;
+    env.post("/time", &[("authorization", &header)]).await.is(503, "payment-outcome-unknown");
+    env.watcher.state().lost_charges = 0;
+    for _ in 0..2 {
+        let answer = env.post("/time", &[("authorization", &header)]).await;
+        assert_eq!(answer.receipt().charged, Some(Amount::from(10)));
+        assert_eq!(answer.body, "answer 1");
+    }
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((10, 10), 1));
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_no_other_failure_says_that_nothing_was_taken() {
+    let env = TestEnv::new();
+    let header = env.paid_post("/time", 10).await;
+    let gate = Arc::new(Notify::new());
+    let signature = env.signed(Action::Voucher, 10).signature;
+    env.watcher.state().charge_gate = Some((signature, Arc::clone(&gate)));
+    env.watcher.state().lost_charges = 1;
+    let (app, first) = (env.app.clone(), request("POST", "/time", &[("authorization", &header)]));
+    let waiting = tokio::spawn(crate::env::Answer::to(app, first));
+    until(|| env.watcher.state().charge_calls == 1).await;
+    env.watcher.state().trouble = Some(unreachable());
+    env.watcher.state().charge_gate = None;
+    gate.notify_waiters();
+    gate.notify_one();
+    waiting.await.unwrap().is(503, "payment-outcome-unknown");
+    env.watcher.state().trouble = None;
+    env.post("/time", &[("authorization", &header)]).await.receipt();
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((10, 10), 1));
+}
+
+/// `POST /time`, as the seller's core sees it.
+fn asked(parts: &Parts) -> Asked<'_> {
+    Asked::of(parts, "/time", Price::Exactly(Amount::from(10)), None)
+}
+
+#[tokio::test]
+async fn a_request_that_is_dropped_while_it_is_charged_is_served_when_the_payer_asks_again() {
+    let env = TestEnv::new();
+    let seller = Seller::new(env.watcher.clone(), options()).unwrap();
+    let header = env.paid_post("/time", 10).await;
+    let parts = || request("POST", "/time", &[("authorization", &header)]).into_parts().0;
+    let signature = env.signed(Action::Voucher, 10).signature;
+    env.watcher.state().charge_gate = Some((signature, Arc::default()));
+    let (dropped, asking) = (parts(), seller.clone());
+    let dropped = tokio::spawn(async move { asking.decide(&asked(&dropped)).await });
+    until(|| env.watcher.totals(&CHANNEL) == (10, 10)).await;
+    dropped.abort();
+    assert!(dropped.await.unwrap_err().is_cancelled());
+    env.watcher.state().charge_gate = None;
+    let parts = parts();
+    let Decision::Sell(sold) = seller.decide(&asked(&parts)).await else { panic!("it was paid and never served") };
+    assert_eq!((sold.charged, sold.receipt.replayed), (Amount::from(10), true));
+    let refused = seller.decide(&asked(&parts)).await;
+    assert!(matches!(&refused, Decision::Refuse(refusal) if refusal.status == 409), "{refused:?}");
+    assert_eq!(env.watcher.totals(&CHANNEL), (10, 10));
+}
+
+#[tokio::test]
+async fn after_a_restart_a_seller_does_not_do_what_it_may_have_done_before() {
+    let mut env = TestEnv::new();
+    let header = env.paid_post("/time", 10).await;
+    env.watcher.state().lost_charges = ALL;
+    env.post("/time", &[("authorization", &header)]).await.is(503, "payment-outcome-unknown");
+    env.watcher.state().lost_charges = 0;
+    env.restart();
+    for _ in 0..2 {
+        let refused = env.post("/time", &[("authorization", &header)]).await.is(409, "answer-not-kept");
+        assert!(refused.detail.contains("not known whether it was answered"), "{}", refused.detail);
+    }
+    // What is bought after the restart is served, whatever answers are lost.
+    let header = env.paid_post("/time", 20).await;
+    env.watcher.state().lost_charges = ALL;
+    env.post("/time", &[("authorization", &header)]).await.is(503, "payment-outcome-unknown");
+    env.watcher.state().lost_charges = 0;
+    env.post("/time", &[("authorization", &header)]).await.receipt();
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((20, 20), 1));
+}
+
+#[tokio::test]
+async fn after_a_restart_the_first_charge_may_lose_its_answer_too() {
+    let mut env = TestEnv::new();
+    env.buy("/time", 10).await.receipt();
+    let header = env.paid_post("/time", 20).await;
+    env.restart();
+    env.watcher.state().lost_charges = ALL;
+    env.post("/time", &[("authorization", &header)]).await.is(503, "payment-outcome-unknown");
+    env.watcher.state().lost_charges = 0;
+    assert_eq!(env.post("/time", &[("authorization", &header)]).await.body, "answer 2");
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((20, 20), 2));
+}
+
+#[tokio::test]
+async fn a_replayed_answer_does_not_make_an_old_voucher_look_unused() {
+    let mut env = TestEnv::new();
+    let challenge = env.challenge("/time").await;
+    let header = env.voucher(&challenge, 10);
+    env.get("/time", &[("authorization", &header)]).await.receipt();
+    // There is credit, which an old voucher could spend.
+    env.buy("/time", 100).await.receipt();
+    env.restart();
+    assert!(env.get("/time", &[("authorization", &header)]).await.receipt().replayed);
+    let challenge = env.challenge("/time").await;
+    let used = env.voucher(&challenge, 100);
+    let headers = [("authorization", used.as_str()), ("payment-session", &CHANNEL.to_string())];
+    env.get("/time", &headers).await.is(402, "session/delta-too-small");
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((100, 20), 3));
+}
+
+#[tokio::test]
+async fn an_unsafe_request_that_broke_off_is_not_begun_again_and_costs_nothing() {
+    for path in ["/panics", "/breaks-off"] {
+        let env = TestEnv::new();
+        let header = env.paid_post(path, 10).await;
+        let broken = env.post(path, &[("authorization", &header)]).await;
+        broken.is(500, "internal-payment-error");
+        let begun = env.sold();
+        for _ in 0..2 {
+            let refused = env.post(path, &[("authorization", &header)]).await.is(409, "answer-not-kept");
+            assert!(refused.detail.contains("broke off"), "{path}: {}", refused.detail);
+        }
+        assert_eq!(env.sold(), begun, "{path} is not begun again");
+        until(|| env.watcher.totals(&CHANNEL) == (10, 0)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_unsafe_request_with_a_key_that_broke_off_may_be_begun_again_for_the_same_payment() {
+    let env = TestEnv::new();
+    let header = env.paid_post("/panics", 10).await;
+    for times in 1..=2 {
+        let headers = [("authorization", header.as_str()), ("idempotency-key", "order-7")];
+        env.post("/panics", &headers).await.is(500, "internal-payment-error");
+        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((10, 10), times));
+    }
+}
+
+#[tokio::test]
+async fn what_was_charged_for_a_used_voucher_is_given_back_also_when_the_first_try_fails() {
+    for trouble in [unreachable(), ChargesError::OutcomeUnknown("cut".to_owned())] {
+        let mut env = TestEnv::new();
+        env.buy("/time", 10).await.receipt();
+        env.buy("/time", 100).await.receipt();
+        env.restart();
+        let challenge = env.challenge("/time").await;
+        let header = env.voucher(&challenge, 100);
+        env.watcher.state().failing_credits = Some((1, trouble));
+        let headers = [("authorization", header.as_str()), ("payment-session", &CHANNEL.to_string())];
+        for _ in 0..2 {
+            env.get("/time", &headers).await.is(402, "session/delta-too-small");
+        }
+        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((100, 20), 2));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sold_under_a_charge_that_is_being_given_back() {
+    let mut env = TestEnv::new();
+    env.buy("/time", 100).await.receipt();
+    env.restart();
+    let challenge = env.challenge("/time").await;
+    let header = env.voucher(&challenge, 100);
+    env.watcher.state().failing_credits = Some((ALL, unreachable()));
+    let headers = [("authorization", header.as_str()), ("payment-session", &CHANNEL.to_string())];
+    env.get("/time", &headers).await.is(503, "payment-outcome-unknown");
+    env.get("/time", &headers).await.is(409, "in-progress");
+    env.watcher.state().failing_credits = None;
+    until(|| env.watcher.totals(&CHANNEL) == (100, 10)).await;
+    until_not_in_progress(&env, &headers).await.is(402, "session/delta-too-small");
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((100, 10), 1));
+}
+
+async fn until_not_in_progress(env: &TestEnv, headers: &[(&str, &str)]) -> crate::env::Answer {
+    for _ in 0..1_000 {
+        let answer = env.get("/time", headers).await;
+        if answer.status != 409 {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it stays in progress");
+}
+
+#[tokio::test]
+async fn the_credit_of_a_failed_handler_is_given_also_when_the_first_try_fails() {
+    for trouble in [unreachable(), ChargesError::OutcomeUnknown("cut".to_owned())] {
+        let env = TestEnv::new();
+        env.watcher.state().failing_credits = Some((1, trouble));
+        assert_eq!(env.buy("/fails", 10).await.status, 502);
+        assert_eq!(env.watcher.totals(&CHANNEL), (10, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_says_what_is_charged_now_and_a_credit_that_could_not_be_given_is_given_later() {
+    let env = TestEnv::new();
+    env.watcher.state().failing_credits = Some((ALL, unreachable()));
+    let answer = env.buy("/most", 100).await;
+    assert_eq!(answer.receipt().charged, Some(Amount::from(100)), "not given back yet");
+    assert_eq!(env.watcher.totals(&CHANNEL), (100, 100));
+    env.watcher.state().failing_credits = None;
+    until(|| env.watcher.totals(&CHANNEL) == (100, 30)).await;
+}
+
+#[tokio::test]
+async fn the_receipt_of_a_request_that_is_answered_again_says_what_it_cost() {
+    let mut env = TestEnv::new();
+    let challenge = env.challenge("/most").await;
+    let header = env.voucher(&challenge, 100);
+    for _ in 0..2 {
+        let receipt = env.get("/most", &[("authorization", &header)]).await.receipt();
+        assert_eq!(receipt.charged, Some(Amount::from(30)));
+        env.restart();
+    }
+    assert_eq!(env.watcher.totals(&CHANNEL), (100, 30));
+}
