@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::asked::Asked;
 use super::charges::{Charges, ChargesError, Standing};
-use super::check::{self, Checked, Flaw};
+use super::check::{Checked, Flaw};
 use super::core::{Seller, is_refused_as};
 use super::refused;
 use crate::wire::Payload;
@@ -17,6 +17,9 @@ use crate::wire::Payload;
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(250)];
 /// After this time, a charge is not asked for again in the same sale. A payer's own patience is longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A price that no channel can pay. The watcher looks for an earlier charge under the request id first, so it answers with the
+/// price of that, or takes nothing.
+const UNPAYABLE: Amount = Amount::MAX;
 
 impl<C: Charges> Seller<C> {
     /// Makes sure that the sales of the channel are remembered from now on, and admits the channel if the watcher does not
@@ -31,9 +34,11 @@ impl<C: Charges> Seller<C> {
         }
         let standing = match self.standing(channel).await.map_err(|error| refused::flaw(&error))? {
             Some(standing) => standing,
-            // Nothing was ever sold through it.
-            None if checked.expired => return Err(check::expired_flaw()),
-            None => self.admit(channel, asked.peer).await?,
+            None => match &checked.lapsed {
+                // Nothing was ever sold through it.
+                Some(flaw) => return Err(flaw.clone()),
+                None => self.admit(channel, asked.peer).await?,
+            },
         };
         // Anyone can name any channel. Only its payer gets it a place in the memory.
         self.verify_with(&standing, channel, payload)?;
@@ -41,43 +46,55 @@ impl<C: Charges> Seller<C> {
         Ok(())
     }
 
-    /// Charges a sale. The error says nothing was taken only if that is sure.
-    pub(super) async fn charge(&self, asked: &Asked<'_>, checked: &Checked, id: &RequestId) -> Result<Charged, Flaw> {
+    /// Charges a sale. With `unsold`, the reason why nothing new may be sold, it only finds an earlier charge of the same sale, and
+    /// takes nothing. The error says that nothing was taken only if that is sure.
+    pub(super) async fn charge(
+        &self,
+        asked: &Asked<'_>,
+        checked: &Checked,
+        id: &RequestId,
+        unsold: Option<&Flaw>,
+    ) -> Result<Charged, Flaw> {
         let channel = &checked.channel;
-        let price = asked.price.charged();
+        let price = if unsold.is_some() { UNPAYABLE } else { asked.price.charged() };
         let Payload { amount, signature, .. } = checked.payload;
         let body =
             |price| ChargeBody { price, request_id: id.clone(), commitment: Some(SignedAmount { amount, signature }) };
         let mut charged = self.charge_surely(channel, &body(price)).await;
-        if is_refused_as(&charged, &ProblemKind::UnknownChannel) {
+        if unsold.is_none() && is_refused_as(&charged, &ProblemKind::UnknownChannel) {
             // The watcher drops a channel that nobody used for some days, so what is known of it is old.
             self.with_memory(|memory| memory.standings.forget(channel));
             self.admit(channel, asked.peer).await?;
             charged = self.charge_surely(channel, &body(price)).await;
         }
-        // The same credential was charged at another price before. That sale counts.
-        let other_price = match &charged {
+        // The same sale was charged before, at another price. That charge counts.
+        let earlier_price = match &charged {
             Err(ChargesError::Refused(problem)) if problem.kind == ProblemKind::RequestIdReused => {
                 problem.facts.price.filter(|_| problem.facts.accepted == Some(amount))
             }
             _ => None,
         };
-        if let Some(price) = other_price {
+        if let Some(price) = earlier_price {
             charged = self.charge_surely(channel, &body(price)).await;
         }
-        match charged {
+        let error = match charged {
             Ok(charged) => {
                 self.learn_charged(channel, &charged);
-                Ok(charged)
+                return Ok(charged);
             }
-            Err(error) => {
-                if !matches!(error, ChargesError::Refused(_)) {
-                    tracing::warn!(%channel, %error, "a charge got no answer");
-                }
-                self.learn_refused(channel, &error);
-                Err(refused::flaw(&error))
-            }
+            Err(error) => error,
+        };
+        if let (Some(flaw), ChargesError::Refused(problem)) = (unsold, &error)
+            && earlier_price.is_none()
+            && says_not_charged(&problem.kind)
+        {
+            return Err(flaw.clone());
         }
+        if !matches!(error, ChargesError::Refused(_)) {
+            tracing::warn!(%channel, %error, "a charge got no answer");
+        }
+        self.learn_refused(channel, &error);
+        Err(refused::flaw(&error))
     }
 
     /// Charges, and asks again for a while if the answer is lost, so that the payer mostly sees nothing of it.
@@ -138,4 +155,9 @@ impl<C: Charges> Seller<C> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether this refusal of an [`UNPAYABLE`] price shows that there was no charge under the request id.
+fn says_not_charged(kind: &ProblemKind) -> bool {
+    kind.nothing_happened() && !kind.is_passing() && *kind != ProblemKind::BadSignature
 }

@@ -28,8 +28,9 @@ pub(super) struct Checked {
     pub(super) channel: ContractId,
     pub(super) payload: Payload,
     pub(super) reference: Option<String>,
-    /// Whether the challenge has expired, so that only an earlier sale may be answered again.
-    pub(super) expired: bool,
+    /// Why nothing new may be sold with this challenge: it has expired, or the price has risen. What was paid before is still
+    /// served.
+    pub(super) lapsed: Option<Flaw>,
 }
 
 /// Why a credential is refused.
@@ -137,20 +138,17 @@ pub(super) fn check(credential: &Credential, asked: &Asked<'_>, pinned: &Pinned<
     if request.network() != pinned.network.as_str() {
         return Err(invalid("the challenge is for another network"));
     }
-    if request.amount < asked.price.charged() {
-        let why = format!(
-            "the challenge is for {} base units, and this request costs {} now",
-            request.amount,
-            asked.price.charged()
-        );
-        return Err(invalid(&why));
-    }
     let expires = challenge.expires().ok_or_else(|| invalid("the challenge has no time of expiry"))?;
-    let payload = credential.payload().map_err(|error| Flaw::new(ProblemType::InvalidPayload, error.to_string()));
-    let expired = expires <= pinned.now;
-    let payload = match payload {
-        Err(_) if expired => return Err(expired_flaw()),
-        other => other?,
+    let costs = asked.price.charged();
+    let lapsed = if request.amount < costs {
+        let offered = request.amount;
+        Some(invalid(&format!("the challenge is for {offered} base units, and this request costs {costs} now")))
+    } else {
+        (expires <= pinned.now).then(expired_flaw)
+    };
+    let payload = match credential.payload() {
+        Ok(payload) => payload,
+        Err(error) => return Err(lapsed.unwrap_or_else(|| Flaw::new(ProblemType::InvalidPayload, error.to_string()))),
     };
     if payload.amount.is_zero() {
         return Err(Flaw::new(ProblemType::InvalidPayload, "the payload's amount is 0"));
@@ -160,11 +158,11 @@ pub(super) fn check(credential: &Credential, asked: &Asked<'_>, pinned: &Pinned<
         channel: request.channel,
         payload,
         reference: request.method_details.reference,
-        expired,
+        lapsed,
     })
 }
 
-pub(super) fn expired_flaw() -> Flaw {
+fn expired_flaw() -> Flaw {
     Flaw::new(ProblemType::PaymentExpired, "the challenge has expired")
 }
 

@@ -162,8 +162,10 @@ impl<C: Charges> Seller<C> {
                     Err(flaw) => Err(self.with_proof(flaw, &checked).await),
                     sold => sold,
                 },
-                Action::Close if checked.expired => Err(check::expired_flaw()),
-                Action::Close => self.end(&checked).await,
+                Action::Close => match checked.lapsed {
+                    Some(flaw) => Err(flaw),
+                    None => self.end(&checked).await,
+                },
             },
         };
         decided.map_err(|flaw| Flaw { channel: check::channel_of(&credential, &options.secrets), ..flaw })

@@ -21,7 +21,7 @@ use crate::wire::{Payload, Receipt, Timestamp};
 
 impl<C: Charges> Seller<C> {
     pub(super) async fn sell(&self, asked: &Asked<'_>, checked: &Checked) -> Result<Decision, Flaw> {
-        let Checked { channel, payload, expired, .. } = checked;
+        let Checked { channel, payload, .. } = checked;
         self.meet(asked, checked).await?;
         if asked.idempotency_key.is_some() {
             // A key gets the answer that is stored under it with any valid credential of the channel.
@@ -36,10 +36,13 @@ impl<C: Charges> Seller<C> {
             return again(earlier);
         }
         let reservation = Reservation { seller: self.clone(), channel: *channel, request_id: id.clone() };
-        let charged = self.charge(asked, checked, &id).await?;
+        let unused = self.with_memory(|memory| memory.is_unused(channel, &id, payload.amount));
+        let unsold = checked.lapsed.clone().or_else(|| (!unused).then(verdict::used_before));
+        let charged = self.charge(asked, checked, &id, unsold.as_ref()).await?;
         let verdict = self.with_memory(|memory| {
+            // Another sale with the same voucher may have been made meanwhile.
             let unused = memory.is_unused(channel, &id, payload.amount);
-            let verdict = verdict::of_charge(&charged, Known { expired: *expired, unused, repeatable });
+            let verdict = verdict::of_charge(&charged, &Known { lapsed: checked.lapsed.clone(), unused, repeatable });
             if verdict == Verdict::Sell {
                 memory.sell(channel, &id, payload.amount);
             }

@@ -2,14 +2,14 @@
 
 use paychan_watcher_api::Charged;
 
-use super::check::{Flaw, expired_flaw};
+use super::check::Flaw;
 use crate::problem::ProblemType;
 
 /// What is known of a sale when its charge is on the watcher's disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
-    /// The challenge has expired, so that only what was charged before is sold.
-    pub(super) expired: bool,
+    /// Why only what was charged before is sold, if that is so.
+    pub(super) lapsed: Option<Flaw>,
     /// No sale with this voucher can have reached a handler.
     pub(super) unused: bool,
     /// The request may be done again: its method is safe, or the payer has named it with an `Idempotency-Key`.
@@ -28,14 +28,15 @@ pub(super) enum Verdict {
 }
 
 /// What to do with a sale that was charged. The first rule that applies decides.
-pub(super) fn of_charge(charged: &Charged, known: Known) -> Verdict {
-    let not_for_sale = || if known.expired { expired_flaw() } else { used_before() };
+pub(super) fn of_charge(charged: &Charged, known: &Known) -> Verdict {
+    let not_for_sale = || known.lapsed.clone().unwrap_or_else(used_before);
     if charged.credited == charged.price {
         return Verdict::Refuse(not_for_sale());
     }
     if !charged.replayed {
-        // It was charged to find out whether it had been sold before.
-        return if known.expired || !known.unused { Verdict::GiveBack(not_for_sale()) } else { Verdict::Sell };
+        // Another sale with the same voucher was quicker.
+        let for_sale = known.lapsed.is_none() && known.unused;
+        return if for_sale { Verdict::Sell } else { Verdict::GiveBack(not_for_sale()) };
     }
     // The payer paid for it, and perhaps it was served.
     if known.unused || known.repeatable { Verdict::Sell } else { Verdict::Refuse(perhaps_answered()) }
@@ -87,20 +88,21 @@ mod tests {
         }
     }
 
+    fn expired() -> Flaw {
+        Flaw::new(ProblemType::PaymentExpired, "it has expired")
+    }
+
     #[test]
     fn every_charge_is_sold_given_back_or_kept_for_a_reason() {
         for bits in 0..8 {
-            let (expired, unused, repeatable) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
-            let known = Known { expired, unused, repeatable };
-            let new = of_charge(&charged(false, 0), known);
-            assert_eq!(new == Verdict::Sell, unused && !expired, "a new charge: {known:?}");
-            assert_eq!(
-                matches!(new, Verdict::GiveBack(_)),
-                !unused || expired,
-                "nothing new is kept unsold: {known:?}"
-            );
+            let (lapsed, unused, repeatable) = ((bits & 1 > 0).then(expired), bits & 2 > 0, bits & 4 > 0);
+            let known = Known { lapsed, unused, repeatable };
+            let new = of_charge(&charged(false, 0), &known);
+            let for_sale = unused && known.lapsed.is_none();
+            assert_eq!(new == Verdict::Sell, for_sale, "a new charge: {known:?}");
+            assert_eq!(matches!(new, Verdict::GiveBack(_)), !for_sale, "nothing new is kept unsold: {known:?}");
 
-            let again = of_charge(&charged(true, 0), known);
+            let again = of_charge(&charged(true, 0), &known);
             assert_eq!(again == Verdict::Sell, unused || repeatable, "an earlier charge: {known:?}");
             let Verdict::Refuse(flaw) = again else { continue };
             assert_eq!(flaw.problem, ProblemType::AnswerNotKept, "a payer who has paid gets no 402: {known:?}");
@@ -109,12 +111,12 @@ mod tests {
 
     #[test]
     fn what_was_given_back_is_not_sold() {
-        for (expired, problem) in [(false, ProblemType::DeltaTooSmall), (true, ProblemType::PaymentExpired)] {
-            let known = Known { expired, unused: true, repeatable: true };
-            let Verdict::Refuse(flaw) = of_charge(&charged(true, 10), known) else { panic!("it is refused") };
+        for (lapsed, problem) in [(None, ProblemType::DeltaTooSmall), (Some(expired()), ProblemType::PaymentExpired)] {
+            let known = Known { lapsed, unused: true, repeatable: true };
+            let Verdict::Refuse(flaw) = of_charge(&charged(true, 10), &known) else { panic!("it is refused") };
             assert_eq!(flaw.problem, problem);
         }
-        let partly = Known { expired: false, unused: false, repeatable: true };
-        assert_eq!(of_charge(&charged(true, 4), partly), Verdict::Sell, "a part of it was paid");
+        let partly = Known { lapsed: None, unused: false, repeatable: true };
+        assert_eq!(of_charge(&charged(true, 4), &partly), Verdict::Sell, "a part of it was paid");
     }
 }

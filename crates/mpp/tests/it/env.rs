@@ -1,7 +1,7 @@
 //! The surroundings of a test: a seller behind axum with a watcher in memory, and a payer's key.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -37,6 +37,8 @@ pub(crate) struct TestEnv {
     pub(crate) sold: Arc<AtomicUsize>,
     /// The handler of `/slow` waits for this.
     pub(crate) slow: Arc<Notify>,
+    /// The price of `/rising`, base units.
+    pub(crate) rising: Arc<AtomicU64>,
 }
 
 pub(crate) fn challenge_secret(text: &str) -> ChallengeSecret {
@@ -57,14 +59,14 @@ impl TestEnv {
         let watcher = FakeWatcher::new(network.id());
         let key = CommitmentSecret::generate().unwrap();
         watcher.open(CHANNEL, key.public(), COVERAGE);
-        let (sold, slow) = (Arc::default(), Arc::default());
-        let app = app(&watcher, options, &sold, &slow);
-        Self { watcher, app, key, network, sold, slow }
+        let (sold, slow, rising) = (Arc::default(), Arc::default(), Arc::new(AtomicU64::new(PRICE)));
+        let app = app(&watcher, options, &sold, &slow, &rising);
+        Self { watcher, app, key, network, sold, slow, rising }
     }
 
     /// Ends the seller's process and starts it again. The watcher stays.
     pub(crate) fn restart(&mut self) {
-        self.app = app(&self.watcher, options(), &self.sold, &self.slow);
+        self.app = app(&self.watcher, options(), &self.sold, &self.slow, &self.rising);
     }
 
     pub(crate) fn sold(&self) -> usize {
@@ -126,7 +128,13 @@ pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Req
     request.body(Body::empty()).unwrap()
 }
 
-fn app(watcher: &FakeWatcher, options: SellerOptions, sold: &Arc<AtomicUsize>, slow: &Arc<Notify>) -> Router {
+fn app(
+    watcher: &FakeWatcher,
+    options: SellerOptions,
+    sold: &Arc<AtomicUsize>,
+    slow: &Arc<Notify>,
+    rising: &Arc<AtomicU64>,
+) -> Router {
     let seller = Seller::new(watcher.clone(), options).unwrap();
     let counted = |sold: &Arc<AtomicUsize>| {
         let sold = Arc::clone(sold);
@@ -147,6 +155,10 @@ fn app(watcher: &FakeWatcher, options: SellerOptions, sold: &Arc<AtomicUsize>, s
             async { (axum::Extension(FinalPrice(Amount::from(30))), "metered") }
         }
     };
+    let rising = {
+        let price = Arc::clone(rising);
+        Pricing::of(move |_| Some(Price::Exactly(Amount::from(price.load(Ordering::SeqCst)))))
+    };
     let slow = {
         let (slow, sold) = (Arc::clone(slow), Arc::clone(sold));
         move || {
@@ -156,6 +168,7 @@ fn app(watcher: &FakeWatcher, options: SellerOptions, sold: &Arc<AtomicUsize>, s
         }
     };
     Router::new()
+        .route("/rising", get(counted(sold)).post(counted(sold)).route_layer(seller.price(rising)))
         .route("/slow", post(slow).route_layer(costs(PRICE)))
         .route("/time", get(counted(sold)).post(counted(sold)).route_layer(costs(PRICE)))
         .route("/other", get(counted(sold)).route_layer(costs(PRICE)))

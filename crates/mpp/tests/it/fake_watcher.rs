@@ -160,7 +160,7 @@ impl State {
             return Err(refused(ProblemKind::ExceedsCoverage, facts));
         }
         let highest = channel.highest.max(signed.amount);
-        let needed = channel.spent.checked_add(body.price).unwrap();
+        let needed = channel.spent.checked_add(body.price).unwrap_or(Amount::MAX);
         if needed > highest {
             let facts =
                 Facts { needed: Some(needed), spent: Some(channel.spent), highest: Some(highest), ..Facts::default() };

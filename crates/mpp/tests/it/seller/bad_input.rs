@@ -16,7 +16,7 @@ fn reissued(env: &TestEnv, challenge: &Challenge, change: impl Fn(&mut ChannelRe
     change(&mut request);
     terms.request = request.encode().unwrap();
     terms.realm = realm.to_owned();
-    env.voucher(&terms.issue(&challenge_secret(SECRET)).unwrap(), 10)
+    env.voucher(&terms.issue(&challenge_secret(SECRET)).unwrap(), 20)
 }
 
 fn with_payload(challenge: &Challenge, payload: &str) -> String {

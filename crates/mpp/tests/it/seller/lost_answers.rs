@@ -9,7 +9,7 @@ use paychan_mpp::seller::{Asked, ChargesError, Decision, Price, Seller};
 use paychan_mpp::wire::Action;
 use tokio::sync::Notify;
 
-use crate::env::{CHANNEL, TestEnv, options, request};
+use crate::env::{Answer, CHANNEL, TestEnv, options, request};
 
 /// More than the seller asks again within one sale.
 const ALL: usize = 1_000;
@@ -63,7 +63,7 @@ async fn after_a_lost_answer_no_other_failure_says_that_nothing_was_taken() {
     env.watcher.state().charge_gate = Some((signature, Arc::clone(&gate)));
     env.watcher.state().lost_charges = 1;
     let (app, first) = (env.app.clone(), request("POST", "/time", &[("authorization", &header)]));
-    let waiting = tokio::spawn(crate::env::Answer::to(app, first));
+    let waiting = tokio::spawn(Answer::to(app, first));
     until(|| env.watcher.state().charge_calls == 1).await;
     env.watcher.state().trouble = Some(unreachable());
     env.watcher.state().charge_gate = None;
@@ -181,42 +181,66 @@ async fn an_unsafe_request_with_a_key_that_broke_off_may_be_begun_again_for_the_
     }
 }
 
+/// Two sales with the same voucher and different challenges, which are charged at the same time on credit. Only the first one may
+/// be made. Returns both answers, and what the second one sent.
+async fn two_at_a_time(env: &TestEnv) -> (Answer, Answer, String) {
+    env.buy("/time", 100).await.receipt();
+    let gate = Arc::new(Notify::new());
+    env.watcher.state().charge_gate = Some((env.signed(Action::Voucher, 101).signature, Arc::clone(&gate)));
+    let first = env.voucher(&env.challenge("/time").await, 101);
+    let second = env.voucher(&env.challenge("/time").await, 101);
+    let send =
+        |header: &str| tokio::spawn(Answer::to(env.app.clone(), request("GET", "/time", &[("authorization", header)])));
+    let calls = env.watcher.state().charge_calls;
+    let (first, asked) = (send(&first), send(&second));
+    until(|| env.watcher.state().charge_calls == calls + 2).await;
+    env.watcher.state().charge_gate = None;
+    gate.notify_waiters();
+    (first.await.unwrap(), asked.await.unwrap(), second)
+}
+
 #[tokio::test]
-async fn what_was_charged_for_a_used_voucher_is_given_back_also_when_the_first_try_fails() {
+async fn of_two_sales_with_one_voucher_one_is_given_back_also_when_the_first_try_fails() {
     for trouble in [unreachable(), ChargesError::OutcomeUnknown("cut".to_owned())] {
-        let mut env = TestEnv::new();
-        env.buy("/time", 10).await.receipt();
-        env.buy("/time", 100).await.receipt();
-        env.restart();
-        let challenge = env.challenge("/time").await;
-        let header = env.voucher(&challenge, 100);
+        let env = TestEnv::new();
         env.watcher.state().failing_credits = Some((1, trouble));
-        let headers = [("authorization", header.as_str()), ("payment-session", &CHANNEL.to_string())];
-        for _ in 0..2 {
-            env.get("/time", &headers).await.is(402, "session/delta-too-small");
-        }
-        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((100, 20), 2));
+        let (served, refused, _) = two_at_a_time(&env).await;
+        served.receipt();
+        refused.is(402, "session/delta-too-small");
+        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((101, 20), 2));
     }
 }
 
 #[tokio::test]
 async fn nothing_is_sold_under_a_charge_that_is_being_given_back() {
+    let env = TestEnv::new();
+    env.watcher.state().failing_credits = Some((ALL, unreachable()));
+    let (served, refused, second) = two_at_a_time(&env).await;
+    served.receipt();
+    refused.is(503, "payment-outcome-unknown");
+    let headers = [("authorization", second.as_str())];
+    env.get("/time", &headers).await.is(409, "in-progress");
+    env.watcher.state().failing_credits = None;
+    until(|| env.watcher.totals(&CHANNEL) == (101, 20)).await;
+    until_not_in_progress(&env, &headers).await.is(402, "session/delta-too-small");
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((101, 20), 2));
+}
+
+#[tokio::test]
+async fn a_used_voucher_or_a_late_one_takes_nothing_while_the_seller_finds_out() {
     let mut env = TestEnv::new();
     env.buy("/time", 100).await.receipt();
     env.restart();
-    let challenge = env.challenge("/time").await;
-    let header = env.voucher(&challenge, 100);
+    // No credit can be given, so nothing may be charged.
     env.watcher.state().failing_credits = Some((ALL, unreachable()));
-    let headers = [("authorization", header.as_str()), ("payment-session", &CHANNEL.to_string())];
-    env.get("/time", &headers).await.is(503, "payment-outcome-unknown");
-    env.get("/time", &headers).await.is(409, "in-progress");
-    env.watcher.state().failing_credits = None;
-    until(|| env.watcher.totals(&CHANNEL) == (100, 10)).await;
-    until_not_in_progress(&env, &headers).await.is(402, "session/delta-too-small");
-    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((100, 10), 1));
+    let header = env.voucher(&env.challenge("/time").await, 100);
+    for _ in 0..2 {
+        env.get("/time", &[("authorization", &header)]).await.is(402, "session/delta-too-small");
+        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((100, 10), 1));
+    }
 }
 
-async fn until_not_in_progress(env: &TestEnv, headers: &[(&str, &str)]) -> crate::env::Answer {
+async fn until_not_in_progress(env: &TestEnv, headers: &[(&str, &str)]) -> Answer {
     for _ in 0..1_000 {
         let answer = env.get("/time", headers).await;
         if answer.status != 409 {
@@ -225,6 +249,34 @@ async fn until_not_in_progress(env: &TestEnv, headers: &[(&str, &str)]) -> crate
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("it stays in progress");
+}
+
+#[tokio::test]
+async fn what_was_paid_before_the_price_rose_is_served() {
+    for restarted in [false, true] {
+        let mut env = TestEnv::new();
+        let challenge = env.challenge("/rising").await;
+        let header = env.voucher(&challenge, 10);
+        env.get("/rising", &[("authorization", &header)]).await.receipt();
+        let lost = env.paid_post("/rising", 20).await;
+        env.watcher.state().lost_charges = ALL;
+        env.post("/rising", &[("authorization", &lost)]).await.is(503, "payment-outcome-unknown");
+        env.watcher.state().lost_charges = 0;
+        env.rising.store(15, std::sync::atomic::Ordering::SeqCst);
+        if restarted {
+            env.restart();
+        } else {
+            let served = env.post("/rising", &[("authorization", &lost)]).await;
+            assert_eq!(served.receipt().charged, Some(Amount::from(10)));
+        }
+        let again = env.get("/rising", &[("authorization", &header)]).await;
+        assert_eq!(again.receipt().charged, Some(Amount::from(10)));
+        assert_eq!(env.watcher.totals(&CHANNEL), (20, 20));
+        // Nothing new is sold at the old price.
+        let cheap = env.voucher(&challenge, 35);
+        env.get("/rising", &[("authorization", &cheap)]).await.is(402, "invalid-challenge");
+        assert_eq!(env.watcher.totals(&CHANNEL), (20, 20));
+    }
 }
 
 #[tokio::test]

@@ -5,5 +5,6 @@ mod bad_input;
 mod closing;
 mod crossing;
 mod lost_answers;
+mod real_store;
 mod retries;
 mod selling;
