@@ -57,7 +57,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether the request may be done again for the same payment.
+    /// Whether the request may be done again: its method is safe, or the payer has named it with an `Idempotency-Key`.
     pub(super) fn is_repeatable(&self) -> bool {
         self.safe || self.idempotency_key.is_some()
     }

@@ -34,9 +34,6 @@ pub struct Sold {
     pub charged: Amount,
     /// What was given back of the charge before, when it was answered the first time. Base units.
     pub credited: Amount,
-    /// Whether the request may be done again for the same payment: its method is safe, or the payer has named it with an
-    /// `Idempotency-Key`.
-    pub repeatable: bool,
     /// The receipt for the answer.
     pub receipt: Receipt,
 }

@@ -52,11 +52,20 @@ impl<C: Charges> Seller<C> {
     }
 
     /// Gives a charge back without waiting for it.
-    pub(super) fn give_back_later(&self, channel: ContractId, request_id: RequestId, amount: Amount) {
+    pub(super) fn give_back_later(
+        &self,
+        channel: ContractId,
+        request_id: RequestId,
+        amount: Amount,
+        reservation: Reservation<C>,
+    ) {
         let seller = self.clone();
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
-                runtime.spawn(async move { seller.credit_surely(&channel, &request_id, amount).await });
+                runtime.spawn(async move {
+                    seller.credit_surely(&channel, &request_id, amount).await;
+                    drop(reservation);
+                });
             }
             // The process is ending.
             Err(_) => tracing::error!(%channel, %request_id, %amount, "a charge was not given back"),

@@ -127,7 +127,7 @@ where
     let route = parts.extensions.get::<MatchedPath>().map_or(parts.uri.path(), MatchedPath::as_str);
     let peer = peer::of_request(&parts, layer.seller.0.options.trusted_proxies);
     let asked = Asked { peer, ..Asked::of(&parts, route, price, layer.description.as_deref()) };
-    let is_head = parts.method == http::Method::HEAD;
+    let (is_head, repeatable) = (parts.method == http::Method::HEAD, asked.is_repeatable());
     let sold = match layer.seller.decide(&asked).await {
         Decision::Sell(sold) => sold,
         Decision::Again(kept) => return Ok(kept_response(&kept)),
@@ -139,7 +139,7 @@ where
     request.extensions_mut().insert(Paid(sold.as_ref().clone()));
     let response = inner.oneshot(request).await?;
     let Some(response) = paid_response(&layer.seller, &sold, price, response).await else {
-        return Ok(broke_off(sold.repeatable));
+        return Ok(broke_off(repeatable));
     };
     unanswered.sold = None;
     Ok(response)
@@ -273,13 +273,15 @@ fn problem_response(status: StatusCode, body: &ProblemBody, is_head: bool) -> Re
     response
 }
 
-/// `repeatable`: whether the same credential may try again.
+/// `repeatable`: whether the request may be done again.
 fn broke_off(repeatable: bool) -> Response {
     let mut body = ProblemBody::new(ProblemType::Internal, "the answer broke off", serde_json::Map::new());
-    if !repeatable {
-        let hint = "find out whether the request had an effect; if it was paid for, what was charged is given back, and the same \
-            credential does not begin it again";
-        body.hint = Some(hint.to_owned());
-    }
+    let hint = match repeatable {
+        true => "if it was paid for, what was charged is given back; pay for it again with a higher voucher",
+        false => {
+            "if it was paid for, what was charged is given back; find out whether the request had an effect before you send it again"
+        }
+    };
+    body.hint = Some(hint.to_owned());
     problem_response(StatusCode::INTERNAL_SERVER_ERROR, &body, false)
 }

@@ -12,8 +12,8 @@
 //! it was answered.
 //!
 //! A payer is served for what it paid. If the watcher's answer to a charge is lost, the charge is asked for again, and if it
-//! stays lost, the payer's retry is served: this process knows which vouchers can't have bought anything. If a handler fails (5xx), or
-//! breaks off and must not be asked again, the charge is given back. That goes on until the watcher has answered, or the process
+//! stays lost, the payer's retry is served: this process knows which vouchers can't have bought anything. If a handler fails (5xx) or
+//! breaks off, the charge is given back. That goes on until the watcher has answered, or the process
 //! ends.
 //!
 //! A first voucher on a channel that the watcher does not know makes the watcher admit it. That is bounded, by

@@ -1,4 +1,4 @@
-//! A sale that is being charged.
+//! A sale that is being charged or given back.
 
 use paychan_channel::{ContractId, RequestId};
 

@@ -31,9 +31,9 @@ impl<C: Charges> Seller<C> {
         let id = request_id::of_sale(&checked.challenge_id, channel, payload, target);
         let repeatable = asked.is_repeatable();
         let key = asked.idempotency_key;
-        let wanted = Wanted { request_id: &id, amount: payload.amount, target, key, repeatable };
+        let wanted = Wanted { request_id: &id, amount: payload.amount, target, key };
         if let Err(earlier) = self.with_memory(|memory| memory.begin(channel, &wanted)) {
-            return again(earlier);
+            return again(earlier, repeatable);
         }
         let reservation = Reservation { seller: self.clone(), channel: *channel, request_id: id.clone() };
         let unused = self.with_memory(|memory| memory.is_unused(channel, &id, payload.amount));
@@ -55,7 +55,6 @@ impl<C: Charges> Seller<C> {
                 request_id: id,
                 charged: charged.price,
                 credited: charged.credited,
-                repeatable,
             }))),
             Verdict::Refuse(flaw) => Err(flaw),
             Verdict::GiveBack(flaw) => match self.give_back(*channel, id, charged.price, Some(reservation)).await {
@@ -114,12 +113,14 @@ impl<C: Charges> Seller<C> {
         self.with_memory(|memory| memory.answered(&sold.channel, &sold.request_id, answer));
     }
 
-    /// Reports that the handler of a sale broke off without an answer. If the request may be repeated, the same credential
-    /// may try again. Otherwise it is not begun again, and its charge is given back.
+    /// Reports that the handler of a sale broke off without an answer. The sale costs nothing, as if it had failed, and its
+    /// credential buys nothing any more.
     pub fn abandon(&self, sold: &Sold) {
-        self.with_memory(|memory| memory.broke_off(&sold.channel, &sold.request_id));
-        if !sold.repeatable && sold.credited.is_zero() {
-            self.give_back_later(sold.channel, sold.request_id.clone(), sold.charged);
+        let Sold { channel, request_id, .. } = sold;
+        self.with_memory(|memory| memory.broke_off(channel, request_id));
+        let reservation = Reservation { seller: self.clone(), channel: *channel, request_id: request_id.clone() };
+        if sold.credited.is_zero() {
+            self.give_back_later(*channel, request_id.clone(), sold.charged, reservation);
         }
     }
 }
@@ -131,10 +132,12 @@ pub struct Credit {
     pub amount: Amount,
 }
 
-fn again(earlier: Earlier) -> Result<Decision, Flaw> {
+fn again(earlier: Earlier, repeatable: bool) -> Result<Decision, Flaw> {
     match earlier {
         Earlier::Answered(Some(kept)) => Ok(Decision::Again(kept)),
         Earlier::Answered(None) => Err(verdict::not_kept()),
+        // Nothing is owed any more, so a request that may be done again may be paid for again.
+        Earlier::BrokeOff if repeatable => Err(verdict::used_before()),
         Earlier::BrokeOff => Err(verdict::broke_off()),
         Earlier::Running => Err(Flaw::new(ProblemType::InProgress, "this purchase is being answered at the moment")),
         Earlier::Used => Err(verdict::used_before()),

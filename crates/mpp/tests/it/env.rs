@@ -107,6 +107,18 @@ impl TestEnv {
         self.send(request("POST", path, headers)).await
     }
 
+    /// Asks until the same purchase is no longer in progress.
+    pub(crate) async fn until_decided(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        for _ in 0..5_000 {
+            let answer = self.send(request(method, path, headers)).await;
+            if answer.status != 409 || !answer.body.contains("problems/in-progress") {
+                return answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("{method} {path} stays in progress");
+    }
+
     /// A credential that pays `POST path` with a voucher for `amount`.
     pub(crate) async fn paid_post(&self, path: &str, amount: u64) -> String {
         let challenge = self.post(path, &[("payment-session", &CHANNEL.to_string())]).await.challenge();

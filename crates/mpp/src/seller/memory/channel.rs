@@ -16,8 +16,6 @@ pub(in super::super) struct Wanted<'a> {
     pub(in super::super) target: Target,
     /// The payer's own name of the request.
     pub(in super::super) key: Option<&'a [u8]>,
-    /// Whether the request may be begun again after it broke off.
-    pub(in super::super) repeatable: bool,
 }
 
 /// What is known of an earlier sale.
@@ -27,7 +25,7 @@ pub(in super::super) enum Earlier {
     Running,
     /// It was answered. `None` when the answer is not kept.
     Answered(Option<Arc<KeptAnswer>>),
-    /// Its handler broke off without an answer.
+    /// Its handler broke off without an answer, and its charge was given back.
     BrokeOff,
     /// The voucher bought something else.
     Used,
@@ -69,7 +67,7 @@ impl Sale {
 pub(super) struct Channel {
     /// A voucher up to this amount may have bought something that is not remembered here.
     floor: Amount,
-    /// The sales that are being charged, with their keys.
+    /// The sales that are being charged or given back, with their keys.
     charging: HashMap<RequestId, Option<Box<[u8]>>>,
     sales: HashMap<RequestId, Sale>,
     by_amount: HashMap<Amount, RequestId>,
@@ -106,19 +104,18 @@ impl Channel {
     }
 
     pub(super) fn begin(&mut self, wanted: &Wanted<'_>) -> Result<(), Earlier> {
-        let Wanted { request_id, amount, target, key, repeatable } = *wanted;
+        let Wanted { request_id, amount, target, key } = *wanted;
         if let Some((named, of)) = key.and_then(|key| self.by_key.get(key)) {
             if *of != target {
                 return Err(Earlier::KeyOfAnother);
             }
             match self.known(named) {
-                // A key makes a request repeatable.
+                // A payer who has named the request may have it begun again with another voucher.
                 None | Some(Earlier::BrokeOff) => {}
                 Some(earlier) => return Err(earlier),
             }
         }
         match self.known(request_id) {
-            Some(Earlier::BrokeOff) if repeatable => {}
             Some(earlier) => return Err(earlier),
             None if self.by_amount.contains_key(&amount) => return Err(Earlier::Used),
             None => {}
@@ -152,11 +149,8 @@ impl Channel {
     /// The oldest sale is forgotten to make room.
     pub(super) fn sell(&mut self, request_id: &RequestId, amount: Amount) {
         let key = self.charging.remove(request_id).flatten();
-        let sale = Sale { amount, key, progress: Progress::Running };
-        // A sale that broke off is begun again in its old place.
-        if self.sales.insert(request_id.clone(), sale).is_none() {
-            self.order.push_back(request_id.clone());
-        }
+        self.sales.insert(request_id.clone(), Sale { amount, key, progress: Progress::Running });
+        self.order.push_back(request_id.clone());
         self.by_amount.insert(amount, request_id.clone());
         while self.order.len() > SALES_PER_CHANNEL
             && let Some(oldest) = self.order.pop_front()
@@ -203,10 +197,12 @@ impl Channel {
         matches!(self.known(request_id), Some(Earlier::Answered(Some(_))))
     }
 
+    /// The sale is reserved again, while its charge is given back.
     pub(super) fn broke_off(&mut self, request_id: &RequestId) {
         if let Some(sale) = self.sales.get_mut(request_id) {
             sale.progress = Progress::BrokeOff;
         }
+        self.charging.insert(request_id.clone(), None);
     }
 
     /// Drops the oldest answer that is kept. Returns whether there was one.

@@ -120,7 +120,8 @@ impl Memory {
         self.change(id, |channel| channel.answered(request_id, answer.map(Arc::new)));
     }
 
-    /// Records that a handler broke off without an answer.
+    /// Records that a handler broke off without an answer. The sale is reserved until [`Memory::release`], when its charge
+    /// was given back.
     pub(super) fn broke_off(&mut self, id: &ContractId, request_id: &RequestId) {
         self.change(id, |channel| channel.broke_off(request_id));
     }

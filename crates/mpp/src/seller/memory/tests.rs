@@ -34,7 +34,7 @@ fn memory_of(channels: &[ContractId]) -> Memory {
 fn begin(memory: &mut Memory, channel: &ContractId, number: usize, key: Option<&str>) -> Result<(), Earlier> {
     let target = Target::of("POST /");
     let key = key.map(str::as_bytes);
-    memory.begin(channel, &Wanted { request_id: &id(number), amount: amount(number), target, key, repeatable: false })
+    memory.begin(channel, &Wanted { request_id: &id(number), amount: amount(number), target, key })
 }
 
 fn sell(memory: &mut Memory, channel: &ContractId, number: usize) {
@@ -58,6 +58,8 @@ fn a_sale_that_was_taken_back_may_be_made_and_one_whose_handler_was_asked_may_no
     memory.release(&ONE, &id(1));
     assert_eq!(begin(&mut memory, &ONE, 1, None), Err(Earlier::Running), "a late release takes nothing back");
     memory.broke_off(&ONE, &id(1));
+    assert_eq!(begin(&mut memory, &ONE, 1, None), Err(Earlier::Running), "its charge is being given back");
+    memory.release(&ONE, &id(1));
     assert_eq!(begin(&mut memory, &ONE, 1, None), Err(Earlier::BrokeOff));
     assert!(!memory.is_unused(&ONE, &id(1), amount(1)));
 }

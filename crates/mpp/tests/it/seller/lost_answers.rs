@@ -162,23 +162,40 @@ async fn an_unsafe_request_that_broke_off_is_not_begun_again_and_costs_nothing()
         broken.is(500, "internal-payment-error");
         let begun = env.sold();
         for _ in 0..2 {
-            let refused = env.post(path, &[("authorization", &header)]).await.is(409, "answer-not-kept");
+            let refused = env.until_decided("POST", path, &[("authorization", &header)]).await;
+            let refused = refused.is(409, "answer-not-kept");
             assert!(refused.detail.contains("broke off"), "{path}: {}", refused.detail);
         }
         assert_eq!(env.sold(), begun, "{path} is not begun again");
-        until(|| env.watcher.totals(&CHANNEL) == (10, 0)).await;
+        assert_eq!(env.watcher.totals(&CHANNEL), (10, 0));
     }
 }
 
 #[tokio::test]
-async fn an_unsafe_request_with_a_key_that_broke_off_may_be_begun_again_for_the_same_payment() {
+async fn an_unsafe_request_with_a_key_that_broke_off_is_begun_again_for_another_voucher() {
+    let env = TestEnv::new();
+    let key = ("idempotency-key", "order-7");
+    for times in 1..=2 {
+        let header = env.paid_post("/panics", 9 + times).await;
+        env.post("/panics", &[("authorization", header.as_str()), key]).await.is(500, "internal-payment-error");
+        let refused = env.until_decided("POST", "/panics", &[("authorization", header.as_str()), key]).await;
+        refused.is(402, "session/delta-too-small");
+        let begun = u64::try_from(env.sold()).unwrap();
+        assert_eq!((env.watcher.totals(&CHANNEL), begun), ((9 + i128::from(times), 0), times));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_comes_too_late_begins_nothing_while_the_charge_is_given_back() {
     let env = TestEnv::new();
     let header = env.paid_post("/panics", 10).await;
-    for times in 1..=2 {
-        let headers = [("authorization", header.as_str()), ("idempotency-key", "order-7")];
-        env.post("/panics", &headers).await.is(500, "internal-payment-error");
-        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((10, 10), times));
-    }
+    env.watcher.state().failing_credits = Some((ALL, unreachable()));
+    env.post("/panics", &[("authorization", &header)]).await.is(500, "internal-payment-error");
+    let headers = [("authorization", header.as_str()), ("idempotency-key", "order-7")];
+    env.post("/panics", &headers).await.is(409, "in-progress");
+    env.watcher.state().failing_credits = None;
+    env.until_decided("POST", "/panics", &headers).await.is(402, "session/delta-too-small");
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((10, 0), 1));
 }
 
 /// Two sales with the same voucher and different challenges, which are charged at the same time on credit. Only the first one may
@@ -221,8 +238,7 @@ async fn nothing_is_sold_under_a_charge_that_is_being_given_back() {
     let headers = [("authorization", second.as_str())];
     env.get("/time", &headers).await.is(409, "in-progress");
     env.watcher.state().failing_credits = None;
-    until(|| env.watcher.totals(&CHANNEL) == (101, 20)).await;
-    until_not_in_progress(&env, &headers).await.is(402, "session/delta-too-small");
+    env.until_decided("GET", "/time", &headers).await.is(402, "session/delta-too-small");
     assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((101, 20), 2));
 }
 
@@ -238,17 +254,6 @@ async fn a_used_voucher_or_a_late_one_takes_nothing_while_the_seller_finds_out()
         env.get("/time", &[("authorization", &header)]).await.is(402, "session/delta-too-small");
         assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((100, 10), 1));
     }
-}
-
-async fn until_not_in_progress(env: &TestEnv, headers: &[(&str, &str)]) -> Answer {
-    for _ in 0..1_000 {
-        let answer = env.get("/time", headers).await;
-        if answer.status != 409 {
-            return answer;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("it stays in progress");
 }
 
 #[tokio::test]
