@@ -31,18 +31,18 @@ impl<C: Charges> Seller<C> {
         let id = request_id::of_sale(&checked.challenge_id, channel, payload, target);
         let repeatable = asked.is_repeatable();
         let key = asked.idempotency_key;
-        let wanted = Wanted { request_id: &id, amount: payload.amount, target, key };
+        let wanted = Wanted { request_id: &id, target, key };
         if let Err(earlier) = self.with_memory(|memory| memory.begin(channel, &wanted)) {
             return again(earlier, repeatable);
         }
         let reservation = Reservation { seller: self.clone(), channel: *channel, request_id: id.clone() };
-        let unused = self.with_memory(|memory| memory.is_unused(channel, &id, payload.amount));
-        let unsold = checked.lapsed.clone().or_else(|| (!unused).then(verdict::used_before));
+        let uses = self.with_memory(|memory| memory.uses(channel, &id, payload.amount));
+        let unsold = checked.lapsed.clone().or_else(|| (!uses.voucher_unused).then(verdict::used_before));
         let charged = self.charge(asked, checked, &id, unsold.as_ref()).await?;
         let verdict = self.with_memory(|memory| {
             // Another sale with the same voucher may have been made meanwhile.
-            let unused = memory.is_unused(channel, &id, payload.amount);
-            let verdict = verdict::of_charge(&charged, &Known { lapsed: checked.lapsed.clone(), unused, repeatable });
+            let uses = memory.uses(channel, &id, payload.amount);
+            let verdict = verdict::of_charge(&charged, &Known { lapsed: checked.lapsed.clone(), uses, repeatable });
             if verdict == Verdict::Sell {
                 memory.sell(channel, &id, payload.amount);
             }
@@ -140,7 +140,6 @@ fn again(earlier: Earlier, repeatable: bool) -> Result<Decision, Flaw> {
         Earlier::BrokeOff if repeatable => Err(verdict::used_before()),
         Earlier::BrokeOff => Err(verdict::broke_off()),
         Earlier::Running => Err(Flaw::new(ProblemType::InProgress, "this purchase is being answered at the moment")),
-        Earlier::Used => Err(verdict::used_before()),
         Earlier::KeyOfAnother => Err(Flaw::new(
             ProblemType::IdempotencyKeyReused,
             "the header Idempotency-Key names another request of this channel; nothing was taken",

@@ -3,6 +3,7 @@
 use paychan_watcher_api::Charged;
 
 use super::check::Flaw;
+use super::memory::Uses;
 use crate::problem::ProblemType;
 
 /// What is known of a sale when its charge is on the watcher's disk.
@@ -10,8 +11,8 @@ use crate::problem::ProblemType;
 pub(super) struct Known {
     /// Why only what was charged before is sold, if that is so.
     pub(super) lapsed: Option<Flaw>,
-    /// No sale with this voucher can have reached a handler.
-    pub(super) unused: bool,
+    /// What can't have happened before.
+    pub(super) uses: Uses,
     /// The request may be done again: its method is safe, or the payer has named it with an `Idempotency-Key`.
     pub(super) repeatable: bool,
 }
@@ -35,11 +36,11 @@ pub(super) fn of_charge(charged: &Charged, known: &Known) -> Verdict {
     }
     if !charged.replayed {
         // Another sale with the same voucher was quicker.
-        let for_sale = known.lapsed.is_none() && known.unused;
+        let for_sale = known.lapsed.is_none() && known.uses.voucher_unused;
         return if for_sale { Verdict::Sell } else { Verdict::GiveBack(not_for_sale()) };
     }
     // The payer paid for it, and perhaps it was served.
-    if known.unused || known.repeatable { Verdict::Sell } else { Verdict::Refuse(perhaps_answered()) }
+    if known.uses.sale_never_begun || known.repeatable { Verdict::Sell } else { Verdict::Refuse(perhaps_answered()) }
 }
 
 pub(super) fn used_before() -> Flaw {
@@ -88,22 +89,27 @@ mod tests {
         }
     }
 
+    fn uses(none: bool) -> Uses {
+        Uses { voucher_unused: none, sale_never_begun: none }
+    }
+
     fn expired() -> Flaw {
         Flaw::new(ProblemType::PaymentExpired, "it has expired")
     }
 
     #[test]
     fn every_charge_is_sold_given_back_or_kept_for_a_reason() {
-        for bits in 0..8 {
-            let (lapsed, unused, repeatable) = ((bits & 1 > 0).then(expired), bits & 2 > 0, bits & 4 > 0);
-            let known = Known { lapsed, unused, repeatable };
+        for bits in 0..16 {
+            let (lapsed, repeatable) = ((bits & 1 > 0).then(expired), bits & 2 > 0);
+            let uses = Uses { voucher_unused: bits & 4 > 0, sale_never_begun: bits & 8 > 0 };
+            let known = Known { lapsed, uses, repeatable };
             let new = of_charge(&charged(false, 0), &known);
-            let for_sale = unused && known.lapsed.is_none();
+            let for_sale = uses.voucher_unused && known.lapsed.is_none();
             assert_eq!(new == Verdict::Sell, for_sale, "a new charge: {known:?}");
             assert_eq!(matches!(new, Verdict::GiveBack(_)), !for_sale, "nothing new is kept unsold: {known:?}");
 
             let again = of_charge(&charged(true, 0), &known);
-            assert_eq!(again == Verdict::Sell, unused || repeatable, "an earlier charge: {known:?}");
+            assert_eq!(again == Verdict::Sell, uses.sale_never_begun || repeatable, "an earlier charge: {known:?}");
             let Verdict::Refuse(flaw) = again else { continue };
             assert_eq!(flaw.problem, ProblemType::AnswerNotKept, "a payer who has paid gets no 402: {known:?}");
         }
@@ -112,11 +118,11 @@ mod tests {
     #[test]
     fn what_was_given_back_is_not_sold() {
         for (lapsed, problem) in [(None, ProblemType::DeltaTooSmall), (Some(expired()), ProblemType::PaymentExpired)] {
-            let known = Known { lapsed, unused: true, repeatable: true };
+            let known = Known { lapsed, uses: uses(true), repeatable: true };
             let Verdict::Refuse(flaw) = of_charge(&charged(true, 10), &known) else { panic!("it is refused") };
             assert_eq!(flaw.problem, problem);
         }
-        let partly = Known { lapsed: None, unused: false, repeatable: true };
+        let partly = Known { lapsed: None, uses: uses(false), repeatable: true };
         assert_eq!(of_charge(&charged(true, 4), &partly), Verdict::Sell, "a part of it was paid");
     }
 }

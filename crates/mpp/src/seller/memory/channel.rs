@@ -1,6 +1,6 @@
 //! The sales of one channel.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use paychan_channel::{Amount, RequestId};
@@ -12,7 +12,6 @@ use super::{KeptAnswer, SALES_PER_CHANNEL, Used};
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Wanted<'a> {
     pub(in super::super) request_id: &'a RequestId,
-    pub(in super::super) amount: Amount,
     pub(in super::super) target: Target,
     /// The payer's own name of the request.
     pub(in super::super) key: Option<&'a [u8]>,
@@ -27,10 +26,17 @@ pub(in super::super) enum Earlier {
     Answered(Option<Arc<KeptAnswer>>),
     /// Its handler broke off without an answer, and its charge was given back.
     BrokeOff,
-    /// The voucher bought something else.
-    Used,
     /// The payer's key is the name of another request.
     KeyOfAnother,
+}
+
+/// What can't have happened before a sale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Uses {
+    /// No sale with this voucher can have reached a handler.
+    pub(in super::super) voucher_unused: bool,
+    /// This sale, with its challenge and its request, can't have reached a handler. Another one with its voucher may have.
+    pub(in super::super) sale_never_begun: bool,
 }
 
 /// How far a sale is whose handler was asked.
@@ -70,7 +76,8 @@ pub(super) struct Channel {
     /// The sales that are being charged or given back, with their keys.
     charging: HashMap<RequestId, Option<Box<[u8]>>>,
     sales: HashMap<RequestId, Sale>,
-    by_amount: HashMap<Amount, RequestId>,
+    /// The amounts of their vouchers.
+    amounts: HashSet<Amount>,
     by_key: HashMap<Box<[u8]>, (RequestId, Target)>,
     /// The sales, oldest first.
     order: VecDeque<RequestId>,
@@ -86,7 +93,7 @@ impl Channel {
             floor,
             charging: HashMap::new(),
             sales: HashMap::new(),
-            by_amount: HashMap::new(),
+            amounts: HashSet::new(),
             by_key: HashMap::new(),
             order: VecDeque::new(),
             kept: VecDeque::new(),
@@ -104,7 +111,7 @@ impl Channel {
     }
 
     pub(super) fn begin(&mut self, wanted: &Wanted<'_>) -> Result<(), Earlier> {
-        let Wanted { request_id, amount, target, key } = *wanted;
+        let Wanted { request_id, target, key } = *wanted;
         if let Some((named, of)) = key.and_then(|key| self.by_key.get(key)) {
             if *of != target {
                 return Err(Earlier::KeyOfAnother);
@@ -115,10 +122,8 @@ impl Channel {
                 Some(earlier) => return Err(earlier),
             }
         }
-        match self.known(request_id) {
-            Some(earlier) => return Err(earlier),
-            None if self.by_amount.contains_key(&amount) => return Err(Earlier::Used),
-            None => {}
+        if let Some(earlier) = self.known(request_id) {
+            return Err(earlier);
         }
         if let Some(key) = key {
             self.by_key.insert(key.into(), (request_id.clone(), target));
@@ -142,8 +147,12 @@ impl Channel {
         }
     }
 
-    pub(super) fn is_unused(&self, request_id: &RequestId, amount: Amount) -> bool {
-        amount > self.floor && !self.by_amount.contains_key(&amount) && !self.sales.contains_key(request_id)
+    pub(super) fn uses(&self, request_id: &RequestId, amount: Amount) -> Uses {
+        let remembered = amount > self.floor;
+        Uses {
+            voucher_unused: remembered && !self.amounts.contains(&amount),
+            sale_never_begun: remembered && !self.sales.contains_key(request_id),
+        }
     }
 
     /// The oldest sale is forgotten to make room.
@@ -151,7 +160,7 @@ impl Channel {
         let key = self.charging.remove(request_id).flatten();
         self.sales.insert(request_id.clone(), Sale { amount, key, progress: Progress::Running });
         self.order.push_back(request_id.clone());
-        self.by_amount.insert(amount, request_id.clone());
+        self.amounts.insert(amount);
         while self.order.len() > SALES_PER_CHANNEL
             && let Some(oldest) = self.order.pop_front()
         {
@@ -164,7 +173,7 @@ impl Channel {
         if let Progress::Answered(Some(answer)) = &sale.progress {
             self.kept_bytes -= answer.size();
         }
-        self.by_amount.remove(&sale.amount);
+        self.amounts.remove(&sale.amount);
         self.forget_key(sale.key.as_deref(), request_id);
         // The handler was asked, and from now on only this says so.
         self.floor = self.floor.max(sale.amount);

@@ -18,7 +18,7 @@ use paychan_channel::{Amount, ContractId, RequestId};
 
 use self::channel::Channel;
 use self::standings::Standings;
-pub(super) use channel::{Earlier, Wanted};
+pub(super) use channel::{Earlier, Uses, Wanted};
 
 /// How many sales are remembered for each channel. The watcher remembers as many request ids.
 pub(super) const SALES_PER_CHANNEL: usize = 1_024;
@@ -84,8 +84,7 @@ impl Memory {
         self.channels.insert(*id, Channel::new(highest, used_at));
     }
 
-    /// Reserves a sale until [`Memory::sell`] or [`Memory::release`], or finds what is known of an earlier one with this
-    /// voucher or key.
+    /// Reserves a sale until [`Memory::sell`] or [`Memory::release`], or finds what is known of the same one or of its key.
     pub(super) fn begin(&mut self, id: &ContractId, wanted: &Wanted<'_>) -> Result<(), Earlier> {
         let used_at = self.tick();
         let begun = self.change(id, |channel| {
@@ -101,9 +100,10 @@ impl Memory {
         self.change(id, |channel| channel.release(request_id));
     }
 
-    /// Whether no sale with this voucher can have reached a handler.
-    pub(super) fn is_unused(&self, id: &ContractId, request_id: &RequestId, amount: Amount) -> bool {
-        self.channels.get(id).is_some_and(|channel| channel.is_unused(request_id, amount))
+    /// What can't have happened before a sale.
+    pub(super) fn uses(&self, id: &ContractId, request_id: &RequestId, amount: Amount) -> Uses {
+        let unknown = Uses { voucher_unused: false, sale_never_begun: false };
+        self.channels.get(id).map_or(unknown, |channel| channel.uses(request_id, amount))
     }
 
     /// Records that the handler of a reserved sale is asked now.

@@ -34,7 +34,7 @@ fn memory_of(channels: &[ContractId]) -> Memory {
 fn begin(memory: &mut Memory, channel: &ContractId, number: usize, key: Option<&str>) -> Result<(), Earlier> {
     let target = Target::of("POST /");
     let key = key.map(str::as_bytes);
-    memory.begin(channel, &Wanted { request_id: &id(number), amount: amount(number), target, key })
+    memory.begin(channel, &Wanted { request_id: &id(number), target, key })
 }
 
 fn sell(memory: &mut Memory, channel: &ContractId, number: usize) {
@@ -49,19 +49,21 @@ fn a_sale_that_was_taken_back_may_be_made_and_one_whose_handler_was_asked_may_no
     assert_eq!(begin(&mut memory, &ONE, 1, None), Err(Earlier::Running));
     assert_eq!(begin(&mut memory, &ONE, 2, Some("key")), Err(Earlier::Running), "the key is reserved too");
     memory.release(&ONE, &id(1));
-    assert!(memory.is_unused(&ONE, &id(1), amount(1)));
+    assert!(memory.uses(&ONE, &id(1), amount(1)).voucher_unused);
     begin(&mut memory, &ONE, 2, Some("key")).unwrap();
     memory.release(&ONE, &id(2));
 
     sell(&mut memory, &ONE, 1);
-    assert!(!memory.is_unused(&ONE, &id(1), amount(1)));
+    assert!(!memory.uses(&ONE, &id(1), amount(1)).voucher_unused);
     memory.release(&ONE, &id(1));
     assert_eq!(begin(&mut memory, &ONE, 1, None), Err(Earlier::Running), "a late release takes nothing back");
+    let other = memory.uses(&ONE, &id(2), amount(1));
+    assert_eq!(other, Uses { voucher_unused: false, sale_never_begun: true }, "another sale with the same voucher");
     memory.broke_off(&ONE, &id(1));
     assert_eq!(begin(&mut memory, &ONE, 1, None), Err(Earlier::Running), "its charge is being given back");
     memory.release(&ONE, &id(1));
     assert_eq!(begin(&mut memory, &ONE, 1, None), Err(Earlier::BrokeOff));
-    assert!(!memory.is_unused(&ONE, &id(1), amount(1)));
+    assert!(!memory.uses(&ONE, &id(1), amount(1)).voucher_unused);
 }
 
 #[test]
@@ -76,11 +78,13 @@ fn a_forgotten_voucher_counts_as_used_whether_it_was_answered_or_not() {
             sell(&mut memory, &ONE, number);
         }
         assert_eq!(begin(&mut memory, &ONE, 1, None), Ok(()), "it is forgotten");
-        assert!(!memory.is_unused(&ONE, &id(1), amount(1)), "and counts as used");
+        assert!(!memory.uses(&ONE, &id(1), amount(1)).voucher_unused, "and counts as used");
         assert_eq!(memory.used, Used { sales: SALES_PER_CHANNEL, bytes: 0 });
         let mut again = memory_of(&[]);
         again.meet(&ONE, amount(5));
-        assert!(!again.is_unused(&ONE, &id(5), amount(5)) && again.is_unused(&ONE, &id(6), amount(6)));
+        assert!(
+            !again.uses(&ONE, &id(5), amount(5)).voucher_unused && again.uses(&ONE, &id(6), amount(6)).voucher_unused
+        );
     }
 }
 

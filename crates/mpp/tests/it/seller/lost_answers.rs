@@ -81,6 +81,21 @@ fn asked(parts: &Parts) -> Asked<'_> {
 }
 
 #[tokio::test]
+async fn what_was_charged_is_served_also_when_its_voucher_has_bought_something_else_meanwhile() {
+    let env = TestEnv::new();
+    env.buy("/time", 100).await.receipt();
+    let lost = env.paid_post("/time", 101).await;
+    env.watcher.state().lost_charges = ALL;
+    env.post("/time", &[("authorization", &lost)]).await.is(503, "payment-outcome-unknown");
+    env.watcher.state().lost_charges = 0;
+    // The payer gives up, and uses the voucher for something else. Both are paid from its credit.
+    env.buy("/other", 101).await.receipt();
+    assert_eq!(env.watcher.totals(&CHANNEL), (101, 30));
+    env.post("/time", &[("authorization", &lost)]).await.receipt();
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((101, 30), 3));
+}
+
+#[tokio::test]
 async fn a_request_that_is_dropped_while_it_is_charged_is_served_when_the_payer_asks_again() {
     let env = TestEnv::new();
     let seller = Seller::new(env.watcher.clone(), options()).unwrap();

@@ -5,6 +5,7 @@ mod bad_input;
 mod closing;
 mod crossing;
 mod lost_answers;
+mod random;
 mod real_store;
 mod retries;
 mod selling;
