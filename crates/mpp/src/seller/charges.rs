@@ -12,6 +12,11 @@ use paychan_watcher_api::{ChannelStatus, ChargeBody, Charged, CloseState, Proble
 /// Each method returns when its effect is on disk, and is safe to repeat.
 pub trait Charges: Send + Sync + 'static {
     /// Takes the price once under the request id, and its commitment if that is above the highest.
+    ///
+    /// An earlier charge under the request id is looked for before anything else is checked, but for the signature. One with another
+    /// price is refused with [`ProblemKind::RequestIdReused`](paychan_watcher_api::ProblemKind), and the problem's `facts` say its
+    /// price and its commitment. The seller relies on that: it asks with a price that no channel can pay when it only wants to know
+    /// whether there was a charge.
     fn charge(
         &self,
         channel: &ContractId,

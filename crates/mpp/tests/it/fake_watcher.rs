@@ -186,6 +186,8 @@ impl State {
 
 impl Charges for FakeWatcher {
     async fn charge(&self, id: &ContractId, body: &ChargeBody) -> Result<Charged, ChargesError> {
+        // Other calls come in between, as they do on a network.
+        tokio::task::yield_now().await;
         let (charged, gate) = {
             let mut state = self.state();
             let charged = state.charge(id, body);
@@ -196,6 +198,7 @@ impl Charges for FakeWatcher {
         if let Some((_, gate)) = gate {
             gate.notified().await;
         }
+        tokio::task::yield_now().await;
         let mut state = self.state();
         if charged.is_ok() && state.lost_charges > 0 {
             state.lost_charges -= 1;
@@ -205,6 +208,7 @@ impl Charges for FakeWatcher {
     }
 
     async fn credit(&self, id: &ContractId, request_id: &RequestId, amount: Amount) -> Result<(), ChargesError> {
+        tokio::task::yield_now().await;
         let mut state = self.state();
         if let Some((left, error)) = state.failing_credits.take()
             && left > 0

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use paychan_mpp::seller::ChargesError;
 use tokio::task::JoinSet;
 
-use crate::env::{CHANNEL, PRICE, TestEnv};
+use crate::env::{Answer, CHANNEL, PRICE, TestEnv, request};
 
 /// How many sequences are tried. Each is made from its number.
 const SEQUENCES: u64 = 150;
@@ -32,6 +32,7 @@ impl Dice {
 
 /// A purchase, which the payer may send any number of times.
 struct Purchase {
+    method: &'static str,
     path: &'static str,
     header: String,
     /// The answers that it got.
@@ -39,12 +40,21 @@ struct Purchase {
 }
 
 impl Purchase {
-    async fn send(&mut self, env: &TestEnv) -> u16 {
-        let answer = env.post(self.path, &[("authorization", &self.header)]).await;
-        if answer.status == 200 {
-            self.answers.insert(answer.body);
+    /// Sends it so many times at the same time.
+    async fn send(&mut self, env: &TestEnv, times: u64) -> u16 {
+        let mut sending = JoinSet::new();
+        for _ in 0..times {
+            let request = request(self.method, self.path, &[("authorization", &self.header)]);
+            sending.spawn(Answer::to(env.app.clone(), request));
         }
-        answer.status.as_u16()
+        let mut status = 0;
+        for answer in sending.join_all().await {
+            status = answer.status.as_u16();
+            if status == 200 {
+                self.answers.insert(answer.body);
+            }
+        }
+        status
     }
 }
 
@@ -57,16 +67,20 @@ async fn play(number: u64) {
     let restarts = dice.below(2) == 0;
     let mut restarted = false;
     for _ in 0..STEPS {
-        match dice.below(10) {
+        match dice.below(11) {
             0..=2 => {
                 total += if dice.below(5) == 0 { 0 } else { PRICE };
                 let path = if dice.below(3) == 0 { "/breaks-off" } else { "/time" };
-                let header = env.paid_post(path, total).await;
-                purchases.push(Purchase { path, header, answers: HashSet::new() });
+                // A restarted seller does safe requests again for one payment.
+                let method = if !restarts && dice.below(2) == 0 { "GET" } else { "POST" };
+                let asked = env.send(request(method, path, &[("payment-session", &CHANNEL.to_string())])).await;
+                let header = env.voucher(&asked.challenge(), total);
+                purchases.push(Purchase { method, path, header, answers: HashSet::new() });
             }
             3..=6 => {
                 if let Some(purchase) = dice.pick(&mut purchases) {
-                    purchase.send(&env).await;
+                    let times = 1 + dice.below(3);
+                    purchase.send(&env, times).await;
                 }
             }
             7 => env.watcher.state().lost_charges = usize::try_from(dice.below(4)).unwrap(),
@@ -76,6 +90,12 @@ async fn play(number: u64) {
                     _ => ChargesError::OutcomeUnknown("cut".to_owned()),
                 };
                 env.watcher.state().failing_credits = Some((usize::try_from(dice.below(3)).unwrap(), error));
+            }
+            9 => {
+                // Two different purchases at the same time, perhaps with the same voucher.
+                if let [.., one, other] = purchases.as_mut_slice() {
+                    tokio::join!(one.send(&env, 1), other.send(&env, 2));
+                }
             }
             _ if restarts => {
                 env.restart();
@@ -87,8 +107,8 @@ async fn play(number: u64) {
     env.watcher.state().lost_charges = 0;
     env.watcher.state().failing_credits = None;
     for purchase in &mut purchases {
-        env.until_decided("POST", purchase.path, &[("authorization", &purchase.header)]).await;
-        let status = purchase.send(&env).await;
+        env.until_decided(purchase.method, purchase.path, &[("authorization", &purchase.header)]).await;
+        let status = purchase.send(&env, 1).await;
         assert!([200, 402, 409].contains(&status), "sequence {number}: {status}");
         assert!(purchase.answers.len() <= 1, "sequence {number}: one payment got {:?}", purchase.answers);
     }
