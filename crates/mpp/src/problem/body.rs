@@ -12,7 +12,7 @@ pub const PROBLEM_CONTENT_TYPE: &str = "application/problem+json";
 pub const HIGHEST: &str = "highest";
 
 /// The name in [`ProblemBody::details`] of the signature of [`HIGHEST`]: the payer's own, 128 hexadecimal digits. It is there when
-/// a voucher with a valid signature was too low.
+/// a voucher or a close with a valid signature was too low.
 pub const HIGHEST_SIGNATURE: &str = "highestSignature";
 
 /// A problem as it is sent. Unknown members are ignored when it is read.

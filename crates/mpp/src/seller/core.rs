@@ -157,16 +157,19 @@ impl<C: Charges> Seller<C> {
         };
         let decided = match check::check(&credential, asked, &pinned) {
             Err(flaw) => Err(flaw),
-            Ok(checked) => match checked.payload.action {
-                Action::Voucher => match self.sell(asked, &checked).await {
+            Ok(checked) => {
+                let decided = match checked.payload.action {
+                    Action::Voucher => self.sell(asked, &checked).await,
+                    Action::Close => match &checked.lapsed {
+                        Some(flaw) => Err(flaw.clone()),
+                        None => self.end(&checked).await,
+                    },
+                };
+                match decided {
                     Err(flaw) => Err(self.with_proof(flaw, &checked).await),
-                    sold => sold,
-                },
-                Action::Close => match checked.lapsed {
-                    Some(flaw) => Err(flaw),
-                    None => self.end(&checked).await,
-                },
-            },
+                    decided => decided,
+                }
+            }
         };
         decided.map_err(|flaw| Flaw { channel: check::channel_of(&credential, &options.secrets), ..flaw })
     }

@@ -7,13 +7,14 @@ use super::core::Seller;
 use crate::problem::{HIGHEST, HIGHEST_SIGNATURE, ProblemType};
 
 impl<C: Charges> Seller<C> {
-    /// Adds the highest commitment to the refusal of a lower voucher.
+    /// Adds the highest commitment to the refusal of a lower voucher or a lower close.
     ///
-    /// Only a voucher with a valid signature of the channel gets it. Nobody gains by it: with a commitment one can only pay the
+    /// Only one with a valid signature of the channel gets it. Nobody gains by it: with a commitment one can only pay the
     /// recipient. If the commitment can't be read, the refusal stays as it is.
     pub(super) async fn with_proof(&self, flaw: Flaw, checked: &Checked) -> Flaw {
         let Checked { channel, payload, .. } = checked;
-        if !matches!(flaw.problem, ProblemType::PaymentInsufficient | ProblemType::DeltaTooSmall)
+        use ProblemType as P;
+        if !matches!(flaw.problem, P::PaymentInsufficient | P::DeltaTooSmall | P::CloseTooLow)
             || self.verify(channel, payload).await.is_err()
         {
             return flaw;

@@ -1,7 +1,9 @@
 //! Tests of a payer who ends the channel.
 
-use paychan_channel::Amount;
+use paychan_channel::{Amount, CommitmentSecret};
+use paychan_mpp::problem::{HIGHEST, HIGHEST_SIGNATURE};
 use paychan_mpp::wire::Action;
+use serde_json::Value;
 
 use crate::env::{CHANNEL, TestEnv};
 
@@ -32,4 +34,22 @@ async fn a_close_above_everything_paid_is_taken_as_a_prepayment_first() {
     let closed = env.get("/time", &[("authorization", &env.credential(&challenge, Action::Close, 20))]).await;
     assert_eq!(closed.status, 200, "{}", closed.body);
     assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, Some(Amount::from(20)));
+}
+
+#[tokio::test]
+async fn a_close_that_is_too_low_gets_the_payers_highest_commitment_back() {
+    let env = TestEnv::new();
+    env.buy("/time", 10).await.receipt();
+    env.buy("/time", 20).await.receipt();
+    let challenge = env.challenge("/time").await;
+    let close = |env: &TestEnv, amount| env.credential(&challenge, Action::Close, amount);
+    let low = env.get("/time", &[("authorization", &close(&env, 1))]).await;
+    let details = low.is(402, "session/close-too-low").details;
+    let expected = env.signed(Action::Voucher, 20).signature.to_string();
+    assert_eq!((&details[HIGHEST], &details[HIGHEST_SIGNATURE]), (&Value::from("20"), &Value::from(expected)));
+    assert_eq!(details["needed"], "20", "it also says what a close needs");
+
+    let thief = TestEnv { key: CommitmentSecret::generate().unwrap(), ..env };
+    let forged = thief.get("/time", &[("authorization", &close(&thief, 1))]).await;
+    assert_eq!(forged.is(402, "session/invalid-signature").details.get(HIGHEST_SIGNATURE), None);
 }
