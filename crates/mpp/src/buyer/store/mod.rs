@@ -7,7 +7,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -45,7 +45,7 @@ struct Sums {
     openings: Vec<Opening>,
     by_host: HashMap<String, Amount>,
     by_channel: HashMap<ContractId, Amount>,
-    by_day: HashMap<i64, Amount>,
+    by_day: BTreeMap<i64, Amount>,
     total: Amount,
 }
 
@@ -94,7 +94,6 @@ impl Store {
             move |error: std::io::Error| StoreError::Io { path, what, why: error.to_string() }
         };
         std::fs::create_dir_all(folder).map_err(io("written"))?;
-        let new = !path.exists();
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -108,10 +107,14 @@ impl Store {
             Err(std::fs::TryLockError::WouldBlock) => return Err(StoreError::InUse { path }),
             Err(std::fs::TryLockError::Error(error)) => return Err(io("locked")(error)),
         }
-        if new {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("written"))?;
-        }
         let text = read_all(&mut file).map_err(io("read"))?;
+        if text.is_empty() {
+            // The names of the file and of its folder have to survive a power cut too. The folder may be older and in one that
+            // can't be opened.
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("written"))?;
+            let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let _ = File::open(parent.unwrap_or(Path::new("."))).and_then(|parent| parent.sync_all());
+        }
         let (records, whole) = parse(&path, &text)?;
         if whole < text.len() {
             // The process died while it wrote the last line, so its voucher was never sent.
@@ -171,14 +174,15 @@ impl Store {
         self.sums.openings.iter().rev().filter(usable).cloned().collect()
     }
 
-    /// What was signed so far. `day` is counted from the Unix epoch.
+    /// What was signed so far. `day` is counted from the Unix epoch. What is recorded for a later day counts as today's: the clock
+    /// was set back since then, which must not give a second allowance.
     #[must_use]
     pub fn signed_away(&self, host: &str, channel: &ContractId, day: i64) -> SignedAway {
         let of = |amount: Option<&Amount>| amount.copied().unwrap_or(Amount::ZERO);
         SignedAway {
             host: of(self.sums.by_host.get(host)),
             channel: of(self.sums.by_channel.get(channel)),
-            today: of(self.sums.by_day.get(&day)),
+            today: self.sums.by_day.range(day..).map(|(_, amount)| *amount).fold(Amount::ZERO, Amount::saturating_add),
             total: self.sums.total,
         }
     }

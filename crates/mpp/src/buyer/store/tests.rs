@@ -68,3 +68,18 @@ fn a_damaged_line_in_the_middle_is_reported_and_nothing_is_signed() {
     std::fs::write(folder.path().join(FILE), "{}\n{}\n").unwrap();
     assert!(matches!(Store::open(folder.path()), Err(StoreError::Damaged { line: 1, .. })));
 }
+
+#[test]
+fn a_clock_that_is_set_back_gives_no_second_allowance() {
+    let folder = TempDir::new().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    store.write(&signed(0, 10, 10), true).unwrap();
+    let day = Timestamp::parse("2030-01-01T23:59:59.999Z").unwrap().day();
+    let today = |store: &Store, day| store.signed_away("h:1", &CHANNEL, day).today;
+    assert_eq!(today(&store, day), Amount::from(10));
+    assert_eq!(today(&store, day + 1), Amount::ZERO, "a new day begins at midnight UTC");
+    assert_eq!(today(&store, day - 1), Amount::from(10));
+    assert_eq!(today(&store, 0), Amount::from(10), "a machine that has lost its clock");
+    drop(store);
+    assert_eq!(today(&Store::open(folder.path()).unwrap(), day - 1), Amount::from(10));
+}
