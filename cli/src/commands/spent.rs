@@ -5,10 +5,10 @@ use std::fmt;
 
 use clap::Args;
 use paychan_channel::Amount;
-use paychan_mpp::buyer::{Answered, PayError, Record, Signed, Store};
+use paychan_mpp::buyer::{Answered, Record, Signed, Store};
 use serde::Serialize;
 
-use super::pay::{FolderArgs, pay_failure};
+use super::pay::{FolderArgs, unpaid};
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -55,7 +55,7 @@ struct Report {
 
 impl Spent {
     pub(crate) fn run(&self, output: Output) -> Result<(), Failure> {
-        let records = Store::read(&self.folder.folder()?).map_err(|error| pay_failure(&PayError::from(error)))?;
+        let records = Store::read(&self.folder.folder()?).map_err(|error| unpaid(error.into()))?;
         output.result(&Report::of(&records, self.csv))
     }
 }

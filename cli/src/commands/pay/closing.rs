@@ -3,21 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
-use paychan_mpp::buyer::{Buyer, Ended, PinnedChannel};
+use paychan_mpp::buyer::{Buyer, Ended, PayError, PayFailure, PinnedChannel};
 use paychan_mpp::wire::NetworkName;
 use paychan_watcher_api::CloseState;
 use reqwest::Request;
 use serde::Serialize;
 
 use super::Pay;
-use super::report::pay_failure;
+use super::report::{pay_failure, unpaid};
 use crate::error::{Failure, Kind};
 use crate::output::{Output, table};
 
 impl Pay {
     pub(super) async fn close(&self, buyer: &mut Buyer, request: Request, output: Output) -> Result<(), Failure> {
         if self.channel.is_none() && self.policy.is_none() {
-            let opened = buyer.openings_for(request.url()).map_err(|error| pay_failure(&error))?;
+            let opened = buyer.openings_for(request.url()).map_err(unpaid)?;
             let missing = || {
                 let what = "no channel was opened for this server by paychan pay --open, or it has ended already";
                 Failure::new(Kind::Usage, format!("{what}; name it with --channel"))
@@ -26,7 +26,7 @@ impl Pay {
             let network = NetworkName::of_passphrase(&self.network.passphrase()?);
             buyer.add_channel(PinnedChannel { channel, network, signer: Arc::new(self.seed()?), hosts: Vec::new() });
         }
-        let ended = buyer.end(request).await.map_err(|error| pay_failure(&error))?;
+        let ended = buyer.end(request).await.map_err(|failed| not_closed(&failed))?;
         if !ended.state.is_over() {
             let told = format!(
                 "the server has agreed to close {} with {} base units in total, and has not done it yet; paychan inspect {} \
@@ -39,6 +39,22 @@ impl Pay {
         }
         output.result(&Closed(ended))
     }
+}
+
+/// The failure of a close. If the server may want one price more for it, it says how to allow that.
+fn not_closed(failed: &PayFailure) -> Failure {
+    let mut failure = pay_failure(failed);
+    if let PayError::CloseRefused { price, .. } = &failed.why {
+        let other_way = "take the deposit back with paychan close-start and, after the waiting period, paychan refund";
+        failure.message.push_str(&match price {
+            Some(price) => format!(
+                ". Servers that are built with Stellar's TypeScript SDK close only for one more price, which is {price} base units \
+                 here: to pay it, add --max-close-price {price}. Or {other_way}"
+            ),
+            None => format!(". You can also {other_way}"),
+        });
+    }
+    failure
 }
 
 #[derive(Serialize)]

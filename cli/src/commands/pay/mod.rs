@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use paychan_channel::{Amount, CommitmentSecret, ContractId};
-use paychan_mpp::buyer::{Buyer, BuyerOptions, Caps, Event, PaidRequest, PayError, PinnedChannel, Record, Store};
+use paychan_mpp::buyer::{
+    Buyer, BuyerOptions, Caps, Event, PaidRequest, PayError, PayFailure, PinnedChannel, Record, Store,
+};
 use paychan_mpp::wire::NetworkName;
 use paychan_rpc::http::{HttpLimits, read_body};
 use reqwest::header::{HeaderName, HeaderValue};
@@ -31,7 +33,8 @@ use policy::Policy;
 use repeat::Many;
 use report::Answer;
 
-pub(crate) use report::pay_failure;
+use report::pay_failure;
+pub(crate) use report::unpaid;
 
 /// The longest answer that is read, in bytes.
 const LONGEST_ANSWER: usize = 256 * 1024 * 1024;
@@ -121,6 +124,11 @@ pub(crate) struct Pay {
     #[arg(long, conflicts_with_all = ["open", "top_up", "repeat", "dry_run", "data", "to_file", "include"], help_heading = "Payment")]
     close: bool,
 
+    /// With --close: what the close itself may cost, in base units. Servers that are built with Stellar's TypeScript SDK close a
+    /// channel only for one more price; paychan's own close for nothing
+    #[arg(long, value_name = "BASE_UNITS", requires = "close", help_heading = "Payment")]
+    max_close_price: Option<Amount>,
+
     /// Use this after the folder with the payments was lost, for a server that can't prove its total with this channel's
     /// signature: the server's total is believed up to this many base units. A proven total needs no option, and counts as
     /// paid today for the caps
@@ -171,12 +179,12 @@ impl Pay {
         ])?;
         let request = self.request()?;
         let folder = self.folder.folder()?;
-        let mut buyer = Buyer::open(&folder, self.options(&folder, output)?).map_err(|error| pay_failure(&error))?;
+        let mut buyer = Buyer::open(&folder, self.options(&folder, output)?).map_err(unpaid)?;
         if self.close {
             return self.close(&mut buyer, request, output).await;
         }
         if self.dry_run {
-            let price = buyer.price(request).await.map_err(|error| pay_failure(&error))?;
+            let price = buyer.price(request).await.map_err(unpaid)?;
             return output.result(&WouldCost {
                 url: self.url.to_string(),
                 price: price.map(|(_, price)| price),
@@ -222,15 +230,15 @@ impl Pay {
             let summary = many.run(self.funding.top_up_is_allowed().then_some(top_up)).await?;
             return output.result(&summary.after_opening(opened));
         }
-        let again = request.try_clone().ok_or_else(|| pay_failure(&PayError::BodyIsAStream))?;
+        let again = request.try_clone().ok_or_else(|| unpaid(PayError::BodyIsAStream))?;
         let paid = match buyer.pay(request).await {
-            Err(error) if self.funding.may_top_up(&error) => {
+            Err(PayFailure { why, .. }) if self.funding.may_top_up(&why) => {
                 top_up().await?;
                 buyer.pay(again).await
             }
             other => other,
         };
-        self.show(paid.map_err(|error| pay_failure(&error))?, opened, output).await
+        self.show(paid.map_err(|failed| pay_failure(&failed))?, opened, output).await
     }
 
     /// The seed of the commitment key.
@@ -276,6 +284,7 @@ impl Pay {
             channels,
             caps: policy.caps.and(own),
             resync_up_to: self.resync_up_to,
+            close_may_cost: self.max_close_price,
             allow_plain_http: self.allow_plain_http,
             limits: HttpLimits { total: std::time::Duration::from_secs(60), ..HttpLimits::default() },
             on_event: Some(Arc::new(on_event)),
@@ -358,7 +367,7 @@ impl Pay {
 
 /// The sum that the payments in this folder have signed, in base units.
 fn paid_so_far(folder: &std::path::Path) -> Result<Amount, Failure> {
-    let records = Store::read(folder).map_err(|error| pay_failure(&PayError::from(error)))?;
+    let records = Store::read(folder).map_err(|error| unpaid(error.into()))?;
     Ok(records.iter().map(Record::signed_away).fold(Amount::ZERO, Amount::saturating_add))
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use paychan_channel::{Amount, ContractId};
-use paychan_mpp::buyer::{Buyer, PayError};
+use paychan_mpp::buyer::{Buyer, PayError, PayFailure};
 use paychan_rpc::http::read_body;
 use reqwest::Request;
 use serde::Serialize;
@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::LONGEST_ANSWER;
 use super::funding::is_exhausted;
-use super::report::pay_failure;
+use super::report::{pay_failure, unpaid};
 use crate::commands::open::Opened;
 use crate::error::{Failure, Kind};
 use crate::output::{Output, table};
@@ -77,9 +77,9 @@ impl From<Failure> for Stopped {
     }
 }
 
-impl From<&PayError> for Stopped {
-    fn from(error: &PayError) -> Self {
-        Self { failure: pay_failure(error), exhausted: is_exhausted(error) }
+impl From<PayFailure> for Stopped {
+    fn from(failed: PayFailure) -> Self {
+        Self { failure: pay_failure(&failed), exhausted: is_exhausted(&failed.why) }
     }
 }
 
@@ -107,7 +107,7 @@ impl Many {
         let mut workers = JoinSet::new();
         for _ in 0..u64::from(self.concurrency).min(self.repeat.saturating_sub(all.answered())) {
             let (buyer, next) = (Arc::clone(&self.buyer), Arc::clone(&next));
-            let request = self.request.try_clone().ok_or_else(|| Stopped::from(&PayError::BodyIsAStream))?;
+            let request = self.request.try_clone().ok_or_else(|| Stopped::from(unpaid(PayError::BodyIsAStream)))?;
             let (repeat, output) = (self.repeat, self.output);
             workers.spawn(async move { work(&buyer, &request, &next, repeat, output).await });
         }
@@ -196,12 +196,12 @@ async fn work(
             return (done, None);
         }
         let Some(request) = request.try_clone() else {
-            return (done, Some((&PayError::BodyIsAStream).into()));
+            return (done, Some(unpaid(PayError::BodyIsAStream).into()));
         };
         let started = Instant::now();
         let mut bought = match buyer.pay(request).await {
             Ok(bought) => bought,
-            Err(error) => return (done, Some((&error).into())),
+            Err(failed) => return (done, Some(failed.into())),
         };
         if let Err(error) = read_body(&mut bought.response, LONGEST_ANSWER).await {
             let failure = Failure::new(Kind::OutcomeUnknown, format!("an answer broke off: {error}"));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use paychan_mpp::buyer::{PayError, Payment};
+use paychan_mpp::buyer::{PayError, PayFailure, Payment};
 use reqwest::Response;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -87,10 +87,16 @@ impl fmt::Display for Paid {
     }
 }
 
+/// A failure before anything was signed.
+pub(crate) fn unpaid(why: PayError) -> Failure {
+    pay_failure(&PayFailure { why, signed_away: None })
+}
+
 /// The failure of a payment, with its kind and the facts that a script can use.
-pub(crate) fn pay_failure(error: &PayError) -> Failure {
+pub(crate) fn pay_failure(failed: &PayFailure) -> Failure {
+    let error = &failed.why;
     let kind = match error {
-        PayError::NoAnswer { paid: true, .. } => Kind::OutcomeUnknown,
+        PayError::NoAnswer { .. } if failed.may_have_paid() => Kind::OutcomeUnknown,
         PayError::NoAnswer { .. } => Kind::Network,
         PayError::Unavailable { .. } => Kind::SellerNotReady,
         PayError::BadUrl(_) | PayError::BodyIsAStream => Kind::Usage,
@@ -98,7 +104,10 @@ pub(crate) fn pay_failure(error: &PayError) -> Failure {
         PayError::Signer(_) | PayError::WrongSignature => Kind::Secret,
         _ => Kind::Refused,
     };
-    let mut failure = Failure::new(kind, error.to_string()).with("may_have_paid", error.may_have_paid());
+    let mut failure = Failure::new(kind, failed.to_string()).with("may_have_paid", failed.may_have_paid());
+    if let Some(amount) = failed.signed_away {
+        failure = failure.with("signed_away", amount.to_string());
+    }
     if let Some(problem) = error.problem() {
         failure = failure.with("problem", problem.kind.clone()).with("details", problem.details.clone());
         if problem.kind.ends_with("/channel-required") {

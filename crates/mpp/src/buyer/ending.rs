@@ -10,15 +10,19 @@ use paychan_watcher_api::CloseState;
 use reqwest::{Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::error::PayError;
+use super::close_offer::{self, Known, Refused};
+use super::error::{PayError, PayFailure};
 use super::events::Event;
 use super::exchange::{Exchange, NotSent};
 use super::offer::{self, Payable};
+use super::order::Purpose;
 use super::pay::{Buyer, TRIES};
-use super::{host_of, without_query};
+use super::sent::Sent;
+use super::voucher::Voucher;
+use super::{host_of, proof, without_query};
 use crate::problem::{ProblemBody, ProblemType};
 use crate::wire::headers::PAYMENT_RECEIPT;
-use crate::wire::{Action, Receipt};
+use crate::wire::{Action, Receipt, Timestamp};
 
 /// How often the server is asked whether a close that it agreed to is done.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
@@ -44,91 +48,136 @@ impl Buyer {
     /// Asks the server of this request to close the channel through which the request would be paid.
     ///
     /// It offers what the newest receipt says was spent, and what the server demands if that is more. It never signs
-    /// more than it has signed before. Nothing is bought: the server answers the request with the result of the close.
+    /// more than it has signed before, but for one price if [`super::BuyerOptions::close_may_cost`] allows it. If the server claims a
+    /// higher total than the store knows, the first offer asks for a proof. It is for one base unit if the store knows of nothing.
     /// If the server has agreed, the channel is no longer used.
     ///
     /// # Errors
-    /// [`PayError`]. After [`PayError::NoAnswer`] and [`PayError::Unavailable`] the server may have agreed; asking again does no harm.
-    pub async fn end(&self, request: Request) -> Result<Ended, PayError> {
+    /// [`PayFailure`]. After [`PayError::NoAnswer`] and [`PayError::Unavailable`] the server may have agreed; asking again does no harm.
+    pub async fn end(&self, request: Request) -> Result<Ended, PayFailure> {
+        let mut sent = Sent::default();
+        let ended = self.end_channel(&request, &mut sent).await;
+        ended.map_err(|why| sent.failure(why))
+    }
+
+    async fn end_channel(&self, request: &Request, sent: &mut Sent) -> Result<Ended, PayError> {
         let over = &mut &self.clients;
+        let payable = self.offer_of_close(over, request).await?;
+        let (channel, host) = (payable.channel(), self.host(request.url())?);
+        let known = self.known(&payable)?;
+        if known.signed.is_zero() && known.ahead().is_none() {
+            return Err(PayError::NothingSigned { host, channel });
+        }
+        let first = known.first();
+        let close = Close { request, host: &host, payable: payable.clone(), total: first };
+        let (next, problem) = match self.close_with(over, close, sent).await? {
+            Answer::Agreed(ended) => return Ok(ended),
+            Answer::Refused(next, problem) => (next, problem),
+        };
+        let mut refused = Refused { needed: problem.as_deref().and_then(needed), ..Refused::default() };
+        let mut most = known.most();
+        if let Some(says) = known.ahead() {
+            let proven = problem.as_deref().and_then(|problem| proof::proven(problem, &payable.pinned));
+            let Some(proven) = proven.filter(|proven| *proven > known.signed) else {
+                return Err(PayError::ServerAhead { host, channel, says, known: known.signed });
+            };
+            self.learn(&host, channel, proven)?;
+            self.check_caps(&host, channel)?;
+            (refused.proven, most) = (Some(proven), proven);
+        }
+        refused.next = next.as_ref().map(|next| (next.base.unwrap_or(most), next.price));
+        let refusal = |offered, price, problem: Option<Box<ProblemBody>>| {
+            let why = offer::says(problem.as_deref());
+            PayError::CloseRefused { host: host.clone(), channel, offered, why, price, problem }
+        };
+        let Some(total) = close_offer::second(first, most, &refused, self.options.close_may_cost) else {
+            return Err(refusal(first, refused.next.map(|(_, price)| price), problem));
+        };
+        // The new challenge is answered, since some servers take each challenge once.
+        let payable = next.map_or(payable, |next| *next);
+        match self.close_with(over, Close { request, host: &host, payable, total }, sent).await? {
+            Answer::Agreed(ended) => Ok(ended),
+            Answer::Refused(_, problem) => Err(refusal(total, None, problem)),
+        }
+    }
+
+    /// Asks for the challenge that a close answers.
+    async fn offer_of_close(&self, over: &mut dyn Exchange, request: &Request) -> Result<Payable, PayError> {
         let host = self.host(request.url())?;
-        let again = || request.try_clone().ok_or(PayError::BodyIsAStream);
+        let request = request.try_clone().ok_or(PayError::BodyIsAStream)?;
         let asked_at = self.receipts();
-        let response = self.ask(over, again()?, &host).await?;
+        let response = self.ask(over, request, &host).await?;
         match response.status() {
-            StatusCode::PAYMENT_REQUIRED => {}
+            StatusCode::PAYMENT_REQUIRED => self.offer(response, &host, asked_at).await,
             StatusCode::GONE => {
                 let problem = offer::problem(response).await;
-                return Err(PayError::NoOffer { host, why: offer::says(problem.as_deref()), problem });
+                Err(PayError::NoOffer { host, why: offer::says(problem.as_deref()), problem })
             }
             status => {
                 let why = format!("it answers {} and asks for no payment, so it offers no close", status.as_u16());
-                return Err(PayError::NoOffer { host, why, problem: None });
-            }
-        }
-        let payable = self.offer(response, &host, asked_at).await?;
-        let channel = payable.channel();
-        let most = self.most(&host, &payable)?;
-        let spent = self.with_store(|store| store.spent(&channel));
-        let first = spent.map_or(most, |spent| spent.min(most));
-        match self.close_with(over, &request, &host, &payable, first).await? {
-            Answer::Agreed(ended) => Ok(ended),
-            Answer::Refused(problem) => {
-                let needed = problem.as_deref().and_then(needed).filter(|needed| (first < *needed) && *needed <= most);
-                let refused = |offered, problem: Option<Box<ProblemBody>>| PayError::CloseRefused {
-                    host: host.clone(),
-                    channel,
-                    offered,
-                    why: offer::says(problem.as_deref()),
-                    problem,
-                };
-                let Some(needed) = needed else { return Err(refused(first, problem)) };
-                match self.close_with(over, &request, &host, &payable, needed).await? {
-                    Answer::Agreed(ended) => Ok(ended),
-                    Answer::Refused(problem) => Err(refused(needed, problem)),
-                }
+                Err(PayError::NoOffer { host, why, problem: None })
             }
         }
     }
 
-    /// The most that may be offered: the total to which the server would add a price, but no more than was signed
-    /// before.
-    fn most(&self, host: &str, payable: &Payable) -> Result<Amount, PayError> {
-        let channel = payable.channel();
-        let resync_up_to = self.options.resync_up_to;
+    /// What is known of the channel. If the server's total is higher and the user believes it, it is recorded as signed.
+    fn known(&self, payable: &Payable) -> Result<Known, PayError> {
+        let (channel, says) = (payable.channel(), payable.base);
         self.with_store(|store| {
-            let signed = store.signed(&channel);
-            let Some(says) = payable.base else { return Ok(signed) };
-            if says <= signed {
-                return Ok(says);
+            let known = Known { signed: store.signed(&channel), spent: store.spent(&channel), says };
+            match known.ahead().filter(|says| self.options.resync_up_to.is_some_and(|most| *says <= most)) {
+                Some(says) => {
+                    store.resync(channel, says)?;
+                    Ok(Known { signed: says, ..known })
+                }
+                None => Ok(known),
             }
-            if resync_up_to.is_some_and(|most| says <= most) {
-                store.resync(channel, says)?;
-                return Ok(says);
-            }
-            Err(PayError::ServerAhead { host: host.to_owned(), channel, says, known: signed })
         })
+    }
+
+    /// Checks that what was signed so far keeps the caps.
+    fn check_caps(&self, host: &str, channel: ContractId) -> Result<(), PayError> {
+        let so_far = self.with_store(|store| store.signed_away(host, &channel, Timestamp::now().day()));
+        Ok(self.options.caps.check(Amount::ZERO, Amount::ZERO, host, &channel, &so_far)?)
     }
 
     /// Sends one close until it is done or refused. The same close is sent again where no answer came and until it is done,
     /// since a server agrees to it once.
-    async fn close_with(
-        &self,
-        over: &mut dyn Exchange,
-        request: &Request,
-        host: &str,
-        payable: &Payable,
-        total: Amount,
-    ) -> Result<Answer, PayError> {
+    async fn close_with(&self, over: &mut dyn Exchange, close: Close<'_>, sent: &mut Sent) -> Result<Answer, PayError> {
+        let Close { request, host, payable, total } = close;
         let channel = payable.channel();
-        self.tell(&Event::Closing { channel, total });
-        let header = self.sign(payable, Action::Close, total).await?;
-        let (mut tries, mut questions, mut agreed) = (0_u32, 0_u32, None);
+        // A total that was not signed before is recorded first, and the caps hold for it.
+        let voucher = match total > self.signed(&channel) {
+            true => Some(self.voucher(request, host, payable.clone(), Purpose::Close(total)).await?),
+            false => None,
+        };
+        let header = match &voucher {
+            Some(voucher) => voucher.header.clone(),
+            None => {
+                self.tell(&Event::Closing { channel, total });
+                self.sign(&payable, Action::Close, total).await?
+            }
+        };
+        let raise = voucher.as_ref().map_or(Amount::ZERO, |voucher| voucher.raise);
+        let (mut tries, mut questions, mut agreed, mut counted) = (0_u32, 0_u32, None, false);
         // What a server says after it has agreed takes nothing back.
         let error = loop {
-            match self.close_once(over, with_header(request, &header)?, host, channel, total).await? {
-                Step::Agreed(ended) => {
+            let request = with_header(request, &header)?;
+            let asked_at = self.receipts();
+            let step = self.close_once(over, request, host, channel, total, asked_at).await?;
+            // A refused close gives the server nothing if its total was signed before.
+            let counts = match &step {
+                Step::Refused(..) => !raise.is_zero(),
+                Step::Later { left, .. } => *left,
+                Step::Agreed(..) | Step::Over(_) => true,
+            };
+            if counts && !std::mem::replace(&mut counted, true) {
+                sent.add(raise);
+            }
+            match step {
+                Step::Agreed(ended, receipt) => {
                     self.leave(&channel, "its close was agreed")?;
+                    self.close_answered(voucher.as_ref(), StatusCode::OK, receipt);
                     (tries, questions) = (0, questions.saturating_add(1));
                     if ended.state.is_over() || questions >= MOST_QUESTIONS {
                         return Ok(Answer::Agreed(ended));
@@ -136,7 +185,7 @@ impl Buyer {
                     agreed = Some(ended);
                     tokio::time::sleep(ASK_AGAIN).await;
                 }
-                Step::Later { why, wait, error } => {
+                Step::Later { why, wait, error, .. } => {
                     tries = tries.saturating_add(1);
                     if tries >= TRIES {
                         break error;
@@ -144,12 +193,24 @@ impl Buyer {
                     self.wait(tries, wait, why).await;
                 }
                 Step::Over(error) => break error,
-                Step::Refused(problem) => {
-                    return Ok(agreed.map_or(Answer::Refused(problem), Answer::Agreed));
+                Step::Refused(next, problem) => {
+                    let Some(agreed) = agreed else {
+                        self.close_answered(voucher.as_ref(), StatusCode::PAYMENT_REQUIRED, None);
+                        return Ok(Answer::Refused(next, problem));
+                    };
+                    return Ok(Answer::Agreed(agreed));
                 }
             }
         };
         agreed.map(Answer::Agreed).ok_or(error)
+    }
+
+    /// Records how a close was answered that was recorded as a payment.
+    fn close_answered(&self, voucher: Option<&Voucher>, status: StatusCode, receipt: Option<Receipt>) {
+        if let Some(voucher) = voucher {
+            let receipt = receipt.filter(|receipt| self.believes(voucher, receipt));
+            self.answered(voucher, Some(status), receipt);
+        }
     }
 
     /// Sends a close once.
@@ -160,14 +221,15 @@ impl Buyer {
         host: &str,
         channel: ContractId,
         total: Amount,
+        asked_at: u64,
     ) -> Result<Step, PayError> {
         let scheme = request.url().scheme().to_owned();
         let host = host.to_owned();
         let response = match over.send(request).await {
             Ok(response) => response,
-            Err(NotSent { why, .. }) => {
-                let error = PayError::NoAnswer { host, why: why.clone(), paid: true };
-                return Ok(Step::Later { why, wait: None, error });
+            Err(NotSent { why, unconnected }) => {
+                let error = PayError::NoAnswer { host, why: why.clone() };
+                return Ok(Step::Later { why, wait: None, left: !unconnected, error });
             }
         };
         if host_of(response.url()).as_ref() != Some(&host) || response.url().scheme() != scheme {
@@ -178,8 +240,11 @@ impl Buyer {
         self.tell(&Event::Answered { status: status.as_u16() });
         // A server of ours answers 200, and the sessions of mppx answer 204.
         if matches!(status, StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::ACCEPTED) {
-            return Ok(Step::Agreed(read(response, channel, total).await));
+            let (ended, receipt) = read(response, channel, total).await;
+            return Ok(Step::Agreed(ended, receipt));
         }
+        let next = offer::choose(&response, &host, &self.options.channels, asked_at).ok();
+        let next = next.filter(|next| next.channel() == channel).map(Box::new);
         let wait = retry_after(response.headers(), std::time::SystemTime::now());
         let problem = offer::problem(response).await;
         let why = offer::says(problem.as_deref());
@@ -190,29 +255,42 @@ impl Buyer {
             }
             // It is not known whether the server has agreed.
             _ if status.is_server_error() => {
-                Ok(Step::Later { why: why.clone(), wait, error: PayError::Unavailable { host, why } })
+                Ok(Step::Later { why: why.clone(), wait, left: true, error: PayError::Unavailable { host, why } })
             }
-            _ => Ok(Step::Refused(problem)),
+            _ => Ok(Step::Refused(next, problem)),
         }
     }
 }
 
+/// A close that is to be sent.
+struct Close<'a> {
+    request: &'a Request,
+    host: &'a str,
+    payable: Payable,
+    /// What the recipient is to have in total.
+    total: Amount,
+}
+
 enum Answer {
     Agreed(Ended),
-    Refused(Option<Box<ProblemBody>>),
+    /// The next challenge, and the problem.
+    Refused(Option<Box<Payable>>, Option<Box<ProblemBody>>),
 }
 
 /// The result of sending a close once.
 enum Step {
-    Agreed(Ended),
+    Agreed(Ended, Option<Receipt>),
     /// It is to be sent again. The error is for the last time.
     Later {
         why: String,
         wait: Option<Duration>,
+        /// Whether something was sent.
+        left: bool,
         error: PayError,
     },
     Over(PayError),
-    Refused(Option<Box<ProblemBody>>),
+    /// The next challenge, and the problem.
+    Refused(Option<Box<Payable>>, Option<Box<ProblemBody>>),
 }
 
 fn with_header(request: &Request, (name, value): &(HeaderName, HeaderValue)) -> Result<Request, PayError> {
@@ -234,7 +312,7 @@ struct Said {
     transaction: Option<String>,
 }
 
-async fn read(mut response: Response, channel: ContractId, amount: Amount) -> Ended {
+async fn read(mut response: Response, channel: ContractId, amount: Amount) -> (Ended, Option<Receipt>) {
     let done = response.status() != StatusCode::ACCEPTED;
     let receipt = response.headers().get(PAYMENT_RECEIPT).and_then(|value| value.to_str().ok());
     let receipt = receipt.and_then(|value| Receipt::from_header(value).ok());
@@ -247,6 +325,7 @@ async fn read(mut response: Response, channel: ContractId, amount: Amount) -> En
         _ => CloseState::Agreed,
     };
     let is_hash = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let transaction = said.transaction.or(receipt.map(|receipt| receipt.reference)).filter(is_hash);
-    Ended { channel, amount, state, transaction }
+    let reference = receipt.as_ref().map(|receipt| receipt.reference.clone());
+    let transaction = said.transaction.or(reference).filter(is_hash);
+    (Ended { channel, amount, state, transaction }, receipt)
 }

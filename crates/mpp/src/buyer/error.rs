@@ -8,7 +8,35 @@ use super::store::StoreError;
 use crate::problem::ProblemBody;
 use crate::wire::WireError;
 
-/// Why a request was not answered or not paid. [`PayError::may_have_paid`] says whether a voucher was sent.
+/// A request that was not answered or not paid, and what was signed for it.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}{}", what_was_sent(*signed_away))]
+pub struct PayFailure {
+    /// Why.
+    pub why: PayError,
+    /// By how much the vouchers that were sent for the request raised the total that was ever signed, base units. The server may
+    /// take them, whatever it has answered. `None` when nothing was sent that it could take.
+    pub signed_away: Option<Amount>,
+}
+
+impl PayFailure {
+    /// Whether a voucher was sent that the server may take. If so, its amount counts as signed, whatever the outcome is.
+    #[must_use]
+    pub fn may_have_paid(&self) -> bool {
+        self.signed_away.is_some()
+    }
+}
+
+/// What was sent, as the end of a message.
+fn what_was_sent(amount: Option<Amount>) -> String {
+    match amount {
+        None => String::new(),
+        Some(Amount::ZERO) => ". A voucher was sent, and it is for a total that was signed before".to_owned(),
+        Some(amount) => format!(". {amount} base units were signed for this request, and the server may take them"),
+    }
+}
+
+/// Why a request was not answered or not paid.
 #[derive(Debug, thiserror::Error)]
 pub enum PayError {
     /// No answer came.
@@ -18,8 +46,6 @@ pub enum PayError {
         host: String,
         /// What happened.
         why: String,
-        /// Whether a voucher was sent.
-        paid: bool,
     },
     /// The request's body can't be sent twice, as a paid request needs.
     #[error("the request's body is a stream, which can't be sent again with a payment; give it as bytes")]
@@ -45,8 +71,8 @@ pub enum PayError {
     /// A cap would be exceeded.
     #[error(transparent)]
     Cap(#[from] CapExceeded),
-    /// The server says that more was signed than this store knows, and does not prove it. To ask for the proof, the buyer has
-    /// signed one base unit if nothing was signed before, and nothing otherwise.
+    /// The server says that more was signed than this store knows, and does not prove it. To ask for the proof, the buyer signs
+    /// one base unit if nothing was signed before, and nothing otherwise.
     #[error(
         "{host} says that {says} base units were signed on {channel}, but this store knows of {known}, and {host} does not \
          prove it with a signature of the channel's key; if the store was lost, resync to that total explicitly, else the server \
@@ -83,8 +109,21 @@ pub enum PayError {
         offered: Amount,
         /// The server's message.
         why: String,
+        /// The price of the new challenge that came with the refusal, base units. The server may want it for the close.
+        price: Option<Amount>,
         /// The server's problem.
         problem: Option<Box<ProblemBody>>,
+    },
+    /// There is nothing to close the channel with.
+    #[error(
+        "neither this store nor {host} knows of anything that was signed on {channel}, so there is nothing to close it with; take \
+         the deposit back with close_start and refund, or resync explicitly if the store was lost"
+    )]
+    NothingSigned {
+        /// The host that was asked.
+        host: String,
+        /// The channel.
+        channel: ContractId,
     },
     /// The channel has ended or is ending.
     #[error("the channel {channel} can't be used any more: {why}; open another one")]
@@ -125,16 +164,6 @@ pub enum PayError {
 }
 
 impl PayError {
-    /// Whether a voucher was sent for the request. If so, its amount counts as signed, whatever the outcome is.
-    #[must_use]
-    pub fn may_have_paid(&self) -> bool {
-        match self {
-            Self::NoAnswer { paid, .. } => *paid,
-            Self::AskedTwice { .. } | Self::Unavailable { .. } | Self::Redirected { .. } => true,
-            _ => false,
-        }
-    }
-
     /// The server's problem, if the error came from the server.
     #[must_use]
     pub fn problem(&self) -> Option<&ProblemBody> {

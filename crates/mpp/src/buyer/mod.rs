@@ -7,9 +7,11 @@
 //! - A server chooses neither the channel nor the network. There are caps for a request, a host, a channel, a day and
 //!   in total.
 //! - A payment follows no redirect. A channel that is closing or has ended is no longer used.
-//! - A channel is ended with what was spent ([`Buyer::end`]), and never with more than was signed before.
+//! - A channel is ended with what was spent ([`Buyer::end`]), and never with more than was signed before, unless the user allows
+//!   a close to cost something ([`BuyerOptions::close_may_cost`]).
 
 mod caps;
+mod close_offer;
 mod ending;
 mod error;
 mod events;
@@ -20,6 +22,8 @@ mod options;
 mod order;
 mod pay;
 mod proof;
+mod receipts;
+mod sent;
 mod signer;
 mod standing;
 mod store;
@@ -29,7 +33,7 @@ mod wallet;
 
 pub use caps::{CapExceeded, Caps, SignedAway};
 pub use ending::Ended;
-pub use error::PayError;
+pub use error::{PayError, PayFailure};
 pub use events::{Event, OnEvent};
 pub use middleware::PaymentMiddleware;
 pub use options::{BuyerOptions, PaidRequest, Payment};

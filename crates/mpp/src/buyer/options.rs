@@ -19,6 +19,9 @@ pub struct BuyerOptions {
     pub caps: Caps,
     /// If a server claims a higher total than the store knows, the buyer believes it up to this total. Base units.
     pub resync_up_to: Option<Amount>,
+    /// What a close may cost beside what was spent, base units. Servers that are built with Stellar's TypeScript SDK close a channel
+    /// only for one more price. The caps hold for it too.
+    pub close_may_cost: Option<Amount>,
     /// Whether each request needs a new challenge.
     pub new_challenge_each_time: bool,
     /// Whether plain HTTP to other machines is allowed.

@@ -1,8 +1,8 @@
 //! Records a payment before it is signed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use paychan_channel::Amount;
+use paychan_channel::{Amount, ContractId};
 
 use super::caps::Caps;
 use super::error::PayError;
@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     /// It asks the server for the highest commitment. It is for this total, which was the highest one when the server claimed
     /// more, or for one base unit. A payment beside it has another total, since it is above the server's.
     Proof(Amount),
+    /// It closes the channel with this total, which is above the highest one that was signed.
+    Close(Amount),
 }
 
 /// A payment that is to be recorded.
@@ -35,20 +37,55 @@ pub(super) struct Order {
     pub(super) resync_up_to: Option<Amount>,
 }
 
+/// A payment that is recorded.
+pub(super) struct Written {
+    pub(super) id: u64,
+    pub(super) total: Amount,
+    /// By how much the total is above all that was signed before.
+    pub(super) raise: Amount,
+    /// `None` for a payment that is made again, which is counted already.
+    pub(super) under_way: Option<UnderWay>,
+}
+
+/// Counts a payment as under way until it is dropped, also when its caller gives it up.
+pub(super) struct UnderWay {
+    state: Arc<Mutex<State>>,
+    channel: ContractId,
+}
+
+impl UnderWay {
+    fn begin(state: &Arc<Mutex<State>>, channel: ContractId) -> Self {
+        let mut locked = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = locked.channels.entry(channel).or_default();
+        standing.under_way = standing.under_way.saturating_add(1);
+        Self { state: Arc::clone(state), channel }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = state.channels.entry(self.channel).or_default();
+        standing.under_way = standing.under_way.saturating_sub(1);
+    }
+}
+
 impl Order {
     /// Chooses the total, checks the caps, and records the payment, which is on disk when this returns.
     ///
     /// It holds the store's lock all the time, so that no two payments choose the same total.
-    pub(super) fn write(self, store: &Mutex<Store>, state: &Mutex<State>) -> Result<(u64, Amount, Amount), PayError> {
+    pub(super) fn write(self, store: &Mutex<Store>, state: &Arc<Mutex<State>>) -> Result<Written, PayError> {
         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = || state.lock().unwrap_or_else(PoisonError::into_inner);
-        let standing = state().channels.get(&self.payable.channel()).copied().unwrap_or_default();
+        let standing = {
+            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.channels.get(&self.payable.channel()).copied().unwrap_or_default()
+        };
         let (channel, price) = (self.payable.channel(), self.payable.price);
         let signed = store.signed(&channel);
         let (fresh, limit) = match self.purpose {
             Purpose::Pay { fresh } => (fresh, None),
             Purpose::PayAgain(limit) => (true, Some(limit)),
-            Purpose::Proof(_) => (false, None),
+            Purpose::Proof(_) | Purpose::Close(_) => (false, None),
         };
         let fresh = fresh && !standing.is_newer_than(&self.payable);
         let server = match (fresh, standing.spent, standing.accepted) {
@@ -64,6 +101,7 @@ impl Order {
         let mut known = Known { signed, server, under_way };
         let total = match (self.purpose, total::to_sign(known, price)) {
             (Purpose::Proof(signed), _) => signed.max(Amount::from(1)),
+            (Purpose::Close(total), _) => total,
             (_, Ok(total)) => total,
             (_, Err(total::Ahead(says))) if self.resync_up_to.is_some_and(|most| says <= most) => {
                 store.resync(channel, says)?;
@@ -78,6 +116,7 @@ impl Order {
             return Err(PayError::AskedTwice { host: self.host, why: String::new(), problem: None });
         }
         let raise = total.saturating_sub(known.signed);
+        let price = if matches!(self.purpose, Purpose::Close(_)) { raise } else { price };
         let now = Timestamp::now();
         let so_far = store.signed_away(&self.host, &channel, now.day());
         self.caps.check(price, raise, &self.host, &channel, &so_far)?;
@@ -94,11 +133,7 @@ impl Order {
             url: self.url,
         };
         store.write(&Record::Signed(signed), true)?;
-        if limit.is_none() {
-            let mut state = state();
-            let standing = state.channels.entry(channel).or_default();
-            standing.under_way = standing.under_way.saturating_add(1);
-        }
-        Ok((id, total, raise))
+        let under_way = limit.is_none().then(|| UnderWay::begin(state, channel));
+        Ok(Written { id, total, raise, under_way })
     }
 }

@@ -9,18 +9,19 @@ use paychan_channel::{Amount, ContractId};
 use paychan_rpc::http::retry_after;
 use reqwest::{Method, Request, Response, StatusCode, Url};
 
-use super::error::PayError;
+use super::error::{PayError, PayFailure};
 use super::events::Event;
 use super::exchange::{Clients, Exchange, NotSent};
 use super::offer::{self, Payable};
 use super::options::{BuyerOptions, PaidRequest, Payment};
 use super::order::Purpose;
 use super::proof::Asked;
+use super::sent::Sent;
 use super::standing::State;
 use super::store::{Answered, Left, Opening, Record, Store};
-use super::voucher::{UnderWay, Voucher};
+use super::voucher::Voucher;
 use super::wallet::PinnedChannel;
-use super::{host_of, without_query};
+use super::{host_of, receipts, without_query};
 use crate::problem::{ProblemBody, ProblemType};
 use crate::wire::headers::{ACCEPT_PAYMENT, PAYMENT_RECEIPT, PAYMENT_SESSION};
 use crate::wire::{Receipt, Timestamp};
@@ -101,17 +102,17 @@ impl Buyer {
     /// Sends `GET url`, and pays for it if the server asks for payment. No redirect is followed.
     ///
     /// # Errors
-    /// [`PayError`].
-    pub async fn get(&self, url: &str) -> Result<PaidRequest, PayError> {
-        let url = Url::parse(url).map_err(|_| PayError::BadUrl(url.to_owned()))?;
+    /// [`PayFailure`].
+    pub async fn get(&self, url: &str) -> Result<PaidRequest, PayFailure> {
+        let url = Url::parse(url).map_err(|_| Sent::default().failure(PayError::BadUrl(url.to_owned())))?;
         self.pay(Request::new(Method::GET, url)).await
     }
 
     /// Sends a request, and pays for it if the server asks for payment. No redirect is followed.
     ///
     /// # Errors
-    /// [`PayError`].
-    pub async fn pay(&self, request: Request) -> Result<PaidRequest, PayError> {
+    /// [`PayFailure`].
+    pub async fn pay(&self, request: Request) -> Result<PaidRequest, PayFailure> {
         self.pay_over(&mut &self.clients, request).await
     }
 
@@ -130,7 +131,18 @@ impl Buyer {
         Ok(Some((payable.channel(), payable.price)))
     }
 
-    pub(super) async fn pay_over(&self, over: &mut dyn Exchange, request: Request) -> Result<PaidRequest, PayError> {
+    pub(super) async fn pay_over(&self, over: &mut dyn Exchange, request: Request) -> Result<PaidRequest, PayFailure> {
+        let mut sent = Sent::default();
+        let bought = self.ask_and_buy(over, request, &mut sent).await;
+        bought.map_err(|why| sent.failure(why))
+    }
+
+    async fn ask_and_buy(
+        &self,
+        over: &mut dyn Exchange,
+        request: Request,
+        sent: &mut Sent,
+    ) -> Result<PaidRequest, PayError> {
         let host = self.host(request.url())?;
         let key = challenge_key(&request);
         let again = || request.try_clone().ok_or(PayError::BodyIsAStream);
@@ -149,19 +161,20 @@ impl Buyer {
             }
         };
         self.tell(&Event::Asked { host: host.clone(), price: payable.price, channel: payable.channel() });
-        let bought = self.buy(over, &request, &host, &key, payable.clone(), !reused).await;
+        let bought = self.buy(over, &request, &host, &key, payable.clone(), !reused, sent).await;
         let Err(ahead @ PayError::ServerAhead { known, .. }) = bought else { return bought };
-        match self.ask_for_proof(over, &request, &host, &key, &payable, known).await? {
+        match self.ask_for_proof(over, &request, &host, &key, &payable, known, sent).await? {
             Asked::Paid(paid) => Ok(*paid),
             // A price that has risen meanwhile is not paid unasked.
             Asked::Proven(next) if next.price <= payable.price => {
-                self.buy(over, &request, &host, &key, *next, true).await
+                self.buy(over, &request, &host, &key, *next, true, sent).await
             }
             Asked::Proven(_) | Asked::Unproven => Err(ahead),
         }
     }
 
     /// Pays an offer.
+    #[allow(clippy::too_many_arguments, reason = "they are one request and how it is sent")]
     async fn buy(
         &self,
         over: &mut dyn Exchange,
@@ -170,13 +183,13 @@ impl Buyer {
         key: &str,
         payable: Payable,
         fresh: bool,
+        sent: &mut Sent,
     ) -> Result<PaidRequest, PayError> {
+        // It counts as under way until this returns.
         let first = self.voucher(request, host, payable, Purpose::Pay { fresh }).await?;
-        let channel = first.payable.channel();
         // All that is signed for this answer raises the total by no more than its price.
         let limit = first.total.max(first.total.saturating_sub(first.raise).saturating_add(first.payable.price));
-        let under_way = UnderWay { buyer: self, channel };
-        let refused = match self.send(over, request, host, &first, key).await? {
+        let refused = match self.send(over, request, host, &first, key, sent).await? {
             Outcome::Paid(paid) => return Ok(*paid),
             Outcome::Refused(payable, problem) => (payable, problem),
         };
@@ -197,9 +210,7 @@ impl Buyer {
             Err(PayError::AskedTwice { .. }) => return Err(asked_twice(problem)),
             other => other?,
         };
-        let outcome = self.send(over, request, host, &second, key).await?;
-        drop(under_way);
-        match outcome {
+        match self.send(over, request, host, &second, key, sent).await? {
             Outcome::Paid(paid) => Ok(*paid),
             Outcome::Refused(_, problem) => Err(asked_twice(problem)),
         }
@@ -234,11 +245,7 @@ impl Buyer {
         {
             headers.insert(PAYMENT_SESSION, value);
         }
-        over.send(request).await.map_err(|error| PayError::NoAnswer {
-            host: host.to_owned(),
-            why: error.why,
-            paid: false,
-        })
+        over.send(request).await.map_err(|error| PayError::NoAnswer { host: host.to_owned(), why: error.why })
     }
 
     /// The offer of an answer to a request that was sent when there were this many receipts.
@@ -249,7 +256,7 @@ impl Buyer {
         }
     }
 
-    /// Sends a voucher until it is answered, and repeats the same one where that is safe.
+    /// Sends a voucher until it is answered, and repeats the same one where that is safe. What was sent is counted in `sent`.
     pub(super) async fn send(
         &self,
         over: &mut dyn Exchange,
@@ -257,7 +264,10 @@ impl Buyer {
         host: &str,
         voucher: &Voucher,
         key: &str,
+        sent: &mut Sent,
     ) -> Result<Outcome, PayError> {
+        let mut unanswered = Unanswered { buyer: self, channel: voucher.payable.channel(), armed: true };
+        let mut counted = !voucher.pays;
         let channel = voucher.payable.channel();
         let repeatable = request.method().is_safe() || request.headers().contains_key("idempotency-key");
         let mut tries: u32 = 0;
@@ -267,7 +277,12 @@ impl Buyer {
             let asked_at = self.receipts();
             let (name, value) = &voucher.header;
             paid.headers_mut().insert(name.clone(), value.clone());
-            let response = match over.send(paid).await {
+            let answer = over.send(paid).await;
+            let left = !matches!(answer, Err(NotSent { unconnected: true, .. }));
+            if left && !std::mem::replace(&mut counted, true) {
+                sent.add(voucher.raise);
+            }
+            let response = match answer {
                 Ok(response) => response,
                 // The voucher may have been taken. If it is sent again, it is charged only once.
                 Err(NotSent { unconnected, why }) if tries < TRIES && (unconnected || repeatable) => {
@@ -276,7 +291,7 @@ impl Buyer {
                 }
                 Err(NotSent { why, .. }) => {
                     self.answered(voucher, None, None);
-                    return Err(PayError::NoAnswer { host: host.to_owned(), why, paid: true });
+                    return Err(PayError::NoAnswer { host: host.to_owned(), why });
                 }
             };
             if host_of(response.url()).as_deref() != Some(host) || response.url().scheme() != request.url().scheme() {
@@ -329,23 +344,30 @@ impl Buyer {
                     self.answered(voucher, Some(status), None);
                     return Err(PayError::Unavailable { host: host.to_owned(), why });
                 }
-                _ => return Ok(Outcome::Paid(Box::new(self.take(voucher, response, key)))),
+                _ => {
+                    unanswered.armed = false;
+                    return Ok(Outcome::Paid(Box::new(self.take(voucher, response, key))));
+                }
             }
         }
+    }
+
+    /// Whether a receipt for this payment can be true.
+    pub(super) fn believes(&self, voucher: &Voucher, receipt: &Receipt) -> bool {
+        let channel = voucher.payable.channel();
+        let signed = self.with_store(|store| store.signed(&channel));
+        let believed = receipts::can_be_true(receipt, &channel, voucher.payable.price, signed);
+        if !believed {
+            tracing::warn!(%channel, "a receipt can't be true, and is not believed");
+        }
+        believed
     }
 
     /// Handles a paid answer.
     fn take(&self, voucher: &Voucher, response: Response, key: &str) -> PaidRequest {
         let header = response.headers().get(PAYMENT_RECEIPT).and_then(|value| value.to_str().ok());
-        let receipt = header.and_then(|value| Receipt::from_header(value).ok()).filter(|receipt| {
-            // The server can't have accepted more than was ever signed, so such a receipt is not believed.
-            let signed = self.with_store(|store| store.signed(&voucher.payable.channel()));
-            let honest = receipt.accepted_cumulative.is_none_or(|accepted| accepted <= signed);
-            if !honest {
-                tracing::warn!(channel = %voucher.payable.channel(), "a receipt claims more than was signed");
-            }
-            honest
-        });
+        let receipt = header.and_then(|value| Receipt::from_header(value).ok());
+        let receipt = receipt.filter(|receipt| self.believes(voucher, receipt));
         self.answered(voucher, Some(response.status()), receipt.clone());
         self.with_state(|state| {
             if state.challenges.len() >= KEPT_CHALLENGES {
@@ -363,14 +385,15 @@ impl Buyer {
         PaidRequest { response, paid: Some(paid) }
     }
 
+    /// Forgets the challenges of a channel when it is not known what the server holds. The next challenge says it.
+    fn forget_challenges(&self, channel: &ContractId) {
+        self.with_state(|state| state.challenges.retain(|_, payable| payable.channel() != *channel));
+    }
+
     /// Records how a payment was answered. A crash may lose this record, which does no harm.
-    fn answered(&self, voucher: &Voucher, status: Option<StatusCode>, receipt: Option<Receipt>) {
+    pub(super) fn answered(&self, voucher: &Voucher, status: Option<StatusCode>, receipt: Option<Receipt>) {
         if receipt.is_none() {
-            // It is not known now what the server holds. The next challenge says it.
-            self.with_state(|state| {
-                let channel = voucher.payable.channel();
-                state.challenges.retain(|_, payable| payable.channel() != channel);
-            });
+            self.forget_challenges(&voucher.payable.channel());
         }
         let record =
             Record::Answered(Answered { id: voucher.id, status: status.map(|status| status.as_u16()), receipt });
@@ -387,13 +410,6 @@ impl Buyer {
     /// How many receipts there were so far.
     pub(super) fn receipts(&self) -> u64 {
         self.with_state(|state| state.receipts)
-    }
-
-    pub(super) fn ended(&self, channel: &ContractId) {
-        self.with_state(|state| {
-            let standing = state.channels.entry(*channel).or_default();
-            standing.under_way = standing.under_way.saturating_sub(1);
-        });
     }
 
     /// Waits before the same voucher is sent again, for this time.
@@ -424,6 +440,22 @@ impl Buyer {
 
 fn usual_wait(tries: u32) -> Duration {
     Duration::from_millis(200).saturating_mul(4_u32.saturating_pow(tries.saturating_sub(1)))
+}
+
+/// Forgets the channel's challenges if a payment is given up before its answer. The same voucher for the same challenge would
+/// otherwise be sent for another request, and the server would give it the answer of this one.
+struct Unanswered<'a> {
+    buyer: &'a Buyer,
+    channel: ContractId,
+    armed: bool,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.buyer.forget_challenges(&self.channel);
+        }
+    }
 }
 
 pub(super) enum Outcome {

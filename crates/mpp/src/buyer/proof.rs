@@ -10,7 +10,7 @@ use super::offer::Payable;
 use super::options::PaidRequest;
 use super::order::Purpose;
 use super::pay::{Buyer, Outcome};
-use super::voucher::UnderWay;
+use super::sent::Sent;
 use super::wallet::PinnedChannel;
 use crate::problem::{HIGHEST, HIGHEST_SIGNATURE, ProblemBody};
 
@@ -29,7 +29,8 @@ impl Buyer {
     /// that, or for one base unit. A server of ours refuses such a voucher, and hands back the highest one that it holds.
     ///
     /// A valid signature of the commitment key means that the recipient may have that total already, so the store takes it over
-    /// without believing the server.
+    /// without believing the server. If a voucher was sent for this request before, only a total above all that the store knows
+    /// proves something: the server could otherwise hand back that voucher, and be paid once more.
     pub(super) async fn ask_for_proof(
         &self,
         over: &mut dyn Exchange,
@@ -38,31 +39,33 @@ impl Buyer {
         key: &str,
         payable: &Payable,
         known: Amount,
+        sent: &mut Sent,
     ) -> Result<Asked, PayError> {
+        let paid_before = !sent.is_nothing();
         let channel = payable.channel();
         let voucher = self.voucher(request, host, payable.clone(), Purpose::Proof(known)).await?;
-        let _under_way = UnderWay { buyer: self, channel };
-        let (next, problem) = match self.send(over, request, host, &voucher, key).await? {
+        let (next, problem) = match self.send(over, request, host, &voucher, key, sent).await? {
             Outcome::Paid(paid) => return Ok(Asked::Paid(paid)),
             Outcome::Refused(next, problem) => (next, problem),
         };
         let total = problem.as_deref().and_then(|problem| proven(problem, &payable.pinned));
         let (Some(total), Some(next)) = (total, next) else { return Ok(Asked::Unproven) };
-        self.learn(host, channel, total)?;
-        Ok(Asked::Proven(next))
+        let learnt = self.learn(host, channel, total)?;
+        Ok(if paid_before && learnt.is_zero() { Asked::Unproven } else { Asked::Proven(next) })
     }
 
-    fn learn(&self, host: &str, channel: ContractId, total: Amount) -> Result<(), PayError> {
+    /// Records a proven total. Returns by how much it is above what was known.
+    pub(super) fn learn(&self, host: &str, channel: ContractId, total: Amount) -> Result<Amount, PayError> {
         let learnt = self.with_store(|store| store.learn(host, channel, total))?;
         if !learnt.is_zero() {
             self.tell(&Event::Proven { channel, total });
         }
-        Ok(())
+        Ok(learnt)
     }
 }
 
 /// The total that a problem proves to have been signed for this channel, on its network, by its key.
-fn proven(problem: &ProblemBody, pinned: &PinnedChannel) -> Option<Amount> {
+pub(super) fn proven(problem: &ProblemBody, pinned: &PinnedChannel) -> Option<Amount> {
     let text = |name| problem.details.get(name).and_then(serde_json::Value::as_str);
     let amount: Amount = text(HIGHEST)?.parse().ok()?;
     let signature: Signature = text(HIGHEST_SIGNATURE)?.parse().ok()?;

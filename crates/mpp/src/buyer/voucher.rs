@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use paychan_channel::{Amount, Commitment, ContractId};
+use paychan_channel::{Amount, Commitment};
 use reqwest::Request;
 
 use super::error::PayError;
 use super::events::Event;
 use super::offer::Payable;
-use super::order::{Order, Purpose};
+use super::order::{Order, Purpose, UnderWay, Written};
 use super::pay::Buyer;
 use super::without_query;
 use crate::wire::headers::{AUTHORIZATION, PAYMENT_AUTHORIZATION};
@@ -22,7 +22,11 @@ pub(super) struct Voucher {
     pub(super) total: Amount,
     /// By how much the total is above all that was signed before.
     pub(super) raise: Amount,
+    /// Whether the server can take it as a payment. One that asks for a proof with a total that was signed before gives it nothing.
+    pub(super) pays: bool,
     pub(super) header: (HeaderName, HeaderValue),
+    /// It ends with the voucher.
+    _under_way: Option<UnderWay>,
 }
 
 impl Buyer {
@@ -51,20 +55,21 @@ impl Buyer {
         };
         // Writing waits for the disk, which must not delay other tasks.
         let written = tokio::task::spawn_blocking(move || order.write(&store, &state)).await;
-        let (id, total, raise) = written.unwrap_or_else(|error| {
-            Err(PayError::NoAnswer { host: host.to_owned(), why: error.to_string(), paid: false })
-        })?;
-        self.tell(&Event::Paying { channel, total, raise });
-        let made = self.sign(&payable, Action::Voucher, total).await;
-        match made {
-            Ok(header) => Ok(Voucher { id, payable, total, raise, header }),
-            Err(error) => {
-                if !matches!(purpose, Purpose::PayAgain(_)) {
-                    self.ended(&channel);
-                }
-                Err(error)
+        let Written { id, total, raise, under_way } = written
+            .unwrap_or_else(|error| Err(PayError::NoAnswer { host: host.to_owned(), why: error.to_string() }))?;
+        let action = match purpose {
+            Purpose::Close(_) => {
+                self.tell(&Event::Closing { channel, total });
+                Action::Close
             }
-        }
+            _ => {
+                self.tell(&Event::Paying { channel, total, raise });
+                Action::Voucher
+            }
+        };
+        let header = self.sign(&payable, action, total).await?;
+        let pays = !(matches!(purpose, Purpose::Proof(_)) && raise.is_zero());
+        Ok(Voucher { id, payable, total, raise, pays, header, _under_way: under_way })
     }
 
     /// Signs a total, and writes the header that carries it.
@@ -87,17 +92,5 @@ impl Buyer {
         let mut value = HeaderValue::try_from(text).map_err(|error| crate::wire::WireError::Json(error.to_string()))?;
         value.set_sensitive(true);
         Ok((name, value))
-    }
-}
-
-/// Counts a payment as under way until it is dropped.
-pub(super) struct UnderWay<'a> {
-    pub(super) buyer: &'a Buyer,
-    pub(super) channel: ContractId,
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.buyer.ended(&self.channel);
     }
 }

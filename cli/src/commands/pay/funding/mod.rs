@@ -13,7 +13,7 @@ use paychan_mpp::wire::NetworkName;
 use reqwest::{Request, Url};
 use serde_json::{Map, Value};
 
-use super::report::pay_failure;
+use super::report::unpaid;
 use crate::amounts;
 use crate::commands::open::{Code, LONGEST_WAITING_PERIOD, Opened, Opening, Salt, parse_salt, random_salt};
 use crate::commands::top_up::{ToppedUp, deposit};
@@ -201,9 +201,7 @@ impl FundingArgs {
                 }
                 if matches!(found, Found::Nothing) {
                     opening.set_salt(random_salt()?);
-                    buyer
-                        .write_opening(request.url(), opening.channel, opening.salt.to_string())
-                        .map_err(|error| pay_failure(&error))?;
+                    buyer.write_opening(request.url(), opening.channel, opening.salt.to_string()).map_err(unpaid)?;
                 }
                 open_now(&opening).await?
             }
@@ -270,7 +268,7 @@ enum Found {
 /// Looks for a channel that an earlier run opened for this server, with the same terms.
 async fn earlier(opening: &mut Opening<'_>, buyer: &Buyer, url: &Url) -> Result<Found, Failure> {
     let mut begun = None;
-    for earlier in buyer.openings_for(url).map_err(|error| pay_failure(&error))? {
+    for earlier in buyer.openings_for(url).map_err(unpaid)? {
         let salt = parse_salt(&earlier.salt).map_err(|why| {
             Failure::new(Kind::Input, format!("the salt of the channel {} among the payments: {why}", earlier.channel))
         })?;
@@ -298,7 +296,7 @@ async fn earlier(opening: &mut Opening<'_>, buyer: &Buyer, url: &Url) -> Result<
 
 /// The server's problem if it wants a channel; `None` when the request is free or can be paid through another channel.
 async fn wants_channel(buyer: &Buyer, request: &Request) -> Result<Option<Box<ProblemBody>>, Failure> {
-    let request = request.try_clone().ok_or_else(|| pay_failure(&PayError::BodyIsAStream))?;
+    let request = request.try_clone().ok_or_else(|| unpaid(PayError::BodyIsAStream))?;
     match buyer.price(request).await {
         Ok(_) => Ok(None),
         Err(PayError::NoOffer { problem: Some(problem), .. })
@@ -306,7 +304,7 @@ async fn wants_channel(buyer: &Buyer, request: &Request) -> Result<Option<Box<Pr
         {
             Ok(Some(problem))
         }
-        Err(error) => Err(pay_failure(&error)),
+        Err(error) => Err(unpaid(error)),
     }
 }
 

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
-use paychan_channel::Amount;
-use paychan_mpp::buyer::{BuyerOptions, PayError, Store};
+use paychan_channel::{Amount, Commitment, CommitmentSecret};
+use paychan_mpp::buyer::{BuyerOptions, PayError, Record, Store};
+use paychan_mpp::problem::{HIGHEST, HIGHEST_SIGNATURE};
 use paychan_watcher_api::CloseState;
 use tempfile::TempDir;
 
-use super::{get, open, options, serve};
+use super::proof::{after_loss, liar, pay_three};
+use super::{capped, get, open, options, serve};
 use crate::env::{CHANNEL, TestEnv};
 
 #[tokio::test]
@@ -49,17 +51,107 @@ async fn what_the_server_needs_is_offered_if_it_was_signed_before() {
 #[tokio::test]
 async fn a_buyer_that_has_lost_its_receipts_ends_with_no_more_than_the_server_counts() {
     let env = TestEnv::new();
+    env.watcher.state().hides_highest = true;
     let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
     let lost = TempDir::new().unwrap();
     open(&lost, options(&env)).pay(get(address, "/time")).await.unwrap();
     let buyer = open(&folder, options(&env));
     let refused = buyer.end(get(address, "/time")).await.unwrap_err();
-    assert!(matches!(refused, PayError::ServerAhead { .. }), "{refused}");
+    assert!(matches!(refused.why, PayError::ServerAhead { .. }), "{refused}");
     assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, None);
     drop(buyer);
     let resync_up_to = Some(Amount::from(10_u64));
     let buyer = open(&folder, BuyerOptions { resync_up_to, ..options(&env) });
     assert_eq!(buyer.end(get(address, "/time")).await.unwrap().amount, Amount::from(10_u64));
+}
+
+#[tokio::test]
+async fn after_a_loss_a_close_learns_the_total_and_pays_what_was_spent() {
+    let (env, address) = after_loss().await;
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, options(&env));
+    assert_eq!(buyer.end(get(address, "/time")).await.unwrap().amount, Amount::from(30_u64));
+    assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, Some(Amount::from(30_u64)));
+    drop(buyer);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.signed(&CHANNEL), Amount::from(30_u64), "what was learnt is on disk");
+    assert!(store.left(&CHANNEL).is_some());
+
+    // It is charged 100, and gets 70 of them back.
+    let env = TestEnv::new();
+    let (address, lost, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap(), TempDir::new().unwrap());
+    open(&lost, options(&env)).pay(get(address, "/most")).await.unwrap();
+    assert_eq!(env.watcher.totals(&CHANNEL), (100, 30));
+    let ended = open(&folder, options(&env)).end(get(address, "/time")).await.unwrap();
+    assert_eq!(ended.amount, Amount::from(30_u64), "not the highest commitment");
+}
+
+#[tokio::test]
+async fn a_store_from_an_old_copy_signs_nothing_new_for_a_close() {
+    let env = TestEnv::new();
+    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
+    open(&folder, options(&env)).pay(get(address, "/time")).await.unwrap();
+    pay_three(&env, address).await;
+    let ended = open(&folder, options(&env)).end(get(address, "/time")).await.unwrap();
+    assert_eq!(ended.amount, Amount::from(40_u64));
+    let signed = Store::read(folder.path()).unwrap().into_iter().filter(|record| matches!(record, Record::Signed(_)));
+    assert_eq!(signed.count(), 1, "the payment");
+}
+
+#[tokio::test]
+async fn a_close_after_a_loss_keeps_the_caps() {
+    for (cap, kept) in [(29, false), (30, true)] {
+        let (env, address) = after_loss().await;
+        let folder = TempDir::new().unwrap();
+        let ended = open(&folder, BuyerOptions { caps: capped(cap), ..options(&env) }).end(get(address, "/time")).await;
+        match ended {
+            Ok(ended) => assert!(kept && ended.amount == Amount::from(30_u64), "{cap}: {ended:?}"),
+            Err(failed) => assert!(!kept && matches!(failed.why, PayError::Cap(_)), "{cap}: {failed}"),
+        }
+        assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with.is_some(), kept);
+    }
+}
+
+#[tokio::test]
+async fn a_close_is_not_raised_by_what_proves_nothing() {
+    let env = TestEnv::new();
+    let forged = CommitmentSecret::generate().unwrap();
+    let commitment = Commitment { network: env.network.id(), channel: CHANNEL, amount: 30_u64.into() };
+    let signature = commitment.sign(&forged).to_string();
+    let address = liar(&env, move |problem| {
+        problem.details.insert(HIGHEST.to_owned(), "30".into());
+        problem.details.insert(HIGHEST_SIGNATURE.to_owned(), signature.clone().into());
+    })
+    .await;
+    pay_three(&env, address).await;
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, options(&env));
+    for signed_away in [Some(Amount::from(1_u64)), None] {
+        let refused = buyer.end(get(address, "/time")).await.unwrap_err();
+        assert!(matches!(refused.why, PayError::ServerAhead { .. }), "{refused}");
+        assert_eq!(refused.signed_away, signed_away, "one base unit was signed to ask, once");
+    }
+    assert_eq!(buyer.signed(&CHANNEL), Amount::from(1_u64));
+    assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, None);
+}
+
+#[tokio::test]
+async fn a_channel_whose_payments_were_all_given_back_is_closed_with_one_base_unit() {
+    let env = TestEnv::new();
+    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
+    let buyer = open(&folder, options(&env));
+    buyer.pay(get(address, "/fails")).await.unwrap();
+    assert_eq!(env.watcher.totals(&CHANNEL), (10, 0));
+    assert_eq!(buyer.end(get(address, "/time")).await.unwrap().amount, Amount::from(1_u64));
+}
+
+#[tokio::test]
+async fn a_channel_on_which_nothing_was_signed_is_not_closed_with_a_signature() {
+    let env = TestEnv::new();
+    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
+    let refused = open(&folder, options(&env)).end(get(address, "/time")).await.unwrap_err();
+    assert!(matches!(refused.why, PayError::NothingSigned { .. }) && !refused.may_have_paid(), "{refused}");
+    assert!(Store::read(folder.path()).unwrap().is_empty());
 }
 
 /// Statuses and bodies.
@@ -102,7 +194,7 @@ async fn a_server_that_needs_more_than_was_signed_gets_nothing_more() {
         buyer.pay(get(address, "/time")).await.unwrap();
         let refused = buyer.end(get(address, "/time")).await.unwrap_err();
         assert!(
-            matches!(&refused, PayError::CloseRefused { offered, .. } if *offered == Amount::from(10_u64)),
+            matches!(&refused.why, PayError::CloseRefused { offered, .. } if *offered == Amount::from(10_u64)),
             "{refused}"
         );
         assert_eq!(closes.load(Ordering::SeqCst), 1, "nothing higher is offered");
@@ -168,5 +260,5 @@ async fn a_server_that_asks_for_no_payment_offers_no_close() {
     let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
     let buyer = open(&folder, options(&env));
     let refused = buyer.end(get(address, "/query?free")).await.unwrap_err();
-    assert!(matches!(refused, PayError::NoOffer { .. }), "{refused}");
+    assert!(matches!(refused.why, PayError::NoOffer { .. }), "{refused}");
 }

@@ -1,9 +1,13 @@
 //! Tests of the buyer against our seller, and against servers that lie.
 
+mod close_price;
+mod crashes;
 mod ending;
 mod hostile;
+mod outcomes;
 mod paying;
 mod proof;
+mod side_by_side;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use paychan_channel::Amount;
-use paychan_mpp::buyer::{BuyerOptions, Event, PayError, PaymentMiddleware, Record, Store};
+use paychan_mpp::buyer::{BuyerOptions, Event, PayError, PayFailure, PaymentMiddleware, Record, Store};
 use tempfile::TempDir;
 
 use super::{capped, get, open, options, serve};
@@ -111,7 +111,7 @@ async fn after_the_loss_of_the_store_a_resync_without_a_proof_is_explicit_and_ca
     }
     let ahead = open(&folder, options(&env)).pay(get(address, "/time")).await.unwrap_err();
     assert!(
-        matches!(&ahead, PayError::ServerAhead { says, known, .. } if says.get() == 30 && known.is_zero()),
+        matches!(&ahead.why, PayError::ServerAhead { says, known, .. } if says.get() == 30 && known.is_zero()),
         "{ahead}"
     );
     let too_little = BuyerOptions { resync_up_to: Some(Amount::from(29)), ..options(&env) };
@@ -132,11 +132,11 @@ async fn caps_hold_and_nothing_is_signed_above_them() {
         buyer.pay(get(address, "/time")).await.unwrap();
     }
     let error = buyer.pay(get(address, "/time")).await.unwrap_err();
-    assert!(matches!(error, PayError::Cap(_)) && !error.may_have_paid(), "{error}");
+    assert!(matches!(error.why, PayError::Cap(_)) && !error.may_have_paid(), "{error}");
     drop(buyer);
     // The cap holds after a restart too.
     let buyer = open(&folder, BuyerOptions { caps: capped(25), ..options(&env) });
-    assert!(matches!(buyer.pay(get(address, "/time")).await, Err(PayError::Cap(_))));
+    assert!(matches!(buyer.pay(get(address, "/time")).await, Err(PayFailure { why: PayError::Cap(_), .. })));
     assert_eq!(env.watcher.totals(&CHANNEL), (20, 20));
 }
 
@@ -152,4 +152,43 @@ async fn a_failing_handler_and_a_credit_cost_no_more_than_a_base_unit() {
     assert_eq!((most.total.get(), most.receipt.unwrap().charged.unwrap().get()), (110, 30));
     let next = buyer.pay(get(address, "/time")).await.unwrap().paid.unwrap();
     assert_eq!(next.total.get(), 111, "the credit is used up before more is signed away");
+}
+
+/// The caller gives a payment up when the server has taken it.
+#[tokio::test]
+async fn a_payment_that_was_given_up_is_not_answered_to_the_next_request() {
+    let env = TestEnv::new();
+    let (taken, honest, told) = (Arc::new(tokio::sync::Notify::new()), env.app.clone(), Arc::new(Mutex::new(0)));
+    let tell = Arc::clone(&taken);
+    let app = axum::Router::new().fallback(move |request: axum::extract::Request| {
+        let (honest, tell, told) = (honest.clone(), Arc::clone(&tell), Arc::clone(&told));
+        async move {
+            let paid = request.headers().contains_key("authorization");
+            let answer = tower::ServiceExt::oneshot(honest, request).await.unwrap();
+            let second = paid && {
+                let mut told = told.lock().unwrap();
+                *told += 1;
+                *told == 2
+            };
+            if second {
+                tell.notify_one();
+                std::future::pending::<()>().await;
+            }
+            answer
+        }
+    });
+    let address = serve(app).await;
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, options(&env));
+    let answer = async || {
+        let bought = buyer.pay(get(address, "/time")).await.unwrap();
+        let total = bought.paid.unwrap().total.get();
+        (bought.response.text().await.unwrap(), total)
+    };
+    assert_eq!(answer().await, ("answer 1".to_owned(), 10));
+    tokio::select! {
+        _ = answer() => panic!("it is not answered"),
+        () = taken.notified() => {}
+    }
+    assert_eq!(answer().await, ("answer 3".to_owned(), 30));
 }

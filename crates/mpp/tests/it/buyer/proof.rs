@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use paychan_channel::{Amount, Commitment, CommitmentSecret, ContractId, NetworkId};
-use paychan_mpp::buyer::{Buyer, BuyerOptions, Caps, PayError, Store};
+use paychan_mpp::buyer::{Buyer, BuyerOptions, Caps, PayError, PayFailure, Store};
 use paychan_mpp::problem::{HIGHEST, HIGHEST_SIGNATURE, ProblemBody};
 use paychan_mpp::wire::NetworkName;
 use serde_json::Value;
@@ -16,14 +16,14 @@ use super::{get, open, options, serve};
 use crate::env::{CHANNEL, TestEnv};
 
 /// A seller to which 30 base units were paid by a buyer whose store is lost.
-async fn after_loss() -> (TestEnv, SocketAddr) {
+pub(super) async fn after_loss() -> (TestEnv, SocketAddr) {
     let env = TestEnv::new();
     let address = serve(env.app.clone()).await;
     pay_three(&env, address).await;
     (env, address)
 }
 
-async fn pay_three(env: &TestEnv, address: SocketAddr) {
+pub(super) async fn pay_three(env: &TestEnv, address: SocketAddr) {
     let lost = TempDir::new().unwrap();
     let buyer = open(&lost, options(env));
     for _ in 0..3 {
@@ -31,7 +31,7 @@ async fn pay_three(env: &TestEnv, address: SocketAddr) {
     }
 }
 
-async fn total(buyer: &Buyer, address: SocketAddr) -> Result<i128, PayError> {
+async fn total(buyer: &Buyer, address: SocketAddr) -> Result<i128, PayFailure> {
     Ok(buyer.pay(get(address, "/time")).await?.paid.expect("it was paid").total.get())
 }
 
@@ -118,7 +118,7 @@ async fn caps_count_a_learnt_total_as_paid_today_and_the_price_as_one_request() 
                 let bought = total(&open(&folder, BuyerOptions { caps, ..options(&env) }), address).await;
                 match bought {
                     Ok(total) => assert!(kept && total == 40, "{caps:?}: {total}"),
-                    Err(PayError::Cap(_)) => {}
+                    Err(PayFailure { why: PayError::Cap(_), .. }) => {}
                     Err(error) => panic!("{caps:?}: {error}"),
                 }
             }
@@ -130,7 +130,10 @@ async fn caps_count_a_learnt_total_as_paid_today_and_the_price_as_one_request() 
 }
 
 /// The seller, behind a server that changes the details of its refusals.
-async fn liar(env: &TestEnv, change: impl Fn(&mut ProblemBody) + Clone + Send + Sync + 'static) -> SocketAddr {
+pub(super) async fn liar(
+    env: &TestEnv,
+    change: impl Fn(&mut ProblemBody) + Clone + Send + Sync + 'static,
+) -> SocketAddr {
     let honest = env.app.clone();
     serve(Router::new().fallback(move |request: Request| {
         let (honest, change) = (honest.clone(), change.clone());
@@ -180,13 +183,55 @@ async fn what_proves_nothing_is_not_believed() {
         let mut signed = Vec::new();
         for _ in 0..3 {
             let refused = buyer.pay(get(address, "/time")).await.unwrap_err();
-            assert!(matches!(refused, PayError::ServerAhead { .. }), "{what}: {refused}");
+            assert!(matches!(refused.why, PayError::ServerAhead { .. }), "{what}: {refused}");
             signed.push(buyer.signed(&CHANNEL).get());
         }
         let proven = if what == "less than it claims" { 29 } else { 1 };
         assert_eq!(signed, [proven; 3], "{what}: one base unit was signed to ask, and no more");
         assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((30, 30), 3), "{what}");
     }
+}
+
+/// The server takes a voucher, claims a higher total, and then proves no more than that voucher.
+#[tokio::test]
+async fn a_voucher_for_this_request_is_no_proof_that_something_was_lost() {
+    use paychan_mpp::problem::ProblemType;
+    use paychan_mpp::wire::read_credential;
+    use std::sync::{Arc, Mutex};
+
+    use super::hostile::{HONEST, Says, asks};
+
+    let env = TestEnv::new();
+    let got: Arc<Mutex<Vec<Amount>>> = Arc::default();
+    let taken = Arc::clone(&got);
+    let address = serve(Router::new().fallback(move |request: Request| {
+        let credential = request.headers().get("authorization").map(|value| value.to_str().unwrap());
+        let payload = credential.and_then(|text| read_credential(text).unwrap()).map(|read| read.payload().unwrap());
+        let says = |cumulative| Says { cumulative, ..HONEST };
+        let mut taken = taken.lock().unwrap();
+        taken.extend(payload.as_ref().map(|payload| payload.amount));
+        let answer = match (payload, taken.len()) {
+            (None, _) => asks(&HONEST, ProblemType::PaymentRequired),
+            (Some(_), 1) => asks(&says(1_000), ProblemType::PaymentInsufficient),
+            (Some(payload), 2) => {
+                let (mut parts, _) = asks(&says(10), ProblemType::PaymentInsufficient).into_parts();
+                let mut problem = ProblemBody::new(ProblemType::PaymentInsufficient, "x", serde_json::Map::new());
+                problem.details.insert(HIGHEST.to_owned(), payload.amount.to_string().into());
+                problem.details.insert(HIGHEST_SIGNATURE.to_owned(), payload.signature.to_string().into());
+                parts.headers.remove("content-length");
+                axum::response::Response::from_parts(parts, Body::from(serde_json::to_vec(&problem).unwrap()))
+            }
+            _ => axum::response::Response::new(Body::from("sold")),
+        };
+        async move { answer }
+    }))
+    .await;
+    let folder = TempDir::new().unwrap();
+    let buyer = open(&folder, options(&env));
+    let refused = buyer.pay(get(address, "/x")).await.unwrap_err();
+    assert!(matches!(refused.why, PayError::ServerAhead { .. }), "{refused}");
+    assert_eq!(buyer.signed(&CHANNEL), Amount::from(10_u64), "one price for one answer");
+    assert_eq!(*got.lock().unwrap(), [10_u64, 10].map(Amount::from));
 }
 
 #[tokio::test]

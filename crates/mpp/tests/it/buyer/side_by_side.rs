@@ -1,0 +1,83 @@
+//! Tests of payments side by side, with a server that gives its answers in a fixed order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::Request;
+use paychan_mpp::buyer::Buyer;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use super::{get, open, options, serve};
+use crate::env::{CHANNEL, TestEnv};
+
+/// The seller, behind a server that holds one answer back until it is told to let it go.
+struct Holding {
+    address: SocketAddr,
+    /// The answer is ready and is held.
+    held: Arc<Notify>,
+    let_go: Arc<Notify>,
+}
+
+/// The first answer to a request with a payment is held, or the first one to a request without.
+async fn holding(env: &TestEnv, paid: bool) -> Holding {
+    let (held, let_go, taken) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (honest, tell, wait) = (env.app.clone(), Arc::clone(&held), Arc::clone(&let_go));
+    let app = Router::new().fallback(move |request: Request| {
+        let hold = request.headers().contains_key("authorization") == paid && !taken.swap(true, Ordering::SeqCst);
+        let (honest, tell, wait) = (honest.clone(), Arc::clone(&tell), Arc::clone(&wait));
+        async move {
+            let answer = tower::ServiceExt::oneshot(honest, request).await.unwrap();
+            if hold {
+                tell.notify_one();
+                wait.notified().await;
+            }
+            answer
+        }
+    });
+    Holding { address: serve(app).await, held, let_go }
+}
+
+async fn total(buyer: &Buyer, address: SocketAddr) -> i128 {
+    buyer.pay(get(address, "/time")).await.unwrap().paid.unwrap().total.get()
+}
+
+#[tokio::test]
+async fn a_receipt_is_believed_rather_than_a_challenge_that_was_asked_for_before_it() {
+    let env = TestEnv::new();
+    let Holding { address, held, let_go } = holding(&env, false).await;
+    let folder = TempDir::new().unwrap();
+    let buyer = Arc::new(open(&folder, options(&env)));
+    let slow = tokio::spawn({
+        let buyer = Arc::clone(&buyer);
+        async move { total(&buyer, address).await }
+    });
+    held.notified().await;
+    // This payment begins and ends while the challenge of the other one, which says that nothing was paid, is on its way.
+    assert_eq!(total(&buyer, address).await, 10);
+    let_go.notify_one();
+    assert_eq!(slow.await.unwrap(), 20);
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((20, 20), 2));
+}
+
+#[tokio::test]
+async fn a_receipt_is_believed_rather_than_a_proof_that_was_asked_for_before_it() {
+    let env = TestEnv::new();
+    env.buy("/time", 10).await.receipt();
+    env.buy("/time", 20).await.receipt();
+    let Holding { address, held, let_go } = holding(&env, true).await;
+    let folder = TempDir::new().unwrap();
+    let buyer = Arc::new(open(&folder, options(&env)));
+    let slow = tokio::spawn({
+        let buyer = Arc::clone(&buyer);
+        async move { total(&buyer, address).await }
+    });
+    held.notified().await;
+    // This payment learns the lost total and is answered while the proof for the other one is on its way.
+    assert_eq!(total(&buyer, address).await, 30);
+    let_go.notify_one();
+    assert_eq!(slow.await.unwrap(), 40);
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((40, 40), 4));
+}
