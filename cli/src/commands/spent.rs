@@ -125,7 +125,7 @@ impl Report {
 
 /// A field in the form of RFC 4180. The reference comes from a server, so a spreadsheet must not take it for a formula.
 fn csv_field(text: &str) -> String {
-    let text = match text.starts_with(['=', '+', '-', '@']) {
+    let text = match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}"),
         false => text.to_owned(),
     };

@@ -44,7 +44,7 @@ impl Pay {
 /// The failure of a close. If the server may want one price more for it, it says how to allow that.
 fn not_closed(failed: &PayFailure) -> Failure {
     let mut failure = pay_failure(failed);
-    if let PayError::CloseRefused { price, .. } = &failed.why {
+    if let PayError::CloseRefused { price, .. } = &*failed.why {
         let other_way = "take the deposit back with paychan close-start and, after the waiting period, paychan refund";
         failure.message.push_str(&match price {
             Some(price) => format!(

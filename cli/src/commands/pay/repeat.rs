@@ -209,7 +209,7 @@ async fn work(
         }
         done.latencies.push(started.elapsed());
         done.succeeded += u64::from(bought.response.status().is_success());
-        let charged = bought.paid.and_then(|paid| paid.receipt).and_then(|receipt| receipt.charged);
+        let charged = bought.paid.and_then(|paid| paid.charged());
         done.paid = done.paid.saturating_add(charged.unwrap_or(Amount::ZERO));
         let answered = number.saturating_add(1);
         if answered.is_multiple_of((repeat / 10).max(1)) {

@@ -53,7 +53,7 @@ impl<'a> Answer<'a> {
                 channel: paid.channel.to_string(),
                 price: paid.price.to_string(),
                 total: paid.total.to_string(),
-                charged: paid.receipt.as_ref().and_then(|receipt| receipt.charged).map(|amount| amount.to_string()),
+                charged: paid.charged().map(|amount| amount.to_string()),
                 reference: paid.receipt.as_ref().map(|receipt| receipt.reference.clone()),
             }),
             opened,
@@ -81,7 +81,8 @@ impl fmt::Display for Paid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "paid {} base units through {}", self.charged.as_ref().unwrap_or(&self.price), self.channel)?;
         match &self.reference {
-            Some(reference) => write!(f, ", receipt {reference}"),
+            // The server has written it, and it must not control the terminal.
+            Some(reference) => write!(f, ", receipt {}", reference.replace(char::is_control, " ")),
             None => f.write_str(", without a receipt"),
         }
     }
@@ -89,12 +90,12 @@ impl fmt::Display for Paid {
 
 /// A failure before anything was signed.
 pub(crate) fn unpaid(why: PayError) -> Failure {
-    pay_failure(&PayFailure { why, signed_away: None })
+    pay_failure(&PayFailure { why: Box::new(why), signed_away: None })
 }
 
 /// The failure of a payment, with its kind and the facts that a script can use.
 pub(crate) fn pay_failure(failed: &PayFailure) -> Failure {
-    let error = &failed.why;
+    let error = failed.why.as_ref();
     let kind = match error {
         PayError::NoAnswer { .. } if failed.may_have_paid() => Kind::OutcomeUnknown,
         PayError::NoAnswer { .. } => Kind::Network,

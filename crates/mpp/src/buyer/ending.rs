@@ -86,10 +86,8 @@ impl Buyer {
             (refused.proven, most) = (Some(proven), proven);
         }
         refused.next = next.as_ref().map(|next| (next.base.unwrap_or(most), next.price));
-        let refusal = |offered, price, problem: Option<Box<ProblemBody>>| {
-            let why = offer::says(problem.as_deref());
-            PayError::CloseRefused { host: host.clone(), channel, offered, why, price, problem }
-        };
+        let refusal =
+            |offered, price, problem| PayError::CloseRefused { host: host.clone(), channel, offered, price, problem };
         let Some(total) = close_offer::second(first, most, &refused, self.options.close_may_cost) else {
             return Err(refusal(first, refused.next.map(|(_, price)| price), problem));
         };

@@ -3,6 +3,7 @@
 use paychan_channel::{Amount, ContractId};
 
 use super::caps::CapExceeded;
+use super::offer::says;
 use super::signer::SignerError;
 use super::store::StoreError;
 use crate::problem::ProblemBody;
@@ -13,7 +14,7 @@ use crate::wire::WireError;
 #[error("{why}{}", what_was_sent(*signed_away))]
 pub struct PayFailure {
     /// Why.
-    pub why: PayError,
+    pub why: Box<PayError>,
     /// By how much the vouchers that were sent for the request raised the total that was ever signed, base units. The server may
     /// take them, whatever it has answered. `None` when nothing was sent that it could take.
     pub signed_away: Option<Amount>,
@@ -99,7 +100,7 @@ pub enum PayError {
         problem: Option<Box<ProblemBody>>,
     },
     /// The server does not close the channel on the terms that were offered.
-    #[error("{host} does not close the channel {channel} with {offered} base units: {why}")]
+    #[error("{host} does not close the channel {channel} with {offered} base units: {}", says(.problem.as_deref()))]
     CloseRefused {
         /// The host that was asked.
         host: String,
@@ -107,8 +108,6 @@ pub enum PayError {
         channel: ContractId,
         /// What the recipient would have had in total.
         offered: Amount,
-        /// The server's message.
-        why: String,
         /// The price of the new challenge that came with the refusal, base units. The server may want it for the close.
         price: Option<Amount>,
         /// The server's problem.

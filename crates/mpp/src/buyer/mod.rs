@@ -28,6 +28,7 @@ mod signer;
 mod standing;
 mod store;
 mod total;
+mod turns;
 mod voucher;
 mod wallet;
 

@@ -67,7 +67,7 @@ pub(super) fn choose(
     why_not.truncate(8);
     match why_not.is_empty() {
         true => Err("it offers no way to pay over MPP".to_owned()),
-        false => Err(why_not.join("; ")),
+        false => Err(printable(&why_not.join("; "), 1_000)),
     }
 }
 
@@ -114,7 +114,12 @@ pub(super) fn says(problem: Option<&ProblemBody>) -> String {
     let Some(problem) = problem else { return "it does not say why".to_owned() };
     let hint = problem.hint.as_deref().map(|hint| format!(": {hint}")).unwrap_or_default();
     let text = format!("{}{hint}", if problem.detail.is_empty() { &problem.title } else { &problem.detail });
-    text.chars().take(400).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    printable(&text, 400)
+}
+
+/// At most this many characters of a server's text, without what could control a terminal.
+fn printable(text: &str, most: usize) -> String {
+    text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The error of an answer that can't be paid.

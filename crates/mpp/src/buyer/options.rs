@@ -45,6 +45,14 @@ pub struct Payment {
     pub receipt: Option<Receipt>,
 }
 
+impl Payment {
+    /// What was charged, as far as the receipt says it, in base units: the price where it says nothing else. `None` without a receipt.
+    #[must_use]
+    pub fn charged(&self) -> Option<Amount> {
+        self.receipt.as_ref().map(|receipt| receipt.charged.unwrap_or(self.price))
+    }
+}
+
 /// An answer, and what was paid for it.
 #[derive(Debug)]
 pub struct PaidRequest {

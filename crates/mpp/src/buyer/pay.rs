@@ -143,60 +143,78 @@ impl Buyer {
         request: Request,
         sent: &mut Sent,
     ) -> Result<PaidRequest, PayError> {
-        let host = self.host(request.url())?;
-        let key = challenge_key(&request);
+        let (host, key) = (self.host(request.url())?, challenge_key(&request));
         let again = || request.try_clone().ok_or(PayError::BodyIsAStream);
         let kept = self.with_state(|state| state.challenges.get(&key).cloned());
         let kept = kept.filter(|payable| !self.options.new_challenge_each_time && payable.is_good_for_a_while());
-        let reused = kept.is_some();
+        let fresh = kept.is_none();
+        let mut turn = None;
         let payable = match kept {
             Some(payable) => payable,
             None => {
-                let asked_at = self.receipts();
-                let response = self.ask(over, again()?, &host).await?;
-                if response.status() != StatusCode::PAYMENT_REQUIRED {
-                    return Ok(PaidRequest { response, paid: None });
+                let mut asked = self.ask_for_offer(over, again()?, &host).await?;
+                if matches!(asked, Offered::Offer(_)) {
+                    let (waited, mine) = self.turn(&host).await;
+                    if waited {
+                        asked = self.ask_for_offer(over, again()?, &host).await?;
+                    }
+                    turn = mine;
                 }
-                self.offer(response, &host, asked_at).await?
+                match asked {
+                    Offered::Offer(payable) => *payable,
+                    Offered::Free(response) => return Ok(PaidRequest { response, paid: None }),
+                }
             }
         };
         self.tell(&Event::Asked { host: host.clone(), price: payable.price, channel: payable.channel() });
-        let bought = self.buy(over, &request, &host, &key, payable.clone(), !reused, sent).await;
-        let Err(ahead @ PayError::ServerAhead { known, .. }) = bought else { return bought };
-        match self.ask_for_proof(over, &request, &host, &key, &payable, known, sent).await? {
-            Asked::Paid(paid) => Ok(*paid),
-            // A price that has risen meanwhile is not paid unasked.
-            Asked::Proven(next) if next.price <= payable.price => {
-                self.buy(over, &request, &host, &key, *next, true, sent).await
+        let mut purchase = Purchase { request: &request, host: &host, key: &key, sent };
+        let bought = self.buy(over, &mut purchase, payable.clone(), fresh).await;
+        let bought = match bought {
+            Err(ahead @ PayError::ServerAhead { known, .. }) => {
+                match self.ask_for_proof(over, &mut purchase, &payable, known).await? {
+                    Asked::Paid(paid) => Ok(*paid),
+                    // A price that has risen meanwhile is not paid unasked.
+                    Asked::Proven(next) if next.price <= payable.price => {
+                        self.buy(over, &mut purchase, *next, true).await
+                    }
+                    Asked::Proven(_) | Asked::Unproven => Err(ahead),
+                }
             }
-            Asked::Proven(_) | Asked::Unproven => Err(ahead),
+            bought => bought,
+        };
+        drop(turn);
+        bought
+    }
+
+    async fn ask_for_offer(&self, over: &mut dyn Exchange, request: Request, host: &str) -> Result<Offered, PayError> {
+        let asked_at = self.receipts();
+        let response = self.ask(over, request, host).await?;
+        match response.status() {
+            StatusCode::PAYMENT_REQUIRED => Ok(Offered::Offer(Box::new(self.offer(response, host, asked_at).await?))),
+            _ => Ok(Offered::Free(response)),
         }
     }
 
     /// Pays an offer.
-    #[allow(clippy::too_many_arguments, reason = "they are one request and how it is sent")]
     async fn buy(
         &self,
         over: &mut dyn Exchange,
-        request: &Request,
-        host: &str,
-        key: &str,
+        purchase: &mut Purchase<'_>,
         payable: Payable,
         fresh: bool,
-        sent: &mut Sent,
     ) -> Result<PaidRequest, PayError> {
+        let Purchase { request, host, .. } = *purchase;
         // It counts as under way until this returns.
         let first = self.voucher(request, host, payable, Purpose::Pay { fresh }).await?;
         // All that is signed for this answer raises the total by no more than its price.
         let limit = first.total.max(first.total.saturating_sub(first.raise).saturating_add(first.payable.price));
-        let refused = match self.send(over, request, host, &first, key, sent).await? {
+        let (payable, problem) = match self.send(over, purchase, &first).await? {
             Outcome::Paid(paid) => return Ok(*paid),
             Outcome::Refused(payable, problem) => (payable, problem),
         };
         // The server asks again. An answer to the new challenge may cost no more than what was signed for this request
         // already: it is then the same payment, which the server has not taken. A higher total would be a second
         // payment.
-        let (payable, problem) = refused;
         let asked_twice = |problem: Option<Box<ProblemBody>>| PayError::AskedTwice {
             host: host.to_owned(),
             why: offer::says(problem.as_deref()),
@@ -210,7 +228,7 @@ impl Buyer {
             Err(PayError::AskedTwice { .. }) => return Err(asked_twice(problem)),
             other => other?,
         };
-        match self.send(over, request, host, &second, key, sent).await? {
+        match self.send(over, purchase, &second).await? {
             Outcome::Paid(paid) => Ok(*paid),
             Outcome::Refused(_, problem) => Err(asked_twice(problem)),
         }
@@ -256,16 +274,14 @@ impl Buyer {
         }
     }
 
-    /// Sends a voucher until it is answered, and repeats the same one where that is safe. What was sent is counted in `sent`.
+    /// Sends a voucher until it is answered, and repeats the same one where that is safe. What was sent is counted.
     pub(super) async fn send(
         &self,
         over: &mut dyn Exchange,
-        request: &Request,
-        host: &str,
+        purchase: &mut Purchase<'_>,
         voucher: &Voucher,
-        key: &str,
-        sent: &mut Sent,
     ) -> Result<Outcome, PayError> {
+        let Purchase { request, host, key, .. } = *purchase;
         let mut unanswered = Unanswered { buyer: self, channel: voucher.payable.channel(), armed: true };
         let mut counted = !voucher.pays;
         let channel = voucher.payable.channel();
@@ -280,7 +296,7 @@ impl Buyer {
             let answer = over.send(paid).await;
             let left = !matches!(answer, Err(NotSent { unconnected: true, .. }));
             if left && !std::mem::replace(&mut counted, true) {
-                sent.add(voucher.raise);
+                purchase.sent.add(voucher.raise);
             }
             let response = match answer {
                 Ok(response) => response,
@@ -346,7 +362,12 @@ impl Buyer {
                 }
                 _ => {
                     unanswered.armed = false;
-                    return Ok(Outcome::Paid(Box::new(self.take(voucher, response, key))));
+                    let paid = self.take(voucher, response, key);
+                    let receipt = paid.paid.as_ref().and_then(|paid| paid.receipt.as_ref());
+                    if receipt.is_some_and(Receipt::says_what_is_counted) {
+                        self.may_pay_side_by_side(host);
+                    }
+                    return Ok(Outcome::Paid(Box::new(paid)));
                 }
             }
         }
@@ -373,7 +394,9 @@ impl Buyer {
             if state.challenges.len() >= KEPT_CHALLENGES {
                 state.challenges.clear();
             }
-            if response.status().is_success() {
+            // The receipt stands for the next challenge if it says what the server counts. Where it does not, the server may also
+            // take each challenge only once, as those with Stellar's TypeScript SDK do.
+            if response.status().is_success() && receipt.as_ref().is_some_and(Receipt::says_what_is_counted) {
                 state.challenges.insert(key.to_owned(), voucher.payable.clone());
             } else {
                 state.challenges.remove(key);
@@ -440,6 +463,21 @@ impl Buyer {
 
 fn usual_wait(tries: u32) -> Duration {
     Duration::from_millis(200).saturating_mul(4_u32.saturating_pow(tries.saturating_sub(1)))
+}
+
+/// A request that is being bought.
+pub(super) struct Purchase<'a> {
+    pub(super) request: &'a Request,
+    pub(super) host: &'a str,
+    /// The name under which its challenge is kept.
+    pub(super) key: &'a str,
+    pub(super) sent: &'a mut Sent,
+}
+
+/// The answer to a request without a payment.
+enum Offered {
+    Offer(Box<Payable>),
+    Free(Response),
 }
 
 /// Forgets the channel's challenges if a payment is given up before its answer. The same voucher for the same challenge would

@@ -1,7 +1,6 @@
 //! Learns a lost total from the payer's own signature, which a server hands back.
 
 use paychan_channel::{Amount, Commitment, ContractId, Signature};
-use reqwest::Request;
 
 use super::error::PayError;
 use super::events::Event;
@@ -9,8 +8,7 @@ use super::exchange::Exchange;
 use super::offer::Payable;
 use super::options::PaidRequest;
 use super::order::Purpose;
-use super::pay::{Buyer, Outcome};
-use super::sent::Sent;
+use super::pay::{Buyer, Outcome, Purchase};
 use super::wallet::PinnedChannel;
 use crate::problem::{HIGHEST, HIGHEST_SIGNATURE, ProblemBody};
 
@@ -34,17 +32,15 @@ impl Buyer {
     pub(super) async fn ask_for_proof(
         &self,
         over: &mut dyn Exchange,
-        request: &Request,
-        host: &str,
-        key: &str,
+        purchase: &mut Purchase<'_>,
         payable: &Payable,
         known: Amount,
-        sent: &mut Sent,
     ) -> Result<Asked, PayError> {
-        let paid_before = !sent.is_nothing();
+        let Purchase { request, host, .. } = *purchase;
+        let paid_before = !purchase.sent.is_nothing();
         let channel = payable.channel();
         let voucher = self.voucher(request, host, payable.clone(), Purpose::Proof(known)).await?;
-        let (next, problem) = match self.send(over, request, host, &voucher, key, sent).await? {
+        let (next, problem) = match self.send(over, purchase, &voucher).await? {
             Outcome::Paid(paid) => return Ok(Asked::Paid(paid)),
             Outcome::Refused(next, problem) => (next, problem),
         };

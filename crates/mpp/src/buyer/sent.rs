@@ -20,6 +20,6 @@ impl Sent {
     }
 
     pub(super) fn failure(&self, why: PayError) -> PayFailure {
-        PayFailure { why, signed_away: self.0 }
+        PayFailure { why: Box::new(why), signed_away: self.0 }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use paychan_channel::{Amount, ContractId};
 
 use super::offer::Payable;
+use super::turns::Turns;
 use crate::wire::Receipt;
 
 /// The part of a buyer that all its payments share. A restart forgets it.
@@ -18,6 +19,8 @@ pub(super) struct State {
     pub(super) channels: HashMap<ContractId, Standing>,
     /// Channels with a recent deposit, and the time of it, since a server may not have seen it yet.
     pub(super) unseen: HashMap<ContractId, Instant>,
+    /// The turns of the servers whose payments are made one after another.
+    pub(super) turns: Turns,
     /// How many receipts there were so far.
     pub(super) receipts: u64,
 }

@@ -56,6 +56,12 @@ impl Receipt {
         }
     }
 
+    /// Whether it says what the server holds and what was spent of it.
+    #[must_use]
+    pub fn says_what_is_counted(&self) -> bool {
+        self.accepted_cumulative.is_some() && self.spent.is_some()
+    }
+
     /// The value of the `Payment-Receipt` header.
     ///
     /// # Errors

@@ -21,8 +21,8 @@ use crate::env::{CHANNEL, TestEnv};
 
 /// What the server holds.
 #[derive(Default)]
-struct Held {
-    accepted: u64,
+pub(super) struct Held {
+    pub(super) accepted: u64,
     used: HashSet<String>,
     closes: Vec<u64>,
     closed: bool,
@@ -30,7 +30,7 @@ struct Held {
 
 /// A server with the rules of the SDK: each credential pays one price more, a close too; each challenge is taken once; no receipt
 /// says what was spent.
-async fn server() -> (SocketAddr, Arc<Mutex<Held>>) {
+pub(super) async fn server() -> (SocketAddr, Arc<Mutex<Held>>) {
     let held: Arc<Mutex<Held>> = Arc::default();
     let shared = Arc::clone(&held);
     let app = Router::new().fallback(move |request: Request| {
@@ -78,7 +78,7 @@ async fn a_close_that_costs_a_price_is_paid_only_when_the_user_allows_that_price
         let close_may_cost = allowed.map(Amount::from);
         let (buyer, ended) = close(&folder, BuyerOptions { close_may_cost, ..options(&env) }, address).await;
         let refused = ended.unwrap_err();
-        let PayError::CloseRefused { offered, price, .. } = &refused.why else { panic!("{refused}") };
+        let PayError::CloseRefused { offered, price, .. } = &*refused.why else { panic!("{refused}") };
         assert_eq!((offered.get(), price.map(Amount::get)), (20, Some(10)), "it says what the server asks for");
         assert!(!refused.may_have_paid(), "{refused}");
         assert_eq!((buyer.signed(&CHANNEL).get(), &held.lock().unwrap().closes), (20, &vec![20]));
@@ -108,7 +108,7 @@ async fn the_caps_hold_for_the_price_of_a_close() {
         let allowing = BuyerOptions { close_may_cost: most(10), caps, ..options(&env) };
         let (buyer, ended) = close(&folder, allowing, address).await;
         let refused = ended.unwrap_err();
-        assert!(matches!(refused.why, PayError::Cap(_)), "{refused}");
+        assert!(matches!(*refused.why, PayError::Cap(_)), "{refused}");
         assert_eq!((buyer.signed(&CHANNEL).get(), &held.lock().unwrap().closes), (20, &vec![20]), "{caps:?}");
     }
 }

@@ -57,7 +57,7 @@ async fn a_buyer_that_has_lost_its_receipts_ends_with_no_more_than_the_server_co
     open(&lost, options(&env)).pay(get(address, "/time")).await.unwrap();
     let buyer = open(&folder, options(&env));
     let refused = buyer.end(get(address, "/time")).await.unwrap_err();
-    assert!(matches!(refused.why, PayError::ServerAhead { .. }), "{refused}");
+    assert!(matches!(*refused.why, PayError::ServerAhead { .. }), "{refused}");
     assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with, None);
     drop(buyer);
     let resync_up_to = Some(Amount::from(10_u64));
@@ -106,7 +106,7 @@ async fn a_close_after_a_loss_keeps_the_caps() {
         let ended = open(&folder, BuyerOptions { caps: capped(cap), ..options(&env) }).end(get(address, "/time")).await;
         match ended {
             Ok(ended) => assert!(kept && ended.amount == Amount::from(30_u64), "{cap}: {ended:?}"),
-            Err(failed) => assert!(!kept && matches!(failed.why, PayError::Cap(_)), "{cap}: {failed}"),
+            Err(failed) => assert!(!kept && matches!(*failed.why, PayError::Cap(_)), "{cap}: {failed}"),
         }
         assert_eq!(env.watcher.state().channels[&CHANNEL].closed_with.is_some(), kept);
     }
@@ -128,7 +128,7 @@ async fn a_close_is_not_raised_by_what_proves_nothing() {
     let buyer = open(&folder, options(&env));
     for signed_away in [Some(Amount::from(1_u64)), None] {
         let refused = buyer.end(get(address, "/time")).await.unwrap_err();
-        assert!(matches!(refused.why, PayError::ServerAhead { .. }), "{refused}");
+        assert!(matches!(*refused.why, PayError::ServerAhead { .. }), "{refused}");
         assert_eq!(refused.signed_away, signed_away, "one base unit was signed to ask, once");
     }
     assert_eq!(buyer.signed(&CHANNEL), Amount::from(1_u64));
@@ -150,7 +150,7 @@ async fn a_channel_on_which_nothing_was_signed_is_not_closed_with_a_signature() 
     let env = TestEnv::new();
     let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
     let refused = open(&folder, options(&env)).end(get(address, "/time")).await.unwrap_err();
-    assert!(matches!(refused.why, PayError::NothingSigned { .. }) && !refused.may_have_paid(), "{refused}");
+    assert!(matches!(*refused.why, PayError::NothingSigned { .. }) && !refused.may_have_paid(), "{refused}");
     assert!(Store::read(folder.path()).unwrap().is_empty());
 }
 
@@ -194,7 +194,7 @@ async fn a_server_that_needs_more_than_was_signed_gets_nothing_more() {
         buyer.pay(get(address, "/time")).await.unwrap();
         let refused = buyer.end(get(address, "/time")).await.unwrap_err();
         assert!(
-            matches!(&refused.why, PayError::CloseRefused { offered, .. } if *offered == Amount::from(10_u64)),
+            matches!(&*refused.why, PayError::CloseRefused { offered, .. } if *offered == Amount::from(10_u64)),
             "{refused}"
         );
         assert_eq!(closes.load(Ordering::SeqCst), 1, "nothing higher is offered");
@@ -260,5 +260,5 @@ async fn a_server_that_asks_for_no_payment_offers_no_close() {
     let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
     let buyer = open(&folder, options(&env));
     let refused = buyer.end(get(address, "/query?free")).await.unwrap_err();
-    assert!(matches!(refused.why, PayError::NoOffer { .. }), "{refused}");
+    assert!(matches!(*refused.why, PayError::NoOffer { .. }), "{refused}");
 }

@@ -110,7 +110,7 @@ fn ok(_: usize) -> Response {
 async fn offers_that_are_not_ours_or_break_a_cap_are_not_paid() {
     let dear = BuyerOptions { caps: Caps { per_request: Some(Amount::from(9)), ..Caps::default() }, ..buyer() };
     let outcome = against(dear, || asks(&HONEST, ProblemType::PaymentRequired), ok).await;
-    assert!(matches!(outcome.error.why, PayError::Cap(_)), "{}", outcome.error);
+    assert!(matches!(*outcome.error.why, PayError::Cap(_)), "{}", outcome.error);
     assert_eq!((outcome.signed, outcome.vouchers), (0, 0));
     let foreign = PinnedChannel { hosts: vec!["api.example.com".to_owned()], ..buyer().channels.remove(0) };
     let foreign_host = BuyerOptions { channels: vec![foreign], ..BuyerOptions::default() };
@@ -122,13 +122,13 @@ async fn offers_that_are_not_ours_or_break_a_cap_are_not_paid() {
     ];
     for (name, options, says) in cases {
         let outcome = against(options, move || asks(&says, ProblemType::PaymentRequired), ok).await;
-        assert!(matches!(outcome.error.why, PayError::NoOffer { .. }), "{name}: {}", outcome.error);
+        assert!(matches!(*outcome.error.why, PayError::NoOffer { .. }), "{name}: {}", outcome.error);
         assert_eq!((outcome.signed, outcome.vouchers), (0, 0), "{name}");
     }
     let lies = |kind| asks(&Says { cumulative: 1_000, ..HONEST }, kind);
     let refuses = move |_| lies(ProblemType::DeltaTooSmall);
     let outcome = against(buyer(), move || lies(ProblemType::PaymentRequired), refuses).await;
-    assert!(matches!(outcome.error.why, PayError::ServerAhead { .. }), "{}", outcome.error);
+    assert!(matches!(*outcome.error.why, PayError::ServerAhead { .. }), "{}", outcome.error);
     assert_eq!((outcome.signed, outcome.vouchers), (1, 1), "one base unit was signed to ask for a proof");
     for malformed in [
         "Payment",
@@ -140,7 +140,7 @@ async fn offers_that_are_not_ours_or_break_a_cap_are_not_paid() {
         let unpaid =
             move || Response::builder().status(402).header("www-authenticate", malformed).body(Body::empty()).unwrap();
         let outcome = against(buyer(), unpaid, ok).await;
-        assert!(matches!(outcome.error.why, PayError::NoOffer { .. }), "{malformed}: {}", outcome.error);
+        assert!(matches!(*outcome.error.why, PayError::NoOffer { .. }), "{malformed}: {}", outcome.error);
     }
 }
 
@@ -150,7 +150,7 @@ async fn a_server_that_asks_again_after_a_payment_gets_no_second_one() {
     // The price went up, the first payment counts as taken, or the same total is always refused.
     for (says, most) in [(Says { amount: 20, ..HONEST }, 1), (Says { cumulative: 10, ..HONEST }, 1), (HONEST, 2)] {
         let outcome = against(buyer(), first, move |_| asks(&says, ProblemType::PaymentInsufficient)).await;
-        assert!(matches!(outcome.error.why, PayError::AskedTwice { .. }), "{}", outcome.error);
+        assert!(matches!(*outcome.error.why, PayError::AskedTwice { .. }), "{}", outcome.error);
         assert!(outcome.error.may_have_paid());
         assert_eq!(
             (outcome.signed, outcome.vouchers),
@@ -183,9 +183,9 @@ async fn a_receipt_that_claims_more_than_was_signed_is_not_believed() {
     let (address, _) = server(|| asks(&HONEST, ProblemType::PaymentRequired), lie).await;
     let folder = TempDir::new().unwrap();
     let buyer = open(&folder, buyer());
-    for number in 1..=3 {
+    for _ in 0..3 {
         let paid = buyer.pay(get(address, "/x")).await.unwrap().paid.unwrap();
-        assert_eq!((paid.receipt, paid.total.get()), (None, number * 10), "one price for each answer");
+        assert_eq!((paid.receipt, paid.total.get()), (None, 10), "its next challenge says that nothing was accepted");
     }
 }
 
@@ -226,7 +226,7 @@ async fn a_channel_that_has_ended_is_no_longer_used_also_after_a_restart() {
     let folder = TempDir::new().unwrap();
     for _ in 0..3 {
         let error = open(&folder, buyer()).pay(get(address, "/x")).await.unwrap_err();
-        assert!(matches!(error.why, PayError::ChannelOver { .. }), "{error}");
+        assert!(matches!(*error.why, PayError::ChannelOver { .. }), "{error}");
     }
     assert_eq!(count.load(Ordering::SeqCst), 1, "it is not hammered");
 }
@@ -257,8 +257,10 @@ async fn plain_http_to_another_machine_and_other_schemes_are_refused() {
     let folder = TempDir::new().unwrap();
     let buyer = open(&folder, buyer());
     let to = |url: &str| reqwest::Request::new(reqwest::Method::GET, url.parse().unwrap());
-    assert!(matches!(buyer.pay(to("http://192.0.2.1/")).await, Err(PayFailure { why: PayError::Exposed(_), .. })));
-    assert!(matches!(buyer.pay(to("ftp://127.0.0.1/")).await, Err(PayFailure { why: PayError::BadUrl(_), .. })));
+    let exposed = buyer.pay(to("http://192.0.2.1/")).await.unwrap_err();
+    assert!(matches!(*exposed.why, PayError::Exposed(_)), "{exposed}");
+    let foreign = buyer.pay(to("ftp://127.0.0.1/")).await.unwrap_err();
+    assert!(matches!(*foreign.why, PayError::BadUrl(_)), "{foreign}");
 }
 
 #[tokio::test]
@@ -382,8 +384,8 @@ async fn with_a_signer_that_fails_or_signs_with_another_key_nothing_is_sent() {
         let options = BuyerOptions { channels: vec![channel], ..BuyerOptions::default() };
         let outcome = against(options, || asks(&HONEST, ProblemType::PaymentRequired), ok).await;
         match wrong {
-            true => assert!(matches!(outcome.error.why, PayError::WrongSignature), "{}", outcome.error),
-            false => assert!(matches!(outcome.error.why, PayError::Signer(_)), "{}", outcome.error),
+            true => assert!(matches!(*outcome.error.why, PayError::WrongSignature), "{}", outcome.error),
+            false => assert!(matches!(*outcome.error.why, PayError::Signer(_)), "{}", outcome.error),
         }
         assert_eq!(outcome.vouchers, 0);
     }

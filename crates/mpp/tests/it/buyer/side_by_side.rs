@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::Request;
-use paychan_mpp::buyer::Buyer;
+use paychan_mpp::buyer::{Buyer, BuyerOptions};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -19,14 +19,17 @@ struct Holding {
     /// The answer is ready and is held.
     held: Arc<Notify>,
     let_go: Arc<Notify>,
+    /// Whether one has been held, or none is to be held yet.
+    taken: Arc<AtomicBool>,
 }
 
 /// The first answer to a request with a payment is held, or the first one to a request without.
 async fn holding(env: &TestEnv, paid: bool) -> Holding {
     let (held, let_go, taken) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
     let (honest, tell, wait) = (env.app.clone(), Arc::clone(&held), Arc::clone(&let_go));
+    let flag = Arc::clone(&taken);
     let app = Router::new().fallback(move |request: Request| {
-        let hold = request.headers().contains_key("authorization") == paid && !taken.swap(true, Ordering::SeqCst);
+        let hold = request.headers().contains_key("authorization") == paid && !flag.swap(true, Ordering::SeqCst);
         let (honest, tell, wait) = (honest.clone(), Arc::clone(&tell), Arc::clone(&wait));
         async move {
             let answer = tower::ServiceExt::oneshot(honest, request).await.unwrap();
@@ -37,7 +40,7 @@ async fn holding(env: &TestEnv, paid: bool) -> Holding {
             answer
         }
     });
-    Holding { address: serve(app).await, held, let_go }
+    Holding { address: serve(app).await, held, let_go, taken }
 }
 
 async fn total(buyer: &Buyer, address: SocketAddr) -> i128 {
@@ -47,7 +50,7 @@ async fn total(buyer: &Buyer, address: SocketAddr) -> i128 {
 #[tokio::test]
 async fn a_receipt_is_believed_rather_than_a_challenge_that_was_asked_for_before_it() {
     let env = TestEnv::new();
-    let Holding { address, held, let_go } = holding(&env, false).await;
+    let Holding { address, held, let_go, .. } = holding(&env, false).await;
     let folder = TempDir::new().unwrap();
     let buyer = Arc::new(open(&folder, options(&env)));
     let slow = tokio::spawn({
@@ -65,19 +68,40 @@ async fn a_receipt_is_believed_rather_than_a_challenge_that_was_asked_for_before
 #[tokio::test]
 async fn a_receipt_is_believed_rather_than_a_proof_that_was_asked_for_before_it() {
     let env = TestEnv::new();
-    env.buy("/time", 10).await.receipt();
-    env.buy("/time", 20).await.receipt();
-    let Holding { address, held, let_go } = holding(&env, true).await;
+    let Holding { address, held, let_go, taken } = holding(&env, true).await;
+    taken.store(true, Ordering::SeqCst);
     let folder = TempDir::new().unwrap();
-    let buyer = Arc::new(open(&folder, options(&env)));
+    let buyer = Arc::new(open(&folder, BuyerOptions { new_challenge_each_time: true, ..options(&env) }));
+    assert_eq!(total(&buyer, address).await, 10);
+    // Another machine with the same key pays, and this one's store does not know of it.
+    env.buy("/time", 20).await.receipt();
+    env.buy("/time", 30).await.receipt();
+    taken.store(false, Ordering::SeqCst);
     let slow = tokio::spawn({
         let buyer = Arc::clone(&buyer);
         async move { total(&buyer, address).await }
     });
     held.notified().await;
     // This payment learns the lost total and is answered while the proof for the other one is on its way.
-    assert_eq!(total(&buyer, address).await, 30);
+    assert_eq!(total(&buyer, address).await, 40);
     let_go.notify_one();
-    assert_eq!(slow.await.unwrap(), 40);
-    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((40, 40), 4));
+    assert_eq!(slow.await.unwrap(), 50);
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((50, 50), 5));
+}
+
+#[tokio::test]
+async fn payments_to_a_server_that_counts_no_credit_are_made_one_after_another() {
+    let (env, (address, held)) = (TestEnv::new(), super::close_price::server().await);
+    let folder = TempDir::new().unwrap();
+    let buyer = Arc::new(open(&folder, options(&env)));
+    let pay = |_| {
+        let buyer = Arc::clone(&buyer);
+        tokio::spawn(async move { total(&buyer, address).await })
+    };
+    let payments: Vec<_> = (0..8).map(pay).collect();
+    for payment in payments {
+        payment.await.unwrap();
+    }
+    assert_eq!(held.lock().unwrap().accepted, 80);
+    assert_eq!(buyer.signed(&CHANNEL).get(), 80, "one price for each answer");
 }
