@@ -94,6 +94,9 @@ async fn the_answer_goes_to_standard_output_or_a_file_and_the_payment_to_standar
     let (body, told) = printed(&mut market.pay_as_person()).await;
     assert!(body.starts_with("SystemTime") && !body.contains("paid"), "{body}");
     assert!(told.contains("200 paid 10000 base units through C"), "{told}");
+    assert!(told.contains("warning: no cap is given"), "{told}");
+    let (_, told) = printed(market.pay_as_person().args(["--dry-run"])).await;
+    assert!(!told.contains("no cap"), "{told}");
 
     let (with_head, _) = printed(market.pay_as_person().arg("-i")).await;
     let (head, body) = with_head.split_once("\r\n\r\n").expect("a head, an empty line, a body");
@@ -138,7 +141,7 @@ async fn a_buyer_ends_its_channel_over_http_with_what_was_spent() {
 
 #[tokio::test]
 async fn a_buyer_that_has_lost_its_folder_goes_on_from_its_own_signature() {
-    let market = Market::new().await;
+    let market = Market::with(true).await;
     for _ in 0..2 {
         json_of(&mut pay(&market.env, &market.url, &market.payer)).await;
     }
@@ -151,6 +154,12 @@ async fn a_buyer_that_has_lost_its_folder_goes_on_from_its_own_signature() {
     assert_eq!(spent["signed"], "30000", "what was learnt counts: {spent}");
     let (code, next) = json_of(&mut pay(&market.env, &market.url, &market.payer)).await;
     assert_eq!((code, &next["paid"]["total"]), (0, &json!("40000")), "{next}");
+
+    std::fs::remove_dir_all(market.env.path().join("payments")).unwrap();
+    let (code, ended) = json_of(pay(&market.env, &market.url, &market.payer).arg("--close")).await;
+    assert_eq!((code, &ended["state"], &ended["amount"]), (0, &json!("closed"), &json!("40000")), "{ended}");
+    let state = market.env.read(&market.payer.channel).await;
+    assert_eq!((state.withdrawn.get(), state.is_final()), (40_000, true));
 }
 
 #[tokio::test]

@@ -17,6 +17,9 @@ use crate::output::Output;
 /// The command reads what paychan pay wrote down. The table adds up the payments to each address; --json and --csv list
 /// each payment.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  paychan spent
+  paychan spent --payments payments --csv > payments.csv")]
 pub(crate) struct Spent {
     /// List each payment as comma-separated values
     #[arg(long, conflicts_with = "json")]
@@ -55,7 +58,11 @@ struct Report {
 
 impl Spent {
     pub(crate) fn run(&self, output: Output) -> Result<(), Failure> {
-        let records = Store::read(&self.folder.folder()?).map_err(|error| unpaid(error.into()))?;
+        let folder = self.folder.folder()?;
+        let records = Store::read(&folder).map_err(|error| unpaid(error.into()))?;
+        if records.is_empty() {
+            output.warn(format_args!("no payments are in {}; --payments names another folder", folder.display()));
+        }
         output.result(&Report::of(&records, self.csv))
     }
 }

@@ -4,8 +4,21 @@ use std::net::TcpListener;
 
 use crate::run::{ACCOUNT, CHANNEL, LOCAL, SECRET, SEED, dir, file, paychan, paychan_with};
 
-const COMMANDS: [&str; 11] =
-    ["keygen", "open", "top-up", "sign", "submit", "inspect", "settle", "restore", "close", "close-start", "refund"];
+const COMMANDS: [&str; 13] = [
+    "keygen",
+    "open",
+    "top-up",
+    "sign",
+    "submit",
+    "inspect",
+    "settle",
+    "restore",
+    "close",
+    "close-start",
+    "refund",
+    "pay",
+    "spent",
+];
 
 #[test]
 fn help_teaches_every_command_with_examples() {
@@ -23,8 +36,12 @@ fn help_teaches_every_command_with_examples() {
 #[test]
 fn help_never_shows_a_secret_of_the_environment() {
     for command in COMMANDS {
-        let env =
-            [("PAYCHAN_SECRET", SECRET), ("PAYCHAN_COMMITMENT_SECRET", SEED), ("PAYCHAN_WATCHER_TOKEN", "hunter2")];
+        let env = [
+            ("PAYCHAN_SECRET", SECRET),
+            ("PAYCHAN_FUNDER_SECRET", SECRET),
+            ("PAYCHAN_COMMITMENT_SECRET", SEED),
+            ("PAYCHAN_WATCHER_TOKEN", "hunter2"),
+        ];
         let help = paychan_with(&[command, "--help"], &env, "").everything();
         assert!(!help.contains(SECRET) && !help.contains(SEED) && !help.contains("hunter2"), "{command}");
     }
@@ -42,6 +59,28 @@ fn an_error_is_one_json_document_on_standard_output_when_json_is_asked_for() {
     assert_eq!((plain.code, plain.stdout.as_str()), (2, ""));
     assert!(plain.stderr.starts_with("error: "), "{}", plain.stderr);
     assert!(!plain.stderr.contains("error: error:"));
+}
+
+#[test]
+fn an_address_without_a_scheme_is_told_what_is_missing() {
+    for address in ["api.example.com/time", "127.0.0.1:8080/time", "localhost:8080/time", "ftp://api.example.com/time"]
+    {
+        let ran = paychan(&["pay", address, "--json"]);
+        assert_eq!((ran.code, ran.error_kind().as_str()), (2, "usage"), "{address}");
+        assert!(ran.stdout.contains("begins with http:// or https://"), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_folder_without_payments_is_named() {
+    let ran = paychan(&["spent", "--payments", "/nonexistent/payments"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "0 payments, 0 base units signed away in all\n"));
+    assert!(ran.stderr.contains("no payments are in /nonexistent/payments"), "{}", ran.stderr);
+    let folder = dir();
+    let folder = folder.path().to_str().unwrap();
+    let args = ["pay", "https://api.example.com/time", "--close", "--passphrase", "mine", "--payments", folder];
+    let ran = paychan_with(&args, &[("PAYCHAN_COMMITMENT_SECRET", SEED)], "");
+    assert!(ran.code == 2 && ran.stderr.contains("name one with --channel"), "{}", ran.stderr);
 }
 
 #[test]

@@ -19,8 +19,9 @@ impl Pay {
         if self.channel.is_none() && self.policy.is_none() {
             let opened = buyer.openings_for(request.url()).map_err(unpaid)?;
             let missing = || {
-                let what = "no channel was opened for this server by paychan pay --open, or it has ended already";
-                Failure::new(Kind::Usage, format!("{what}; name it with --channel"))
+                let folder = self.folder.folder().map(|folder| folder.display().to_string()).unwrap_or_default();
+                let what = "no channel for this server that paychan pay --open has opened and that has not ended";
+                Failure::new(Kind::Usage, format!("the payments in {folder} name {what}; name one with --channel"))
             };
             let channel = opened.first().ok_or_else(missing)?.channel;
             let network = NetworkName::of_passphrase(&self.network.passphrase()?);

@@ -66,7 +66,8 @@ A policy file:
   secret_file = \"agent.seed\"   # beside the policy file
   hosts = [\"api.example.com\"]  # optional")]
 pub(crate) struct Pay {
-    /// The address
+    /// The address, with http:// or https://
+    #[arg(value_parser = web_address)]
     url: Url,
 
     /// The method [default: GET, and POST with -d]
@@ -265,6 +266,10 @@ impl Pay {
         if let Some(most) = self.max_total {
             own.total = Some(paid_so_far(folder)?.saturating_add(most));
         }
+        let caps = policy.caps.and(own);
+        if caps == Caps::default() && !self.dry_run && !self.close {
+            output.warn("no cap is given (--max-price, --max-total, --policy): the server may ask for all that the channel holds");
+        }
         let quiet = self.repeat.is_some();
         let on_event = move |event: &Event| match event {
             Event::Paying { channel, total, raise } if !quiet => {
@@ -282,7 +287,7 @@ impl Pay {
         };
         Ok(BuyerOptions {
             channels,
-            caps: policy.caps.and(own),
+            caps,
             resync_up_to: self.resync_up_to,
             close_may_cost: self.max_close_price,
             allow_plain_http: self.allow_plain_http,
@@ -362,6 +367,16 @@ impl Pay {
             None => output.progress(format_args!("{} nothing was paid", response.status().as_u16())),
         }
         Ok(())
+    }
+}
+
+/// Reads an address. A missing scheme is the usual mistake, and what is missing is not obvious from a parser's words.
+fn web_address(text: &str) -> Result<Url, String> {
+    let expected = "expected one that begins with http:// or https://, such as https://api.example.com/time";
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
+        Ok(_) => Err(expected.to_owned()),
+        Err(why) => Err(format!("{why}; {expected}")),
     }
 }
 

@@ -114,7 +114,8 @@ pub(super) fn says(problem: Option<&ProblemBody>) -> String {
     let Some(problem) = problem else { return "it does not say why".to_owned() };
     let hint = problem.hint.as_deref().map(|hint| format!(": {hint}")).unwrap_or_default();
     let text = format!("{}{hint}", if problem.detail.is_empty() { &problem.title } else { &problem.detail });
-    printable(&text, 400)
+    // It becomes a part of our own sentences.
+    printable(&text, 400).trim_end_matches(['.', ' ']).to_owned()
 }
 
 /// At most this many characters of a server's text, without what could control a terminal.
