@@ -109,6 +109,12 @@ pub(crate) fn pay_failure(failed: &PayFailure) -> Failure {
     if let Some(amount) = failed.signed_away {
         failure = failure.with("signed_away", amount.to_string());
     }
+    if let PayError::ServerAhead { says, known, .. } = error {
+        failure
+            .message
+            .push_str(&format!(". Only if the folder with the payments was lost: add --resync-up-to {says}"));
+        failure = failure.with("says", says.to_string()).with("known", known.to_string());
+    }
     if let Some(problem) = error.problem() {
         failure = failure.with("problem", problem.kind.clone()).with("details", problem.details.clone());
         if problem.kind.ends_with("/channel-required") {
@@ -140,5 +146,40 @@ fn how_to_open(details: &Map<String, Value>) -> String {
              {code} --refund-waiting-period {wait} ..., then pay with --channel"
         ),
         false => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paychan_channel::{Amount, ContractId};
+
+    use super::*;
+
+    fn told(why: PayError, signed_away: Option<u64>) -> (Value, String) {
+        let failed = PayFailure { why: Box::new(why), signed_away: signed_away.map(Amount::from) };
+        let document = pay_failure(&failed).to_json();
+        let text = document["error"]["message"].as_str().unwrap_or_default().to_owned();
+        (document["error"].clone(), text)
+    }
+
+    #[test]
+    fn a_script_learns_what_may_be_lost() {
+        let no_answer = || PayError::NoAnswer { host: "h:1".to_owned(), why: "reset".to_owned() };
+        let (before, text) = told(no_answer(), None);
+        assert_eq!((&before["kind"], &before["may_have_paid"]), (&Value::from("network"), &Value::from(false)));
+        assert!(before.get("signed_away").is_none() && !text.contains("signed"), "{before}");
+        let (after, text) = told(no_answer(), Some(10));
+        assert_eq!((&after["kind"], &after["may_have_paid"]), (&Value::from("outcome_unknown"), &Value::from(true)));
+        assert_eq!(after["signed_away"], "10");
+        assert!(text.ends_with("10 base units were signed for this request, and the server may take them"), "{text}");
+    }
+
+    #[test]
+    fn a_server_that_is_ahead_is_told_with_its_figures_and_the_option() {
+        let (says, known) = (Amount::from(1_000_u64), Amount::from(30_u64));
+        let ahead = PayError::ServerAhead { host: "h:1".to_owned(), channel: ContractId([1; 32]), says, known };
+        let (error, text) = told(ahead, None);
+        assert_eq!((&error["says"], &error["known"]), (&Value::from("1000"), &Value::from("30")));
+        assert!(text.contains("--resync-up-to 1000"), "{text}");
     }
 }

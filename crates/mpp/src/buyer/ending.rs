@@ -89,7 +89,9 @@ impl Buyer {
         let refusal =
             |offered, price, problem| PayError::CloseRefused { host: host.clone(), channel, offered, price, problem };
         let Some(total) = close_offer::second(first, most, &refused, self.options.close_may_cost) else {
-            return Err(refusal(first, refused.next.map(|(_, price)| price), problem));
+            // A server that says what a close needs wants no price for it.
+            let price = refused.next.map(|(_, price)| price).filter(|_| refused.needed.is_none());
+            return Err(refusal(first, price, problem));
         };
         // The new challenge is answered, since some servers take each challenge once.
         let payable = next.map_or(payable, |next| *next);

@@ -193,10 +193,7 @@ async fn a_server_that_needs_more_than_was_signed_gets_nothing_more() {
         let buyer = open(&folder, options(&env));
         buyer.pay(get(address, "/time")).await.unwrap();
         let refused = buyer.end(get(address, "/time")).await.unwrap_err();
-        assert!(
-            matches!(&*refused.why, PayError::CloseRefused { offered, .. } if *offered == Amount::from(10_u64)),
-            "{refused}"
-        );
+        assert!(matches!(&*refused.why, PayError::CloseRefused { offered, .. } if offered.get() == 10), "{refused}");
         assert_eq!(closes.load(Ordering::SeqCst), 1, "nothing higher is offered");
         assert_eq!(buyer.signed(&CHANNEL), Amount::from(10_u64));
         buyer.pay(get(address, "/time")).await.unwrap();
