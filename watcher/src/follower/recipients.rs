@@ -1,6 +1,6 @@
 //! Reads, after a sweep, the network's settings, the issuers' rights, and whether recipients can be paid.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use paychan_channel::{Address, ContractId, Ledger, TokenKind};
 
@@ -39,7 +39,8 @@ impl Follower {
         if !self.recipients_due {
             return Ok(());
         }
-        let mut recipients: HashMap<(ContractId, Address), TokenKind> = HashMap::new();
+        // They are asked for in the same order each time, so that a simulated world can be repeated.
+        let mut recipients: BTreeMap<(ContractId, Address), TokenKind> = BTreeMap::new();
         for known in self.parts.view.channels().into_iter().filter(|known| !known.ended) {
             if self.parts.store.held(&known.state.channel).is_some() {
                 recipients.entry((known.state.token, known.state.to)).or_insert(known.state.token_kind);
