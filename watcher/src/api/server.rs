@@ -13,6 +13,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use paychan_watcher_api::LONGEST_CLOSE_WAIT;
 use rustix::process::geteuid;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -31,17 +32,26 @@ pub struct Limits {
     /// The longest time from the opening of a connection, or the end of its last request, to the end of the next
     /// request's head.
     pub head: Duration,
-    /// The longest time from the opening of a connection to the end of its last request. It also ends connections whose
-    /// caller does not read its answers.
+    /// The time from the opening of a connection after which it takes no new request.
     pub age: Duration,
-    /// How long a request in progress may still take when its connection has to end.
+    /// How long a request in progress may take from then on, before the grace. After that the connection is cut, also if
+    /// its caller does not read its answers.
+    pub last_request: Duration,
+    /// How long a request in progress may still take when the server stops.
     pub grace: Duration,
 }
 
 impl Limits {
     /// The usual limits with this number of connections.
     pub const fn of(connections: usize) -> Self {
-        Self { connections, head: Duration::from_secs(10), age: Duration::from_secs(60), grace: Duration::from_secs(2) }
+        Self {
+            connections,
+            head: Duration::from_secs(10),
+            age: Duration::from_secs(60),
+            // A close may wait that long for its answer, and it may come just before the connection is too old.
+            last_request: LONGEST_CLOSE_WAIT,
+            grace: Duration::from_secs(2),
+        }
     }
 }
 
@@ -142,16 +152,23 @@ where
         _ = stopped.wait_for(|stopped| *stopped) => None,
     };
     let ended = match ended {
-        Some(ended) => Ok(ended),
+        Some(ended) => Some(ended),
         None => {
             serving.as_mut().graceful_shutdown();
-            timeout(limits.grace, serving).await
+            let cut = async {
+                let _ = timeout(limits.last_request, stopped.wait_for(|stopped| *stopped)).await;
+                sleep(limits.grace).await;
+            };
+            tokio::select! {
+                ended = serving => Some(ended),
+                () = cut => None,
+            }
         }
     };
     match ended {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "a connection broke"),
-        Err(_) => debug!("a connection was cut: its caller did not finish"),
+        Some(Ok(())) => {}
+        Some(Err(error)) => debug!(%error, "a connection broke"),
+        None => debug!("a connection was cut: its caller did not finish"),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::routing::get;
 use paychan_watcher::api::{Limits, OperatorListener, serve};
 use paychan_watcher_api::{Client, ProblemKind, Token};
 use serde_json::Value;
@@ -20,6 +21,7 @@ const SHORT: Limits = Limits {
     connections: 4,
     head: Duration::from_millis(300),
     age: Duration::from_secs(2),
+    last_request: Duration::ZERO,
     grace: Duration::from_millis(300),
 };
 
@@ -139,6 +141,21 @@ async fn a_caller_who_does_not_read_its_answers_is_cut() {
     // When the answers have filled both kernels' buffers, the server can neither write nor read any more.
     let cut = async { while deaf.write_all(&asking).await.is_ok() {} };
     timeout(PATIENCE, cut).await.expect("the server closes the connection");
+}
+
+#[tokio::test]
+async fn a_request_that_came_just_before_its_connection_was_too_old_is_answered_and_is_the_last() {
+    let limits = Limits { age: Duration::from_millis(200), last_request: PATIENCE, ..SHORT };
+    // A close waits for the chain: longer than the connection may live, and longer than the grace.
+    let wait = get(|| async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        "closed"
+    });
+    let server = Server::start(Router::new().route("/wait", wait), limits).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /wait HTTP/1.1\r\nhost: w\r\n\r\n").await.unwrap();
+    let answer = rest(stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("closed"), "{answer:?}");
 }
 
 #[tokio::test]
