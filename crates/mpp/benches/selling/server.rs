@@ -10,10 +10,14 @@ use axum::routing::get;
 use paychan_channel::{Amount, ContractId};
 use paychan_mpp::seller::{Charges, Seller, SellerOptions};
 use paychan_mpp::wire::{ChallengeSecret, ChallengeSecrets, NetworkName};
+use paychan_watcher::api::{self, Limits};
 use paychan_watcher_api::{Client, Token};
 
 use super::payers::{CHANNELS, PASSPHRASE, PRICE, key};
 use super::watcher;
+
+/// As many connections as a watcher takes unless it is configured otherwise.
+const MAX_CONNECTIONS: usize = 256;
 
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +97,11 @@ pub(crate) async fn run(kind: Kind, at: Option<&String>) {
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("http://{}", listener.local_addr().unwrap());
+    if kind == Kind::Watcher {
+        // A watcher serves its API within limits of its own.
+        let (_never, stopped) = tokio::sync::watch::channel(false);
+        return api::serve(listener, app, Limits::of(MAX_CONNECTIONS), stopped).await;
+    }
     axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| stream.set_nodelay(true).unwrap()), app)
         .await
         .unwrap();
