@@ -3,7 +3,7 @@
 use paychan_channel::{AccountId, Amount, ContractId, RequestId, Signature};
 use serde::{Deserialize, Serialize};
 
-use crate::ProblemKind;
+use crate::{Problem, ProblemKind};
 
 /// A commitment is on the watcher's disk. All amounts are base units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,24 @@ pub struct Charged {
     /// The same request was answered before. Nothing was taken now. But for `credited`, `unsettled` and `coverage`, the
     /// amounts are those of the first answer.
     pub replayed: bool,
+}
+
+/// The answers to several charges, in the order in which they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChargesAnswered {
+    /// One answer for each charge.
+    pub answers: Vec<ChargeAnswer>,
+}
+
+/// The answer to one of several charges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeAnswer {
+    /// It is on the watcher's disk.
+    Charged(Charged),
+    /// It was refused. A charge that is refused with [`ProblemKind::ExceedsCoverage`] may succeed alone: only then the
+    /// watcher reads the channel again from the chain.
+    Refused(Problem),
 }
 
 /// A credit is on the watcher's disk: it was taken off `spent`. All amounts are base units.

@@ -47,6 +47,46 @@ pub struct ChargeBody {
     pub commitment: Option<SignedAmount>,
 }
 
+/// The most charges in one [`ChargesBody`].
+pub const MOST_CHARGES: usize = 64;
+
+/// Sells several things, each for itself: `POST /v1/charges`. At most [`MOST_CHARGES`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChargesBody {
+    /// The charges. The answers have the same order.
+    pub charges: Vec<ChannelCharge>,
+}
+
+/// A [`ChargeBody`] with its channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelCharge {
+    /// The channel.
+    pub channel: ContractId,
+    /// As in [`ChargeBody::price`].
+    pub price: Amount,
+    /// As in [`ChargeBody::request_id`].
+    pub request_id: RequestId,
+    /// As in [`ChargeBody::commitment`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<SignedAmount>,
+}
+
+impl ChannelCharge {
+    /// This charge of this channel.
+    pub fn new(channel: ContractId, body: ChargeBody) -> Self {
+        let ChargeBody { price, request_id, commitment } = body;
+        Self { channel, price, request_id, commitment }
+    }
+
+    /// The channel, and the charge without it.
+    pub fn into_parts(self) -> (ContractId, ChargeBody) {
+        let Self { channel, price, request_id, commitment } = self;
+        (channel, ChargeBody { price, request_id, commitment })
+    }
+}
+
 /// Gives a part of a charge back: `POST /v1/channels/{C}/charges/{request_id}/credit`. Each charge can be credited
 /// once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

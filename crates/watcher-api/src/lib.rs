@@ -9,6 +9,7 @@
 //! | `POST /v1/channels/{C}/commitments` | [`CommitmentBody`] | [`Acknowledged`] |
 //! | `GET /v1/channels/{C}/commitments/highest` | | [`SignedAmount`]: the highest one held |
 //! | `POST /v1/channels/{C}/charges` | [`ChargeBody`] | [`Charged`] |
+//! | `POST /v1/charges` | [`ChargesBody`]: several charges | [`ChargesAnswered`], each for itself |
 //! | `POST /v1/channels/{C}/charges/{request_id}/credit` | [`CreditBody`] | [`Credited`] |
 //! | `POST /v1/channels/{C}/close` | nothing, or a [`SignedAmount`] | [`ClosingAgreed`]; with `?wait=SECONDS` it comes when the close is over or that time has passed |
 //! | `GET /v1/channels?after=C...&limit=100&status=open` | | a page of [`ChannelReport`]s: [`ChannelPage`] |
@@ -32,12 +33,17 @@ mod problem_kind;
 mod report;
 mod terms;
 
-pub use answers::{Acknowledged, Charged, CloseState, ClosingAgreed, Credited, Pausing, Readiness, RollbackConfirmed};
+pub use answers::{
+    Acknowledged, ChargeAnswer, Charged, ChargesAnswered, CloseState, ClosingAgreed, Credited, Pausing, Readiness,
+    RollbackConfirmed,
+};
 /// The longest that `POST /v1/channels/{C}/close` waits for the close, whatever `wait` says. This is twice the time of
 /// two ledgers of the public network, and shorter than the time after which [`Client`] gives up.
 pub const LONGEST_CLOSE_WAIT: std::time::Duration = std::time::Duration::from_secs(20);
 
-pub use bodies::{ChannelBody, ChargeBody, CommitmentBody, CreditBody, SignedAmount};
+pub use bodies::{
+    ChannelBody, ChannelCharge, ChargeBody, ChargesBody, CommitmentBody, CreditBody, MOST_CHARGES, SignedAmount,
+};
 pub use client::{Client, ClientError, ForeignAnswer, Token, TokenError, WatcherUrl, WatcherUrlError};
 pub use problem::{Facts, PROBLEM_CONTENT_TYPE, Problem};
 pub use problem_kind::ProblemKind;

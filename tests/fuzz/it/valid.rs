@@ -133,6 +133,10 @@ fn api_requests() -> Vec<Vec<u8>> {
     let commitment = format!(r#"{{"amount":"500","signature":"{}","request_id":"a"}}"#, signature(500));
     let charge =
         format!(r#"{{"price":"5","request_id":"b","commitment":{{"amount":"900","signature":"{}"}}}}"#, signature(900));
+    let charges = format!(
+        r#"{{"charges":[{{"channel":"{channel}","price":"5","request_id":"c"}},{{"channel":"{channel}","price":"6","request_id":"d","commitment":{{"amount":"910","signature":"{}"}}}}]}}"#,
+        signature(910)
+    );
     let json = b"content-type: application/json".to_vec();
     let post = |path: Vec<u8>, body: &str| chosen(0, &[path, body.as_bytes().to_vec(), json.clone()]);
     let get = |path: &[u8]| chosen(1, &[path.to_vec()]);
@@ -151,6 +155,7 @@ fn api_requests() -> Vec<Vec<u8>> {
         chosen(4, &[b"/v1/pause".to_vec()]),
         chosen(4, &[b"/v1/resume".to_vec()]),
         chosen(4, &[b"/v1/rollback/confirm".to_vec()]),
+        post(b"/v1/charges".to_vec(), &charges),
     ]
 }
 

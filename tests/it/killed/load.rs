@@ -131,22 +131,32 @@ async fn ask(caller: &Caller, channel: &Channel) -> bool {
             let Ok((status, answer)) = caller.post(&channel.path("commitments"), &body).await else { return false };
             taken(channel, status, &answer)
         }
-        3..9 => {
-            let price = fastrand::i128(1..=5_000);
-            let commitment = channel.sign_more(price);
-            let id = channel.memory().next_id();
-            let body = json!({ "price": price.to_string(), "request_id": id, "commitment": commitment });
-            // It is remembered before it is sent, since its answer may be lost.
-            let sale = Sale { body: body.clone(), price, acknowledged: false, credit: None, checked: false };
-            channel.memory().sales.insert(id.clone(), sale);
+        3..6 => {
+            let (id, body) = new_sale(channel);
             let Ok((status, answer)) = caller.post(&channel.path("charges"), &body).await else { return false };
-            let taken = taken(channel, status, &answer);
-            let mut memory = channel.memory();
-            match memory.sales.get_mut(&id) {
-                Some(sale) if taken => sale.acknowledged = true,
-                // A refusal means that nothing was written, except when the store failed.
-                _ if status < 500 => drop(memory.sales.remove(&id)),
-                _ => {}
+            concluded(channel, &id, status, &answer)
+        }
+        6..9 => {
+            let sales: Vec<(String, Value)> = (0..fastrand::usize(2..=5)).map(|_| new_sale(channel)).collect();
+            let with_channel = |(_, body): &(String, Value)| {
+                let mut charge = body.clone();
+                charge["channel"] = channel.payer.channel.to_string().into();
+                charge
+            };
+            let charges: Vec<Value> = sales.iter().map(with_channel).collect();
+            let Ok((status, all)) = caller.post("/v1/charges", &json!({ "charges": charges })).await else {
+                return false;
+            };
+            let mut taken = false;
+            for (at, (id, _)) in sales.iter().enumerate() {
+                let answer = &all["answers"][at];
+                // Each charge is taken or refused for itself. Without such answers the whole call was refused.
+                let status_of = |refused: &Value| u16::try_from(refused["status"].as_u64().unwrap()).unwrap();
+                taken |= match (answer.get("charged"), answer.get("refused")) {
+                    (Some(charged), _) => concluded(channel, id, 200, charged),
+                    (_, Some(refused)) => concluded(channel, id, status_of(refused), refused),
+                    _ => concluded(channel, id, status, answer),
+                };
             }
             taken
         }
@@ -163,6 +173,30 @@ async fn ask(caller: &Caller, channel: &Channel) -> bool {
             status == 200
         }
     }
+}
+
+/// A new charge with its id. It is remembered before it is sent, since its answer may be lost.
+fn new_sale(channel: &Channel) -> (String, Value) {
+    let price = fastrand::i128(1..=5_000);
+    let commitment = channel.sign_more(price);
+    let id = channel.memory().next_id();
+    let body = json!({ "price": price.to_string(), "request_id": id, "commitment": commitment });
+    let sale = Sale { body: body.clone(), price, acknowledged: false, credit: None, checked: false };
+    channel.memory().sales.insert(id.clone(), sale);
+    (id, body)
+}
+
+/// Remembers the answer to a charge. Returns whether it was taken.
+fn concluded(channel: &Channel, id: &str, status: u16, answer: &Value) -> bool {
+    let taken = taken(channel, status, answer);
+    let mut memory = channel.memory();
+    match memory.sales.get_mut(id) {
+        Some(sale) if taken => sale.acknowledged = true,
+        // A refusal means that nothing was written, except when the store failed.
+        _ if status < 500 => drop(memory.sales.remove(id)),
+        _ => {}
+    }
+    taken
 }
 
 fn taken(channel: &Channel, status: u16, answer: &Value) -> bool {

@@ -12,7 +12,6 @@ use paychan_watcher_api::ProblemKind;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::BODY_LIMIT;
 use super::error::ApiError;
 
 /// The longest time from the end of a request's head to the last byte of its body. A body is smaller than one packet of
@@ -29,7 +28,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         match timeout(BODY_TIME, Bytes::from_request(request, state)).await {
             Ok(Ok(bytes)) => Ok(Self(bytes)),
             Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                let detail = format!("the body is larger than {BODY_LIMIT} bytes; no call needs that much");
+                let detail = "the body is larger than this call needs; send its fields and nothing else";
                 Err(ApiError::new(ProblemKind::TooLarge, detail))
             }
             Ok(Err(rejection)) => Err(malformed(format!("the body could not be read: {}", rejection.body_text()))),

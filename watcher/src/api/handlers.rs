@@ -9,8 +9,9 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use paychan_channel::ContractId;
 use paychan_watcher_api::{
-    Acknowledged, ChannelBody, ChannelPage, ChannelReport, ChannelStatus, ChargeBody, Charged, CommitmentBody,
-    CreditBody, Credited, ProblemKind, Readiness, Report, SignedAmount, Terms,
+    Acknowledged, ChannelBody, ChannelPage, ChannelReport, ChannelStatus, ChargeAnswer, ChargeBody, Charged,
+    ChargesAnswered, ChargesBody, CommitmentBody, CreditBody, Credited, MOST_CHARGES, ProblemKind, Readiness, Report,
+    SignedAmount, Terms,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -106,11 +107,46 @@ pub(super) async fn charge(
 ) -> Result<Json<Charged>, ApiError> {
     let expected = r#"{"price": "500000", "request_id": "...", "commitment": {"amount": "...", "signature": "..."}}"#;
     let body: ChargeBody = body.json(expected)?;
+    amounts_above_zero(&body)?;
+    Ok(Json(api.commitments.charge(channel, body).await?))
+}
+
+/// Several charges, each for itself. One that is refused does not hinder the others.
+pub(super) async fn charges(State(api): State<Arc<Api>>, body: Body) -> Result<Json<ChargesAnswered>, ApiError> {
+    let expected = r#"{"charges": [{"channel": "C...", "price": "500000", "request_id": "...", "commitment": {"amount": "...", "signature": "..."}}]}"#;
+    let ChargesBody { charges } = body.json(expected)?;
+    if charges.len() > MOST_CHARGES {
+        return Err(malformed(format!("charges: they are {}; expected at most {MOST_CHARGES}", charges.len())));
+    }
+    let mut good = Vec::with_capacity(charges.len());
+    let flaws: Vec<Option<ApiError>> = charges
+        .into_iter()
+        .map(|charge| {
+            let (channel, body) = charge.into_parts();
+            let flaw = amounts_above_zero(&body).err();
+            if flaw.is_none() {
+                good.push((channel, body));
+            }
+            flaw
+        })
+        .collect();
+    let mut taken = api.commitments.charge_all(good).await.into_iter();
+    let answer = |flaw: Option<ApiError>| {
+        let taken = match flaw {
+            Some(flaw) => Err(flaw),
+            None => taken.next().expect("every good charge has an answer").map_err(ApiError::from),
+        };
+        taken.map_or_else(|error| ChargeAnswer::Refused(error.into()), ChargeAnswer::Charged)
+    };
+    Ok(Json(ChargesAnswered { answers: flaws.into_iter().map(answer).collect() }))
+}
+
+fn amounts_above_zero(body: &ChargeBody) -> Result<(), ApiError> {
     above_zero("price", body.price)?;
     if let Some(commitment) = &body.commitment {
         above_zero("commitment.amount", commitment.amount)?;
     }
-    Ok(Json(api.commitments.charge(channel, body).await?))
+    Ok(())
 }
 
 pub(super) async fn credit(

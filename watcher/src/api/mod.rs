@@ -7,6 +7,7 @@
 //! | `GET /v1/channels/{C}` | 200 the channel |
 //! | `POST /v1/channels/{C}/commitments` | 200 [`paychan_watcher_api::Acknowledged`] |
 //! | `POST /v1/channels/{C}/charges` | 200 [`paychan_watcher_api::Charged`] |
+//! | `POST /v1/charges` | 200 [`paychan_watcher_api::ChargesAnswered`] |
 //! | `POST /v1/channels/{C}/charges/{request_id}/credit` | 200 [`paychan_watcher_api::Credited`] |
 //! | `POST /v1/channels/{C}/close?wait=SECONDS` | 200 [`paychan_watcher_api::ClosingAgreed`] |
 //! | `GET /v1/channels/{C}/commitments/highest` | 200 [`paychan_watcher_api::SignedAmount`] |
@@ -37,7 +38,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
-use paychan_watcher_api::ProblemKind;
+use paychan_watcher_api::{MOST_CHARGES, ProblemKind};
 
 use error::ApiError;
 pub use server::{Limits, Listener, OperatorListener, serve};
@@ -49,8 +50,10 @@ use crate::config::ApiToken;
 use crate::pause::Pause;
 use crate::status::Reporter;
 
-/// The largest body that is taken, in bytes. A commitment has less than 400.
+/// The largest body that most calls take, in bytes. A commitment has less than 400.
 const BODY_LIMIT: usize = 4_096;
+/// The largest body with several charges, in bytes. The longest charge has less than 512.
+const CHARGES_LIMIT: usize = 512 * MOST_CHARGES;
 
 /// The parts of the watcher that the handlers call.
 pub struct Api {
@@ -90,6 +93,7 @@ fn calls() -> Router<Arc<Api>> {
     Router::new()
         .route("/channels", post(handlers::admit).get(handlers::channels))
         .route("/channels/{channel}", get(handlers::channel))
+        .route("/charges", post(handlers::charges).layer(DefaultBodyLimit::max(CHARGES_LIMIT)))
         .route("/channels/{channel}/commitments", post(handlers::offer))
         .route("/channels/{channel}/charges", post(handlers::charge))
         .route("/channels/{channel}/charges/{request_id}/credit", post(handlers::credit))

@@ -25,12 +25,20 @@ pub enum OfferError {
     NotAccepted(#[from] AcceptError),
 }
 
+/// Whether the known coverage of a channel is enough for an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coverage {
+    Enough,
+    /// The funder may have deposited more since the channel was read.
+    Exceeded,
+}
+
 /// Takes commitments. The daemon has one, which all connections share.
 pub struct Commitments {
     network: NetworkId,
     pub(super) store: Store,
     pub(super) gate: Arc<ViewGate>,
-    reread: Arc<dyn Reread>,
+    pub(super) reread: Arc<dyn Reread>,
     keys: Keys,
 }
 
@@ -60,21 +68,25 @@ impl Commitments {
         acknowledged
     }
 
-    /// Checks a commitment above the highest: first the rules that cost nothing, then the signature. If the amount is
-    /// above the known coverage, it then reads the channel from the chain again. `price` is what is charged with the
-    /// commitment.
-    pub(super) async fn check_higher(&self, held: &Held, claim: &Claim, price: Amount) -> Result<(), OfferError> {
-        let above_coverage = match self.gate.check(held, claim.amount, price) {
-            Ok(()) => false,
-            Err(Refusal::ExceedsCoverage { .. }) => true,
-            Err(refusal) => return Err(AcceptError::from(refusal).into()),
-        };
-        self.verify(held, claim)?;
-        if above_coverage {
+    /// Checks a commitment above the highest. If the amount is above the known coverage, it then reads the channel from the
+    /// chain again. `price` is what is charged with the commitment.
+    async fn check_higher(&self, held: &Held, claim: &Claim, price: Amount) -> Result<(), OfferError> {
+        if self.check_by_known(held, claim, price)? == Coverage::Exceeded {
             // This is a call to the network. Only the holder of the commitment key can cause it.
             self.reread.reread(&held.channel()).await;
         }
         Ok(())
+    }
+
+    /// Checks a commitment above the highest without the network: first the rules that cost nothing, then the signature.
+    pub(super) fn check_by_known(&self, held: &Held, claim: &Claim, price: Amount) -> Result<Coverage, OfferError> {
+        let coverage = match self.gate.check(held, claim.amount, price) {
+            Ok(()) => Coverage::Enough,
+            Err(Refusal::ExceedsCoverage { .. }) => Coverage::Exceeded,
+            Err(refusal) => return Err(AcceptError::from(refusal).into()),
+        };
+        self.verify(held, claim)?;
+        Ok(coverage)
     }
 
     /// Checks the funder's signature over the bytes of this network, channel and amount.

@@ -4,10 +4,12 @@ mod error;
 mod retry_after;
 #[cfg(test)]
 mod tests;
+mod together;
 mod token;
 mod url;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use paychan_channel::{ContractId, RequestId};
@@ -18,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::{ClientError, ForeignAnswer};
+use together::Together;
 pub use token::{Token, TokenError};
 pub use url::{WatcherUrl, WatcherUrlError};
 
@@ -37,11 +40,16 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// Calls one watcher. Cloning is cheap, and clones share connections. It has no `Debug`, since it holds the token.
 #[derive(Clone)]
-pub struct Client {
+pub struct Client(Arc<Inner>);
+
+struct Inner {
     http: reqwest::Client,
     url: WatcherUrl,
+    /// Where several charges go in one call.
+    charges_url: Url,
     /// `None` on the operator's socket, which needs none.
     token: Option<Token>,
+    together: Together,
 }
 
 impl Client {
@@ -52,7 +60,7 @@ impl Client {
     pub fn new(url: WatcherUrl, token: Token) -> Result<Self, ClientError> {
         let limits = HttpLimits { total: TIMEOUT, ..HttpLimits::default() };
         let http = http::client(url.as_url(), limits).map_err(|error| ClientError::SetUp { why: innermost(&error) })?;
-        Ok(Self { http, url, token: Some(token) })
+        Ok(Self::with(http, url, Some(token)))
     }
 
     /// Makes a client of the watcher whose operator's socket is at `path`. This opens no connection yet.
@@ -63,12 +71,17 @@ impl Client {
         let limits = HttpLimits { total: TIMEOUT, ..HttpLimits::default() };
         let http =
             http::client_of_socket(path, limits).map_err(|error| ClientError::SetUp { why: innermost(&error) })?;
-        Ok(Self { http, url: WatcherUrl::of_socket(), token: None })
+        Ok(Self::with(http, WatcherUrl::of_socket(), None))
+    }
+
+    fn with(http: reqwest::Client, url: WatcherUrl, token: Option<Token>) -> Self {
+        let charges_url = url.call(&["charges"]);
+        Self(Arc::new(Inner { http, url, charges_url, token, together: Together::default() }))
     }
 
     /// The watcher's address.
     pub fn url(&self) -> &WatcherUrl {
-        &self.url
+        &self.0.url
     }
 
     /// Asks the watcher to watch a channel. It returns the channel as the watcher reports it. This is safe to repeat.
@@ -108,12 +121,19 @@ impl Client {
         }
     }
 
-    /// Sells something: takes the price once under the request id. This is safe to repeat.
+    /// Sells something: takes the price once under the request id. This is safe to repeat. Charges that wait at the same
+    /// time go in one call, each for itself.
     ///
     /// # Errors
     /// [`ClientError`]; [`ProblemKind::Insufficient`] tells the total to sign.
     pub async fn charge(&self, channel: &ContractId, body: &ChargeBody) -> Result<Charged, ClientError> {
-        self.post(&["channels", &channel.to_string(), "charges"], Some(body)).await
+        match self.charge_together(channel, body).await {
+            // Alone, the charge makes the watcher read the channel again, which keeps no other charge waiting.
+            Err(error) if error.problem().is_some_and(|problem| problem.kind == ProblemKind::ExceedsCoverage) => {
+                self.post(&["channels", &channel.to_string(), "charges"], Some(body)).await
+            }
+            answer => answer,
+        }
     }
 
     /// Gives a part of a charge back. This is safe to repeat.
@@ -141,7 +161,7 @@ impl Client {
         agreed: Option<&SignedAmount>,
         wait: Duration,
     ) -> Result<ClosingAgreed, ClientError> {
-        let mut url = self.url.call(&["channels", &channel.to_string(), "close"]);
+        let mut url = self.0.url.call(&["channels", &channel.to_string(), "close"]);
         let wait = wait.min(LONGEST_CLOSE_WAIT).as_secs();
         url.query_pairs_mut().append_pair("wait", &wait.to_string());
         self.send(Method::POST, url, agreed).await
@@ -190,7 +210,7 @@ impl Client {
         path: &[&str],
         body: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
-        self.send(method, self.url.call(path), body).await
+        self.send(method, self.0.url.call(path), body).await
     }
 
     async fn send<T: DeserializeOwned>(
@@ -200,8 +220,8 @@ impl Client {
         body: Option<&impl Serialize>,
     ) -> Result<T, ClientError> {
         let shown = url.to_string();
-        let mut request = self.http.request(method, url);
-        if let Some(token) = &self.token {
+        let mut request = self.0.http.request(method, url);
+        if let Some(token) = &self.0.token {
             request = request.header(AUTHORIZATION, token.authorization());
         }
         if let Some(body) = body {

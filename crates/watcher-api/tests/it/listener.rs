@@ -22,7 +22,7 @@ impl Listener {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let request = read(&mut stream).await;
+            let request = read(&mut stream).await.unwrap();
             // A client that has read enough may close the connection first.
             let _ = stream.write_all(answer.as_bytes()).await;
             request
@@ -51,13 +51,21 @@ pub(crate) fn http(status: u16, body: &str) -> String {
     format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
-async fn read(stream: &mut TcpStream) -> Request {
+/// The same, and the connection stays open.
+pub(crate) fn http_kept(status: u16, body: &str) -> String {
+    format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// Reads one request; `None` when the client has closed the connection.
+pub(crate) async fn read(stream: &mut TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     let mut length = 0;
     loop {
         let mut line = String::new();
-        reader.read_line(&mut line).await.unwrap();
+        if reader.read_line(&mut line).await.unwrap_or(0) == 0 {
+            return None;
+        }
         if line == "\r\n" {
             break;
         }
@@ -68,5 +76,5 @@ async fn read(stream: &mut TcpStream) -> Request {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).await.unwrap();
-    Request { head, body: String::from_utf8(body).unwrap() }
+    Some(Request { head, body: String::from_utf8(body).unwrap() })
 }

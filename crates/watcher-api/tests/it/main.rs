@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod listener;
+mod together;
 
 use std::time::Duration;
 
 use paychan_channel::{Amount, ContractId, RequestId, Signature};
 use paychan_watcher_api::{
-    ChargeBody, Client, ClientError, CloseState, CommitmentBody, CreditBody, ForeignAnswer, ProblemKind, SignedAmount,
-    Token,
+    Client, ClientError, CloseState, CommitmentBody, CreditBody, ForeignAnswer, ProblemKind, Token,
 };
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -49,20 +49,6 @@ async fn a_commitment_is_handed_over_with_the_token_and_the_answer_is_read() {
     assert!(request.head.to_ascii_lowercase().contains("authorization: bearer hunter2"), "{}", request.head);
     let body: Value = serde_json::from_str(&request.body).unwrap();
     assert_eq!(body, json!({ "amount": "70", "signature": "07".repeat(64), "request_id": "one" }));
-}
-
-#[tokio::test]
-async fn a_charge_that_needs_more_says_how_much_to_sign() {
-    let listener =
-        Listener::answering(http(402, r#"{"kind":"insufficient","detail":"x","needed":"120","spent":"110"}"#)).await;
-    let signed = SignedAmount { amount: Amount::from(111), signature: Signature([7; 64]) };
-    let body =
-        ChargeBody { price: Amount::from(10), request_id: RequestId::new("two").unwrap(), commitment: Some(signed) };
-    let error = client(&listener).charge(&CHANNEL, &body).await.unwrap_err();
-    let problem = error.problem().unwrap();
-    assert_eq!(problem.kind, ProblemKind::Insufficient);
-    assert_eq!((problem.facts.needed, problem.facts.spent), (Some(Amount::from(120)), Some(Amount::from(110))));
-    assert!(listener.request().await.head.starts_with(&format!("POST /v1/channels/{CHANNEL}/charges HTTP/1.1")));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::World;
 use super::process::Watcher;
-use super::requests::{Answer, Request, mark_races};
+use super::requests::{Answer, Request, ask_together, mark_races};
 use crate::executor::{Executor, Step};
 use crate::setup::id;
 
@@ -28,8 +28,8 @@ pub(super) struct Overlap {
 /// What a future was for.
 enum Done {
     Round,
-    /// The answer to the request at this place.
-    Answered(usize, Box<Answer>),
+    /// The answers to the requests at these places.
+    Answered(Vec<(usize, Answer)>),
 }
 
 impl Overlap {
@@ -78,11 +78,23 @@ impl World {
             }
             Done::Round
         });
-        for (at, request) in requests.iter().enumerate() {
-            let (commitments, channels, begun) = (&*commitments, &*channels, &begun[at]);
+        // A front end may ask for several charges in one call.
+        let is_together = random.u32(..3) == 0;
+        let (together, alone): (Vec<_>, Vec<_>) =
+            requests.iter().enumerate().partition(|(_, request)| is_together && request.is_charge());
+        let (commitments, channels, begun) = (&*commitments, &*channels, &begun);
+        for (at, request) in alone {
             parts.add(request.to_string(), random.u32(..=spread), async move {
-                begun.set(true);
-                Done::Answered(at, Box::new(request.ask(commitments, channels).await))
+                begun[at].set(true);
+                Done::Answered(vec![(at, request.ask(commitments, channels).await)])
+            });
+        }
+        if !together.is_empty() {
+            parts.add(format!("{} charges together", together.len()), random.u32(..=spread), async move {
+                let (places, charges): (Vec<_>, Vec<_>) = together.into_iter().unzip();
+                places.iter().for_each(|at| begun[*at].set(true));
+                let answers = ask_together(&charges, commitments).await;
+                Done::Answered(places.into_iter().zip(answers).collect())
             });
         }
         let mut closed = 0;
@@ -103,9 +115,11 @@ impl World {
             }
             match parts.step(random, order) {
                 Step::Waits | Step::Done(Done::Round) => {}
-                Step::Done(Done::Answered(at, answer)) => {
-                    let state = chain.network().channels[&id(requests[at].channel)].clone();
-                    answers.push((at, answer, state));
+                Step::Done(Done::Answered(all)) => {
+                    for (at, answer) in all {
+                        let state = chain.network().channels[&id(requests[at].channel)].clone();
+                        answers.push((at, answer, state));
+                    }
                 }
                 Step::Over => break false,
                 Step::Stuck if driven.get_mut().serve() => order.push("store".to_owned()),
@@ -123,7 +137,7 @@ impl World {
             }
         }
         for (at, answer, state) in answers {
-            self.answered(&requests[at], *answer, &state);
+            self.answered(&requests[at], answer, &state);
         }
         died
     }

@@ -4,6 +4,7 @@ use paychan_channel::ContractId;
 
 use super::World;
 use super::process::Watcher;
+use super::requests::ask_together;
 use crate::network::{Call, Caller, Claim, Event, Refusal};
 use crate::setup::{DEPOSIT, id};
 
@@ -72,8 +73,15 @@ impl World {
                 continue;
             }
             let requests = self.draw_requests(number);
+            let together = self.random.bool();
             let Watcher { commitments, channels, .. } = self.process.watcher();
             let answers = match requests.as_slice() {
+                [first, second] if together && first.is_charge() && second.is_charge() => {
+                    self.process.disk.wait(true);
+                    let answers = ask_together(&[first, second], commitments).await;
+                    self.process.disk.wait(false);
+                    answers
+                }
                 [first, second, ..] => {
                     // Chance decides whether the two are written together.
                     self.process.disk.wait(true);

@@ -79,6 +79,11 @@ impl fmt::Display for Request {
 }
 
 impl Request {
+    /// Whether it is a charge.
+    pub(super) fn is_charge(&self) -> bool {
+        matches!(self.ask, Ask::Charge { .. })
+    }
+
     /// Asks the watcher.
     pub(crate) async fn ask(&self, commitments: &Commitments, channels: &Channels) -> Answer {
         let channel = id(self.channel);
@@ -96,6 +101,16 @@ impl Request {
             Ask::Close { agreed, .. } => Answer::Closed(Box::new(commitments.close(channel, Some(agreed)).await)),
         }
     }
+}
+
+/// Asks for several charges in one call. The requests are all charges.
+pub(super) async fn ask_together(requests: &[&Request], commitments: &Commitments) -> Vec<Answer> {
+    let charge = |request: &&Request| match &request.ask {
+        Ask::Charge { body, .. } => Some((id(request.channel), body.clone())),
+        _ => None,
+    };
+    let charges = requests.iter().filter_map(charge).collect();
+    commitments.charge_all(charges).await.into_iter().map(Answer::Charged).collect()
 }
 
 /// Marks the credits of a charge for which more than one is asked at the same time.

@@ -10,15 +10,20 @@ fn charges() -> String {
     format!("/v1/channels/{CHANNEL}/charges")
 }
 
+/// A charge, with a commitment for `total` if one is given.
+pub(super) fn charge(price: i128, request_id: &str, total: Option<i128>) -> Value {
+    let mut body = json!({ "price": price.to_string(), "request_id": request_id });
+    if let Some(total) = total {
+        let signature = signed(total, request_id)["signature"].clone();
+        body["commitment"] = json!({ "amount": total.to_string(), "signature": signature });
+    }
+    body
+}
+
 impl TestEnv {
     /// Charges `price`, with a commitment for `total` if one is given.
-    async fn charge(&self, price: i128, request_id: &str, total: Option<i128>) -> Answer {
-        let mut body = json!({ "price": price.to_string(), "request_id": request_id });
-        if let Some(total) = total {
-            let signature = signed(total, request_id)["signature"].clone();
-            body["commitment"] = json!({ "amount": total.to_string(), "signature": signature });
-        }
-        self.post(&charges(), &body).await
+    pub(super) async fn charge(&self, price: i128, request_id: &str, total: Option<i128>) -> Answer {
+        self.post(&charges(), &charge(price, request_id, total)).await
     }
 
     async fn credit(&self, amount: i128, request_id: &str) -> Answer {
@@ -158,17 +163,36 @@ async fn a_fenced_channel_sells_nothing_more() {
     assert_eq!(env.spent(), 10);
 }
 
+/// Whether something was taken or given back now.
+fn is_new(answer: &Value) -> bool {
+    answer["replayed"] == false
+}
+
 /// A call of a front end, which knows some total and charges one more price.
 #[derive(Debug, Clone)]
 enum Call {
-    Charge { price: i128, id: u8, total: Option<i128> },
-    Credit { amount: i128, id: u8 },
+    Charge(Price),
+    /// Several in one call.
+    Charges(Vec<Price>),
+    Credit {
+        amount: i128,
+        id: u8,
+    },
+}
+
+#[derive(Debug, Clone)]
+struct Price {
+    price: i128,
+    id: u8,
+    total: Option<i128>,
 }
 
 fn calls() -> impl Strategy<Value = Vec<Call>> {
-    let charge = (1..40i128, 0..20u8, proptest::option::of(1..400i128));
+    let price = (1..40i128, 0..20u8, proptest::option::of(1..400i128));
+    let price = price.prop_map(|(price, id, total)| Price { price, id, total });
     let call = prop_oneof![
-        4 => charge.prop_map(|(price, id, total)| Call::Charge { price, id, total }),
+        4 => price.clone().prop_map(Call::Charge),
+        2 => proptest::collection::vec(price, 0..6).prop_map(Call::Charges),
         1 => (1..40i128, 0..20u8).prop_map(|(amount, id)| Call::Credit { amount, id }),
     ];
     proptest::collection::vec(call, 1..60)
@@ -183,14 +207,27 @@ proptest! {
             let env = TestEnv::with_channel().await;
             let (mut sold, mut given) = (0, 0);
             for call in calls {
-                let (answer, amount, counter) = match call {
-                    Call::Charge { price, id, total } => {
-                        (env.charge(price, &id.to_string(), total).await, price, &mut sold)
+                match call {
+                    Call::Charge(Price { price, id, total }) => {
+                        let answer = env.charge(price, &id.to_string(), total).await;
+                        sold += if is_new(&answer.body) { price } else { 0 };
                     }
-                    Call::Credit { amount, id } => (env.credit(amount, &id.to_string()).await, amount, &mut given),
-                };
-                if answer.status.as_u16() == 200 && answer.body["replayed"] == false {
-                    *counter += amount;
+                    Call::Charges(prices) => {
+                        let asked = prices.iter().map(|Price { price, id, total }| {
+                            let mut charge = charge(*price, &id.to_string(), *total);
+                            charge["channel"] = json!(CHANNEL.to_string());
+                            charge
+                        });
+                        let body = json!({ "charges": asked.collect::<Vec<_>>() });
+                        let answer = env.post("/v1/charges", &body).await;
+                        for (Price { price, .. }, answer) in prices.iter().zip(answer.ok(200)["answers"].as_array().unwrap()) {
+                            sold += if is_new(&answer["charged"]) { *price } else { 0 };
+                        }
+                    }
+                    Call::Credit { amount, id } => {
+                        let answer = env.credit(amount, &id.to_string()).await;
+                        given += if is_new(&answer.body) { amount } else { 0 };
+                    }
                 }
                 assert_eq!(env.spent(), sold - given);
                 assert!(env.spent() <= env.held().highest_amount().get());

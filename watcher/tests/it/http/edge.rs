@@ -26,6 +26,7 @@ async fn every_call_under_v1_checks_the_token_first() {
         (Method::GET, "/v1/channels"),
         (Method::GET, channel.as_str()),
         (Method::POST, commitments.as_str()),
+        (Method::POST, "/v1/charges"),
         (Method::GET, "/v1/status"),
         (Method::GET, "/v1/nothing-here"),
     ];
@@ -54,7 +55,7 @@ async fn a_body_beyond_the_limit_is_refused() {
     let env = TestEnv::with_channel().await;
     let mut body = signed(200, "one");
     body["padding"] = json!("x".repeat(5_000));
-    env.offer(&body).await.is(413, "too_large").says("4096");
+    env.offer(&body).await.is(413, "too_large").says("larger than this call needs");
     assert_eq!(env.held().accepted, 0);
 }
 

@@ -7,6 +7,7 @@ mod closing;
 mod commitments;
 mod edge;
 mod operator;
+mod several_charges;
 mod strangers;
 
 use std::sync::Arc;
