@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use paychan_channel::{Amount, ContractId};
 use paychan_mpp::buyer::{Buyer, PayError, PayFailure};
-use paychan_rpc::http::read_body;
-use reqwest::Request;
+use paychan_rpc::http::BodyError;
+use reqwest::{Request, Response};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -203,7 +203,7 @@ async fn work(
             Ok(bought) => bought,
             Err(failed) => return (done, Some(failed.into())),
         };
-        if let Err(error) = read_body(&mut bought.response, LONGEST_ANSWER).await {
+        if let Err(error) = discard(&mut bought.response).await {
             let failure = Failure::new(Kind::OutcomeUnknown, format!("an answer broke off: {error}"));
             return (done, Some(failure.into()));
         }
@@ -216,6 +216,18 @@ async fn work(
             output.progress(format_args!("{answered} of {repeat}"));
         }
     }
+}
+
+/// Reads an answer to its end and keeps none of it, since many long answers at once would fill the memory.
+async fn discard(response: &mut Response) -> Result<(), BodyError> {
+    let mut length = 0_usize;
+    while let Some(chunk) = response.chunk().await? {
+        length = length.saturating_add(chunk.len());
+        if length > LONGEST_ANSWER {
+            return Err(BodyError::TooLong(LONGEST_ANSWER));
+        }
+    }
+    Ok(())
 }
 
 fn millis(time: Duration) -> u64 {

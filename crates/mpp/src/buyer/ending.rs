@@ -19,9 +19,8 @@ use super::order::Purpose;
 use super::pay::{Buyer, TRIES};
 use super::sent::Sent;
 use super::voucher::Voucher;
-use super::{host_of, proof, without_query};
+use super::{host_of, proof, receipts, without_query};
 use crate::problem::{ProblemBody, ProblemType};
-use crate::wire::headers::PAYMENT_RECEIPT;
 use crate::wire::{Action, Receipt, Timestamp};
 
 /// How often the server is asked whether a close that it agreed to is done.
@@ -314,8 +313,7 @@ struct Said {
 
 async fn read(mut response: Response, channel: ContractId, amount: Amount) -> (Ended, Option<Receipt>) {
     let done = response.status() != StatusCode::ACCEPTED;
-    let receipt = response.headers().get(PAYMENT_RECEIPT).and_then(|value| value.to_str().ok());
-    let receipt = receipt.and_then(|value| Receipt::from_header(value).ok());
+    let receipt = receipts::of(response.headers());
     let body = paychan_rpc::http::read_body(&mut response, LONGEST_ANSWER).await.unwrap_or_default();
     let said: Said = serde_json::from_slice(&body).unwrap_or_default();
     // The status says whether it is done, and the body says how it was done.

@@ -23,7 +23,7 @@ use super::voucher::Voucher;
 use super::wallet::PinnedChannel;
 use super::{host_of, receipts, without_query};
 use crate::problem::{ProblemBody, ProblemType};
-use crate::wire::headers::{ACCEPT_PAYMENT, PAYMENT_RECEIPT, PAYMENT_SESSION};
+use crate::wire::headers::{ACCEPT_PAYMENT, PAYMENT_SESSION};
 use crate::wire::{Receipt, Timestamp};
 
 /// How many times the same voucher is sent again when no answer came or the server can't take payments.
@@ -386,9 +386,7 @@ impl Buyer {
 
     /// Handles a paid answer.
     fn take(&self, voucher: &Voucher, response: Response, key: &str) -> PaidRequest {
-        let header = response.headers().get(PAYMENT_RECEIPT).and_then(|value| value.to_str().ok());
-        let receipt = header.and_then(|value| Receipt::from_header(value).ok());
-        let receipt = receipt.filter(|receipt| self.believes(voucher, receipt));
+        let receipt = receipts::of(response.headers()).filter(|receipt| self.believes(voucher, receipt));
         self.answered(voucher, Some(response.status()), receipt.clone());
         self.with_state(|state| {
             if state.challenges.len() >= KEPT_CHALLENGES {

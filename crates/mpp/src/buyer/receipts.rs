@@ -1,8 +1,19 @@
-//! Decides whether a receipt can be true. Pure.
+//! Reads receipts, and decides whether they can be true. Pure.
 
+use http::HeaderMap;
 use paychan_channel::{Amount, ContractId};
 
 use crate::wire::Receipt;
+use crate::wire::headers::PAYMENT_RECEIPT;
+
+/// The longest receipt that is read, in bytes. Each is kept on disk, so a server must not choose how much that is. Ours have about 500.
+const LONGEST: usize = 4_096;
+
+/// The receipt of an answer, if it has one that is understood and not too long.
+pub(super) fn of(headers: &HeaderMap) -> Option<Receipt> {
+    let value = headers.get(PAYMENT_RECEIPT).filter(|value| value.len() <= LONGEST)?;
+    Receipt::from_header(value.to_str().ok()?).ok()
+}
 
 /// Whether a receipt can be true for a payment of this price through this channel, on which this total was signed. One that
 /// can't be true is not believed: a server could otherwise say of another server's channel what was spent on it, or show a price

@@ -190,6 +190,21 @@ async fn a_receipt_that_claims_more_than_was_signed_is_not_believed() {
 }
 
 #[tokio::test]
+async fn a_server_does_not_fill_the_disk_with_long_receipts() {
+    let long = |_| {
+        let receipt = Receipt::success("x".repeat(20_000), Timestamp::now().to_text()).to_header().unwrap();
+        Response::builder().header("payment-receipt", receipt).body(Body::empty()).unwrap()
+    };
+    let (address, _) = server(|| asks(&HONEST, ProblemType::PaymentRequired), long).await;
+    let folder = TempDir::new().unwrap();
+    let paid = open(&folder, buyer()).pay(get(address, "/x")).await.unwrap().paid.unwrap();
+    assert_eq!((paid.receipt, paid.total.get()), (None, 10));
+    let written: u64 =
+        std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(written < 2_000, "{written} bytes for one payment");
+}
+
+#[tokio::test]
 async fn a_receipt_of_another_channel_does_not_change_what_that_one_is_closed_with() {
     let other = ContractId([8; 32]);
     let says = Says { channel: other, ..HONEST };
