@@ -1,6 +1,6 @@
 //! Sends charges in one call that wait at the same time.
 //!
-//! While a call is on its way, further charges wait, and then they go together. So a busy seller makes few calls, and a
+//! While two calls are on their way, further charges wait, and then they go together. So a busy seller makes few calls, and a
 //! charge that comes alone waits for nobody. Nothing is lost when a call is: each of its charges is then one whose outcome
 //! is not known, and repeating it shows the outcome.
 
@@ -17,6 +17,9 @@ use tokio::time::timeout;
 use super::{Client, ClientError, ForeignAnswer};
 use crate::{ChannelCharge, ChargeAnswer, ChargeBody, Charged, ChargesAnswered, ChargesBody, MOST_CHARGES};
 
+/// How many calls are on their way at the same time, unless more charges wait than fit into one. With two, the watcher has the
+/// next charges when it has written the last ones.
+const CALLS: usize = 2;
 /// After this time without an answer, other charges wait no longer for a call: its connection may be dead.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -59,12 +62,12 @@ impl Together {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a charge. Returns whether it needs a new sender, which is counted already: there is none, or those that wait
+    /// Adds a charge. Returns whether it needs a new sender, which is counted already: there are few, or those that wait
     /// fill a whole call.
     fn add(&self, asked: Asked) -> bool {
         let mut state = self.state();
         state.waiting.push_back(asked);
-        let is_needed = state.senders == 0 || state.waiting.len().is_multiple_of(MOST_CHARGES);
+        let is_needed = state.senders < CALLS || state.waiting.len().is_multiple_of(MOST_CHARGES);
         state.senders += usize::from(is_needed);
         is_needed
     }
@@ -100,7 +103,7 @@ impl Sender {
     /// Lets others wait no longer for this sender.
     fn step_aside(&mut self) {
         let mut state = self.client.0.together.state();
-        let is_needed = state.senders == 1 && !state.waiting.is_empty();
+        let is_needed = state.senders <= CALLS && !state.waiting.is_empty();
         if !is_needed {
             state.senders = state.senders.saturating_sub(1);
         }

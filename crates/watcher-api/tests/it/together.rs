@@ -66,17 +66,16 @@ impl Watcher {
         tokio::spawn(async move { client.charge(&CHANNEL, &body).await })
     }
 
-    /// Charges these while a first call is on its way, and gives the first call.
-    async fn charge_behind_another(&mut self, ids: &[&str]) -> (Call, Vec<JoinHandle<Result<Charged, ClientError>>>) {
-        let first = self.charge("first");
-        let call = self.call().await;
-        let mut charges = vec![first];
-        for id in ids {
-            charges.push(self.charge(id));
-        }
+    /// Charges these while two calls are on their way, and gives these two calls. The first two charges are theirs.
+    async fn charge_behind_two(&mut self, ids: &[&str]) -> ([Call; 2], Vec<JoinHandle<Result<Charged, ClientError>>>) {
+        let mut charges = vec![self.charge("first")];
+        let first = self.call().await;
+        charges.push(self.charge("second"));
+        let second = self.call().await;
+        charges.extend(ids.iter().map(|id| self.charge(id)));
         // The runtime has one thread, so each of them has asked when this task runs again.
         tokio::task::yield_now().await;
-        (call, charges)
+        ([first, second], charges)
     }
 }
 
@@ -129,12 +128,13 @@ async fn a_charge_alone_goes_at_once() {
 }
 
 #[tokio::test]
-async fn charges_that_come_while_a_call_is_on_its_way_go_together_and_each_gets_its_own_answer() {
+async fn charges_that_come_while_two_calls_are_on_their_way_go_together_and_each_gets_its_own_answer() {
     let mut watcher = Watcher::start().await;
-    let (first, charges) = watcher.charge_behind_another(&["a", "b", "c"]).await;
+    let ([first, second], charges) = watcher.charge_behind_two(&["a", "b", "c"]).await;
     first.take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["a", "b", "c"]);
+    second.take();
     let refused = json!({ "refused": { "kind": "insufficient", "detail": "sign more", "needed": "80" } });
     call.reply(&json!({ "answers": [charged("a"), refused, charged("c")] }));
     let mut ends = Vec::new();
@@ -142,8 +142,8 @@ async fn charges_that_come_while_a_call_is_on_its_way_go_together_and_each_gets_
         ends.push(end(charge).await);
     }
     let ids: Vec<_> = ends.iter().map(|end| end.as_ref().map(|charged| charged.request_id.as_str()).ok()).collect();
-    assert_eq!(ids, [Some("first"), Some("a"), None, Some("c")]);
-    let error = ends[2].as_ref().unwrap_err();
+    assert_eq!(ids, [Some("first"), Some("second"), Some("a"), None, Some("c")]);
+    let error = ends[3].as_ref().unwrap_err();
     assert_eq!(error.problem().map(|problem| problem.facts.needed), Some(Some(Amount::from(80))));
     assert_eq!((error.status().unwrap().as_u16(), error.nothing_happened()), (402, true));
 }
@@ -151,15 +151,16 @@ async fn charges_that_come_while_a_call_is_on_its_way_go_together_and_each_gets_
 #[tokio::test]
 async fn when_the_answer_of_a_call_is_lost_the_outcome_of_each_of_its_charges_is_unknown_and_later_ones_go_on() {
     let mut watcher = Watcher::start().await;
-    let (first, charges) = watcher.charge_behind_another(&["a", "b"]).await;
+    let ([first, second], charges) = watcher.charge_behind_two(&["a", "b"]).await;
     first.take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["a", "b"]);
+    second.take();
     drop(call);
     for (at, charge) in charges.into_iter().enumerate() {
         match end(charge).await {
-            Ok(_) => assert_eq!(at, 0),
-            Err(error) => assert!(at > 0 && !error.nothing_happened(), "{error}"),
+            Ok(_) => assert!(at < 2),
+            Err(error) => assert!(at >= 2 && !error.nothing_happened(), "{error}"),
         }
     }
     let later = watcher.charge("a");
@@ -170,11 +171,12 @@ async fn when_the_answer_of_a_call_is_lost_the_outcome_of_each_of_its_charges_is
 #[tokio::test]
 async fn a_refusal_of_the_whole_call_is_the_answer_of_each_charge() {
     let mut watcher = Watcher::start().await;
-    let (first, mut charges) = watcher.charge_behind_another(&["a", "b"]).await;
+    let ([first, second], mut charges) = watcher.charge_behind_two(&["a", "b"]).await;
     first.take();
     let problem = json!({ "kind": "stopping", "detail": "the watcher ends" }).to_string();
     watcher.call().await.answer.send(http_kept(503, &problem)).unwrap();
-    for charge in charges.drain(1..) {
+    second.take();
+    for charge in charges.drain(2..) {
         let error = end(charge).await.unwrap_err();
         assert_eq!(error.problem().unwrap().kind, ProblemKind::Stopping);
         assert!(error.nothing_happened() && error.is_passing());
@@ -211,11 +213,12 @@ async fn a_charge_above_the_known_coverage_is_asked_for_alone() {
 #[tokio::test]
 async fn a_call_without_an_answer_holds_others_back_for_a_moment_only() {
     let mut watcher = Watcher::start().await;
-    let (silent, charges) = watcher.charge_behind_another(&["a", "b"]).await;
+    let ([silent, other], charges) = watcher.charge_behind_two(&["a", "b"]).await;
     let next = watcher.call().await;
     assert_eq!(next.ids(), ["a", "b"]);
     next.take();
     silent.take();
+    other.take();
     for charge in charges {
         assert!(end(charge).await.is_ok());
     }
@@ -226,8 +229,9 @@ async fn no_call_has_more_charges_than_the_watcher_takes() {
     let mut watcher = Watcher::start().await;
     let ids: Vec<String> = (0..2 * MOST_CHARGES + 5).map(|at| at.to_string()).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (first, charges) = watcher.charge_behind_another(&ids).await;
+    let ([first, second], charges) = watcher.charge_behind_two(&ids).await;
     first.take();
+    second.take();
     let mut came = Vec::new();
     while came.len() < ids.len() {
         let call = watcher.call().await;
@@ -245,13 +249,14 @@ async fn no_call_has_more_charges_than_the_watcher_takes() {
 #[tokio::test]
 async fn a_charge_whose_caller_has_gone_before_it_was_sent_is_not_sent() {
     let mut watcher = Watcher::start().await;
-    let (first, mut charges) = watcher.charge_behind_another(&["gone", "stays"]).await;
-    charges.remove(1).abort();
+    let ([first, second], mut charges) = watcher.charge_behind_two(&["gone", "stays"]).await;
+    charges.remove(2).abort();
     tokio::task::yield_now().await;
     first.take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["stays"]);
     call.take();
+    second.take();
     for charge in charges {
         assert!(end(charge).await.is_ok());
     }
@@ -261,15 +266,18 @@ async fn a_charge_whose_caller_has_gone_before_it_was_sent_is_not_sent() {
 async fn a_charge_that_waits_for_a_runtime_that_ends_gets_an_answer() {
     let mut watcher = Watcher::start().await;
     let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let client = watcher.client.clone();
-    other.spawn(async move { client.charge(&CHANNEL, &body("first")).await });
-    let first = watcher.call().await;
+    let mut calls = Vec::new();
+    for id in ["first", "second"] {
+        let client = watcher.client.clone();
+        other.spawn(async move { client.charge(&CHANNEL, &body(id)).await });
+        calls.push(watcher.call().await);
+    }
     let behind = watcher.charge("behind");
     tokio::task::yield_now().await;
     other.shutdown_background();
     let error = end(behind).await.unwrap_err();
     assert!(!error.nothing_happened(), "{error}");
-    drop(first);
+    drop(calls);
     let later = watcher.charge("later");
     loop {
         let call = watcher.call().await;
