@@ -60,6 +60,7 @@ fn worlds_that_once_failed_hold_their_promises() {
         (2773, true, false),
         (1012, true, true),
         (4418, false, true),
+        (2378, false, true),
     ] {
         let lived = run(seed, Limits { overlaps, several, ..Limits::default() });
         assert_eq!(lived.violations, [], "seed {seed}");

@@ -327,7 +327,12 @@ impl World {
                 let is_blind = self.trouble.blind_at + BY_HEAD >= network.ledger();
                 names_closing() || is_blind || was_ever_on(&[Kind::Garbled])
             }
-            "entry_archived" => was_ever_on(&[Kind::CallsLiveArchived]),
+            // An old answer may show an archived entry and what was unpaid, after somebody has paid and restored it.
+            "entry_archived" => {
+                let is_old =
+                    || was_ever_on(&[Kind::Archived]) && self.trouble.was_any_on(network.ledger(), AFTER_FAULT);
+                was_ever_on(&[Kind::CallsLiveArchived]) || is_old()
+            }
             // A restored entry lives for a short time at first.
             "life_short" => was_ever_on(&[Kind::Archived]),
             // A process that starts anew may first see an old answer, from before a deposit. Or a close with less was agreed
