@@ -23,6 +23,7 @@ mod order;
 mod pay;
 mod proof;
 mod receipts;
+mod sending;
 mod sent;
 mod signer;
 mod standing;

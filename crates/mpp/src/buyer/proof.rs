@@ -8,7 +8,8 @@ use super::exchange::Exchange;
 use super::offer::Payable;
 use super::options::PaidRequest;
 use super::order::Purpose;
-use super::pay::{Buyer, Outcome, Purchase};
+use super::pay::Buyer;
+use super::sending::{Outcome, Purchase};
 use super::wallet::PinnedChannel;
 use crate::problem::{HIGHEST, HIGHEST_SIGNATURE, ProblemBody};
 

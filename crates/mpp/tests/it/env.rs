@@ -119,6 +119,11 @@ impl TestEnv {
         panic!("{method} {path} stays in progress");
     }
 
+    /// A credential that pays `GET path` with a voucher for `amount`.
+    pub(crate) async fn paid_get(&self, path: &str, amount: u64) -> String {
+        self.voucher(&self.challenge(path).await, amount)
+    }
+
     /// A credential that pays `POST path` with a voucher for `amount`.
     pub(crate) async fn paid_post(&self, path: &str, amount: u64) -> String {
         let challenge = self.post(path, &[("payment-session", &CHANNEL.to_string())]).await.challenge();
@@ -127,8 +132,8 @@ impl TestEnv {
 
     /// Buys `path` with a voucher for `amount`.
     pub(crate) async fn buy(&self, path: &str, amount: u64) -> Answer {
-        let challenge = self.challenge(path).await;
-        self.get(path, &[("authorization", &self.voucher(&challenge, amount))]).await
+        let header = self.paid_get(path, amount).await;
+        self.get(path, &[("authorization", &header)]).await
     }
 }
 

@@ -103,6 +103,22 @@ async fn the_same_id_gets_the_same_answer_and_any_other_request_under_it_is_refu
 }
 
 #[tokio::test]
+async fn a_price_that_nobody_can_pay_finds_an_earlier_charge_and_takes_nothing() {
+    // The seller of `paychan-mpp` asks in this way for what it may have sold before.
+    let dir = tempfile::tempdir().unwrap();
+    let (store, one) = opened(dir.path()).await;
+    charge(&store, &one, 10, Some(100), "sold").await;
+    let unpayable = Amount::MAX.get();
+    let reused =
+        ChargeError::RequestIdReused { request_id: id("sold"), price: Some(amount(10)), accepted: Some(amount(100)) };
+    assert_eq!(charge_refusal(&store, &one, unpayable, Some(100), "sold").await, reused);
+    let none = charge_refusal(&store, &one, unpayable, Some(100), "not sold").await;
+    assert!(matches!(none, ChargeError::Insufficient { .. }), "{none}");
+    let held = store.held(&one.channel).unwrap();
+    assert_eq!((held.highest_amount(), held.spent), (amount(100), amount(10)));
+}
+
+#[tokio::test]
 async fn the_last_ids_are_remembered_and_a_forgotten_one_counts_as_new() {
     let dir = tempfile::tempdir().unwrap();
     let (store, one) = opened(dir.path()).await;

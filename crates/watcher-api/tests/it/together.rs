@@ -113,6 +113,12 @@ async fn end(charge: JoinHandle<Result<Charged, ClientError>>) -> Result<Charged
     timeout(PATIENCE, charge).await.expect("the charge ends").unwrap()
 }
 
+async fn all_taken(charges: Vec<JoinHandle<Result<Charged, ClientError>>>) {
+    for charge in charges {
+        assert!(end(charge).await.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn a_charge_alone_goes_at_once() {
     let mut watcher = Watcher::start().await;
@@ -219,9 +225,7 @@ async fn a_call_without_an_answer_holds_others_back_for_a_moment_only() {
     next.take();
     silent.take();
     other.take();
-    for charge in charges {
-        assert!(end(charge).await.is_ok());
-    }
+    all_taken(charges).await;
 }
 
 #[tokio::test]
@@ -241,9 +245,7 @@ async fn no_call_has_more_charges_than_the_watcher_takes() {
     }
     came.sort_by_key(|id| id.parse::<usize>().unwrap());
     assert_eq!(came, ids);
-    for charge in charges {
-        assert!(end(charge).await.is_ok());
-    }
+    all_taken(charges).await;
 }
 
 #[tokio::test]
@@ -257,9 +259,7 @@ async fn a_charge_whose_caller_has_gone_before_it_was_sent_is_not_sent() {
     assert_eq!(call.ids(), ["stays"]);
     call.take();
     second.take();
-    for charge in charges {
-        assert!(end(charge).await.is_ok());
-    }
+    all_taken(charges).await;
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! Tests that a buyer ends its channel with what was spent, and never with more than it has signed.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
 use paychan_channel::{Amount, Commitment, CommitmentSecret};
-use paychan_mpp::buyer::{BuyerOptions, PayError, Record, Store};
+use paychan_mpp::buyer::{Buyer, BuyerOptions, PayError, Record, Store};
 use paychan_mpp::problem::{HIGHEST, HIGHEST_SIGNATURE};
 use paychan_watcher_api::CloseState;
 use tempfile::TempDir;
@@ -15,11 +16,16 @@ use super::proof::{after_loss, liar, pay_three};
 use super::{capped, get, open, options, serve};
 use crate::env::{CHANNEL, TestEnv};
 
+/// A server, and a buyer with its folder.
+async fn buying() -> (TestEnv, SocketAddr, TempDir, Buyer) {
+    let (env, folder) = (TestEnv::new(), TempDir::new().unwrap());
+    let (address, buyer) = (serve(env.app.clone()).await, open(&folder, options(&env)));
+    (env, address, folder, buyer)
+}
+
 #[tokio::test]
 async fn a_channel_is_ended_with_what_was_spent_and_is_used_no_more() {
-    let env = TestEnv::new();
-    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
-    let buyer = open(&folder, options(&env));
+    let (env, address, folder, buyer) = buying().await;
     // It is charged 100, and gets 70 of them back.
     buyer.pay(get(address, "/most")).await.unwrap();
     assert_eq!(env.watcher.totals(&CHANNEL), (100, 30));
@@ -37,9 +43,7 @@ async fn a_channel_is_ended_with_what_was_spent_and_is_used_no_more() {
 
 #[tokio::test]
 async fn what_the_server_needs_is_offered_if_it_was_signed_before() {
-    let env = TestEnv::new();
-    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
-    let buyer = open(&folder, options(&env));
+    let (env, address, _folder, buyer) = buying().await;
     buyer.pay(get(address, "/most")).await.unwrap();
     // A sale of which the buyer has no receipt.
     env.watcher.state().channels.get_mut(&CHANNEL).unwrap().spent = Amount::from(45_u64);
@@ -137,9 +141,7 @@ async fn a_close_is_not_raised_by_what_proves_nothing() {
 
 #[tokio::test]
 async fn a_channel_whose_payments_were_all_given_back_is_closed_with_one_base_unit() {
-    let env = TestEnv::new();
-    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
-    let buyer = open(&folder, options(&env));
+    let (env, address, _folder, buyer) = buying().await;
     buyer.pay(get(address, "/fails")).await.unwrap();
     assert_eq!(env.watcher.totals(&CHANNEL), (10, 0));
     assert_eq!(buyer.end(get(address, "/time")).await.unwrap().amount, Amount::from(1_u64));
@@ -253,9 +255,7 @@ async fn a_close_is_sent_again_until_it_is_done_and_is_not_taken_back() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_no_payment_offers_no_close() {
-    let env = TestEnv::new();
-    let (address, folder) = (serve(env.app.clone()).await, TempDir::new().unwrap());
-    let buyer = open(&folder, options(&env));
+    let (_env, address, _folder, buyer) = buying().await;
     let refused = buyer.end(get(address, "/query?free")).await.unwrap_err();
     assert!(matches!(*refused.why, PayError::NoOffer { .. }), "{refused}");
 }

@@ -9,6 +9,7 @@ use axum::extract::Request;
 use paychan_mpp::buyer::{Buyer, BuyerOptions};
 use tempfile::TempDir;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::{get, open, options, serve};
 use crate::env::{CHANNEL, TestEnv};
@@ -47,16 +48,19 @@ async fn total(buyer: &Buyer, address: SocketAddr) -> i128 {
     buyer.pay(get(address, "/time")).await.unwrap().paid.unwrap().total.get()
 }
 
+/// A payment in a task of its own, and the total that it signs.
+fn pays_aside(buyer: &Arc<Buyer>, address: SocketAddr) -> JoinHandle<i128> {
+    let buyer = Arc::clone(buyer);
+    tokio::spawn(async move { total(&buyer, address).await })
+}
+
 #[tokio::test]
 async fn a_receipt_is_believed_rather_than_a_challenge_that_was_asked_for_before_it() {
     let env = TestEnv::new();
     let Holding { address, held, let_go, .. } = holding(&env, false).await;
     let folder = TempDir::new().unwrap();
     let buyer = Arc::new(open(&folder, options(&env)));
-    let slow = tokio::spawn({
-        let buyer = Arc::clone(&buyer);
-        async move { total(&buyer, address).await }
-    });
+    let slow = pays_aside(&buyer, address);
     held.notified().await;
     // These payments begin and end while the challenge of the other one, which says that nothing was paid, is on its way.
     for expected in [10, 20] {
@@ -79,10 +83,7 @@ async fn a_receipt_is_believed_rather_than_a_proof_that_was_asked_for_before_it(
     env.buy("/time", 20).await.receipt();
     env.buy("/time", 30).await.receipt();
     taken.store(false, Ordering::SeqCst);
-    let slow = tokio::spawn({
-        let buyer = Arc::clone(&buyer);
-        async move { total(&buyer, address).await }
-    });
+    let slow = pays_aside(&buyer, address);
     held.notified().await;
     // These payments learn the lost total and are answered while the proof for the other one is on its way.
     for expected in [40, 50] {
@@ -98,11 +99,7 @@ async fn payments_to_a_server_that_counts_no_credit_are_made_one_after_another()
     let (env, (address, held)) = (TestEnv::new(), super::close_price::server().await);
     let folder = TempDir::new().unwrap();
     let buyer = Arc::new(open(&folder, options(&env)));
-    let pay = |_| {
-        let buyer = Arc::clone(&buyer);
-        tokio::spawn(async move { total(&buyer, address).await })
-    };
-    let payments: Vec<_> = (0..8).map(pay).collect();
+    let payments: Vec<_> = (0..8).map(|_| pays_aside(&buyer, address)).collect();
     for payment in payments {
         payment.await.unwrap();
     }

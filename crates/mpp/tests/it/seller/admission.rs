@@ -129,6 +129,12 @@ async fn answer(asked: JoinHandle<Answer>) -> Answer {
     tokio::time::timeout(PATIENCE, asked).await.expect("it is answered").unwrap()
 }
 
+async fn all_paid(asked: impl IntoIterator<Item = JoinHandle<Answer>>) {
+    for asked in asked {
+        answer(asked).await.receipt();
+    }
+}
+
 #[tokio::test]
 async fn four_channels_are_admitted_at_a_time_and_the_fifth_payer_waits_its_turn() {
     let env = Admitting::new(options()).await;
@@ -138,9 +144,7 @@ async fn four_channels_are_admitted_at_a_time_and_the_fifth_payer_waits_its_turn
     env.settle().await;
     assert_eq!((env.admissions(), env.env.sold()), (4, 0));
     env.open_gate();
-    for asked in first.into_iter().chain([fifth]) {
-        answer(asked).await.receipt();
-    }
+    all_paid(first.into_iter().chain([fifth])).await;
     assert_eq!(env.env.watcher.totals(&env.channels[4]), (10, 10));
 }
 
@@ -156,9 +160,7 @@ async fn who_waits_too_long_for_a_place_must_ask_again_and_nothing_was_taken() {
     assert!(fifth.headers.contains_key("retry-after"));
     assert_eq!((env.admissions(), env.env.sold()), (4, 0));
     env.open_gate();
-    for asked in first {
-        answer(asked).await.receipt();
-    }
+    all_paid(first).await;
     answer(env.buy(4, "192.0.2.4")).await.receipt();
     assert_eq!(env.env.watcher.totals(&env.channels[4]), (10, 10));
 }
@@ -182,9 +184,7 @@ async fn a_payer_who_fills_its_share_of_the_admissions_leaves_room_for_another_p
     assert_eq!(env.admissions(), 3, "the honest payer is let in");
     env.open_gate();
     answer(honest).await.receipt();
-    for asked in foe {
-        answer(asked).await.receipt();
-    }
+    all_paid(foe).await;
     // What was refused took nothing, and its share is free again.
     answer(env.buy(4, "2001:db8::9")).await.receipt();
     assert_eq!(env.env.watcher.totals(&env.channels[4]), (10, 10));
@@ -266,9 +266,7 @@ async fn payers_behind_a_trusted_proxy_have_a_share_each_and_can_not_make_addres
     asked.push(env.buy_through(4, PROXY, Some("192.0.2.2")));
     env.begun(3).await;
     env.open_gate();
-    for asked in asked {
-        answer(asked).await.receipt();
-    }
+    all_paid(asked).await;
 }
 
 #[tokio::test]
@@ -299,8 +297,7 @@ async fn a_channel_is_looked_up_again_when_its_refusal_is_old_or_was_trouble_of_
     let mut options = options();
     options.admissions.refusal_kept = Duration::from_millis(1);
     let env = TestEnv::with(options);
-    let challenge = env.challenge("/time").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/time", 10).await;
     env.watcher.state().no_admission = Some(ProblemKind::NotOnChain);
     env.get("/time", &[("authorization", &header)]).await.is(410, "session/channel-not-found");
     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -308,8 +305,7 @@ async fn a_channel_is_looked_up_again_when_its_refusal_is_old_or_was_trouble_of_
     env.get("/time", &[("authorization", &header)]).await.receipt();
 
     let env = TestEnv::new();
-    let challenge = env.challenge("/time").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/time", 10).await;
     env.watcher.state().no_admission = Some(ProblemKind::TooManyChannels);
     env.get("/time", &[("authorization", &header)]).await.is(503, "payment-unavailable");
     env.watcher.state().no_admission = None;

@@ -38,8 +38,7 @@ async fn a_forged_voucher_that_is_being_checked_is_not_in_the_way_of_the_real_on
 #[tokio::test]
 async fn after_a_restart_a_credential_is_not_good_for_another_request_of_its_route() {
     let mut env = TestEnv::new();
-    let challenge = env.challenge("/items/1").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/items/1", 10).await;
     env.get("/items/1", &[("authorization", &header)]).await.receipt();
     env.restart();
     for path in ["/items/2", "/items/1?page=2"] {
@@ -53,8 +52,7 @@ async fn after_a_restart_a_credential_is_not_good_for_another_request_of_its_rou
 #[tokio::test]
 async fn whoever_asks_about_many_channels_does_not_make_the_seller_forget_a_payers_answers() {
     let env = TestEnv::new();
-    let challenge = env.challenge("/time").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/time", 10).await;
     env.get("/time", &[("authorization", &header)]).await.receipt();
     let channel = |number: u32| {
         let mut id = [9; 32];

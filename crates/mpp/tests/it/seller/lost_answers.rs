@@ -154,8 +154,7 @@ async fn after_a_restart_the_first_charge_may_lose_its_answer_too() {
 #[tokio::test]
 async fn a_replayed_answer_does_not_make_an_old_voucher_look_unused() {
     let mut env = TestEnv::new();
-    let challenge = env.challenge("/time").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/time", 10).await;
     env.get("/time", &[("authorization", &header)]).await.receipt();
     // There is credit, which an old voucher could spend.
     env.buy("/time", 100).await.receipt();
@@ -323,8 +322,7 @@ async fn a_receipt_says_what_is_charged_now_and_a_credit_that_could_not_be_given
 #[tokio::test]
 async fn the_receipt_of_a_request_that_is_answered_again_says_what_it_cost() {
     let mut env = TestEnv::new();
-    let challenge = env.challenge("/most").await;
-    let header = env.voucher(&challenge, 100);
+    let header = env.paid_get("/most", 100).await;
     for _ in 0..2 {
         let receipt = env.get("/most", &[("authorization", &header)]).await.receipt();
         assert_eq!(receipt.charged, Some(Amount::from(30)));

@@ -6,6 +6,5 @@ mod closing;
 mod crossing;
 mod lost_answers;
 mod random;
-mod real_store;
 mod retries;
 mod selling;

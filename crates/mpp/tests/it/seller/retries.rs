@@ -9,8 +9,7 @@ use crate::env::{CHANNEL, TestEnv, challenge_secret, options, request};
 #[tokio::test]
 async fn the_same_credential_gets_the_same_answer_and_is_charged_once() {
     let env = TestEnv::new();
-    let challenge = env.challenge("/time").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/time", 10).await;
     let first = env.get("/time", &[("authorization", &header)]).await;
     let again = env.get("/time", &[("authorization", &header)]).await;
     assert_eq!((again.status, &again.body, again.receipt()), (first.status, &first.body, first.receipt()));
@@ -23,8 +22,7 @@ async fn the_same_credential_gets_the_same_answer_and_is_charged_once() {
 #[tokio::test]
 async fn after_a_restart_a_safe_request_is_answered_again_for_the_old_payment_once() {
     let mut env = TestEnv::new();
-    let challenge = env.challenge("/time").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/time", 10).await;
     env.get("/time", &[("authorization", &header)]).await.receipt();
     env.restart();
     for _ in 0..3 {
@@ -58,8 +56,7 @@ async fn after_a_restart_an_unsafe_request_is_not_done_twice_unless_it_has_a_key
 #[tokio::test]
 async fn a_large_answer_is_not_kept_and_not_sold_twice() {
     let env = TestEnv::new();
-    let challenge = env.challenge("/large").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/large", 10).await;
     assert_eq!(env.get("/large", &[("authorization", &header)]).await.body.len(), 100_000);
     env.get("/large", &[("authorization", &header)]).await.is(409, "answer-not-kept");
     assert_eq!(env.watcher.totals(&CHANNEL), (10, 10));
@@ -140,8 +137,7 @@ async fn only_a_payment_made_before_its_challenge_expired_is_answered() {
 async fn trouble_with_the_watcher_is_5xx_takes_nothing_and_the_same_credential_pays_later() {
     let env = TestEnv::new();
     env.buy("/time", 10).await.receipt();
-    let challenge = env.challenge("/time").await;
-    let header = env.voucher(&challenge, 20);
+    let header = env.paid_get("/time", 20).await;
     for (trouble, problem) in [
         (ChargesError::Unreachable("gone".to_owned()), "payment-unavailable"),
         (ChargesError::OutcomeUnknown("cut".to_owned()), "payment-outcome-unknown"),
@@ -160,8 +156,7 @@ async fn trouble_with_the_watcher_is_5xx_takes_nothing_and_the_same_credential_p
 #[tokio::test]
 async fn a_purchase_whose_price_changed_since_is_answered_for_the_old_price() {
     let mut env = TestEnv::new();
-    let challenge = env.challenge("/query").await;
-    let header = env.voucher(&challenge, 10);
+    let header = env.paid_get("/query", 10).await;
     env.get("/query", &[("authorization", &header)]).await.receipt();
     let id = env.watcher.state().channels[&CHANNEL].charges.keys().next().unwrap().clone();
     env.watcher.state().channels.get_mut(&CHANNEL).unwrap().charges.get_mut(&id).unwrap().0.price = Amount::from(9);
