@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::asked::Asked;
 use crate::problem::ProblemType;
 use crate::wire::{
-    ChallengeSecrets, ChannelRequest, Credential, INTENT, METHOD, NetworkName, Payload, Timestamp, WireError,
-    base64url, canonical_json, read_credential,
+    ChallengeSecrets, ChannelRequest, Credential, INTENT, METHOD, NetworkName, Payload, Timestamp, WireError, encoded,
+    read_credential,
 };
 
 /// The seller's own values that a credential must match.
@@ -168,5 +168,5 @@ fn expired_flaw() -> Flaw {
 
 /// The text that binds a challenge to its route. The key is the same as in mppx.
 pub(super) fn scope_text(scope: &str) -> Result<String, WireError> {
-    Ok(base64url(canonical_json(&json!({ "_mppx_scope": scope }))?.as_bytes()))
+    encoded(&json!({ "_mppx_scope": scope }))
 }

@@ -15,7 +15,7 @@ pub fn canonical_json(value: &impl Serialize) -> Result<String, WireError> {
 }
 
 /// The base64url of a value's canonical JSON, without padding.
-pub(super) fn encoded(value: &impl Serialize) -> Result<String, WireError> {
+pub(crate) fn encoded(value: &impl Serialize) -> Result<String, WireError> {
     let encoded = mpp::Base64UrlJson::from_typed(value).map_err(|error| WireError::Json(error.to_string()))?;
     Ok(encoded.raw().to_owned())
 }

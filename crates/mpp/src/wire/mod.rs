@@ -22,6 +22,7 @@ pub use challenge::{Challenge, ChallengeTerms, Offer, offers};
 pub use channel_request::{ChannelRequest, MethodDetails};
 pub use credential::{Action, Credential, Payload, read_credential};
 pub use error::WireError;
+pub(crate) use json::encoded;
 pub use json::{base64url, canonical_json, from_base64url};
 pub use network::{NetworkName, NetworkNameError};
 pub use receipt::Receipt;

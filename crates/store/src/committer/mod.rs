@@ -37,8 +37,9 @@ use crate::{
 use sweep::Sweep;
 pub(crate) use unindexed::Unindexed;
 
-/// The most requests in one batch. This limits how long the first request waits for the check of the last one, and how
-/// many bytes one append has (about 250 for each charge).
+/// A batch takes no further request when it has this many. This limits how long the first request waits for the check of the
+/// last one, and how many bytes one append has (about 250 for each charge). Several charges that are asked for together count
+/// each.
 const LARGEST_BATCH: usize = 4_096;
 /// After this time without a request, the index gets what it lacks.
 const QUIET: Duration = Duration::from_millis(20);
@@ -50,6 +51,7 @@ pub(crate) enum Request {
     Admit(Box<Admission>, Reply<AdmitAnswer>),
     Accept(Offer, Reply<Accepted, AcceptError>),
     Charge(Charge, Reply<Charged, ChargeError>),
+    ChargeAll(Vec<Charge>, Reply<Vec<Result<Charged, ChargeError>>>),
     Credit(Credit, Reply<Credited, CreditError>),
     Fence(ContractId, Reply<Option<Claim>>),
     FenceForClose { channel: ContractId, agreed: Claim, withdrawn: Amount, reply: Reply<Claim, CloseError> },
@@ -60,6 +62,16 @@ pub(crate) enum Request {
     LaneUsed(AccountId, i64, Reply<()>),
     Ping(Reply<()>),
     Stop,
+}
+
+impl Request {
+    /// How much it counts in a batch.
+    fn size(&self) -> usize {
+        match self {
+            Self::ChargeAll(charges, _) => charges.len(),
+            _ => 1,
+        }
+    }
 }
 
 /// An answer that waits for its batch to be durable.
@@ -140,13 +152,16 @@ impl Committer {
         if let Some(first) = first {
             let mut batch = Batch::default();
             let mut stopping = false;
-            let waiting = std::iter::once(first).chain(requests.try_iter());
-            for request in waiting.take(LARGEST_BATCH) {
+            let mut taken = 0;
+            let mut next = Some(first);
+            while let Some(request) = next {
                 if matches!(request, Request::Stop) {
                     stopping = true;
                     break;
                 }
+                taken += request.size();
                 self.take(request, &mut batch)?;
+                next = if taken < LARGEST_BATCH { requests.try_recv().ok() } else { None };
             }
             self.commit(batch)?;
             if stopping {
@@ -183,6 +198,16 @@ impl Committer {
                     answer => answer,
                 };
                 batch.answer(reply, answer);
+            }
+            Request::ChargeAll(charges, reply) => {
+                let mut answers = Vec::with_capacity(charges.len());
+                for charge in &charges {
+                    answers.push(match self.charge(charge, batch) {
+                        Err(ChargeError::Store(error)) => return Err(error),
+                        answer => answer,
+                    });
+                }
+                batch.answer(reply, Ok(answers));
             }
             Request::Credit(credit, reply) => {
                 let answer = match self.credit(&credit, batch) {

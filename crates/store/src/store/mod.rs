@@ -125,20 +125,16 @@ impl Store {
         self.ask(|reply| Request::Charge(charge, reply)).await
     }
 
-    /// Takes several charges, each for itself as [`Store::charge`] does. They wait for the disk together.
+    /// Takes several charges, each for itself as [`Store::charge`] does. They are in one batch, with one sync. The answers have
+    /// the order of the charges.
     pub async fn charge_all(&self, charges: Vec<Charge>) -> Vec<Result<Charged, ChargeError>> {
-        let asked: Vec<_> = charges
-            .into_iter()
-            .map(|charge| self.has_room().map(|()| self.enqueue(|reply| Request::Charge(charge, reply))))
-            .collect();
-        let mut answers = Vec::with_capacity(asked.len());
-        for asked in asked {
-            answers.push(match asked {
-                Ok(queued) => self.answer(queued).await,
-                Err(error) => Err(error.into()),
-            });
-        }
-        answers
+        let number = charges.len();
+        let answers = match self.has_room() {
+            Ok(()) if number == 0 => return Vec::new(),
+            Ok(()) => self.ask(|reply| Request::ChargeAll(charges, reply)).await,
+            Err(error) => Err(error),
+        };
+        answers.unwrap_or_else(|error: StoreError| vec![Err(error.into()); number])
     }
 
     /// Gives a part of a charge back, once. The credit is on disk when this returns. The same credit again gets the
@@ -354,28 +350,16 @@ impl Store {
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Request,
     ) -> Result<T, E> {
-        self.answer(self.enqueue(request)).await
-    }
-
-    fn enqueue<T, E>(&self, request: impl FnOnce(oneshot::Sender<Result<T, E>>) -> Request) -> Queued<T, E> {
         // A request to a committer that hangs would only fill the queue.
         if self.shared.board.has_ended() {
-            return Queued::Ended;
+            return Err(E::from(self.why_ended().await));
         }
         let (reply, answer) = oneshot::channel();
         match self.requests.try_send(request(reply)) {
-            Ok(()) => Queued::Waits(answer),
-            Err(TrySendError::Full(_)) => Queued::Full,
-            Err(TrySendError::Disconnected(_)) => Queued::Ended,
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(E::from(StoreError::Busy { waiting: LONGEST_QUEUE })),
+            Err(TrySendError::Disconnected(_)) => return Err(E::from(self.why_ended().await)),
         }
-    }
-
-    async fn answer<T, E: From<StoreError>>(&self, queued: Queued<T, E>) -> Result<T, E> {
-        let answer = match queued {
-            Queued::Waits(answer) => answer,
-            Queued::Full => return Err(E::from(StoreError::Busy { waiting: LONGEST_QUEUE })),
-            Queued::Ended => return Err(E::from(self.why_ended().await)),
-        };
         // Callers learn at once that the store has ended, even while the committer hangs: nobody waits for a disk that
         // does not answer.
         tokio::select! {
@@ -394,13 +378,4 @@ impl Store {
             Ending::Running | Ending::Stopped => StoreError::Stopping,
         }
     }
-}
-
-/// A request on its way to the committer.
-enum Queued<T, E> {
-    Waits(oneshot::Receiver<Result<T, E>>),
-    /// As many wait as can wait.
-    Full,
-    /// The committer has ended.
-    Ended,
 }

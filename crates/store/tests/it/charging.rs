@@ -201,6 +201,28 @@ async fn charges_over_many_checkpoints_add_up() {
     }
 }
 
+#[tokio::test]
+async fn charges_that_are_asked_for_together_are_written_with_one_sync_and_answered_in_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, one) = opened(dir.path()).await;
+    assert_eq!(store.charge_all(Vec::new()).await, []);
+    for round in 0..20 {
+        let before = store.counts();
+        // Nothing pays for each third one.
+        let asked = (1..=60_i128).map(|at| match at % 3 {
+            0 => one.charge(1_000_000, None, &format!("{round}-{at}")),
+            _ => one.charge(1, Some(60 * round + at), &format!("{round}-{at}")),
+        });
+        let answers = store.charge_all(asked.collect()).await;
+        let after = store.counts();
+        assert_eq!((after.syncs - before.syncs, after.records - before.records), (1, 40));
+        let highest = answers.iter().map(|answer| answer.as_ref().map(|charged| charged.highest.get()).ok());
+        let expected = (1..=60).map(|at| (at % 3 > 0).then_some(60 * round + at));
+        assert!(highest.eq(expected), "{answers:?}");
+    }
+    assert_eq!(spent(&store, &one), 20 * 40);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_front_ends_that_sell_at_once_sell_no_unit_twice() {
     let dir = tempfile::tempdir().unwrap();

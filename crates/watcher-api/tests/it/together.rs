@@ -16,6 +16,8 @@ use tokio::time::timeout;
 use crate::listener::{Request, http_kept, read};
 use crate::{CHANNEL, client_of};
 
+/// How many calls are on their way while further charges wait.
+const CALLS: usize = 8;
 /// A time far above what any of this takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -66,16 +68,23 @@ impl Watcher {
         tokio::spawn(async move { client.charge(&CHANNEL, &body).await })
     }
 
-    /// Charges these while two calls are on their way, and gives these two calls. The first two charges are theirs.
-    async fn charge_behind_two(&mut self, ids: &[&str]) -> ([Call; 2], Vec<JoinHandle<Result<Charged, ClientError>>>) {
-        let mut charges = vec![self.charge("first")];
-        let first = self.call().await;
-        charges.push(self.charge("second"));
-        let second = self.call().await;
+    /// Charges these while [`CALLS`] calls are on their way, and gives these calls. The first charges are theirs.
+    async fn charge_behind_all(&mut self, ids: &[&str]) -> (Vec<Call>, Vec<JoinHandle<Result<Charged, ClientError>>>) {
+        let (mut calls, mut charges) = (Vec::new(), Vec::new());
+        for at in 0..CALLS {
+            charges.push(self.charge(&format!("alone {at}")));
+            // The runtime has one thread, so its call has it by then.
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+        }
+        for _ in 0..CALLS {
+            calls.push(self.call().await);
+        }
         charges.extend(ids.iter().map(|id| self.charge(id)));
-        // The runtime has one thread, so each of them has asked when this task runs again.
+        // Each of them has asked when this task runs again.
         tokio::task::yield_now().await;
-        ([first, second], charges)
+        (calls, charges)
     }
 }
 
@@ -134,22 +143,26 @@ async fn a_charge_alone_goes_at_once() {
 }
 
 #[tokio::test]
-async fn charges_that_come_while_two_calls_are_on_their_way_go_together_and_each_gets_its_own_answer() {
+async fn charges_that_come_while_enough_calls_are_on_their_way_go_together_and_each_gets_its_own_answer() {
     let mut watcher = Watcher::start().await;
-    let ([first, second], charges) = watcher.charge_behind_two(&["a", "b", "c"]).await;
-    first.take();
+    let (mut alone, charges) = watcher.charge_behind_all(&["a", "b", "c"]).await;
+    alone.remove(0).take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["a", "b", "c"]);
-    second.take();
+    alone.into_iter().for_each(Call::take);
     let refused = json!({ "refused": { "kind": "insufficient", "detail": "sign more", "needed": "80" } });
     call.reply(&json!({ "answers": [charged("a"), refused, charged("c")] }));
     let mut ends = Vec::new();
     for charge in charges {
         ends.push(end(charge).await);
     }
-    let ids: Vec<_> = ends.iter().map(|end| end.as_ref().map(|charged| charged.request_id.as_str()).ok()).collect();
-    assert_eq!(ids, [Some("first"), Some("second"), Some("a"), None, Some("c")]);
-    let error = ends[3].as_ref().unwrap_err();
+    let id = |end: &Result<Charged, ClientError>| end.as_ref().map(|charged| charged.request_id.to_string()).ok();
+    let behind = ends.split_off(CALLS);
+    for (at, end) in ends.iter().enumerate() {
+        assert_eq!(id(end), Some(format!("alone {at}")));
+    }
+    assert_eq!(behind.iter().map(id).collect::<Vec<_>>(), [Some("a".to_owned()), None, Some("c".to_owned())]);
+    let error = behind[1].as_ref().unwrap_err();
     assert_eq!(error.problem().map(|problem| problem.facts.needed), Some(Some(Amount::from(80))));
     assert_eq!((error.status().unwrap().as_u16(), error.nothing_happened()), (402, true));
 }
@@ -157,16 +170,16 @@ async fn charges_that_come_while_two_calls_are_on_their_way_go_together_and_each
 #[tokio::test]
 async fn when_the_answer_of_a_call_is_lost_the_outcome_of_each_of_its_charges_is_unknown_and_later_ones_go_on() {
     let mut watcher = Watcher::start().await;
-    let ([first, second], charges) = watcher.charge_behind_two(&["a", "b"]).await;
-    first.take();
+    let (mut alone, charges) = watcher.charge_behind_all(&["a", "b"]).await;
+    alone.remove(0).take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["a", "b"]);
-    second.take();
+    alone.into_iter().for_each(Call::take);
     drop(call);
     for (at, charge) in charges.into_iter().enumerate() {
         match end(charge).await {
-            Ok(_) => assert!(at < 2),
-            Err(error) => assert!(at >= 2 && !error.nothing_happened(), "{error}"),
+            Ok(_) => assert!(at < CALLS),
+            Err(error) => assert!(at >= CALLS && !error.nothing_happened(), "{error}"),
         }
     }
     let later = watcher.charge("a");
@@ -177,12 +190,12 @@ async fn when_the_answer_of_a_call_is_lost_the_outcome_of_each_of_its_charges_is
 #[tokio::test]
 async fn a_refusal_of_the_whole_call_is_the_answer_of_each_charge() {
     let mut watcher = Watcher::start().await;
-    let ([first, second], mut charges) = watcher.charge_behind_two(&["a", "b"]).await;
-    first.take();
+    let (mut alone, mut charges) = watcher.charge_behind_all(&["a", "b"]).await;
+    alone.remove(0).take();
     let problem = json!({ "kind": "stopping", "detail": "the watcher ends" }).to_string();
     watcher.call().await.answer.send(http_kept(503, &problem)).unwrap();
-    second.take();
-    for charge in charges.drain(2..) {
+    alone.into_iter().for_each(Call::take);
+    for charge in charges.drain(CALLS..) {
         let error = end(charge).await.unwrap_err();
         assert_eq!(error.problem().unwrap().kind, ProblemKind::Stopping);
         assert!(error.nothing_happened() && error.is_passing());
@@ -219,12 +232,11 @@ async fn a_charge_above_the_known_coverage_is_asked_for_alone() {
 #[tokio::test]
 async fn a_call_without_an_answer_holds_others_back_for_a_moment_only() {
     let mut watcher = Watcher::start().await;
-    let ([silent, other], charges) = watcher.charge_behind_two(&["a", "b"]).await;
+    let (silent, charges) = watcher.charge_behind_all(&["a", "b"]).await;
     let next = watcher.call().await;
     assert_eq!(next.ids(), ["a", "b"]);
     next.take();
-    silent.take();
-    other.take();
+    silent.into_iter().for_each(Call::take);
     all_taken(charges).await;
 }
 
@@ -233,9 +245,8 @@ async fn no_call_has_more_charges_than_the_watcher_takes() {
     let mut watcher = Watcher::start().await;
     let ids: Vec<String> = (0..2 * MOST_CHARGES + 5).map(|at| at.to_string()).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let ([first, second], charges) = watcher.charge_behind_two(&ids).await;
-    first.take();
-    second.take();
+    let (alone, charges) = watcher.charge_behind_all(&ids).await;
+    alone.into_iter().for_each(Call::take);
     let mut came = Vec::new();
     while came.len() < ids.len() {
         let call = watcher.call().await;
@@ -251,14 +262,14 @@ async fn no_call_has_more_charges_than_the_watcher_takes() {
 #[tokio::test]
 async fn a_charge_whose_caller_has_gone_before_it_was_sent_is_not_sent() {
     let mut watcher = Watcher::start().await;
-    let ([first, second], mut charges) = watcher.charge_behind_two(&["gone", "stays"]).await;
-    charges.remove(2).abort();
+    let (mut alone, mut charges) = watcher.charge_behind_all(&["gone", "stays"]).await;
+    charges.remove(CALLS).abort();
     tokio::task::yield_now().await;
-    first.take();
+    alone.remove(0).take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["stays"]);
     call.take();
-    second.take();
+    alone.into_iter().for_each(Call::take);
     all_taken(charges).await;
 }
 
@@ -267,9 +278,9 @@ async fn a_charge_that_waits_for_a_runtime_that_ends_gets_an_answer() {
     let mut watcher = Watcher::start().await;
     let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut calls = Vec::new();
-    for id in ["first", "second"] {
+    for at in 0..CALLS {
         let client = watcher.client.clone();
-        other.spawn(async move { client.charge(&CHANNEL, &body(id)).await });
+        other.spawn(async move { client.charge(&CHANNEL, &body(&format!("first {at}"))).await });
         calls.push(watcher.call().await);
     }
     let behind = watcher.charge("behind");
