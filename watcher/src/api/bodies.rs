@@ -48,6 +48,10 @@ impl Body {
 
     /// Reads the body as JSON. `expected` shows the form that it should have.
     pub(super) fn json<T: DeserializeOwned>(&self, expected: &str) -> Result<T, ApiError> {
+        // To know which field is wrong costs time, so only a wrong body is read in that way.
+        if let Ok(body) = serde_json::from_slice(&self.0) {
+            return Ok(body);
+        }
         let mut json = serde_json::Deserializer::from_slice(&self.0);
         let read = serde_path_to_error::deserialize(&mut json);
         let body = read.map_err(|error| {

@@ -33,7 +33,7 @@ use table::Row;
 /// How many connections the client keeps open at the same time.
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 /// How many rounds are measured. For each server, the best round counts.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// Our seller must answer at least this many times as many requests as mppx, with 16 and with 64 connections.
 const ASKED_TIMES: u64 = 5;
 

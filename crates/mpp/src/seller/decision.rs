@@ -14,7 +14,7 @@ use crate::wire::{Challenge, Receipt};
 #[derive(Debug)]
 pub enum Decision {
     /// It is paid. Answer it, and report the answer with [`super::Seller::settle_sale`].
-    Sell(Box<Sold>),
+    Sell(Arc<Sold>),
     /// It was paid and answered before. Give the same answer.
     Again(Arc<KeptAnswer>),
     /// The payer asked to close the channel, and it is being closed.

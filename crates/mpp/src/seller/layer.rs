@@ -28,7 +28,7 @@ use crate::wire::headers::{IDEMPOTENCY_KEY, PAYMENT_RECEIPT, WWW_AUTHENTICATE};
 
 /// An extension of a paid request that tells the handler what was paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paid(pub Sold);
+pub struct Paid(pub Arc<Sold>);
 
 impl<C: Charges> Seller<C> {
     /// A layer that asks this price for everything behind it. Use it with `route_layer`, so that a challenge is valid
@@ -134,9 +134,9 @@ where
         Decision::Ended(ended) => return Ok(ended_response(&ended)),
         Decision::Refuse(refusal) => return Ok(refusal_response(&refusal, is_head)),
     };
-    let mut unanswered = Unanswered { seller: layer.seller.clone(), sold: Some(sold.as_ref().clone()) };
+    let mut unanswered = Unanswered { seller: layer.seller.clone(), sold: Some(Arc::clone(&sold)) };
     let mut request = Request::from_parts(parts, body);
-    request.extensions_mut().insert(Paid(sold.as_ref().clone()));
+    request.extensions_mut().insert(Paid(Arc::clone(&sold)));
     let response = inner.oneshot(request).await?;
     let Some(response) = paid_response(&layer.seller, &sold, price, response).await else {
         return Ok(broke_off(repeatable));
@@ -148,7 +148,7 @@ where
 /// A sale whose handler has not ended. When this is dropped, the handler broke off.
 struct Unanswered<C: Charges> {
     seller: Seller<C>,
-    sold: Option<Sold>,
+    sold: Option<Arc<Sold>>,
 }
 
 impl<C: Charges> Drop for Unanswered<C> {

@@ -1,5 +1,7 @@
 //! Makes a sale: it charges and then answers, once.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use paychan_channel::{Amount, Commitment, CommitmentKey, ContractId};
 use paychan_watcher_api::Charged;
@@ -49,7 +51,7 @@ impl<C: Charges> Seller<C> {
             verdict
         });
         match verdict {
-            Verdict::Sell => Ok(Decision::Sell(Box::new(Sold {
+            Verdict::Sell => Ok(Decision::Sell(Arc::new(Sold {
                 receipt: receipt(checked, &charged),
                 channel: *channel,
                 request_id: id,

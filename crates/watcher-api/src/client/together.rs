@@ -1,8 +1,8 @@
 //! Sends charges in one call that wait at the same time.
 //!
-//! While [`CALLS`] calls are on their way, further charges wait, and then they go together. So a busy seller makes few calls, and a
-//! charge that comes alone waits for nobody. Nothing is lost when a call is: each of its charges is then one whose outcome
-//! is not known, and repeating it shows the outcome.
+//! While a call is on its way, further charges wait until it ends, or until there are enough of them for another call. So a busy
+//! seller makes few calls, and a charge that comes alone waits for nobody. Nothing is lost when a call is: each of its charges is
+//! then one whose outcome is not known, and repeating it shows the outcome.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -18,9 +18,11 @@ use super::{Client, ClientError, ForeignAnswer};
 use crate::{ChannelCharge, ChargeAnswer, ChargeBody, Charged, ChargesAnswered, ChargesBody, MOST_CHARGES};
 
 /// How many calls are on their way at the same time, unless more charges wait than fit into one. With fewer, the watcher has
-/// to wait for the next charges after it has written the last ones. With more, fewer charges go together. Of 2, 8, 16, 32 and
-/// 64, the benchmark `selling` was fastest with 8, with 16 connections and with 64.
-const CALLS: usize = 8;
+/// to wait for the next charges after it has written the last ones.
+const CALLS: usize = 4;
+/// How many charges must wait for a further call while one is on its way. With fewer, calls are small, and a call costs more than a
+/// charge. The benchmark `selling` was faster with 4 and 4 than with 2 to 64 calls for any number of charges.
+const WORTH_A_CALL: usize = 4;
 /// After this time without an answer, other charges wait no longer for a call: its connection may be dead.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -63,12 +65,16 @@ impl Together {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a charge. Returns whether it needs a new sender, which is counted already: there are few, or those that wait
-    /// fill a whole call.
+    /// Adds a charge. Returns whether it needs a new sender, which is counted already: there is none, or enough charges wait.
     fn add(&self, asked: Asked) -> bool {
         let mut state = self.state();
         state.waiting.push_back(asked);
-        let is_needed = state.senders < CALLS || state.waiting.len().is_multiple_of(MOST_CHARGES);
+        let waiting = state.waiting.len();
+        let is_needed = match state.senders {
+            0 => true,
+            1..CALLS => waiting >= WORTH_A_CALL,
+            _ => waiting.is_multiple_of(MOST_CHARGES),
+        };
         state.senders += usize::from(is_needed);
         is_needed
     }

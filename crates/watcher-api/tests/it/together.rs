@@ -17,7 +17,11 @@ use crate::listener::{Request, http_kept, read};
 use crate::{CHANNEL, client_of};
 
 /// How many calls are on their way while further charges wait.
-const CALLS: usize = 8;
+const CALLS: usize = 4;
+/// How many charges start a further call while one is on its way.
+const WORTH_A_CALL: usize = 4;
+/// How many charges are in the calls for which others wait.
+const AHEAD: usize = 1 + (CALLS - 1) * WORTH_A_CALL;
 /// A time far above what any of this takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -71,11 +75,13 @@ impl Watcher {
     /// Charges these while [`CALLS`] calls are on their way, and gives these calls. The first charges are theirs.
     async fn charge_behind_all(&mut self, ids: &[&str]) -> (Vec<Call>, Vec<JoinHandle<Result<Charged, ClientError>>>) {
         let (mut calls, mut charges) = (Vec::new(), Vec::new());
-        for at in 0..CALLS {
-            charges.push(self.charge(&format!("alone {at}")));
-            // The runtime has one thread, so its call has it by then.
-            for _ in 0..8 {
-                tokio::task::yield_now().await;
+        for at in 0..AHEAD {
+            charges.push(self.charge(&format!("ahead {at}")));
+            if at % WORTH_A_CALL == 0 {
+                // The runtime has one thread, so their call has them by then.
+                for _ in 0..8 {
+                    tokio::task::yield_now().await;
+                }
             }
         }
         for _ in 0..CALLS {
@@ -143,13 +149,27 @@ async fn a_charge_alone_goes_at_once() {
 }
 
 #[tokio::test]
+async fn few_charges_wait_for_the_call_that_is_on_its_way() {
+    let mut watcher = Watcher::start().await;
+    let mut charges = vec![watcher.charge("one")];
+    let first = watcher.call().await;
+    charges.extend(["two", "three"].map(|id| watcher.charge(id)));
+    tokio::task::yield_now().await;
+    first.take();
+    let call = watcher.call().await;
+    assert_eq!(call.ids(), ["two", "three"]);
+    call.take();
+    all_taken(charges).await;
+}
+
+#[tokio::test]
 async fn charges_that_come_while_enough_calls_are_on_their_way_go_together_and_each_gets_its_own_answer() {
     let mut watcher = Watcher::start().await;
-    let (mut alone, charges) = watcher.charge_behind_all(&["a", "b", "c"]).await;
-    alone.remove(0).take();
+    let (mut ahead, charges) = watcher.charge_behind_all(&["a", "b", "c"]).await;
+    ahead.remove(0).take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["a", "b", "c"]);
-    alone.into_iter().for_each(Call::take);
+    ahead.into_iter().for_each(Call::take);
     let refused = json!({ "refused": { "kind": "insufficient", "detail": "sign more", "needed": "80" } });
     call.reply(&json!({ "answers": [charged("a"), refused, charged("c")] }));
     let mut ends = Vec::new();
@@ -157,9 +177,9 @@ async fn charges_that_come_while_enough_calls_are_on_their_way_go_together_and_e
         ends.push(end(charge).await);
     }
     let id = |end: &Result<Charged, ClientError>| end.as_ref().map(|charged| charged.request_id.to_string()).ok();
-    let behind = ends.split_off(CALLS);
+    let behind = ends.split_off(AHEAD);
     for (at, end) in ends.iter().enumerate() {
-        assert_eq!(id(end), Some(format!("alone {at}")));
+        assert_eq!(id(end), Some(format!("ahead {at}")));
     }
     assert_eq!(behind.iter().map(id).collect::<Vec<_>>(), [Some("a".to_owned()), None, Some("c".to_owned())]);
     let error = behind[1].as_ref().unwrap_err();
@@ -170,16 +190,16 @@ async fn charges_that_come_while_enough_calls_are_on_their_way_go_together_and_e
 #[tokio::test]
 async fn when_the_answer_of_a_call_is_lost_the_outcome_of_each_of_its_charges_is_unknown_and_later_ones_go_on() {
     let mut watcher = Watcher::start().await;
-    let (mut alone, charges) = watcher.charge_behind_all(&["a", "b"]).await;
-    alone.remove(0).take();
+    let (mut ahead, charges) = watcher.charge_behind_all(&["a", "b"]).await;
+    ahead.remove(0).take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["a", "b"]);
-    alone.into_iter().for_each(Call::take);
+    ahead.into_iter().for_each(Call::take);
     drop(call);
     for (at, charge) in charges.into_iter().enumerate() {
         match end(charge).await {
-            Ok(_) => assert!(at < CALLS),
-            Err(error) => assert!(at >= CALLS && !error.nothing_happened(), "{error}"),
+            Ok(_) => assert!(at < AHEAD),
+            Err(error) => assert!(at >= AHEAD && !error.nothing_happened(), "{error}"),
         }
     }
     let later = watcher.charge("a");
@@ -190,12 +210,12 @@ async fn when_the_answer_of_a_call_is_lost_the_outcome_of_each_of_its_charges_is
 #[tokio::test]
 async fn a_refusal_of_the_whole_call_is_the_answer_of_each_charge() {
     let mut watcher = Watcher::start().await;
-    let (mut alone, mut charges) = watcher.charge_behind_all(&["a", "b"]).await;
-    alone.remove(0).take();
+    let (mut ahead, mut charges) = watcher.charge_behind_all(&["a", "b"]).await;
+    ahead.remove(0).take();
     let problem = json!({ "kind": "stopping", "detail": "the watcher ends" }).to_string();
     watcher.call().await.answer.send(http_kept(503, &problem)).unwrap();
-    alone.into_iter().for_each(Call::take);
-    for charge in charges.drain(CALLS..) {
+    ahead.into_iter().for_each(Call::take);
+    for charge in charges.drain(AHEAD..) {
         let error = end(charge).await.unwrap_err();
         assert_eq!(error.problem().unwrap().kind, ProblemKind::Stopping);
         assert!(error.nothing_happened() && error.is_passing());
@@ -245,8 +265,8 @@ async fn no_call_has_more_charges_than_the_watcher_takes() {
     let mut watcher = Watcher::start().await;
     let ids: Vec<String> = (0..2 * MOST_CHARGES + 5).map(|at| at.to_string()).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (alone, charges) = watcher.charge_behind_all(&ids).await;
-    alone.into_iter().for_each(Call::take);
+    let (ahead, charges) = watcher.charge_behind_all(&ids).await;
+    ahead.into_iter().for_each(Call::take);
     let mut came = Vec::new();
     while came.len() < ids.len() {
         let call = watcher.call().await;
@@ -262,14 +282,14 @@ async fn no_call_has_more_charges_than_the_watcher_takes() {
 #[tokio::test]
 async fn a_charge_whose_caller_has_gone_before_it_was_sent_is_not_sent() {
     let mut watcher = Watcher::start().await;
-    let (mut alone, mut charges) = watcher.charge_behind_all(&["gone", "stays"]).await;
-    charges.remove(CALLS).abort();
+    let (mut ahead, mut charges) = watcher.charge_behind_all(&["gone", "stays"]).await;
+    charges.remove(AHEAD).abort();
     tokio::task::yield_now().await;
-    alone.remove(0).take();
+    ahead.remove(0).take();
     let call = watcher.call().await;
     assert_eq!(call.ids(), ["stays"]);
     call.take();
-    alone.into_iter().for_each(Call::take);
+    ahead.into_iter().for_each(Call::take);
     all_taken(charges).await;
 }
 
@@ -278,11 +298,9 @@ async fn a_charge_that_waits_for_a_runtime_that_ends_gets_an_answer() {
     let mut watcher = Watcher::start().await;
     let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut calls = Vec::new();
-    for at in 0..CALLS {
-        let client = watcher.client.clone();
-        other.spawn(async move { client.charge(&CHANNEL, &body(&format!("first {at}"))).await });
-        calls.push(watcher.call().await);
-    }
+    let client = watcher.client.clone();
+    other.spawn(async move { client.charge(&CHANNEL, &body("first")).await });
+    calls.push(watcher.call().await);
     let behind = watcher.charge("behind");
     tokio::task::yield_now().await;
     other.shutdown_background();
