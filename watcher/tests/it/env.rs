@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use paychan_channel::{Amount, Commitment, Ledger, Signature};
+use paychan_channel::{Amount, Commitment, ContractId, Ledger, Signature};
 use paychan_store::{FileJournal, Journal, Offer, Options, RequestId, Store, StoreError};
 use paychan_watcher::chain::Chain;
 use paychan_watcher::channels::Channels;
@@ -206,11 +206,16 @@ impl Watcher {
 
     /// Charges a price, with a commitment for `total`.
     pub async fn charge(&self, number: u8, price: i128, total: i128) -> Result<Charged, SaleError> {
+        let (channel, body) = Self::charge_of(number, price, total);
+        self.commitments.charge(channel, body).await
+    }
+
+    /// A charge of a price, with a commitment for `total`.
+    pub fn charge_of(number: u8, price: i128, total: i128) -> (ContractId, ChargeBody) {
         let commitment = Commitment { network: SimChain::network_id(), channel: id(number), amount: amount(total) };
         let commitment = SignedAmount { amount: amount(total), signature: commitment.sign(&funder(number)) };
         let request_id = RequestId::new(&format!("{number}-{price}-{total}")).unwrap();
-        let body = ChargeBody { price: amount(price), request_id, commitment: Some(commitment) };
-        self.commitments.charge(id(number), body).await
+        (id(number), ChargeBody { price: amount(price), request_id, commitment: Some(commitment) })
     }
 
     /// Whether the known state of this channel is fresh enough to take a commitment.

@@ -8,7 +8,7 @@ use paychan_watcher::channels::IntakeError;
 use paychan_watcher::commitments::{OfferError, SaleError};
 use paychan_watcher_api::ProblemKind;
 
-use crate::env::{DEPOSIT, SWEEP_INTERVAL, TestEnv, amount, id, recipient};
+use crate::env::{DEPOSIT, SWEEP_INTERVAL, TestEnv, Watcher, amount, id, recipient};
 use crate::heard::Heard;
 
 fn to() -> Address {
@@ -72,6 +72,22 @@ async fn the_commitments_of_two_charges_do_not_get_the_same_room() {
     }
     watcher.charge(1, 1_000_000, 8_000_000).await.unwrap();
     let refused = watcher.charge(2, 1_000_000, 8_000_000).await.unwrap_err();
+    let SaleError::Commitment(AcceptError::Refused(Refusal::Unpayable { .. })) = refused else { panic!("{refused:?}") };
+    assert_eq!(watcher.store.held(&id(2)).unwrap().spent, Amount::ZERO);
+}
+
+#[tokio::test]
+async fn charges_that_are_asked_for_together_do_not_get_the_same_room() {
+    let env = TestEnv::new(2, false);
+    let mut watcher = env.watching(2).await;
+    env.sim.network().faults.payability.insert(to(), Payability::Room(amount(10_000_000)));
+    for _ in 0..=SWEEP_INTERVAL {
+        env.ledger(&mut watcher).await;
+    }
+    let charges = [1, 2].map(|number| Watcher::charge_of(number, 1_000_000, 8_000_000));
+    let charged = watcher.commitments.charge_all(charges.to_vec()).await;
+    assert!(charged[0].is_ok(), "{charged:?}");
+    let refused = charged[1].as_ref().unwrap_err();
     let SaleError::Commitment(AcceptError::Refused(Refusal::Unpayable { .. })) = refused else { panic!("{refused:?}") };
     assert_eq!(watcher.store.held(&id(2)).unwrap().spent, Amount::ZERO);
 }
