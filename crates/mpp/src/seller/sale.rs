@@ -12,7 +12,7 @@ use super::check::{Checked, Flaw};
 use super::core::Seller;
 use super::decision::{Decision, Sold};
 use super::giving_back::GivenBack;
-use super::memory::{Earlier, KeptAnswer, Wanted};
+use super::memory::{Doubtful, Earlier, KeptAnswer, Wanted};
 use super::price::Price;
 use super::refused;
 use super::request_id::{self, Target};
@@ -25,10 +25,26 @@ impl<C: Charges> Seller<C> {
     pub(super) async fn sell(&self, asked: &Asked<'_>, checked: &Checked) -> Result<Decision, Flaw> {
         let Checked { channel, payload, .. } = checked;
         self.meet(asked, checked).await?;
-        if asked.idempotency_key.is_some() {
+        if let Some(key) = asked.idempotency_key {
             // A key gets the answer that is stored under it with any valid credential of the channel.
             self.verify(channel, payload).await?;
+            let target = Target::of(&asked.target);
+            if let Some(doubtful) = self.with_memory(|memory| memory.doubtful(channel, key, target)) {
+                // The payer may have paid for this request already, perhaps with another voucher. That one is asked for first.
+                match self.sell_once(asked, &as_it_was_asked(doubtful, asked)).await {
+                    Err(flaw) if flaw.problem.status() == StatusCode::PAYMENT_REQUIRED => {
+                        self.with_memory(|memory| memory.doubt_no_more(channel, key));
+                    }
+                    decided => return decided,
+                }
+            }
         }
+        self.sell_once(asked, checked).await
+    }
+
+    /// Makes the sale of one voucher, or answers as before.
+    async fn sell_once(&self, asked: &Asked<'_>, checked: &Checked) -> Result<Decision, Flaw> {
+        let Checked { channel, payload, .. } = checked;
         let target = Target::of(&asked.target);
         let id = request_id::of_sale(&checked.challenge_id, channel, payload, target);
         let repeatable = asked.is_repeatable();
@@ -40,7 +56,12 @@ impl<C: Charges> Seller<C> {
         let reservation = Reservation { seller: self.clone(), channel: *channel, request_id: id.clone() };
         let uses = self.with_memory(|memory| memory.uses(channel, &id, payload.amount));
         let unsold = checked.lapsed.clone().or_else(|| (!uses.voucher_unused).then(verdict::used_before));
-        let charged = self.charge(asked, checked, &id, unsold.as_ref()).await?;
+        let charged = self.charge(asked, checked, &id, unsold.as_ref()).await.inspect_err(|flaw| {
+            if let (ProblemType::OutcomeUnknown, Some(key)) = (flaw.problem, key) {
+                let doubtful = Doubtful { target, checked: checked.clone(), price: asked.price.charged() };
+                self.with_memory(|memory| memory.doubt(channel, key, doubtful));
+            }
+        })?;
         let verdict = self.with_memory(|memory| {
             // Another sale with the same voucher may have been made meanwhile.
             let uses = memory.uses(channel, &id, payload.amount);
@@ -132,6 +153,14 @@ impl<C: Charges> Seller<C> {
 pub struct Credit {
     /// The amount.
     pub amount: Amount,
+}
+
+/// A doubtful payment, for the price that it was asked for.
+fn as_it_was_asked(doubtful: Doubtful, asked: &Asked<'_>) -> Checked {
+    let Doubtful { checked, price, .. } = doubtful;
+    let risen = || Flaw::new(ProblemType::InvalidChallenge, "the price has risen since the challenge");
+    let lapsed = checked.lapsed.clone().or_else(|| (asked.price.charged() > price).then(risen));
+    Checked { lapsed, ..checked }
 }
 
 fn again(earlier: Earlier, repeatable: bool) -> Result<Decision, Flaw> {

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use paychan_channel::{Amount, RequestId};
 
+use super::super::check::Checked;
 use super::super::request_id::Target;
 use super::{KeptAnswer, SALES_PER_CHANNEL, Used};
+
+/// How many doubtful payments are remembered. The watcher has to fail once for each.
+const DOUBTFUL: usize = 64;
 
 /// A sale that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +19,15 @@ pub(in super::super) struct Wanted<'a> {
     pub(in super::super) target: Target,
     /// The payer's own name of the request.
     pub(in super::super) key: Option<&'a [u8]>,
+}
+
+/// A payment of a request that the payer has named, if it is not known whether the watcher has taken it.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Doubtful {
+    pub(in super::super) target: Target,
+    pub(in super::super) checked: Checked,
+    /// The price that was charged, or was to be charged. Base units.
+    pub(in super::super) price: Amount,
 }
 
 /// What is known of an earlier sale.
@@ -79,6 +92,8 @@ pub(super) struct Channel {
     /// The amounts of their vouchers.
     amounts: HashSet<Amount>,
     by_key: HashMap<Box<[u8]>, (RequestId, Target)>,
+    /// By the payer's key.
+    doubtful: HashMap<Box<[u8]>, Doubtful>,
     /// The sales, oldest first.
     order: VecDeque<RequestId>,
     /// The sales with kept answers, oldest answer first. Some may have been forgotten since.
@@ -95,6 +110,7 @@ impl Channel {
             sales: HashMap::new(),
             amounts: HashSet::new(),
             by_key: HashMap::new(),
+            doubtful: HashMap::new(),
             order: VecDeque::new(),
             kept: VecDeque::new(),
             kept_bytes: 0,
@@ -112,6 +128,9 @@ impl Channel {
 
     pub(super) fn begin(&mut self, wanted: &Wanted<'_>) -> Result<(), Earlier> {
         let Wanted { request_id, target, key } = *wanted;
+        if key.and_then(|key| self.doubtful.get(key)).is_some_and(|doubtful| doubtful.target != target) {
+            return Err(Earlier::KeyOfAnother);
+        }
         if let Some((named, of)) = key.and_then(|key| self.by_key.get(key)) {
             if *of != target {
                 return Err(Earlier::KeyOfAnother);
@@ -155,9 +174,30 @@ impl Channel {
         }
     }
 
+    pub(super) fn doubtful(&self, key: &[u8], target: Target) -> Option<Doubtful> {
+        self.doubtful.get(key).filter(|doubtful| doubtful.target == target).cloned()
+    }
+
+    /// If there are many, any one is forgotten to make room.
+    pub(super) fn doubt(&mut self, key: &[u8], doubtful: Doubtful) {
+        if self.doubtful.len() >= DOUBTFUL
+            && let Some(any) = self.doubtful.keys().next().cloned()
+        {
+            self.doubtful.remove(&any);
+        }
+        self.doubtful.insert(key.into(), doubtful);
+    }
+
+    pub(super) fn doubt_no_more(&mut self, key: &[u8]) {
+        self.doubtful.remove(key);
+    }
+
     /// The oldest sale is forgotten to make room.
     pub(super) fn sell(&mut self, request_id: &RequestId, amount: Amount) {
         let key = self.charging.remove(request_id).flatten();
+        if let Some(key) = &key {
+            self.doubtful.remove(key);
+        }
         self.sales.insert(request_id.clone(), Sale { amount, key, progress: Progress::Running });
         self.order.push_back(request_id.clone());
         self.amounts.insert(amount);

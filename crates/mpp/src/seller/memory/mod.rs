@@ -18,7 +18,8 @@ use paychan_channel::{Amount, ContractId, RequestId};
 
 use self::channel::Channel;
 use self::standings::Standings;
-pub(super) use channel::{Earlier, Uses, Wanted};
+use super::request_id::Target;
+pub(super) use channel::{Doubtful, Earlier, Uses, Wanted};
 
 /// How many sales are remembered for each channel. The watcher remembers as many request ids.
 pub(super) const SALES_PER_CHANNEL: usize = 1_024;
@@ -98,6 +99,22 @@ impl Memory {
     /// Takes a reservation back.
     pub(super) fn release(&mut self, id: &ContractId, request_id: &RequestId) {
         self.change(id, |channel| channel.release(request_id));
+    }
+
+    /// The payment of the request with this key, if it is not known whether the watcher has taken it.
+    pub(super) fn doubtful(&self, id: &ContractId, key: &[u8], target: Target) -> Option<Doubtful> {
+        self.channels.get(id)?.doubtful(key, target)
+    }
+
+    /// Records that it is not known whether the watcher has taken a payment, until the sale is made or
+    /// [`Memory::doubt_no_more`].
+    pub(super) fn doubt(&mut self, id: &ContractId, key: &[u8], doubtful: Doubtful) {
+        self.change(id, |channel| channel.doubt(key, doubtful));
+    }
+
+    /// Records that the watcher has not taken the payment of the request with this key, or has given it back.
+    pub(super) fn doubt_no_more(&mut self, id: &ContractId, key: &[u8]) {
+        self.change(id, |channel| channel.doubt_no_more(key));
     }
 
     /// What can't have happened before a sale.

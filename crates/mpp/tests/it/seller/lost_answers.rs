@@ -54,6 +54,63 @@ async fn a_request_whose_charge_never_got_an_answer_is_served_once_when_the_paye
     assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((10, 10), 1));
 }
 
+/// A request with a key that is asked for with two vouchers, while no charge gets an answer. The first was taken or not.
+async fn doubtful(path: &str, taken: bool) -> TestEnv {
+    let env = TestEnv::new();
+    env.buy("/time", 10).await.receipt();
+    let vouchers = [env.paid_post(path, 20).await, env.paid_post(path, 30).await];
+    match taken {
+        true => env.watcher.state().lost_charges = ALL,
+        false => env.watcher.state().trouble = Some(ChargesError::OutcomeUnknown("cut".to_owned())),
+    }
+    for header in vouchers {
+        let headers = [("authorization", header.as_str()), ("idempotency-key", "order-7")];
+        env.post(path, &headers).await.is(503, "payment-outcome-unknown");
+    }
+    env.watcher.state().lost_charges = 0;
+    env.watcher.state().trouble = None;
+    env
+}
+
+#[tokio::test]
+async fn a_request_with_a_key_is_paid_once_when_it_is_asked_for_with_another_voucher_after_a_lost_answer() {
+    for taken in [true, false] {
+        let env = doubtful("/time", taken).await;
+        let header = env.paid_post("/time", 30).await;
+        for _ in 0..2 {
+            let headers = [("authorization", header.as_str()), ("idempotency-key", "order-7")];
+            let answer = env.post("/time", &headers).await;
+            assert_eq!((answer.body.as_str(), answer.receipt().charged), ("answer 2", Some(Amount::from(10))));
+        }
+        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((20, 20), 2), "taken at first: {taken}");
+        // A request with another key is another purchase.
+        let headers = [("authorization", header.as_str()), ("idempotency-key", "order-8")];
+        env.post("/time", &headers).await.receipt();
+        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((30, 30), 3));
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_doubtful_payment_names_no_other_request() {
+    let env = doubtful("/time", true).await;
+    let header = env.paid_post("/rising", 30).await;
+    let headers = [("authorization", header.as_str()), ("idempotency-key", "order-7")];
+    env.post("/rising", &headers).await.is(409, "idempotency-key-reused");
+    assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), ((20, 20), 1));
+}
+
+#[tokio::test]
+async fn a_doubtful_payment_is_not_charged_at_a_price_that_has_risen_since() {
+    for (taken, totals) in [(true, (20, 20)), (false, (35, 25))] {
+        let env = doubtful("/rising", taken).await;
+        env.rising.store(15, std::sync::atomic::Ordering::SeqCst);
+        let header = env.paid_post("/rising", 35).await;
+        let headers = [("authorization", header.as_str()), ("idempotency-key", "order-7")];
+        env.post("/rising", &headers).await.receipt();
+        assert_eq!((env.watcher.totals(&CHANNEL), env.sold()), (totals, 2), "taken at first: {taken}");
+    }
+}
+
 #[tokio::test]
 async fn after_a_lost_answer_no_other_failure_says_that_nothing_was_taken() {
     let env = TestEnv::new();
