@@ -131,3 +131,25 @@ pub(super) fn no_offer(host: &str, why: String, problem: Option<Box<ProblemBody>
     };
     PayError::NoOffer { host: host.to_owned(), why, problem }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_one_short_line_that_controls_no_terminal() {
+        let said = |detail: &str, hint: &str| {
+            let problem: ProblemBody =
+                serde_json::from_value(json!({ "type": "x", "title": "t", "detail": detail, "hint": hint })).unwrap();
+            says(Some(&problem))
+        };
+        assert_eq!(said("gone.\r\n\u{1b}[2Jall \u{9b}paid\u{7}", "stop."), "gone.   [2Jall  paid : stop");
+        assert_eq!(said("", "stop"), "t: stop");
+        assert_eq!(said(&"x".repeat(10_000), "").len(), 400);
+        assert_eq!(says(None), "it does not say why");
+    }
+}

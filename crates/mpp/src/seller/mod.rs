@@ -12,9 +12,9 @@
 //! it was answered.
 //!
 //! A payer is served for what it paid. If the watcher's answer to a charge is lost, the charge is asked for again, and if it
-//! stays lost, the payer's retry is served: this process knows which vouchers can't have bought anything. If a handler fails (5xx) or
-//! breaks off, the charge is given back. That goes on until the watcher has answered, or the process
-//! ends.
+//! stays lost, the payer's retry is served: this process knows which vouchers can't have bought anything. A retry with the same
+//! `Idempotency-Key` and another voucher is served for the first one, if that was taken or can still be. If a handler fails (5xx) or
+//! breaks off, the charge is given back. That goes on until the watcher has answered, or the process ends.
 //!
 //! A first voucher on a channel that the watcher does not know makes the watcher admit it. That is bounded, by
 //! [`AdmissionLimits`] in this process: four admissions at a time, two of them for one address (if it is known, see
