@@ -102,7 +102,9 @@ async fn a_disk_that_fills_up_while_the_watcher_runs_stops_the_taking_and_not_th
     assert!(["disk_low", "store_failed"].contains(&refused.1["kind"].as_str().unwrap()), "{}", refused.1);
     let data = env.path().join("data").display().to_string();
     assert!(!refused.1.to_string().contains(&data), "callers get no internals: {}", refused.1);
-    assert!(watcher.logged().contains("disk_low"), "{}", watcher.logged());
+    // If the index meets the full disk before the watcher has looked at it, the store ends, which is an alarm of its own.
+    let alarms = [r#"alarm="disk_low""#, r#"alarm="settle_only""#];
+    assert!(alarms.iter().any(|alarm| watcher.logged().contains(alarm)), "{}", watcher.logged());
     settles(&env, &watcher, &payer).await;
 
     // When there is space again, the next start takes money.
