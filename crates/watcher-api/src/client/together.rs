@@ -1,8 +1,8 @@
 //! Sends charges in one call that wait at the same time.
 //!
-//! While a call is on its way, further charges wait until it ends, or until there are enough of them for another call. So a busy
-//! seller makes few calls, and a charge that comes alone waits for nobody. Nothing is lost when a call is: each of its charges is
-//! then one whose outcome is not known, and repeating it shows the outcome.
+//! The more calls are on their way, the more charges must wait before there is a further one. So a busy seller makes few calls, and
+//! one or two charges at a time wait for nobody. Nothing is lost when a call is: each of its charges is then one whose outcome is not
+//! known, and repeating it shows the outcome.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -18,11 +18,8 @@ use super::{Client, ClientError, ForeignAnswer};
 use crate::{ChannelCharge, ChargeAnswer, ChargeBody, Charged, ChargesAnswered, ChargesBody, MOST_CHARGES};
 
 /// How many calls are on their way at the same time, unless more charges wait than fit into one. With fewer, the watcher has
-/// to wait for the next charges after it has written the last ones.
+/// to wait for the next charges after it has written the last ones. With more, calls are small, and a call costs more than a charge.
 const CALLS: usize = 4;
-/// How many charges must wait for a further call while one is on its way. With fewer, calls are small, and a call costs more than a
-/// charge. The benchmark `selling` was faster with 4 and 4 than with 2 to 64 calls for any number of charges.
-const WORTH_A_CALL: usize = 4;
 /// After this time without an answer, other charges wait no longer for a call: its connection may be dead.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -72,7 +69,8 @@ impl Together {
         let waiting = state.waiting.len();
         let is_needed = match state.senders {
             0 => true,
-            1..CALLS => waiting >= WORTH_A_CALL,
+            // One for the second call, three for the third, five for the fourth.
+            senders @ 1..CALLS => waiting > 2 * (senders - 1),
             _ => waiting.is_multiple_of(MOST_CHARGES),
         };
         state.senders += usize::from(is_needed);

@@ -16,12 +16,10 @@ use tokio::time::timeout;
 use crate::listener::{Request, http_kept, read};
 use crate::{CHANNEL, client_of};
 
-/// How many calls are on their way while further charges wait.
-const CALLS: usize = 4;
-/// How many charges start a further call while one is on its way.
-const WORTH_A_CALL: usize = 4;
-/// How many charges are in the calls for which others wait.
-const AHEAD: usize = 1 + (CALLS - 1) * WORTH_A_CALL;
+/// How many charges must wait for each of the calls that are on their way at the same time.
+const SIZES: [usize; 4] = [1, 1, 3, 5];
+/// How many charges are in these calls.
+const AHEAD: usize = 10;
 /// A time far above what any of this takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -72,19 +70,19 @@ impl Watcher {
         tokio::spawn(async move { client.charge(&CHANNEL, &body).await })
     }
 
-    /// Charges these while [`CALLS`] calls are on their way, and gives these calls. The first charges are theirs.
+    /// Charges these while as many calls are on their way as [`SIZES`] has, and gives these calls. The first charges are theirs.
     async fn charge_behind_all(&mut self, ids: &[&str]) -> (Vec<Call>, Vec<JoinHandle<Result<Charged, ClientError>>>) {
         let (mut calls, mut charges) = (Vec::new(), Vec::new());
-        for at in 0..AHEAD {
-            charges.push(self.charge(&format!("ahead {at}")));
-            if at % WORTH_A_CALL == 0 {
-                // The runtime has one thread, so their call has them by then.
-                for _ in 0..8 {
-                    tokio::task::yield_now().await;
-                }
+        for size in SIZES {
+            for _ in 0..size {
+                charges.push(self.charge(&format!("ahead {}", charges.len())));
+            }
+            // The runtime has one thread, so their call has them by then.
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
             }
         }
-        for _ in 0..CALLS {
+        for _ in SIZES {
             calls.push(self.call().await);
         }
         charges.extend(ids.iter().map(|id| self.charge(id)));
@@ -149,16 +147,26 @@ async fn a_charge_alone_goes_at_once() {
 }
 
 #[tokio::test]
-async fn few_charges_wait_for_the_call_that_is_on_its_way() {
+async fn the_more_calls_are_on_their_way_the_more_charges_wait_for_a_further_one() {
     let mut watcher = Watcher::start().await;
+    let (calls, charges) = watcher.charge_behind_all(&[]).await;
+    let mut sizes: Vec<_> = calls.iter().map(|call| call.ids().len()).collect();
+    sizes.sort_unstable();
+    assert_eq!(sizes, SIZES);
+    calls.into_iter().for_each(Call::take);
+    all_taken(charges).await;
+
     let mut charges = vec![watcher.charge("one")];
     let first = watcher.call().await;
-    charges.extend(["two", "three"].map(|id| watcher.charge(id)));
+    charges.push(watcher.charge("two"));
+    let second = watcher.call().await;
+    charges.extend(["three", "four"].map(|id| watcher.charge(id)));
     tokio::task::yield_now().await;
     first.take();
     let call = watcher.call().await;
-    assert_eq!(call.ids(), ["two", "three"]);
+    assert_eq!(call.ids(), ["three", "four"]);
     call.take();
+    second.take();
     all_taken(charges).await;
 }
 
@@ -298,9 +306,11 @@ async fn a_charge_that_waits_for_a_runtime_that_ends_gets_an_answer() {
     let mut watcher = Watcher::start().await;
     let other = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut calls = Vec::new();
-    let client = watcher.client.clone();
-    other.spawn(async move { client.charge(&CHANNEL, &body("first")).await });
-    calls.push(watcher.call().await);
+    for id in ["first", "second"] {
+        let client = watcher.client.clone();
+        other.spawn(async move { client.charge(&CHANNEL, &body(id)).await });
+        calls.push(watcher.call().await);
+    }
     let behind = watcher.charge("behind");
     tokio::task::yield_now().await;
     other.shutdown_background();
